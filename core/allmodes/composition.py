@@ -1,0 +1,171 @@
+"""A composition: the modules, terms, players and turns that make up one experiment, and how they are wired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from allmodes.contracts import Auxiliary, Discriminator, Dropout, LossTerm
+from allmodes.step import NestedTensors, Step, Tensors
+from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
+
+
+@dataclass(frozen=True)
+class Player:
+    """A named optimiser over named modules."""
+
+    name: str
+    modules: tuple[str, ...]
+    optimizer: OptimizerConfig
+
+
+@dataclass(frozen=True)
+class Term:
+    """A loss term with its factor and cadence."""
+
+    name: str
+    loss: LossTerm
+    weight: Scheduled = 1.0
+    every: int = 1
+    start: int = 0
+
+    @property
+    def module(self) -> str:
+        """The term's name among the modules."""
+        return f"losses/{self.name}"
+
+    def counts(self, iteration: int) -> bool:
+        """Whether the term contributes at an iteration."""
+        return iteration >= self.start and iteration % self.every == 0
+
+
+class Composition:
+    """What is trained, by whom, on which objectives, in which order.
+
+    `modules` holds `generator`, `discriminator`, `prior` and the auxiliaries by name; loss terms join them as
+    `losses/<name>`. `heads` are auxiliaries that read the discriminator's features instead of data.
+
+    Raises ValueError where players, turns or terms name what is not there, or a simultaneous turn's players overlap.
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        terms: Iterable[Term],
+        players: Iterable[Player],
+        schedule: Iterable[TurnConfig],
+        heads: frozenset[str] = frozenset(),
+    ) -> None:
+        self.terms = {term.name: term for term in terms}
+        self.modules = {**modules, **{term.module: term.loss for term in self.terms.values()}}
+        self.players = {player.name: player for player in players}
+        self.schedule, self.heads = tuple(schedule), heads
+        self.served = {name: self._terms_of(name) for name in self.players}
+        self.batch_norms = _inside(self.modules, nn.modules.batchnorm._NormBase)
+        self.dropouts = _inside(self.modules, Dropout)
+        self._constant = self._constant_weights()
+        self._check()
+
+    @property
+    def discriminator(self) -> Discriminator:
+        """The discriminator, which knows what it sees."""
+        module = self.modules["discriminator"]
+        assert isinstance(module, Discriminator)
+        return module
+
+    def auxiliary_module(self, name: str) -> Auxiliary:
+        """An auxiliary by name."""
+        module = self.modules[name]
+        assert isinstance(module, Auxiliary)
+        return module
+
+    def objective(self, player: str, step: Step) -> Tensor:
+        """The weighted sum of the active terms that serve a player; their values are kept in `step.losses`."""
+        total: Tensor | None = None
+        for term in self.served[player]:
+            if term.name in step.context.weights:
+                value = step.losses[player, term.name] = step.call(term.module, step, player)
+                weighted = value * step.context.weights[term.name]
+                total = weighted if total is None else total + weighted
+        if total is None:
+            raise ValueError(f"no active loss term serves player {player!r} in this iteration")
+        return total
+
+    def weights(self, iteration: int) -> Mapping[str, float]:
+        """The factors of the terms that count at an iteration."""
+        if self._constant is not None:
+            return self._constant
+        return {name: at(term.weight, iteration) for name, term in self.terms.items() if term.counts(iteration)}
+
+    def active(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[str, ...]:
+        """The players of a turn for which some term counts."""
+        return tuple(p for p in turn.players if any(term.name in weights for term in self.served[p]))
+
+    def trained(self, players: Iterable[str]) -> frozenset[str]:
+        """Names of the modules that the players train."""
+        return frozenset(module for player in players for module in self.players[player].modules)
+
+    def parameters(self, player: str) -> list[nn.Parameter]:
+        """Parameters of a player's modules."""
+        return [p for module in self.players[player].modules for p in self.modules[module].parameters()]
+
+    def own(self, player: str, tensors: NestedTensors) -> Tensors:
+        """A player's parameters among nested tensors, named `module:parameter`."""
+        return {
+            f"{module}:{name}": tensors[module][name]
+            for module in self.players[player].modules
+            for name, _ in self.modules[module].named_parameters()
+        }
+
+    def _terms_of(self, player: str) -> tuple[Term, ...]:
+        return tuple(term for term in self.terms.values() if player in term.loss.losses())
+
+    def _constant_weights(self) -> Mapping[str, float] | None:
+        varying = any(isinstance(t.weight, Ramp) or t.every > 1 or t.start for t in self.terms.values())
+        return None if varying else {name: at(term.weight, 0) for name, term in self.terms.items()}
+
+    def _check(self) -> None:
+        for player in self.players.values():
+            for module in player.modules:
+                if module not in self.modules:
+                    raise ValueError(f"player {player.name!r} trains {module!r}, which is not defined")
+            if not self.served[player.name]:
+                raise ValueError(f"no loss term serves player {player.name!r}")
+        for turn in self.schedule:
+            self._check_turn(turn)
+        for name, module in self.modules.items():
+            if any(isinstance(inner, nn.modules.dropout._DropoutNd) for inner in module.modules()):
+                raise ValueError(
+                    f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
+                )
+
+    def _check_turn(self, turn: TurnConfig) -> None:
+        seen: dict[str, str] = {}
+        for player in turn.players:
+            if player not in self.players:
+                raise ValueError(f"the schedule names player {player!r}; there are {', '.join(sorted(self.players))}")
+            for module in self.players[player].modules:
+                if module in seen:
+                    raise ValueError(
+                        f"players {seen[module]!r} and {player!r} both train {module!r} and cannot take a simultaneous "
+                        "turn: give them turns of their own"
+                    )
+                seen[module] = player
+
+
+def _inside(modules: Mapping[str, nn.Module], sort: type[nn.Module]) -> dict[str, list[nn.Module]]:
+    found = {name: [inner for inner in module.modules() if isinstance(inner, sort)] for name, module in modules.items()}
+    return {name: inner for name, inner in found.items() if inner}
+
+
+def require_gradients(composition: Composition, trained: frozenset[str]) -> None:
+    """Let exactly the trained modules' parameters require gradients, so that autograd leaves out all others."""
+    for name, module in composition.modules.items():
+        for parameter in module.parameters():
+            parameter.requires_grad_(name in trained)
+
+
+__all__ = ["Composition", "Player", "Term", "require_gradients", "torch"]

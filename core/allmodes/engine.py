@@ -1,0 +1,69 @@
+"""The eager engine: the reference, which works for every term on every device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from allmodes import optimizers
+from allmodes.composition import Composition, require_gradients
+from allmodes.step import Context, Draw, Step
+from allmodes_schemas import TurnConfig
+
+Losses = dict[tuple[str, str], Tensor]
+
+
+class EagerEngine:
+    """Updates the modules of a composition in place with torch's fused optimisers."""
+
+    def __init__(self, composition: Composition) -> None:
+        self.composition = composition
+        self.parameters = {name: composition.parameters(name) for name in composition.players}
+        self.optimizers = {
+            name: optimizers.torch_optimizer(player.optimizer, self.parameters[name])
+            for name, player in composition.players.items()
+        }
+        self.scheduled = [
+            name for name, player in composition.players.items() if optimizers.is_scheduled(player.optimizer)
+        ]
+        self._trained: frozenset[str] | None = None
+
+    def update(self, turn: TurnConfig, draw: Draw, iteration: int = 0) -> Losses:
+        """Take a turn on a draw; returns the value of each term by (player, term)."""
+        weights = self.composition.weights(iteration)
+        players = self.composition.active(turn, weights)
+        trained = self._train_only(players)
+        step = Step(Context(self.composition, weights, iteration, self.memory), draw, trained)
+        losses = [self.composition.objective(player, step) for player in players]
+        for i, (player, loss) in enumerate(zip(players, losses, strict=True)):
+            self._differentiate(loss, self.parameters[player], keep=i + 1 < len(players))
+        for player in players:
+            self._step(player, iteration)
+        return step.losses
+
+    def memory(self, player: str) -> optimizers.Memory:
+        """A copy of what a player's optimiser remembers, for the pure rule."""
+        own = {
+            f"{module}:{name}": p
+            for module in self.composition.players[player].modules
+            for name, p in self.composition.modules[module].named_parameters()
+        }
+        return optimizers.memory(self.composition.players[player].optimizer, own, self.optimizers[player])
+
+    def _train_only(self, players: tuple[str, ...]) -> frozenset[str]:
+        trained = self.composition.trained(players)
+        if trained != self._trained:
+            require_gradients(self.composition, trained)
+            self._trained = trained
+        return trained
+
+    @staticmethod
+    def _differentiate(loss: Tensor, parameters: list[nn.Parameter], keep: bool) -> None:
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=keep, materialize_grads=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+
+    def _step(self, player: str, iteration: int) -> None:
+        if player in self.scheduled:
+            optimizers.advance(self.optimizers[player], self.composition.players[player].optimizer, iteration)
+        self.optimizers[player].step()

@@ -1,0 +1,82 @@
+"""The core's networks: multilayer perceptrons and the DCGAN family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from allmodes.contracts import Dropout, Network
+from allmodes_schemas import Shape
+
+ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh, "silu": nn.SiLU}
+OUTPUTS = {"linear": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+class Flatten(nn.Module):
+    """Inputs of any shapes, side by side as vectors: (B, sum of sizes)."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Flatten and join."""
+        flat = [x if x.dim() == 2 else x.flatten(1) for x in inputs]
+        return flat[0] if len(flat) == 1 else torch.cat(flat, 1)
+
+
+class Mlp(Network):
+    """A multilayer perceptron from any shapes to any shape."""
+
+    def __init__(
+        self,
+        sees: Sequence[Shape],
+        gives: Shape,
+        hidden: Sequence[int] = (128, 128),
+        activation: str = "relu",
+        output: str = "linear",
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        sizes = [sum(prod(shape) for shape in sees), *hidden]
+        layers: list[nn.Module] = [Flatten()]
+        for size, wider in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(size, wider, bias=not batch_norm)]
+            layers += [nn.BatchNorm1d(wider)] if batch_norm else []
+            layers += [ACTIVATIONS[activation]()]
+            layers += [Dropout(dropout)] if dropout else []
+        self.trunk = _Chain(*layers)
+        self.feature_dim = sizes[-1]
+        last: list[nn.Module] = [nn.Linear(sizes[-1], prod(gives)), OUTPUTS[output]()]
+        self.head = nn.Sequential(*last, *([nn.Unflatten(1, gives)] if len(gives) != 1 else []))
+        self.apply(xavier)
+
+
+class _Chain(nn.Sequential):
+    """A Sequential whose first module takes several inputs."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The first module joins the inputs, the others follow."""
+        first, *rest = self
+        x: Tensor = first(*inputs)
+        for module in rest:
+            x = module(x)
+        return x
+
+
+def xavier(module: nn.Module) -> None:
+    """Xavier-uniform weights and zero biases (the initialiser of VEEGAN's notebook)."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def dcgan_initial(module: nn.Module) -> None:
+    """N(0, 0.02) weights, N(1, 0.02) BatchNorm scales, zero biases (Radford et al., 2016)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    if isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)

@@ -1,0 +1,46 @@
+"""Named noise: whoever needs randomness asks for it by name, shape and distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+class Noise:
+    """Draws each name once; the same name gives the same tensor until the next draw.
+
+    With a generator, noise is made when it is first asked for. Without one (in a functional update) every name must
+    have been drawn ahead, so that a term can run under `vmap`, compiled, or in a replayed graph.
+    """
+
+    def __init__(
+        self, generator: torch.Generator | None, drawn: dict[str, Tensor] | None = None, place: str = ""
+    ) -> None:
+        self.generator, self.drawn, self.place = generator, {} if drawn is None else drawn, place
+
+    def at(self, place: str) -> Noise:
+        """The same source, seen from a place of its own: names there do not collide with names elsewhere."""
+        return Noise(self.generator, self.drawn, f"{self.place}{place}/")
+
+    def normal(self, name: str, *shape: int) -> Tensor:
+        """Independent N(0, 1) entries of that shape."""
+        return self._draw(torch.randn, name, shape)
+
+    def uniform(self, name: str, *shape: int) -> Tensor:
+        """Independent entries of that shape, uniform on [0, 1)."""
+        return self._draw(torch.rand, name, shape)
+
+    def _draw(self, distribution: Callable[..., Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
+        key = self.place + name
+        if key not in self.drawn:
+            if self.generator is None:
+                raise KeyError(f"noise {key!r} was not asked for in the trial update: terms may not branch on data")
+            self.drawn[key] = distribution(shape, generator=self.generator, device=self.generator.device)
+        return self.drawn[key]
+
+
+def seeded(seed: int, device: str | torch.device = "cpu") -> Noise:
+    """A source of noise from a seed."""
+    return Noise(torch.Generator(device).manual_seed(seed))

@@ -1,0 +1,85 @@
+"""Each optimiser twice: torch's fused one for the eager engine, and the same rule as a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from allmodes_schemas import AdamConfig, OptimizerConfig, SgdConfig, at
+
+Tensors: TypeAlias = Mapping[str, Tensor]
+Memory: TypeAlias = "dict[str, Tensor | dict[str, Tensor]]"
+
+_MOMENTS = {"adam": ("exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",)}
+
+
+def torch_optimizer(config: OptimizerConfig, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
+    """torch's optimiser with the values of iteration 0."""
+    if isinstance(config, AdamConfig):
+        return torch.optim.Adam(parameters, **_values(config, 0), eps=config.eps, fused=True)
+    return torch.optim.SGD(parameters, **_values(config, 0), fused=True)
+
+
+def advance(optimizer: torch.optim.Optimizer, config: OptimizerConfig, iteration: int) -> None:
+    """Set the scheduled values of an iteration."""
+    for group in optimizer.param_groups:
+        group.update(_values(config, iteration))
+
+
+def is_scheduled(config: OptimizerConfig) -> bool:
+    """Whether any value of the optimiser changes over the run."""
+    return _values(config, 0) != _values(config, 2**62)
+
+
+def memory(config: OptimizerConfig, parameters: Tensors, optimizer: torch.optim.Optimizer | None = None) -> Memory:
+    """The state of the pure rule: zeros, or a copy of what torch's optimiser remembers."""
+    remembered: Mapping[Any, Any] = optimizer.state if optimizer else {}
+    first = next(iter(parameters.values()))
+    moments: Memory = {
+        moment: {name: _moment(remembered, p, moment) for name, p in parameters.items()}
+        for moment in _MOMENTS[config.kind]
+    }
+    steps = [state["step"] for state in remembered.values() if "step" in state][:1]
+    count = steps[0].detach().clone() if steps else torch.zeros((), device=first.device)
+    return {"step": count.to(first.device), **moments}
+
+
+def _moment(remembered: Mapping[Any, Any], parameter: Tensor, moment: str) -> Tensor:
+    value = remembered[parameter].get(moment) if parameter in remembered else None
+    return torch.zeros_like(parameter) if value is None else value.detach().clone()
+
+
+def update(
+    config: OptimizerConfig, parameters: Tensors, gradients: Tensors, memory: Memory, iteration: int = 0
+) -> tuple[dict[str, Tensor], Memory]:
+    """One step as a pure and differentiable function: new parameters and new memory."""
+    rule = _adam if isinstance(config, AdamConfig) else _sgd
+    return rule(config, parameters, gradients, memory, **_values(config, iteration))
+
+
+def _adam(
+    config: AdamConfig, p: Tensors, g: Tensors, memory: Any, lr: float, betas: tuple[float, float]
+) -> tuple[dict[str, Tensor], Memory]:
+    (beta1, beta2), t = betas, memory["step"] + 1
+    m = {k: beta1 * memory["exp_avg"][k] + (1 - beta1) * g[k] for k in p}
+    v = {k: beta2 * memory["exp_avg_sq"][k] + (1 - beta2) * g[k] ** 2 for k in p}
+    size, root = lr / (1 - beta1**t), torch.sqrt(1 - beta2**t)
+    # The tiny constant keeps the derivative of the root finite where a gradient is exactly zero (Unrolled GAN).
+    new = {k: p[k] - size * m[k] / (torch.sqrt(v[k] + 1e-38) / root + config.eps) for k in p}
+    return new, {"step": t, "exp_avg": m, "exp_avg_sq": v}
+
+
+def _sgd(
+    config: SgdConfig, p: Tensors, g: Tensors, memory: Any, lr: float, momentum: float
+) -> tuple[dict[str, Tensor], Memory]:
+    b = {k: momentum * memory["momentum_buffer"][k] + g[k] for k in p}
+    return {k: p[k] - lr * b[k] for k in p}, {"step": memory["step"] + 1, "momentum_buffer": b}
+
+
+def _values(config: OptimizerConfig, iteration: int) -> dict[str, Any]:
+    if isinstance(config, AdamConfig):
+        return {"lr": at(config.lr, iteration), "betas": (config.betas[0], at(config.betas[1], iteration))}
+    return {"lr": at(config.lr, iteration), "momentum": config.momentum}

@@ -1,0 +1,84 @@
+"""The update as a pure function, the rule to which every engine is held: (state, batch, noise) to new state.
+
+It runs under `torch.func.vmap` (all seeds of a spec at once, a leading seed axis on every tensor) and inside one
+`torch.compile`, because nothing in it depends on the values of tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TypedDict
+
+import torch
+from torch import Tensor
+
+from allmodes import optimizers
+from allmodes.composition import Composition
+from allmodes.noise import Noise
+from allmodes.step import Batch, Context, Draw, FunctionalStep, NestedTensors, Tensors, merge
+from allmodes_schemas import TurnConfig
+
+
+class State(TypedDict):
+    """Everything that an update changes, as nested dictionaries of tensors."""
+
+    parameters: NestedTensors
+    buffers: NestedTensors
+    memories: dict[str, optimizers.Memory]
+
+
+def initial_state(composition: Composition) -> State:
+    """A copy of the modules' parameters and buffers, and empty optimiser memories."""
+    modules = composition.modules.items()
+    parameters = {name: {k: p.detach().clone() for k, p in m.named_parameters()} for name, m in modules}
+    buffers = {name: {k: b.detach().clone() for k, b in m.named_buffers()} for name, m in modules}
+    memories = {
+        name: optimizers.memory(player.optimizer, composition.own(name, parameters))
+        for name, player in composition.players.items()
+    }
+    return {"parameters": parameters, "buffers": buffers, "memories": memories}
+
+
+def update(
+    composition: Composition,
+    turn: TurnConfig,
+    state: State,
+    x: Tensor,
+    noise: Mapping[str, Tensor],
+    labels: Tensor | None = None,
+    iteration: int = 0,
+) -> State:
+    """The state after a turn on a batch with noise that was drawn ahead."""
+    weights = composition.weights(iteration)
+    players = composition.active(turn, weights)
+    context = Context(composition, weights, iteration, state["memories"].__getitem__)
+    draw = Draw(Batch(x, labels), Noise(None, dict(noise)))
+    own = {k: p for player in players for k, p in composition.own(player, state["parameters"]).items()}
+    losses = partial(_losses, context, draw, players, state)
+    _, pull_back, buffers = torch.func.vjp(losses, own, has_aux=True)
+    return _apply(composition, players, state, pull_back, buffers, iteration)
+
+
+def _losses(
+    context: Context, draw: Draw, players: tuple[str, ...], state: State, own: Tensors
+) -> tuple[tuple[Tensor, ...], NestedTensors]:
+    buffers = {name: {k: b.clone() for k, b in inside.items()} for name, inside in state["buffers"].items()}
+    parameters = merge(state["parameters"], own)
+    tensors = {name: {**parameters[name], **buffers[name]} for name in parameters}
+    step = FunctionalStep(context, draw, tensors, context.composition.trained(players))
+    losses = tuple(context.composition.objective(player, step) for player in players)
+    return losses, buffers
+
+
+def _apply(composition, players, state, pull_back, buffers, iteration):  # type: ignore[no-untyped-def]
+    parameters, memories = state["parameters"], dict(state["memories"])
+    for i, player in enumerate(players):
+        one = torch.ones((), device=next(iter(composition.own(player, parameters).values())).device)
+        (gradients,) = pull_back(tuple(one if j == i else torch.zeros_like(one) for j in range(len(players))))
+        own = composition.own(player, state["parameters"])
+        own, memories[player] = optimizers.update(
+            composition.players[player].optimizer, own, gradients, memories[player], iteration
+        )
+        parameters = merge(parameters, own)
+    return State(parameters=parameters, buffers=buffers, memories=memories)

@@ -1,0 +1,50 @@
+"""What observers know of a run: one seed of an experiment, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from allmodes_schemas import Spec
+
+Status = Literal["finished", "failed", "killed"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One seed of an experiment.
+
+    `experiment` identifies this execution of the spec (the same for its seeds); `position` counts its seeds from 0 of
+    `seeds`. `plugins` maps the distributions in use to their versions. `data` describes the data set: `kind`,
+    `fingerprint`, `items` (None: drawn without end) and `shape`.
+    """
+
+    spec: Spec
+    seed: int
+    folder: Path
+    experiment: str
+    position: int
+    seeds: int
+    device: str
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, object] = field(default_factory=dict)
+    rerunnable: bool = True
+
+    @property
+    def name(self) -> str:
+        """`<spec name>/seed-<seed>`."""
+        return f"{self.spec.name}/seed-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, its last measurements by metric, and their real-against-real values at the same N."""
+
+    status: Status
+    iteration: int
+    seconds: float
+    results: Mapping[str, float] = field(default_factory=dict)
+    floors: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None

@@ -1,0 +1,53 @@
+"""The spec of an experiment and the base classes of its parts' configs: pydantic only, no torch."""
+
+from allmodes_schemas.base import Config, Given, KindConfig, Problem, Scheduled, Ramp, Shape, at
+from allmodes_schemas.components import (
+    AuxiliaryConfig,
+    DatasetConfig,
+    DiscriminatorOptions,
+    FeatureConfig,
+    LossTermConfig,
+    MetricConfig,
+    Need,
+    NetworkConfig,
+    PriorConfig,
+)
+from allmodes_schemas.spec import EvaluationConfig, Spec
+from allmodes_schemas.training import (
+    AdamConfig,
+    EmaConfig,
+    OptimizerConfig,
+    PlayerConfig,
+    SgdConfig,
+    TrainingConfig,
+    TurnConfig,
+)
+
+__all__ = [
+    "AdamConfig",
+    "AuxiliaryConfig",
+    "Config",
+    "DatasetConfig",
+    "DiscriminatorOptions",
+    "EmaConfig",
+    "EvaluationConfig",
+    "FeatureConfig",
+    "Given",
+    "KindConfig",
+    "LossTermConfig",
+    "MetricConfig",
+    "Need",
+    "NetworkConfig",
+    "OptimizerConfig",
+    "PlayerConfig",
+    "PriorConfig",
+    "Problem",
+    "Ramp",
+    "Scheduled",
+    "SgdConfig",
+    "Shape",
+    "Spec",
+    "TrainingConfig",
+    "TurnConfig",
+    "at",
+]

@@ -1,0 +1,89 @@
+"""What every config is: frozen, strict about unknown keys, picked by its kind; and values that change over a run."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+Shape: TypeAlias = tuple[int, ...]
+"""Shape of one item without the batch axis: `(2,)` for a point, `(1, 28, 28)` for a grey image."""
+
+Given: TypeAlias = Mapping[str, Any]
+"""What a conditional draw holds fixed, by the name of the latent part: `{"mode": 3}`."""
+
+
+class Config(BaseModel):
+    """Settings that cannot change after they were checked and that refuse keys nobody reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class KindConfig(Config):
+    """A component's settings, picked by `kind`: subclasses declare `kind: Literal["name"] = "name"`."""
+
+    kind: str
+    """The word that picks this component."""
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """The word that picks this component in a spec."""
+        return str(cls.model_fields["kind"].default)
+
+    @classmethod
+    def summary(cls) -> str:
+        """First sentence of the docstring, shown by `allmodes plugins`."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A block without `kind` must look wrong in an editor too, although Python may omit it."""
+        described = handler(schema)
+        target = handler.resolve_ref_schema(described)
+        if "kind" in target.get("properties", {}):
+            target["required"] = sorted({*target.get("required", []), "kind"})
+        return described
+
+
+class Ramp(Config):
+    """A value that moves from `start` to `end` within `over` iterations and then stays."""
+
+    start: float
+    """Value at the first iteration."""
+    end: float
+    """Value from iteration `begin + over` on."""
+    over: int = Field(ge=1)
+    """How long the change takes, in iterations."""
+    begin: int = Field(0, ge=0)
+    """Iteration at which the change begins."""
+    shape: Literal["linear", "cosine", "exponential"] = "linear"
+    """Form of the change; `exponential` multiplies by the same factor each iteration."""
+
+    def at(self, iteration: int) -> float:
+        """The value at an iteration (counted from 0)."""
+        t = min(max(iteration - self.begin, 0) / self.over, 1.0)
+        if self.shape == "exponential":
+            return float(self.start * (self.end / self.start) ** t)
+        t = (1 - math.cos(math.pi * t)) / 2 if self.shape == "cosine" else t
+        return self.start + (self.end - self.start) * t
+
+
+Scheduled: TypeAlias = float | Ramp
+"""A number, or a `Ramp` over iterations."""
+
+
+def at(value: Scheduled, iteration: int) -> float:
+    """The number that a scheduled value is at an iteration."""
+    return value.at(iteration) if isinstance(value, Ramp) else value
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a spec: where (keys from the top), what, and what to do about it."""
+
+    where: tuple[str | int, ...]
+    what: str
+    severity: Literal["error", "warning"] = "error"

@@ -1,0 +1,151 @@
+"""Base configs of the slots of a spec: what a component says of itself before torch is loaded."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from allmodes_schemas.base import Config, KindConfig, Problem, Ramp, Shape
+from allmodes_schemas.training import PlayerConfig
+
+if TYPE_CHECKING:
+    from allmodes_schemas.spec import Spec
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a loss term, metric or prior cannot do without.
+
+    `slot` says where it is looked for: an `auxiliary` that gives `what` (a latent part), a latent `part` named `what`,
+    `labels` of the data, the `truth` (known modes) of the data, or a `joint` discriminator. `remedy` is the line to add.
+    """
+
+    slot: Literal["auxiliary", "part", "labels", "truth", "joint"]
+    what: str = ""
+    remedy: str = ""
+
+
+class DatasetConfig(KindConfig):
+    """Data to learn from. `build()` returns an `allmodes.data.Data`."""
+
+    def shape(self) -> Shape | None:
+        """Shape of one item, or None where only the files know."""
+        return None
+
+    def classes(self) -> int | None:
+        """Number of labels, or None where there are none or only the files know."""
+        return None
+
+    def known_modes(self) -> bool:
+        """Whether the distribution is a mixture whose modes are known."""
+        return False
+
+    def build(self) -> Any:
+        """Load or define the data (imports torch)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+
+class NetworkConfig(KindConfig):
+    """A network body. `build(sees, gives)` returns an `allmodes.contracts.Network`."""
+
+    batch_norm_inside: ClassVar[bool] = False
+
+    def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
+        """Why this network cannot map those shapes, or None."""
+        return None
+
+    def normalises_batches(self) -> bool:
+        """Whether one item's output depends on the others of its batch (BatchNorm)."""
+        return False
+
+    def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
+        """The network from inputs of shapes `sees` to an output of shape `gives` (imports torch)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+
+class DiscriminatorOptions(Config):
+    """What a network of the discriminator's slot may be told besides: what it sees."""
+
+    joint: str | None = None
+    """Auxiliary whose code it sees beside real data (beside generated data: the latent's code)."""
+    pack: int = Field(1, ge=1)
+    """Items judged together (PacGAN)."""
+
+
+class PriorConfig(KindConfig):
+    """The distribution of the latent. `build(data_shape)` returns an `allmodes.contracts.Prior`."""
+
+    trained_by: ClassVar[tuple[str, ...]] = ()
+    """Players that train its parameters, if it has any."""
+    needs: ClassVar[tuple[Need, ...]] = ()
+
+    def parts(self) -> Mapping[str, int | None]:
+        """Sizes of the latent's named parts; None where a fit to the data decides."""
+        return {"code": None}
+
+    def build(self) -> Any:
+        """The prior (imports torch)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+
+class AuxiliaryConfig(KindConfig):
+    """A network beside the two. `build(sees, parts)` returns an `allmodes.contracts.Auxiliary`."""
+
+    gives: ClassVar[str] = "code"
+    """The latent part that it estimates."""
+    sees: ClassVar[Literal["data", "features"]] = "data"
+    """What it maps from: data, or the discriminator's features (then it is a head on its trunk)."""
+    trained_by: ClassVar[tuple[str, ...]] = ("generator",)
+    """Players that train it; several or none (frozen) are allowed."""
+
+    def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
+        """The auxiliary for inputs of shape `sees` and latent parts of those sizes (imports torch)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+
+class LossTermConfig(KindConfig):
+    """A contribution to players' objectives. `build()` returns an `allmodes.contracts.LossTerm`."""
+
+    is_game: ClassVar[bool] = False
+    """Whether it is the adversarial loss, of which a spec has exactly one."""
+    needs: ClassVar[tuple[Need, ...]] = ()
+    penalises_gradients: ClassVar[bool] = False
+    """Whether it differentiates the discriminator with respect to what it sees."""
+
+    weight: float | Ramp = 1.0
+    """Factor of the term."""
+    every: int = Field(1, ge=1)
+    """Only at iterations divisible by this (the weight is not rescaled)."""
+    start: int = Field(0, ge=0)
+    """First iteration at which the term counts."""
+
+    def players(self) -> tuple[PlayerConfig, ...]:
+        """Players that the term adds."""
+        return ()
+
+    def check(self, spec: "Spec") -> Iterable[Problem]:
+        """What else is wrong with a spec from this term's point of view (torch-free)."""
+        return ()
+
+    def build(self) -> Any:
+        """The term (imports torch)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+
+class FeatureConfig(KindConfig):
+    """A feature space. `build(data_shape)` returns a module from data to (B, F) features."""
+
+    def build(self, sees: Shape) -> Any:
+        """The features of data of shape `sees` (imports torch)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+
+class MetricConfig(KindConfig):
+    """A number about a trained model. `build()` returns an `allmodes.metrics.Metric`."""
+
+    needs: ClassVar[tuple[Need, ...]] = ()
+
+    def build(self) -> Any:
+        """The metric (imports torch)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")

@@ -1,0 +1,65 @@
+"""The whole experiment as it is written down."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from allmodes_schemas.base import Config
+from allmodes_schemas.components import (
+    AuxiliaryConfig,
+    DatasetConfig,
+    LossTermConfig,
+    MetricConfig,
+    NetworkConfig,
+    PriorConfig,
+)
+from allmodes_schemas.training import TrainingConfig
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class EvaluationConfig(Config):
+    """When a run is measured, with how many samples, by what."""
+
+    every: int = Field(1000, ge=1)
+    """Iterations between evaluations."""
+    samples: int = Field(2500, ge=2)
+    """Samples drawn from the model for each evaluation."""
+    metrics: tuple[MetricConfig, ...] = ()
+    """What is measured; a bare word means a metric with its defaults."""
+    figure: bool = True
+    """Whether a picture of samples is drawn at each evaluation."""
+
+
+class Spec(Config):
+    """An experiment: one game, its parts, and the seeds it runs with.
+
+    This class types the fields by their bases; the registry narrows them to the kinds that are installed.
+    """
+
+    schema_version: Literal[1] = 1
+    """Version of this format."""
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.\-]+$")
+    """Name of the experiment: letters, digits, dots, dashes."""
+    description: str = ""
+    """A sentence for whoever finds the run."""
+    data: DatasetConfig
+    """What to learn."""
+    prior: PriorConfig
+    """Distribution of the latent."""
+    generator: NetworkConfig
+    """From the latent to data."""
+    discriminator: NetworkConfig
+    """From what it sees to a score; takes `joint` and `pack` besides the network's own settings."""
+    auxiliaries: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], AuxiliaryConfig] = {}
+    """Further networks, by a name of your choice."""
+    losses: tuple[LossTermConfig, ...] = Field(min_length=1)
+    """One game and any number of other terms."""
+    training: TrainingConfig = TrainingConfig()
+    """How long, on what, in which order."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """When and how the run is measured."""
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1)
+    """One run per seed."""
+    plugins: tuple[str, ...] = ()
+    """Requirements that must be met before the spec is read, such as `allmodes-veegan>=0.1`."""

@@ -1,0 +1,108 @@
+"""Players, turns and optimisers: how a spec says who is updated when."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, PositiveFloat
+
+from allmodes_schemas.base import Config, KindConfig, Ramp, Scheduled
+
+
+class AdamConfig(KindConfig):
+    """Adam (Kingma and Ba, 2015)."""
+
+    kind: Literal["adam"] = "adam"
+    lr: PositiveFloat | Ramp = 1e-3
+    """Learning rate."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)] | Ramp] = (0.5, 0.999)
+    """Decay of the first and second moment; the second may be a ramp."""
+    eps: PositiveFloat = 1e-8
+    """Added to the root of the second moment."""
+
+
+class SgdConfig(KindConfig):
+    """Stochastic gradient descent with momentum."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr: PositiveFloat | Ramp = 1e-2
+    """Learning rate."""
+    momentum: float = Field(0.0, ge=0, lt=1)
+    """Share of the last update that is kept."""
+
+
+OptimizerConfig: TypeAlias = Annotated[AdamConfig | SgdConfig, Field(discriminator="kind")]
+
+
+class PlayerConfig(Config):
+    """A named optimiser over named modules; a module may belong to several players."""
+
+    name: str
+    """Name of the player, used by turns and losses."""
+    modules: tuple[str, ...]
+    """What it trains: `generator`, `discriminator`, `prior` or auxiliaries by name."""
+    optimizer: OptimizerConfig | None = None
+    """Its optimiser; without one it takes `training.optimizers` or `training.optimizer`."""
+
+
+class TurnConfig(Config):
+    """One entry of a schedule: who is updated, how often, on which draw."""
+
+    player: str | tuple[str, ...]
+    """The player, or several whose gradients are all taken before any of them steps."""
+    times: int = Field(1, ge=1)
+    """Updates in a row."""
+    every: int = Field(1, ge=1)
+    """Only at iterations divisible by this."""
+    start: int = Field(0, ge=0)
+    """First iteration (from 0) at which the turn is taken."""
+    end: int | None = Field(None, ge=1)
+    """Iteration before which the turn is last taken; none: to the end."""
+    draw: Literal["fresh", "shared"] = "fresh"
+    """A new batch and latent, or those of the turn before."""
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """The players of the turn."""
+        return (self.player,) if isinstance(self.player, str) else self.player
+
+    def due(self, iteration: int) -> bool:
+        """Whether the turn is taken at an iteration."""
+        started = self.start <= iteration and (self.end is None or iteration < self.end)
+        return started and iteration % self.every == 0
+
+
+class EmaConfig(Config):
+    """An exponential moving average of the generator and of a learned prior, used by evaluation."""
+
+    decay: Annotated[float, Field(ge=0, lt=1)] | Ramp = 0.999
+    """Share of the average that is kept at each iteration."""
+    start: int = Field(0, ge=0)
+    """Iteration before which the average simply follows the weights."""
+
+
+class TrainingConfig(Config):
+    """How long, on what, in which order."""
+
+    iterations: int = Field(10_000, ge=1)
+    """Passes through the schedule."""
+    batch_size: int = Field(256, ge=1)
+    """Items per draw."""
+    schedule: Literal["alternating", "simultaneous"] | tuple[TurnConfig, ...] = "alternating"
+    """`alternating`: discriminator, generator, then added players, each on a fresh draw; `simultaneous`: all gradients
+    on one draw, then all optimisers step; or a list of turns."""
+    discriminator_updates: int = Field(1, ge=1)
+    """Discriminator updates per iteration of the alternating schedule."""
+    optimizer: OptimizerConfig = AdamConfig()
+    """Optimiser of every player that has none of its own."""
+    optimizers: dict[str, OptimizerConfig] = {}
+    """Optimisers by player."""
+    ema: EmaConfig | None = None
+    """Moving average of the generator, if any."""
+    engine: Literal["eager"] = "eager"
+    """What runs the updates."""
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """`auto` (CUDA if there is one), `cpu`, `cuda` or `cuda:1`."""
+    log_every: int = Field(100, ge=1)
+    """Iterations between logged training losses."""
+
+
+__all__ = ["AdamConfig", "EmaConfig", "OptimizerConfig", "PlayerConfig", "Scheduled", "SgdConfig", "TrainingConfig", "TurnConfig"]
