@@ -1,0 +1,1 @@
+"""The core as a plugin: its kinds enter through the same hooks as anybody's."""

@@ -1,0 +1,1 @@
+"""Configs of the built-in kinds: torch-free, one module per slot."""
