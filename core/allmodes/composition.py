@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from allmodes.contracts import Auxiliary, Discriminator, Dropout, LossTerm
@@ -88,7 +87,8 @@ class Composition:
         for term in self.served[player]:
             if term.name in step.context.weights:
                 value = step.losses[player, term.name] = step.call(term.module, step, player)
-                weighted = value * step.context.weights[term.name]
+                weight = step.context.weights[term.name]
+                weighted = value if weight == 1.0 else value * weight
                 total = weighted if total is None else total + weighted
         if total is None:
             raise ValueError(f"no active loss term serves player {player!r} in this iteration")
@@ -168,4 +168,4 @@ def require_gradients(composition: Composition, trained: frozenset[str]) -> None
             parameter.requires_grad_(name in trained)
 
 
-__all__ = ["Composition", "Player", "Term", "require_gradients", "torch"]
+__all__ = ["Composition", "Player", "Term", "require_gradients"]

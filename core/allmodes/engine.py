@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -27,12 +29,13 @@ class EagerEngine:
             name for name, player in composition.players.items() if optimizers.is_scheduled(player.optimizer)
         ]
         self._trained: frozenset[str] | None = None
+        self._known: dict[tuple[object, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
 
     def update(self, turn: TurnConfig, draw: Draw, iteration: int = 0) -> Losses:
         """Take a turn on a draw; returns the value of each term by (player, term)."""
         weights = self.composition.weights(iteration)
-        players = self.composition.active(turn, weights)
-        trained = self._train_only(players)
+        players, trained = self._who(turn, weights)
+        self._train_only(trained)
         step = Step(Context(self.composition, weights, iteration, self.memory), draw, trained)
         losses = [self.composition.objective(player, step) for player in players]
         for i, (player, loss) in enumerate(zip(players, losses, strict=True)):
@@ -50,12 +53,18 @@ class EagerEngine:
         }
         return optimizers.memory(self.composition.players[player].optimizer, own, self.optimizers[player])
 
-    def _train_only(self, players: tuple[str, ...]) -> frozenset[str]:
-        trained = self.composition.trained(players)
-        if trained != self._trained:
+    def _who(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The players of a turn and the modules that they train, looked up once for each set of active terms."""
+        key = (turn.player, *weights)
+        if key not in self._known:
+            players = self.composition.active(turn, weights)
+            self._known[key] = players, self.composition.trained(players)
+        return self._known[key]
+
+    def _train_only(self, trained: frozenset[str]) -> None:
+        if trained is not self._trained:
             require_gradients(self.composition, trained)
             self._trained = trained
-        return trained
 
     @staticmethod
     def _differentiate(loss: Tensor, parameters: list[nn.Parameter], keep: bool) -> None:

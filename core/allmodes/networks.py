@@ -1,8 +1,9 @@
-"""The core's networks: multilayer perceptrons and the DCGAN family."""
+"""The multilayer perceptron, from any shapes to any shape."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import prod
 
 import torch
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 from allmodes.contracts import Dropout, Network
 from allmodes_schemas import Shape
 
-ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh, "silu": nn.SiLU}
-OUTPUTS = {"linear": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh, "silu": nn.SiLU
+}  # fmt: skip
+OUTPUTS: dict[str, Callable[[], nn.Module]] = {"linear": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
 class Flatten(nn.Module):
@@ -25,7 +28,17 @@ class Flatten(nn.Module):
 
 
 class Mlp(Network):
-    """A multilayer perceptron from any shapes to any shape."""
+    """A multilayer perceptron from any shapes, flattened side by side, to any shape.
+
+    Args:
+        sees: Shapes of the inputs, without the batch axis.
+        gives: Shape of the output, without the batch axis.
+        hidden: Units of each hidden layer; empty for a linear map.
+        activation: Nonlinearity of the hidden layers, a key of `ACTIVATIONS`.
+        output: Nonlinearity of the output, a key of `OUTPUTS`.
+        batch_norm: Whether each hidden layer is normalised over the batch before its nonlinearity.
+        dropout: Probability that a hidden unit is dropped in training.
+    """
 
     def __init__(
         self,
@@ -40,7 +53,7 @@ class Mlp(Network):
         super().__init__()
         sizes = [sum(prod(shape) for shape in sees), *hidden]
         layers: list[nn.Module] = [Flatten()]
-        for size, wider in zip(sizes, sizes[1:], strict=False):
+        for size, wider in pairwise(sizes):
             layers += [nn.Linear(size, wider, bias=not batch_norm)]
             layers += [nn.BatchNorm1d(wider)] if batch_norm else []
             layers += [ACTIVATIONS[activation]()]
@@ -70,13 +83,3 @@ def xavier(module: nn.Module) -> None:
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def dcgan_initial(module: nn.Module) -> None:
-    """N(0, 0.02) weights, N(1, 0.02) BatchNorm scales, zero biases (Radford et al., 2016)."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    if isinstance(module, nn.BatchNorm2d):
-        nn.init.normal_(module.weight, 1.0, 0.02)

@@ -49,8 +49,6 @@ class DatasetConfig(KindConfig):
 class NetworkConfig(KindConfig):
     """A network body. `build(sees, gives)` returns an `allmodes.contracts.Network`."""
 
-    batch_norm_inside: ClassVar[bool] = False
-
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
         """Why this network cannot map those shapes, or None."""
         return None
@@ -71,6 +69,11 @@ class DiscriminatorOptions(Config):
     """Auxiliary whose code it sees beside real data (beside generated data: the latent's code)."""
     pack: int = Field(1, ge=1)
     """Items judged together (PacGAN)."""
+
+    def network(self) -> NetworkConfig:
+        """The network's own settings, without these options, as its author declared them."""
+        own = next(base for base in type(self).__bases__ if issubclass(base, NetworkConfig))
+        return own.model_construct(**{name: getattr(self, name) for name in own.model_fields})
 
 
 class PriorConfig(KindConfig):
@@ -98,6 +101,10 @@ class AuxiliaryConfig(KindConfig):
     """What it maps from: data, or the discriminator's features (then it is a head on its trunk)."""
     trained_by: ClassVar[tuple[str, ...]] = ("generator",)
     """Players that train it; several or none (frozen) are allowed."""
+
+    def misfit(self, sees: Shape) -> str | None:
+        """Why its network cannot take data of that shape, or None."""
+        return None
 
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
         """The auxiliary for inputs of shape `sees` and latent parts of those sizes (imports torch)."""

@@ -1,0 +1,88 @@
+"""From a checked spec and its data to a composition: fit the prior, build the networks from the shapes, fit the terms."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from allmodes.composition import Composition, Player, Term
+from allmodes.contracts import Discriminator, Fitting, Prior
+from allmodes.data import Data
+from allmodes.noise import Noise
+from allmodes.players import players_of, turns_of
+from allmodes_schemas import DiscriminatorOptions, LossTermConfig, Shape, Spec
+
+
+class CompositionError(ValueError):
+    """Parts of a spec that turned out not to fit together once the prior had been fitted."""
+
+
+def stream(seed: int, name: str, device: str | torch.device = "cpu") -> torch.Generator:
+    """The seed's own generator of random numbers for one purpose; streams are independent of each other."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def compose(spec: Spec, data: Data, seed: int) -> Composition:
+    """Build everything that a spec names, on the CPU, from the seed.
+
+    Raises CompositionError where a shape that the fit decided does not suit a network.
+    """
+    noise = Noise(stream(seed, "fit"))
+    with seeded_weights(seed):
+        prior = spec.prior.build()
+        prior.fit(Fitting(data, noise.at("prior")))
+        modules = {"prior": prior, **_networks(spec, prior, data.shape)}
+        terms = _terms(spec)
+    for term in terms:
+        term.loss.fit(Fitting(data, noise.at(term.module), prior, modules["generator"]))
+    players = players_of(spec)
+    return Composition(
+        modules,
+        terms,
+        [Player(p.name, p.modules, p.optimizer or spec.training.optimizer) for p in players.values()],
+        turns_of(spec, players),
+        frozenset(name for name, auxiliary in spec.auxiliaries.items() if auxiliary.sees == "features"),
+    )
+
+
+@contextmanager
+def seeded_weights(seed: int) -> Iterator[None]:
+    """Initial weights come from torch's global generator: seed it, and leave the caller's as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(seed, "weights").initial_seed())
+        yield
+
+
+def _networks(spec: Spec, prior: Prior, shape: Shape) -> dict[str, nn.Module]:
+    options = spec.discriminator
+    assert isinstance(options, DiscriminatorOptions)
+    generator = spec.generator.build(((prior.dim,),), shape)
+    packed = (options.pack * shape[0], *shape[1:])
+    sees: tuple[Shape, ...] = (packed, (options.pack * prior.sizes["code"],)) if options.joint else (packed,)
+    if what := spec.discriminator.misfit(sees, (1,)):
+        raise CompositionError(f"discriminator: {what}")
+    discriminator = Discriminator(options.network().build(sees, (1,)), options.pack, options.joint)
+    auxiliaries = {
+        name: config.build(shape if config.sees == "data" else (discriminator.network.feature_dim,), prior.sizes)
+        for name, config in spec.auxiliaries.items()
+    }
+    return {"generator": generator, "discriminator": discriminator, **auxiliaries}
+
+
+def _terms(spec: Spec) -> list[Term]:
+    return [
+        Term(name, config.build(), config.weight, config.every, config.start)
+        for name, config in zip(term_names(spec.losses), spec.losses, strict=True)
+    ]
+
+
+def term_names(losses: tuple[LossTermConfig, ...]) -> list[str]:
+    """Each term's kind, numbered from its second appearance on: `r1`, `r1-2`."""
+    kinds = [config.kind for config in losses]
+    counts = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
+    return [kind if count == 1 else f"{kind}-{count}" for kind, count in zip(kinds, counts, strict=True)]

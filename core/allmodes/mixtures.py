@@ -1,0 +1,69 @@
+"""Mixtures of isotropic Gaussians: data whose modes are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from allmodes.step import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """K isotropic Gaussians in D dimensions.
+
+    Attributes:
+        means: Centres of the modes (K, D), in the data's units.
+        std: Standard deviation of every noisy coordinate, one number or one for each mode (K,), in the data's units.
+        weights: Probability of each mode (K,); normalised here, so any non-negative numbers may be given.
+        threshold: A point is of high quality within this many stds of its nearest mean (Euclidean distance).
+        noisy_dims: Noise is added to that many leading coordinates; None means to all D.
+        uniform: Whether all modes are equally likely.
+    """
+
+    means: Tensor
+    std: float | Tensor
+    weights: Tensor
+    threshold: float = 3.0
+    noisy_dims: int | None = None
+    uniform: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Found out once, so that a draw neither asks the device nor pays for a multinomial that it does not need.
+        object.__setattr__(self, "weights", self.weights / self.weights.sum())
+        object.__setattr__(self, "uniform", bool((self.weights == self.weights[0]).all()))
+
+    @property
+    def noisy(self) -> int:
+        """Number of coordinates that vary within a mode."""
+        return self.means.shape[1] if self.noisy_dims is None else self.noisy_dims
+
+    @property
+    def stds(self) -> Tensor:
+        """Standard deviation of each mode (K,)."""
+        return torch.as_tensor(self.std, device=self.means.device).expand(len(self.means))
+
+    def to(self, device: str | torch.device) -> Mixture:
+        """The same mixture on a device."""
+        std = self.std.to(device) if isinstance(self.std, Tensor) else self.std
+        return replace(self, means=self.means.to(device), std=std, weights=self.weights.to(device))
+
+    def draw(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw n independent points: x (n, D) and, as labels, the modes that they come from (n,)."""
+        mode = self._modes(n, generator)
+        return Batch(self._around(self.means.index_select(0, mode), mode, generator), labels=mode)
+
+    def _modes(self, n: int, generator: torch.Generator) -> Tensor:
+        if self.uniform:
+            return torch.randint(len(self.means), (n,), generator=generator, device=self.means.device)
+        return torch.multinomial(self.weights, n, replacement=True, generator=generator)
+
+    def _around(self, centre: Tensor, mode: Tensor, generator: torch.Generator) -> Tensor:
+        if self.noisy_dims is None and not isinstance(self.std, Tensor):
+            return torch.normal(centre, self.std, generator=generator)
+        noise = torch.randn(len(mode), self.noisy, generator=generator, device=centre.device)
+        spread = self.std[mode, None] if isinstance(self.std, Tensor) else self.std
+        centre[:, : self.noisy] += spread * noise  # in place: selecting copied it
+        return centre

@@ -1,0 +1,353 @@
+"""Data are what they say: known mixtures, loaders that cover and resume exactly, errors that say what to do."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from allmodes.data import Data, DataError, Mixture, MixtureData, TensorData, digits
+from allmodes.kinds.data import (
+    KINDS,
+    CircleConfig,
+    DigitsConfig,
+    GridConfig,
+    HighDimensionalConfig,
+    MixtureConfig,
+    RingConfig,
+    TorchvisionConfig,
+)
+
+IMAGES = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[1] / "../shared/data"))
+needs_images = pytest.mark.skipif(
+    not (IMAGES / "MNIST/raw").is_dir(), reason="no MNIST: set ALLMODES_DATA to the folder that holds MNIST/raw"
+)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def truth_of(config: RingConfig | GridConfig | CircleConfig | MixtureConfig | HighDimensionalConfig) -> Mixture:
+    data = config.build()
+    assert data.truth is not None
+    return data.truth
+
+
+def shares(data: Data, n: int = 100_000) -> torch.Tensor:
+    labels = data.draw(n, generator()).labels
+    return labels.bincount(minlength=data.classes) / n
+
+
+def numbered(items: int, **options: torch.Tensor) -> TensorData:
+    """Items that are their own position."""
+    return TensorData(torch.arange(items)[:, None].float(), torch.arange(items) % 3, **options)
+
+
+# Mixtures
+
+
+def test_the_ring_has_eight_distinct_modes_45_degrees_apart_of_equal_mass() -> None:
+    data = RingConfig().build()
+    means = data.truth.means
+    angles = torch.atan2(means[:, 1], means[:, 0])
+    steps = (angles.roll(-1) - angles).remainder(2 * math.pi)
+    assert torch.pdist(means).min() > 0.7
+    assert torch.allclose(means.norm(dim=1), torch.ones(8))
+    assert torch.allclose(steps, torch.full((8,), math.pi / 4), atol=1e-5)
+    assert torch.allclose(means[0], torch.tensor([0.0, -1.0]), atol=1e-6)
+    assert torch.allclose(shares(data), torch.full((8,), 1 / 8), atol=0.005)
+
+
+def test_the_grid_has_25_modes_at_even_numbers() -> None:
+    means = truth_of(GridConfig()).means
+    assert {tuple(mean) for mean in means.tolist()} == {(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)}
+
+
+def test_the_centre_of_the_circle_has_three_of_103_units_of_mass() -> None:
+    data = CircleConfig().build()
+    near = (data.draw(200_000, generator()).x.norm(dim=1) < 1).float().mean()
+    assert data.classes == 101
+    assert near == pytest.approx(3 / 103, abs=0.0015)
+
+
+def test_points_lie_around_their_modes_mean_with_its_own_std() -> None:
+    data = MixtureConfig(means=[[0, 0], [5, 5]], std=[0.1, 0.4], weights=[1, 3]).build()
+    batch = data.draw(40_000, generator())
+    for mode, (share, std) in enumerate([(0.25, 0.1), (0.75, 0.4)]):
+        own = batch.x[batch.labels == mode]
+        assert len(own) / 40_000 == pytest.approx(share, abs=0.01)
+        assert torch.allclose(own.mean(0), data.truth.means[mode], atol=0.02)
+        assert torch.allclose(own.std(0), torch.tensor(std), rtol=0.03)
+
+
+def test_the_high_dimensional_data_vary_in_their_first_700_coordinates_only() -> None:
+    data = HighDimensionalConfig().build()
+    batch = data.draw(500, generator())
+    rest = batch.x - data.truth.means[batch.labels]
+    assert batch.x.shape == (500, 1200)
+    assert rest[:, :700].std() == pytest.approx(1, abs=0.01)
+    assert rest[:, 700:].abs().max() == 0
+    assert (rest.norm(dim=1) > 10).all()  # a literal "10 stds" would reject every real point
+    assert (rest.norm(dim=1) < data.truth.threshold).all()
+
+
+def test_weights_are_normalised_and_equal_ones_are_recognised() -> None:
+    assert truth_of(RingConfig(weights=[2] * 8)).uniform
+    weighted = truth_of(RingConfig(weights=[1] * 7 + [3]))
+    assert not weighted.uniform
+    assert weighted.weights.tolist() == pytest.approx([0.1] * 7 + [0.3])
+
+
+def test_a_mode_of_no_weight_is_never_drawn() -> None:
+    assert shares(RingConfig(weights=[0] + [1] * 7).build())[0] == 0
+
+
+@pytest.mark.parametrize("config", [RingConfig(), RingConfig(weights=range(1, 9)), HighDimensionalConfig()])
+def test_one_seed_draws_the_same_points_again(config: RingConfig) -> None:
+    data = config.build()
+    assert torch.equal(data.draw(50, generator(3)).x, data.draw(50, generator(3)).x)
+    assert not torch.equal(data.draw(50, generator(3)).x, data.draw(50, generator(4)).x)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": [1, 2, 3]}, "weights has 3 entries but there are 8 modes"),
+        ({"weights": [0] * 8}, "weights are all zero: at least one mode must have a positive weight"),
+        ({"weights": [-1] + [1] * 7}, "Input should be greater than or equal to 0"),
+        ({"std": 0}, "Input should be greater than 0"),
+    ],
+)
+def test_a_ring_that_cannot_be_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        RingConfig(**options)
+    assert refusal.value.errors()[0]["msg"].removeprefix("Value error, ") == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"means": [[0], [1, 2]]}, "means have 1 to 2 coordinates: give all the same number"),
+        ({"means": [[0], [1]], "std": [1, 2, 3]}, "std has 3 entries but there are 2 modes"),
+        ({"means": [[0], [1]], "weights": [1]}, "weights has 1 entries but there are 2 modes"),
+    ],
+)
+def test_a_mixture_that_cannot_be_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        MixtureConfig(**options)
+    assert refusal.value.errors()[0]["msg"] == f"Value error, {message}"
+
+
+# Finite data
+
+
+def test_an_epoch_covers_every_item_exactly_once() -> None:
+    loader = numbered(30).loader(10, seed=0)
+    epochs = [torch.cat([next(loader).index for _ in range(3)]) for _ in range(2)]
+    assert all(torch.equal(epoch.sort().values, torch.arange(30)) for epoch in epochs)
+    assert not torch.equal(*epochs)
+
+
+def test_a_tail_smaller_than_a_batch_is_dropped() -> None:
+    loader = numbered(25).loader(10, seed=0)
+    first = [next(loader) for _ in range(2)]
+    assert len(torch.cat([batch.index for batch in first]).unique()) == 20
+    assert len(next(loader).x) == 10
+
+
+def test_batches_hold_the_items_and_labels_that_their_index_names() -> None:
+    batch = next(numbered(30).loader(10, seed=0))
+    assert torch.equal(batch.x[:, 0], batch.index.float())
+    assert torch.equal(batch.labels, batch.index % 3)
+    assert batch.index.dtype == batch.labels.dtype == torch.int64
+
+
+@pytest.mark.parametrize("data", [numbered(25), RingConfig().build()], ids=["finite", "mixture"])
+@pytest.mark.parametrize("served", [1, 2, 7])
+def test_a_resumed_loader_continues_like_an_unbroken_one(data: Data, served: int, tmp_path: Path) -> None:
+    unbroken = data.loader(10, seed=5)
+    for _ in range(served):
+        next(unbroken)
+    torch.save(unbroken.state_dict(), tmp_path / "loader.pt")
+    resumed = data.loader(10, seed=5)
+    resumed.load_state_dict(torch.load(tmp_path / "loader.pt", weights_only=True))
+    assert all(torch.equal(next(resumed).x, next(unbroken).x) for _ in range(6))
+
+
+@pytest.mark.parametrize("data", [numbered(25), RingConfig().build()], ids=["finite", "mixture"])
+def test_the_seed_decides_what_a_loader_serves(data: Data) -> None:
+    first, again, other = (next(data.loader(10, seed)).x for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_a_batch_larger_than_the_data_is_refused() -> None:
+    with pytest.raises(ValueError) as refusal:
+        numbered(25).loader(26, seed=0)
+    assert str(refusal.value) == ("training: batch_size is 26 but the data have 25 items: set batch_size to 25 or less")
+
+
+def test_bytes_are_drawn_as_floats_between_minus_one_and_one() -> None:
+    data = TensorData(torch.tensor([[0], [255], [51]], dtype=torch.uint8))
+    assert data.take(torch.arange(3)).x[:, 0].tolist() == pytest.approx([-1, 1, -0.6])
+
+
+def test_held_out_items_differ_while_there_are_enough_and_repeat_beyond() -> None:
+    data = numbered(5, test_x=100 + torch.arange(20.0)[:, None], test_labels=torch.arange(20))
+    few, many = data.held_out(20, generator()), data.held_out(50, generator())
+    assert torch.equal(few.x.flatten().sort().values, 100 + torch.arange(20.0))
+    assert torch.equal(few.x[:, 0], 100.0 + few.labels)
+    assert len(many.x) == 50
+    assert many.x.min() >= 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([torch.empty(0, 2)], "data: the training data have no items"),
+        ([torch.ones(3, 2), torch.zeros(2)], "data: the training data have 3 items but 2 labels"),
+        (
+            [torch.ones(3, 2), None, torch.ones(3, 4)],
+            "data: the test data have items of shape (4,) but the training data of (2,)",
+        ),
+    ],
+)
+def test_tensors_that_do_not_fit_together_are_refused(arguments: list[torch.Tensor], message: str) -> None:
+    with pytest.raises(DataError) as refusal:
+        TensorData(*arguments)
+    assert str(refusal.value) == message
+
+
+def test_data_without_a_test_split_say_so_when_held_out_items_are_asked_for() -> None:
+    with pytest.raises(DataError) as refusal:
+        numbered(5).held_out(2, generator())
+    assert str(refusal.value) == "data: there are no items that are not trained on: give TensorData a test_x"
+
+
+def test_fingerprints_tell_data_apart_and_do_not_depend_on_the_device_they_are_on() -> None:
+    built = [RingConfig(), RingConfig(std=0.02), RingConfig(weights=range(1, 9)), GridConfig(), DigitsConfig()]
+    fingerprints = [config.build().fingerprint for config in built]
+    assert len(set(fingerprints)) == len(built)
+    assert fingerprints == [config.build().to("cpu").fingerprint for config in built]
+    assert all(len(fingerprint) == 16 for fingerprint in fingerprints)
+
+
+def test_moved_data_are_where_they_were_moved_and_the_original_stays() -> None:
+    for data in (digits(), RingConfig(weights=range(1, 9)).build()):
+        moved = data.to("meta") if isinstance(data, TensorData) else data.to("cpu")
+        assert moved.device.type == ("meta" if isinstance(data, TensorData) else "cpu")
+        assert data.device.type == "cpu"
+        assert moved.fingerprint == data.fingerprint
+
+
+# Images
+
+
+def test_the_digits_are_all_there_with_the_right_class_counts() -> None:
+    data = digits()
+    counts = data.labels.bincount() + data.test_labels.bincount()
+    assert counts.tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert data.test_labels.bincount().tolist() == [36, 36, 35, 37, 36, 37, 36, 36, 35, 36]
+    assert (data.items, data.x.min(), data.x.max()) == (1437, -1, 1)
+    assert data.fingerprint == digits().fingerprint
+
+
+@needs_images
+def test_mnist_has_its_published_class_counts() -> None:
+    data = TorchvisionConfig(dataset="MNIST", root=str(IMAGES)).build()
+    assert data.labels.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert data.test_labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert data.x.sum(dtype=torch.float64) / data.x.numel() / 255 == pytest.approx(0.1307, abs=1e-4)  # as published
+
+
+@needs_images
+def test_images_are_resized_and_labels_renumbered_in_the_order_kept() -> None:
+    config = TorchvisionConfig(dataset="FashionMNIST", root=str(IMAGES), size=16, classes_kept=[7, 2])
+    data = config.build()
+    assert data.shape == config.shape() == (1, 16, 16)
+    assert data.classes == config.classes() == 2
+    assert data.labels.bincount().tolist() == [6000, 6000]
+    original = TorchvisionConfig(dataset="FashionMNIST", root=str(IMAGES)).build()
+    sevens = original.x[original.labels == 7].float().mean()
+    assert data.x[data.labels == 0].float().mean() == pytest.approx(sevens, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("MNIST", "MNIST/raw"),
+        ("CIFAR10", "cifar-10-batches-py"),
+        ("CIFAR100", "cifar-100-python"),
+        ("SVHN", "train_32x32.mat"),
+    ],
+)
+def test_images_that_are_not_there_are_reported_with_the_place_and_the_remedy(
+    name: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as refusal:
+        TorchvisionConfig(dataset=name).build()
+    assert str(refusal.value) == (
+        f"data: {name} is not under 'data' (looked for data/{place}): "
+        "set root to the folder that holds it, or download: true"
+    )
+
+
+def test_a_failed_download_is_reported_with_its_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision import datasets
+
+    def fail(self: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.MNIST, "download", fail)
+    with pytest.raises(DataError) as refusal:
+        TorchvisionConfig(dataset="MNIST", download=True).build()
+    assert str(refusal.value) == "data: MNIST could not be downloaded to 'data': no route to host"
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        ([1, 1], "Value error, classes_kept names a label twice"),
+        ([3, 10], "Value error, classes_kept names label 10 but MNIST has 0 to 9"),
+    ],
+)
+def test_labels_that_do_not_exist_or_repeat_are_refused(kept: list[int], message: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        TorchvisionConfig(dataset="MNIST", classes_kept=kept)
+    assert refusal.value.errors()[0]["msg"] == message
+
+
+# Configs
+
+
+@pytest.mark.parametrize("config", [kind() for kind in KINDS if kind not in (MixtureConfig, TorchvisionConfig)])
+def test_a_config_knows_what_it_will_build(config: RingConfig) -> None:
+    data = config.build()
+    assert data.shape == config.shape() == tuple(data.draw(3, generator()).x.shape[1:])
+    assert data.classes == config.classes()
+    assert (data.truth is not None) == config.known_modes()
+    assert (data.items is None) == isinstance(data, MixtureData)
+
+
+def test_configs_are_read_and_asked_without_torch() -> None:
+    code = """
+import sys
+from allmodes.kinds import data, metrics
+assert data.RingConfig().shape() == (2,) and data.CircleConfig().classes() == 101
+assert data.TorchvisionConfig(dataset="SVHN").shape() == (3, 32, 32)
+assert metrics.KINDS and not {"torch", "numpy", "sklearn"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_is_described(kind: type[RingConfig]) -> None:
+    undescribed = {name for name, field in kind.model_fields.items() if name != "kind" and not field.description}
+    assert not undescribed

@@ -1,0 +1,170 @@
+"""Pictures show where samples are: pixels are read back and compared with what was drawn."""
+
+import subprocess
+import sys
+from pathlib import Path
+from struct import unpack
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from torch import Tensor
+
+from allmodes.data import Data, MixtureData, TensorData
+from allmodes.figures import compare, draw_samples
+from allmodes.mixtures import Mixture
+
+CORNERS = torch.tensor([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
+
+
+def four_modes() -> MixtureData:
+    return MixtureData(Mixture(CORNERS, 0.05, torch.ones(4)))
+
+
+def full(data: Data) -> Tensor:
+    return data.draw(400, torch.Generator().manual_seed(1)).x
+
+
+def collapsed(data: Data) -> Tensor:
+    x = full(data)
+    return x[(x > 0).all(1)]
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    head = path.read_bytes()[:24]
+    assert head.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = unpack(">II", head[16:])
+    return width, height
+
+
+def pixels(path: Path) -> Tensor:
+    """Colours (height, width, 3) in [0, 1]."""
+    return torch.from_numpy(imread(path).copy())[..., :3]
+
+
+def blue_share(picture: Tensor) -> list[float]:
+    """Share of blue pixels in the quadrants: upper left, upper right, lower left, lower right."""
+    blue = (picture[..., 2] - picture[..., 0] > 0.3).float()
+    middle_y, middle_x = 258, 275  # of the axes, which leave room for a title above and a legend below
+    halves = blue[:middle_y], blue[middle_y:500]
+    return [float(part.mean()) for half in halves for part in (half[:, :middle_x], half[:, middle_x:])]
+
+
+def test_a_picture_is_a_png_of_550_pixels(tmp_path: Path) -> None:
+    data = four_modes()
+    path = draw_samples(full(data), data, tmp_path / "new" / "samples.png", "step 100")
+    assert path == tmp_path / "new" / "samples.png"
+    assert size_of(path) == (550, 550)
+    assert [p.name for p in path.parent.iterdir()] == ["samples.png"]
+
+
+def test_full_samples_colour_every_quadrant_and_collapsed_ones_only_theirs(tmp_path: Path) -> None:
+    data = four_modes()
+    everywhere = blue_share(pixels(draw_samples(full(data), data, tmp_path / "full.png")))
+    one = blue_share(pixels(draw_samples(collapsed(data), data, tmp_path / "collapsed.png")))
+    assert all(share > 1e-3 for share in everywhere)
+    assert [share > 1e-3 for share in one] == [False, True, False, False]
+
+
+def test_limits_depend_on_the_data_and_not_on_the_samples(tmp_path: Path) -> None:
+    data = four_modes()
+    far = [draw_samples(torch.full((9, 2), at), data, tmp_path / f"{at}.png").read_bytes() for at in (1e3, -1e5)]
+    assert far[0] == far[1]  # both pictures say that 100 % are outside
+
+
+def test_samples_that_are_not_numbers_are_counted_as_outside(tmp_path: Path) -> None:
+    data = four_modes()
+    far, nan = (draw_samples(torch.full((9, 2), at), data, tmp_path / f"{at}.png") for at in (1e3, float("nan")))
+    assert far.read_bytes() == nan.read_bytes()
+    inside = draw_samples(torch.zeros(9, 2), data, tmp_path / "inside.png")
+    corner = pixels(far)[450:490, 45:150].mean()
+    assert corner < pixels(inside)[450:490, 45:150].mean()  # the note's ink
+
+
+def test_the_global_random_state_is_left_alone(tmp_path: Path) -> None:
+    before, data = torch.get_rng_state(), TensorData(torch.ones(9, 5).cumsum(0))
+    draw_samples(torch.zeros(3, 5), data, tmp_path / "x.png")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_points_of_many_dimensions_are_seen_along_the_principal_axes(tmp_path: Path) -> None:
+    x = torch.zeros(200, 6)
+    x[:, 3], x[:, 5] = torch.linspace(-9, 9, 200), torch.linspace(-1, 1, 200).square()
+    data, moved = TensorData(x), torch.randn(20, 6)
+    moved[:, [3, 5]] = 0
+    along = [draw_samples(s, data, tmp_path / f"{i}.png").read_bytes() for i, s in enumerate((moved, 0 * moved))]
+    assert along[0] == along[1]  # what is off the two axes cannot be seen
+    moved[:, 3] = 5
+    assert draw_samples(moved, data, tmp_path / "2.png").read_bytes() != along[0]
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_points_without_known_modes_are_drawn_over_real_ones(dim: int, tmp_path: Path) -> None:
+    data = TensorData(torch.randn(300, dim, generator=torch.Generator().manual_seed(0)))
+    picture = pixels(draw_samples(torch.zeros(4, dim), data, tmp_path / "x.png"))
+    grey = (picture - torch.tensor([0.71, 0.71, 0.71])).abs().amax(-1) < 0.02
+    assert grey[40:450, 60:500].sum() > 200
+
+
+def test_images_form_a_grid_row_by_row(tmp_path: Path) -> None:
+    images = -torch.ones(64, 3, 16, 16)
+    images[0, 0], images[1, 1], images[8, 2] = 1, 1, 1  # red first, green on its right, blue below
+    picture = pixels(draw_samples(images, TensorData(images), tmp_path / "x.png"))
+    tile = 550 / 8
+    at = [(0.5, 0.5), (0.5, 1.5), (1.5, 0.5), (7.5, 7.5)]
+    colours = [[round(float(c)) for c in picture[int(y * tile), int(x * tile)]] for y, x in at]
+    assert colours == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def test_grey_images_may_be_few_and_out_of_range(tmp_path: Path) -> None:
+    images = torch.full((3, 1, 8, 8), 7.0)
+    images[1] = float("nan")
+    picture = pixels(draw_samples(images, TensorData(torch.zeros(9, 1, 8, 8)), tmp_path / "x.png"))
+    tile = 550 / 8
+    shown = [round(float(picture[int(tile / 2), int((i + 0.5) * tile), 0]), 1) for i in range(4)]
+    assert shown == [1.0, 0.5, 1.0, 1.0]  # clamped, not a number, clamped, no image
+
+
+def test_methods_are_compared_side_by_side_within_the_same_limits(tmp_path: Path) -> None:
+    data = four_modes()
+    path = compare([("one", full(data)), ("other", full(data))], data, tmp_path / "x.png")
+    width, height = size_of(path)
+    assert (width, height) == (748, 374)
+    left, right = pixels(path)[40:].split(width // 2, 1)  # below the titles
+    assert (left - right).abs().mean() < 0.02
+
+
+def test_many_methods_take_several_rows(tmp_path: Path) -> None:
+    data = four_modes()
+    path = compare([(str(i), collapsed(data)) for i in range(5)], data, tmp_path / "x.png")
+    assert size_of(path) == (4 * 374, 2 * 374)
+
+
+def test_nothing_cannot_be_compared(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^nothing to compare: give at least one panel$"):
+        compare([], four_modes(), tmp_path / "x.png")
+
+
+def test_a_failure_leaves_the_former_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = four_modes()
+    former = draw_samples(full(data), data, tmp_path / "x.png").read_bytes()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(OSError, match="disk full"):
+        draw_samples(collapsed(data), data, tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes() == former
+
+
+def test_matplotlib_is_loaded_late_and_pyplot_never(tmp_path: Path) -> None:
+    code = (
+        "import sys, torch; from pathlib import Path; from allmodes.figures import draw_samples; "
+        "from allmodes.data import TensorData; early = 'matplotlib' in sys.modules; "
+        f"draw_samples(torch.zeros(3, 2), TensorData(torch.ones(9, 2)), Path({str(tmp_path / 'x.png')!r})); "
+        "print(early, 'matplotlib.pyplot' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["False", "False"]
