@@ -241,6 +241,7 @@ def test_a_finished_experiment_has_final_values_floors_and_the_mean_over_seeds(
     assert files(client, children[0]) == ["model", "results.json", "spec.yaml"]
     assert files(client, children[0], "model") == ["model/generator.safetensors"]
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
+    assert all(run.info.start_time <= run.info.end_time for run in (parent, *children))
 
 
 @pytest.mark.parametrize(("status", "shown"), [("failed", "FAILED"), ("killed", "KILLED")])
@@ -420,20 +421,24 @@ def test_importing_the_module_does_not_import_mlflow() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_creating_the_database_and_ending_python_say_nothing_and_lose_nothing(tmp_path: Path) -> None:
+def test_processes_that_create_the_database_together_are_quiet_and_lose_nothing(tmp_path: Path) -> None:
     code = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from pathlib import Path
 from test_tracking import *
-(run,) = runs_in(Path({str(tmp_path)!r}), 0)
+run = next(run for run in runs_in(Path(sys.argv[1]), 0, 1) if run.seed == int(sys.argv[2]))
 observer = MlflowObserver("sqlite:///{tmp_path}/mlflow.db")
 observer.allmodes_run_started(run)
 observer.allmodes_metrics_logged(run, 5, {{"train/generator": 1.0}})
 """
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout + done.stderr == ""
-    _, (child,) = logged(tracking._connect(f"sqlite:///{tmp_path}/mlflow.db"))
-    assert child.data.metrics == {"train/generator": 1.0}
+    commands = [[sys.executable, "-c", code, str(tmp_path / name), name] for name in ("0", "1")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    processes = [subprocess.Popen(command, **pipes, text=True) for command in commands]
+    assert [process.communicate()[0] for process in processes] == ["", ""]
+    client = tracking._connect(f"sqlite:///{tmp_path}/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("allmodes").experiment_id])
+    children = [run for run in runs if run.data.tags["allmodes.kind"] == "seed"]
+    assert [child.data.metrics for child in children] == [{"train/generator": 1.0}] * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "mlartifacts", "mlflow.db"]
 
 
 def test_the_ui_refuses_a_port_in_use(store: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from allmodes import models, specs
+from allmodes import figures, models, specs
 from allmodes.compose import CompositionError, stream
 from allmodes.contracts import NOTHING
 from allmodes.data import Data
@@ -139,15 +139,22 @@ class Experiment:
         data, metrics = self.data, self.metrics  # what is missing is said before a folder is made
         registry, folder, stop = self._observed(), self._new_folder(), Stop()
         outcomes: dict[int, Outcome] = {}
+        panels: list[tuple[str, Tensor]] = []
         with stop.listening():
             for position, seed in enumerate(seeds):
                 run = self._new_run(seed, position, len(seeds), folder)
-                outcomes[seed] = SeedRun(run, data, metrics, registry, self.warn, stop).train(lambda: self.floors)
+                seed_run = SeedRun(run, data, metrics, registry, self.warn, stop)
+                outcomes[seed] = seed_run.train(lambda: self.floors)
+                panels += [] if seed_run.samples is None else [(f"seed {seed}", seed_run.samples)]
                 if stop.asked:
                     break
-        results = Results(self.spec, folder, outcomes)
+        self._close(folder, outcomes, panels)
+        return Results(self.spec, folder, outcomes)
+
+    def _close(self, folder: Path, outcomes: Mapping[int, Outcome], panels: Sequence[tuple[str, Tensor]]) -> None:
         write_json(folder / "results.json", {str(seed): vars(outcome) for seed, outcome in outcomes.items()})
-        return results
+        if panels:
+            figures.compare(panels, self.data, folder / "samples.png")
 
     def _observed(self) -> Registry:
         """A registry of its own, so that observers of one run are not told of another."""

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 PERIOD = 2.0  # s between batches of metrics: rare enough to cost nothing, often enough to watch a run
 FINISH_WAIT = 2.0  # s that the end of the last seed waits, so that short runs are complete when they return
 EXIT_WAIT = 30.0  # s that the end of the process waits for what is still to be sent
-SQLITE_WAIT = 20.0  # s for another writer's lock, as long as MLflow itself waits
+SQLITE_WAIT = 20.0  # s for another process that writes to the SQLite store, as long as MLflow itself waits
 METRICS_PER_BATCH, PARAMS_PER_BATCH, TAGS_PER_BATCH = 1000, 100, 100  # MLflow's own limits
-KEY_LENGTH, PARAM_LENGTH, ERROR_LENGTH, DIGEST_LENGTH = 250, 6000, 5000, 36
+KEY_LENGTH, PARAM_LENGTH, TAG_LENGTH, DIGEST_LENGTH = 250, 6000, 5000, 36  # what every store takes
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 DEFAULTS = {
     # Training at home or in a closed network should call nobody.
@@ -49,6 +49,8 @@ DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    # Standard output belongs to the run's own results.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 THREAD = "allmodes-tracking"
 CHATTY = ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.connectionpool")
@@ -70,9 +72,10 @@ def default_store() -> str:
 
 @dataclass(frozen=True)
 class Started:
-    """A run began."""
+    """A run began, at a time in ms since 1970."""
 
     run: Run
+    timestamp: int
     what = "start a run"
 
 
@@ -130,7 +133,7 @@ class MlflowObserver:
     @hookimpl
     def allmodes_run_started(self, run: Run) -> None:
         """Open a run in MLflow, and one for the experiment if this is its first seed."""
-        self._put(Started(run))
+        self._put(Started(run, _now()))
 
     @hookimpl
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
@@ -334,8 +337,8 @@ class _Sender:
     def send(self, events: Sequence[Event]) -> None:
         """Send one event, or several `Numbers` of one run."""
         match events[0]:
-            case Started(run):
-                self._start(run)
+            case Started(run, timestamp):
+                self._start(run, timestamp)
             case Numbers(run):
                 self._log(run, [metric for event in events for metric in _metrics(event)])
             case Figure(run, iteration, png, timestamp):
@@ -349,8 +352,8 @@ class _Sender:
             self._connection = _connect(self._store)
         return self._connection
 
-    def _start(self, run: Run) -> None:
-        ids = self._continued(_stored_ids(run)) or self._created(run)
+    def _start(self, run: Run, timestamp: int) -> None:
+        ids = self._continued(_stored_ids(run)) or self._created(run, timestamp)
         self._ids[_key(run)] = ids
         self._parents[run.experiment] = ids.parent_run_id
         (run.folder / "mlflow.json").write_text(json.dumps(vars(ids), indent=2) + "\n")
@@ -367,26 +370,25 @@ class _Sender:
             return None
         return ids
 
-    def _created(self, run: Run) -> _Ids:
+    def _created(self, run: Run, timestamp: int) -> _Ids:
         experiment = _experiment(self._client, self._store)
-        parent = self._parents.get(run.experiment) or self._parent(run, experiment)
+        parent = self._parents.get(run.experiment) or self._parent(run, experiment, timestamp)
         tags = {"allmodes.kind": "seed", "allmodes.seed": str(run.seed), "mlflow.parentRunId": parent}
-        child = self._create(run, experiment, f"seed-{run.seed}", tags)
+        child = self._create(run, experiment, f"seed-{run.seed}", tags, timestamp)
         return _Ids(child, parent, _shown(self._store), experiment)
 
-    def _parent(self, run: Run, experiment: str) -> str:
+    def _parent(self, run: Run, experiment: str, timestamp: int) -> str:
         """The experiment's run: another process may have opened it for another seed."""
         mine = f"tags.`allmodes.kind` = 'experiment' and tags.`allmodes.experiment` = '{run.experiment}'"
         for found in self._client.search_runs([experiment], mine, max_results=1):
             return str(found.info.run_id)
         seeds = ", ".join(str(seed) for seed in run.spec.seeds)
-        return self._create(
-            run, experiment, run.spec.name, {"allmodes.kind": "experiment", "allmodes.seeds": seeds[:PARAM_LENGTH]}
-        )
+        tags = {"allmodes.kind": "experiment", "allmodes.seeds": seeds[:TAG_LENGTH]}
+        return self._create(run, experiment, run.spec.name, tags, timestamp)
 
-    def _create(self, run: Run, experiment: str, name: str, tags: Mapping[str, str]) -> str:
+    def _create(self, run: Run, experiment: str, name: str, tags: Mapping[str, str], timestamp: int) -> str:
         client = self._client
-        run_id = str(client.create_run(experiment, tags={**_tags(run), **tags}, run_name=name).info.run_id)
+        run_id = str(client.create_run(experiment, timestamp, {**_tags(run), **tags}, name).info.run_id)
         for params in _batches(_params(run), PARAMS_PER_BATCH):
             client.log_batch(run_id, params=params)
         client.log_inputs(run_id, [_dataset(run)])
@@ -413,7 +415,7 @@ class _Sender:
         for path in (run.folder / "model", run.folder / "results.json"):
             self._upload(ids.run_id, path)
         if outcome.error is not None:
-            self._client.set_tag(ids.run_id, "allmodes.error", outcome.error[:ERROR_LENGTH])
+            self._client.set_tag(ids.run_id, "allmodes.error", outcome.error[:TAG_LENGTH])
         self._client.set_terminated(ids.run_id, STATUS[outcome.status], timestamp)
         self._summarise(run, ids, timestamp)
 
@@ -455,17 +457,35 @@ def _connect(store: str) -> MlflowClient:
     """A client of the store; imports mlflow."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    _try_sqlite(store)
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=store)
-
-
-def _try_sqlite(store: str) -> None:
-    """Fail at once on a file that cannot be written: MLflow would try again for 100 seconds."""
     if (file := _sqlite_file(store)) is None:
-        return
+        return MlflowClient(tracking_uri=store)
     file.parent.mkdir(parents=True, exist_ok=True)
+    with _alone_in(file.parent):
+        _try_writing(file)
+        return MlflowClient(tracking_uri=store)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let one process at a time open a SQLite store: two that create its tables at once disturb each other."""
+    if sys.platform == "win32":  # no lock without a file that stays behind
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems lock no folders
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)  # which lets go, as does the death of the process
+
+
+def _try_writing(file: Path) -> None:
+    """Fail at once on a SQLite file that cannot be written: MLflow would try again for 100 seconds."""
     with contextlib.closing(sqlite3.connect(file, timeout=SQLITE_WAIT)) as database:
         database.execute("BEGIN IMMEDIATE")
         database.rollback()
@@ -641,7 +661,8 @@ def _quiet() -> list[str]:
 
 def _server_environment(store: str) -> dict[str, str]:
     """Environment of the server; the store goes here, since a command line would show its password to everybody."""
-    ours = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    ours = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}
+    ours |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}  # jobs take 2 GB and serve none
     if (artifacts := _artifacts(store)) is not None:
         ours["MLFLOW_ARTIFACTS_DESTINATION"] = artifacts
     return DEFAULTS | dict(os.environ) | ours

@@ -73,6 +73,7 @@ class SeedRun:
     warn: Callable[[str], None]
     stop: Stop
     evaluations: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    samples: Tensor | None = None
 
     def __post_init__(self) -> None:
         spec, seed, device = self.run.spec, self.run.seed, self.run.device
@@ -109,6 +110,7 @@ class SeedRun:
         """Measure the model on fresh draws, log the numbers and a picture."""
         began = time.monotonic()
         evaluation = self._evaluation()
+        self.samples = evaluation.samples
         results: dict[str, float] = {}
         for metric in self.metrics.values():
             results |= metric.compute(evaluation)

@@ -1,0 +1,237 @@
+"""The command line: `allmodes run | validate | sample | recipes | plugins | show | schema | ui`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+from rich.markup import escape
+
+import allmodes
+from allmodes import specs, terminal
+from allmodes.registry import PluginError, installed
+from allmodes.specs import SpecError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from allmodes.experiment import Results
+
+OK, FAILED, WRONG, KILLED = 0, 1, 2, 130
+
+out, err = Console(), Console(stderr=True)
+app = App(
+    name="allmodes",
+    help="Compose generative adversarial networks that keep every mode of the data.",
+    version=allmodes.__version__,
+)
+
+Reference = Annotated[str, Parameter(help="a spec file, a recipe such as gan/ring, or a run's folder")]
+Overrides = Annotated[
+    list[str] | None, Parameter(name="--set", consume_multiple=False, help="override: training.iterations=2000")
+]
+
+
+@app.command
+def run(
+    spec: Reference,
+    *,
+    overrides: Overrides = None,
+    seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: the spec's")] = None,
+    folder: Annotated[Path, Parameter(name=("--out", "-o"), help="where runs are written")] = Path("runs"),
+    tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="no progress bar")] = False,
+) -> int:
+    """Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves."""
+    registry = installed()
+    checked = specs.load(spec, registry, overrides or ())
+    chosen = parse_seeds(seeds) if seeds else checked.seeds
+
+    from allmodes.experiment import Experiment
+
+    observers = {} if quiet else {"terminal": terminal.Terminal(err)}
+    experiment = Experiment(checked, registry, folder, tracking, observers, warn)
+    results = experiment.run(chosen)
+    _report(results, tracking)
+    return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)
+
+
+@app.command
+def validate(spec: Reference, *, overrides: Overrides = None) -> int:
+    """Check a spec without training: types, ranges, and whether its parts fit together."""
+    checked = specs.load(spec, installed(), overrides or ())
+    terms = ", ".join(term.kind for term in checked.losses)
+    out.print(f"{escape(spec)} is valid: {checked.data.kind}, {checked.prior.kind}, {terms}", highlight=False)
+    return OK
+
+
+@app.command
+def recipes() -> int:
+    """List the ready specs of everything that is installed."""
+    registry = installed()
+    for name, path in registry.recipes.items():
+        described = specs.read(path.read_text("utf-8"), name).tree.get("description", "")
+        out.print(f"[bold]{name:24}[/] {escape(described)}", highlight=False, soft_wrap=True)
+    return OK
+
+
+@app.command
+def plugins() -> int:
+    """List plugins with version, kinds and recipes, and why one could not be loaded."""
+    registry = installed()
+    out.print(terminal.plugins_table(registry))
+    out.print(terminal.kinds_table(registry))
+    return FAILED if registry.broken else OK
+
+
+@app.command
+def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or a run's folder")]) -> int:
+    """Show the options of a kind, or a spec with every default written out."""
+    registry = installed()
+    found = [kind for _, kind in registry.all_kinds() if kind.name == thing]
+    if found:
+        for kind in found:
+            out.print(terminal.options_table(kind.config))
+        return OK
+    out.print(specs.dump(specs.load(thing, registry)), markup=False, highlight=False, soft_wrap=True)
+    return OK
+
+
+@app.command
+def schema() -> int:
+    """Print the JSON Schema of a spec in this environment, third-party kinds included."""
+    print(json.dumps(specs.schema(installed()), indent=2))
+    return OK
+
+
+@app.command
+def sample(
+    run: Annotated[Path, Parameter(help="a run's folder")],
+    *,
+    number: Annotated[int, Parameter(name=("--number", "-n"), help="how many items")] = 1000,
+    seed: Annotated[int, Parameter(help="of the draw")] = 0,
+    to: Annotated[Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv or .png")] = Path("samples.npz"),
+) -> int:
+    """Draw from a trained model into a file."""
+    if number < 1:
+        raise SpecError(f"--number {number}: draw at least one item")
+    _check_format(to)
+
+    from allmodes.experiment import load_run
+
+    model = load_run(run)
+    _write(model.sample(number, seed), to)
+    out.print(f"{number} samples of {escape(str(model.folder))} are in {escape(str(to))}", highlight=False)
+    return OK
+
+
+@app.command
+def ui(
+    *,
+    store: Annotated[str | None, Parameter(help="tracking URI; default: MLFLOW_TRACKING_URI or ./mlflow.db")] = None,
+    host: Annotated[str, Parameter(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="port to listen on")] = 5000,
+) -> int:
+    """Open the MLflow UI on the store that runs are logged to."""
+    from allmodes import tracking
+
+    return tracking.ui(store, host, port)
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`0-4` or `0,2,5` or both."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
+            raise SpecError(f"--seeds {text}: write 0-4 or 0,2,5")
+        seeds += range(int(first), int(last or first) + 1)
+    return tuple(dict.fromkeys(seeds))
+
+
+def warn(message: str) -> None:
+    """A warning on the terminal, between bars."""
+    err.print(f"[yellow]warning:[/] {escape(message)}", highlight=False, soft_wrap=True)
+
+
+def fail(message: str) -> None:
+    """An error on the terminal, a line for each thing that is wrong."""
+    for line in message.splitlines() or [""]:
+        err.print(f"[red]error:[/] {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def execute(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+    warnings.showwarning = lambda message, *_, **__: warn(str(message))
+    try:
+        return int(app(arguments, exit_on_error=False, print_error=True, result_action="return_value", console=err) or OK)
+    except CycloptsError:
+        return WRONG
+    except (SpecError, PluginError) as error:
+        fail(str(error))
+        return WRONG
+    except KeyboardInterrupt:
+        fail("interrupted")
+        return KILLED
+    except OSError as error:
+        fail(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
+        return FAILED
+    except Exception as error:
+        return _known_failure(error)
+
+
+def main() -> None:
+    """The entry point of the `allmodes` command."""
+    sys.exit(execute())
+
+
+def _known_failure(error: Exception) -> int:
+    """Errors of modules that are only loaded when used; anything else is a defect and keeps its traceback."""
+    known = ("CompositionError", "DataError", "ModelError", "TrackingError")
+    if type(error).__name__ not in known or not type(error).__module__.startswith("allmodes"):
+        raise error
+    fail(str(error))
+    return WRONG
+
+
+def _report(results: Results, tracked: bool) -> None:
+    out.print(terminal.results_table(results))
+    for seed, outcome in results.outcomes.items():
+        if outcome.error:
+            fail(f"seed {seed}: {outcome.error}")
+    out.print(f"folder   {escape(str(results.folder))}", highlight=False, soft_wrap=True)
+    if (picture := results.folder / "samples.png").exists():
+        out.print(f"picture  {escape(str(picture))}", highlight=False, soft_wrap=True)
+    if tracked:
+        out.print("MLflow   allmodes ui", highlight=False)
+
+
+def _check_format(path: Path) -> None:
+    if path.suffix not in (".npz", ".csv", ".png"):
+        raise SpecError(f"--out {path}: the file must end in .npz, .csv or .png")
+
+
+def _write(samples: Tensor, path: Path) -> None:
+    import numpy as np
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".npz":
+        np.savez_compressed(path, samples=samples.numpy())
+    elif path.suffix == ".csv":
+        np.savetxt(path, samples.flatten(1).numpy(), delimiter=",", fmt="%.8g")
+    else:
+        _picture(samples, path)
+
+
+def _picture(samples: Tensor, path: Path) -> None:
+    from allmodes import figures
+    from allmodes.data import TensorData
+
+    figures.draw_samples(samples, TensorData(samples), path)
+

@@ -1,0 +1,153 @@
+"""What a person sees: one progress bar per seed, and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from allmodes.hookspecs import hookimpl
+from allmodes.registry import Plugin, Registry
+
+if TYPE_CHECKING:
+    from allmodes.experiment import Results
+    from allmodes.run import Outcome, Run
+    from allmodes_schemas import KindConfig
+
+FEW_LOSSES = 3
+
+
+class Terminal:
+    """An observer that shows a bar with rate, losses and modes; silent where nobody watches."""
+
+    def __init__(self, console: Console) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:>7,.0f}/{task.total:,.0f}"),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[modes]}"),
+            TextColumn("[dim]{task.fields[losses]}"),
+            console=console,
+            disable=not console.is_terminal,
+            refresh_per_second=4,
+        )
+        self.task: TaskID | None = None
+
+    @hookimpl
+    def allmodes_run_started(self, run: Run) -> None:
+        """Begin a bar."""
+        self.progress.start()
+        total = run.spec.training.iterations
+        self.task = self.progress.add_task(f"seed {run.seed}", total=total, rate="", modes="", losses="")
+
+    @hookimpl
+    def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Move the bar and renew its numbers."""
+        if self.task is not None:
+            self.progress.update(self.task, completed=iteration, **_shown(metrics))
+
+    @hookimpl
+    def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:
+        """Leave the bar where the run ended."""
+        self.progress.stop()
+
+
+def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
+    shown: dict[str, str] = {}
+    if rate := metrics.get("time/iterations_per_second"):
+        shown["rate"] = f"{rate:,.0f} it/s"
+    losses = [(name.removeprefix("train/"), value) for name, value in metrics.items() if name.startswith("train/")]
+    if losses:
+        shown["losses"] = "  ".join(f"{_short(name)} {value:.3g}" for name, value in losses[:FEW_LOSSES])
+    for name, unit in (("eval/modes", "modes"), ("eval/classes", "classes")):
+        if name in metrics:
+            shown["modes"] = f"[bold]{metrics[name]:.0f} {unit}[/]"
+    return shown
+
+
+def _short(name: str) -> str:
+    player, _, term = name.partition("/")
+    return f"{player[0].upper()}:{term.rpartition('.')[2]}"
+
+
+def results_table(results: Results) -> Table:
+    """A row for each metric: mean and standard error over the seeds, the end's average, real data, every seed."""
+    seeds = list(results.outcomes)
+    table = Table(title=f"{results.spec.name}: {results.status}", title_justify="left")
+    columns = ["metric", "mean", "s.e.", "last 30 %", "real data", *(f"seed {seed}" for seed in seeds)]
+    for column in columns:
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for metric in results.metrics:
+        each = [number(outcome.results.get(metric)) for outcome in results.outcomes.values()]
+        summary = (results.mean(metric), results.standard_error(metric), results.mean(f"recent_{metric}"))
+        table.add_row(metric, *map(number, summary), number(results.floors.get(metric)), *each)
+    return table
+
+
+def number(value: float | None) -> str:
+    """A number with four digits, or a dash."""
+    return "-" if value is None or math.isnan(value) else f"{value:.4g}"
+
+
+def plugins_table(registry: Registry) -> Table:
+    """A row for each plugin: version, distribution, kinds and recipes, or why it could not be loaded."""
+    table = Table(title="Plugins", title_justify="left")
+    for column in ("plugin", "distribution", "kinds and recipes"):
+        table.add_column(column, overflow="fold")
+    kinds = list(registry.all_kinds())
+    recipes = list(registry.recipes)
+    for plugin in registry.plugins.values():
+        own = [f"{word} {kind.name}" for word, kind in kinds if kind.plugin.name == plugin.name]
+        table.add_row(plugin.name, str(plugin), _offer(plugin, own, recipes))
+    return table
+
+
+def _offer(plugin: Plugin, kinds: Sequence[str], recipes: Sequence[str]) -> str:
+    if plugin.error:
+        return f"[red]could not be loaded:[/] {plugin.error}"
+    owned = [name for name in recipes if name.startswith(f"{plugin.name}/")]
+    return "\n".join([*kinds, *(f"recipe {name}" for name in owned)])
+
+
+def kinds_table(registry: Registry) -> Table:
+    """A row for each kind with its one-line summary."""
+    table = Table(title="Kinds", title_justify="left")
+    for column in ("slot", "kind", "what it is", "from"):
+        table.add_column(column, overflow="fold")
+    for word, kind in registry.all_kinds():
+        table.add_row(word, kind.name, kind.config.summary(), str(kind.plugin))
+    return table
+
+
+def options_table(config: type[KindConfig]) -> Table:
+    """A row for each option of a kind: name, type, default, meaning."""
+    table = Table(title=f"{config.kind_name()}: {config.summary()}", title_justify="left")
+    for column in ("option", "type", "default", "meaning"):
+        table.add_column(column, overflow="fold")
+    properties = config.model_json_schema()
+    for name, option in properties["properties"].items():
+        if name != "kind":
+            default = str(option["default"]) if "default" in option else "required"
+            table.add_row(name, _type(option), default, option.get("description", ""))
+    return table
+
+
+def _type(option: Mapping[str, Any]) -> str:
+    branches: Iterable[Mapping[str, Any]] = option.get("anyOf", [option])
+    return " or ".join(_name(branch) for branch in branches)
+
+
+def _name(branch: Mapping[str, Any]) -> str:
+    if "enum" in branch:
+        return " | ".join(map(str, branch["enum"]))
+    if "$ref" in branch:
+        return str(branch["$ref"]).rpartition("/")[2]
+    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {branch[key]:g}" for key, sign in bounds.items() if key in branch]
+    return " ".join([str(branch.get("type", "any")), *limits])
