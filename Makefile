@@ -1,0 +1,43 @@
+# make demo   install into .venv and train VEEGAN for a minute or two
+# make test   install what the tests need and run them
+# make check  ruff, the type checker and the import contract
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PLUGINS = $(wildcard plugins/*)
+PACKAGES = $(addprefix ./,$(PLUGINS))
+
+.PHONY: demo test check clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.demo
+	$(BIN)/allmodes run veegan/demo
+	@echo
+	@echo "Look at the picture above, or open MLflow on these runs:  $(BIN)/allmodes ui"
+	@echo "What else is there:  $(BIN)/allmodes recipes"
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  (echo "allmodes needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1)
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp for each purpose: a second `make demo` or `make test` installs nothing.
+$(VENV)/.demo: pyproject.toml $(PLUGINS:%=%/pyproject.toml) | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -e . $(addprefix -e ,$(PACKAGES))
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(PLUGINS:%=%/pyproject.toml) | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -e ".[dev]" $(addprefix -e ,$(PACKAGES))
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
