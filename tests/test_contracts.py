@@ -4,18 +4,18 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
 from allmodes.composition import Composition, Player, Term
 from allmodes.contracts import NOTHING, Auxiliary, Discriminator, Fitting, Latent, Loss, LossTerm, Network, Prior
 from allmodes.engine import EagerEngine
-from allmodes.losses import Game, GradientPenalty, NonSaturating, Relativistic, Wasserstein, ZeroCentredPenalty
+from allmodes.losses import GradientPenalty, NonSaturating, Relativistic, Wasserstein, ZeroCentredPenalty
 from allmodes.networks import Mlp
 from allmodes.noise import Noise, seeded
 from allmodes.priors import Gaussian
 from allmodes.pure import State, initial_state, update
 from allmodes.step import Batch, Draw, Step
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss, softplus
-
 from allmodes_schemas import AdamConfig, Given, TurnConfig
 
 B, D, Z = 8, 2, 3

@@ -7,7 +7,10 @@ from itertools import chain
 
 from allmodes.players import players_of, turns_of
 from allmodes.registry import did_you_mean
-from allmodes_schemas import DiscriminatorOptions, Need, PlayerConfig, Problem, Shape, Spec
+from allmodes_schemas import DiscriminatorOptions, KindConfig, Need, PlayerConfig, Problem, Shape, Spec
+
+PARTS = ("generator", "discriminator", "prior")
+"""Modules that every spec has."""
 
 
 def problems_of(spec: Spec) -> list[Problem]:
@@ -16,7 +19,9 @@ def problems_of(spec: Spec) -> list[Problem]:
     return list(
         chain(
             _games(spec),
+            _twice(spec),
             _needs(spec),
+            _names(spec),
             _discriminator(spec),
             _shapes(spec),
             _players(spec, players),
@@ -33,64 +38,73 @@ def _games(spec: Spec) -> Iterator[Problem]:
         yield Problem(("losses", i), f"{kind} is a second game beside {games[0][1]}: a spec has exactly one")
 
 
+def _twice(spec: Spec) -> Iterator[Problem]:
+    """Seeds and metrics are looked up by their name in what a run writes."""
+    metrics = [metric.kind for metric in spec.evaluation.metrics]
+    for where, values in ((("seeds",), spec.seeds), (("evaluation", "metrics"), metrics)):
+        yield from (
+            Problem((*where, i), f"{value} is there already: name it once")
+            for i, value in enumerate(values)
+            if value in values[:i]
+        )
+
+
 def _needs(spec: Spec) -> Iterator[Problem]:
-    asking = [
-        (("prior",), spec.prior.kind, spec.prior.needs, ""),
-        *((("losses", i), t.kind, t.needs, getattr(t, "auxiliary", "")) for i, t in enumerate(spec.losses)),
-        *((("evaluation", "metrics", i), m.kind, m.needs, "") for i, m in enumerate(spec.evaluation.metrics)),
+    asking: list[tuple[tuple[str | int, ...], KindConfig, tuple[Need, ...]]] = [
+        (("prior",), spec.prior, spec.prior.needs),
+        *((("losses", i), term, term.needs) for i, term in enumerate(spec.losses)),
+        *((("evaluation", "metrics", i), metric, metric.needs) for i, metric in enumerate(spec.evaluation.metrics)),
     ]
-    for where, kind, needs, auxiliary in asking:
-        for need in needs:
-            if what := _missing(spec, kind, need, auxiliary):
-                yield Problem(where, what + (f": add {need.remedy}" if need.remedy and ": " not in what else ""))
+    for where, component, needs in asking:
+        yield from (Problem(where, what) for need in needs if (what := _missing(spec, component, need)))
 
 
-def _missing(spec: Spec, kind: str, need: Need, auxiliary: str) -> str:
-    """What a component lacks, or nothing."""
+def _missing(spec: Spec, component: KindConfig, need: Need) -> str:
+    """What a component lacks and how to provide it, or nothing."""
+    asks = f"{component.kind} needs"
     match need.slot:
         case "auxiliary":
-            return _missing_auxiliary(spec, kind, need, auxiliary)
+            return _missing_auxiliary(spec, component, need)
         case "part" if need.what not in spec.prior.parts():
-            return f"{kind} needs a latent part {need.what!r}, which prior {spec.prior.kind} does not have"
+            return f"{asks} a latent part {need.what!r}, which prior {spec.prior.kind} does not have{_add(need)}"
         case "labels" if spec.data.classes() is None and spec.data.shape() is not None:
-            return f"{kind} needs labels, which data {spec.data.kind} does not have"
+            return f"{asks} labels, which data {spec.data.kind} does not have{_remedy(need)}"
         case "truth" if not spec.data.known_modes():
-            return f"{kind} needs data whose modes are known, which {spec.data.kind} is not"
+            return f"{asks} data whose modes are known, which {spec.data.kind} is not{_remedy(need)}"
         case "joint" if not _options(spec).joint:
-            return f"{kind} needs a discriminator that sees a code beside the data"
+            return f"{asks} a discriminator that sees a code beside the data{_add(need)}"
     return ""
 
 
-def _missing_auxiliary(spec: Spec, kind: str, need: Need, name: str) -> str:
-    giving = [n for n, auxiliary in spec.auxiliaries.items() if auxiliary.gives == need.what]
+def _missing_auxiliary(spec: Spec, component: KindConfig, need: Need) -> str:
+    giving = [name for name, auxiliary in spec.auxiliaries.items() if auxiliary.gives == need.what]
+    named = getattr(component, "auxiliary", None)
     if not giving:
-        return f"{kind} needs an auxiliary that maps data to {need.what}; none is defined"
-    if name and name not in giving:
-        return f"{kind} reads auxiliary {name!r}, which does not map data to {need.what}: set auxiliary: {giving[0]}"
+        return f"{component.kind} needs an auxiliary that maps data to {need.what}; none is defined{_add(need)}"
+    if named and named not in giving:
+        reads = f"{component.kind} reads auxiliary {named!r}, which does not map data to {need.what}"
+        return f"{reads}: set auxiliary: {giving[0]}"
     return ""
+
+
+def _add(need: Need) -> str:
+    return f": add {need.remedy}" if need.remedy else ""
+
+
+def _remedy(need: Need) -> str:
+    return f": {need.remedy}" if need.remedy else ""
+
+
+def _names(spec: Spec) -> Iterator[Problem]:
+    for name in spec.auxiliaries:
+        if name in PARTS:
+            yield Problem(("auxiliaries", name), f"{name!r} is a part of every spec: choose another name")
 
 
 def _discriminator(spec: Spec) -> Iterator[Problem]:
-    options, batch = _options(spec), spec.training.batch_size
-    if batch % options.pack:
-        yield Problem(
-            ("discriminator", "pack"),
-            f"pack {options.pack} does not divide training.batch_size {batch}: set it to {batch - batch % options.pack}"
-            f" or {batch + options.pack - batch % options.pack}",
-        )
-    if options.joint is not None and options.joint not in spec.auxiliaries:
-        yield Problem(
-            ("discriminator", "joint"),
-            f"the discriminator is joint with auxiliary {options.joint!r}, which is not defined"
-            f"{did_you_mean(options.joint, spec.auxiliaries)}: add it under auxiliaries",
-        )
-    for name, auxiliary in spec.auxiliaries.items():
-        if auxiliary.sees == "features" and options.pack > 1:
-            yield Problem(
-                ("auxiliaries", name),
-                f"{auxiliary.kind} reads the discriminator's features, which belong to {options.pack} items at once: "
-                "set discriminator.pack: 1",
-            )
+    yield from _pack(spec)
+    if (name := _options(spec).joint) is not None:
+        yield from (Problem(("discriminator", "joint"), what) for what in _misjoined(spec, name))
     penalties = [term.kind for term in spec.losses if term.penalises_gradients]
     if penalties and spec.discriminator.normalises_batches():
         yield Problem(
@@ -99,6 +113,32 @@ def _discriminator(spec: Spec) -> Iterator[Problem]:
             "batch: switch it off",
             "warning",
         )
+
+
+def _pack(spec: Spec) -> Iterator[Problem]:
+    pack, batch = _options(spec).pack, spec.training.batch_size
+    if rest := batch % pack:
+        sizes = " or ".join(str(size) for size in (batch - rest, batch - rest + pack) if size)
+        what = f"pack {pack} does not divide training.batch_size {batch}: set that to {sizes}"
+        yield Problem(("discriminator", "pack"), what)
+    for name, auxiliary in spec.auxiliaries.items():
+        if auxiliary.sees == "features" and pack > 1:
+            yield Problem(
+                ("auxiliaries", name),
+                f"{auxiliary.kind} reads the discriminator's features, which belong to {pack} items at once: "
+                "set discriminator.pack: 1",
+            )
+
+
+def _misjoined(spec: Spec, name: str) -> Iterator[str]:
+    auxiliary = spec.auxiliaries.get(name)
+    joint = f"the discriminator is joint with auxiliary {name!r}, which"
+    if auxiliary is None:
+        yield f"{joint} is not defined{did_you_mean(name, spec.auxiliaries)}: add it under auxiliaries"
+    elif auxiliary.sees == "features":
+        yield f"{joint} itself reads the discriminator's features: join one that sees the data"
+    elif auxiliary.gives != "code":
+        yield f"{joint} maps data to {auxiliary.gives}, not to code: join one that does"
 
 
 def _shapes(spec: Spec) -> Iterator[Problem]:
@@ -119,15 +159,23 @@ def _shapes(spec: Spec) -> Iterator[Problem]:
 
 
 def _players(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
-    known = {"generator", "discriminator", "prior", *spec.auxiliaries}
-    for player in players.values():
-        for module in player.modules:
-            if module not in known:
-                yield Problem(("losses",), f"player {player.name!r} trains {module!r}, which is not defined")
+    yield from _added_players(spec)
     for name in spec.training.optimizers:
         if name not in players:
             yield Problem(("training", "optimizers", name), _no_player(name, players))
     yield from _turns(spec, players)
+
+
+def _added_players(spec: Spec) -> Iterator[Problem]:
+    known, seen = (*PARTS, *spec.auxiliaries), dict[str, PlayerConfig]()
+    for i, term in enumerate(spec.losses):
+        for player in term.players():
+            for module in player.modules:
+                if module not in known:
+                    what = f"player {player.name!r} trains {module!r}, which is not defined"
+                    yield Problem(("losses", i), what + did_you_mean(module, known))
+            if seen.setdefault(player.name, player) != player:
+                yield Problem(("losses", i), f"{term.kind} adds player {player.name!r} otherwise than a loss before it")
 
 
 def _turns(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:

@@ -51,7 +51,7 @@ def run(
     """Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves."""
     registry = installed()
     checked = specs.load(spec, registry, overrides or ())
-    chosen = parse_seeds(seeds) if seeds else checked.seeds
+    chosen = checked.seeds if seeds is None else parse_seeds(seeds)
 
     from allmodes.experiment import Experiment
 
@@ -168,7 +168,7 @@ def fail(message: str) -> None:
 
 def execute(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
-    warnings.showwarning = lambda message, *_, **__: warn(str(message))
+    warnings.showwarning = _show_warning
     try:
         return int(app(arguments, exit_on_error=False, print_error=True, result_action="return_value", console=err) or OK)
     except CycloptsError:
@@ -184,6 +184,12 @@ def execute(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except Exception as error:
         return _known_failure(error)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Ours are for the user; other libraries' deprecations are not."""
+    if category is UserWarning:
+        warn(str(message))
 
 
 def main() -> None:

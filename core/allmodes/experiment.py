@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +27,9 @@ from allmodes.run import Outcome, Run
 from allmodes.sampling import draw
 from allmodes.training import SeedRun, Stop, write_json
 from allmodes_schemas import Given, KindConfig, Spec
+
+if TYPE_CHECKING:
+    from allmodes.tracking import MlflowObserver
 
 Warn = Callable[[str], None]
 
@@ -49,12 +52,12 @@ class Results:
 
     def mean(self, metric: str) -> float:
         """Mean over the seeds."""
-        return fmean(self.values(metric))
+        return float(np.mean(self.values(metric)))
 
     def standard_error(self, metric: str) -> float:
         """Standard error of the mean over the seeds; NaN for fewer than two."""
         values = self.values(metric)
-        return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
     @property
     def metrics(self) -> list[str]:
@@ -136,36 +139,41 @@ class Experiment:
         Ctrl-C finishes the turn, saves the model and ends with the status `killed`.
         """
         seeds = tuple(self.spec.seeds if seeds is None else seeds)
-        data, metrics = self.data, self.metrics  # what is missing is said before a folder is made
-        registry, folder, stop = self._observed(), self._new_folder(), Stop()
-        outcomes: dict[int, Outcome] = {}
-        panels: list[tuple[str, Tensor]] = []
-        with stop.listening():
-            for position, seed in enumerate(seeds):
-                run = self._new_run(seed, position, len(seeds), folder)
-                seed_run = SeedRun(run, data, metrics, registry, self.warn, stop)
-                outcomes[seed] = seed_run.train(lambda: self.floors)
-                panels += [] if seed_run.samples is None else [(f"seed {seed}", seed_run.samples)]
-                if stop.asked:
-                    break
-        self._close(folder, outcomes, panels)
+        _ = self.data, self.metrics  # what is missing is said before a folder is made
+        folder, tracker = self._new_folder(), self._tracker()
+        with self.registry.observing({**self.observers, **({"mlflow": tracker} if tracker else {})}):
+            outcomes = self._train(seeds, folder)
+        if tracker:
+            tracker.close()
         return Results(self.spec, folder, outcomes)
 
-    def _close(self, folder: Path, outcomes: Mapping[int, Outcome], panels: Sequence[tuple[str, Tensor]]) -> None:
+    def _train(self, seeds: Sequence[int], folder: Path) -> dict[int, Outcome]:
+        """Train the seeds in turn, to the end or to the user's stop; what there is, is written in any case."""
+        stop, outcomes, panels = Stop(), dict[int, Outcome](), list[tuple[str, Tensor]]()
+        try:
+            with stop.listening():
+                for position, seed in enumerate(seeds):
+                    run = self._new_run(seed, position, len(seeds), folder)
+                    seed_run = SeedRun(run, self.data, self.metrics, self.registry, self.warn, stop)
+                    outcomes[seed] = seed_run.train(lambda: self.floors)
+                    panels += [] if seed_run.samples is None else [(f"seed {seed}", seed_run.samples)]
+                    if stop.asked:
+                        break
+        finally:
+            self._write(folder, outcomes, panels)
+        return outcomes
+
+    def _write(self, folder: Path, outcomes: Mapping[int, Outcome], panels: Sequence[tuple[str, Tensor]]) -> None:
         write_json(folder / "results.json", {str(seed): vars(outcome) for seed, outcome in outcomes.items()})
         if panels:
             figures.compare(panels, self.data, folder / "samples.png")
 
-    def _observed(self) -> Registry:
-        """A registry of its own, so that observers of one run are not told of another."""
-        registry = installed() if self.track or self.observers else self.registry
-        for name, observer in self.observers.items():
-            registry.observe(observer, name)
-        if self.track:
-            from allmodes.tracking import MlflowObserver
+    def _tracker(self) -> MlflowObserver | None:
+        if not self.track:
+            return None
+        from allmodes.tracking import MlflowObserver
 
-            registry.observe(MlflowObserver(warn=self.warn), "mlflow")
-        return registry
+        return MlflowObserver(warn=self.warn)
 
     def _new_folder(self) -> Path:
         name = f"{self.spec.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

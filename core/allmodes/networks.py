@@ -60,7 +60,8 @@ class Mlp(Network):
             layers += [Dropout(dropout)] if dropout else []
         self.trunk = _Chain(*layers)
         self.feature_dim = sizes[-1]
-        last: list[nn.Module] = [nn.Linear(sizes[-1], prod(gives)), OUTPUTS[output]()]
+        last: list[nn.Module] = [nn.Linear(sizes[-1], prod(gives))]
+        last += [OUTPUTS[output]()] if output != "linear" else []
         self.head = nn.Sequential(*last, *([nn.Unflatten(1, gives)] if len(gives) != 1 else []))
         self.apply(xavier)
 

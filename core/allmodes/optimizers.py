@@ -76,7 +76,7 @@ def _sgd(
     config: SgdConfig, p: Tensors, g: Tensors, memory: Any, lr: float, momentum: float
 ) -> tuple[dict[str, Tensor], Memory]:
     b = {k: momentum * memory["momentum_buffer"][k] + g[k] for k in p}
-    return {k: p[k] - lr * b[k] for k in p}, {"step": memory["step"] + 1, "momentum_buffer": b}
+    return {k: p[k] - lr * b[k] for k in p}, {"step": memory["step"], "momentum_buffer": b}
 
 
 def _values(config: OptimizerConfig, iteration: int) -> dict[str, Any]:

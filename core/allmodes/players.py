@@ -10,7 +10,7 @@ from allmodes_schemas import OptimizerConfig, PlayerConfig, Spec, TurnConfig
 def players_of(spec: Spec) -> dict[str, PlayerConfig]:
     """The players of a spec by name: the two of every game, then those that terms add."""
     added = {player.name: player for term in spec.losses for player in term.players()}
-    players = {"discriminator": ("discriminator",), "generator": ("generator",)}
+    players: dict[str, tuple[str, ...]] = {"discriminator": ("discriminator",), "generator": ("generator",)}
     players |= {name: player.modules for name, player in added.items()}
     for module, trained_by in _trained_by(spec):
         for name in trained_by:

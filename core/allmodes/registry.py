@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import cached_property
 from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pluggy
 
@@ -48,8 +49,11 @@ WORDS: Mapping[type[KindConfig], str] = {
 }
 
 
+HOOKS = frozenset(name for door in (hookspecs.Providers, hookspecs.Observers) for name in vars(door) if name[0] != "_")
+
+
 class PluginError(Exception):
-    """Installed plugins contradict each other or the rules of the registry."""
+    """A plugin breaks a rule of the registry, or two installed plugins contradict each other."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Kind:
         return self.config.kind_name()
 
 
-@dataclass
+@dataclass(eq=False)
 class Registry:
     """What is installed. Build it with `installed()`, or register plugins by hand in tests."""
 
@@ -88,29 +92,18 @@ class Registry:
         self.hooks = pluggy.PluginManager(hookspecs.PROJECT)
         self.hooks.add_hookspecs(hookspecs.Providers)
         self.hooks.add_hookspecs(hookspecs.Observers)
+        self._kinds: dict[type[KindConfig], dict[str, Kind]] = {base: {} for base in SLOTS.values()}
+        self._recipes: dict[str, Path] = {}
 
     # Registration
 
-    def register(self, module: object, plugin: Plugin) -> None:
-        """Add a plugin; a misspelt hook or argument is kept as the plugin's error."""
-        try:
-            self._refuse_misspelt(module)
-            self.hooks.register(module, plugin.name)
-        except (pluggy.PluginValidationError, PluginError) as error:
-            plugin = _failed(plugin, error)
-        self.plugins[plugin.name] = plugin
-
-    def observe(self, observer: object, name: str) -> None:
-        """Add an observer of this process, such as the terminal."""
-        self.hooks.register(observer, name)
-
     def load(self, entry_point: EntryPoint, distribution: Distribution) -> None:
-        """Import a plugin; one that cannot be imported is kept with its error."""
+        """Import and register a plugin; one that cannot be imported is kept with its error.
+
+        Raises PluginError where two distributions provide a plugin of one name, and so the same kinds.
+        """
         plugin = Plugin(entry_point.name, distribution.metadata["Name"], distribution.version)
-        if plugin.name in self.plugins:
-            raise PluginError(
-                f"plugin {plugin.name!r} is provided by both {self.plugins[plugin.name]} and {plugin}: uninstall one"
-            )
+        self._refuse_second(plugin)
         try:
             module = entry_point.load()
         except (Exception, SystemExit) as error:
@@ -118,47 +111,56 @@ class Registry:
         else:
             self.register(module, plugin)
 
-    @staticmethod
-    def _refuse_misspelt(module: object) -> None:
-        """pluggy silently ignores an unknown hook until asked; this names it while the plugin is known."""
-        known = [name for name in dir(hookspecs.Providers) + dir(hookspecs.Observers) if name.startswith("allmodes_")]
-        for name in dir(module):
-            if name.startswith("allmodes_") and name not in known and hasattr(getattr(module, name), "allmodes_impl"):
-                raise PluginError(f"there is no hook {name!r}{did_you_mean(name, known)}")
+    def register(self, module: object, plugin: Plugin) -> None:
+        """Add a plugin with all that it provides; one that breaks a rule provides nothing and is kept with its error.
+
+        Raises PluginError where a plugin of that name is there already.
+        """
+        self._refuse_second(plugin)
+        try:
+            _refuse_several_words(plugin)
+            _refuse_misspelt(module)
+            self.hooks.register(module, plugin.name)
+            kinds = {base: self._kinds_of(plugin, hook, base) for hook, base in SLOTS.items()}
+            recipes = self._recipes_of(plugin)
+        except Exception as error:
+            self._forget(plugin)
+            self.plugins[plugin.name] = _failed(plugin, error)
+        else:
+            self._add(plugin, kinds, recipes)
+
+    def observe(self, observer: object, name: str) -> None:
+        """Add an observer of this process, such as the terminal."""
+        _refuse_misspelt(observer)
+        self.hooks.register(observer, name)
+
+    @contextmanager
+    def observing(self, observers: Mapping[str, object]) -> Iterator[None]:
+        """Observers by name, for as long as the block lasts."""
+        for name, observer in observers.items():
+            self.observe(observer, name)
+        try:
+            yield
+        finally:
+            for observer in observers.values():
+                self.hooks.unregister(observer)
 
     # What is provided
 
-    @cached_property
-    def kinds(self) -> Mapping[type[KindConfig], Mapping[str, Kind]]:
-        """By slot, the kinds by name, sorted.
-
-        Raises PluginError where two plugins claim a kind or a plugin claims one that is not its own.
-        """
-        self.hooks.check_pending()
-        return {base: self._collect(hook, base) for hook, base in SLOTS.items()}
-
     def of(self, base: type[KindConfig]) -> Mapping[str, Kind]:
-        """The kinds of a slot by name."""
-        return self.kinds[base]
+        """The kinds of a slot by name, sorted."""
+        return dict(sorted(self._kinds[base].items()))
 
     def all_kinds(self) -> Iterator[tuple[str, Kind]]:
-        """Every kind with the word of its slot."""
-        for base, kinds in self.kinds.items():
-            for kind in kinds.values():
+        """Every kind with the word of its slot, sorted within it."""
+        for base in self._kinds:
+            for kind in self.of(base).values():
                 yield WORDS[base], kind
 
-    @cached_property
+    @property
     def recipes(self) -> Mapping[str, Path]:
-        """Ready specs by name: `veegan/grid`."""
-        folders = [(plugin, Path(folder)) for plugin, folder in self._results("recipes")]
-        found = [
-            (f"{path.parent.name}/{path.stem}", path, plugin)
-            for plugin, folder in folders
-            for path in sorted(folder.glob("*/*.yaml"))
-        ]
-        for name, _, plugin in found:
-            self._refuse_foreign(name, plugin, "/")
-        return {name: path for name, path, _ in sorted(found, key=lambda f: f[0])}
+        """Ready specs by name, sorted: `<plugin>/<recipe>`."""
+        return dict(sorted(self._recipes.items()))
 
     @property
     def broken(self) -> Mapping[str, Plugin]:
@@ -173,10 +175,11 @@ class Registry:
     def advice(self, base: type[KindConfig], word: str) -> str:
         """What to tell somebody whose spec asks for a kind that is not there."""
         owner, dot, _ = word.partition(".")
-        if (plugin := self.broken.get(owner)) and dot:
+        if dot and (plugin := self.broken.get(owner)):
             return f"{WORDS[base]} {word!r} comes from {plugin}, which could not be loaded: {plugin.error}"
-        hint = did_you_mean(word, list(self.of(base)))
-        if not hint and dot and owner not in self.plugins:
+        elsewhere = next((f" (it is for {WORDS[slot]})" for slot, kinds in self._kinds.items() if word in kinds), "")
+        hint = elsewhere or did_you_mean(word, self.of(base))
+        if not hint and dot and owner.isidentifier() and owner not in self.plugins:
             hint = f": pip install allmodes-{owner}"
         have = ", ".join(self.of(base)) or "none"
         return f"no installed plugin provides {WORDS[base]} {word!r}{hint}. Installed: {have}"
@@ -190,52 +193,50 @@ class Registry:
             except Exception as error:
                 warn(f"observer {implementation.plugin_name!r} failed in {hook}: {type(error).__name__}: {error}")
 
-    def _collect(self, hook: str, base: type[KindConfig]) -> Mapping[str, Kind]:
+    # How a plugin is taken in
+
+    def _add(self, plugin: Plugin, kinds: Mapping[type[KindConfig], dict[str, Kind]], recipes: dict[str, Path]) -> None:
+        self.plugins[plugin.name] = plugin
+        self._recipes |= recipes
+        for base, found in kinds.items():
+            self._kinds[base] |= found
+
+    def _forget(self, plugin: Plugin) -> None:
+        if self.hooks.has_plugin(plugin.name):
+            self.hooks.unregister(name=plugin.name)
+
+    def _kinds_of(self, plugin: Plugin, hook: str, base: type[KindConfig]) -> dict[str, Kind]:
         kinds: dict[str, Kind] = {}
-        for plugin, configs in self._results(hook):
-            for config in configs:
-                kind = Kind(self._checked(config, base, hook, plugin), plugin)
-                self._refuse_foreign(kind.name, plugin, ".")
-                self._refuse_clash(kinds.get(kind.name), kind, base)
+        for result in self._results(plugin, hook):
+            for config in result:
+                kind = Kind(_checked(config, base, hook), plugin)
+                _refuse_foreign(kind.name, plugin, ".")
+                if kind.name in kinds:
+                    raise PluginError(f"allmodes_{hook} returns {kind.name!r} twice")
                 kinds[kind.name] = kind
-        return dict(sorted(kinds.items()))
+        return kinds
 
-    def _results(self, hook: str) -> Iterator[tuple[Plugin, Any]]:
-        """Call a provider hook plugin by plugin; a plugin whose hook fails is kept with its error."""
-        for implementation in getattr(self.hooks.hook, f"allmodes_{hook}").get_hookimpls():
-            plugin = self.plugins.get(implementation.plugin_name)
-            if plugin is None:
-                continue
-            try:
-                result = implementation.function()
-                yield plugin, result if hook == "recipes" else tuple(result)
-            except PluginError:
-                raise
-            except Exception as error:
-                self.plugins[plugin.name] = _failed(plugin, error)
+    def _recipes_of(self, plugin: Plugin) -> dict[str, Path]:
+        recipes: dict[str, Path] = {}
+        for folder in self._results(plugin, "recipes"):
+            if not Path(folder).is_dir():
+                raise PluginError(f"allmodes_recipes returns {str(folder)!r}, which is no folder")
+            for path in Path(folder).glob("*/*.yaml"):
+                recipes[f"{path.parent.name}/{path.stem}"] = path
+        for name in recipes:
+            _refuse_foreign(name, plugin, "/")
+            if name in self._recipes:
+                raise PluginError(f"recipe {name!r} is there already: choose another name for the plugin")
+        return recipes
 
-    @staticmethod
-    def _checked(config: Any, base: type[KindConfig], hook: str, plugin: Plugin) -> type[KindConfig]:
-        if not (isinstance(config, type) and issubclass(config, base)):
-            raise PluginError(
-                f"allmodes_{hook} of {plugin} returned {config!r}, which is no subclass of {base.__name__}"
-            )
-        return config
+    def _results(self, plugin: Plugin, hook: str) -> list[Any]:
+        """What one plugin returns from a provider hook: one result, or none."""
+        implementations = getattr(self.hooks.hook, f"allmodes_{hook}").get_hookimpls()
+        return [i.function() for i in implementations if i.plugin_name == plugin.name]
 
-    @staticmethod
-    def _refuse_foreign(name: str, plugin: Plugin, separator: str) -> None:
-        if plugin.name != CORE and not name.startswith(plugin.name + separator):
-            raise PluginError(
-                f"{plugin} provides {name!r}, but its names must begin with {plugin.name + separator!r} "
-                f"(its entry point is called {plugin.name!r}): rename it, or uninstall {plugin.distribution}"
-            )
-
-    @staticmethod
-    def _refuse_clash(first: Kind | None, second: Kind, base: type[KindConfig]) -> None:
-        if first is not None:
-            raise PluginError(
-                f"{WORDS[base]} {second.name!r} is provided by both {first.plugin} and {second.plugin}: uninstall one"
-            )
+    def _refuse_second(self, plugin: Plugin) -> None:
+        if first := self.plugins.get(plugin.name):
+            raise PluginError(f"plugin {plugin.name!r} is provided by both {first} and {plugin}: uninstall one")
 
 
 def installed(observers: Mapping[str, object] | None = None) -> Registry:
@@ -259,14 +260,46 @@ def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
     return [found[key] for key in sorted(found, key=lambda key: (key[0] != CORE, key))]
 
 
+def _refuse_misspelt(module: object) -> None:
+    """Neither a hook that nobody calls nor a forgotten marker passes unnoticed, as both would with pluggy alone."""
+    for name, function in inspect.getmembers_static(module, callable):
+        options = getattr(function, f"{hookspecs.PROJECT}_impl", None)
+        if options is None and name in HOOKS:
+            raise PluginError(f"{name} is not marked as a hook: put @hookimpl above it")
+        hook = options and (options.get("specname") or name)
+        if hook and hook not in HOOKS:
+            raise PluginError(f"there is no hook {hook!r}{did_you_mean(hook, HOOKS)}")
+
+
+def _checked(config: Any, base: type[KindConfig], hook: str) -> type[KindConfig]:
+    if not (isinstance(config, type) and issubclass(config, base)):
+        raise PluginError(f"allmodes_{hook} returns {config!r}, which is no subclass of {base.__name__}")
+    config.model_rebuild()  # raises where a field's type is not defined
+    kind = config.model_fields["kind"]
+    if get_origin(kind.annotation) is not Literal or get_args(kind.annotation) != (kind.default,):
+        raise PluginError(f'{config.__name__} must declare its kind: kind: Literal["word"] = "word"')
+    return config
+
+
+def _refuse_several_words(plugin: Plugin) -> None:
+    """Kinds are told apart by their plugin's name, up to the first dot."""
+    if not plugin.name.isidentifier():
+        raise PluginError(f"a plugin's name is one word, but its entry point is called {plugin.name!r}")
+
+
+def _refuse_foreign(name: str, plugin: Plugin, separator: str) -> None:
+    if plugin.name != CORE and not name.startswith(plugin.name + separator):
+        raise PluginError(f"provides {name!r}, but its names must begin with {plugin.name + separator!r}")
+
+
 def _failed(plugin: Plugin, error: BaseException) -> Plugin:
     text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-    return Plugin(plugin.name, plugin.distribution, plugin.version, text)
+    return replace(plugin, error=" ".join(text.split()))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for a near miss, else nothing."""
-    near = get_close_matches(word, list(known), n=1)
+    near = get_close_matches(word, sorted(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import types
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from reprlib import repr as short
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
+from packaging.requirements import InvalidRequirement, Requirement
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from allmodes.checks import problems_of
@@ -36,7 +40,7 @@ from allmodes_schemas import (
     Spec,
 )
 
-Path_ = tuple[str | int, ...]
+Location: TypeAlias = tuple[str | int, ...]
 
 # A slot's configs may have fields of the slots before it.
 _ORDER = (NetworkConfig, FeatureConfig, DatasetConfig, PriorConfig, AuxiliaryConfig, LossTermConfig, MetricConfig)
@@ -52,9 +56,13 @@ class Source:
 
     tree: Any
     name: str
-    overridden: set[Path_] = field(default_factory=set)
+    overridden: set[Location] = field(default_factory=set)
 
-    def place(self, path: Path_) -> str:
+    def __post_init__(self) -> None:
+        if not isinstance(self.tree, Mapping):
+            raise SpecError(f"{self.name}: a spec is a mapping with the keys {', '.join(Spec.model_fields)}")
+
+    def place(self, path: Location) -> str:
         """`file:line:column` of a path, of its nearest existing parent, or of the option that set it."""
         if any(path[: len(o)] == o for o in self.overridden):
             return "--set"
@@ -71,46 +79,6 @@ class Source:
 # Reading
 
 
-def read(text: str, name: str) -> Source:
-    """Parse YAML (JSON is YAML too); duplicate keys and broken syntax are errors with their place."""
-    try:
-        tree = YAML(typ="rt").load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise SpecError(f"{place}: {str(error.problem or error.context).splitlines()[0]}") from None
-    except (YAMLError, ValueError) as error:
-        raise SpecError(f"{name}: not readable as YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(tree, CommentedMap):
-        raise SpecError(f"{name}:1:1: a spec is a mapping with the keys {', '.join(Spec.model_fields)}")
-    return Source(tree, name)
-
-
-def locate(reference: str, registry: Registry) -> tuple[str, str]:
-    """Text and name of what a user calls a spec: a file, a recipe, or the folder of a finished run."""
-    path = Path(reference)
-    if path.is_dir() and (stored := next((p for p in (path / "spec.yaml", *path.glob("*/spec.yaml")) if p.is_file()), None)):
-        path = stored
-    if path.is_file():
-        try:
-            return path.read_text("utf-8"), str(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise SpecError(f"{reference}: cannot be read: {error}") from None
-    if reference in registry.recipes:
-        return registry.recipes[reference].read_text("utf-8"), reference
-    hint = did_you_mean(reference, registry.recipes) or _missing_plugin(reference, registry)
-    raise SpecError(
-        f"{reference}: neither a file, a run's folder nor a recipe{hint}. Recipes: {', '.join(registry.recipes) or 'none'}"
-    )
-
-
-def _missing_plugin(reference: str, registry: Registry) -> str:
-    owner, slash, _ = reference.partition("/")
-    if broken := registry.broken.get(owner):
-        return f" ({broken} could not be loaded: {broken.error})"
-    return f" (pip install allmodes-{owner}?)" if slash and owner.isidentifier() and owner not in registry.plugins else ""
-
-
 def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> Spec:
     """The checked spec of a file, recipe or run, with overrides such as `training.iterations=2000`.
 
@@ -125,23 +93,51 @@ def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> S
 
 def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
     """A checked spec from Python values: plain mappings, or config objects in their places."""
-    return check(Source(plain(values), "spec"), registry)
+    return check(Source(_unrolled(values, "spec"), "spec"), registry)
+
+
+def locate(reference: str, registry: Registry) -> tuple[str, str]:
+    """Text and name of what a user calls a spec: a file, a recipe, or the folder of a run."""
+    path = Path(reference)
+    if (stored := path / "spec.yaml").is_file():
+        path = stored
+    if path.is_file():
+        return _text(path), str(path)
+    if recipe := registry.recipes.get(reference):
+        return _text(recipe), reference
+    hint = did_you_mean(reference, registry.recipes) or _missing_plugin(reference, registry)
+    have = ", ".join(registry.recipes) or "none"
+    raise SpecError(f"{reference}: neither a file, a run's folder nor a recipe{hint}. Recipes: {have}")
+
+
+def read(text: str, name: str) -> Source:
+    """Parse YAML (JSON is YAML too); duplicate keys and broken syntax are errors with their place."""
+    try:
+        return Source(YAML(typ="rt").load(text), name)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise SpecError(f"{place}: {_first_line(error.problem or error.context)}") from None
+    except (YAMLError, ValueError) as error:
+        raise SpecError(f"{name}: not readable as YAML: {_first_line(error)}") from None
+    except RecursionError:
+        raise SpecError(f"{name}: nested too deeply") from None
 
 
 def check(source: Source, registry: Registry) -> Spec:
     """Validate a parsed spec against what is installed, then across its parts."""
-    _require_plugins(source)
+    values = _unrolled(source.tree, source.name)
+    _refuse([*_unmet(values), *_too_large(values)], source)
     model = spec_model(registry)
     try:
-        spec = model.model_validate(_spelt_out(source.tree))
+        spec = model.model_validate(values)
     except ValidationError as error:
-        raise SpecError("\n".join(_lines(error.errors(), source, model, registry))) from None
+        raise SpecError("\n".join(_lines(error.errors(), source, model))) from None
     problems = problems_of(spec)
     for problem in problems:
         if problem.severity == "warning":
-            warnings.warn(f"{source.place(problem.where)}: {problem.what}", stacklevel=2)
-    if errors := [problem for problem in problems if problem.severity == "error"]:
-        raise SpecError("\n".join(_line(source, p.where, p.what) for p in errors))
+            warnings.warn(_line(source, problem.where, problem.what), stacklevel=2)
+    _refuse([problem for problem in problems if problem.severity == "error"], source)
     return spec
 
 
@@ -162,60 +158,79 @@ def dump(spec: Spec) -> str:
     return text.getvalue()
 
 
-def _spelt_out(tree: Any) -> Any:
-    """Plain containers, with a metric's bare word written as a mapping."""
-    values = _plain_tree(tree)
-    evaluation = values.get("evaluation")
-    if isinstance(evaluation, dict) and isinstance(evaluation.get("metrics"), list):
-        evaluation["metrics"] = [{"kind": m} if isinstance(m, str) else m for m in evaluation["metrics"]]
-    return values
+def schema(registry: Registry) -> dict[str, Any]:
+    """The JSON Schema of a spec with the kinds that are installed, for editors."""
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **spec_model(registry).model_json_schema(), "title": "allmodes experiment"}
 
 
-def _plain_tree(node: Any) -> Any:
-    if isinstance(node, Mapping):
-        return {key: _plain_tree(value) for key, value in node.items()}
-    return [_plain_tree(value) for value in node] if isinstance(node, list) else node
+def _unrolled(values: Any, name: str) -> Any:
+    try:
+        return plain(values)
+    except RecursionError:
+        raise SpecError(f"{name}: nested too deeply") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read: {error}") from None
+
+
+def _missing_plugin(reference: str, registry: Registry) -> str:
+    owner, slash, _ = reference.partition("/")
+    if broken := registry.broken.get(owner):
+        return f" ({broken} could not be loaded: {broken.error})"
+    elsewhere = slash and owner.isidentifier() and owner not in registry.plugins
+    return f" (pip install allmodes-{owner}?)" if elsewhere else ""
 
 
 def _override(source: Source, text: str) -> None:
+    """Set a value by its dotted path; mappings on the way are made, entries of lists must be there."""
     dotted, equals, value = text.partition("=")
     if not equals or not dotted:
         raise SpecError(f"--set {text}: write it as key.subkey=value")
-    path = tuple(int(part) if part.isdigit() else part for part in dotted.split("."))
+    path = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
     node = source.tree
-    for key in path[:-1]:
-        try:
-            node = node.setdefault(key, CommentedMap()) if isinstance(node, CommentedMap) else node[key]
-        except (IndexError, KeyError, TypeError):
-            raise SpecError(f"--set {text}: there is no {key!r} to go into") from None
     try:
+        for key in path[:-1]:
+            node = node.setdefault(key, CommentedMap()) if isinstance(node, CommentedMap) else node[key]
         node[path[-1]] = YAML(typ="safe").load(value)
-    except (IndexError, TypeError):
-        raise SpecError(f"--set {text}: there is no {path[-1]!r} to set") from None
-    except YAMLError as error:
-        raise SpecError(f"--set {text}: {str(error).splitlines()[0]}") from None
+    except (IndexError, KeyError, TypeError):
+        raise SpecError(f"--set {text}: there is no {dotted} to set") from None
+    except (YAMLError, ValueError) as error:
+        raise SpecError(f"--set {text}: not readable as YAML: {_first_line(error)}") from None
     source.overridden.add(path)
 
 
-def _require_plugins(source: Source) -> None:
-    """Requirements such as `allmodes-veegan>=0.1`, checked before kinds are looked up."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    wanted = source.tree.get("plugins") if isinstance(source.tree, Mapping) else None
+def _unmet(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Requirements such as `allmodes-acme>=0.1` that the environment does not meet."""
+    wanted = values.get("plugins")
     for i, text in enumerate(wanted if isinstance(wanted, list) else ()):
-        where = ("plugins", i)
-        try:
-            requirement = Requirement(str(text))
-            have = version(requirement.name)
-        except InvalidRequirement:
-            raise SpecError(_line(source, where, f"{text!r} is no requirement such as allmodes-veegan>=0.1")) from None
-        except PackageNotFoundError:
-            raise SpecError(_line(source, where, f"{text} is not installed: pip install '{text}'")) from None
-        if not requirement.specifier.contains(have, prereleases=True):
-            what = f"{requirement.name} {have} is installed, but the spec asks for {text}: pip install '{text}'"
-            raise SpecError(_line(source, where, what))
+        if isinstance(text, str) and (what := _lacking(text)):
+            yield Problem(("plugins", i), what)
+
+
+def _lacking(text: str) -> str:
+    try:
+        requirement = Requirement(text)
+        have = version(requirement.name)
+    except InvalidRequirement:
+        return f"{text!r} is no requirement such as allmodes-acme>=0.1"
+    except PackageNotFoundError:
+        return f"{text} is not installed: pip install '{text}'"
+    if requirement.specifier.contains(have, prereleases=True):
+        return ""
+    return f"{requirement.name} {have} is installed, but the spec asks for {text}: pip install '{text}'"
+
+
+def _too_large(value: Any, where: Location = ()) -> Iterator[Problem]:
+    """Whole numbers that no tensor holds."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield Problem(where, "is too large a number: whole numbers have at most 63 bits")
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
+        yield from _too_large(inner, (*where, key))
 
 
 # The model
@@ -223,91 +238,140 @@ def _require_plugins(source: Source) -> None:
 
 def spec_model(registry: Registry) -> type[Spec]:
     """The spec with every slot narrowed to a tagged union of the kinds that are installed."""
-    unions: dict[type, Any] = {}
+    slots: dict[type, Any] = {}
     for base in _ORDER:
-        configs = [_narrowed(kind.config, unions) for kind in registry.of(base).values()]
-        unions[base] = _union(configs, base)
-    judges = [_judging(_narrowed(kind.config, unions)) for kind in registry.of(NetworkConfig).values()]
-    fields = _narrowed_fields(Spec, unions)
-    fields["discriminator"] = (_union(judges, NetworkConfig), copy(Spec.model_fields["discriminator"]))
-    fields["evaluation"] = _section(Spec, "evaluation", unions)
-    return create_model("Spec", __base__=Spec, __doc__=Spec.__doc__, **fields)
+        configs = [_narrowed(kind.config, slots) for kind in registry.of(base).values()]
+        slots[base] = _slot(base, configs, registry)
+    judges = [_judging(_narrowed(kind.config, slots)) for kind in registry.of(NetworkConfig).values()]
+    discriminator = _as(_slot(NetworkConfig, judges, registry), Spec.model_fields["discriminator"])
+    fields = _narrowed_fields(Spec, slots) | {"discriminator": discriminator}
+    model: type[Spec] = _derived("Spec", (Spec,), Spec, **fields)
+    return model
 
 
-def _section(model: type[BaseModel], name: str, unions: Mapping[type, Any]) -> Any:
-    """A field that is itself a model with slots inside, and whose default must be of the narrowed class."""
-    inner = model.model_fields[name]
-    narrowed = _narrowed(inner.annotation, unions)  # type: ignore[arg-type]
-    changed = copy(inner)
-    changed.default = narrowed()
-    return narrowed, changed
+def _slot(base: type[KindConfig], configs: Sequence[Any], registry: Registry) -> Any:
+    """What a slot accepts: one of the installed kinds, picked before its settings are read."""
+    choice: Any = configs[0] if configs else base
+    if len(configs) > 1:
+        choice = Annotated[Union[tuple(configs)], Discriminator("kind")]  # noqa: UP007
+    accepts: Any = choice
+    if base is MetricConfig and configs:  # a bare word means a metric with its defaults
+        accepts = Literal[tuple(registry.of(base))] | choice
+    return Annotated[choice, BeforeValidator(_picking(base, registry), json_schema_input_type=accepts)]
+
+
+def _picking(base: type[KindConfig], registry: Registry) -> Callable[[Any], Any]:
+    kinds, slot = registry.of(base), WORDS[base]
+    example = f"such as {{kind: {next(iter(kinds))}}}" if kinds else "but no installed plugin provides one"
+
+    def pick(value: Any) -> Any:
+        value = {"kind": value} if base is MetricConfig and isinstance(value, str) else plain(value)
+        if not isinstance(value, dict):
+            raise _refusal("said", f"should be a mapping with the kind of {slot}, {example}, got {short(value)}")
+        if "kind" not in value:
+            raise _refusal("said", f"kind is missing: say which {slot} it is, {example}")
+        kind = value["kind"]
+        if not isinstance(kind, str):
+            raise _refusal("said_of_kind", f"should be a word, got {short(kind)}")
+        if kind not in kinds:
+            raise _refusal("said_of_kind", registry.advice(base, kind))
+        return value
+
+    return pick
+
+
+def _refusal(about: Literal["said", "said_of_kind"], what: str) -> PydanticCustomError:
+    return PydanticCustomError(about, "{what}", {"what": what})
 
 
 def _judging(config: Any) -> Any:
-    return create_model(config.__name__, __base__=(config, DiscriminatorOptions), __doc__=config.__doc__)
+    """A network's config that may also be told what a discriminator sees."""
+    return _derived(f"{config.__name__}OfDiscriminator", (DiscriminatorOptions, config), config)
 
 
-def _narrowed(config: Any, unions: Mapping[type, Any]) -> Any:
+def _narrowed(config: Any, slots: Mapping[type, Any]) -> Any:
     """A config class whose fields typed by a slot's base accept, and dump, that slot's installed kinds."""
-    fields = _narrowed_fields(config, unions)
-    return create_model(config.__name__, __base__=config, __doc__=config.__doc__, **fields) if fields else config
+    fields = _narrowed_fields(config, slots)
+    return _derived(config.__name__, (config,), config, **fields) if fields else config
 
 
-def _narrowed_fields(model: type[BaseModel], unions: Mapping[type, Any]) -> dict[str, Any]:
-    changed = {name: _replaced(f.annotation, unions) for name, f in model.model_fields.items()}
+def _derived(name: str, bases: tuple[Any, ...], config: Any, **fields: Any) -> Any:
+    return create_model(name, __base__=bases, __doc__=config.__doc__, __module__=config.__module__, **fields)
+
+
+def _narrowed_fields(model: type[BaseModel], slots: Mapping[type, Any]) -> dict[str, Any]:
+    changed = {name: _replaced(field.annotation, slots) for name, field in model.model_fields.items()}
     return {
-        name: (annotation, copy(model.model_fields[name]))
+        name: _as(annotation, model.model_fields[name])
         for name, annotation in changed.items()
         if annotation is not model.model_fields[name].annotation
     }
 
 
-def _replaced(annotation: Any, unions: Mapping[type, Any]) -> Any:
-    if isinstance(annotation, type) and annotation in unions:
-        return unions[annotation]
-    inner = tuple(_replaced(argument, unions) for argument in get_args(annotation))
+def _as(annotation: Any, field: FieldInfo) -> Any:
+    """A field with another annotation; its default is read like a user's value, so that it has the narrowed class."""
+    if field.is_required():
+        return Annotated[annotation, field], ...
+    default = plain(field.get_default(call_default_factory=True))
+    if field.default_factory:
+        return Annotated[annotation, field], Field(default_factory=lambda: default, validate_default=True)
+    return Annotated[annotation, field], Field(default=default, validate_default=True)
+
+
+def _replaced(annotation: Any, slots: Mapping[type, Any]) -> Any:
+    if isinstance(annotation, type) and annotation in slots:
+        return slots[annotation]
+    if isinstance(annotation, type) and issubclass(annotation, Config) and not issubclass(annotation, KindConfig):
+        return _narrowed(annotation, slots)
+    inner = tuple(_replaced(argument, slots) for argument in get_args(annotation))
     if all(new is old for new, old in zip(inner, get_args(annotation), strict=True)):
         return annotation
-    origin = get_origin(annotation)
-    return reduce(or_, inner) if origin in (Union, types.UnionType) else origin[inner]  # type: ignore[index]
-
-
-def _union(configs: Sequence[Any], base: type[KindConfig]) -> Any:
-    if not configs:
-        return Annotated[base, BeforeValidator(_none_installed(base))]
-    return configs[0] if len(configs) == 1 else Annotated[Union[tuple(configs)], Field(discriminator="kind")]  # noqa: UP007
-
-
-def _none_installed(base: type[KindConfig]) -> Callable[[Any], Any]:
-    def refuse(value: Any) -> Any:
-        word = value.get("kind") if isinstance(value, dict) else None
-        raise PydanticCustomError("no_kinds", "{slot}", {"slot": WORDS[base], "tag": word or ""})
-
-    return refuse
+    origin: Any = get_origin(annotation)
+    return reduce(or_, inner) if origin in (Union, types.UnionType) else origin[inner]
 
 
 # Errors
 
 
-def _lines(errors: Sequence[ErrorDetails], source: Source, model: type[Spec], registry: Registry) -> list[str]:
-    found: dict[Path_, str] = {}
-    for error in errors:
-        path = _path(error["loc"], source.tree)
-        if error["type"] in ("missing", "extra_forbidden") and path[-1:] != error["loc"][-1:]:
-            path = (*path, error["loc"][-1])
-        found.setdefault(path, _what(error, model, registry))
-    # Of a union's branches, the one that understood most of the input went deepest.
-    deepest = [p for p in found if not any(len(q) > len(p) and q[: len(p)] == p for q in found)]
-    return [_line(source, path, found[path]) for path in deepest]
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+_MAPPING = ("model_type", "model_attributes_type")
+_OF_KIND = ("said_of_kind", "union_tag_invalid")
 
 
-def _line(source: Source, path: Path_, what: str) -> str:
+def _refuse(problems: Sequence[Problem], source: Source) -> None:
+    if problems:
+        raise SpecError("\n".join(_line(source, problem.where, problem.what) for problem in problems))
+
+
+def _line(source: Source, path: Location, what: str) -> str:
     dotted = ".".join(map(str, path))
     return f"{source.place(path)}: {dotted}: {what}" if dotted else f"{source.place(path)}: {what}"
 
 
-def _path(loc: Path_, tree: Any) -> Path_:
+def _lines(errors: Sequence[ErrorDetails], source: Source, model: type[Spec]) -> list[str]:
+    """A line for each place; of a union's branches, the one that understood most of the input went deepest."""
+    found: dict[Location, list[ErrorDetails]] = {}
+    for error in errors:
+        found.setdefault(_path(error, source.tree), []).append(error)
+    deepest = [p for p in found if not any(len(q) > len(p) and q[: len(p)] == p for q in found)]
+    return [_line(source, path, _what(found[path], model)) for path in deepest]
+
+
+def _path(error: ErrorDetails, tree: Any) -> Location:
     """The keys of the file in an error's location, without pydantic's names of union branches."""
+    loc = (*error["loc"], "kind") if error["type"] in _OF_KIND else error["loc"]
     path: list[str | int] = []
     for key in loc:
         try:
@@ -315,46 +379,67 @@ def _path(loc: Path_, tree: Any) -> Path_:
         except (KeyError, IndexError, TypeError):
             continue
         path.append(key)
-    return tuple(path)
+    absent = error["type"] == "missing" or (error["type"] == "extra_forbidden" and path[-1:] != [loc[-1]])
+    return (*path, loc[-1]) if absent else tuple(path)
 
 
-def _what(error: ErrorDetails, model: type[Spec], registry: Registry) -> str:
-    context = error.get("ctx", {})
+def _what(errors: Sequence[ErrorDetails], model: type[Spec]) -> str:
+    """One sentence on a place: what is wrong with it, or everything that it may be instead."""
+    for error in errors:
+        if said := _said(error, model):
+            return said
+    expected = dict.fromkeys(_expected(error, model) for error in errors)
+    return f"should be {' or '.join(expected)}, got {short(errors[0]['input'])}{_near(errors[0]['input'], errors)}"
+
+
+def _said(error: ErrorDetails, model: type[Spec]) -> str | None:
+    """The sentence of an error that speaks for itself."""
     match error["type"]:
-        case "union_tag_invalid":
-            return registry.advice(_slot(context["expected_tags"], registry), str(context["tag"]))
-        case "no_kinds":
-            base = next(base for base, word in WORDS.items() if word == context["slot"])
-            return registry.advice(base, str(context["tag"]))
-        case "literal_error" if error["loc"][-1] == "kind":
-            return registry.advice(_slot(context["expected"], registry), str(error["input"]))
-        case "union_tag_not_found":
-            return "kind is missing: say which component this is"
+        case "said" | "said_of_kind":
+            return error["msg"]
+        case "value_error":
+            return str(error["ctx"]["error"])
         case "missing":
             return "is missing"
+        case "union_tag_not_found":
+            return "kind is missing"
+        case "union_tag_invalid":
+            context = error["ctx"]
+            return f"should be {context['expected_tags']}, got {context['tag']!r}{_near(context['tag'], [error])}"
         case "extra_forbidden":
             return f"unknown key{did_you_mean(str(error['loc'][-1]), _fields_at(model, error['loc'][:-1]))}"
-        case "value_error":
-            return str(context["error"])
-    return f"{error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
+        case "too_short":
+            return f"has {error['ctx']['actual_length']} entries, but needs at least {error['ctx']['min_length']}"
+    expects = error["type"] in (*_EXPECTED, *_MAPPING) or error["msg"].startswith("Input should be ")
+    return None if expects else f"{error['msg'][0].lower()}{error['msg'][1:]}, got {short(error['input'])}"
 
 
-def _slot(expected: str, registry: Registry) -> type[KindConfig]:
-    """The slot whose kinds an error lists."""
-    listed = {word.strip(" '") for word in expected.replace(" or ", ",").split(",")}
-    return next(base for base in _ORDER if set(registry.of(base)) == listed)
+def _expected(error: ErrorDetails, model: type[Spec]) -> str:
+    if error["type"] in _MAPPING:
+        return f"a mapping with the keys {', '.join(_fields_at(model, error['loc']))}"
+    return _EXPECTED.get(error["type"]) or error["msg"].removeprefix("Input should be ")
 
 
-def _fields_at(annotation: Any, loc: Path_) -> list[str]:
+def _near(word: object, errors: Sequence[ErrorDetails]) -> str:
+    """A suggestion from the words that the errors name as expected."""
+    named = [context.get("expected") or context.get("expected_tags", "") for e in errors if (context := e.get("ctx"))]
+    return did_you_mean(str(word), re.findall("'(.*?)'", " ".join(named)))
+
+
+def _fields_at(annotation: Any, loc: Location) -> list[str]:
     """Names of the fields of the model that an error's location leads to."""
     models = _models(annotation)
     if not loc:
-        return [name for model in models for name in model.model_fields]
+        return list(dict.fromkeys(name for model in models for name in model.model_fields))
     for model in models:
         if loc[0] in model.model_fields:
             return _fields_at(model.model_fields[str(loc[0])].annotation, loc[1:])
-    chosen = [m for m in models if loc[0] in (m.__name__, m.model_fields.get("kind", Field()).default)]
+    chosen = [model for model in models if loc[0] in (model.__name__, _kind_of(model))]
     return _fields_at(chosen[0] if chosen else annotation, loc[1:])
+
+
+def _kind_of(model: type[BaseModel]) -> str | None:
+    return model.kind_name() if issubclass(model, KindConfig) else None
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -363,4 +448,8 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for argument in get_args(annotation) for model in _models(argument)]
 
 
-__all__ = ["Problem", "Source", "SpecError", "check", "dump", "load", "locate", "parse", "plain", "read", "spec_model"]
+def _first_line(error: object) -> str:
+    return str(error).splitlines()[0]
+
+
+__all__ = ["Source", "SpecError", "check", "dump", "load", "locate", "parse", "plain", "read", "schema", "spec_model"]

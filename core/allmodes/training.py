@@ -90,13 +90,11 @@ class SeedRun:
 
     def train(self, floors: Callable[[], Mapping[str, float]]) -> Outcome:
         """Train to the end, to the user's stop, or to an error; observers are told which, and the model is saved."""
-        self.began = self.paused = time.monotonic()
-        self.idle = 0.0
-        self._tell("run_started")
+        self.begin()
         status: Status = "failed"
         error: str | None = None
         try:
-            status = self._iterate()
+            status = self.advance(self.run.spec.training.iterations)
         except BaseException as problem:
             error = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
             status = "killed" if isinstance(problem, KeyboardInterrupt) else "failed"
@@ -127,9 +125,15 @@ class SeedRun:
         last = [results for iteration, results in self.evaluations if iteration >= since]
         return {key: sum(r[key] for r in last) / len(last) for key in (last[0] if last else ())}
 
-    def _iterate(self) -> Status:
+    def begin(self) -> None:
+        """Start the clock and tell the observers."""
+        self.began, self.idle = time.monotonic(), 0.0
+        self._tell("run_started")
+
+    def advance(self, until: int) -> Status:
+        """Train to an iteration, logging and evaluating on their cadences, or to the user's stop."""
         spec, loop = self.run.spec, self.loop
-        while loop.iteration < spec.training.iterations and not self.stop.asked:
+        while loop.iteration < until and not self.stop.asked:
             losses = loop.iterate()
             if loop.iteration % spec.training.log_every == 0 or loop.iteration == 1:
                 self._log_losses(losses)

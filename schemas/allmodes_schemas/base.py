@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -17,9 +17,9 @@ Given: TypeAlias = Mapping[str, Any]
 
 
 class Config(BaseModel):
-    """Settings that cannot change after they were checked and that refuse keys nobody reads."""
+    """Settings that cannot change once checked, refuse keys that nobody reads, and hold finite numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class KindConfig(Config):
@@ -61,6 +61,12 @@ class Ramp(Config):
     """Iteration at which the change begins."""
     shape: Literal["linear", "cosine", "exponential"] = "linear"
     """Form of the change; `exponential` multiplies by the same factor each iteration."""
+
+    @model_validator(mode="after")
+    def _has_a_factor(self) -> Self:
+        if self.shape == "exponential" and self.start * self.end <= 0:
+            raise ValueError("an exponential ramp needs start and end of the same sign, neither of them 0")
+        return self
 
     def at(self, iteration: int) -> float:
         """The value at an iteration (counted from 0)."""

@@ -51,7 +51,7 @@ class Spec(Config):
     """From the latent to data."""
     discriminator: NetworkConfig
     """From what it sees to a score; takes `joint` and `pack` besides the network's own settings."""
-    auxiliaries: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], AuxiliaryConfig] = {}
+    auxiliaries: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], AuxiliaryConfig] = Field({})
     """Further networks, by a name of your choice."""
     losses: tuple[LossTermConfig, ...] = Field(min_length=1)
     """One game and any number of other terms."""
@@ -62,4 +62,4 @@ class Spec(Config):
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     """One run per seed."""
     plugins: tuple[str, ...] = ()
-    """Requirements that must be met before the spec is read, such as `allmodes-veegan>=0.1`."""
+    """Requirements that must be met before the spec is read, such as `allmodes-acme>=0.1`."""

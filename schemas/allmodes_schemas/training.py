@@ -2,18 +2,38 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PositiveFloat
+from pydantic import AfterValidator, Field, PositiveFloat
 
 from allmodes_schemas.base import Config, KindConfig, Ramp, Scheduled
+
+
+def _not_negative(ramp: Ramp) -> Ramp:
+    if min(ramp.start, ramp.end) < 0:
+        raise ValueError("start and end should be at least 0")
+    return ramp
+
+
+def _share(ramp: Ramp) -> Ramp:
+    if min(ramp.start, ramp.end) < 0 or max(ramp.start, ramp.end) >= 1:
+        raise ValueError("start and end should be at least 0 and less than 1")
+    return ramp
+
+
+Rate: TypeAlias = PositiveFloat | Annotated[Ramp, AfterValidator(_not_negative)]
+"""A positive number, or a ramp, which may begin or end at 0."""
+Share: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+"""A number from 0 to below 1."""
+RampedShare: TypeAlias = Share | Annotated[Ramp, AfterValidator(_share)]
+"""A share, or a ramp through shares."""
 
 
 class AdamConfig(KindConfig):
     """Adam (Kingma and Ba, 2015)."""
 
     kind: Literal["adam"] = "adam"
-    lr: PositiveFloat | Ramp = 1e-3
+    lr: Rate = 1e-3
     """Learning rate."""
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)] | Ramp] = (0.5, 0.999)
+    betas: tuple[Share, RampedShare] = (0.5, 0.999)
     """Decay of the first and second moment; the second may be a ramp."""
     eps: PositiveFloat = 1e-8
     """Added to the root of the second moment."""
@@ -23,9 +43,9 @@ class SgdConfig(KindConfig):
     """Stochastic gradient descent with momentum."""
 
     kind: Literal["sgd"] = "sgd"
-    lr: PositiveFloat | Ramp = 1e-2
+    lr: Rate = 1e-2
     """Learning rate."""
-    momentum: float = Field(0.0, ge=0, lt=1)
+    momentum: Share = 0.0
     """Share of the last update that is kept."""
 
 
@@ -46,7 +66,7 @@ class PlayerConfig(Config):
 class TurnConfig(Config):
     """One entry of a schedule: who is updated, how often, on which draw."""
 
-    player: str | tuple[str, ...]
+    player: str | Annotated[tuple[str, ...], Field(min_length=1)]
     """The player, or several whose gradients are all taken before any of them steps."""
     times: int = Field(1, ge=1)
     """Updates in a row."""
@@ -73,7 +93,7 @@ class TurnConfig(Config):
 class EmaConfig(Config):
     """An exponential moving average of the generator and of a learned prior, used by evaluation."""
 
-    decay: Annotated[float, Field(ge=0, lt=1)] | Ramp = 0.999
+    decay: RampedShare = 0.999
     """Share of the average that is kept at each iteration."""
     start: int = Field(0, ge=0)
     """Iteration before which the average simply follows the weights."""
@@ -93,7 +113,7 @@ class TrainingConfig(Config):
     """Discriminator updates per iteration of the alternating schedule."""
     optimizer: OptimizerConfig = AdamConfig()
     """Optimiser of every player that has none of its own."""
-    optimizers: dict[str, OptimizerConfig] = {}
+    optimizers: dict[str, OptimizerConfig] = Field({})
     """Optimisers by player."""
     ema: EmaConfig | None = None
     """Moving average of the generator, if any."""
@@ -105,4 +125,13 @@ class TrainingConfig(Config):
     """Iterations between logged training losses."""
 
 
-__all__ = ["AdamConfig", "EmaConfig", "OptimizerConfig", "PlayerConfig", "Scheduled", "SgdConfig", "TrainingConfig", "TurnConfig"]
+__all__ = [
+    "AdamConfig",
+    "EmaConfig",
+    "OptimizerConfig",
+    "PlayerConfig",
+    "Scheduled",
+    "SgdConfig",
+    "TrainingConfig",
+    "TurnConfig",
+]

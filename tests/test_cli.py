@@ -1,0 +1,129 @@
+"""The command line as a user types it: output, exit codes, messages, and what is not loaded."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from allmodes import cli
+from tiny import SPEC
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.json").write_text(json.dumps(SPEC))
+    return "tiny.json"
+
+
+def said(capsys: Capture) -> tuple[str, str]:
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    code = f"import sys\nfrom allmodes.cli import execute\nexecute({list(arguments)!r})\nprint('|'.join(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return set(out.splitlines()[-1].split("|"))
+
+
+@pytest.mark.parametrize("arguments", [("validate", "gan/ring"), ("plugins",), ("recipes",), ("show", "gan/ring")])
+def test_commands_that_train_nothing_load_neither_torch_nor_mlflow(arguments: tuple[str, ...]) -> None:
+    assert not {"torch", "mlflow", "sklearn", "matplotlib"} & loaded_by(*arguments)
+
+
+def test_a_run_without_tracking_loads_no_mlflow_faiss_or_torchvision(spec: str) -> None:
+    assert not {"mlflow", "faiss", "torchvision"} & loaded_by("run", spec, "--no-tracking", "-q")
+
+
+def test_validate_says_what_the_spec_is_made_of(spec: str, capsys: Capture) -> None:
+    assert cli.execute(["validate", spec]) == 0
+    assert said(capsys)[0] == "tiny.json is valid: ring, gaussian, non_saturating, r1\n"
+
+
+def test_a_wrong_spec_ends_with_code_2_and_a_line_for_each_mistake(spec: str, capsys: Capture) -> None:
+    Path("wrong.yaml").write_text("name: x\ndata: {kind: rings}\nprior: {kind: gaussian, dims: 2}\n" + REST)
+    assert cli.execute(["validate", "wrong.yaml"]) == 2
+    lines = said(capsys)[1].splitlines()
+    assert lines[0].startswith(
+        "error: wrong.yaml:2:8: data.kind: no installed plugin provides data 'rings' (did you mean 'ring'?)"
+    )
+    assert lines[1] == "error: wrong.yaml:3:25: prior.dims: unknown key (did you mean 'dim'?)"
+
+
+REST = """generator: {kind: mlp}
+discriminator: {kind: mlp}
+losses: [{kind: non_saturating}]
+"""
+
+
+def test_run_prints_a_table_with_real_data_beside_and_where_things_are(spec: str, capsys: Capture) -> None:
+    assert cli.execute(["run", spec, "--no-tracking", "-q", "--seeds", "0,2", "--set", "training.iterations=10"]) == 0
+    out = said(capsys)[0]
+    assert "tiny: finished" in out
+    for word in ("modes", "high_quality", "real data", "seed 0", "seed 2", "folder", "samples.png"):
+        assert word in out
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("0-2", (0, 1, 2)), ("5", (5,)), ("3,1,3", (3, 1)), ("0-1,7", (0, 1, 7))])
+def test_seeds_are_ranges_and_lists(text: str, seeds: tuple[int, ...]) -> None:
+    assert cli.parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["a", "3-1", "1-", "", "-1"])
+def test_wrong_seeds_are_said_with_the_way_to_write_them(spec: str, text: str, capsys: Capture) -> None:
+    assert cli.execute(["run", spec, f"--seeds={text}"]) in (2,)
+    assert said(capsys)[1] == f"error: --seeds {text}: write 0-4 or 0,2,5\n"
+
+
+def test_a_folder_that_cannot_be_written_is_named(spec: str, capsys: Capture) -> None:
+    Path("taken").write_text("a file")
+    assert cli.execute(["run", spec, "--no-tracking", "-q", "--out", "taken"]) == 1
+    assert "taken" in said(capsys)[1]
+    assert Path("taken").read_text() == "a file"
+
+
+def test_a_failed_run_ends_with_code_1_and_says_why(spec: str, capsys: Capture) -> None:
+    change = "training.optimizer={kind: sgd, lr: 1.0e+30}"
+    assert cli.execute(["run", spec, "--no-tracking", "-q", "--set", change]) == 1
+    assert "is no longer finite at iteration" in said(capsys)[1]
+
+
+def test_sample_writes_arrays_tables_and_pictures(spec: str, capsys: Capture) -> None:
+    assert cli.execute(["run", spec, "--no-tracking", "-q"]) == 0
+    (folder,) = Path("runs").iterdir()
+    for name in ("x.npz", "deep/x.csv", "x.png"):
+        assert cli.execute(["sample", str(folder), "-n", "50", "--seed", "1", "--out", name]) == 0
+    array = np.load("x.npz")["samples"]
+    assert array.shape == (50, 2)
+    np.testing.assert_allclose(np.loadtxt("deep/x.csv", delimiter=","), array, rtol=1e-6)
+    assert Path("x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_sampling_into_an_unknown_format_or_from_nothing_is_refused(spec: str, capsys: Capture) -> None:
+    assert cli.execute(["sample", "runs/none", "--out", "x.txt"]) == 2
+    assert said(capsys)[1] == "error: --out x.txt: the file must end in .npz, .csv or .png\n"
+    assert cli.execute(["sample", "nothing-here"]) == 2
+    assert said(capsys)[1].startswith("error: nothing-here: neither a file, a run's folder nor a recipe")
+
+
+def test_show_lists_the_options_of_a_kind_and_the_defaults_of_a_spec(spec: str, capsys: Capture) -> None:
+    assert cli.execute(["show", "gradient_penalty"]) == 0
+    assert "strength" in said(capsys)[0]
+    assert cli.execute(["show", spec]) == 0
+    assert "discriminator_updates: 1" in said(capsys)[0]
+
+
+def test_schema_prints_json_that_knows_the_installed_kinds(capsys: Capture) -> None:
+    assert cli.execute(["schema"]) == 0
+    assert "gradient_penalty" in json.dumps(json.loads(said(capsys)[0]))
+
+
+def test_recipes_lists_each_with_its_description(capsys: Capture) -> None:
+    assert cli.execute(["recipes"]) == 0
+    assert "gan/ring" in said(capsys)[0]

@@ -1,0 +1,212 @@
+"""Runs from Python: what lies on disk afterwards, what is reproducible, and how a run ends."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from allmodes import Experiment, Outcome, Results, Run, hookimpl, load_run
+from allmodes.compose import CompositionError, stream
+from allmodes.experiment import load_results
+from allmodes.models import ModelError
+from tiny import SPEC
+
+
+def tiny(tmp_path: Path, **changes: Any) -> Experiment:
+    return Experiment.from_spec({**SPEC, **changes}, folder=tmp_path, track=False)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model" / "generator.safetensors")
+
+
+def test_a_run_leaves_spec_numbers_pictures_model_and_results(tmp_path: Path) -> None:
+    results = tiny(tmp_path).run()
+    folder = results.folder / "seed-3"
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert names == {
+        "spec.yaml", "run.json", "metrics.jsonl", "results.json", "figures/samples-00000010.png",
+        "figures/samples-00000020.png", "model/model.json", "model/generator.safetensors",
+        "model/discriminator.safetensors",
+    }  # fmt: skip
+    assert (results.folder / "samples.png").stat().st_size > 1000
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["iteration"] for line in lines if "eval/modes" in line] == [10, 20]
+    assert [line["iteration"] for line in lines if "train/discriminator/r1" in line] == [1, 5, 10, 15, 20]
+    assert results.outcomes[3].status == "finished"
+    assert load_results(results.folder)[3]["results"]["modes"] == results.mean("modes")
+
+
+def test_the_results_stand_beside_what_real_data_score(tmp_path: Path) -> None:
+    results = tiny(tmp_path).run()
+    assert results.floors["modes"] == 8
+    assert results.floors["high_quality"] == pytest.approx(0.989, abs=0.03)
+
+
+def test_the_same_seed_gives_bit_equal_runs_and_another_seed_does_not(tmp_path: Path) -> None:
+    first, second = (tiny(tmp_path).run([3, 4]).folder for _ in range(2))
+    for key, value in weights(first / "seed-3").items():
+        assert torch.equal(value, weights(second / "seed-3")[key])
+    assert any(not torch.equal(v, weights(first / "seed-4")[k]) for k, v in weights(first / "seed-3").items())
+
+
+def test_a_stored_spec_runs_again_to_the_same_weights(tmp_path: Path) -> None:
+    first = tiny(tmp_path).run().folder
+    again = Experiment.from_recipe(str(first / "seed-3"), folder=tmp_path / "again", track=False).run().folder
+    for key, value in weights(first / "seed-3").items():
+        assert torch.equal(value, weights(again / "seed-3")[key])
+
+
+def test_a_loaded_model_samples_as_the_run_did_and_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    folder = tiny(tmp_path).run().folder
+    model = load_run(folder)
+    assert model.sample(7, seed=1).shape == (7, 2)
+    assert torch.equal(model.sample(7, seed=1), load_run(folder / "seed-3").sample(7, seed=1))
+    assert not torch.equal(model.sample(7, seed=1), model.sample(7, seed=2))
+
+
+def test_the_moving_average_is_what_is_measured_and_saved(tmp_path: Path) -> None:
+    training = {**SPEC["training"], "ema": {"decay": 0.0}}
+    live = tiny(tmp_path).run().folder
+    averaged = tiny(tmp_path, training=training).run().folder  # decay 0: the average is the weights
+    for key, value in weights(live / "seed-3").items():
+        torch.testing.assert_close(value, weights(averaged / "seed-3")[key])
+    frozen = tiny(tmp_path, training={**SPEC["training"], "ema": {"decay": 0.999999}}).run().folder
+    assert any(not torch.allclose(v, weights(frozen / "seed-3")[k]) for k, v in weights(live / "seed-3").items())
+
+
+def test_streams_of_a_seed_are_independent_and_reproducible() -> None:
+    draws = {name: torch.randn(4, generator=stream(0, name)).tolist() for name in ("data", "noise", "weights")}
+    assert len({tuple(draw) for draw in draws.values()}) == 3
+    assert draws["data"] == torch.randn(4, generator=stream(0, "data")).tolist()
+
+
+def test_a_run_leaves_the_global_generator_alone(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    tiny(tmp_path).run()
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_loss_that_is_no_longer_finite_fails_the_run_and_says_what_to_do(tmp_path: Path) -> None:
+    training = {**SPEC["training"], "optimizer": {"kind": "sgd", "lr": 1e30}}
+    outcome = tiny(tmp_path, training=training).run().outcomes[3]
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert outcome.error.endswith(
+        "is no longer finite at iteration 1: lower the learning rate, or add a penalty such as {kind: r1}"
+    )
+    assert (tmp_path / next(tmp_path.iterdir()).name / "seed-3" / "model").is_dir()
+
+
+def test_a_missing_cuda_device_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(CompositionError) as error:
+        tiny(tmp_path, training={**SPEC["training"], "device": "cuda"}).run()
+    assert str(error.value) == ("training.device is 'cuda', but torch finds no CUDA device here: use auto or cpu")
+    assert not list(tmp_path.iterdir())
+
+
+class Watcher:
+    """An observer that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    @hookimpl
+    def allmodes_run_started(self, run: Run) -> None:
+        self.told.append(f"started {run.name}")
+
+    @hookimpl
+    def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        self.told.append(f"{iteration} {sorted(metrics)[0].partition('/')[0]}")
+
+    @hookimpl
+    def allmodes_samples_drawn(self, iteration: int, figure: Path) -> None:
+        assert figure.is_file()
+        self.told.append(f"{iteration} picture")
+
+    @hookimpl
+    def allmodes_run_finished(self, outcome: Outcome) -> None:
+        self.told.append(outcome.status)
+
+
+class Broken:
+    """An observer that fails."""
+
+    @hookimpl
+    def allmodes_metrics_logged(self, run: Run) -> None:
+        raise OSError("disk full")
+
+
+def test_observers_are_told_in_order_and_a_failing_one_stops_nothing(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    watcher = Watcher()
+    experiment = tiny(tmp_path)
+    experiment.observers, experiment.warn = {"broken": Broken(), "watcher": watcher}, warnings.append
+    experiment.run()
+    assert watcher.told == [
+        "started tiny/seed-3", "1 time", "5 time", "10 time", "10 eval", "10 picture", "15 time", "20 time", "20 eval",
+        "20 picture", "finished",
+    ]  # fmt: skip
+    assert warnings[0] == "observer 'broken' failed in metrics_logged: OSError: disk full"
+    experiment.run()
+    assert len(watcher.told) == 22
+
+
+def test_an_interrupt_finishes_the_turn_saves_and_leaves_later_seeds_alone(tmp_path: Path) -> None:
+    training = {**SPEC["training"], "iterations": 10**9}
+    experiment = tiny(tmp_path, training=training)
+    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    results = experiment.run([0, 1])
+    assert list(results.outcomes) == [0]
+    assert results.outcomes[0].status == "killed"
+    assert results.outcomes[0].iteration > 0
+    assert load_run(results.folder).sample(3).shape == (3, 2)
+
+
+def test_a_terminated_process_saves_and_says_that_it_was_killed(tmp_path: Path) -> None:
+    spec = {**SPEC, "training": {**SPEC["training"], "iterations": 10**9}}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    command = [sys.executable, "-m", "allmodes", "run", "spec.json", "--no-tracking"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/*/seed-3/metrics.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "tiny: killed" in out
+    (folder,) = tmp_path.glob("runs/*")
+    assert load_results(folder)[3]["status"] == "killed"
+
+
+def test_a_damaged_model_is_named(tmp_path: Path) -> None:
+    folder = tiny(tmp_path).run().folder / "seed-3"
+    (folder / "model" / "generator.safetensors").write_bytes(b"\x10")
+    with pytest.raises(ModelError, match=r"generator\.safetensors is damaged"):
+        load_run(folder)
+    (folder / "model" / "model.json").write_text('{"format": 99}')
+    with pytest.raises(ModelError) as error:
+        load_run(folder)
+    assert str(error.value).endswith("has format 99; this version of allmodes reads format 1")
+
+
+def test_means_and_standard_errors_are_those_of_the_seeds(tmp_path: Path) -> None:
+    outcomes = {seed: Outcome("finished", 1, 0.0, {"modes": m}) for seed, m in enumerate([20.0, 22.0, 27.0])}
+    results = Results(tiny(tmp_path).spec, tmp_path, outcomes)
+    assert results.mean("modes") == 23
+    assert results.standard_error("modes") == pytest.approx(math.sqrt(13) / math.sqrt(3))
