@@ -275,13 +275,15 @@ def stack(trees: list) -> object:  # type: ignore[type-arg]
 
 
 def stacked_run(
-    runs: list, transform: Callable[[Callable[..., State]], Callable[..., State]] = lambda f: f  # type: ignore[type-arg]
+    runs: list,
+    transform: Callable[[Callable[..., State]], Callable[..., State]] = lambda f: f,  # type: ignore[type-arg]
 ) -> State:
     """The same updates as one pure function under vmap over the seeds."""
     composition = runs[0][0]
     state, i = stack([run[2][-1] for run in runs]), 0
     for iteration in range(2):
         for turn in composition.schedule:
+
             def one(state, x, noise, labels, turn=turn, iteration=iteration):  # type: ignore[no-untyped-def]
                 return update(composition, turn, state, x, noise, labels, iteration)
 

@@ -170,7 +170,8 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
     warnings.showwarning = _show_warning
     try:
-        return int(app(arguments, exit_on_error=False, print_error=True, result_action="return_value", console=err) or OK)
+        code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value", console=err)
+        return int(code or OK)
     except CycloptsError:
         return WRONG
     except (SpecError, PluginError) as error:
@@ -240,4 +241,3 @@ def _picture(samples: Tensor, path: Path) -> None:
     from allmodes.data import TensorData
 
     figures.draw_samples(samples, TensorData(samples), path)
-

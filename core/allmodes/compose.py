@@ -1,4 +1,4 @@
-"""From a checked spec and its data to a composition: fit the prior, build the networks from the shapes, fit the terms."""
+"""From a checked spec and its data to a composition: fit the prior, build the networks, fit the terms."""
 
 from __future__ import annotations
 

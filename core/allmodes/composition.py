@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from allmodes.contracts import Auxiliary, Discriminator, Dropout, LossTerm
 from allmodes.step import NestedTensors, Step, Tensors
 from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
+
+Inner = TypeVar("Inner", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,10 @@ class Composition:
         self.players = {player.name: player for player in players}
         self.schedule, self.heads = tuple(schedule), heads
         self.served = {name: self._terms_of(name) for name in self.players}
-        self.batch_norms = _inside(self.modules, nn.modules.batchnorm._NormBase)
-        self.dropouts = _inside(self.modules, Dropout)
+        self.batch_norms: dict[str, list[nn.modules.batchnorm._NormBase]] = _inside(
+            self.modules, nn.modules.batchnorm._NormBase
+        )
+        self.dropouts: dict[str, list[Dropout]] = _inside(self.modules, Dropout)
         self._constant = self._constant_weights()
         self._check()
 
@@ -136,11 +141,10 @@ class Composition:
                 raise ValueError(f"no loss term serves player {player.name!r}")
         for turn in self.schedule:
             self._check_turn(turn)
-        for name, module in self.modules.items():
-            if any(isinstance(inner, nn.modules.dropout._DropoutNd) for inner in module.modules()):
-                raise ValueError(
-                    f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
-                )
+        for name in _inside(self.modules, nn.modules.dropout._DropoutNd):
+            raise ValueError(
+                f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
+            )
 
     def _check_turn(self, turn: TurnConfig) -> None:
         seen: dict[str, str] = {}
@@ -156,7 +160,7 @@ class Composition:
                 seen[module] = player
 
 
-def _inside(modules: Mapping[str, nn.Module], sort: type[nn.Module]) -> dict[str, list[nn.Module]]:
+def _inside(modules: Mapping[str, nn.Module], sort: type[Inner]) -> dict[str, list[Inner]]:
     found = {name: [inner for inner in module.modules() if isinstance(inner, sort)] for name, module in modules.items()}
     return {name: inner for name, inner in found.items() if inner}
 

@@ -46,7 +46,7 @@ class Latent:
 
 @dataclass(frozen=True)
 class Fitting:
-    """What a component may look at before training. `prior` and `generator` are None while the prior itself is fitted."""
+    """What a component may look at before training; `prior` and `generator` are None while the prior is fitted."""
 
     data: Data
     noise: Noise

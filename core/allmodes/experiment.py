@@ -113,7 +113,9 @@ class Experiment:
         wanted = self.spec.training.device
         cuda = torch.cuda.is_available()
         if wanted.startswith("cuda") and not cuda:
-            raise CompositionError(f"training.device is {wanted!r}, but torch finds no CUDA device here: use auto or cpu")
+            raise CompositionError(
+                f"training.device is {wanted!r}, but torch finds no CUDA device here: use auto or cpu"
+            )
         return ("cuda" if cuda else "cpu") if wanted == "auto" else wanted
 
     @cached_property
@@ -197,7 +199,7 @@ class Experiment:
         )
         run.folder.mkdir()
         (run.folder / "spec.yaml").write_text(specs.dump(mine))
-        facts = {"seed": seed, "experiment": run.experiment, "device": run.device, "plugins": run.plugins, "data": run.data}
+        facts = {name: getattr(run, name) for name in ("seed", "experiment", "device", "plugins", "data")}
         write_json(run.folder / "run.json", facts)
         return run
 

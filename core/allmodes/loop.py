@@ -62,7 +62,8 @@ class Average:
         """Move the average towards the weights."""
         decay = at(self.config.decay, iteration) if iteration >= self.config.start else 0.0
         for name, module in self.modules.items():
-            if mine := list(module.parameters()):
+            mine: list[torch.Tensor] = list(module.parameters())
+            if mine:
                 torch._foreach_lerp_(mine, list(self.live[name].parameters()), 1 - decay)
             for buffer, live in zip(module.buffers(), self.live[name].buffers(), strict=True):
                 buffer.copy_(live)

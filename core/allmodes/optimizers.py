@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from allmodes_schemas import AdamConfig, OptimizerConfig, SgdConfig, at
+from allmodes_schemas import AdamConfig, OptimizerConfig, at
 
 Tensors: TypeAlias = Mapping[str, Tensor]
 Memory: TypeAlias = "dict[str, Tensor | dict[str, Tensor]]"
@@ -56,25 +56,24 @@ def update(
     config: OptimizerConfig, parameters: Tensors, gradients: Tensors, memory: Memory, iteration: int = 0
 ) -> tuple[dict[str, Tensor], Memory]:
     """One step as a pure and differentiable function: new parameters and new memory."""
-    rule = _adam if isinstance(config, AdamConfig) else _sgd
-    return rule(config, parameters, gradients, memory, **_values(config, iteration))
+    if isinstance(config, AdamConfig):
+        return _adam(config.eps, parameters, gradients, memory, **_values(config, iteration))
+    return _sgd(parameters, gradients, memory, **_values(config, iteration))
 
 
 def _adam(
-    config: AdamConfig, p: Tensors, g: Tensors, memory: Any, lr: float, betas: tuple[float, float]
+    eps: float, p: Tensors, g: Tensors, memory: Any, lr: float, betas: tuple[float, float]
 ) -> tuple[dict[str, Tensor], Memory]:
     (beta1, beta2), t = betas, memory["step"] + 1
     m = {k: beta1 * memory["exp_avg"][k] + (1 - beta1) * g[k] for k in p}
     v = {k: beta2 * memory["exp_avg_sq"][k] + (1 - beta2) * g[k] ** 2 for k in p}
     size, root = lr / (1 - beta1**t), torch.sqrt(1 - beta2**t)
     # The tiny constant keeps the derivative of the root finite where a gradient is exactly zero (Unrolled GAN).
-    new = {k: p[k] - size * m[k] / (torch.sqrt(v[k] + 1e-38) / root + config.eps) for k in p}
+    new = {k: p[k] - size * m[k] / (torch.sqrt(v[k] + 1e-38) / root + eps) for k in p}
     return new, {"step": t, "exp_avg": m, "exp_avg_sq": v}
 
 
-def _sgd(
-    config: SgdConfig, p: Tensors, g: Tensors, memory: Any, lr: float, momentum: float
-) -> tuple[dict[str, Tensor], Memory]:
+def _sgd(p: Tensors, g: Tensors, memory: Any, lr: float, momentum: float) -> tuple[dict[str, Tensor], Memory]:
     b = {k: momentum * memory["momentum_buffer"][k] + g[k] for k in p}
     return {k: p[k] - lr * b[k] for k in p}, {"step": memory["step"], "momentum_buffer": b}
 

@@ -56,8 +56,16 @@ def update(
     draw = Draw(Batch(x, labels), Noise(None, dict(noise)))
     own = {k: p for player in players for k, p in composition.own(player, state["parameters"]).items()}
     losses = partial(_losses, context, draw, players, state)
-    _, pull_back, buffers = torch.func.vjp(losses, own, has_aux=True)
-    return _apply(composition, players, state, pull_back, buffers, iteration)
+    _, pull_back, buffers = torch.func.vjp(losses, own, has_aux=True)  # type: ignore[misc]
+    one = torch.ones((), device=x.device)
+    parameters, memories = state["parameters"], dict(state["memories"])
+    for i, player in enumerate(players):
+        # The cotangent that picks this player's loss gives the gradients of all; its own are used.
+        (gradients,) = pull_back(tuple(one if j == i else torch.zeros_like(one) for j in range(len(players))))
+        config, mine = composition.players[player].optimizer, composition.own(player, state["parameters"])
+        mine, memories[player] = optimizers.update(config, mine, gradients, memories[player], iteration)
+        parameters = merge(parameters, mine)
+    return {"parameters": parameters, "buffers": buffers, "memories": memories}
 
 
 def _losses(
@@ -69,16 +77,3 @@ def _losses(
     step = FunctionalStep(context, draw, tensors, context.composition.trained(players))
     losses = tuple(context.composition.objective(player, step) for player in players)
     return losses, buffers
-
-
-def _apply(composition, players, state, pull_back, buffers, iteration):  # type: ignore[no-untyped-def]
-    parameters, memories = state["parameters"], dict(state["memories"])
-    for i, player in enumerate(players):
-        one = torch.ones((), device=next(iter(composition.own(player, parameters).values())).device)
-        (gradients,) = pull_back(tuple(one if j == i else torch.zeros_like(one) for j in range(len(players))))
-        own = composition.own(player, state["parameters"])
-        own, memories[player] = optimizers.update(
-            composition.players[player].optimizer, own, gradients, memories[player], iteration
-        )
-        parameters = merge(parameters, own)
-    return State(parameters=parameters, buffers=buffers, memories=memories)

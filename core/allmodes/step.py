@@ -99,12 +99,12 @@ class Step:
     @property
     def latent(self) -> Latent:
         """The latent draw."""
-        return self._once("latent", lambda: self.call("prior", self.noise.at("latent"), self.n))
+        return self._once("latent", self._draw_latent)
 
     @property
     def fake(self) -> Tensor:
         """Generated data G(z) (B, *shape)."""
-        return self._once("fake", lambda: self.call("generator", self.latent.z))
+        return self._once("fake", self._generate)
 
     def data(self, side: Side) -> Tensor:
         """Real or generated data by side."""
@@ -125,9 +125,7 @@ class Step:
     def code(self, name: str, side: Side) -> Tensor:
         """An auxiliary's code (B, code_dim), which a joint discriminator sees beside real data."""
         module, place = self.composition.auxiliary_module(name), f"{name}/{side}"
-        return self._once(
-            ("code", name, side), lambda: module.code(self.auxiliary(name, side), self.noise.at(place))
-        )
+        return self._once(("code", name, side), lambda: module.code(self.auxiliary(name, side), self.noise.at(place)))
 
     def seen(self, side: Side) -> tuple[Tensor, ...]:
         """What the discriminator sees on a side: data, and a code where it is joint; packed."""
@@ -177,7 +175,19 @@ class Step:
         return value
 
     def _judged(self, side: Side) -> tuple[Tensor, Tensor]:
-        return self._once(("judged", side), lambda: self.call("discriminator", *self.seen(side), place=side))
+        return self._once(("judged", side), lambda: self._judge(side))
+
+    def _judge(self, side: Side) -> tuple[Tensor, Tensor]:
+        judged: tuple[Tensor, Tensor] = self.call("discriminator", *self.seen(side), place=side)
+        return judged
+
+    def _draw_latent(self) -> Latent:
+        latent: Latent = self.call("prior", self.noise.at("latent"), self.n)
+        return latent
+
+    def _generate(self) -> Tensor:
+        fake: Tensor = self.call("generator", self.latent.z)
+        return fake
 
     def _seen_by(self, name: str, side: Side) -> Tensor:
         return self.features(side) if name in self.composition.heads else self.data(side)
@@ -278,12 +288,12 @@ def merge(tensors: NestedTensors, own: Tensors) -> NestedTensors:
 
 
 @contextmanager
-def _frozen(norms: list[nn.Module]) -> Iterator[None]:
+def _frozen(norms: list[nn.modules.batchnorm._NormBase]) -> Iterator[None]:
     """BatchNorm normalises by the batch without touching its running statistics."""
     for norm in norms:
-        norm.track_running_stats = False  # type: ignore[assignment]
+        norm.track_running_stats = False
     try:
         yield
     finally:
         for norm in norms:
-            norm.track_running_stats = True  # type: ignore[assignment]
+            norm.track_running_stats = True

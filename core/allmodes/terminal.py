@@ -50,7 +50,8 @@ class Terminal:
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
         """Move the bar and renew its numbers."""
         if self.task is not None:
-            self.progress.update(self.task, completed=iteration, **_shown(metrics))
+            shown: dict[str, Any] = _shown(metrics)
+            self.progress.update(self.task, completed=iteration, **shown)
 
     @hookimpl
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:

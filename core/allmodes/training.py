@@ -32,7 +32,7 @@ RECENT = 0.3
 """Share of a run, at its end, over which `recent` averages are taken."""
 
 
-class Diverged(RuntimeError):
+class DivergenceError(RuntimeError):
     """A loss is no longer a finite number."""
 
 
@@ -98,7 +98,7 @@ class SeedRun:
         except BaseException as problem:
             error = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
             status = "killed" if isinstance(problem, KeyboardInterrupt) else "failed"
-            if not isinstance(problem, Diverged | KeyboardInterrupt):
+            if not isinstance(problem, DivergenceError | KeyboardInterrupt):
                 raise
         finally:
             outcome = self._finish(status, error, floors if status == "finished" else dict)
@@ -172,7 +172,7 @@ class SeedRun:
         rate = {"time/iterations_per_second": self.loop.iteration / seconds, "time/seconds": seconds}
         self._log(named | rate)
         if broken := [name for name, value in named.items() if not math.isfinite(value)]:
-            raise Diverged(
+            raise DivergenceError(
                 f"{', '.join(broken)} is no longer finite at iteration {self.loop.iteration}: lower the learning rate, "
                 "or add a penalty such as {kind: r1}"
             )

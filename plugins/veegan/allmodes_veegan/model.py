@@ -1,6 +1,6 @@
 r"""VEEGAN (Srivastava, Valkov, Russell, Gutmann, Sutton; NIPS 2017; arXiv 1705.07761).
 
-The generator :math:`G_\gamma`, the reconstructor :math:`F_\theta` and the discriminator :math:`D_\omega(z, x)` on pairs.
+Generator :math:`G_\gamma`, reconstructor :math:`F_\theta` and discriminator :math:`D_\omega(z, x)` on pairs.
 The ideal objective
 
 .. math:: O_\text{entropy} = E\|z - F_\theta(G_\gamma(z))\|_2^2 + H(Z, F_\theta(X))
@@ -79,5 +79,6 @@ class CodeReconstruction(LossTerm):
 
     def reconstruction(self, step: Step) -> Tensor:
         """Summed over the code, averaged over the batch."""
-        z, z_hat = step.latent.code, step.auxiliary(self.auxiliary, "fake")  # (B, K)
+        z = step.latent.code  # (B, K)
+        z_hat: Tensor = step.auxiliary(self.auxiliary, "fake")  # (B, K)
         return 0.5 * (z - z_hat).square().sum(1).mean()

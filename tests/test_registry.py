@@ -1,0 +1,453 @@
+"""The registry: what is installed is found, what is broken is named, and nothing broken stops the rest."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from inspect import getmembers, isfunction, signature
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import allmodes.builtin
+import pytest
+from allmodes import hookspecs, specs
+from allmodes.registry import HOOKS, Plugin, PluginError, Registry, installed
+from fixtures.distributions import ACME, Environment, first_party, module
+from tiny import SPEC
+
+from allmodes_schemas import AuxiliaryConfig, LossTermConfig, PriorConfig
+
+ROOT = Path(__file__).parents[1]
+HOOK = "from allmodes import hookimpl, PriorConfig, NetworkConfig\nfrom typing import Literal\n"
+THING = HOOK + '''
+class ThingConfig(PriorConfig):
+    kind: Literal["{0}"] = "{0}"
+@hookimpl
+def allmodes_latent_priors():
+    return [{1}]
+'''
+PROVIDERS = {name for name, _ in getmembers(hookspecs.Providers, isfunction)}
+OBSERVERS = {name for name, _ in getmembers(hookspecs.Observers, isfunction)}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
+    return Environment(monkeypatch, tmp_path)
+
+
+def registered(code: str, name: str = "acme") -> Registry:
+    registry = first_party()
+    registry.register(module(code), Plugin(name, f"allmodes-{name}", "1.0"))
+    return registry
+
+
+def error_of(code: str, name: str = "acme") -> str | None:
+    return registered(code, name).plugins[name].error
+
+
+def with_prior(prior: Any, **changes: Any) -> Mapping[str, Any]:
+    return {**SPEC, "prior": prior, **changes}
+
+
+# Found
+
+
+def test_an_installed_distribution_adds_its_kinds(environment: Environment) -> None:
+    environment.install(ACME)
+    registry = installed()
+    assert registry.plugins["acme"] == Plugin("acme", "allmodes-acme", "1.0")
+    assert [name for name in registry.of(PriorConfig) if name.startswith("acme.")] == ["acme.bell", "acme.bump"]
+    assert registry.of(PriorConfig)["acme.bump"].plugin.version == "1.0"
+
+
+def test_an_uninstalled_distribution_adds_nothing() -> None:
+    assert "acme" not in installed().plugins
+
+
+def test_the_built_in_kinds_come_through_the_same_entry_point() -> None:
+    registry = installed()
+    assert list(registry.plugins)[0] == "allmodes"
+    assert registry.of(PriorConfig)["gaussian"].plugin == registry.plugins["allmodes"]
+    assert str(registry.plugins["allmodes"]) == f"allmodes {allmodes.__version__}"
+    assert not Registry().of(PriorConfig)
+
+
+def test_kinds_are_sorted_within_each_slot(environment: Environment) -> None:
+    environment.install(ACME)
+    registry = installed()
+    everything = [(word, kind.name) for word, kind in registry.all_kinds()]
+    words = list(dict.fromkeys(word for word, _ in everything))
+    assert words == ["prior", "auxiliary", "loss", "data", "network", "metric"]
+    for word in words:
+        kinds = [name for slot, name in everything if slot == word]
+        assert kinds == sorted(kinds)
+    assert list(registry.recipes) == sorted(registry.recipes)
+
+
+def test_a_kind_of_a_plugin_keeps_its_own_settings_through_a_file(environment: Environment, tmp_path: Path) -> None:
+    environment.install(ACME)
+    registry = installed()
+    values = with_prior(
+        {"kind": "acme.bump", "height": 2.5, "network": {"kind": "mlp", "hidden": [7, 5], "activation": "tanh"}},
+        auxiliaries={"helper": {"kind": "acme.helper", "networks": [{"kind": "dcgan", "channels": 9}, {"kind": "mlp"}]}},
+    )
+    spec = specs.parse(values, registry)
+    (tmp_path / "spec.yaml").write_text(specs.dump(spec))
+    again = specs.load(str(tmp_path / "spec.yaml"), registry)
+    assert again.model_dump() == spec.model_dump()
+    assert again.prior.model_dump() == {
+        "kind": "acme.bump",
+        "height": 2.5,
+        "network": {
+            "kind": "mlp",
+            "hidden": (7, 5),
+            "activation": "tanh",
+            "output": "linear",
+            "batch_norm": False,
+            "dropout": 0.0,
+        },
+    }
+    helper = again.auxiliaries["helper"].model_dump()
+    assert [network.get("channels") for network in helper["networks"]] == [9, None]
+    assert helper["spare"] is None
+
+
+def test_the_default_of_a_nested_network_survives_the_file(environment: Environment) -> None:
+    environment.install(ACME)
+    registry = installed()
+    spec = specs.parse(with_prior({"kind": "acme.bump"}), registry)
+    again = specs.check(specs.read(specs.dump(spec), "stored"), registry)
+    assert again.model_dump()["prior"]["network"]["hidden"] == (3,)
+    assert again.model_dump() == spec.model_dump()
+
+
+def test_recipes_are_named_after_their_plugin(tmp_path: Path) -> None:
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "corners.yaml").touch()
+    registry = registered(HOOK + f"@hookimpl\ndef allmodes_recipes():\n    return {str(tmp_path)!r}\n")
+    assert registry.recipes["acme/corners"] == tmp_path / "acme" / "corners.yaml"
+
+
+def test_versions_are_those_of_the_core_and_of_the_kinds_in_use() -> None:
+    registry = first_party()
+    assert registry.versions() == {"allmodes": "0.1.0"}
+    assert registry.versions(["gaussian", "veegan.game"]) == {"allmodes": "0.1.0", "allmodes-veegan": "0.1.0"}
+
+
+# Broken
+
+
+def test_a_plugin_that_cannot_be_imported_is_kept_with_its_error_and_the_others_load(environment: Environment) -> None:
+    environment.install("import foo")
+    environment.install(ACME.replace("acme", "emca"), plugin="emca", name="allmodes-emca")
+    registry = installed()
+    assert list(registry.broken) == ["acme"]
+    assert registry.broken["acme"].error == "ModuleNotFoundError: No module named 'foo'"
+    assert "emca.bump" in registry.of(PriorConfig)
+    assert specs.parse(SPEC, registry).prior.kind == "gaussian"
+
+
+def test_a_spec_that_asks_for_a_kind_of_a_broken_plugin_is_told_why(environment: Environment) -> None:
+    environment.install("import foo")
+    with pytest.raises(specs.SpecError) as raised:
+        specs.parse(with_prior({"kind": "acme.bump"}), installed())
+    assert str(raised.value) == (
+        "spec: prior.kind: prior 'acme.bump' comes from allmodes-acme 1.0, which could not be loaded: "
+        "ModuleNotFoundError: No module named 'foo'"
+    )
+
+
+def test_a_recipe_of_a_broken_plugin_says_why_it_is_missing(environment: Environment) -> None:
+    environment.install("import foo")
+    with pytest.raises(specs.SpecError, match=re.escape("(allmodes-acme 1.0 could not be loaded: ModuleNotFoundError")):
+        specs.load("acme/corners", installed())
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit(3)", "raise RuntimeError('a\\nb')", "def broken(:", "1 / 0"])
+def test_no_failure_of_an_import_reaches_the_user(environment: Environment, code: str) -> None:
+    environment.install(code)
+    error = installed().broken["acme"].error
+    assert error
+    assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (
+            HOOK + "@hookimpl\ndef allmodes_latent_prior():\n    return []",
+            "there is no hook 'allmodes_latent_prior' (did you mean 'allmodes_latent_priors'?)",
+        ),
+        (
+            HOOK + "@hookimpl\ndef latent_priors():\n    return []",
+            "there is no hook 'latent_priors' (did you mean 'allmodes_latent_priors'?)",
+        ),
+        (
+            HOOK + "def allmodes_latent_priors():\n    return []",
+            "allmodes_latent_priors is not marked as a hook: put @hookimpl above it",
+        ),
+        (
+            HOOK + "@hookimpl\ndef allmodes_latent_priors():\n    return 3",
+            "TypeError: 'int' object is not iterable",
+        ),
+        (
+            HOOK + "@hookimpl\ndef allmodes_latent_priors():\n    return [3]",
+            "allmodes_latent_priors returns 3, which is no subclass of PriorConfig",
+        ),
+        (
+            THING.format("acme.thing", "ThingConfig()"),
+            "allmodes_latent_priors returns ThingConfig(kind='acme.thing'), which is no subclass of PriorConfig",
+        ),
+        (
+            THING.format("acme.thing", "ThingConfig, ThingConfig"),
+            "allmodes_latent_priors returns 'acme.thing' twice",
+        ),
+        (
+            THING.format("veegan.thing", "ThingConfig"),
+            "provides 'veegan.thing', but its names must begin with 'acme.'",
+        ),
+        (
+            THING.format("thing", "ThingConfig"),
+            "provides 'thing', but its names must begin with 'acme.'",
+        ),
+        (
+            THING.format("gaussian", "ThingConfig"),
+            "provides 'gaussian', but its names must begin with 'acme.'",
+        ),
+        (
+            THING.format("acme.thing", "ThingConfig").replace('Literal["acme.thing"]', "str"),
+            'ThingConfig must declare its kind: kind: Literal["word"] = "word"',
+        ),
+        (
+            THING.format("acme.thing", "ThingConfig").replace(' = "acme.thing"', ""),
+            'ThingConfig must declare its kind: kind: Literal["word"] = "word"',
+        ),
+        (
+            THING.format("acme.thing", "ThingConfig").replace("@hookimpl", "    x: 'Nowhere'\n@hookimpl"),
+            "PydanticUndefinedAnnotation: name 'Nowhere' is not defined For further information visit",
+        ),
+        (
+            HOOK + "@hookimpl\ndef allmodes_recipes():\n    return '/nowhere'",
+            "allmodes_recipes returns '/nowhere', which is no folder",
+        ),
+    ],
+)
+def test_a_plugin_that_breaks_a_rule_provides_nothing_and_says_which(code: str, error: str) -> None:
+    registry = registered(code)
+    found = registry.plugins["acme"].error or ""
+    assert found == error or (error.endswith("visit") and found.startswith(error))
+    assert {kind.plugin.name for _, kind in registry.all_kinds()} == {"allmodes", "veegan"}
+    assert specs.parse(SPEC, registry).name == "tiny"
+
+
+def test_a_wrong_argument_of_a_hook_is_named() -> None:
+    error = error_of(HOOK + "@hookimpl\ndef allmodes_run_started(runn):\n    pass") or ""
+    assert "allmodes_run_started" in error
+    assert "{'runn'} are declared in the hookimpl but can not be found in the hookspec" in error
+    assert "\n" not in error
+
+
+def test_one_bad_kind_takes_all_kinds_of_its_plugin_with_it() -> None:
+    registry = registered(ACME + "\n@hookimpl\ndef allmodes_loss_terms():\n    return [BellConfig]\n")
+    assert registry.broken["acme"].error == (
+        "allmodes_loss_terms returns <class 'allmodes_made.BellConfig'>, which is no subclass of LossTermConfig"
+    )
+    assert not [name for name in registry.of(PriorConfig) if name.startswith("acme")]
+    assert not [name for name in registry.of(AuxiliaryConfig) if name.startswith("acme")]
+
+
+def test_a_broken_plugin_observes_nothing() -> None:
+    observing = "\n@hookimpl\ndef allmodes_run_started(run):\n    raise ValueError('told')\n"
+    registry = registered(THING.format("thing", "ThingConfig") + observing)
+    registry.tell("run_started", pytest.fail, run="R")
+    assert list(registry.broken) == ["acme"]
+
+
+def test_a_recipe_of_another_name_breaks_its_plugin(tmp_path: Path) -> None:
+    (tmp_path / "veegan").mkdir()
+    (tmp_path / "veegan" / "grid.yaml").touch()
+    code = HOOK + f"@hookimpl\ndef allmodes_recipes():\n    return {str(tmp_path)!r}\n"
+    assert error_of(code) == "provides 'veegan/grid', but its names must begin with 'acme/'"
+
+
+def test_a_recipe_does_not_replace_one_of_the_core(tmp_path: Path) -> None:
+    (tmp_path / "gan").mkdir()
+    (tmp_path / "gan" / "ring.yaml").touch()
+    registry = registered(HOOK + f"@hookimpl\ndef allmodes_recipes():\n    return {str(tmp_path)!r}\n", "gan")
+    assert registry.broken["gan"].error == "recipe 'gan/ring' is there already: choose another name for the plugin"
+    assert tmp_path not in registry.recipes["gan/ring"].parents
+
+
+@pytest.mark.parametrize("name", ["a.b", "a-b", "two words"])
+def test_the_name_of_a_plugin_is_one_word(name: str) -> None:
+    assert error_of(ACME, name) == f"a plugin's name is one word, but its entry point is called {name!r}"
+
+
+def test_two_distributions_with_one_plugin_name_are_an_error_that_names_both(environment: Environment) -> None:
+    environment.install(ACME)
+    environment.install(ACME, name="acme-fork", version="2.1")
+    with pytest.raises(PluginError) as raised:
+        installed()
+    assert str(raised.value) == "plugin 'acme' is provided by both acme-fork 2.1 and allmodes-acme 1.0: uninstall one"
+
+
+def test_nobody_else_can_call_their_plugin_allmodes(environment: Environment) -> None:
+    environment.install(ACME, plugin="allmodes", name="zzz")
+    with pytest.raises(PluginError) as raised:
+        installed()
+    assert str(raised.value) == (
+        f"plugin 'allmodes' is provided by both allmodes {allmodes.__version__} and zzz 1.0: uninstall one"
+    )
+
+
+def test_of_two_copies_of_a_distribution_the_first_on_the_path_counts(environment: Environment) -> None:
+    environment.install(ACME, version="1.0")
+    environment.install(ACME, version="2.0")
+    assert installed().plugins["acme"].version == "2.0"
+
+
+# Advice
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        ("gausian", "'gausian' (did you mean 'gaussian'?). Installed: gaussian, uniform"),
+        ("foo.bar", "'foo.bar': pip install allmodes-foo. Installed: gaussian, uniform"),
+        ("veegan.bar", "'veegan.bar'. Installed: gaussian, uniform"),
+        ("veegan.game", "'veegan.game' (it is for loss). Installed: gaussian, uniform"),
+        ("$(x).bar", "'$(x).bar'. Installed: gaussian, uniform"),
+        ("", "''. Installed: gaussian, uniform"),
+    ],
+)
+def test_an_unknown_kind_says_what_to_do(word: str, advice: str) -> None:
+    assert first_party().advice(PriorConfig, word) == f"no installed plugin provides prior {advice}"
+
+
+def test_a_near_miss_of_a_plugins_name_is_not_sent_to_pip() -> None:
+    assert first_party().advice(LossTermConfig, "vegan.game").startswith(
+        "no installed plugin provides loss 'vegan.game' (did you mean 'veegan.game'?). Installed: "
+    )
+
+
+# Observers
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    @hookspecs.hookimpl
+    def allmodes_run_started(self, run: Any) -> None:
+        self.told.append(("started", run))
+
+    @hookspecs.hookimpl
+    def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        self.told.append(("metrics", iteration, metrics))
+
+    @hookspecs.hookimpl
+    def allmodes_samples_drawn(self, figure: Path) -> None:
+        self.told.append(("samples", figure))
+
+    @hookspecs.hookimpl
+    def allmodes_run_finished(self, run: Any, outcome: Any) -> None:
+        self.told.append(("finished", run, outcome))
+
+
+class Faulty:
+    @hookspecs.hookimpl
+    def allmodes_run_started(self, run: Any) -> None:
+        raise KeyError("oops")
+
+
+def test_observers_are_told_what_they_ask_for() -> None:
+    registry, watcher = first_party(), Watcher()
+    registry.observe(watcher, "watcher")
+    registry.tell("run_started", pytest.fail, run="R")
+    registry.tell("metrics_logged", pytest.fail, run="R", iteration=5, metrics={"a": 1.0})
+    registry.tell("samples_drawn", pytest.fail, run="R", iteration=5, figure=Path("a.png"))
+    registry.tell("run_finished", pytest.fail, run="R", outcome="O")
+    assert watcher.told == [
+        ("started", "R"),
+        ("metrics", 5, {"a": 1.0}),
+        ("samples", Path("a.png")),
+        ("finished", "R", "O"),
+    ]
+
+
+def test_an_observer_that_fails_is_reported_and_the_others_are_told() -> None:
+    registry, before, after, said = first_party(), Watcher(), Watcher(), list[str]()
+    for name, observer in {"before": before, "faulty": Faulty(), "after": after}.items():
+        registry.observe(observer, name)
+    registry.tell("run_started", said.append, run="R")
+    assert before.told == after.told == [("started", "R")]
+    assert said == ["observer 'faulty' failed in run_started: KeyError: 'oops'"]
+
+
+def test_an_installed_plugin_may_observe(environment: Environment) -> None:
+    environment.install("from allmodes import hookimpl\ntold = []\n@hookimpl\ndef allmodes_run_started(run):\n    told.append(run)")
+    installed().tell("run_started", pytest.fail, run="R")
+    assert sys.modules["allmodes_acme"].told == ["R"]
+
+
+def test_an_observer_with_a_misspelt_hook_is_refused() -> None:
+    class Misspelt:
+        @hookspecs.hookimpl
+        def allmodes_run_start(self, run: Any) -> None: ...
+
+    with pytest.raises(PluginError) as raised:
+        installed({"mine": Misspelt()})
+    assert str(raised.value) == "there is no hook 'allmodes_run_start' (did you mean 'allmodes_run_started'?)"
+
+
+# Every hook
+
+
+def test_the_registry_knows_every_hook() -> None:
+    assert PROVIDERS | OBSERVERS == HOOKS
+    assert len(PROVIDERS) == 8
+
+
+@pytest.mark.parametrize("hook", sorted(PROVIDERS))
+def test_a_provider_that_returns_nothing_is_fine(hook: str) -> None:
+    result = "__import__('tempfile').mkdtemp()" if hook == "allmodes_recipes" else "[]"
+    assert error_of(HOOK + f"@hookimpl\ndef {hook}():\n    return {result}") is None
+
+
+@pytest.mark.parametrize("hook", sorted(PROVIDERS))
+def test_a_provider_that_raises_breaks_only_its_plugin(hook: str) -> None:
+    assert error_of(HOOK + f"@hookimpl\ndef {hook}():\n    raise ValueError('no')") == "ValueError: no"
+
+
+@pytest.mark.parametrize("hook", sorted(HOOKS))
+def test_every_hook_and_argument_is_documented_with_an_example_and_tested(hook: str) -> None:
+    door = hookspecs.Providers if hook in PROVIDERS else hookspecs.Observers
+    document = (ROOT / "docs" / "hooks.md").read_text("utf-8")
+    arguments = [name for name in signature(getattr(door, hook)).parameters if name != "self"]
+    rows = [line for line in document.splitlines() if f"`{hook}" in line]
+    assert rows
+    assert all(any(f"`{argument}`" in row for row in rows) for argument in arguments)
+    assert re.search(rf"@hookimpl\ndef {hook}\(", document)
+    tests = [path for path in (ROOT / "tests").glob("test_*.py") if hook in path.read_text("utf-8")]
+    assert tests
+
+
+def test_the_examples_of_the_hooks_run_as_one_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = (ROOT / "docs" / "hooks.md").read_text("utf-8")
+    example = ModuleType("allmodes_example")
+    monkeypatch.setitem(sys.modules, example.__name__, example)
+    exec("\n".join(re.findall(r"```python\n(.*?)```", document, re.DOTALL)), example.__dict__)
+    slots = {word for word, kind in example.registry.all_kinds() if kind.plugin.name == "acme"}
+    assert slots == {"prior", "auxiliary", "loss", "data", "network", "features", "metric"}
+    assert example.said == ["started corners/seed-0", "1: ", "2: eval/spread", "2: samples-00000002.png", "finished"]
+
+
+def test_finding_and_reading_a_spec_loads_neither_torch_nor_mlflow_nor_sklearn() -> None:
+    code = (
+        "import sys, allmodes\nfrom allmodes import specs, installed\n"
+        "specs.load('veegan/grid', installed()); specs.schema(installed())\n"
+        "print({'torch', 'torchvision', 'mlflow', 'sklearn', 'scipy', 'matplotlib', 'faiss'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
