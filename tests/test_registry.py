@@ -9,24 +9,27 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import allmodes.builtin
 import pytest
+
+import allmodes.builtin
 from allmodes import hookspecs, specs
 from allmodes.registry import HOOKS, Plugin, PluginError, Registry, installed
+from allmodes_schemas import AuxiliaryConfig, LossTermConfig, PriorConfig
 from fixtures.distributions import ACME, Environment, first_party, module
 from tiny import SPEC
 
-from allmodes_schemas import AuxiliaryConfig, LossTermConfig, PriorConfig
-
 ROOT = Path(__file__).parents[1]
 HOOK = "from allmodes import hookimpl, PriorConfig, NetworkConfig\nfrom typing import Literal\n"
-THING = HOOK + '''
+THING = (
+    HOOK
+    + """
 class ThingConfig(PriorConfig):
     kind: Literal["{0}"] = "{0}"
 @hookimpl
 def allmodes_latent_priors():
     return [{1}]
-'''
+"""
+)
 PROVIDERS = {name for name, _ in getmembers(hookspecs.Providers, isfunction)}
 OBSERVERS = {name for name, _ in getmembers(hookspecs.Observers, isfunction)}
 
@@ -67,7 +70,7 @@ def test_an_uninstalled_distribution_adds_nothing() -> None:
 
 def test_the_built_in_kinds_come_through_the_same_entry_point() -> None:
     registry = installed()
-    assert list(registry.plugins)[0] == "allmodes"
+    assert next(iter(registry.plugins)) == "allmodes"
     assert registry.of(PriorConfig)["gaussian"].plugin == registry.plugins["allmodes"]
     assert str(registry.plugins["allmodes"]) == f"allmodes {allmodes.__version__}"
     assert not Registry().of(PriorConfig)
@@ -90,7 +93,9 @@ def test_a_kind_of_a_plugin_keeps_its_own_settings_through_a_file(environment: E
     registry = installed()
     values = with_prior(
         {"kind": "acme.bump", "height": 2.5, "network": {"kind": "mlp", "hidden": [7, 5], "activation": "tanh"}},
-        auxiliaries={"helper": {"kind": "acme.helper", "networks": [{"kind": "dcgan", "channels": 9}, {"kind": "mlp"}]}},
+        auxiliaries={
+            "helper": {"kind": "acme.helper", "networks": [{"kind": "dcgan", "channels": 9}, {"kind": "mlp"}]}
+        },
     )
     spec = specs.parse(values, registry)
     (tmp_path / "spec.yaml").write_text(specs.dump(spec))
@@ -326,8 +331,10 @@ def test_an_unknown_kind_says_what_to_do(word: str, advice: str) -> None:
 
 
 def test_a_near_miss_of_a_plugins_name_is_not_sent_to_pip() -> None:
-    assert first_party().advice(LossTermConfig, "vegan.game").startswith(
-        "no installed plugin provides loss 'vegan.game' (did you mean 'veegan.game'?). Installed: "
+    assert (
+        first_party()
+        .advice(LossTermConfig, "vegan.game")
+        .startswith("no installed plugin provides loss 'vegan.game' (did you mean 'veegan.game'?). Installed: ")
     )
 
 
@@ -386,7 +393,9 @@ def test_an_observer_that_fails_is_reported_and_the_others_are_told() -> None:
 
 
 def test_an_installed_plugin_may_observe(environment: Environment) -> None:
-    environment.install("from allmodes import hookimpl\ntold = []\n@hookimpl\ndef allmodes_run_started(run):\n    told.append(run)")
+    environment.install(
+        "from allmodes import hookimpl\ntold = []\n@hookimpl\ndef allmodes_run_started(run):\n    told.append(run)"
+    )
     installed().tell("run_started", pytest.fail, run="R")
     assert sys.modules["allmodes_acme"].told == ["R"]
 
@@ -410,8 +419,8 @@ def test_the_registry_knows_every_hook() -> None:
 
 
 @pytest.mark.parametrize("hook", sorted(PROVIDERS))
-def test_a_provider_that_returns_nothing_is_fine(hook: str) -> None:
-    result = "__import__('tempfile').mkdtemp()" if hook == "allmodes_recipes" else "[]"
+def test_a_provider_that_returns_nothing_is_fine(hook: str, tmp_path: Path) -> None:
+    result = repr(str(tmp_path)) if hook == "allmodes_recipes" else "[]"
     assert error_of(HOOK + f"@hookimpl\ndef {hook}():\n    return {result}") is None
 
 
@@ -433,13 +442,22 @@ def test_every_hook_and_argument_is_documented_with_an_example_and_tested(hook: 
     assert tests
 
 
-def test_the_examples_of_the_hooks_run_as_one_module(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_the_hooks_run_as_one_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     document = (ROOT / "docs" / "hooks.md").read_text("utf-8")
     example = ModuleType("allmodes_example")
     monkeypatch.setitem(sys.modules, example.__name__, example)
     exec("\n".join(re.findall(r"```python\n(.*?)```", document, re.DOTALL)), example.__dict__)
-    slots = {word for word, kind in example.registry.all_kinds() if kind.plugin.name == "acme"}
-    assert slots == {"prior", "auxiliary", "loss", "data", "network", "features", "metric"}
+    provided = {word: [kind.config] for word, kind in example.registry.all_kinds() if kind.plugin.name == "acme"}
+    assert provided == {
+        "prior": example.allmodes_latent_priors(),
+        "auxiliary": example.allmodes_auxiliary_networks(),
+        "loss": example.allmodes_loss_terms(),
+        "data": example.allmodes_datasets(),
+        "network": example.allmodes_networks(),
+        "features": example.allmodes_features(),
+        "metric": example.allmodes_metrics(),
+    }
     assert example.said == ["started corners/seed-0", "1: ", "2: eval/spread", "2: samples-00000002.png", "finished"]
 
 

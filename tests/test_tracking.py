@@ -20,9 +20,9 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from allmodes import tracking
 from allmodes.run import Outcome, Run
 from allmodes.tracking import MlflowObserver, TrackingError, default_store, ui
+from allmodes.tracking.observer import open_store
 from allmodes_schemas import (
     DatasetConfig,
     EvaluationConfig,
@@ -108,13 +108,7 @@ def picture(path: Path) -> Path:
 def opened_together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A database that two processes created at once, and what they said; once, since MLflow takes seconds for it."""
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    code = f"""
-import threading
-from allmodes import tracking
-threading.current_thread().name = tracking.THREAD
-tracking._mute_this_thread()
-tracking._connect("sqlite:///{file}")
-"""
+    code = f"from allmodes.tracking.observer import open_store; open_store('sqlite:///{file}')"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     processes = [subprocess.Popen([sys.executable, "-c", code], **pipes, text=True) for _ in range(2)]
     return file, "".join(process.communicate()[0] for process in processes)
@@ -129,7 +123,7 @@ def store(opened_together: tuple[Path, str], tmp_path: Path, monkeypatch: pytest
 
 @pytest.fixture
 def client(store: str) -> Any:
-    return tracking._connect(store)
+    return open_store(store).client
 
 
 @pytest.fixture
@@ -350,7 +344,7 @@ class FakeClient:
 
 def test_training_never_waits_for_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeClient()
-    monkeypatch.setattr(tracking, "_connect", lambda store: fake)
+    monkeypatch.setattr("allmodes.tracking.store.connect", lambda address: fake)
     observer = MlflowObserver("sqlite:///unused.db")
     run, _ = runs_in(tmp_path, 0, 1)
     observer.allmodes_run_started(run)
@@ -365,6 +359,38 @@ def test_training_never_waits_for_the_store(tmp_path: Path, monkeypatch: pytest.
     assert threading.get_ident() not in {thread for _, thread in fake.calls}
     assert sum(fake.batches) == 2500 + 2
     assert len(fake.batches) <= 5
+
+
+def test_a_picture_that_cannot_be_read_costs_one_warning_and_no_numbers(
+    store: str, client: Any, tmp_path: Path, warnings: list[str]
+) -> None:
+    (run,) = runs_in(tmp_path, 0)
+    observer = MlflowObserver(store, warnings.append)
+    damaged = picture(tmp_path / "damaged.png")
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    observer.allmodes_run_started(run)
+    for figure in (damaged, tmp_path / "missing.png", picture(tmp_path / "samples.png")):
+        observer.allmodes_samples_drawn(run, 1, figure)
+    observer.allmodes_metrics_logged(run, 1, {"train/generator": 1.0})
+    observer.close()
+    _, (child,) = logged(client)
+    assert warnings == [f"MLflow: {damaged} is left out, since it cannot be read as a PNG. The rest is tracked."]
+    assert child.data.metrics == {"train/generator": 1.0}
+    assert len([name for name in files(client, child, "images") if name.endswith(".png")]) == 1
+
+
+def test_a_store_that_hangs_is_one_warning_when_the_wait_is_over(
+    tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeClient()
+    monkeypatch.setattr("allmodes.tracking.store.connect", lambda address: fake)
+    observer = MlflowObserver("sqlite:///unused.db", warnings.append)
+    (run,) = runs_in(tmp_path, 0)
+    observer.allmodes_run_started(run)
+    observer.close(timeout=0.1)
+    observer.close()
+    fake.may_answer.set()
+    assert warnings == ["MLflow: sqlite:///unused.db did not take everything within 0.1 s; the rest is lost."]
 
 
 def use_all(observer: MlflowObserver, run: Run, figure: Path) -> None:
@@ -414,7 +440,7 @@ def test_a_store_that_dies_in_the_middle_is_one_warning(
     (run,) = runs_in(tmp_path, 0)
     observer = MlflowObserver(store, warnings.append)
     observer.allmodes_run_started(run)
-    observer._writer.flush(30)
+    observer.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
         database.execute("DROP TABLE latest_metrics")
     use(observer, run, picture(tmp_path / "samples.png"))
@@ -472,7 +498,7 @@ def test_the_ui_of_a_server_is_the_server(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out == "The MLflow server of this store is already there: http://tracking.example:5000\n"
 
 
-def answers(address: str, seconds: float = 60) -> bool:
+def answers(address: str, seconds: float = 240) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:
@@ -490,7 +516,7 @@ def test_the_ui_serves_until_interrupted(store: str) -> None:
             assert answers(f"http://127.0.0.1:{port}/health")
         finally:
             os.kill(served.pid, signal.SIGINT)
-        out, err = served.communicate(timeout=30)
+        out, err = served.communicate(timeout=120)
     assert served.returncode == 0, err
     assert out.startswith(f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it), runs of {store}\n")
     assert "Traceback" not in err

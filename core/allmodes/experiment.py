@@ -143,10 +143,12 @@ class Experiment:
         seeds = tuple(self.spec.seeds if seeds is None else seeds)
         _ = self.data, self.metrics  # what is missing is said before a folder is made
         folder, tracker = self._new_folder(), self._tracker()
-        with self.registry.observing({**self.observers, **({"mlflow": tracker} if tracker else {})}):
-            outcomes = self._train(seeds, folder)
-        if tracker:
-            tracker.close()
+        try:
+            with self.registry.observing({**self.observers, **({"mlflow": tracker} if tracker else {})}):
+                outcomes = self._train(seeds, folder)
+        finally:
+            if tracker:
+                tracker.close()
         return Results(self.spec, folder, outcomes)
 
     def _train(self, seeds: Sequence[int], folder: Path) -> dict[int, Outcome]:

@@ -1,0 +1,71 @@
+"""What MLflow is told of a run, in plain values within the limits that every store takes."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from allmodes.run import Run
+
+KEY, PARAM, TAG, DIGEST, PLUGINS = 250, 6000, 5000, 36, 50  # letters; number of plugins
+
+
+def tags(run: Run) -> dict[str, str]:
+    """What was run, with which versions, by whom."""
+    spec = run.spec
+    ours = {
+        "spec": spec.name,
+        "experiment": run.experiment,
+        "game": ", ".join(term.kind for term in spec.losses if type(term).is_game),
+        "prior": spec.prior.kind,
+        "data": spec.data.kind,
+        "device": run.device,
+        "rerunnable": str(run.rerunnable).lower(),
+    }
+    plugins = {f"plugin.{name}": version for name, version in sorted(run.plugins.items())[:PLUGINS]}
+    return {f"allmodes.{name}": value for name, value in ours.items()} | plugins | _origin()
+
+
+def _origin() -> dict[str, str]:
+    """Who ran what, for the columns that MLflow's UI shows."""
+    origin = {"mlflow.source.name": "allmodes", "mlflow.source.type": "LOCAL"}
+    with contextlib.suppress(KeyError, OSError, ImportError):  # a container's user may have no name
+        origin["mlflow.user"] = getpass.getuser()
+    return origin
+
+
+def params(run: Run) -> dict[str, str]:
+    """The resolved spec, a parameter for each setting: `losses.0.kind`."""
+    leaves = _leaves(run.spec.model_dump(mode="json", serialize_as_any=True))
+    return {key(path): str(value)[:PARAM] for path, value in leaves}
+
+
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict | list) and value:
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, value
+
+
+def key(name: str) -> str:
+    """The name with what MLflow refuses replaced: odd characters (a colon on Windows), and anything like `../x`."""
+    return posixpath.normpath(re.sub(r"[^/\w.\- ]", "_", name)).lstrip("./")[:KEY] or "_"
+
+
+def dataset(run: Run) -> dict[str, str]:
+    """The fields of MLflow's data set; made by hand, since MLflow's own classes load pandas."""
+    settings = run.spec.data.model_dump(mode="json", serialize_as_any=True)
+    return {
+        "name": str(run.data.get("kind", run.spec.data.kind)),
+        "digest": str(run.data.get("fingerprint", "unknown"))[:DIGEST],
+        "source_type": "code",
+        "source": json.dumps({"tags": {"mlflow.source.name": "allmodes", **settings}}),
+        "profile": json.dumps({name: run.data.get(name) for name in ("items", "shape")}, default=str),
+    }

@@ -1,0 +1,91 @@
+"""MLflow's UI on the store that runs are logged to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+from allmodes.tracking.address import ENVIRONMENT, artifacts, default_store, shown, sqlite_file
+
+
+class TrackingError(Exception):
+    """The MLflow UI cannot be opened; the message says why and what to do."""
+
+
+def ui(store: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> int:
+    """Serve the MLflow UI of a store until Ctrl-C.
+
+    Args:
+        store: Address of the store; by default where runs are logged to.
+        host: Interface to listen on; the default is reached from this machine only.
+        port: Port to listen on.
+
+    Returns:
+        The exit code: 0 after Ctrl-C, or where a server is there already.
+
+    Raises:
+        TrackingError: There are no runs yet, or the port is taken.
+    """
+    store = store or default_store()
+    if store.startswith(("http://", "https://")):
+        print(f"The MLflow server of this store is already there: {shown(store)}", flush=True)
+        return 0
+    _check_store(store)
+    _check_port(host, port)
+    print(f"MLflow UI: http://{host}:{port} (Ctrl-C ends it), runs of {shown(store)}", flush=True)
+    return _serve(store, host, port)
+
+
+def _check_store(store: str) -> None:
+    file = sqlite_file(store)
+    if file is not None and not file.exists():
+        raise TrackingError(f"no runs yet: {file} does not exist; start one with `allmodes run veegan/demo`")
+
+
+def _check_port(host: str, port: int) -> None:
+    """Bind the port for a moment: MLflow's own message comes late and buried in a traceback."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} on {host} is in use: choose another with --port {port + 1}"
+        else:
+            message = f"cannot listen on {host}, port {port}: {error.strerror or error}"
+        raise TrackingError(message) from error
+
+
+def _serve(store: str, host: str, port: int) -> int:
+    with contextlib.suppress(ValueError):  # only the main thread may; then being told to end is like Ctrl-C
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
+    command += ["--uvicorn-opts", "--log-level warning"]
+    # A session of its own: Ctrl-C reaches us alone, and we end the server and its helpers in order.
+    server = subprocess.Popen(command, env=_environment(store), start_new_session=True)  # noqa: S603
+    try:
+        return server.wait()
+    except KeyboardInterrupt:
+        _end(server)
+        return 0
+
+
+def _environment(store: str) -> dict[str, str]:
+    """Environment of the server; the store goes here, since a command line would show its password to everybody."""
+    ours = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}
+    ours |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}  # jobs take 2 GB and serve none
+    if (beside := artifacts(store)) is not None:
+        ours["MLFLOW_ARTIFACTS_DESTINATION"] = beside
+    return ENVIRONMENT | dict(os.environ) | ours
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server and its helpers; the hard way if it does not listen."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(server.pid, number) if hasattr(os, "killpg") else server.terminate()
+            server.wait(timeout=10)
+            return

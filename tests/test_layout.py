@@ -1,0 +1,59 @@
+"""The house: names that are one word, a core that knows no method, imports that stay light."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
+METHODS = re.compile("veegan|bourgan|nemgan", re.IGNORECASE)
+
+
+def project(folder: Path) -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    return table
+
+
+def test_veegan_is_among_the_plugins() -> None:
+    assert "veegan" in PLUGINS
+
+
+@pytest.mark.parametrize("word", PLUGINS)
+def test_the_five_names_of_a_plugin_are_one_word(word: str) -> None:
+    folder = ROOT / "plugins" / word
+    assert re.fullmatch("[a-z][a-z0-9]*", word)
+    assert project(folder)["name"] == f"allmodes-{word}"
+    assert project(folder)["entry-points"]["allmodes"] == {word: f"allmodes_{word}"}
+    assert (folder / f"allmodes_{word}" / "__init__.py").is_file()
+    assert (folder / f"allmodes_{word}" / "py.typed").is_file()
+    assert [path.name for path in (folder / f"allmodes_{word}" / "recipes").iterdir()] == [word]
+
+
+def test_the_core_enters_through_the_same_door() -> None:
+    assert project(ROOT)["entry-points"]["allmodes"] == {"allmodes": "allmodes.builtin"}
+
+
+@pytest.mark.parametrize("module", ["allmodes.builtin", *(f"allmodes_{word}" for word in PLUGINS)])
+def test_importing_an_entry_point_loads_no_torch(module: str) -> None:
+    heavy = "{'torch', 'torchvision', 'mlflow', 'sklearn', 'scipy', 'faiss', 'matplotlib', 'numpy'}"
+    code = f"import sys, {module}; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_the_core_contains_no_word_of_a_method() -> None:
+    files = [
+        path for folder in ("core", "schemas") for kind in ("py", "yaml") for path in (ROOT / folder).rglob(f"*.{kind}")
+    ]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in sorted(files)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if METHODS.search(line)
+    ]
+    assert not found, "\n".join(found)
