@@ -120,6 +120,28 @@ def test_a_missing_cuda_device_is_said_before_anything_is_written(tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
+def collapsing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str) -> tuple[Results, list[str]]:
+    """A run whose evaluations find 8, 3, 2 and 8 modes."""
+    found, warnings = iter([8.0, 3.0, 2.0, 8.0]), list[str]()
+    monkeypatch.setattr("allmodes.metrics.Modes.compute", lambda self, evaluation: {"modes": next(found)})
+    experiment = tiny(tmp_path, evaluation={**SPEC["evaluation"], "every": 5, "collapse": action})
+    experiment.warn = warnings.append
+    experiment.__dict__["floors"] = {}
+    return experiment.run(), warnings
+
+
+def test_a_loss_of_modes_is_warned_about_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results, warnings = collapsing(tmp_path, monkeypatch, "warn")
+    assert warnings == ["tiny/seed-3: collapse: 3 of 8 modes are left at iteration 10"]
+    assert results.status == "finished"
+
+
+def test_a_loss_of_modes_stops_the_run_where_the_spec_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = collapsing(tmp_path, monkeypatch, "stop")[0].outcomes[3]
+    assert (outcome.status, outcome.iteration) == ("failed", 10)
+    assert outcome.error == "CollapseError: 3 of 8 modes are left at iteration 10; evaluation.collapse is stop"
+
+
 class Watcher:
     """An observer that notes what it is told."""
 

@@ -36,6 +36,10 @@ class DivergenceError(RuntimeError):
     """A loss is no longer a finite number."""
 
 
+class CollapseError(RuntimeError):
+    """Modes that the model had captured are lost, and the spec says to stop then."""
+
+
 class Stop:
     """Set by Ctrl-C or SIGTERM; the turn in progress is finished first. A second Ctrl-C interrupts at once."""
 
@@ -74,6 +78,7 @@ class SeedRun:
     stop: Stop
     evaluations: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     samples: Tensor | None = None
+    collapsed: bool = False
 
     def __post_init__(self) -> None:
         spec, seed, device = self.run.spec, self.run.seed, self.run.device
@@ -98,7 +103,7 @@ class SeedRun:
         except BaseException as problem:
             error = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
             status = "killed" if isinstance(problem, KeyboardInterrupt) else "failed"
-            if not isinstance(problem, DivergenceError | KeyboardInterrupt):
+            if not isinstance(problem, DivergenceError | CollapseError | KeyboardInterrupt):
                 raise
         finally:
             outcome = self._finish(status, error, floors if status == "finished" else dict)
@@ -116,6 +121,7 @@ class SeedRun:
         self._log({f"eval/{key}": value for key, value in results.items()})
         if self.run.spec.evaluation.figure:
             self._draw(evaluation.samples, results)
+        self._watch()
         self.idle += time.monotonic() - began
         return results
 
@@ -155,6 +161,19 @@ class SeedRun:
         on_cpu = type(real)(real.x.cpu(), None if real.labels is None else real.labels.cpu())
         cpu = stream(self.run.seed, f"metrics/{self.loop.iteration}")
         return Evaluation(sample(n, {}), self.data, on_cpu, cpu, sample, encode)
+
+    def _watch(self) -> None:
+        """Say when the model has lost half of what it had: once for each fall."""
+        counts = [r.get("modes", r.get("classes", math.nan)) for _, r in self.evaluations]
+        most, action = max(counts[:-1], default=math.nan), self.run.spec.evaluation.collapse
+        before, self.collapsed = self.collapsed, most > 1 and counts[-1] <= most / 2
+        if not self.collapsed or action == "ignore":
+            return
+        what = f"{counts[-1]:.0f} of {most:.0f} modes are left at iteration {self.loop.iteration}"
+        if action == "stop":
+            raise CollapseError(f"{what}; evaluation.collapse is stop")
+        if not before:
+            self.warn(f"{self.run.name}: collapse: {what}")
 
     def _draw(self, samples: Tensor, results: Mapping[str, float]) -> None:
         title = f"{self.run.name}  iteration {self.loop.iteration:,}"

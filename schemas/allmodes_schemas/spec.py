@@ -27,6 +27,8 @@ class EvaluationConfig(Config):
     """Samples drawn from the model for each evaluation."""
     metrics: tuple[MetricConfig, ...] = ()
     """What is measured; a bare word means a metric with its defaults."""
+    collapse: Literal["warn", "stop", "ignore"] = "warn"
+    """What happens when at most half of the modes (or classes) are left that the run had captured before."""
     figure: bool = True
     """Whether a picture of samples is drawn at each evaluation."""
 
