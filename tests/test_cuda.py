@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from allmodes import Experiment, load_run
 from tiny import SPEC
 

@@ -489,7 +489,7 @@ def test_the_ui_refuses_a_port_in_use(store: str) -> None:
 def test_the_ui_of_a_store_without_runs_says_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(TrackingError) as caught:
         ui(f"sqlite:///{tmp_path}/mlflow.db")
-    message = f"no runs yet: {tmp_path}/mlflow.db does not exist; start one with `allmodes run veegan/demo`"
+    message = f"no runs yet: {tmp_path}/mlflow.db does not exist; start one with `allmodes run gan/ring`"
     assert str(caught.value) == message
 
 

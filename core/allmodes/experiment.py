@@ -1,4 +1,4 @@
-"""An experiment from Python: `Experiment.from_recipe("veegan/grid").run()`, `load_run(folder).sample(1000, seed=0)`."""
+"""An experiment from Python: `Experiment.from_recipe("gan/ring").run()`, `load_run(folder).sample(1000, seed=0)`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 import secrets
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,17 @@ if TYPE_CHECKING:
     from allmodes.tracking import MlflowObserver
 
 Warn = Callable[[str], None]
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    """As many CPU threads as the spec asks for, and afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _warn(message: str) -> None:
@@ -155,7 +167,7 @@ class Experiment:
         """Train the seeds in turn, to the end or to the user's stop; what there is, is written in any case."""
         stop, outcomes, panels = Stop(), dict[int, Outcome](), list[tuple[str, Tensor]]()
         try:
-            with stop.listening():
+            with stop.listening(), _threads(self.spec.training.threads):
                 for position, seed in enumerate(seeds):
                     run = self._new_run(seed, position, len(seeds), folder)
                     seed_run = SeedRun(run, self.data, self.metrics, self.registry, self.warn, stop)

@@ -74,7 +74,7 @@ def floors(
 
 
 class Modes(Metric):
-    """Coverage and quality of a mixture's modes, after VEEGAN's and PacGAN's protocol.
+    """Coverage and quality of a mixture's modes, after the protocol of Srivastava et al. (2017) and PacGAN.
 
     A sample belongs to the mode whose mean is nearest and is of high quality within `threshold` stds of that mode, both
     by Euclidean distance. With n_k the number of high-quality samples of mode k, n their sum and w the true weights:

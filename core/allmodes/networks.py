@@ -79,7 +79,7 @@ class _Chain(nn.Sequential):
 
 
 def xavier(module: nn.Module) -> None:
-    """Xavier-uniform weights and zero biases (the initialiser of VEEGAN's notebook)."""
+    """Xavier-uniform weights and zero biases (Glorot and Bengio, 2010)."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:

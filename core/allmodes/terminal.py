@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from allmodes.run import Outcome, Run
     from allmodes_schemas import KindConfig
 
-FEW_LOSSES = 3
+WIDE = 110  # columns of a terminal on which everything has room
 
 
 class Terminal:
     """An observer that shows a bar with rate, losses and modes; silent where nobody watches."""
 
     def __init__(self, console: Console) -> None:
+        wide = console.width >= WIDE
         self.progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:>7,.0f}/{task.total:,.0f}"),
+            BarColumn(bar_width=24 if wide else 8),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[modes]}"),
@@ -48,7 +49,7 @@ class Terminal:
 
     @hookimpl
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Move the bar and renew its numbers."""
+        """Move the bar and renew its numbers; of each player's losses the first is shown, its game."""
         if self.task is not None:
             shown: dict[str, Any] = _shown(metrics)
             self.progress.update(self.task, completed=iteration, **shown)
@@ -63,18 +64,17 @@ def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
     shown: dict[str, str] = {}
     if rate := metrics.get("time/iterations_per_second"):
         shown["rate"] = f"{rate:,.0f} it/s"
-    losses = [(name.removeprefix("train/"), value) for name, value in metrics.items() if name.startswith("train/")]
-    if losses:
-        shown["losses"] = "  ".join(f"{_short(name)} {value:.3g}" for name, value in losses[:FEW_LOSSES])
+    first: dict[str, float] = {}
+    for name, value in metrics.items():
+        kind, _, loss = name.partition("/")
+        if kind == "train":
+            first.setdefault(loss.partition("/")[0], value)
+    if first:
+        shown["losses"] = "  ".join(f"{player[0].upper()} {value:.2g}" for player, value in first.items())
     for name, unit in (("eval/modes", "modes"), ("eval/classes", "classes")):
         if name in metrics:
             shown["modes"] = f"[bold]{metrics[name]:.0f} {unit}[/]"
     return shown
-
-
-def _short(name: str) -> str:
-    player, _, term = name.partition("/")
-    return f"{player[0].upper()}:{term.rpartition('.')[2]}"
 
 
 def results_table(results: Results) -> Table:

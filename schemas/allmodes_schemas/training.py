@@ -121,6 +121,8 @@ class TrainingConfig(Config):
     """What runs the updates."""
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """`auto` (CUDA if there is one), `cpu`, `cuda` or `cuda:1`."""
+    threads: int | None = Field(None, ge=1)
+    """CPU threads; none: as many as torch takes. Small networks are fastest, and safest beside other work, with 1."""
     log_every: int = Field(100, ge=1)
     """Iterations between logged training losses."""
 

@@ -83,7 +83,7 @@ class WeightedConfig(KnownModesConfig):
 
 
 class RingConfig(WeightedConfig):
-    """Gaussians equally spaced on a circle (the ring of Unrolled GAN, VEEGAN and PacGAN: 8 modes).
+    """Gaussians equally spaced on a circle (the classic ring of Metz et al., 2017: 8 modes).
 
     Official demos of Unrolled GAN and GDPP place both ends of [0, 2 pi], so that two of their eight modes coincide;
     here all modes are distinct.
@@ -109,7 +109,7 @@ class RingConfig(WeightedConfig):
 
 
 class GridConfig(WeightedConfig):
-    """Gaussians on a square grid around the origin (VEEGAN's and PacGAN's grid: 25 modes at {-4,-2,0,2,4}^2)."""
+    """Gaussians on a square grid around the origin (the classic 25 modes at {-4,-2,0,2,4}^2)."""
 
     kind: Literal["grid"] = "grid"
     side: int = Field(5, ge=1, le=100)
@@ -130,7 +130,7 @@ class GridConfig(WeightedConfig):
 
 
 class CircleConfig(KnownModesConfig):
-    """A circle of overlapping Gaussians with a small mode at its centre (BourGAN's circle: 3 of 103 points)."""
+    """A circle of overlapping Gaussians with a small mode at its centre (Xiao et al., 2018: 3 of 103 points)."""
 
     kind: Literal["circle"] = "circle"
     modes: int = Field(100, ge=1, le=10_000)
@@ -190,9 +190,9 @@ class MixtureConfig(WeightedConfig):
 
 
 class HighDimensionalConfig(KnownModesConfig):
-    """VEEGAN's 1200-dimensional data as PacGAN re-created them: ten modes, 700 noisy coordinates of 1200.
+    """Ten modes in 1200 dimensions, 700 of them noisy: the data of Srivastava et al. (2017) as PacGAN re-created them.
 
-    VEEGAN's authors did not publish the means. In PacGAN's re-creation all 1200 coordinates of a mean are the same
+    The authors did not publish the means. In PacGAN's re-creation all 1200 coordinates of a mean are the same
     number, one of (-1, -0.5, 0, 0.5, -2, -2.5, 10, 0.25, -13, -5.5), and the first 700 have unit noise. The published
     column is not reproducible as specified: a real point lies about sqrt(700) = 26.5 stds from its mean, so the
     "10 stds" that the paper accepts, read as a Euclidean distance, reject all real data. Here a point is of high

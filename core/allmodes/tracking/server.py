@@ -44,7 +44,7 @@ def ui(store: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> i
 def _check_store(store: str) -> None:
     file = sqlite_file(store)
     if file is not None and not file.exists():
-        raise TrackingError(f"no runs yet: {file} does not exist; start one with `allmodes run veegan/demo`")
+        raise TrackingError(f"no runs yet: {file} does not exist; start one with `allmodes run gan/ring`")
 
 
 def _check_port(host: str, port: int) -> None:
