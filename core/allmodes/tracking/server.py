@@ -60,8 +60,9 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _serve(store: str, host: str, port: int) -> int:
-    with contextlib.suppress(ValueError):  # only the main thread may; then being told to end is like Ctrl-C
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(ValueError):  # only the main thread may
+        for number in (signal.SIGINT, signal.SIGTERM):  # a background job starts with Ctrl-C ignored
+            signal.signal(number, signal.default_int_handler)
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
     command += ["--uvicorn-opts", "--log-level warning"]
     # A session of its own: Ctrl-C reaches us alone, and we end the server and its helpers in order.
