@@ -344,7 +344,11 @@ def test_an_unknown_name_says_what_there_is(reference: str, hint: str) -> None:
         ),
         ("training.schedule", [{"player": 3}], "training.schedule.0.player: should be text or a list, got 3"),
         ("training.schedule", [{"player": []}], "training.schedule.0.player: has 0 entries, but needs at least 1"),
-        ("evaluation", 3, "evaluation: should be a mapping with the keys every, samples, metrics, collapse, figure, got 3"),
+        (
+            "evaluation",
+            3,
+            "evaluation: should be a mapping with the keys every, samples, metrics, collapse, figure, got 3",
+        ),
         (
             "evaluation.metrics",
             ["mods"],
