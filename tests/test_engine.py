@@ -184,7 +184,7 @@ def test_the_unrolled_generator_loss_has_the_gradient_of_finite_differences() ->
     composition = composed(discriminator, optimizer=AdamConfig(lr=0.05)).modules
     composition = composed(discriminator, optimizer=AdamConfig(lr=0.05), generator=composition["generator"].double())
     engine = EagerEngine(composition)
-    weight = composition.modules["generator"].head[0].weight
+    weight = composition.modules["generator"].head.weight
     latent = torch.randn(6, 2, dtype=torch.float64)
     x = torch.randn(6, 2, dtype=torch.float64)
 

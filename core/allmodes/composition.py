@@ -66,6 +66,8 @@ class Composition:
         self.players = {player.name: player for player in players}
         self.schedule, self.heads = tuple(schedule), heads
         self.served = {name: self._terms_of(name) for name in self.players}
+        self.functions = {(p, t.name): t.loss.losses()[p] for p, terms in self.served.items() for t in terms}
+        self.differentiates_scores = False  # set by the first step that takes gradients of scores
         self.batch_norms: dict[str, list[nn.modules.batchnorm._NormBase]] = _inside(
             self.modules, nn.modules.batchnorm._NormBase
         )
@@ -91,7 +93,7 @@ class Composition:
         total: Tensor | None = None
         for term in self.served[player]:
             if term.name in step.context.weights:
-                value = step.losses[player, term.name] = step.call(term.module, step, player)
+                value = step.losses[player, term.name] = step.value(term, player)
                 weight = step.context.weights[term.name]
                 weighted = value if weight == 1.0 else value * weight
                 total = weighted if total is None else total + weighted

@@ -9,9 +9,9 @@ therefore checkpointed, exported and stacked with the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +27,11 @@ Loss: TypeAlias = "Callable[[Step], Tensor]"
 NOTHING: Given = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Latent:
+class Latent(NamedTuple):
     """A draw of the prior: `z` (B, dim) is what the generator eats, `parts` are named slices or companions of it."""
 
     z: Tensor
-    parts: Mapping[str, Tensor] = field(default_factory=dict)
+    parts: Mapping[str, Tensor] = NOTHING
 
     @property
     def code(self) -> Tensor:

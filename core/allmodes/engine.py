@@ -68,9 +68,9 @@ class EagerEngine:
 
     @staticmethod
     def _differentiate(loss: Tensor, parameters: list[nn.Parameter], keep: bool) -> None:
-        gradients = torch.autograd.grad(loss, parameters, retain_graph=keep, materialize_grads=True)
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=keep, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = torch.zeros_like(parameter) if gradient is None else gradient
 
     def _step(self, player: str, iteration: int) -> None:
         if player in self.scheduled:

@@ -18,13 +18,16 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 OUTPUTS: dict[str, Callable[[], nn.Module]] = {"linear": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
-class Flatten(nn.Module):
-    """Inputs of any shapes, side by side as vectors: (B, sum of sizes)."""
+class Joined(nn.Sequential):
+    """Layers after the inputs, of any shapes, side by side as vectors: (B, sum of sizes)."""
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Flatten and join."""
+        """Flatten, join, and pass through the layers."""
         flat = [x if x.dim() == 2 else x.flatten(1) for x in inputs]
-        return flat[0] if len(flat) == 1 else torch.cat(flat, 1)
+        x = flat[0] if len(flat) == 1 else torch.cat(flat, 1)
+        for layer in self:
+            x = layer(x)
+        return x
 
 
 class Mlp(Network):
@@ -52,30 +55,19 @@ class Mlp(Network):
     ) -> None:
         super().__init__()
         sizes = [sum(prod(shape) for shape in sees), *hidden]
-        layers: list[nn.Module] = [Flatten()]
+        layers: list[nn.Module] = []
         for size, wider in pairwise(sizes):
             layers += [nn.Linear(size, wider, bias=not batch_norm)]
             layers += [nn.BatchNorm1d(wider)] if batch_norm else []
             layers += [ACTIVATIONS[activation]()]
             layers += [Dropout(dropout)] if dropout else []
-        self.trunk = _Chain(*layers)
+        self.trunk = Joined(*layers)
         self.feature_dim = sizes[-1]
-        last: list[nn.Module] = [nn.Linear(sizes[-1], prod(gives))]
-        last += [OUTPUTS[output]()] if output != "linear" else []
-        self.head = nn.Sequential(*last, *([nn.Unflatten(1, gives)] if len(gives) != 1 else []))
+        linear = nn.Linear(sizes[-1], prod(gives))
+        last = [OUTPUTS[output]()] if output != "linear" else []
+        last += [nn.Unflatten(1, gives)] if len(gives) != 1 else []
+        self.head = nn.Sequential(linear, *last) if last else linear  # a call saved in every forward pass
         self.apply(xavier)
-
-
-class _Chain(nn.Sequential):
-    """A Sequential whose first module takes several inputs."""
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """The first module joins the inputs, the others follow."""
-        first, *rest = self
-        x: Tensor = first(*inputs)
-        for module in rest:
-            x = module(x)
-        return x
 
 
 def xavier(module: nn.Module) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from allmodes.contracts import Latent
 from allmodes.noise import Noise
 
 if TYPE_CHECKING:
-    from allmodes.composition import Composition
+    from allmodes.composition import Composition, Term
 
 Side: TypeAlias = Literal["real", "fake", "between"]
 """Data, generated data, or the random points between them at which WGAN-GP penalises."""
@@ -34,16 +34,14 @@ class Batch:
     streams: Mapping[str, Batch] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Draw:
+class Draw(NamedTuple):
     """What an update is computed from: a batch and a source of noise that remembers what it gave."""
 
     batch: Batch
     noise: Noise
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """What holds for a whole iteration: the composition, the weights of its active terms, the optimisers' memories."""
 
     composition: Composition
@@ -199,21 +197,32 @@ class Step:
         things = [self.data(side)]
         if discriminator.joint is not None:
             things.append(self.code(discriminator.joint, "real") if side == "real" else self.latent.code)
-        return tuple(self._alias(discriminator.together(thing)) for thing in things)
+        return tuple([self._alias(discriminator.together(thing)) for thing in things])
 
     def _interpolate(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         t = self.noise.uniform("between", len(real[0]))  # (B/pack,)
         pairs = zip(real, fake, strict=True)
         return tuple(self._alias(torch.lerp(f, r, t.reshape(-1, *[1] * (r.dim() - 1)))) for r, f in pairs)
 
+    def value(self, term: Term, player: str) -> Tensor:
+        """A loss term's scalar for a player."""
+        return self.composition.functions[player, term.name](self)
+
     def _run(self, name: str, *inputs: Any) -> Any:
         return self.composition.modules[name](*inputs)
 
     def _alias(self, thing: Tensor) -> Tensor:
         """A node of its own: gradients with respect to what is seen must not run through how it was made."""
+        if not self.composition.differentiates_scores:
+            return thing
         return thing.view_as(thing) if thing.requires_grad else thing.detach().requires_grad_()
 
     def _differentiate(self, side: Side) -> tuple[Tensor, ...]:
+        if not self.composition.differentiates_scores:
+            # Only found out now: judge this side again; from the next step on it is known beforehand.
+            self.composition.differentiates_scores = True
+            for key in [key for key in self._memo if isinstance(key, tuple) and key[0] in ("seen", "judged")]:
+                del self._memo[key]
         return torch.autograd.grad(self.score(side).sum(), self.seen(side), create_graph=True)
 
     def _like(self, draw: Draw) -> Step:
@@ -252,6 +261,13 @@ class FunctionalStep(Step):
     def tensor(self, module: str, name: str) -> Tensor:
         """A parameter or buffer of a module by name, as given."""
         return self.tensors[module][name]
+
+    def value(self, term: Term, player: str) -> Tensor:
+        """A loss term's scalar for a player, with what the term fitted or learned as given."""
+        if not self.tensors[term.module]:
+            return super().value(term, player)
+        scalar: Tensor = self._run(term.module, self, player)
+        return scalar
 
     def _run(self, name: str, *inputs: Any) -> Any:
         return torch.func.functional_call(self.composition.modules[name], self.tensors[name], inputs)
