@@ -1,32 +1,32 @@
-"""The picture of the README: a plain GAN and VEEGAN with equal networks, batch, optimiser and number of updates.
+"""The picture of the README: samples of finished runs side by side, over the true modes.
 
-python docs/collapse.py [folder for the runs]
+allmodes run gan/grid --seeds 0
+allmodes run veegan/grid --seeds 0
+python docs/collapse.py runs/gan-grid-... runs/veegan-grid-...
 """
 
 import sys
 from pathlib import Path
 
-from allmodes import Experiment, figures, load_run
+from allmodes import figures, load_run
+from allmodes.experiment import load_results
 
-FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
 PICTURE = Path(__file__).parent / "images" / "collapse.png"
 
 
+def title(folder: Path) -> str:
+    """What the run of the first seed ended with."""
+    results = next(iter(load_results(folder).values()))["results"]
+    method = folder.name.partition("-")[0].upper()
+    return f"{method}: {results['modes']:.0f} modes, {results['high_quality']:.0%} high quality"
+
+
 def main() -> None:
-    """Train both on seed 0 and draw their samples side by side."""
-    veegan = Experiment.from_recipe("veegan/demo", folder=FOLDER, track=False)
-    spec = veegan.spec.model_dump(mode="json", exclude={"auxiliaries", "losses"})
-    spec["name"], spec["losses"] = "gan-demo", [{"kind": "non_saturating"}]
-    spec["discriminator"]["joint"] = None
-    # A GAN that runs from mode to mode has a meaningless average: show it as it is, trained in the usual order.
-    spec["training"]["ema"], spec["training"]["schedule"] = None, "alternating"
-    gan = Experiment.from_spec(spec, folder=FOLDER, track=False)
-    panels = []
-    for name, experiment in (("GAN", gan), ("VEEGAN", veegan)):
-        results = experiment.run([0])
-        title = f"{name}: {results.mean('modes'):.0f} of 8 modes, {results.mean('high_quality'):.0%} high quality"
-        panels.append((title, load_run(results.folder).sample(2500, seed=0)))
-    figures.compare(panels, veegan.data, PICTURE)
+    """Draw the runs that are named on the command line."""
+    folders = [Path(argument) for argument in sys.argv[1:]]
+    models = [load_run(folder) for folder in folders]
+    panels = [(title(folder), model.sample(2500)) for folder, model in zip(folders, models, strict=True)]
+    figures.compare(panels, models[0].spec.data.build(), PICTURE)
 
 
 if __name__ == "__main__":

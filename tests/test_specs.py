@@ -572,3 +572,11 @@ def test_the_schema_accepts_the_recipes_and_refuses_what_the_program_refuses() -
         {**VALID, "evaluation": {"metrics": ["mods"]}},
     ):
         assert list(validator.iter_errors(wrong))
+
+
+def test_a_recipe_of_a_plugin_that_is_not_there_names_the_package_to_install() -> None:
+    with pytest.raises(SpecError) as error:
+        specs.load("acme/grid", REGISTRY)
+    assert str(error.value).startswith(
+        "acme/grid: neither a file, a run's folder nor a recipe (pip install allmodes-acme?). Recipes: "
+    )

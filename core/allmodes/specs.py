@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
 from pathlib import Path
@@ -47,7 +48,7 @@ def locate(reference: str, registry: Registry) -> tuple[str, str]:
         return _text(path), str(path)
     if recipe := registry.recipes.get(reference):
         return _text(recipe), reference
-    hint = did_you_mean(reference, registry.recipes) or _missing_plugin(reference, registry)
+    hint = _missing_plugin(reference, registry) or did_you_mean(reference, registry.recipes)
     have = ", ".join(registry.recipes) or "none"
     raise SpecError(f"{reference}: neither a file, a run's folder nor a recipe{hint}. Recipes: {have}")
 
@@ -98,10 +99,12 @@ def _text(path: Path) -> str:
 
 
 def _missing_plugin(reference: str, registry: Registry) -> str:
+    """What to install for a recipe whose plugin is not there, unless its name is a near miss of one that is."""
     owner, slash, _ = reference.partition("/")
     if broken := registry.broken.get(owner):
         return f" ({broken} could not be loaded: {broken.error})"
-    elsewhere = slash and owner.isidentifier() and owner not in registry.plugins
+    known = {*registry.plugins, *(name.partition("/")[0] for name in registry.recipes)}
+    elsewhere = slash and owner.isidentifier() and not get_close_matches(owner, known, cutoff=0.8)
     return f" (pip install allmodes-{owner}?)" if elsewhere else ""
 
 
