@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from allmodes import SpecError, installed, specs
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
