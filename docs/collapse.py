@@ -1,32 +1,25 @@
-"""The picture of the README: samples of finished runs side by side, over the true modes.
+"""The picture of the README: pictures of two runs at the same iteration, side by side.
 
 allmodes run gan/grid --seeds 0
 allmodes run veegan/grid --seeds 0
-python docs/collapse.py runs/gan-grid-... runs/veegan-grid-...
+python docs/collapse.py runs/{gan,veegan}-grid-*/seed-0/figures/samples-00075000.png
 """
 
 import sys
 from pathlib import Path
 
-from allmodes import figures, load_run
-from allmodes.experiment import load_results
+from PIL import Image
 
 PICTURE = Path(__file__).parent / "images" / "collapse.png"
 
 
-def title(folder: Path) -> str:
-    """What the run of the first seed ended with."""
-    results = next(iter(load_results(folder).values()))["results"]
-    method = folder.name.partition("-")[0].upper()
-    return f"{method}: {results['modes']:.0f} modes, {results['high_quality']:.0%} high quality"
-
-
 def main() -> None:
-    """Draw the runs that are named on the command line."""
-    folders = [Path(argument) for argument in sys.argv[1:]]
-    models = [load_run(folder) for folder in folders]
-    panels = [(title(folder), model.sample(2500)) for folder, model in zip(folders, models, strict=True)]
-    figures.compare(panels, models[0].spec.data.build(), PICTURE)
+    """Join the pictures that are named on the command line."""
+    pictures = [Image.open(path) for path in sys.argv[1:]]
+    joined = Image.new("RGB", (sum(p.width for p in pictures), max(p.height for p in pictures)), "white")
+    for i, picture in enumerate(pictures):
+        joined.paste(picture, (sum(p.width for p in pictures[:i]), 0))
+    joined.save(PICTURE)
 
 
 if __name__ == "__main__":
