@@ -13,6 +13,7 @@ from torch import Tensor
 
 from allmodes.mixtures import Mixture
 from allmodes.step import Batch
+from allmodes.units import Units
 from allmodes_schemas import Shape
 
 __all__ = ["Data", "DataError", "Loader", "Mixture", "MixtureData", "TensorData", "digits", "torchvision_images"]
@@ -50,6 +51,7 @@ class Data:
         items: Number of training items, or None where they are drawn without end.
         truth: The mixture that the data are drawn from, where it is known.
         device: Where the tensors are; generators that are passed in must be there too.
+        units: What samples are converted back to, where training sees standardised vectors.
     """
 
     shape: Shape
@@ -58,6 +60,7 @@ class Data:
     items: int | None = None
     truth: Mixture | None = None
     device: torch.device
+    units: Units | None = None
 
     def to(self, device: Device) -> Data:
         """The same data on a device."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from allmodes.data import Data, Mixture
 from allmodes.step import Batch
@@ -30,6 +30,7 @@ class Evaluation:
         generator: Randomness for metrics that need some, on the CPU.
         sample: Draws more from the model, n of them with parts of the latent held fixed; on the CPU.
         encode: The output of an auxiliary by name, for items (B, *shape).
+        modules: The trained modules by name, `prior` and `generator` as samples are drawn with; on the run's device.
     """
 
     samples: Tensor
@@ -38,6 +39,7 @@ class Evaluation:
     generator: torch.Generator
     sample: Callable[[int, Given], Tensor] | None = None
     encode: Callable[[str, Tensor], Any] | None = None
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)
 
     def of(self, samples: Tensor) -> Evaluation:
         """The same evaluation of other samples."""

@@ -160,7 +160,7 @@ class SeedRun:
 
         on_cpu = type(real)(real.x.cpu(), None if real.labels is None else real.labels.cpu())
         cpu = stream(self.run.seed, f"metrics/{self.loop.iteration}")
-        return Evaluation(sample(n, {}), self.data, on_cpu, cpu, sample, encode)
+        return Evaluation(sample(n, {}), self.data, on_cpu, cpu, sample, encode, modules)
 
     def _watch(self) -> None:
         """Say when the model has lost half of what it had: once for each fall."""

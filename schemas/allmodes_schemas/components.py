@@ -142,10 +142,10 @@ class LossTermConfig(KindConfig):
 
 
 class FeatureConfig(KindConfig):
-    """A feature space. `build(data_shape)` returns a module from data to (B, F) features."""
+    """A feature space. `build(data)` returns a module from items (B, *shape) to (B, F) features."""
 
-    def build(self, sees: Shape) -> Any:
-        """The features of data of shape `sees` (imports torch)."""
+    def build(self, data: Any) -> Any:
+        """The features of an `allmodes.data.Data`, on the CPU and in evaluation mode (imports torch)."""
         raise NotImplementedError(f"{type(self).__name__} does not define build()")
 
 
