@@ -38,14 +38,15 @@ def test_a_run_leaves_spec_numbers_pictures_model_and_results(tmp_path: Path) ->
     assert names == {
         "spec.yaml", "run.json", "metrics.jsonl", "results.json", "figures/samples-00000010.png",
         "figures/samples-00000020.png", "model/model.json", "model/generator.safetensors",
-        "model/discriminator.safetensors",
+        "model/discriminator.safetensors", "checkpoints/00000020/model.json", "checkpoints/00000020/state.pt",
+        "checkpoints/00000020/generator.safetensors", "checkpoints/00000020/discriminator.safetensors",
     }  # fmt: skip
     assert (results.folder / "samples.png").stat().st_size > 1000
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["iteration"] for line in lines if "eval/modes" in line] == [10, 20]
     assert [line["iteration"] for line in lines if "train/discriminator/r1" in line] == [1, 5, 10, 15, 20]
     assert results.outcomes[3].status == "finished"
-    assert load_results(results.folder)[3]["results"]["modes"] == results.mean("modes")
+    assert load_results(results.folder)[3].results["modes"] == results.mean("modes")
 
 
 def test_the_results_stand_beside_what_real_data_score(tmp_path: Path) -> None:
@@ -213,7 +214,7 @@ def test_a_terminated_process_saves_and_says_that_it_was_killed(tmp_path: Path) 
     assert process.returncode == 130, err
     assert "tiny: killed" in out
     (folder,) = tmp_path.glob("runs/*")
-    assert load_results(folder)[3]["status"] == "killed"
+    assert load_results(folder)[3].status == "killed"
 
 
 def test_a_damaged_model_is_named(tmp_path: Path) -> None:
@@ -224,7 +225,9 @@ def test_a_damaged_model_is_named(tmp_path: Path) -> None:
     (folder / "model" / "model.json").write_text('{"format": 99}')
     with pytest.raises(ModelError) as error:
         load_run(folder)
-    assert str(error.value).endswith("has format 99; this version of allmodes reads format 1")
+    assert str(error.value).endswith(
+        "has format 99; this version of allmodes reads formats 1 to 3: it may have been written by a newer one"
+    )
 
 
 def test_means_and_standard_errors_are_those_of_the_seeds(tmp_path: Path) -> None:

@@ -458,7 +458,13 @@ def test_the_examples_of_the_hooks_run_as_one_module(monkeypatch: pytest.MonkeyP
         "features": example.allmodes_features(),
         "metric": example.allmodes_metrics(),
     }
-    assert example.said == ["started corners/seed-0", "1: ", "2: eval/spread", "2: samples-00000002.png", "finished"]
+    assert example.said == [
+        "started corners/seed-0",
+        "1: ",
+        "2: eval/spread",
+        "2: samples in samples-00000002.png",
+        "finished",
+    ]
 
 
 def test_finding_and_reading_a_spec_loads_neither_torch_nor_mlflow_nor_sklearn() -> None:

@@ -31,20 +31,26 @@ from allmodes_schemas import (
 if TYPE_CHECKING:
     from allmodes.contracts import Auxiliary, Dropout, Fitting, Latent, Loss, LossTerm, Network, Prior
     from allmodes.data import Data, DataError, MixtureData, TensorData
-    from allmodes.experiment import Experiment, Results, load_run
+    from allmodes.experiment import Experiment
     from allmodes.losses import Game
     from allmodes.metrics import Evaluation, Metric
+    from allmodes.models import ModelError
     from allmodes.noise import Noise
+    from allmodes.results import Results
     from allmodes.step import Batch, Step
+    from allmodes.trained import Model, load_run
 
 _LAZY = {
     "allmodes.contracts": ("Auxiliary", "Dropout", "Fitting", "Latent", "Loss", "LossTerm", "Network", "Prior"),
     "allmodes.data": ("Data", "DataError", "MixtureData", "TensorData"),
-    "allmodes.experiment": ("Experiment", "Results", "load_run"),
+    "allmodes.experiment": ("Experiment",),
     "allmodes.losses": ("Game",),
     "allmodes.metrics": ("Evaluation", "Metric"),
+    "allmodes.models": ("ModelError",),
     "allmodes.noise": ("Noise",),
+    "allmodes.results": ("Results",),
     "allmodes.step": ("Batch", "Step"),
+    "allmodes.trained": ("Model", "load_run"),
 }
 _HOME = {name: module for module, names in _LAZY.items() for name in names}
 
@@ -83,6 +89,8 @@ __all__ = [
     "Metric",
     "MetricConfig",
     "MixtureData",
+    "Model",
+    "ModelError",
     "Need",
     "Network",
     "NetworkConfig",

@@ -1,4 +1,4 @@
-"""The command line: `allmodes run | validate | sample | recipes | plugins | show | schema | ui`."""
+"""The command line: `allmodes run | resume | validate | sample | evaluate | export | ...`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from allmodes.registry import PluginError, installed
 from allmodes.specs import SpecError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from allmodes.experiment import Results
+    from allmodes.results import Results
 
 OK, FAILED, WRONG, KILLED = 0, 1, 2, 130
 
@@ -36,6 +34,9 @@ Reference = Annotated[str, Parameter(help="a spec file, a recipe such as gan/rin
 Overrides = Annotated[
     list[str] | None, Parameter(name="--set", consume_multiple=False, help="override: training.iterations=2000")
 ]
+
+Trained = Annotated[str, Parameter(help="a run's folder, an exported model, or MLflow's runs:/ID")]
+Checkpoint = Annotated[str | None, Parameter(help="best, last, or an iteration; default: the model at the end")]
 
 
 @app.command
@@ -57,9 +58,23 @@ def run(
 
     observers = {} if quiet else {"terminal": terminal.Terminal(err)}
     experiment = Experiment(checked, registry, folder, tracking, observers, warn)
-    results = experiment.run(chosen)
-    _report(results, tracking)
-    return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)
+    return _end(experiment.run(chosen), tracking)
+
+
+@app.command
+def resume(
+    run: Annotated[Path, Parameter(help="a run's folder (of an experiment: all its seeds)")],
+    *,
+    overrides: Overrides = None,
+    tracking: Annotated[bool | None, Parameter(help="log to MLflow; default: as the run was")] = None,
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="no progress bar")] = False,
+) -> int:
+    """Go on with an interrupted run, or train a finished one longer: --set training.iterations=20000."""
+    from allmodes.experiment import Experiment
+
+    observers = {} if quiet else {"terminal": terminal.Terminal(err)}
+    experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=warn)
+    return _end(experiment.run(), experiment.track)
 
 
 @app.command
@@ -112,22 +127,60 @@ def schema() -> int:
 
 @app.command
 def sample(
-    run: Annotated[Path, Parameter(help="a run's folder")],
+    run: Trained,
     *,
     number: Annotated[int, Parameter(name=("--number", "-n"), help="how many items")] = 1000,
     seed: Annotated[int, Parameter(help="of the draw")] = 0,
-    to: Annotated[Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv or .png")] = Path("samples.npz"),
+    to: Annotated[
+        Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv or .png, or a folder for pictures")
+    ] = Path("samples.npz"),
+    checkpoint: Checkpoint = None,
 ) -> int:
-    """Draw from a trained model into a file."""
+    """Draw from a trained model into a file or a folder."""
     if number < 1:
         raise SpecError(f"--number {number}: draw at least one item")
-    _check_format(to)
 
-    from allmodes.experiment import load_run
+    from allmodes import writing
+    from allmodes.trained import load_run
 
-    model = load_run(run)
-    _write(model.sample(number, seed), to)
+    writing.check(to)
+    model = load_run(run, checkpoint=checkpoint)
+    writing.write(model, model.sample(number, seed), to)
     out.print(f"{number} samples of {escape(str(model.folder))} are in {escape(str(to))}", highlight=False)
+    return OK
+
+
+@app.command
+def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *, checkpoint: Checkpoint = None) -> int:
+    """Write a trained model to a folder to give away: spec, weights as safetensors, a model card."""
+    from allmodes.export import export as write
+    from allmodes.trained import load_run
+
+    write(load_run(run, checkpoint=checkpoint), to)
+    out.print(f"the model of {escape(run)} is in {escape(str(to))}; its card is README.md", highlight=False)
+    return OK
+
+
+@app.command
+def evaluate(
+    run: Annotated[Path, Parameter(help="a run's folder (of an experiment: all its seeds)")],
+    *,
+    metrics: Annotated[
+        list[str] | None, Parameter(name="--metric", consume_multiple=False, help="such as modes or {kind: fid}")
+    ] = None,
+    samples: Annotated[int | None, Parameter(help="samples to draw; default: the spec's")] = None,
+    overrides: Overrides = None,
+    checkpoint: Checkpoint = None,
+    tracking: Annotated[bool, Parameter(help="log to MLflow, where the run was")] = True,
+) -> int:
+    """Measure a trained run again, with any metric, and log the numbers where the run was logged."""
+    changes = [*(overrides or ()), *([f"evaluation.metrics=[{', '.join(metrics)}]"] if metrics else ())]
+    changes += [] if samples is None else [f"evaluation.samples={samples}"]
+
+    from allmodes.remeasuring import remeasure_all
+
+    found = remeasure_all(run, changes, checkpoint, installed(), tracking, warn)
+    out.print(terminal.measures_table(str(run), {one.run.seed: one.results for one in found}, found[0].floors))
     return OK
 
 
@@ -200,14 +253,15 @@ def main() -> None:
 
 def _known_failure(error: Exception) -> int:
     """Errors of modules that are only loaded when used; anything else is a defect and keeps its traceback."""
-    known = ("CompositionError", "DataError", "ModelError", "TrackingError")
+    known = ("CompositionError", "DataError", "ModelError", "RunError", "TrackingError")
     if type(error).__name__ not in known or not type(error).__module__.startswith("allmodes"):
         raise error
     fail(str(error))
     return WRONG
 
 
-def _report(results: Results, tracked: bool) -> None:
+def _end(results: Results, tracked: bool) -> int:
+    """Say what an experiment gave; returns the exit code."""
     out.print(terminal.results_table(results))
     for seed, outcome in results.outcomes.items():
         if outcome.error:
@@ -217,27 +271,6 @@ def _report(results: Results, tracked: bool) -> None:
         out.print(f"picture  {escape(str(picture))}", highlight=False, soft_wrap=True)
     if tracked:
         out.print("MLflow   allmodes ui", highlight=False)
-
-
-def _check_format(path: Path) -> None:
-    if path.suffix not in (".npz", ".csv", ".png"):
-        raise SpecError(f"--out {path}: the file must end in .npz, .csv or .png")
-
-
-def _write(samples: Tensor, path: Path) -> None:
-    import numpy as np
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npz":
-        np.savez_compressed(path, samples=samples.numpy())
-    elif path.suffix == ".csv":
-        np.savetxt(path, samples.flatten(1).numpy(), delimiter=",", fmt="%.8g")
-    else:
-        _picture(samples, path)
-
-
-def _picture(samples: Tensor, path: Path) -> None:
-    from allmodes import figures
-    from allmodes.data import TensorData
-
-    figures.draw_samples(samples, TensorData(samples), path)
+    if results.status == "killed":
+        out.print(f"resume   allmodes resume {escape(str(results.folder))}", highlight=False, soft_wrap=True)
+    return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)

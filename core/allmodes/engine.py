@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +53,15 @@ class EagerEngine:
             for name, p in self.composition.modules[module].named_parameters()
         }
         return optimizers.memory(self.composition.players[player].optimizer, own, self.optimizers[player])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the optimisers remember, by player."""
+        return {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with what optimisers of the same players remembered."""
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state[name])
 
     def _who(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[tuple[str, ...], frozenset[str]]:
         """The players of a turn and the modules that they train, looked up once for each set of active terms."""

@@ -1,9 +1,8 @@
-"""An experiment from Python: `Experiment.from_recipe("gan/ring").run()`, `load_run(folder).sample(1000, seed=0)`."""
+"""An experiment from Python: `Experiment.from_recipe("gan/ring").run()`, `Experiment.resume(folder).run()`."""
 
 from __future__ import annotations
 
 import json
-import math
 import secrets
 import time
 import warnings
@@ -14,25 +13,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from allmodes import figures, models, specs
-from allmodes.compose import CompositionError, stream
-from allmodes.contracts import NOTHING
+from allmodes import figures, resuming, specs
+from allmodes.compose import CompositionError
 from allmodes.data import Data
+from allmodes.journal import Journal, replace_text, write_json
+from allmodes.lock import alone
 from allmodes.metrics import Metric, floors
-from allmodes.registry import Registry, installed
+from allmodes.registry import Registry, did_you_mean, installed
+from allmodes.results import Results, load_results
 from allmodes.run import Outcome, Run
-from allmodes.sampling import draw
-from allmodes.training import SeedRun, Stop, write_json
-from allmodes_schemas import Given, KindConfig, Spec
+from allmodes.signals import Stop
+from allmodes.trained import load_run
+from allmodes.training import SeedRun
+from allmodes_schemas import KindConfig, Spec
 
 if TYPE_CHECKING:
     from allmodes.tracking import MlflowObserver
 
 Warn = Callable[[str], None]
+Panels = list[tuple[str, Tensor]]
 
 
 @contextmanager
@@ -50,49 +52,12 @@ def _warn(message: str) -> None:
     warnings.warn(message, stacklevel=3)
 
 
-@dataclass(frozen=True)
-class Results:
-    """What an experiment gave: an outcome for each seed, in its folder."""
-
-    spec: Spec
-    folder: Path
-    outcomes: Mapping[int, Outcome]
-
-    def values(self, metric: str) -> list[float]:
-        """A metric's last value for each seed that measured it."""
-        return [o.results[metric] for o in self.outcomes.values() if metric in o.results]
-
-    def mean(self, metric: str) -> float:
-        """Mean over the seeds."""
-        return float(np.mean(self.values(metric)))
-
-    def standard_error(self, metric: str) -> float:
-        """Standard error of the mean over the seeds; NaN for fewer than two."""
-        values = self.values(metric)
-        return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
-
-    @property
-    def metrics(self) -> list[str]:
-        """Names of the metrics, without their averages over the end of the run."""
-        names = dict.fromkeys(name for outcome in self.outcomes.values() for name in outcome.results)
-        return [name for name in names if not name.startswith("recent_")]
-
-    @property
-    def floors(self) -> Mapping[str, float]:
-        """What real data score on the same metrics with as many samples."""
-        return next((outcome.floors for outcome in self.outcomes.values() if outcome.floors), {})
-
-    @property
-    def status(self) -> str:
-        """`finished` if every seed did, else the first other status."""
-        return next((o.status for o in self.outcomes.values() if o.status != "finished"), "finished")
-
-
 @dataclass
 class Experiment:
     """A checked spec and where its runs go.
 
-    `track` logs to MLflow; `observers` are objects with hook implementations, by name.
+    `track` logs to MLflow; `observers` are objects with hook implementations, by name; `resumed` is the folder of an
+    experiment that goes on.
     """
 
     spec: Spec
@@ -101,6 +66,7 @@ class Experiment:
     track: bool = True
     observers: Mapping[str, object] = field(default_factory=dict)
     warn: Warn = _warn
+    resumed: Path | None = None
 
     @classmethod
     def from_recipe(cls, name: str, overrides: Iterable[str] = (), **options: Any) -> Experiment:
@@ -118,6 +84,21 @@ class Experiment:
         """An experiment from a mapping, whose values may be config objects."""
         registry = options.pop("registry", None) or installed()
         return cls(specs.parse(values, registry), registry, **options)
+
+    @classmethod
+    def resume(cls, run: str | Path, overrides: Iterable[str] = (), **options: Any) -> Experiment:
+        """An experiment that goes on in its folder (or in that of one of its seeds) where it was interrupted.
+
+        Overrides may train longer (`training.iterations=20000`) or evaluate otherwise. It is tracked if it was before,
+        unless `track` says otherwise.
+
+        Raises:
+            SpecError: The folder holds no run, an override would make it another one, or nothing is left to do.
+        """
+        registry = options.pop("registry", None) or installed()
+        folder, spec = resuming.prepare(Path(run), registry, list(overrides))
+        options["track"] = resuming.tracked(folder) if options.get("track") is None else options["track"]
+        return cls(spec, registry, folder.parent, resumed=folder, **options)
 
     @cached_property
     def device(self) -> str:
@@ -139,7 +120,9 @@ class Experiment:
     @cached_property
     def metrics(self) -> Mapping[str, Metric]:
         """The metrics by kind."""
-        return {config.kind: config.build() for config in self.spec.evaluation.metrics}
+        metrics: Mapping[str, Metric] = {config.kind: config.build() for config in self.spec.evaluation.metrics}
+        _check_best(self.spec.training.checkpoints.best, metrics)
+        return metrics
 
     @cached_property
     def floors(self) -> Mapping[str, float]:
@@ -150,39 +133,61 @@ class Experiment:
     def run(self, seeds: Sequence[int] | None = None) -> Results:
         """Train every seed, one after another, and return what they gave.
 
-        Ctrl-C finishes the turn, saves the model and ends with the status `killed`.
+        Ctrl-C finishes the turn, saves a checkpoint and the model, and ends with the status `killed`.
         """
         seeds = tuple(self.spec.seeds if seeds is None else seeds)
         _ = self.data, self.metrics  # what is missing is said before a folder is made
-        folder, tracker = self._new_folder(), self._tracker()
+        folder = self.resumed or self._new_folder(seeds)
+        with self.observed():
+            outcomes = self._train(seeds, folder)
+        return Results(self.spec, folder, outcomes)
+
+    @contextmanager
+    def observed(self) -> Iterator[None]:
+        """The observers, MLflow among them where runs are tracked, are told what happens within the block."""
+        tracker = self._tracker()
         try:
             with self.registry.observing({**self.observers, **({"mlflow": tracker} if tracker else {})}):
-                outcomes = self._train(seeds, folder)
+                yield
         finally:
             if tracker:
                 tracker.close()
-        return Results(self.spec, folder, outcomes)
+
+    def log(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Add numbers to a run that has ended: to its journal, and to what observers know of it."""
+        Journal(run.folder / "metrics.jsonl", self.warn).write(iteration, metrics)
+        self.registry.tell("metrics_logged", self.warn, run=run, iteration=iteration, metrics=metrics)
 
     def _train(self, seeds: Sequence[int], folder: Path) -> dict[int, Outcome]:
         """Train the seeds in turn, to the end or to the user's stop; what there is, is written in any case."""
-        stop, outcomes, panels = Stop(), dict[int, Outcome](), list[tuple[str, Tensor]]()
+        stop, panels = Stop(), Panels()
+        outcomes = load_results(folder) if self.resumed else {}
         try:
             with stop.listening(), _threads(self.spec.training.threads):
                 for position, seed in enumerate(seeds):
-                    run = self._new_run(seed, position, len(seeds), folder)
-                    seed_run = SeedRun(run, self.data, self.metrics, self.registry, self.warn, stop)
-                    outcomes[seed] = seed_run.train(lambda: self.floors)
-                    panels += [] if seed_run.samples is None else [(f"seed {seed}", seed_run.samples)]
-                    if stop.asked:
-                        break
+                    if not stop.asked:
+                        run = self.run_of(seed, folder, position, len(seeds))
+                        run.folder.mkdir(exist_ok=self.resumed is not None)
+                        outcomes[seed] = self._train_seed(run, stop, panels)
         finally:
-            self._write(folder, outcomes, panels)
+            Results(self.spec, folder, outcomes).write()
+            if panels and self.spec.evaluation.figure:
+                figures.compare(panels, self.data, folder / "samples.png")
         return outcomes
 
-    def _write(self, folder: Path, outcomes: Mapping[int, Outcome], panels: Sequence[tuple[str, Tensor]]) -> None:
-        write_json(folder / "results.json", {str(seed): vars(outcome) for seed, outcome in outcomes.items()})
-        if panels:
-            figures.compare(panels, self.data, folder / "samples.png")
+    def _train_seed(self, run: Run, stop: Stop, panels: Panels) -> Outcome:
+        with alone(run.folder):
+            if self.resumed and (outcome := resuming.ended(run)):
+                samples: Tensor | None = load_run(run.folder, self.registry).sample(self.spec.evaluation.samples)
+            else:
+                begun = (run.folder / "run.json").is_file()
+                self._prepare(run)
+                seed_run = SeedRun(run, self.data, self.metrics, self.registry, self.warn, stop)
+                if begun:
+                    seed_run.restore()
+                outcome, samples = seed_run.train(lambda: self.floors), seed_run.samples
+        panels += [] if samples is None else [(f"seed {run.seed}", samples)]
+        return outcome
 
     def _tracker(self) -> MlflowObserver | None:
         if not self.track:
@@ -191,16 +196,17 @@ class Experiment:
 
         return MlflowObserver(warn=self.warn)
 
-    def _new_folder(self) -> Path:
+    def _new_folder(self, seeds: tuple[int, ...]) -> Path:
         name = f"{self.spec.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         folder = Path(self.folder) / name
         folder.mkdir(parents=True)
-        (folder / "spec.yaml").write_text(specs.dump(self.spec))
+        (folder / "spec.yaml").write_text(specs.dump(self.spec.model_copy(update={"seeds": seeds})))
         return folder
 
-    def _new_run(self, seed: int, position: int, seeds: int, folder: Path) -> Run:
+    def run_of(self, seed: int, folder: Path, position: int = 0, seeds: int = 1) -> Run:
+        """The run of a seed within the experiment's folder."""
         mine = self.spec.model_copy(update={"seeds": (seed,)})
-        run = Run(
+        return Run(
             spec=mine,
             seed=seed,
             folder=folder / f"seed-{seed}",
@@ -211,11 +217,16 @@ class Experiment:
             plugins=self.registry.versions(kinds_in(mine)),
             data=self._description(),
         )
-        run.folder.mkdir()
-        (run.folder / "spec.yaml").write_text(specs.dump(mine))
-        facts = {name: getattr(run, name) for name in ("seed", "experiment", "device", "plugins", "data")}
-        write_json(run.folder / "run.json", facts)
-        return run
+
+    def _prepare(self, run: Run) -> None:
+        """Write what the run is; of a run that goes on, first see that data and plugins are those it began with."""
+        facts: dict[str, Any] = {name: getattr(run, name) for name in _FACTS} | {"tracked": self.track}
+        if (page := run.folder / "run.json").is_file():
+            began = json.loads(page.read_text())
+            resuming.compare(run, began, self.warn)
+            facts |= {"resumed": began.get("resumed", 0) + 1}
+        replace_text(run.folder / "spec.yaml", specs.dump(run.spec))
+        write_json(page, facts)
 
     def _description(self) -> dict[str, object]:
         data = self.data
@@ -225,6 +236,19 @@ class Experiment:
             "items": data.items,
             "shape": list(data.shape),
         }
+
+
+_FACTS = ("seed", "experiment", "device", "plugins", "data", "rerunnable")
+
+
+def _check_best(best: str | None, metrics: Mapping[str, Metric]) -> None:
+    better = {key: value for metric in metrics.values() for key, value in metric.better.items()}
+    known = [key for key, value in better.items() if value != "near"]
+    if best is not None and best not in known:
+        raise CompositionError(
+            f"training.checkpoints.best is {best!r}, which is no metric of this spec that has a best value"
+            f"{did_you_mean(best, known)}: there are {', '.join(known) or 'none'}"
+        )
 
 
 def kinds_in(value: Any) -> list[str]:
@@ -239,35 +263,4 @@ def kinds_in(value: Any) -> list[str]:
     return [kind for name in fields for kind in kinds_in(getattr(value, name))]
 
 
-@dataclass(frozen=True)
-class Model:
-    """A trained model that was read back from a run."""
-
-    spec: Spec
-    modules: Mapping[str, nn.Module]
-    shape: tuple[int, ...]
-    folder: Path
-
-    def sample(self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu") -> Tensor:
-        """n items (n, *shape) on the CPU; the same seed gives the same items on the same machine."""
-        modules = {name: module.to(device) for name, module in self.modules.items()}
-        return draw(modules, n, stream(seed, "sample", device), given)
-
-
-def load_run(folder: str | Path, registry: Registry | None = None) -> Model:
-    """The trained model of a run's folder (of its first seed, where it has several).
-
-    Raises SpecError where the folder or a plugin is missing, ModelError where the stored model cannot be read.
-    """
-    folder = Path(folder)
-    if not (folder / "model").is_dir():
-        folder = next((path.parent for path in sorted(folder.glob("seed-*/model"))), folder)
-    spec = specs.load(str(folder), registry or installed())
-    modules, shape = models.load(spec, folder / "model")
-    return Model(spec, modules, shape, folder)
-
-
-def load_results(folder: Path) -> Mapping[int, Mapping[str, Any]]:
-    """What a finished experiment wrote about its seeds."""
-    written: dict[str, Any] = json.loads((folder / "results.json").read_text())
-    return {int(seed): outcome for seed, outcome in written.items()}
+__all__ = ["Experiment", "Results", "kinds_in", "load_results", "load_run"]

@@ -51,7 +51,7 @@ def draw_samples(samples: Tensor, data: Data, path: Path, title: str = "") -> Pa
     axes = figure.add_subplot()
     _panel(data)(axes, samples)
     axes.set_title(title, fontsize=11, color=INK)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def compare(panels: Sequence[tuple[str, Tensor]], data: Data, path: Path) -> Path:
@@ -76,7 +76,7 @@ def compare(panels: Sequence[tuple[str, Tensor]], data: Data, path: Path) -> Pat
         axes = figure.add_subplot(rows, columns, i + 1)
         draw(axes, samples)
         axes.set_title(title, fontsize=10, color=INK)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _panel(data: Data) -> Panel:
@@ -209,7 +209,7 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     """Write beside and rename, so that nobody reads half a picture."""
     picture = BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})

@@ -78,8 +78,8 @@ class Observers:
         """Numbers at an iteration: `train/...` losses, `eval/...` metrics, `time/...`."""
 
     @hookspec
-    def allmodes_samples_drawn(self, run: Run, iteration: int, figure: Path) -> None:
-        """A picture of samples at an iteration was written (PNG)."""
+    def allmodes_samples_drawn(self, run: Run, iteration: int, figure: Path, name: str) -> None:
+        """A picture at an iteration was written (PNG): `name` is `samples`, or the metric that drew it."""
 
     @hookspec
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:

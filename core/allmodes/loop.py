@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -47,6 +48,24 @@ class Loop:
     def sampled(self) -> Mapping[str, nn.Module]:
         """The modules that samples are drawn with: the moving average where there is one."""
         return {**self.composition.modules, **(self.average.modules if self.average else {})}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides the next iteration, but for the modules: plain numbers and tensors."""
+        return {
+            "iteration": self.iteration,
+            "engine": self.engine.state_dict(),
+            "data": self.loader.state_dict(),
+            "noise": self.generator.get_state(),
+            "differentiates_scores": self.composition.differentiates_scores,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where another loop of the same composition, data and kind of device was."""
+        self.engine.load_state_dict(state["engine"])
+        self.loader.load_state_dict(state["data"])
+        self.generator.set_state(state["noise"])
+        self.composition.differentiates_scores = state.get("differentiates_scores", False)
+        self.iteration = state["iteration"]
 
 
 class Average:

@@ -12,6 +12,10 @@ from allmodes_schemas import Spec
 Status = Literal["finished", "failed", "killed"]
 
 
+class RunError(RuntimeError):
+    """A run that cannot be begun or resumed as asked; the message says why and what to do."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One seed of an experiment.

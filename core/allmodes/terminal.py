@@ -91,6 +91,17 @@ def results_table(results: Results) -> Table:
     return table
 
 
+def measures_table(title: str, seeds: Mapping[int, Mapping[str, float]], floors: Mapping[str, float]) -> Table:
+    """A row for each metric: what real data score, and every seed."""
+    table = Table(title=title, title_justify="left")
+    for column in ("metric", "real data", *(f"seed {seed}" for seed in seeds)):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for metric in dict.fromkeys(name for results in seeds.values() for name in results):
+        each = [number(results.get(metric)) for results in seeds.values()]
+        table.add_row(metric, number(floors.get(metric)), *each)
+    return table
+
+
 def number(value: float | None) -> str:
     """A number with four digits, or a dash."""
     return "-" if value is None or math.isnan(value) else f"{value:.4g}"

@@ -2,68 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from allmodes import figures, models
+from allmodes import checkpoints, figures, measuring, models
+from allmodes.checkpoints import Checkpoint
 from allmodes.compose import compose, stream
 from allmodes.data import Data
 from allmodes.engine import EagerEngine, Losses
+from allmodes.journal import Journal, write_json
 from allmodes.loop import Average, Loop
 from allmodes.metrics import Evaluation, Metric
+from allmodes.models import ModelError
 from allmodes.registry import Registry
 from allmodes.run import Outcome, Run, Status
-from allmodes.sampling import draw
-from allmodes_schemas import Given
+from allmodes.signals import Stop
 
 RECENT = 0.3
 """Share of a run, at its end, over which `recent` averages are taken."""
 
 
 class DivergenceError(RuntimeError):
-    """A loss is no longer a finite number."""
+    """A loss or a weight is no longer a finite number."""
 
 
 class CollapseError(RuntimeError):
     """Modes that the model had captured are lost, and the spec says to stop then."""
-
-
-class Stop:
-    """Set by Ctrl-C or SIGTERM; the turn in progress is finished first. A second Ctrl-C interrupts at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler."""
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Handle the two signals within the block (Python allows that in the main thread only)."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 @dataclass
@@ -79,6 +49,8 @@ class SeedRun:
     evaluations: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     samples: Tensor | None = None
     collapsed: bool = False
+    seconds_before: float = 0.0
+    saved: int | None = None
 
     def __post_init__(self) -> None:
         spec, seed, device = self.run.spec, self.run.seed, self.run.device
@@ -92,6 +64,9 @@ class SeedRun:
             stream(seed, "noise", device),
             Average(spec.training.ema, composition) if spec.training.ema else None,
         )
+        self.journal = Journal(self.run.folder / "metrics.jsonl", self.warn)
+
+    # The run
 
     def train(self, floors: Callable[[], Mapping[str, float]]) -> Outcome:
         """Train to the end, to the user's stop, or to an error; observers are told which, and the model is saved."""
@@ -100,6 +75,7 @@ class SeedRun:
         error: str | None = None
         try:
             status = self.advance(self.run.spec.training.iterations)
+            self.checkpoint()
         except BaseException as problem:
             error = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
             status = "killed" if isinstance(problem, KeyboardInterrupt) else "failed"
@@ -109,35 +85,13 @@ class SeedRun:
             outcome = self._finish(status, error, floors if status == "finished" else dict)
         return outcome
 
-    def evaluate(self) -> dict[str, float]:
-        """Measure the model on fresh draws, log the numbers and a picture."""
-        began = time.monotonic()
-        evaluation = self._evaluation()
-        self.samples = evaluation.samples
-        results: dict[str, float] = {}
-        for metric in self.metrics.values():
-            results |= metric.compute(evaluation)
-        self.evaluations.append((self.loop.iteration, results))
-        self._log({f"eval/{key}": value for key, value in results.items()})
-        if self.run.spec.evaluation.figure:
-            self._draw(evaluation.samples, results)
-        self._watch()
-        self.idle += time.monotonic() - began
-        return results
-
-    def recent(self) -> dict[str, float]:
-        """Mean of each metric over the evaluations in the last part of the run."""
-        since = (1 - RECENT) * self.loop.iteration
-        last = [results for iteration, results in self.evaluations if iteration >= since]
-        return {key: sum(r[key] for r in last) / len(last) for key in (last[0] if last else ())}
-
     def begin(self) -> None:
         """Start the clock and tell the observers."""
         self.began, self.idle = time.monotonic(), 0.0
         self._tell("run_started")
 
     def advance(self, until: int) -> Status:
-        """Train to an iteration, logging and evaluating on their cadences, or to the user's stop."""
+        """Train to an iteration, logging, evaluating and saving on their cadences, or to the user's stop."""
         spec, loop = self.run.spec, self.loop
         while loop.iteration < until and not self.stop.asked:
             losses = loop.iterate()
@@ -145,22 +99,46 @@ class SeedRun:
                 self._log_losses(losses)
             if loop.iteration % spec.evaluation.every == 0 or loop.iteration == spec.training.iterations:
                 self.evaluate()
+            if loop.iteration % spec.training.checkpoints.every == 0:
+                self.checkpoint()
         return "killed" if self.stop.asked else "finished"
 
+    @property
+    def seconds(self) -> float:
+        """Time spent on training so far, in s, without evaluations."""
+        return self.seconds_before + time.monotonic() - self.began - self.idle
+
+    # Measuring
+
+    def evaluate(self) -> dict[str, float]:
+        """Measure the model on fresh draws, log the numbers and pictures."""
+        began, iteration = time.monotonic(), self.loop.iteration
+        evaluation = self._evaluation()
+        self.samples = evaluation.samples
+        results = measuring.measure(self.metrics, evaluation, self.warn)
+        self.evaluations.append((iteration, results))
+        self._log({f"eval/{key}": value for key, value in results.items()})
+        if self.run.spec.evaluation.figure:
+            self._draw(evaluation, results)
+        self.idle += time.monotonic() - began
+        self._watch()
+        if self._is_best():
+            self.checkpoint(best=True)
+        return results
+
+    def recent(self) -> dict[str, float]:
+        """Mean of each metric over the evaluations in the last part of the run."""
+        since = (1 - RECENT) * self.loop.iteration
+        last = [results for iteration, results in self.evaluations if iteration >= since]
+        shared = set.intersection(*map(set, last)) if last else set()
+        return {key: sum(r[key] for r in last) / len(last) for key in (last[-1] if last else ()) if key in shared}
+
     def _evaluation(self) -> Evaluation:
-        n, modules = self.run.spec.evaluation.samples, self.loop.sampled()
-        generator = stream(self.run.seed, f"evaluation/{self.loop.iteration}", self.run.device)
-        real = self.data.held_out(n, generator)
-
-        def sample(n: int, given: Given) -> Tensor:
-            return draw(modules, n, generator, given)
-
-        def encode(name: str, x: Tensor) -> Any:
-            return self.loop.composition.modules[name](x.to(self.run.device))
-
-        on_cpu = type(real)(real.x.cpu(), None if real.labels is None else real.labels.cpu())
-        cpu = stream(self.run.seed, f"metrics/{self.loop.iteration}")
-        return Evaluation(sample(n, {}), self.data, on_cpu, cpu, sample, encode, modules)
+        run, loop = self.run, self.loop
+        n = run.spec.evaluation.samples
+        return measuring.evaluation(
+            loop.composition, loop.sampled(), self.data, n, run.seed, loop.iteration, run.device
+        )
 
     def _watch(self) -> None:
         """Say when the model has lost half of what it had: once for each fall."""
@@ -171,45 +149,119 @@ class SeedRun:
             return
         what = f"{counts[-1]:.0f} of {most:.0f} modes are left at iteration {self.loop.iteration}"
         if action == "stop":
+            self.checkpoint()
             raise CollapseError(f"{what}; evaluation.collapse is stop")
         if not before:
             self.warn(f"{self.run.name}: collapse: {what}")
 
-    def _draw(self, samples: Tensor, results: Mapping[str, float]) -> None:
-        title = f"{self.run.name}  iteration {self.loop.iteration:,}"
+    def _is_best(self) -> bool:
+        """Whether the last evaluation is the best so far by the metric that the spec names."""
+        key = self.run.spec.training.checkpoints.best
+        better = {k: v for metric in self.metrics.values() for k, v in metric.better.items()}
+        sign = -1 if better.get(key or "") == "lower" else 1
+        *before, last = [sign * results.get(key or "", math.nan) for _, results in self.evaluations]
+        return not math.isnan(last) and not any(value >= last for value in before)
+
+    def _draw(self, evaluation: Evaluation, results: Mapping[str, float]) -> None:
+        iteration, folder = self.loop.iteration, self.run.folder / "figures"
+        title = f"{self.run.name}  iteration {iteration:,}"
         title += f"\nmodes {results['modes']:.0f}" if "modes" in results else ""
         title += f"  high quality {results['high_quality']:.0%}" if "high_quality" in results else ""
-        path = self.run.folder / "figures" / f"samples-{self.loop.iteration:08d}.png"
-        figures.draw_samples(samples, self.data, path, title)
-        self._tell("samples_drawn", iteration=self.loop.iteration, figure=path)
+        try:
+            path = folder / f"samples-{iteration:08d}.png"
+            figures.draw_samples(evaluation.samples, self.data, path, title)
+            self._tell("samples_drawn", iteration=iteration, figure=path, name="samples")
+        except OSError as error:
+            self.warn(f"{self.run.name}: no picture at iteration {iteration}: {error.strerror or error}")
+        for name, path in measuring.pictures(self.metrics, evaluation, folder, iteration, self.warn):
+            self._tell("samples_drawn", iteration=iteration, figure=path, name=name)
 
     def _log_losses(self, losses: Losses) -> None:
         # One transfer for all terms; asking each for its value would wait for the device once for each.
         values = torch.stack([value.detach() for value in losses.values()]).tolist()
         named = {f"train/{player}/{term}": value for (player, term), value in zip(losses, values, strict=True)}
-        seconds = time.monotonic() - self.began - self.idle
-        rate = {"time/iterations_per_second": self.loop.iteration / seconds, "time/seconds": seconds}
+        rate = {"time/iterations_per_second": self.loop.iteration / self.seconds, "time/seconds": self.seconds}
         self._log(named | rate)
         if broken := [name for name, value in named.items() if not math.isfinite(value)]:
-            raise DivergenceError(
-                f"{', '.join(broken)} is no longer finite at iteration {self.loop.iteration}: lower the learning rate, "
-                "or add a penalty such as {kind: r1}"
-            )
+            raise DivergenceError(_diverged(broken, self.loop.iteration))
 
     def _log(self, metrics: Mapping[str, float]) -> None:
-        line = {"iteration": self.loop.iteration, **metrics}
-        with (self.run.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        self.journal.write(self.loop.iteration, metrics)
         self._tell("metrics_logged", iteration=self.loop.iteration, metrics=metrics)
 
+    # Saving
+
+    def checkpoint(self, best: bool = False) -> None:
+        """Save everything that a resumed run needs; a disk that takes nothing costs a warning, not the run.
+
+        Raises DivergenceError rather than save weights that are not finite.
+        """
+        if self.saved == self.loop.iteration:
+            return
+        began, page = time.monotonic(), self._page(best=best, device=torch.device(self.run.device).type)
+        modules = self._checked_modules()
+        try:
+            checkpoints.write(self.run.folder, modules, page, self._state())
+            checkpoints.tidy(self.run.folder, self.run.spec.training.checkpoints.keep)
+            self.saved = self.loop.iteration
+        except OSError as error:
+            self.warn(f"{self.run.name}: no checkpoint at iteration {self.loop.iteration}: {error.strerror or error}")
+        self.idle += time.monotonic() - began
+
+    def restore(self) -> None:
+        """Go on from the newest checkpoint that can be read, or from the start where there is none."""
+        if checkpoints.newest(self.run.folder, self.warn, self._use) is None:
+            self.warn(f"{self.run.name} has no checkpoint that can be read: it starts from the beginning")
+        self.journal.rewind(self.loop.iteration)
+
+    def _use(self, checkpoint: Checkpoint) -> None:
+        here = torch.device(self.run.device).type
+        if (there := checkpoint.page["device"]) != here:
+            raise ModelError(f"it was written on {there} and cannot go on on {here}: set training.device={there}")
+        checkpoint.restore(self._modules())
+        try:
+            self._set_state(checkpoint.state)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(f"its state does not fit the spec: {error}") from None
+
+    def _state(self) -> checkpoints.State:
+        measured = {"evaluations": self.evaluations, "collapsed": self.collapsed}
+        return {"loop": self.loop.state_dict(), "seconds": self.seconds, **measured}
+
+    def _set_state(self, state: checkpoints.State) -> None:
+        self.loop.load_state_dict(state["loop"])
+        self.seconds_before, self.collapsed = state["seconds"], state["collapsed"]
+        self.evaluations = [(iteration, dict(results)) for iteration, results in state["evaluations"]]
+
+    def _modules(self) -> dict[str, nn.Module]:
+        averages = self.loop.average.modules if self.loop.average else {}
+        return {**self.loop.composition.modules, **{models.AVERAGE + name: m for name, m in averages.items()}}
+
+    def _checked_modules(self) -> dict[str, nn.Module]:
+        modules = self._modules()
+        broken = [name for name, module in modules.items() if not _finite(module)]
+        if broken:
+            raise DivergenceError(_diverged([f"the weights of {name}" for name in broken], self.loop.iteration))
+        return modules
+
+    def _page(self, **facts: Any) -> models.Page:
+        modules = self.loop.composition.modules
+        page = models.page_of(modules, self.data.shape, self.data.units, self.loop.iteration)
+        return page | {"plugins": dict(self.run.plugins)} | facts
+
     def _finish(self, status: Status, error: str | None, floors: Callable[[], Mapping[str, float]]) -> Outcome:
-        seconds = time.monotonic() - self.began - self.idle
-        modules = {**self.loop.composition.modules, **self.loop.sampled()}
-        models.save(modules, self.data.shape, self.run.folder / "model")
+        seconds = self.seconds
+        try:
+            models.save(dict(self.loop.sampled()), self._page(), self.run.folder / "model")
+        except OSError as problem:
+            status, error = "failed", error or f"the model could not be saved: {problem.strerror or problem}"
         results = self.evaluations[-1][1] if self.evaluations else {}
         recent = {f"recent_{key}": value for key, value in self.recent().items()}
         outcome = Outcome(status, self.loop.iteration, seconds, results | recent, floors(), error)
-        write_json(self.run.folder / "results.json", vars(outcome))
+        try:
+            write_json(self.run.folder / "results.json", vars(outcome))
+        except OSError as problem:
+            self.warn(f"{self.run.name}: results.json could not be written: {problem.strerror or problem}")
         self._tell("run_finished", outcome=outcome)
         return outcome
 
@@ -217,8 +269,12 @@ class SeedRun:
         self.registry.tell(hook, self.warn, run=self.run, **arguments)
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON beside the file and rename, so that it is never half written."""
-    beside = path.with_name(f".{path.name}")
-    beside.write_text(json.dumps(dict(values), indent=1, default=str))
-    beside.replace(path)
+def _finite(module: nn.Module) -> bool:
+    floats = [tensor for tensor in module.state_dict().values() if tensor.is_floating_point()]
+    return all(bool(tensor.isfinite().all()) for tensor in floats)
+
+
+def _diverged(what: list[str], iteration: int) -> str:
+    verb = "is" if len(what) == 1 and not what[0].startswith("the weights") else "are"
+    remedy = "lower the learning rate, or add a penalty such as {kind: r1}"
+    return f"{', '.join(what)} {verb} no longer finite at iteration {iteration}: {remedy}"

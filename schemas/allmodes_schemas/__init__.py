@@ -15,6 +15,7 @@ from allmodes_schemas.components import (
 from allmodes_schemas.spec import EvaluationConfig, Spec
 from allmodes_schemas.training import (
     AdamConfig,
+    CheckpointsConfig,
     EmaConfig,
     OptimizerConfig,
     PlayerConfig,
@@ -26,6 +27,7 @@ from allmodes_schemas.training import (
 __all__ = [
     "AdamConfig",
     "AuxiliaryConfig",
+    "CheckpointsConfig",
     "Config",
     "DatasetConfig",
     "DiscriminatorOptions",

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -20,6 +20,9 @@ class Config(BaseModel):
     """Settings that cannot change once checked, refuse keys that nobody reads, and hold finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    free: ClassVar[frozenset[str]] = frozenset()
+    """Settings that may change when a run is resumed, since they do not decide what is trained."""
 
 
 class KindConfig(Config):

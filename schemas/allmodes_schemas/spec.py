@@ -1,6 +1,6 @@
 """The whole experiment as it is written down."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 class EvaluationConfig(Config):
     """When a run is measured, with how many samples, by what."""
 
+    free: ClassVar[frozenset[str]] = frozenset({"every", "samples", "metrics", "collapse", "figure"})
+
     every: int = Field(1000, ge=1)
     """Iterations between evaluations."""
     samples: int = Field(2500, ge=2)
@@ -38,6 +40,8 @@ class Spec(Config):
 
     This class types the fields by their bases; the registry narrows them to the kinds that are installed.
     """
+
+    free: ClassVar[frozenset[str]] = frozenset({"description", "seeds", "plugins"})
 
     schema_version: Literal[1] = 1
     """Version of this format."""

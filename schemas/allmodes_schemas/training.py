@@ -1,6 +1,6 @@
 """Players, turns and optimisers: how a spec says who is updated when."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PositiveFloat
 
@@ -99,8 +99,21 @@ class EmaConfig(Config):
     """Iteration before which the average simply follows the weights."""
 
 
+class CheckpointsConfig(Config):
+    """When a run is saved so that it can be resumed, and which of these checkpoints stay."""
+
+    every: int = Field(1000, ge=1)
+    """Iterations between checkpoints: what an abrupt end costs at most."""
+    keep: int = Field(2, ge=1)
+    """How many of the last checkpoints stay."""
+    best: str | None = None
+    """Metric whose best value so far has its checkpoint kept as well, such as `modes` or `w1`."""
+
+
 class TrainingConfig(Config):
     """How long, on what, in which order."""
+
+    free: ClassVar[frozenset[str]] = frozenset({"iterations", "device", "threads", "log_every", "checkpoints"})
 
     iterations: int = Field(10_000, ge=1)
     """Passes through the schedule."""
@@ -121,14 +134,19 @@ class TrainingConfig(Config):
     """What runs the updates."""
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """`auto` (CUDA if there is one), `cpu`, `cuda` or `cuda:1`."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Precision inside networks; `bfloat16` (autocast) is faster for large ones. Weights, losses, samples: float32."""
     threads: int | None = Field(None, ge=1)
     """CPU threads; none: as many as torch takes. Small networks are fastest, and safest beside other work, with 1."""
     log_every: int = Field(100, ge=1)
     """Iterations between logged training losses."""
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
+    """When the run is saved so that it can be resumed."""
 
 
 __all__ = [
     "AdamConfig",
+    "CheckpointsConfig",
     "EmaConfig",
     "OptimizerConfig",
     "PlayerConfig",

@@ -19,8 +19,9 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from allmodes import Experiment
+from allmodes.signals import Stop
 from allmodes.tracking import MlflowObserver
-from allmodes.training import SeedRun, Stop
+from allmodes.training import SeedRun
 
 SIZES = {"veegan/grid": (254, 128, 500, 50), "toy, 32 wide, batch 64": (16, 32, 64, 300)}
 

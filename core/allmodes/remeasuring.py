@@ -1,0 +1,77 @@
+"""Measuring a run again after it has ended: any metric, any number of samples, the same held-out data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from allmodes import checkpoints, measuring, models, resuming
+from allmodes.compose import compose
+from allmodes.composition import Composition
+from allmodes.experiment import Experiment
+from allmodes.registry import Registry
+from allmodes.run import Run
+from allmodes.sources import SpecError
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Remeasured:
+    """A run, the iteration of its model, and its numbers beside those of real data."""
+
+    run: Run
+    iteration: int
+    results: Mapping[str, float]
+    floors: Mapping[str, float]
+
+
+def remeasure_all(
+    run: Path, overrides: Sequence[str], checkpoint: str | None, registry: Registry, track: bool, warn: Warn
+) -> list[Remeasured]:
+    """Measure a run, or every seed of an experiment, with the metrics of its spec and overrides.
+
+    Raises:
+        SpecError: There is no run, or an override would make it another one.
+        ModelError: There is no model.
+        DataError: The data are not those of the run.
+    """
+    folders = [run] if (run / "run.json").is_file() else sorted(path.parent for path in run.glob("seed-*/run.json"))
+    if not folders:
+        raise SpecError(f"{run}: no run to measure there: give the folder that `allmodes run` printed")
+    experiment = Experiment(resuming.changed(run, registry, overrides), registry, track=track, warn=warn)
+    with experiment.observed():
+        return [remeasure(experiment, folder, checkpoint) for folder in folders]
+
+
+def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = None) -> Remeasured:
+    """Measure the model in a run's folder with the metrics of the experiment's spec, and log the numbers there.
+
+    Raises ModelError where there is no model, DataError where the data are not those of the run.
+    """
+    seed = json.loads((folder / "run.json").read_text())
+    run = experiment.run_of(seed["seed"], folder.parent)
+    resuming.compare(run, seed, experiment.warn)
+    stored = folder / "model" if checkpoint is None else checkpoints.chosen(folder, checkpoint)
+    composition = compose(run.spec, experiment.data.to("cpu"), run.seed)
+    modules = _restored(composition, stored)
+    for module in modules.values():
+        module.to(run.device).eval()
+    iteration = models.read_page(stored)["iteration"] or run.spec.training.iterations
+    n = run.spec.evaluation.samples
+    evaluation = measuring.evaluation(composition, modules, experiment.data, n, run.seed, iteration, run.device)
+    results = measuring.measure(experiment.metrics, evaluation, experiment.warn)
+    experiment.log(run, iteration, {f"eval/{key}": value for key, value in results.items()})
+    return Remeasured(run, iteration, results, experiment.floors)
+
+
+def _restored(composition: Composition, stored: Path) -> dict[str, nn.Module]:
+    """The modules as they were stored, with moving averages in the place of what they average."""
+    for name, module in composition.modules.items():
+        averaged = models.tensors_in(stored, models.AVERAGE + name)
+        models.restore(module, averaged or models.tensors_in(stored, name), name)
+    return dict(composition.modules)

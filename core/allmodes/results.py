@@ -1,0 +1,64 @@
+"""What an experiment gave, in memory and on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from allmodes.journal import write_json
+from allmodes.run import Outcome
+from allmodes_schemas import Spec
+
+
+@dataclass(frozen=True)
+class Results:
+    """What an experiment gave: an outcome for each seed, in its folder."""
+
+    spec: Spec
+    folder: Path
+    outcomes: Mapping[int, Outcome]
+
+    def values(self, metric: str) -> list[float]:
+        """A metric's last value for each seed that measured it."""
+        return [o.results[metric] for o in self.outcomes.values() if metric in o.results]
+
+    def mean(self, metric: str) -> float:
+        """Mean over the seeds."""
+        return float(np.mean(self.values(metric)))
+
+    def standard_error(self, metric: str) -> float:
+        """Standard error of the mean over the seeds; NaN for fewer than two."""
+        values = self.values(metric)
+        return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics, without their averages over the end of the run."""
+        names = dict.fromkeys(name for outcome in self.outcomes.values() for name in outcome.results)
+        return [name for name in names if not name.startswith("recent_")]
+
+    @property
+    def floors(self) -> Mapping[str, float]:
+        """What real data score on the same metrics with as many samples."""
+        return next((outcome.floors for outcome in self.outcomes.values() if outcome.floors), {})
+
+    @property
+    def status(self) -> str:
+        """`finished` if every seed did, else the first other status."""
+        return next((o.status for o in self.outcomes.values() if o.status != "finished"), "finished")
+
+    def write(self) -> None:
+        """Write the outcomes to the experiment's folder."""
+        write_json(self.folder / "results.json", {str(seed): vars(outcome) for seed, outcome in self.outcomes.items()})
+
+
+def load_results(folder: Path) -> dict[int, Outcome]:
+    """The outcomes by seed that an experiment wrote to its folder; none where it has not ended yet."""
+    path = folder / "results.json"
+    written = json.loads(path.read_text()) if path.exists() else {}
+    return {int(seed): Outcome(**outcome) for seed, outcome in written.items()}

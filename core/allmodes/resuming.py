@@ -1,0 +1,93 @@
+"""Going on with a run: which folder, with which spec, and whether it is still the same run."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from allmodes import checkpoints, identity, specs
+from allmodes.data import DataError
+from allmodes.journal import replace_text
+from allmodes.registry import Registry
+from allmodes.run import Outcome, Run
+from allmodes.sources import SpecError
+from allmodes_schemas import Spec
+
+
+def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Path, Spec]:
+    """The experiment's folder and the spec of a run (or of all seeds in it) with overrides that leave it the same run.
+
+    Raises:
+        SpecError: The folder holds no run, an override would make it another one, or nothing is left to do.
+    """
+    one = (run / "run.json").is_file()
+    if not one and not list(run.glob("seed-*/run.json")):
+        raise SpecError(f"{run}: no run to resume there: give the folder that `allmodes run` printed")
+    spec = changed(run, registry, overrides)
+    folders = [run] if one else [run / f"seed-{seed}" for seed in spec.seeds]
+    _check_left(run, folders, spec.training.iterations)
+    if overrides and not one:
+        replace_text(run / "spec.yaml", specs.dump(spec))
+    return run.absolute().parent if one else run, spec
+
+
+def ended(run: Run) -> Outcome | None:
+    """The outcome of a run that has nothing left to do."""
+    outcome = _outcome(run.folder)
+    if outcome is None or outcome.status != "finished" or outcome.iteration < run.spec.training.iterations:
+        return None
+    return outcome
+
+
+def compare(run: Run, began: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+    """See that the data are those that a run began with, and say where the plugins' versions are not.
+
+    Raises DataError where the data differ.
+    """
+    if (then := began["data"]["fingerprint"]) != (now := run.data["fingerprint"]):
+        raise DataError(f"data: {run.folder} was trained on other data (fingerprint {then}, these have {now})")
+    for distribution, version in began["plugins"].items():
+        if (have := run.plugins.get(distribution)) != version:
+            warn(f"{run.name} began with {distribution} {version} and goes on with {have}")
+
+
+def tracked(folder: Path) -> bool:
+    """Whether an experiment was logged to MLflow."""
+    return any(json.loads(page.read_text()).get("tracked", True) for page in folder.glob("seed-*/run.json"))
+
+
+def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
+    """The spec of a run with overrides that leave it the same run.
+
+    Raises SpecError where one would not.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they were said when the run began
+        before = specs.load(str(run), registry)
+    after = specs.load(str(run), registry, overrides)
+    if found := identity.changes(before, after):
+        raise SpecError(identity.refusal(found, run))
+    return after
+
+
+def _check_left(run: Path, folders: Sequence[Path], iterations: int) -> None:
+    outcomes = [_outcome(folder) for folder in folders]
+    done = max(_iteration(folder) for folder in folders)
+    if done > iterations:
+        raise SpecError(f"{run} is at iteration {done} already: set training.iterations to {done} or more")
+    if all(o is not None and o.status == "finished" and o.iteration >= iterations for o in outcomes):
+        more = f"--set training.iterations={2 * iterations}"
+        raise SpecError(f"{run} is finished at iteration {iterations}: to train on, set more, such as {more}")
+
+
+def _iteration(folder: Path) -> int:
+    have = checkpoints.folders(folder)
+    return int(have[0].name) if have else 0
+
+
+def _outcome(folder: Path) -> Outcome | None:
+    path = folder / "results.json"
+    return Outcome(**json.loads(path.read_text())) if path.is_file() else None

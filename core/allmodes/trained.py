@@ -1,0 +1,96 @@
+"""A trained model that was read back, from a run's folder, an exported model or MLflow."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from allmodes import checkpoints, models, specs
+from allmodes.compose import stream
+from allmodes.contracts import NOTHING
+from allmodes.models import Page
+from allmodes.registry import Registry, installed
+from allmodes.sampling import draw
+from allmodes.units import Units
+from allmodes_schemas import Given, Shape, Spec
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model. `folder` holds its spec, `stored` its files; `units` are those that samples come in, if any."""
+
+    spec: Spec
+    modules: Mapping[str, nn.Module]
+    shape: Shape
+    folder: Path
+    stored: Path
+    units: Units | None = None
+    iteration: int | None = None
+
+    def sample(self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu") -> Tensor:
+        """n items (n, *shape) on the CPU, in the units that the data came in; images in [-1, 1].
+
+        The same seed gives the same items on the same machine. `given` holds parts of the latent fixed, such as
+        `{"mode": 3}`, where the prior has them.
+        """
+        modules = {name: module.to(device) for name, module in self.modules.items()}
+        samples = draw(modules, n, stream(seed, "sample", device), given)
+        return samples if self.units is None else self.units.restore(samples)
+
+
+def load_run(reference: str | Path, registry: Registry | None = None, checkpoint: str | None = None) -> Model:
+    """The trained model of a run: by its folder, an exported model's folder, or MLflow's `runs:/<id>`.
+
+    Of an experiment's folder it is that of the first seed. A run that has not ended gives its newest checkpoint;
+    `checkpoint` asks for one: `best`, `last`, or an iteration.
+
+    Raises SpecError where the folder or a plugin is missing, ModelError where the stored model cannot be read.
+    """
+    registry = registry or installed()
+    folder, stored = _places(_local(reference), checkpoint)
+    spec = specs.load(str(folder), registry)
+    _compare_versions(models.read_page(stored), registry)
+    read = models.load(spec, stored)
+    return Model(spec, read.modules, read.shape, folder, stored, read.units, read.iteration)
+
+
+def run_folder(reference: str | Path) -> Path:
+    """The folder of a run of one seed, given that or its experiment's (then the first seed's)."""
+    folder = Path(reference)
+    if (folder / "run.json").is_file():
+        return folder
+    return next((path.parent for path in sorted(folder.glob("seed-*/run.json"))), folder)
+
+
+def _local(reference: str | Path) -> Path:
+    """The reference itself, or where MLflow put what it refers to."""
+    if str(reference).startswith(("runs:/", "models:/", "mlflow-artifacts:/")):
+        from allmodes import tracking
+
+        return tracking.download(str(reference))
+    return Path(reference)
+
+
+def _places(folder: Path, checkpoint: str | None) -> tuple[Path, Path]:
+    """Where the spec and where the model lies."""
+    if (folder / "model.json").is_file():
+        return folder, folder
+    folder = run_folder(folder)
+    if checkpoint is not None:
+        return folder, checkpoints.chosen(folder, checkpoint)
+    if (folder / "model").is_dir() or not (have := checkpoints.folders(folder)):
+        return folder, folder / "model"
+    return folder, have[0]
+
+
+def _compare_versions(page: Page, registry: Registry) -> None:
+    """Say where the plugins that made a model are not those that read it."""
+    have = {plugin.distribution: plugin.version for plugin in registry.plugins.values()}
+    for distribution, version in page.get("plugins", {}).items():
+        if have.get(distribution, version) != version:
+            made = f"this model was made with {distribution} {version}"
+            warnings.warn(f"{made}, and {have[distribution]} is installed", stacklevel=3)

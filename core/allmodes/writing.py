@@ -1,0 +1,73 @@
+"""Samples into files: arrays, tables, a picture, or a folder of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from allmodes.sources import SpecError
+from allmodes.trained import Model
+
+
+def check(to: Path) -> None:
+    """Refuse a place that samples cannot go to, before anything is drawn.
+
+    Raises SpecError for an unknown ending, and for a folder that holds something already.
+    """
+    if to.suffix not in _WRITERS:
+        known = ", ".join(filter(None, _WRITERS))
+        raise SpecError(f"--out {to}: the file must end in {known}; without an ending it is a folder of pictures")
+    if not to.suffix and to.is_dir() and any(to.iterdir()):
+        raise SpecError(f"--out {to}: the folder is not empty, and nothing is overwritten: choose another")
+
+
+def write(model: Model, samples: Tensor, to: Path) -> None:
+    """Write samples (N, *shape) in the form that the file's ending asks for; folders are made."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    _WRITERS[to.suffix](model, samples, to)
+
+
+def _array(model: Model, samples: Tensor, to: Path) -> None:
+    import numpy as np
+
+    columns = model.units.columns if model.units else ()
+    np.savez_compressed(to, samples=samples.numpy(), columns=np.array(columns, dtype=str))
+
+
+def _table(model: Model, samples: Tensor, to: Path) -> None:
+    import csv
+
+    names = model.units.columns if model.units and model.units.columns else ()
+    with to.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerows([names] if names else [])
+        writer.writerows([f"{value:.8g}" for value in row] for row in samples.flatten(1).tolist())
+
+
+def _picture(model: Model, samples: Tensor, to: Path) -> None:
+    from allmodes import figures
+    from allmodes.data import TensorData
+
+    figures.draw_samples(samples, TensorData(samples), to)
+
+
+def _pictures(model: Model, samples: Tensor, to: Path) -> None:
+    """One PNG for each image, named by its number."""
+    from PIL import Image
+
+    if len(model.shape) != 3 or model.shape[0] not in (1, 3):
+        raise SpecError(f"--out {to}: a folder takes pictures, but these samples have shape {model.shape}: use .npz")
+    to.mkdir(exist_ok=True)
+    pixels = ((samples.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    for i, image in enumerate(pixels):
+        Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(to / f"{i:06d}.png")
+
+
+_WRITERS: Mapping[str, Callable[[Model, Tensor, Path], None]] = {
+    ".npz": _array,
+    ".csv": _table,
+    ".png": _picture,
+    "": _pictures,
+}
