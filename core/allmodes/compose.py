@@ -47,6 +47,7 @@ def compose(spec: Spec, data: Data, seed: int) -> Composition:
         [Player(p.name, p.modules, p.optimizer or spec.training.optimizer) for p in players.values()],
         turns_of(spec, players),
         frozenset(name for name, auxiliary in spec.auxiliaries.items() if auxiliary.sees == "features"),
+        torch.bfloat16 if spec.training.precision == "bfloat16" else None,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from allmodes.contracts import Auxiliary, Discriminator, Dropout, LossTerm
@@ -48,7 +49,8 @@ class Composition:
     """What is trained, by whom, on which objectives, in which order.
 
     `modules` holds `generator`, `discriminator`, `prior` and the auxiliaries by name; loss terms join them as
-    `losses/<name>`. `heads` are auxiliaries that read the discriminator's features instead of data.
+    `losses/<name>`. `heads` are auxiliaries that read the discriminator's features instead of data. `precision` is that
+    of computations inside networks where it is not that of their weights.
 
     Raises ValueError where players, turns or terms name what is not there, or a simultaneous turn's players overlap.
     """
@@ -60,11 +62,12 @@ class Composition:
         players: Iterable[Player],
         schedule: Iterable[TurnConfig],
         heads: frozenset[str] = frozenset(),
+        precision: torch.dtype | None = None,
     ) -> None:
         self.terms = {term.name: term for term in terms}
         self.modules = {**modules, **{term.module: term.loss for term in self.terms.values()}}
         self.players = {player.name: player for player in players}
-        self.schedule, self.heads = tuple(schedule), heads
+        self.schedule, self.heads, self.precision = tuple(schedule), heads, precision
         self.served = {name: self._terms_of(name) for name in self.players}
         self.functions = {(p, t.name): t.loss.losses()[p] for p, terms in self.served.items() for t in terms}
         self.differentiates_scores = False  # set by the first step that takes gradients of scores

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from allmodes import optimizers
 from allmodes.contracts import Latent
@@ -160,9 +161,9 @@ class Step:
         norms = self.composition.batch_norms.get(name)
         if norms is None or name in self._to_advance:
             self._to_advance.discard(name)
-            return self._run(name, *inputs)
+            return self._compute(name, *inputs)
         with _frozen(norms):
-            return self._run(name, *inputs)
+            return self._compute(name, *inputs)
 
     # How it is computed when networks own their parameters
 
@@ -207,6 +208,15 @@ class Step:
     def value(self, term: Term, player: str) -> Tensor:
         """A loss term's scalar for a player."""
         return self.composition.functions[player, term.name](self)
+
+    def _compute(self, name: str, *inputs: Any) -> Any:
+        """Run a module in the composition's precision; what it gives is float32 again, so that losses are."""
+        precision = self.composition.precision
+        if precision is None or name == "prior":
+            return self._run(name, *inputs)
+        with torch.autocast(self.x.device.type, precision):
+            output = self._run(name, *inputs)
+        return tree_map_only(Tensor, Tensor.float, output)
 
     def _run(self, name: str, *inputs: Any) -> Any:
         return self.composition.modules[name](*inputs)
