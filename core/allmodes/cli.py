@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import allmodes
-from allmodes import specs, terminal
+from allmodes import logs, specs, terminal
 from allmodes.registry import PluginError, installed
 from allmodes.specs import SpecError
 
@@ -35,6 +35,8 @@ Overrides = Annotated[
     list[str] | None, Parameter(name="--set", consume_multiple=False, help="override: training.iterations=2000")
 ]
 
+Quiet = Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="neither progress bar nor log lines")]
+AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="a line of JSON for each event, and no table")]
 Trained = Annotated[str, Parameter(help="a run's folder, an exported model, or MLflow's runs:/ID")]
 Checkpoint = Annotated[str | None, Parameter(help="best, last, or an iteration; default: the model at the end")]
 
@@ -47,7 +49,8 @@ def run(
     seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: the spec's")] = None,
     folder: Annotated[Path, Parameter(name=("--out", "-o"), help="where runs are written")] = Path("runs"),
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
-    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="no progress bar")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> int:
     """Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves."""
     registry = installed()
@@ -56,9 +59,8 @@ def run(
 
     from allmodes.experiment import Experiment
 
-    observers = {} if quiet else {"terminal": terminal.Terminal(err)}
-    experiment = Experiment(checked, registry, folder, tracking, observers, warn)
-    return _end(experiment.run(chosen), tracking)
+    experiment = Experiment(checked, registry, folder, tracking, _watching(quiet, as_json), warn)
+    return _end(experiment.run(chosen), tracking, as_json)
 
 
 @app.command
@@ -67,14 +69,15 @@ def resume(
     *,
     overrides: Overrides = None,
     tracking: Annotated[bool | None, Parameter(help="log to MLflow; default: as the run was")] = None,
-    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="no progress bar")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> int:
     """Go on with an interrupted run, or train a finished one longer: --set training.iterations=20000."""
     from allmodes.experiment import Experiment
 
-    observers = {} if quiet else {"terminal": terminal.Terminal(err)}
+    observers = _watching(quiet, as_json)
     experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=warn)
-    return _end(experiment.run(), experiment.track)
+    return _end(experiment.run(), experiment.track, as_json)
 
 
 @app.command
@@ -208,8 +211,18 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(seeds))
 
 
+def _watching(quiet: bool, as_json: bool) -> dict[str, object]:
+    """Who shows what a run does: a bar to somebody who watches, else log lines."""
+    if as_json or not (quiet or err.is_terminal):
+        return {"log": logs.begin(as_json)}
+    return {} if quiet else {"terminal": terminal.Terminal(err)}
+
+
 def warn(message: str) -> None:
-    """A warning on the terminal, between bars."""
+    """A warning: on the terminal, between bars, or as a log line."""
+    if logs.LOGGER.handlers:
+        logs.LOGGER.warning(message)
+        return
     err.print(f"[yellow]warning:[/] {escape(message)}", highlight=False, soft_wrap=True)
 
 
@@ -222,6 +235,7 @@ def fail(message: str) -> None:
 def execute(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
     warnings.showwarning = _show_warning
+    logs.end()
     try:
         code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value", console=err)
         return int(code or OK)
@@ -260,8 +274,14 @@ def _known_failure(error: Exception) -> int:
     return WRONG
 
 
-def _end(results: Results, tracked: bool) -> int:
+def _end(results: Results, tracked: bool, as_json: bool) -> int:
     """Say what an experiment gave; returns the exit code."""
+    if not as_json:
+        _report(results, tracked)
+    return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)
+
+
+def _report(results: Results, tracked: bool) -> None:
     out.print(terminal.results_table(results))
     for seed, outcome in results.outcomes.items():
         if outcome.error:
@@ -273,4 +293,3 @@ def _end(results: Results, tracked: bool) -> int:
         out.print("MLflow   allmodes ui", highlight=False)
     if results.status == "killed":
         out.print(f"resume   allmodes resume {escape(str(results.folder))}", highlight=False, soft_wrap=True)
-    return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)

@@ -1,0 +1,88 @@
+"""What a run says where nobody watches a bar: a log line for each event, as text or as JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from allmodes.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from allmodes.run import Outcome, Run
+
+LOGGER = logging.getLogger("allmodes")
+
+
+def begin(as_json: bool, stream: TextIO | None = None) -> Log:
+    """Send log lines to a stream and return the observer that writes them.
+
+    As text they go to standard error; as JSON, one object a line, to standard output.
+    """
+    handler = logging.StreamHandler(stream or (sys.stdout if as_json else sys.stderr))
+    handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    LOGGER.handlers = [handler]
+    LOGGER.setLevel(logging.DEBUG if as_json else logging.INFO)
+    LOGGER.propagate = False
+    return Log()
+
+
+def end() -> None:
+    """Say nothing any more."""
+    LOGGER.handlers = []
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON: time, level, message, and the event's own fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        fields = {"time": round(record.created, 3), "level": record.levelname.lower(), "message": record.getMessage()}
+        return json.dumps(_strict(fields | getattr(record, "fields", {})), default=str)
+
+
+def _strict(value: Any) -> Any:
+    """With null for what is not a finite number, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: _strict(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Log:
+    """An observer that writes log lines: as text the evaluations, as JSON every number."""
+
+    @hookimpl
+    def allmodes_run_started(self, run: Run) -> None:
+        """A run begins, or goes on."""
+        iterations = run.spec.training.iterations
+        _say(logging.INFO, f"{run.name} begins: {iterations:,} iterations on {run.device}", "run_started", run)
+
+    @hookimpl
+    def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Numbers; as text only what an evaluation gave."""
+        measured = {name.removeprefix("eval/"): value for name, value in metrics.items() if name.startswith("eval/")}
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in (measured or metrics).items())
+        level = logging.INFO if measured else logging.DEBUG
+        line = f"{run.name} {iteration:,}/{run.spec.training.iterations:,}  {numbers}"
+        _say(level, line, "metrics", run, iteration=iteration, metrics=dict(metrics))
+
+    @hookimpl
+    def allmodes_samples_drawn(self, run: Run, iteration: int, figure: Path, name: str) -> None:
+        """A picture was written."""
+        _say(logging.DEBUG, f"{run.name} drew {name}", "picture", run, iteration=iteration, file=figure, name=name)
+
+    @hookimpl
+    def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:
+        """A run ended."""
+        line = f"{run.name} {outcome.status} at iteration {outcome.iteration:,}"
+        line += f": {outcome.error}" if outcome.error else ""
+        level = logging.INFO if outcome.status == "finished" else logging.WARNING
+        _say(level, line, "run_finished", run, **vars(outcome))
+
+
+def _say(level: int, message: str, event: str, run: Run, **fields: Any) -> None:
+    LOGGER.log(level, message, extra={"fields": {"event": event, "run": run.name, "folder": run.folder, **fields}})
