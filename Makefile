@@ -1,13 +1,14 @@
 # make demo   install into .venv and train VEEGAN for a minute or two
 # make test   install what the tests need and run them
 # make check  ruff, the type checker and the import contract
+# make docs   write the reference of specs and build the pages in docs/ into build/docs
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = $(wildcard plugins/*)
 PACKAGES = $(addprefix ./,$(PLUGINS))
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.demo
@@ -29,6 +30,11 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  (echo "allmodes needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1)
 	$(PYTHON) -m venv $(VENV)
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/reference.py
+	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
+	@echo "The site is in build/docs/index.html"
 
 # A stamp for each purpose: a second `make demo` or `make test` installs nothing.
 $(VENV)/.demo: pyproject.toml $(PLUGINS:%=%/pyproject.toml) | $(BIN)/python

@@ -1,0 +1,58 @@
+"""How Sphinx builds these pages into a site: `make docs`."""
+
+import os
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent.resolve()
+ROOT = DOCS.parent
+
+project = "allmodes"
+author = "The allmodes founders"
+copyright = "The allmodes founders, Apache-2.0"
+release = metadata.version("allmodes")
+
+extensions = ["myst_parser", "sphinxcontrib.mermaid"]
+myst_enable_extensions = ["dollarmath"]
+myst_fence_as_directive = ["mermaid"]
+myst_heading_anchors = 4
+
+html_theme = "furo"
+html_title = "allmodes"
+html_show_sourcelink = False
+nitpicky = True
+
+ELSEWHERE = {
+    "index": "README.md",
+    "changelog": "CHANGELOG.md",
+    "contributing": "CONTRIBUTING.md",
+    **{f"plugins/{path.parent.name}": f"{path.relative_to(ROOT)}" for path in ROOT.glob("plugins/*/README.md")},
+}
+"""Pages of the site and the files outside this folder that say the same on a code host."""
+
+PAGES = {ROOT / file: DOCS / f"{page}.md" for page, file in ELSEWHERE.items()}
+LINK = re.compile(r"(?<!!)\[([^\[\]]+)\]\(((?!https?:|#)[^)\s#]+)(#[^)\s]*)?\)")
+
+
+def setup(app: Any) -> None:
+    """Sphinx's hook."""
+    app.connect("source-read", _read)
+
+
+def _read(app: Any, page: str, source: list[str]) -> None:
+    """Take pages that stand for a file elsewhere from there, and point links that leave this folder into the site."""
+    file = ROOT / ELSEWHERE[page] if page in ELSEWHERE and page != "index" else DOCS / f"{page}.md"
+    text = source[0] if file.is_relative_to(DOCS) else file.read_text("utf-8")
+    source[0] = LINK.sub(lambda link: _relinked(link, file, DOCS / f"{page}.md"), text)
+
+
+def _relinked(link: re.Match[str], file: Path, page: Path) -> str:
+    """The link as the site needs it: to a page; a file of the repository that is none is only named."""
+    words, path, anchor = link[1], link[2], link[3] or ""
+    target = (file.parent / path).resolve()
+    target = PAGES.get(target, target)
+    if target.is_relative_to(DOCS) or not target.exists():
+        return f"[{words}]({Path(os.path.relpath(target, page.parent)).as_posix()}{anchor})"
+    return words

@@ -1,0 +1,247 @@
+"""Writes docs/spec.md, the reference of everything that a spec may say, from the models that check specs.
+
+    python docs/reference.py
+
+The page is committed so that it can be read where no site is built; a test fails when it is out of date.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from allmodes import Registry, installed
+from allmodes_schemas import (
+    AdamConfig,
+    AuxiliaryConfig,
+    CheckpointsConfig,
+    DatasetConfig,
+    DiscriminatorOptions,
+    EmaConfig,
+    EvaluationConfig,
+    FeatureConfig,
+    KindConfig,
+    LossTermConfig,
+    MetricConfig,
+    Need,
+    NetworkConfig,
+    PriorConfig,
+    Ramp,
+    SgdConfig,
+    Spec,
+    TrainingConfig,
+    TurnConfig,
+)
+
+PAGE = Path(__file__).with_name("spec.md")
+
+HEAD = """# Spec reference
+
+<!-- Written by docs/reference.py from the models; run it again after a change. -->
+
+A spec is a YAML file. Everything that it may say is on this page, with the kinds of the core and of the plugins that
+come with it. What is installed in *your* environment, others' plugins included, is listed by `allmodes plugins`, one
+kind's options by `allmodes show KIND`, and all of it as a JSON Schema, for an editor that completes and checks while
+you type, by `allmodes schema`.
+
+```yaml
+name: reference
+data: {kind: ring}
+prior: {kind: gaussian, dim: 2}
+generator: {kind: mlp}
+discriminator: {kind: mlp}
+losses: [{kind: non_saturating}, {kind: r1, gamma: 0.1}]
+training: {iterations: 8000}
+evaluation: {metrics: [modes]}
+```
+
+A component is a mapping with its `kind` and that kind's options. Keys that nobody reads are refused, and so are values
+out of range: `allmodes validate FILE` says so with line and column. Overrides on the command line take a dotted path:
+`--set training.iterations=2000`, `--set losses.1.gamma=1`.
+"""
+
+SLOTS: Mapping[type[KindConfig], tuple[str, str]] = {
+    DatasetConfig: ("Data", "What to learn, for `data`. Files of your own: [Your data](data.md)."),
+    PriorConfig: ("Priors", "The distribution of the latent, for `prior`."),
+    NetworkConfig: (
+        "Networks",
+        "For `generator`, `discriminator`, and fields of other kinds that take a network. A network of your own: "
+        "[Your network](networks.md).",
+    ),
+    AuxiliaryConfig: ("Auxiliaries", "Networks beside the two, for `auxiliaries`, by names of your choice."),
+    LossTermConfig: (
+        "Losses",
+        "For `losses`: exactly one *game* and any number of other terms. Each takes these options besides its own:",
+    ),
+    FeatureConfig: ("Features", "Feature spaces, for fields of losses and metrics that take one."),
+    MetricConfig: (
+        "Metrics",
+        "For `evaluation.metrics`; a bare word is a metric with its defaults. Definitions, thresholds and floors: "
+        "[Metrics](metrics.md).",
+    ),
+}
+"""Heading and introduction of each slot, in the page's order."""
+
+BLOCKS: Mapping[type[BaseModel], tuple[str, str]] = {
+    TrainingConfig: ("Training", "The block `training`: how long, on what, in which order."),
+    TurnConfig: ("Turns", "An entry of `training.schedule` where that is a list."),
+    AdamConfig: ("Adam", "For `training.optimizer` and `training.optimizers`: `kind: adam`."),
+    SgdConfig: ("SGD", "For `training.optimizer` and `training.optimizers`: `kind: sgd`."),
+    EmaConfig: (
+        "Moving average",
+        "The block `training.ema`. Evaluation, samples and the stored model use it.",
+    ),
+    CheckpointsConfig: ("Checkpoints", "The block `training.checkpoints`; see [Runs](runs.md)."),
+    EvaluationConfig: ("Evaluation", "The block `evaluation`: when a run is measured, with how many samples, by what."),
+    Ramp: ("Ramps", "Where a number may change over a run (learning rate, second beta, weight, moving average)."),
+}
+"""Heading and introduction of each block that is not picked by a kind."""
+
+LINKS = {base.__name__: heading for base, (heading, _) in {**SLOTS, **BLOCKS}.items()}
+BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "null": "none"}
+
+
+def text(registry: Registry) -> str:
+    """The page for what a registry holds."""
+    parts = [HEAD, "## The file\n", *_fields(Spec), *_free(Spec)]
+    for base, (heading, introduction) in SLOTS.items():
+        parts += [f"## {heading}\n", f"{introduction}\n", *_slot(base, registry)]
+    for block, (heading, introduction) in BLOCKS.items():
+        parts += [f"## {heading}\n", f"{introduction}\n", *_fields(block), *_free(block)]
+    return "\n".join(parts)
+
+
+def _slot(base: type[KindConfig], registry: Registry) -> Iterator[str]:
+    common = [name for name in base.model_fields if name != "kind"]
+    if common:
+        yield from _fields(base, common)
+    if base is NetworkConfig:
+        yield "In the slot `discriminator` every network takes these options besides its own:\n"
+        yield from _fields(DiscriminatorOptions)
+    kinds = registry.of(base)
+    if not kinds:
+        yield "None is installed; a plugin may provide some.\n"
+    for name, kind in kinds.items():
+        yield f"### `{name}`\n"
+        yield _docstring(kind.config)
+        yield from _facts(kind.config)
+        own = [field for field in kind.config.model_fields if field not in ("kind", *common)]
+        yield from _fields(kind.config, own) if own else ["No options of its own.\n"]
+
+
+def _docstring(config: type[KindConfig]) -> str:
+    return inspect.cleandoc(config.__doc__ or "") + "\n"
+
+
+def _facts(config: type[KindConfig]) -> Iterator[str]:
+    """What a kind says of itself besides its options."""
+    if getattr(config, "is_game", False):
+        yield "This is a game.\n"
+    if issubclass(config, AuxiliaryConfig):
+        players = " and ".join(f"`{player}`" for player in config.trained_by) or "nobody"
+        yield f"Maps {config.sees} to the part `{config.gives}`; trained by the player {players}.\n"
+    needs: Sequence[Need] = getattr(config, "needs", ())
+    for need in needs:
+        yield f"Needs {_need(need)}.\n"
+
+
+def _need(need: Need) -> str:
+    return {
+        "auxiliary": f"an auxiliary that maps data to `{need.what}`: `{need.remedy}`",
+        "part": f"a prior with the part `{need.what}`",
+        "labels": "data with labels",
+        "truth": "data whose modes are known",
+        "joint": "a discriminator with `joint`",
+    }[need.slot]
+
+
+def _fields(model: type[BaseModel], names: Sequence[str] | None = None) -> Iterator[str]:
+    """A table of a model's fields."""
+    schema = model.model_json_schema()
+    names = [name for name in model.model_fields if name != "kind"] if names is None else names
+    yield "| key | type | default | meaning |\n|---|---|---|---|"
+    for name in names:
+        described = schema["properties"][name]
+        cells = (f"`{name}`", _type(described), _default(model, name), model.model_fields[name].description or "")
+        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    yield ""
+
+
+def _free(model: type[BaseModel]) -> Iterator[str]:
+    free = [f"`{name}`" for name in model.model_fields if name in getattr(model, "free", ())]
+    if free:
+        yield f"May change when a run is [resumed](runs.md): {', '.join(free)}.\n"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """A type in words, from its JSON Schema."""
+    if "$ref" in schema:
+        return _link(str(schema["$ref"]).rpartition("/")[2])
+    for union in ("anyOf", "oneOf"):
+        if union in schema:
+            return " or ".join(dict.fromkeys(_type(branch) for branch in schema[union]))
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return _list(schema)
+    if schema.get("type") == "object":
+        values = schema.get("additionalProperties") or next(iter(schema.get("patternProperties", {}).values()), {})
+        return f"mapping of names to {_several(_type(values))}"
+    limits = [f"{sign} {schema[key]:g}" for key, sign in BOUNDS.items() if abs(schema.get(key, 2**60)) < 2**60]
+    return " ".join([TYPES.get(schema.get("type", ""), "anything"), ", ".join(limits)]).strip()
+
+
+def _list(schema: Mapping[str, Any]) -> str:
+    if "prefixItems" in schema:
+        return f"[{', '.join(_type(item) for item in schema['prefixItems'])}]"
+    return f"list of {_several(_type(schema.get('items', {})))}"
+
+
+def _several(words: str) -> str:
+    """A type's words in the plural."""
+    return re.sub(r"^(whole number|number|text|list)\b", r"\1s", words)
+
+
+def _link(model: str) -> str:
+    heading = LINKS.get(model)
+    return f"[{heading.lower()}](#{heading.lower().replace(' ', '-')})" if heading else model
+
+
+def _default(model: type[BaseModel], name: str) -> str:
+    field = model.model_fields[name]
+    if field.is_required():
+        return "required"
+    shown = _flow(field.get_default(call_default_factory=True))
+    return f"`{shown}`" if shown else "empty"
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line; of a config only what differs from its own defaults."""
+    match value:
+        case BaseModel():
+            kind = {"kind": value.kind} if isinstance(value, KindConfig) else {}
+            return _flow(kind | {name: getattr(value, name) for name in _changed(value)})
+        case Mapping():
+            return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_flow, value)) + "]"
+        case bool():
+            return str(value).lower()
+        case None:
+            return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _changed(value: BaseModel) -> list[str]:
+    fields = type(value).model_fields.items()
+    return [name for name, field in fields if name != "kind" and getattr(value, name) != field.get_default()]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(text(installed()), encoding="utf-8")
