@@ -1,0 +1,164 @@
+"""Runs what a page of the documentation shows, block after block, in one namespace and one working folder.
+
+A comment before a block says what its text alone does not: `<!-- test: file NAME -->` writes it to a file first,
+`<!-- test: exact -->` compares output to the digit, `<!-- test: skip, REASON -->` runs nothing. A comment
+`<!-- test: setup ... -->` holds Python that prepares what a reader brings along.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from allmodes import cli, installed, specs
+
+BLOCK = re.compile(
+    r"<!-- test: setup\n(?P<setup>.*?)-->"
+    r"|(?:<!-- test: (?P<mark>(?!setup).*?) -->\n)?^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$",
+    re.DOTALL | re.MULTILINE,
+)
+NUMBER = re.compile(r"-?\d[\d.,]*(e[+-]?\d+)?")
+SHOWN_ONLY = ("text", "mermaid")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a page: its language, its text, the mark before it, and the line of its first line."""
+
+    language: str
+    text: str
+    mark: str
+    line: int
+
+    @property
+    def skipped(self) -> bool:
+        """Whether the page says why the block is not run."""
+        return self.mark.startswith("skip, ")
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    """The blocks of a page in order; Sphinx's directives are none."""
+    text = page.read_text("utf-8")
+    for found in BLOCK.finditer(text):
+        if found["setup"] is not None:
+            yield Block("python", found["setup"], "", text.count("\n", 0, found.start("setup")))
+        else:
+            line = text.count("\n", 0, found.start("text"))
+            yield Block(found["language"], found["text"], found["mark"] or "", line)
+
+
+@dataclass
+class Runner:
+    """Runs the blocks of one page. `capture` returns what was printed since it was last asked."""
+
+    page: Path
+    capture: Callable[[], str]
+    module: ModuleType
+    spec: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, block: Block) -> None:
+        """Run a block; a page that says nothing of how fails."""
+        if block.mark.startswith("file "):
+            Path(block.mark.removeprefix("file ")).write_text(block.text, "utf-8")
+        if block.skipped or block.language in SHOWN_ONLY:
+            return
+        known = {
+            "python": self.python,
+            "yaml": self.yaml,
+            "console": self.console,
+            "json": self.json,
+            "toml": self.toml,
+        }
+        assert block.language in known, f"{self.page.name}:{block.line}: say why this block is not run"
+        known[block.language](block)
+
+    def python(self, block: Block) -> None:
+        """Run it after the page's blocks before; a failure points into the page."""
+        code = compile("\n" * block.line + block.text, str(self.page), "exec", dont_inherit=True)
+        exec(code, self.module.__dict__)
+
+    def yaml(self, block: Block) -> None:
+        """Check a spec; a fragment is laid over the spec before it on the page."""
+        tree = YAML(typ="safe").load(block.text)
+        self.spec = tree if {"data", "losses"} <= tree.keys() else {**self.spec, **tree}
+        specs.parse(self.spec, installed())
+
+    def json(self, block: Block) -> None:
+        """Read each line, or all of it."""
+        for line in block.text.splitlines() if block.text.startswith("{") else [block.text]:
+            json.loads(line)
+
+    def toml(self, block: Block) -> None:
+        """Read it."""
+        tomllib.loads(block.text)
+
+    def console(self, block: Block) -> None:
+        """Run each command, and find the lines that are shown after it among those that it prints, in order."""
+        assert block.text.startswith("$ "), f"{self.page.name}:{block.line}: begin commands with $"
+        for command, shown in _commands(block.text):
+            self.capture()
+            code = _execute(command)
+            printed = self.capture()
+            place = f"{self.page.name}: $ {command}\n{printed}"
+            assert (code != 0) == any(line.startswith("error:") for line in shown), place
+            _compare(shown, printed, block.mark == "exact", place)
+
+
+def _commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, *shown = part.replace("\\\n", " ").splitlines()
+        yield command.partition("  #")[0], [line for line in shown if line.strip()]
+
+
+def _execute(command: str) -> int:
+    words = [_place(word) for word in shlex.split(command)]
+    if words[0] == "allmodes":
+        return cli.execute(words[1:])
+    done = subprocess.run(words, capture_output=True, text=True)
+    print(done.stdout + done.stderr)
+    return done.returncode
+
+
+def _place(word: str) -> str:
+    """`runs/name-...` is the newest folder of that name."""
+    if "..." not in word:
+        return word
+    found = sorted(Path().glob(word.replace("...", "*")), key=lambda path: path.stat().st_mtime)
+    assert found, f"nothing is called {word}"
+    return str(found[-1])
+
+
+def _compare(shown: list[str], printed: str, exact: bool, place: str) -> None:
+    lines = iter([_plain(line, exact) for line in printed.splitlines()])
+    for line in shown:
+        pattern = re.escape(_plain(line, exact)).replace(r"\.\.\.", ".*")
+        assert line.strip() == "..." or any(re.fullmatch(pattern, have) for have in lines), f"no {line!r} in {place}"
+
+
+def _plain(line: str, exact: bool) -> str:
+    """Without a table's frame and spacing, which follow the numbers; unless exact, without the numbers."""
+    line = " ".join(re.sub("[┃│]", " ", re.sub("[─━]+", "─", line)).split())
+    return line if exact else NUMBER.sub("#", line)
+
+
+def module_of(page: Path) -> ModuleType:
+    """A module for a page's Python, which may look itself up."""
+    module = ModuleType(f"allmodes_page_{page.stem}")
+    sys.modules[module.__name__] = module
+    return module
+
+
+def reasons(page: Path) -> Mapping[int, str]:
+    """Why blocks of a page are not run, by line."""
+    return {block.line: block.mark.removeprefix("skip, ") for block in blocks_of(page) if block.skipped}

@@ -1,0 +1,142 @@
+"""What the documentation shows is what happens, and the site is built from it without a warning."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+import pages
+from allmodes import cli
+from allmodes_schemas import (
+    AdamConfig,
+    CheckpointsConfig,
+    DiscriminatorOptions,
+    EmaConfig,
+    EvaluationConfig,
+    PlayerConfig,
+    Ramp,
+    SgdConfig,
+    Spec,
+    TrainingConfig,
+    TurnConfig,
+)
+from fixtures.distributions import first_party
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("plugins/*/README.md")), *sorted(DOCS.rglob("*.md"))]
+BLOCKS = (
+    *(AdamConfig, CheckpointsConfig, DiscriminatorOptions, EmaConfig, EvaluationConfig, PlayerConfig, Ramp),
+    *(SgdConfig, Spec, TrainingConfig, TurnConfig),
+)
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow store for all pages: making its tables takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def desk(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A reader's working folder and terminal."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(cli.out, "width", 110)
+    modules = set(sys.modules)
+    yield tmp_path
+    for name in [name for name in sys.modules if name not in modules and name.startswith("allmodes_page_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_of_a_page_runs_as_it_stands(page: Path, desk: Path, capsys: Capture) -> None:
+    def printed() -> str:
+        out, err = capsys.readouterr()
+        return out + err
+
+    runner = pages.Runner(page, printed, pages.module_of(page))
+    for block in pages.blocks_of(page):
+        runner.run(block)
+
+
+def test_few_blocks_are_left_out_and_each_says_why() -> None:
+    left_out = [(page.name, line, why) for page in PAGES for line, why in pages.reasons(page).items()]
+    assert all(len(why.split()) >= 2 for _, _, why in left_out)
+    blocks = [block for page in PAGES for block in pages.blocks_of(page) if block.language not in pages.SHOWN_ONLY]
+    assert len(left_out) < len(blocks) / 4
+
+
+def test_output_that_a_page_does_not_tell_truly_is_found(desk: Path, capsys: Capture) -> None:
+    page = desk / "page.md"
+    page.write_text("```console\n$ allmodes --version\n1.2.3 of the host\n```\n")
+    runner = pages.Runner(page, lambda: "".join(capsys.readouterr()), pages.module_of(page))
+    with pytest.raises(AssertionError, match=re.escape("no '1.2.3 of the host' in page.md: $ allmodes --version")):
+        runner.run(*pages.blocks_of(page))
+
+
+# The reference of specs
+
+
+def test_the_committed_reference_is_that_of_the_first_party_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a change: python docs/reference.py."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    import reference
+
+    assert (DOCS / "spec.md").read_text("utf-8") == reference.text(first_party())
+
+
+def test_every_option_of_every_kind_and_block_is_described() -> None:
+    models: list[type[BaseModel]] = [*BLOCKS, *(kind.config for _, kind in first_party().all_kinds())]
+    bare = [
+        f"{model.__name__}.{name}"
+        for model in models
+        for name, field in model.model_fields.items()
+        if name != "kind" and not field.description
+    ]
+    assert bare == []
+    assert [kind.name for _, kind in first_party().all_kinds() if not kind.config.summary().endswith((".", ")."))] == []
+
+
+# Messages
+
+
+def messages() -> list[str]:
+    """The messages that the page explains: the first cell of each row."""
+    text = (DOCS / "troubleshooting.md").read_text("utf-8")
+    return re.findall(r"^\| `+ ?(.*?) ?`+ \|", text, re.MULTILINE)
+
+
+def spoken() -> str:
+    """Every text in the sources, an f-string in pieces."""
+    trees = [
+        ast.parse(path.read_text("utf-8")) for folder in ("core", "schemas") for path in ROOT.glob(f"{folder}/**/*.py")
+    ]
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return "\n".join(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def test_the_messages_of_the_troubleshooting_page_are_those_of_the_program() -> None:
+    said = spoken()
+    pieces = [(message, piece) for message in messages() for piece in re.split(r"<[^<>]*>", message)]
+    assert len(messages()) > 40
+    assert [message for message, piece in pieces if len(piece.split()) > 1 and piece.strip() not in said] == []
+
+
+# The site
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    for package in ("sphinx", "myst_parser", "furo", "sphinxcontrib.mermaid"):
+        pytest.importorskip(package, reason="the site needs the extra: pip install -e '.[docs]'")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all((tmp_path / page.relative_to(DOCS).with_suffix(".html")).is_file() for page in DOCS.rglob("*.md"))
