@@ -36,7 +36,7 @@ class Loader(Iterator[Batch]):
         """Go to where another loader of the same data, batch size and seed was."""
         raise NotImplementedError(f"{type(self).__name__} does not define load_state_dict(state)")
 
-    def close(self) -> None:  # noqa: B027 - most loaders hold nothing
+    def close(self) -> None:
         """End what the loader started, such as worker processes; the next batch starts it again."""
 
 
