@@ -7,12 +7,11 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from allmodes.data.base import DataError
 from allmodes.data.sources import Items, Part, Source
@@ -20,6 +19,7 @@ from allmodes_schemas import Shape
 
 Channels: TypeAlias = Literal["auto", "rgb", "grey"]
 File: TypeAlias = Path | bytes
+Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF")
 """What Pillow may read: all are pixels, none is a program such as EPS."""
@@ -71,7 +71,8 @@ class Look:
 
     def apply(self, image: Image.Image) -> Image.Image:
         """Turn upright, convert, crop, resize."""
-        image = ImageOps.exif_transpose(image).convert("L" if self.grey else "RGB")
+        ImageOps.exif_transpose(image, in_place=True)
+        image = image.convert("L" if self.grey else "RGB")
         if not self.size or image.size == (self.size, self.size):
             return image
         square, bilinear = (self.size, self.size), Image.Resampling.BILINEAR
@@ -115,7 +116,7 @@ class Images(Source):
     def read(self, positions: Sequence[int]) -> Items:
         """Decode images."""
         x = [decode(self.file(i), self.where(i), self.look) for i in positions]
-        return Items(torch.stack(x), self.labels_at(positions))
+        return Items(torch.from_numpy(np.stack(x)), self.labels_at(positions))
 
     def check(self, positions: Iterable[int]) -> None:
         """Look at the headers."""
@@ -165,7 +166,7 @@ def opened(file: File, where: str) -> Image.Image:
     return image
 
 
-def decode(file: File, where: str, look: Look) -> Tensor:
+def decode(file: File, where: str, look: Look) -> Pixels:
     """An image as bytes (C, H, W).
 
     Raises:
@@ -177,7 +178,7 @@ def decode(file: File, where: str, look: Look) -> Tensor:
         pixels = np.array(look.apply(image))
     except Exception as error:  # Pillow raises many types for a damaged image
         raise _unreadable(where, error) from None
-    return torch.from_numpy(pixels).reshape(*pixels.shape[:2], -1).permute(2, 0, 1).contiguous()
+    return pixels[None] if look.grey else pixels.transpose(2, 0, 1)
 
 
 def broken(images: Images, position: int) -> bool:

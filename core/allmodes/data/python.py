@@ -144,8 +144,10 @@ def from_dataset(
     _refuse_unmapped(train)
     keeping = Keeping(memory, workers)
     facts = Facts(classes if train.labelled else None, _class_names(dataset, classes) if train.labelled else None)
-    pair = parts(train, held_out) if test is None else (train, Foreign(test, f"the test set of {name}", range, classes))
-    data = data_of(*pair, keeping, facts)
+    if test is None:
+        data = data_of(*parts(train, held_out), keeping, facts)
+    else:
+        data = data_of(train, Foreign(test, f"the test set of {name}", range, classes), keeping, facts)
     if train.labelled and data.classes is None:
         raise DataError(f"data: {name} has labels, but streaming does not see them all: say how many with classes")
     return data

@@ -1,7 +1,7 @@
 """Configs of the user's own data: images in a folder, arrays, CSV, Parquet, and what came from Python.
 
-What only the files know, such as the shape of an item, is not asked of them here: a spec can be checked where the data are
-not. It is checked as soon as they are loaded.
+What only the files know, such as the shape of an item, is not asked of them here, so that a spec can be checked where
+the data are not. It is checked as soon as they are loaded.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class HeldOutConfig(DatasetConfig):
     """A user's data: what their kinds share."""
 
     held_out: Share = 0.1
-    """Share of the items that are not trained on: always the same ones, in equal shares of each class; unused where test
-    items are given."""
+    """Share of the items that are not trained on: always the same ones, in equal shares of each class. Unused where
+    test items are given."""
 
 
 class KeptConfig(HeldOutConfig):
