@@ -17,6 +17,7 @@ import allmodes
 from allmodes import specs, terminal
 from allmodes.registry import PluginError, installed
 from allmodes.specs import SpecError
+from allmodes_schemas import Spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,10 +48,13 @@ def run(
     folder: Annotated[Path, Parameter(name=("--out", "-o"), help="where runs are written")] = Path("runs"),
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="no progress bar")] = False,
+    skip_unreadable: Annotated[bool, Parameter(negative=(), help="leave out images that cannot be read")] = False,
 ) -> int:
     """Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves."""
     registry = installed()
     checked = specs.load(spec, registry, overrides or ())
+    if skip_unreadable:
+        checked = specs.load(spec, registry, [*(overrides or ()), _skipping(checked)])
     chosen = checked.seeds if seeds is None else parse_seeds(seeds)
 
     from allmodes.experiment import Experiment
@@ -205,6 +209,15 @@ def _known_failure(error: Exception) -> int:
         raise error
     fail(str(error))
     return WRONG
+
+
+def _skipping(spec: Spec) -> str:
+    """The override of `--skip-unreadable`."""
+    if "skip_unreadable" not in type(spec.data).model_fields:
+        raise SpecError(
+            f"--skip-unreadable: data {spec.data.kind} has no images that are read one by one: leave it out"
+        )
+    return "data.skip_unreadable=true"
 
 
 def _report(results: Results, tracked: bool) -> None:
