@@ -17,7 +17,7 @@ from allmodes.data.pictures import Wanted, made_alike
 from allmodes.data.rows import Cells, Parts
 from allmodes.data.scratch import Scratch
 from allmodes.data.sources import Facts, Keeping, data_of, parts
-from allmodes.data.tables import REMEDY, chosen, label_of
+from allmodes.data.tables import REMEDY, chosen, label_of, refuse_unknown
 from allmodes.data.vectors import NpyFile, Table, vectors
 
 GLOB = "*?["
@@ -100,7 +100,7 @@ def image_column(rows: Parts, columns: Columns) -> str | None:
     """
     holding: list[str] = [field.name for field in rows.schema if _holds_images(field.type)]
     if columns.image is not None:
-        chosen([columns.image], rows.schema.names, (), rows.name)
+        refuse_unknown([columns.image], rows.schema.names, rows.name)
         if columns.image not in holding:
             kind = rows.schema.field(columns.image).type
             raise DataError(f"data: column {columns.image!r} of {rows.name} holds {kind}, not bytes of images")
@@ -122,8 +122,7 @@ def _images(
     source, facts = made_alike(seen, wanted), Facts(len(names) or None, names or None)
     if test is None:
         return data_of(*parts(source, held_out), keeping, facts)
-    for column in (columns.image, label):
-        chosen([column] if column else [], test.schema.names, ("",), test.name)
+    refuse_unknown([name for name in (columns.image, label) if name], test.schema.names, test.name)
     words = test.labels(label)
     unseen = Cells(test, columns.image or "", numbered(words, names, test.name) if words else None, keeping)
     return data_of(source, made_alike(unseen, wanted, seen.look), keeping, facts)

@@ -21,7 +21,7 @@ Channels: TypeAlias = Literal["auto", "rgb", "grey"]
 File: TypeAlias = Path | bytes
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """What Pillow may read: all are pixels, none is a program such as EPS."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 KINDS = "png, jpg, jpeg, webp, bmp, gif, tif"
@@ -71,12 +71,14 @@ class Look:
 
     def apply(self, image: Image.Image) -> Image.Image:
         """Turn upright, convert, crop, resize."""
-        ImageOps.exif_transpose(image, in_place=True)
+        if _orientation(image) != 1:
+            ImageOps.exif_transpose(image, in_place=True)
         image = image.convert("L" if self.grey else "RGB")
         if not self.size or image.size == (self.size, self.size):
             return image
-        square, bilinear = (self.size, self.size), Image.Resampling.BILINEAR
-        return ImageOps.fit(image, square, bilinear) if self.crop else image.resize(square, bilinear)
+        if self.crop:
+            image = _central_square(image)
+        return image.resize((self.size, self.size), Image.Resampling.BILINEAR)
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,14 @@ class Images(Source):
 
     def settle(self, wanted: Wanted, positions: Sequence[int]) -> None:
         """Decide from the headers of about a hundred of these images what all are made alike to."""
-        some = positions[:: max(1, len(positions) // FIRST)]
-        self.alike(look_of([(opened(self.file(i), self.where(i)), self.where(i)) for i in some], wanted))
+        grey, sizes = [], []
+        for i in positions[:: max(1, len(positions) // FIRST)]:
+            with opened(self.file(i), self.where(i)) as image:
+                grey.append(image.mode in GREY)
+                sizes.append(_upright(image))
+        one_channel = all(grey) if wanted.channels == "auto" else wanted.channels == "grey"
+        first, chosen = self.where(positions[0]), wanted.channels != "auto"
+        self.alike(Look(one_channel, wanted.size, wanted.crop, sizes[0], first, chosen))
 
     def alike(self, look: Look) -> None:
         """Take this look, such as that of the images that are trained on."""
@@ -121,7 +129,8 @@ class Images(Source):
     def check(self, positions: Iterable[int]) -> None:
         """Look at the headers."""
         for i in positions:
-            self.look.check(opened(self.file(i), self.where(i)), self.where(i))
+            with opened(self.file(i), self.where(i)) as image:
+                self.look.check(image, self.where(i))
 
 
 def made_alike(images: Images, wanted: Wanted, look: Look | None = None) -> Source:
@@ -160,9 +169,7 @@ def opened(file: File, where: str) -> Image.Image:
     if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
         raise _too_large(where, f"has {_times(image.size)} px")
     if image.mode not in (*GREY, *COLOUR):
-        raise DataError(
-            f"data: {where} has pixels of mode {image.mode}, not of 8 bits: convert it to 8 bits per channel"
-        )
+        raise DataError(f"data: {where} has pixels of mode {image.mode}: convert it to 8 bits per channel")
     return image
 
 
@@ -172,35 +179,44 @@ def decode(file: File, where: str, look: Look) -> Pixels:
     Raises:
         DataError: If it cannot be read or made alike.
     """
-    image = opened(file, where)
-    look.check(image, where)
-    try:
-        pixels = np.array(look.apply(image))
-    except Exception as error:  # Pillow raises many types for a damaged image
-        raise _unreadable(where, error) from None
+    with opened(file, where) as image:
+        look.check(image, where)
+        try:
+            pixels = np.array(look.apply(image))
+        except Exception as error:  # Pillow raises many types for a damaged image
+            raise _unreadable(where, error) from None
     return pixels[None] if look.grey else pixels.transpose(2, 0, 1)
 
 
 def broken(images: Images, position: int) -> bool:
     """Whether an image cannot be decoded."""
     try:
-        opened(images.file(position), images.where(position)).load()
+        with opened(images.file(position), images.where(position)) as image:
+            image.load()
     except Exception:  # as above
         return True
     return False
 
 
-def look_of(images: Sequence[tuple[Image.Image, str]], wanted: Wanted) -> Look:
-    """What images are made alike to, from the first of them."""
-    grey = all(image.mode in GREY for image, _ in images) if wanted.channels == "auto" else wanted.channels == "grey"
-    first, name = images[0]
-    return Look(grey, wanted.size, wanted.crop, _upright(first), name, wanted.channels != "auto")
-
-
 def _upright(image: Image.Image) -> tuple[int, int]:
     """Width and height once a camera's orientation is undone."""
-    turned = image.getexif().get(ORIENTATION, 1) >= 5
-    return (image.height, image.width) if turned else (image.width, image.height)
+    return (image.height, image.width) if _orientation(image) >= 5 else (image.width, image.height)
+
+
+def _central_square(image: Image.Image) -> Image.Image:
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the camera was turned: 1 if it was not, or does not say."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # Pillow would decode the whole image to look behind its pixels
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # damaged metadata do not damage the image
+        return 1
 
 
 def _unreadable(where: str, error: Exception) -> DataError:

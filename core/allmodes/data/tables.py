@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -73,20 +73,25 @@ def chosen(wanted: Sequence[str] | None, have: Sequence[str], numeric: Sequence[
     Raises:
         DataError: If one is not there, or there are none.
     """
-    for name in wanted or ():
-        if name not in have:
-            known = f"it has {', '.join(have)}"
-            raise DataError(f"data: {where} has no column {name!r}{did_you_mean(name, have)}; {known}")
+    refuse_unknown(wanted or (), have, where)
     columns = tuple(numeric if wanted is None else wanted)
     if not columns:
         raise DataError(f"data: {where} has no column of numbers; it has {', '.join(have)}")
     return columns
 
 
+def refuse_unknown(names: Iterable[str], have: Sequence[str], where: object) -> None:
+    """Refuse columns that are not there, and say which are."""
+    for name in names:
+        if name not in have:
+            known = f"it has {', '.join(have)}"
+            raise DataError(f"data: {where} has no column {name!r}{did_you_mean(name, have)}; {known}")
+
+
 def label_of(wanted: str | None, columns: Sequence[str] | None, have: Sequence[str], where: object) -> str | None:
     """The column of labels: that wanted, or the one called `label` unless it is read as a number."""
     if wanted is not None:
-        chosen([wanted], have, (), where)
+        refuse_unknown([wanted], have, where)
     implied = LABEL if LABEL in have and LABEL not in (columns or ()) else None
     return wanted or implied
 
