@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 import sys
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 from torch.utils.data import DataLoader, Dataset
 
@@ -51,16 +53,38 @@ def served(source: Source, batches: Iterable[Sequence[int]], workers: int = 0, p
         # What cannot be pickled, such as a data set defined in a notebook, reaches a forked worker.
         multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
-    yield from map(_or_error, _watched(iter(loader)))
+    yield from map(_or_error, _Running(iter(loader)))
 
 
-def _watched(items: Iterator[Items | str]) -> Iterator[Items | str]:
-    try:
-        yield from items
-    except RuntimeError as error:
-        raise DataError(
-            f"data: a worker process ended ({error}): set workers to fewer, or to 0 to read without"
-        ) from error
+class _Running(Iterator[Items | str]):
+    """What workers read. They end with this object, with `end()`, or before this process waits for them at its exit."""
+
+    alive: ClassVar[weakref.WeakSet[_Running]] = weakref.WeakSet()
+
+    def __init__(self, items: Iterator[Items | str]) -> None:
+        self.items: Iterator[Items | str] | None = items
+        self.alive.add(self)
+
+    def __next__(self) -> Items | str:
+        if self.items is None:
+            raise StopIteration
+        try:
+            return next(self.items)
+        except RuntimeError as error:
+            what = f"data: a worker process ended ({error})"
+            raise DataError(f"{what}: set workers to fewer, or to 0 to read without") from error
+
+    def end(self) -> None:
+        """Have torch's iterator end its workers, even where a traceback still holds it."""
+        if shutdown := getattr(self.items, "_shutdown_workers", None):
+            shutdown()
+        self.items = None
+
+
+@atexit.register
+def _end_all() -> None:
+    for running in list(_Running.alive):
+        running.end()
 
 
 def _or_error(read: Items | str) -> Items:
