@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from allmodes.hookspecs import hookimpl
-from allmodes.kinds import data, losses, metrics, networks, priors
+from allmodes.kinds import data, files, losses, metrics, networks, priors
 from allmodes_schemas import DatasetConfig, LossTermConfig, MetricConfig, NetworkConfig, PriorConfig
 
 
@@ -24,8 +24,8 @@ def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
 
 @hookimpl
 def allmodes_datasets() -> Iterable[type[DatasetConfig]]:
-    """Mixtures with known modes, digits, torchvision's sets."""
-    return data.KINDS
+    """Mixtures with known modes, digits, torchvision's sets, the user's own files."""
+    return (*data.KINDS, *files.KINDS)
 
 
 @hookimpl

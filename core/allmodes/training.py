@@ -82,6 +82,7 @@ class SeedRun:
             if not isinstance(problem, DivergenceError | CollapseError | KeyboardInterrupt):
                 raise
         finally:
+            self.loop.loader.close()
             outcome = self._finish(status, error, floors if status == "finished" else dict)
         return outcome
 
