@@ -22,7 +22,7 @@ from allmodes import figures, models, specs
 from allmodes.compose import CompositionError, stream
 from allmodes.contracts import NOTHING
 from allmodes.data import Data
-from allmodes.metrics import Metric, floors
+from allmodes.metrics import Metric, built, floors
 from allmodes.registry import Registry, installed
 from allmodes.run import Outcome, Run
 from allmodes.sampling import draw
@@ -138,8 +138,8 @@ class Experiment:
 
     @cached_property
     def metrics(self) -> Mapping[str, Metric]:
-        """The metrics by kind."""
-        return {config.kind: config.build() for config in self.spec.evaluation.metrics}
+        """The metrics by title."""
+        return built(self.spec.evaluation.metrics)
 
     @cached_property
     def floors(self) -> Mapping[str, float]:
