@@ -82,18 +82,18 @@ class Classifier(Features):
 
 
 def _convolutions(shape: Shape, width: int) -> tuple[list[nn.Module], int]:
-    """3x3 convolutions with BatchNorm, halving images until they are below 8 px, then one more; and their output."""
+    """3x3 convolutions with BatchNorm, halving images until they are below 8 px, then one more; and their size."""
     channels, (height, side) = shape[0], shape[1:]
     layers: list[nn.Module] = []
     wider = width
     while min(height, side) >= 8:
-        layers += [*_convolution(channels, wider), nn.MaxPool2d(2)]
-        channels, wider, height, side = wider, min(2 * wider, 4 * width), height // 2, side // 2
-    return [*layers, *_convolution(channels, wider), nn.Flatten()], wider * height * side
+        layers += _convolution(channels, wider, stride=2)
+        channels, wider, height, side = wider, min(2 * wider, 4 * width), (height + 1) // 2, (side + 1) // 2
+    return [*layers, *_convolution(channels, wider, stride=1), nn.Flatten()], wider * height * side
 
 
-def _convolution(sees: int, gives: int) -> list[nn.Module]:
-    return [nn.Conv2d(sees, gives, 3, padding=1, bias=False), nn.BatchNorm2d(gives), nn.ReLU()]
+def _convolution(sees: int, gives: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv2d(sees, gives, 3, stride, padding=1, bias=False), nn.BatchNorm2d(gives), nn.ReLU()]
 
 
 def _layers(shape: Shape, hidden: int) -> tuple[list[nn.Module], int]:

@@ -13,6 +13,9 @@ from allmodes.metrics.base import Better, Evaluation, Metric
 from allmodes.noise import Noise
 from allmodes.sampling import evaluating
 
+FAR = 1e6
+"""What counts for an item that the generator does not give as finite numbers: the search turns back there."""
+
 
 class Ivom(Metric):
     """Inference via optimisation (IvOM, Srivastava et al., 2017): error of the best latent for held-out items.
@@ -65,13 +68,14 @@ class Ivom(Metric):
 
         def loss() -> float:
             with torch.enable_grad():
-                error = _squared_error(x, generator(z)).sum()
-            (z.grad,) = torch.autograd.grad(error, z)
-            return float(error)
+                error = _squared_error(x, generator(z)).nan_to_num(FAR, FAR).sum()
+            (gradient,) = torch.autograd.grad(error, z)
+            z.grad = gradient.nan_to_num(0, 0, 0)
+            return float(error.detach())
 
         search.step(loss)  # type: ignore[no-untyped-call]
         with torch.no_grad():
-            return _squared_error(x, generator(z))
+            return _squared_error(x, generator(z)).nan_to_num(math.inf)
 
 
 def _squared_error(x: Tensor, y: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class Kid(FeatureMetric):
         """Mean and standard deviation over the subsets."""
         size = min(self.size, len(x), len(y))
         chosen = ([_some(side, size, generator) for side in (x, y)] for _ in range(self.subsets))
-        values = torch.tensor([polynomial_mmd(*sides) for sides in chosen])
+        values = torch.tensor([polynomial_mmd(*sides) for sides in chosen], dtype=torch.float64)
         return {"kid": float(values.mean()), "kid_std": float(values.std(correction=0))}
 
 
