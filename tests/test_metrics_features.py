@@ -131,8 +131,17 @@ def test_kid_is_that_of_torchmetrics_on_the_same_features() -> None:
 
 
 def test_kid_of_one_distribution_is_zero_on_average() -> None:
-    values = [polynomial_mmd(normal(50, 3, seed), normal(50, 3, 1000 + seed)) for seed in range(200)]
+    whole = torch.ones(50, 1).double()
+    values = [float(polynomial_mmd(normal(50, 3, s), normal(50, 3, 1000 + s), whole, whole)) for s in range(200)]
     assert np.mean(values) == pytest.approx(0, abs=4 * float(np.std(values)) / math.sqrt(200))
+
+
+def test_kid_of_a_subset_is_that_of_its_items_alone() -> None:
+    x, y = normal(2000, 3, 0), normal(2000, 3, 1)
+    marks, whole = torch.zeros(2000, 2).double(), torch.ones(40, 1).double()
+    marks[:40, 0], marks[1500:1540, 1] = 1, 1
+    alone = [float(polynomial_mmd(x[some], y[some], whole, whole)) for some in (slice(40), slice(1500, 1540))]
+    assert polynomial_mmd(x, y, marks, marks).tolist() == pytest.approx(alone)
 
 
 def test_kid_reports_the_spread_of_its_subsets() -> None:
