@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from allmodes import Experiment, SpecError
 from allmodes.contracts import Latent, Prior
-from allmodes.data import Data, TensorData, digits
+from allmodes.data import Data, DataError, TensorData, digits
 from allmodes.kinds.features import ClassifierConfig, PixelsConfig, RandomConvConfig
 from allmodes.kinds.metrics import FidConfig, KidConfig, SlicedWassersteinConfig
 from allmodes.metrics import (
@@ -460,6 +460,14 @@ def test_stacked_modes_need_stacked_digits() -> None:
     assert refused(["stacked_mnist"]) == (
         "spec: evaluation.metrics.0: stacked_mnist measures data of kind stacked_mnist, not ring: remove it"
     )
+
+
+def test_what_a_metric_lacks_is_said_before_a_run_begins(tmp_path: Any) -> None:
+    wanted = [{"kind": "fid", "features": {"kind": "random_conv"}}]
+    with pytest.raises(DataError) as refusal:
+        Experiment.from_spec(spec(wanted), folder=tmp_path / "runs", track=False).run()
+    assert str(refusal.value).startswith("features random_conv: needs images (C, H, W)")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_measures_with_features_and_writes_the_floors(tmp_path: Any) -> None:

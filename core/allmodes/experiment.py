@@ -153,7 +153,8 @@ class Experiment:
         Ctrl-C finishes the turn, saves the model and ends with the status `killed`.
         """
         seeds = tuple(self.spec.seeds if seeds is None else seeds)
-        _ = self.data, self.metrics  # what is missing is said before a folder is made
+        for metric in self.metrics.values():  # what is missing is said before a folder is made
+            metric.prepare(self.data)
         folder, tracker = self._new_folder(), self._tracker()
         try:
             with self.registry.observing({**self.observers, **({"mlflow": tracker} if tracker else {})}):

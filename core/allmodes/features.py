@@ -130,7 +130,8 @@ def backbone(model: str, weights: str, download: bool, shape: Shape) -> Backbone
         raise DataError(f"features {model}: needs images of 1 or 3 channels, but items have shape {shape}")
     trained = models.get_model_weights(model).DEFAULT
     extra: dict[str, Any] = {"init_weights": False} if model == "inception_v3" else {}
-    network = models.get_model(model, weights=None, **extra)
+    with torch.random.fork_rng(devices=[]):  # initial weights, soon replaced, would come from the global generator
+        network = models.get_model(model, weights=None, **extra)
     _restore(network, model, _downloaded(model, trained, download) if weights == "default" else _read(model, weights))
     owner, _, leaf = _LAST.get(model, "fc").rpartition(".")
     setattr(network.get_submodule(owner), leaf, nn.Identity())

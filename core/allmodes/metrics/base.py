@@ -58,7 +58,10 @@ class Metric:
     """
 
     better: ClassVar[Mapping[str, Better]] = {}
-    spaces: Spaces | None = None
+    spaces: Spaces
+
+    def prepare(self, data: Data) -> None:
+        """Get ready before training: build what takes long, or may turn out to be missing."""
 
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
         """The numbers by key."""

@@ -47,7 +47,8 @@ class FeatureMetric(Metric):
     def __init__(
         self, features: FeatureConfig, better: Mapping[str, Better], reference: Reference = "held_out"
     ) -> None:
-        self.features, self.reference, self.spaces = features, reference, Spaces()
+        self.features, self.reference = features, reference
+        self.spaces: Spaces = Spaces()
         # An instance's own: the keys carry the name of its features.
         self.better = {self.key(name): good for name, good in better.items()}  # type: ignore[misc]
 
@@ -59,15 +60,22 @@ class FeatureMetric(Metric):
         """The numbers of features x (N, F) of samples and y (M, F) of real items, float64, without the title."""
         raise NotImplementedError(f"{type(self).__name__} does not define compare(x, y, generator)")
 
+    def prepare(self, data: Data) -> None:
+        """Build the space."""
+        self._space(data)
+
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
         """The numbers by key, and the facts of the features."""
-        space = (self.spaces or Spaces()).of(self.features, evaluation.data)
+        space = self._space(evaluation.data)
         facts = {f"{self.features.title()}_{key}": value for key, value in getattr(space, "facts", {}).items()}
         if not evaluation.samples.isfinite().all():
             return dict.fromkeys(self.better, math.nan) | facts
         x = self._seen("samples", space, evaluation, lambda: evaluation.samples)
         y = self._seen(self.reference, space, evaluation, lambda: self._real(evaluation))
         return {self.key(name): value for name, value in self.compare(x, y, evaluation.generator).items()} | facts
+
+    def _space(self, data: Data) -> nn.Module:
+        return self.spaces.of(self.features, data)
 
     def _seen(self, which: str, space: nn.Module, evaluation: Evaluation, items: Callable[[], Tensor]) -> Tensor:
         """Features (N, F) of the samples or of real items, computed once for all metrics of an evaluation."""

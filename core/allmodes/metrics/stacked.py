@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from allmodes.classifier import Classifier
+from allmodes.data import Data
 from allmodes.metrics.base import Better, Evaluation, Metric
 from allmodes.metrics.modes import kl
 from allmodes.metrics.spaces import Spaces
@@ -45,7 +46,16 @@ class StackedModes(Metric):
     }
 
     def __init__(self, classifier: FeatureConfig, samples: int = 26_000, sharp: int | None = 100_000) -> None:
-        self.classifier, self.samples, self.sharp, self.spaces = classifier, samples, sharp, Spaces()
+        self.classifier, self.samples, self.sharp = classifier, samples, sharp
+        self.spaces: Spaces = Spaces()
+
+    def prepare(self, data: Data) -> None:
+        """Train the classifier, unless it is at hand.
+
+        Raises:
+            ValueError: If the data are not stacked digits.
+        """
+        self._classifier(data)
 
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
         """The numbers by key.
@@ -53,11 +63,7 @@ class StackedModes(Metric):
         Raises:
             ValueError: If the data are not stacked digits, or the model cannot be sampled.
         """
-        data = evaluation.data
-        if not isinstance(data, StackedDigits) or evaluation.sample is None:
-            raise ValueError("metric stacked_mnist: needs data of kind stacked_mnist and a model to sample")
-        classifier = (self.spaces or Spaces()).of(self.classifier, data.mnist)
-        assert isinstance(classifier, Classifier)
+        data, classifier = self._classifier(evaluation.data)
         modes = self._modes(classifier, evaluation)
         usual = modes[: self.samples].bincount(minlength=1000)
         numbers = {"stacked_modes": float((usual > 0).sum()), "stacked_kl": kl(usual, torch.ones(1000))}
@@ -66,9 +72,17 @@ class StackedModes(Metric):
         numbers = numbers if len(modes) else dict.fromkeys(numbers, math.nan)
         return numbers | {"stacked_classifier_accuracy": classifier.facts["accuracy"]}
 
+    def _classifier(self, data: Data) -> tuple[StackedDigits, Classifier]:
+        if not isinstance(data, StackedDigits):
+            raise ValueError("metric stacked_mnist: needs data of kind stacked_mnist")
+        classifier = self.spaces.of(self.classifier, data.mnist)
+        assert isinstance(classifier, Classifier)
+        return data, classifier
+
     def _modes(self, classifier: Classifier, evaluation: Evaluation) -> Tensor:
         """The mode (N,) of each of the samples that the longer line needs; none where a sample is not finite."""
-        assert evaluation.sample is not None
+        if evaluation.sample is None:
+            raise ValueError("metric stacked_mnist: the evaluation has no model to sample")
         n, found = max(self.samples, self.sharp or 0), list[Tensor]()
         for start in range(0, n, CHUNK):
             x = evaluation.sample(min(CHUNK, n - start), {})
