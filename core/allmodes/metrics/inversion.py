@@ -68,7 +68,7 @@ class Ivom(Metric):
 
         def loss() -> float:
             with torch.enable_grad():
-                error = _squared_error(x, generator(z)).nan_to_num(FAR, FAR).sum()
+                error = (x - generator(z)).square().flatten(1).sum(1).nan_to_num(FAR, FAR).sum()
             (gradient,) = torch.autograd.grad(error, z)
             z.grad = gradient.nan_to_num(0, 0, 0)
             return float(error.detach())

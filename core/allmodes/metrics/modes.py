@@ -58,7 +58,7 @@ class Modes(Metric):
 
 
 class ClassCoverage(Metric):
-    """Classes among the samples by their nearest training items: a stand-in until a classifier's features are there.
+    """Classes among the samples by their nearest training items: a rough measure that needs no classifier.
 
     The label of a sample is that of the nearest of at most `items` training items by Euclidean distance of pixels.
 
