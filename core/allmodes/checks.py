@@ -7,7 +7,7 @@ from itertools import chain
 
 from allmodes.players import players_of, turns_of
 from allmodes.registry import did_you_mean
-from allmodes_schemas import DiscriminatorOptions, KindConfig, Need, PlayerConfig, Problem, Shape, Spec
+from allmodes_schemas import DiscriminatorOptions, FeatureConfig, KindConfig, Need, PlayerConfig, Problem, Shape, Spec
 
 PARTS = ("generator", "discriminator", "prior")
 """Modules that every spec has."""
@@ -26,6 +26,7 @@ def problems_of(spec: Spec) -> list[Problem]:
             misfits(spec, spec.data.shape()),
             _players(spec, players),
             *(term.check(spec) for term in spec.losses),
+            *(metric.check(spec) for metric in spec.evaluation.metrics),
         )
     )
 
@@ -40,7 +41,7 @@ def _games(spec: Spec) -> Iterator[Problem]:
 
 def _twice(spec: Spec) -> Iterator[Problem]:
     """Seeds and metrics are looked up by their name in what a run writes."""
-    metrics = [metric.kind for metric in spec.evaluation.metrics]
+    metrics = [metric.title() for metric in spec.evaluation.metrics]
     for where, values in ((("seeds",), spec.seeds), (("evaluation", "metrics"), metrics)):
         yield from (
             Problem((*where, i), f"{value} is there already: name it once")
@@ -55,12 +56,20 @@ def _asking(spec: Spec) -> list[tuple[tuple[str | int, ...], KindConfig, tuple[N
         (("prior",), spec.prior, spec.prior.needs),
         *((("losses", i), term, term.needs) for i, term in enumerate(spec.losses)),
         *((("evaluation", "metrics", i), metric, metric.needs) for i, metric in enumerate(spec.evaluation.metrics)),
+        *_features_needs(spec),
     ]
 
 
 def _needs(spec: Spec) -> Iterator[Problem]:
     for where, component, needs in _asking(spec):
         yield from (Problem(where, what) for need in needs if (what := _missing(spec, component, need)))
+
+
+def _features_needs(spec: Spec) -> Iterator[tuple[tuple[str | int, ...], KindConfig, tuple[Need, ...]]]:
+    for i, metric in enumerate(spec.evaluation.metrics):
+        for name in type(metric).model_fields:
+            if isinstance(features := getattr(metric, name), FeatureConfig):
+                yield ("evaluation", "metrics", i, name), features, features.needs
 
 
 def _missing(spec: Spec, component: KindConfig, need: Need) -> str:

@@ -22,7 +22,7 @@ from allmodes.data import Data, from_dataset
 from allmodes.journal import Journal, replace_text, write_json
 from allmodes.kinds.files import PythonConfig
 from allmodes.lock import alone
-from allmodes.metrics import Metric, floors
+from allmodes.metrics import Metric, built, floors
 from allmodes.registry import Registry, did_you_mean, installed
 from allmodes.results import Results, load_results
 from allmodes.run import Outcome, Run
@@ -132,8 +132,8 @@ class Experiment:
 
     @cached_property
     def metrics(self) -> Mapping[str, Metric]:
-        """The metrics by kind."""
-        metrics: Mapping[str, Metric] = {config.kind: config.build() for config in self.spec.evaluation.metrics}
+        """The metrics by title."""
+        metrics: Mapping[str, Metric] = built(self.spec.evaluation.metrics)
         _check_best(self.spec.training.checkpoints.best, metrics)
         return metrics
 
@@ -149,11 +149,16 @@ class Experiment:
         Ctrl-C finishes the turn, saves a checkpoint and the model, and ends with the status `killed`.
         """
         seeds = tuple(self.spec.seeds if seeds is None else seeds)
-        _ = self.data, self.metrics  # what is missing is said before a folder is made
+        self.prepare()
         folder = self.resumed or self._new_folder(seeds)
         with self.observed():
             outcomes = self._train(seeds, folder)
         return Results(self.spec, folder, outcomes)
+
+    def prepare(self) -> None:
+        """Load the data and what metrics need: what is missing is said before a folder is made."""
+        for metric in self.metrics.values():
+            metric.prepare(self.data)
 
     @contextmanager
     def observed(self) -> Iterator[None]:
