@@ -1,4 +1,4 @@
-"""The command line: `allmodes run | validate | sample | recipes | plugins | show | schema | ui`."""
+"""The command line: `allmodes run | validate | sample | recipes | plugins | show | schema | sync | ui`."""
 
 from __future__ import annotations
 
@@ -129,6 +129,21 @@ def sample(
     _write(model.sample(number, seed), to)
     out.print(f"{number} samples of {escape(str(model.folder))} are in {escape(str(to))}", highlight=False)
     return OK
+
+
+@app.command
+def sync(
+    folders: Annotated[list[Path] | None, Parameter(help="folders of runs, or that hold runs; default: runs")] = None,
+    *,
+    store: Annotated[str | None, Parameter(help="another store, which gets all; default: each run's own")] = None,
+) -> int:
+    """Send to MLflow what could not be sent while runs trained."""
+    from allmodes import tracking
+
+    def say(line: str) -> None:
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return tracking.sync(folders or [Path("runs")], store, say, fail)
 
 
 @app.command

@@ -59,6 +59,14 @@ def key(name: str) -> str:
     return posixpath.normpath(re.sub(r"[^/\w.\- ]", "_", name)).lstrip("./")[:KEY] or "_"
 
 
+def about(run: Run) -> str:
+    """What was run, in a few lines of Markdown."""
+    spec = run.spec
+    losses = ", ".join(f"`{term.kind}`" for term in spec.losses)
+    made = f"Data `{spec.data.kind}`, prior `{spec.prior.kind}`, losses {losses}."
+    return f"{spec.description}\n\n{made}".strip()
+
+
 def dataset(run: Run) -> dict[str, str]:
     """The fields of MLflow's data set; made by hand, since MLflow's own classes load pandas."""
     settings = run.spec.data.model_dump(mode="json", serialize_as_any=True)
