@@ -102,7 +102,7 @@ def test_a_finished_experiment_has_final_values_floors_and_the_mean_over_seeds(
     assert children[0].data.tags["mlflow.note.content"].endswith("| modes | 24 | 25 |")
     assert parent.data.tags["allmodes.seeds"] == "0, 1"
     assert files(client, children[0]) == ["model", "results.json", "spec.yaml"]
-    assert files(client, children[0], "model") == ["model/generator.safetensors"]
+    assert "model/generator.safetensors" in files(client, children[0], "model")
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
     assert all(run.info.start_time <= run.info.end_time for run in (parent, *children))
 

@@ -8,6 +8,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ def about(run: Run) -> str:
     losses = ", ".join(f"`{term.kind}`" for term in spec.losses)
     made = f"Data `{spec.data.kind}`, prior `{spec.prior.kind}`, losses {losses}."
     return f"{spec.description}\n\n{made}".strip()
+
+
+def requirements(run: Run) -> list[str]:
+    """What must be installed to load the trained model."""
+    ours = {**run.plugins, **{name: version(name) for name in ("torch", "safetensors")}}
+    return [f"{name}=={number}" for name, number in ours.items()]
 
 
 def dataset(run: Run) -> dict[str, str]:

@@ -30,6 +30,7 @@ def started(run: Run, store: str) -> dict[str, Any]:
         "tags": description.tags(run),
         "params": description.params(run),
         "data": description.dataset(run),
+        "requirements": description.requirements(run),
     }
 
 
@@ -50,6 +51,7 @@ def ended(run: Run, outcome: Outcome) -> dict[str, Any]:
     return {
         **_now("end"),
         "seeds": run.seeds,
+        "requirements": description.requirements(run),
         "step": outcome.iteration,
         "status": outcome.status.upper(),
         "seconds": outcome.seconds,
@@ -61,8 +63,9 @@ def ended(run: Run, outcome: Outcome) -> dict[str, Any]:
 
 def died(start: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:
     """The end of a run whose process was killed: when it was last heard of."""
-    when = {"what": "end", "time": last["time"], "step": last.get("step", 0), "seeds": start["seeds"]}
-    return {**when, "status": "KILLED", "results": {}, "floors": {}, "error": "its process was killed"}
+    known = {"seeds": start["seeds"], "requirements": start["requirements"]}
+    when = {"what": "end", "time": last["time"], "step": last.get("step", 0)}
+    return {**when, **known, "status": "KILLED", "results": {}, "floors": {}, "error": "its process was killed"}
 
 
 def _now(what: str) -> dict[str, Any]:

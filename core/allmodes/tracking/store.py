@@ -1,4 +1,4 @@
-"""A store, told in MLflow's words what happened; with `pyfunc` the only module that imports mlflow.
+"""A store, told in MLflow's words what happened; with `flavor` the only module that imports mlflow.
 
 Every call may be repeated: what the store knows already stays as it is.
 """
@@ -15,7 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
 
-from allmodes.tracking import description, pictures, summary
+from allmodes.tracking import description, flavor, pictures, summary
 from allmodes.tracking.address import artifacts, shown, sqlite_file
 from allmodes.tracking.database import alone_in, check_writable
 from allmodes.tracking.receipt import Receipt
@@ -67,8 +67,8 @@ class Store:
         """Send results and model, end the run, and bring that of the experiment up to date."""
         final = summary.final(event)
         self._log(receipt.run_id, _metrics(final, event["step"], event["time"]))
-        for path in (folder / "model", folder / "results.json"):
-            self._upload(receipt.run_id, path)
+        self._save_model(receipt, event, folder)
+        self._upload(receipt.run_id, folder / "results.json")
         self._note(receipt.run_id, final)
         self.client.set_tag(receipt.run_id, "allmodes.error", (event["error"] or "")[: description.TAG])
         self.client.set_terminated(receipt.run_id, event["status"], event["time"])
@@ -158,11 +158,13 @@ class Store:
         before = self.client.get_run(run_id).data.tags.get(NOTE, "")
         self.client.set_tag(run_id, NOTE, summary.note(before, metrics)[: description.TAG])
 
+    def _save_model(self, receipt: Receipt, event: Event, folder: Path) -> None:
+        if (folder / "model").is_dir():
+            with flavor.packed(folder, receipt.run_id, event["requirements"]) as model:
+                self.client.log_artifacts(receipt.run_id, str(model), "model")
+
     def _upload(self, run_id: str, path: Path) -> None:
-        """Store a file, or a folder under its name; what is not there is not stored."""
-        if path.is_dir():
-            self.client.log_artifacts(run_id, str(path), path.name)
-        elif path.exists():
+        if path.exists():
             self.client.log_artifact(run_id, str(path))
 
 

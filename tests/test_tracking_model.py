@@ -1,0 +1,32 @@
+"""A tracked model is loaded from MLflow, by MLflow and by allmodes."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from allmodes import Experiment, load_run
+from tiny import SPEC
+from tracked import files, logged
+
+
+def test_a_tracked_model_samples_through_mlflow_as_it_does_from_its_folder(
+    store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    results = Experiment.from_spec(SPEC, folder=tmp_path / "runs").run()
+    _, (child,) = logged(client)
+    model = mlflow.pyfunc.load_model(f"runs:/{child.info.run_id}/model")
+    ours = load_run(results.folder)
+    for seed in (0, 7):
+        np.testing.assert_array_equal(model.predict(50, params={"seed": seed}), ours.sample(50, seed).numpy())
+    np.testing.assert_array_equal(model.predict(pd.DataFrame({"n": [50]})), ours.sample(50).numpy())
+    folder = client.download_artifacts(child.info.run_id, "", str(tmp_path))
+    np.testing.assert_array_equal(load_run(folder).sample(50).numpy(), ours.sample(50).numpy())
+    requirements = (Path(folder) / "model" / "requirements.txt").read_text().splitlines()
+    assert {line.partition("==")[0] for line in requirements} == {"allmodes", "torch", "safetensors"}
+    kinds = {Path(name).suffix for name in files(client, child, "model")}
+    assert kinds == {".safetensors", ".json", ".yaml", ".txt", ""}
