@@ -216,6 +216,7 @@ def test_a_server_that_hangs_and_goes_on_gets_everything_once(
     wait_for(lambda: len(warnings) == 4)
     observer.close()
     assert ["answers again" in warning for warning in warnings] == [False, True, False, True]
+    assert warnings[0].startswith(f"MLflow: cannot write to {server.address} (no answer in time). Training goes on;")
     whole(open_store(server.address).client, tmp_path.name, 60, pictures=2)
 
 

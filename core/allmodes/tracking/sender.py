@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from allmodes.tracking.address import ENVIRONMENT, shown
@@ -136,9 +136,18 @@ def open_store(address: str) -> Store:
 
 
 def reason(error: BaseException) -> str:
-    """The innermost answer of the operating system if there is one, else the error's first line."""
-    answer, link = "", error
-    while link is not None:
-        answer = link.strerror if isinstance(link, OSError) and link.strerror else answer
-        link = link.__cause__ or link.__context__  # type: ignore[assignment]
-    return shown(answer or next(iter(str(error).splitlines()), "")[:300] or type(error).__name__)
+    """The operating system's answer if there is one, that nothing was answered, or the error's first line."""
+    links = list(_links(error))
+    answers = [link.strerror for link in links if isinstance(link, OSError) and link.strerror]
+    late = ["no answer in time" for link in links if isinstance(link, TimeoutError) or "Timeout" in type(link).__name__]
+    first = next(iter(str(error).splitlines()), "")[:300] or type(error).__name__
+    return shown([first, *late, *answers][-1])
+
+
+def _links(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that led to it, also where libraries pass that as an argument."""
+    yield error
+    given = (*error.args, getattr(error, "reason", None))
+    cause = error.__cause__ or error.__context__
+    for inner in {id(link): link for link in (*given, cause) if isinstance(link, BaseException)}.values():
+        yield from _links(inner)

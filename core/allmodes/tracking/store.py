@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100  # MLflow's own limits
 NOTE = "mlflow.note.content"
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI asks, and opens a page for chat traces
 CHATTY = ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.connectionpool")
 
 
@@ -184,7 +185,7 @@ def _experiment(client: MlflowClient, address: str, name: str) -> str:
     """Id of the MLflow experiment that runs go to, created if it is not there."""
     if (known := client.get_experiment_by_name(name)) is None:
         try:
-            return str(client.create_experiment(name, artifact_location=artifacts(address)))
+            return str(client.create_experiment(name, artifacts(address), KIND))
         except MlflowException:  # another process was faster, or the store is at fault
             if (known := client.get_experiment_by_name(name)) is None:
                 raise
