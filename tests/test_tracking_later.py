@@ -16,7 +16,7 @@ import pytest
 
 from allmodes.cli import execute
 from allmodes.run import Run
-from allmodes.tracking import MlflowObserver, TrackingError, sender, sync
+from allmodes.tracking import MlflowObserver, TrackingError, sender, spool, sync
 from allmodes.tracking.sender import open_store
 from allmodes.tracking.spool import Spool
 from server import Server
@@ -298,20 +298,46 @@ def test_what_was_told_before_a_checkpoint_is_not_told_again(tmp_path: Path) -> 
     def open_spool() -> Spool:
         return Spool(tmp_path, lambda: 0, pytest.fail)
 
-    spool = open_spool()
-    spool.append({"what": "metrics", "time": 1, "step": 5, "values": {"a": 1.0, "b": 1.0}})
-    spool.append({"what": "figure", "time": 1, "step": 5, "key": "samples", "path": "x.png"})
-    spool.close()
-    spool = open_spool()
-    spool.append({"what": "metrics", "time": 2, "step": 4, "values": {"a": 1.0}})
-    spool.append({"what": "figure", "time": 2, "step": 5, "key": "samples", "path": "x.png"})
-    spool.append({"what": "metrics", "time": 2, "step": 5, "values": {"b": 1.0, "c": 3.0}})
-    spool.append({"what": "figure", "time": 2, "step": 6, "key": "samples", "path": "y.png"})
-    new = [json.loads(line) for line in spool.waiting()[2:]]
+    before = open_spool()
+    before.append({"what": "metrics", "time": 1, "step": 5, "values": {"a": 1.0, "b": 1.0}})
+    before.append({"what": "figure", "time": 1, "step": 5, "key": "samples", "path": "x.png"})
+    before.close()
+    after = open_spool()
+    after.append({"what": "metrics", "time": 2, "step": 4, "values": {"a": 1.0}})
+    after.append({"what": "figure", "time": 2, "step": 5, "key": "samples", "path": "x.png"})
+    after.append({"what": "metrics", "time": 2, "step": 5, "values": {"b": 1.0, "c": 3.0}})
+    after.append({"what": "figure", "time": 2, "step": 6, "key": "samples", "path": "y.png"})
+    new = [json.loads(line) for line in after.waiting()[2:]]
     assert [(event["what"], event.get("values", event["step"])) for event in new] == [
         ("metrics", {"c": 3.0}),
         ("figure", 6),
     ]
+
+
+def test_a_spool_that_another_process_holds_is_joined_when_it_lets_go(tmp_path: Path) -> None:
+    first, second = (Spool(tmp_path, lambda: 0, pytest.fail) for _ in range(2))
+    assert (first.held, second.held) == (False, True)
+    second.append({"what": "metrics", "time": 2, "step": 2, "values": {"a": 2.0}})
+    assert second.waiting() == []
+    first.append({"what": "metrics", "time": 1, "step": 1, "values": {"a": 1.0}})
+    first.close()
+    assert [json.loads(line)["step"] for line in second.waiting()] == [1, 2]
+
+
+def test_memory_that_is_full_keeps_the_oldest_and_the_end_and_frees_what_arrived(
+    tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "ROOM", 300)
+    folder = tmp_path / "gone"
+    kept = Spool(folder, lambda: 0, warnings.append)
+    for step in range(1, 10):
+        kept.append({"what": "metrics", "time": 1, "step": step, "values": {"a": 1.0}})
+    assert [json.loads(line)["step"] for line in kept.waiting()] == [1, 2, 3, 4]
+    kept.arrived(sum(map(len, kept.waiting())))
+    kept.append({"what": "metrics", "time": 1, "step": 10, "values": {"a": 1.0}})
+    kept.append({"what": "end", "time": 1, "step": 10, "results": {}, "note": "x" * 1000})
+    assert [json.loads(line)["what"] for line in kept.waiting()] == ["metrics", "end"]
+    assert warnings[1:] == [f"no room is left for what MLflow should get of {folder}; see metrics.jsonl"]
 
 
 # A disk that is full
@@ -341,14 +367,14 @@ def test_what_a_full_disk_refuses_is_sent_from_memory_and_kept_when_there_is_roo
     fill(ballast)
     for iteration in range(21, 2001):
         observer.allmodes_metrics_logged(run, iteration, {"train/generator": iteration / 2, "time/seconds": 1.0})
-    spool = run.folder / "tracking.jsonl"
+    file = run.folder / "tracking.jsonl"
     wait_for(lambda: arrived(client, "time/seconds") == 2000)
-    on_full_disk = spool.read_bytes().count(b"\n")
+    on_full_disk = file.read_bytes().count(b"\n")
     ballast.unlink()
     observer.allmodes_run_finished(run, FINISHED)
     observer.close()
     assert warnings == [
-        f"MLflow: cannot write {spool} (No space left on device). Training goes on; what waits for MLflow waits in "
+        f"MLflow: cannot write {file} (No space left on device). Training goes on; what waits for MLflow waits in "
         "memory until there is room, and would be lost if the process died."
     ]
     assert on_full_disk < 2003

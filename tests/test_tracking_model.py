@@ -24,7 +24,7 @@ def test_a_tracked_model_samples_through_mlflow_as_it_does_from_its_folder(
     for seed in (0, 7):
         np.testing.assert_array_equal(model.predict(50, params={"seed": seed}), ours.sample(50, seed).numpy())
     np.testing.assert_array_equal(model.predict(pd.DataFrame({"n": [50]})), ours.sample(50).numpy())
-    folder = client.download_artifacts(child.info.run_id, "", str(tmp_path))
+    folder = mlflow.artifacts.download_artifacts(run_id=child.info.run_id, artifact_path="", dst_path=str(tmp_path))
     np.testing.assert_array_equal(load_run(folder).sample(50).numpy(), ours.sample(50).numpy())
     requirements = (Path(folder) / "model" / "requirements.txt").read_text().splitlines()
     assert {line.partition("==")[0] for line in requirements} == {"allmodes", "torch", "safetensors"}

@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def test_a_server_on_postgresql_that_is_killed_gets_everything_once(
         for iteration in range(1, 2001):
             observer.allmodes_metrics_logged(run, iteration, {"train/generator": iteration / 2, "eval/modes": 1.0})
             if iteration == 1000:
+                wait_until_some_arrived(run.folder / "mlflow.json")
                 server.kill()
         observer.allmodes_run_finished(run, FINISHED)
         observer.close(timeout=2)
@@ -76,3 +78,10 @@ def test_a_server_on_postgresql_that_is_killed_gets_everything_once(
         assert (parent.info.status, child.info.status) == ("FINISHED", "FINISHED")
     finally:
         server.kill()
+
+
+def wait_until_some_arrived(receipt: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not receipt.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
