@@ -192,6 +192,21 @@ def evaluate(
 
 
 @app.command
+def sync(
+    folders: Annotated[list[Path] | None, Parameter(help="folders of runs, or that hold runs; default: runs")] = None,
+    *,
+    store: Annotated[str | None, Parameter(help="another store, which gets all; default: each run's own")] = None,
+) -> int:
+    """Send to MLflow what could not be sent while runs trained."""
+    from allmodes import tracking
+
+    def say(line: str) -> None:
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return tracking.sync(folders or [Path("runs")], store, say, fail)
+
+
+@app.command
 def ui(
     *,
     store: Annotated[str | None, Parameter(help="tracking URI; default: MLFLOW_TRACKING_URI or ./mlflow.db")] = None,
