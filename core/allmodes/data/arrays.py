@@ -155,7 +155,7 @@ def _array(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
         if path.suffix == ".npz":
             return _member(path, name, keeping)
         whole = NpyFile(path)
-        return str(path), whole if keeping.streams(whole.array.nbytes, str(path)) else np.load(path)
+        return str(path), whole if keeping.streams(whole.array.nbytes, str(path)) else np.load(path, allow_pickle=False)
     except DataError:
         raise
     except OSError as error:
