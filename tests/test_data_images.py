@@ -382,7 +382,7 @@ def test_the_copy_that_is_streamed_from_is_removed(tmp_path: Path, monkeypatch: 
     parquet("x.parquet", [encoded(image) for image in pictures(9)])
     data = ParquetConfig(path="x.parquet", memory="stream", workers=2).build()
     loader = data.loader(4, seed=0)
-    next(loader)
+    next(loader), next(loader)
     assert len(list(Path("scratch").glob("allmodes-*"))) == 1
     loader.close()
     next(data.loader(4, seed=0))

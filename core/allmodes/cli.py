@@ -303,9 +303,7 @@ def _end(results: Results, tracked: bool, as_json: bool) -> int:
 def _skipping(spec: Spec) -> str:
     """The override of `--skip-unreadable`."""
     if "skip_unreadable" not in type(spec.data).model_fields:
-        raise SpecError(
-            f"--skip-unreadable: data {spec.data.kind} has no images that are read one by one: leave it out"
-        )
+        raise SpecError(f"--skip-unreadable: data {spec.data.kind} reads no images one by one: leave it out")
     return "data.skip_unreadable=true"
 
 

@@ -144,9 +144,8 @@ def _table(path: Path, chosen: Chosen, keeping: Keeping) -> Table:
     other = Path(chosen.labels) if chosen.labels.endswith(".npy") else path
     where, labels = _array(other, None if other.suffix == ".npy" else chosen.labels, Keeping("resident"))
     if labels.shape != rows.shape[:1]:
-        raise DataError(
-            f"data: {where} has shape {labels.shape}, but {name} has {len(rows)} items: give each one label"
-        )
+        what = f"{where} has shape {labels.shape}, but {name} has {len(rows)} items"
+        raise DataError(f"data: {what}: give each item one label")
     return Table(name, rows, labels=[str(label) for label in labels[:].tolist()])
 
 
@@ -156,12 +155,14 @@ def _array(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
         if path.suffix == ".npz":
             return _member(path, name, keeping)
         whole = NpyFile(path)
-        return str(path), whole if keeping.streams(whole.array.nbytes, str(path)) else np.load(path)
+        return str(path), whole if keeping.streams(whole.array.nbytes, str(path)) else np.load(path, allow_pickle=False)
+    except DataError:
+        raise
     except OSError as error:
         raise DataError(f"data: {path} cannot be read: {error.strerror or 'it is no .npy or .npz file'}") from None
     except ValueError as error:  # a damaged file, or pickled objects
         objects = "it holds Python objects, which are never loaded: save numbers, such as np.stack(items)"
-        what = objects if "pickle" in str(error) or "Object arrays" in str(error) else str(error)
+        what = objects if "pickle" in str(error) or "Python objects" in str(error) else str(error)
         raise DataError(f"data: {path} cannot be read: {what}") from None
 
 

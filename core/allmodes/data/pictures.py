@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -94,7 +94,6 @@ class Wanted:
 class Images(Source):
     """Images whose files a subclass knows. `settle` decides their look, and must come before they are read."""
 
-    slow: ClassVar[bool] = True
     dtype = torch.uint8
     look: Look
 
@@ -167,8 +166,10 @@ def opened(file: File, where: str) -> Image.Image:
     except Exception as error:  # Pillow raises many types for a damaged header
         raise _unreadable(where, error) from None
     if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
+        image.close()
         raise _too_large(where, f"has {_times(image.size)} px")
     if image.mode not in (*GREY, *COLOUR):
+        image.close()
         raise DataError(f"data: {where} has pixels of mode {image.mode}: convert it to 8 bits per channel")
     return image
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,8 +32,6 @@ class Dataset(Protocol):
 
 class Foreign(Source):
     """The items of a user's data set: x or (x, y), where x is a tensor, an array or a PIL image, y a whole number."""
-
-    slow: ClassVar[bool] = True
 
     def __init__(self, dataset: Dataset, name: str, low_high: Range | None, classes: int | None) -> None:
         self.dataset, self.name, self.range, self.classes = dataset, name, low_high, classes

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import psutil
 import torch
@@ -46,14 +46,12 @@ class Source:
         shape: Shape of one item.
         dtype: Of stored items: `torch.uint8` or `torch.float32`.
         labels: All labels (N,), where they are known without reading the items.
-        slow: Whether reading is worth worker processes.
     """
 
     name: str
     shape: Shape
     dtype: torch.dtype
     labels: Tensor | None = None
-    slow: ClassVar[bool] = False
 
     def __len__(self) -> int:
         """Number of items."""
@@ -86,7 +84,6 @@ class Part(Source):
         self.whole, self.positions = whole, positions
         self.name, self.shape, self.dtype = whole.name, whole.shape, whole.dtype
         self.labels = None if whole.labels is None else whole.labels[positions]
-        self.slow = whole.slow  # type: ignore[misc]
 
     def __len__(self) -> int:
         """Number of items."""

@@ -65,7 +65,10 @@ class StreamedData(FiniteData):
 
 
 class StreamLoader(Loader):
-    """Passes over streamed data. Workers start with the first batch; `close()`, or forgetting the loader, ends them."""
+    """Passes over streamed data. `close()`, or forgetting the loader, ends the workers.
+
+    The first batch is read without them: who takes one batch only, as metrics do, starts no processes.
+    """
 
     def __init__(self, data: StreamedData, batch_size: int, seed: int) -> None:
         self.data, self.served = data, 0
@@ -104,9 +107,10 @@ def _batches(data: StreamedData, epochs: Epochs, first: int) -> Generator[Batch]
     asked: deque[Tensor] = deque()
 
     def positions() -> Iterator[list[int]]:
-        for number in count(first):
+        for number in count(first + 1):
             asked.append(epochs.batch(number))
             yield asked[-1].tolist()
 
+    yield data.take(epochs.batch(first).to(data.device))
     for items in served(data.train, positions(), data.workers, pinned=data.device.type == "cuda"):
         yield data.batch(items, asked.popleft())

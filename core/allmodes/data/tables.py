@@ -6,6 +6,7 @@ import csv
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +19,8 @@ from allmodes.data.vectors import Table, vectors
 from allmodes.registry import did_you_mean
 
 DELIMITERS = ",;\t|"
+FIRST = 10
+"""Lines that show what separates cells."""
 LABEL = "label"
 """Column that holds the labels where none is named."""
 
@@ -101,7 +104,7 @@ class _Reading:
 
     def __init__(self, path: Path, form: Form, file: Any) -> None:
         self.path, self.form = path, form
-        delimiter = _delimiter(file.readline()) if form.delimiter == "auto" else form.delimiter
+        delimiter = _delimiter(list(islice(file, FIRST))) if form.delimiter == "auto" else form.delimiter
         file.seek(0)
         self.lines = csv.reader(file, delimiter=delimiter)
         self.records = self._records()
@@ -152,9 +155,8 @@ class _Reading:
 
     def _label(self, cell: str) -> str:
         if not cell.strip():
-            raise DataError(
-                f"data: {self._line()}, column {self.label!r} has no label: fill it in, or leave the row out"
-            )
+            where = f"{self._line()}, column {self.label!r}"
+            raise DataError(f"data: {where}: the label is missing: fill it in, or leave the row out")
         return cell.strip()
 
     def _line(self, number: int | None = None) -> str:
@@ -186,9 +188,14 @@ def _same(form: Form, train: Table) -> Form:
     return Form(train.columns, label, form.delimiter, form.header)
 
 
-def _delimiter(line: str) -> str:
-    """The one that gives the first line the most cells."""
-    return max(DELIMITERS, key=lambda delimiter: len(next(csv.reader([line], delimiter=delimiter), [])))
+def _delimiter(lines: Sequence[str]) -> str:
+    """The one that gives the first lines equally many cells, and the most."""
+
+    def score(delimiter: str) -> tuple[bool, int]:
+        cells = [len(record) for record in csv.reader(lines, delimiter=delimiter) if record] or [0]
+        return cells[0] > 1 and len(set(cells)) == 1, cells[0]
+
+    return max(DELIMITERS, key=score)
 
 
 def _is_number(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import signal
 import sys
+import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType
@@ -53,7 +54,21 @@ def served(source: Source, batches: Iterable[Sequence[int]], workers: int = 0, p
         # What cannot be pickled, such as a data set defined in a notebook, reaches a forked worker.
         multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
-    yield from map(_or_error, _Running(iter(loader)))
+    yield from map(_or_error, _Running(_started(loader)))
+
+
+def _started(loader: DataLoader[Any]) -> Iterator[Items | str]:
+    """Start the workers, and keep torch from raising a worker's death in the middle of whatever this process does then.
+
+    It is still raised, within seconds, where the next batch is waited for.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        return iter(loader)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 class _Running(Iterator[Items | str]):
@@ -70,7 +85,7 @@ class _Running(Iterator[Items | str]):
             raise StopIteration
         try:
             return next(self.items)
-        except RuntimeError as error:
+        except (RuntimeError, OSError, EOFError) as error:  # however the death of a worker shows first
             what = f"data: a worker process ended ({error})"
             raise DataError(f"{what}: set workers to fewer, or to 0 to read without") from error
 
