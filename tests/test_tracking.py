@@ -11,6 +11,7 @@ import pytest
 
 from allmodes.run import Outcome
 from allmodes.tracking import MlflowObserver, default_store
+from allmodes_schemas import TrainingConfig
 from tracked import FINISHED, files, logged, picture, runs_in
 
 
@@ -142,14 +143,19 @@ def test_seeds_of_different_processes_share_their_parent(store: str, client: Any
     assert parent.info.status == "FINISHED"
 
 
-def test_a_resumed_run_goes_on_where_it_was_logged(store: str, client: Any, tmp_path: Path) -> None:
+def test_a_resumed_run_goes_on_where_it_was_logged_though_its_settings_changed(
+    store: str, client: Any, tmp_path: Path, warnings: list[str]
+) -> None:
     (run,) = runs_in(tmp_path, 0)
     for iteration, outcome in ((1, replace(FINISHED, status="killed")), (2, FINISHED)):
-        observer = MlflowObserver(store)
+        longer = run.spec.model_copy(update={"training": TrainingConfig(iterations=1000 * iteration)})
+        run = replace(run, spec=longer)
+        observer = MlflowObserver(store, warnings.append)
         observer.allmodes_run_started(run)
         observer.allmodes_metrics_logged(run, iteration, {"train/generator": 1.0})
         observer.allmodes_run_finished(run, outcome)
         observer.close()
+    assert warnings == []
     parent, (child,) = logged(client)
     assert json.loads((run.folder / "mlflow.json").read_text()) == {
         "run_id": child.info.run_id,

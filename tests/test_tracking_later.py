@@ -273,7 +273,7 @@ time.sleep(60)
     folder = tmp_path / "seed-0"
     assert said == [f"{folder}: is being sent by another process"]
     with (folder / "tracking.jsonl").open("a") as file:
-        file.write('{"what": "metr')  # the disk holds half of what was written last
+        file.write('\0\0\n{"what": "metr')  # the disk holds half of what was written last
     assert sync([tmp_path], None, said.append, said.append) == 0
     parent, (killed,) = logged(client)
     assert (parent.info.status, killed.info.status) == ("KILLED", "KILLED")

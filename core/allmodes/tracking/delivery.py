@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allmodes.tracking import receipt
 from allmodes.tracking.receipt import Receipt
-from allmodes.tracking.spool import Event, Spool
+from allmodes.tracking.spool import Event, Spool, parse
 
 if TYPE_CHECKING:
     from allmodes.tracking.store import Store
@@ -45,7 +44,8 @@ class Delivery:
         self._check(store)
         while lines := self.spool.waiting():
             for events, size in _groups(lines):
-                self._tell(store, events)
+                if events:
+                    self._tell(store, events)
                 self.spool.arrived(size)
                 self._note()
                 yield len(events)
@@ -99,11 +99,17 @@ def _groups(lines: Sequence[bytes]) -> Iterator[tuple[list[Event], int]]:
     """Events that the store takes in one call, with their size in bytes: metrics together, others one by one."""
     events, size, numbers = list[Event](), 0, 0
     for line in lines:
-        event = json.loads(line)
-        more = max(1, len(event["values"])) if event["what"] == "metrics" else METRICS_PER_BATCH
-        if events and numbers + more > METRICS_PER_BATCH:
+        event = parse(line)
+        if events and numbers + _weight(event) > METRICS_PER_BATCH:
             yield events, size
             events, size, numbers = [], 0, 0
-        events, size, numbers = [*events, event], size + len(line), numbers + more
-    if events:
-        yield events, size
+        events += [event] if event else []
+        size, numbers = size + len(line), numbers + _weight(event)
+    yield events, size
+
+
+def _weight(event: Event | None) -> int:
+    """Number of metrics, all of a batch for anything else, none for a damaged line."""
+    if event is None:
+        return 0
+    return max(1, len(event["values"])) if event["what"] == "metrics" else METRICS_PER_BATCH

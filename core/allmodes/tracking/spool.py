@@ -15,6 +15,8 @@ NAME = "tracking.jsonl"
 CHUNK = 1 << 18  # bytes that are taken at once
 ROOM = 64 << 20  # bytes that wait in memory at most, while the disk refuses them
 
+FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+
 Event = Mapping[str, Any]
 
 
@@ -78,24 +80,28 @@ class Spool:
     def count(self) -> int:
         """Number of events that have not arrived."""
         with self._lock:
-            on_disk = os.pread(self._file, self._size, self._sent) if self._file is not None else b""
-            return on_disk.count(b"\n") + self._memory[max(0, self._sent - self._size) :].count(b"\n")
+            on_disk = self._stored(self._size - self._sent).count(b"\n")
+            return on_disk + self._memory[max(0, self._sent - self._size) :].count(b"\n")
 
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
             self.closed = True
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+            self._let_go()
 
     def _read(self) -> bytes:
         """From disk; a line longer than a chunk is taken whole."""
-        assert self._file is not None
         size = CHUNK
-        while b"\n" not in (chunk := os.pread(self._file, size, self._sent)) and len(chunk) == size:
+        while b"\n" not in (chunk := self._stored(size)) and len(chunk) == size:
             size *= 2
         return chunk
+
+    def _stored(self, size: int) -> bytes:
+        """The next bytes on disk; none of a file that somebody removed."""
+        with contextlib.suppress(OSError), self.path.open("rb") as file:
+            file.seek(self._sent)
+            return file.read(max(0, size))
+        return b""
 
     def _flush(self) -> None:
         """Move what waits in memory to disk, whole lines only."""
@@ -121,21 +127,21 @@ class Spool:
         if self.closed:
             return False
         try:
-            self._file = held = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            _hold(held)
-        except BlockingIOError:
-            self._let_go(held)
-            self.held = True
-        except OSError as error:
-            self._refused(error)
-        else:
+            self._file = os.open(self.path, FLAGS, 0o644)
+            _hold(self._file)
+            self._look_back(self._file)
             self.held = False
-            self._look_back(held)
+        except OSError as error:
+            self._let_go()
+            self.held = isinstance(error, BlockingIOError)
+            if not self.held:
+                self._refused(error)
         return self._file is not None
 
-    def _let_go(self, file: int) -> None:
-        os.close(file)
-        self._file = None
+    def _let_go(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def _look_back(self, file: int) -> None:
         """Learn from the file what was noted before."""
@@ -144,8 +150,8 @@ class Spool:
         os.ftruncate(file, self._size)  # a process that was killed may have left half a line
         del self._memory[: self._sent]  # what arrived before the file could be opened
         self._sent = min(self._arrived_before(), self._size)
-        for event in map(json.loads, whole[: self._size].splitlines()):
-            self.ended = event["what"] == "end"
+        for event in filter(None, map(parse, whole.splitlines())):
+            self.ended = self.ended if self._memory else event["what"] == "end"
             for key in _keys(event):
                 self._known[key] = max(event["step"], self._known.get(key, -1))
 
@@ -177,8 +183,16 @@ class Spool:
 
 def events(path: Path) -> Iterator[Event]:
     """The whole events of a spool, without holding it."""
-    whole = path.read_bytes()
-    yield from map(json.loads, whole[: whole.rfind(b"\n") + 1].splitlines())
+    yield from filter(None, map(parse, path.read_bytes().splitlines()))
+
+
+def parse(line: bytes) -> Event | None:
+    """The event of a line; None for one that is not whole, or that a loss of power damaged."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "what" in event else None
 
 
 def _keys(event: Event) -> list[str]:
@@ -201,7 +215,11 @@ def _unknown(event: Event, known: Mapping[str, int]) -> Event | None:
 
 def _hold(file: int) -> None:
     """Lock an open file until it is closed or the process ends; BlockingIOError if another process has it."""
-    with contextlib.suppress(ImportError):  # Windows: whoever syncs there must wait for training to end
+    try:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except (ImportError, OSError):  # Windows, some network file systems: whoever syncs must wait for training to end
+        return

@@ -110,7 +110,9 @@ class Store:
         self._tell_settings(receipt.run_id, event, event["params"], folder)
 
     def _tell_settings(self, run_id: str, event: Event, params: Mapping[str, str], folder: Path) -> None:
-        for batch in _batches([Param(*item) for item in params.items()], PARAMS_PER_BATCH):
+        known = self.client.get_run(run_id).data.params  # a run may go on with other settings; MLflow refuses a change
+        new = [Param(name, value) for name, value in params.items() if name not in known]
+        for batch in _batches(new, PARAMS_PER_BATCH):
             self.client.log_batch(run_id, params=batch)
         context = InputTag("mlflow.data.context", "training")
         self.client.log_inputs(run_id, [DatasetInput(Dataset(**event["data"]), [context])])
