@@ -1,6 +1,7 @@
 """The same on a CUDA device: skipped where there is none."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -38,3 +39,17 @@ def test_the_same_noise_gives_the_same_update_on_cuda_as_on_the_cpu() -> None:
         updated.append([p.detach().cpu() for p in composition.modules["generator"].parameters()])
     for on_cpu, on_cuda in zip(*updated, strict=True):
         torch.testing.assert_close(on_cpu, on_cuda, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("memory", ["resident", "stream"])
+def test_batches_on_cuda_are_those_on_the_cpu(memory: Any) -> None:
+    from allmodes import from_dataset
+
+    images = list(torch.randint(256, (40, 3, 8, 8), dtype=torch.uint8))
+    data = from_dataset(images, memory=memory, workers=1)
+    here, there = data.loader(8, seed=0), data.to("cuda").loader(8, seed=0)
+    for _ in range(10):
+        on_cpu, on_cuda = next(here), next(there)
+        assert on_cuda.x.device.type == "cuda"
+        assert torch.equal(on_cpu.index, on_cuda.index.cpu())
+        torch.testing.assert_close(on_cpu.x, on_cuda.x.cpu(), rtol=0, atol=1e-6)

@@ -81,7 +81,7 @@ def test_kinds_are_sorted_within_each_slot(environment: Environment) -> None:
     registry = installed()
     everything = [(word, kind.name) for word, kind in registry.all_kinds()]
     words = list(dict.fromkeys(word for word, _ in everything))
-    assert words == ["prior", "auxiliary", "loss", "data", "network", "metric"]
+    assert words == ["prior", "auxiliary", "loss", "data", "network", "features", "metric"]
     for word in words:
         kinds = [name for slot, name in everything if slot == word]
         assert kinds == sorted(kinds)

@@ -30,7 +30,7 @@ from allmodes_schemas import (
 
 if TYPE_CHECKING:
     from allmodes.contracts import Auxiliary, Dropout, Fitting, Latent, Loss, LossTerm, Network, Prior
-    from allmodes.data import Data, DataError, MixtureData, TensorData
+    from allmodes.data import Data, DataError, MixtureData, TensorData, from_dataset
     from allmodes.experiment import Experiment
     from allmodes.losses import Game
     from allmodes.metrics import Evaluation, Metric
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "allmodes.contracts": ("Auxiliary", "Dropout", "Fitting", "Latent", "Loss", "LossTerm", "Network", "Prior"),
-    "allmodes.data": ("Data", "DataError", "MixtureData", "TensorData"),
+    "allmodes.data": ("Data", "DataError", "MixtureData", "TensorData", "from_dataset"),
     "allmodes.experiment": ("Experiment",),
     "allmodes.losses": ("Game",),
     "allmodes.metrics": ("Evaluation", "Metric"),
@@ -110,6 +110,7 @@ __all__ = [
     "Step",
     "TensorData",
     "TurnConfig",
+    "from_dataset",
     "hookimpl",
     "installed",
     "load_run",

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from allmodes.hookspecs import hookimpl
-from allmodes.kinds import data, losses, metrics, networks, priors
-from allmodes_schemas import DatasetConfig, LossTermConfig, MetricConfig, NetworkConfig, PriorConfig
+from allmodes.kinds import data, features, files, losses, metrics, networks, priors, stacked
+from allmodes_schemas import DatasetConfig, FeatureConfig, LossTermConfig, MetricConfig, NetworkConfig, PriorConfig
 
 
 @hookimpl
@@ -24,8 +24,8 @@ def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
 
 @hookimpl
 def allmodes_datasets() -> Iterable[type[DatasetConfig]]:
-    """Mixtures with known modes, digits, torchvision's sets."""
-    return data.KINDS
+    """Mixtures with known modes, digits, torchvision's sets, Stacked MNIST, the user's own files."""
+    return (*data.KINDS, *stacked.DATA, *files.KINDS)
 
 
 @hookimpl
@@ -35,9 +35,15 @@ def allmodes_networks() -> Iterable[type[NetworkConfig]]:
 
 
 @hookimpl
+def allmodes_features() -> Iterable[type[FeatureConfig]]:
+    """Pixels, random convolutions, torchvision's networks, a classifier."""
+    return features.KINDS
+
+
+@hookimpl
 def allmodes_metrics() -> Iterable[type[MetricConfig]]:
-    """Modes, Wasserstein distance, classes."""
-    return metrics.KINDS
+    """Modes, classes, distances of points and of features, diversity, inversion, clustering."""
+    return (*metrics.KINDS, *stacked.METRICS)
 
 
 @hookimpl

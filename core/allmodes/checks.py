@@ -7,7 +7,7 @@ from itertools import chain
 
 from allmodes.players import players_of, turns_of
 from allmodes.registry import did_you_mean
-from allmodes_schemas import DiscriminatorOptions, KindConfig, Need, PlayerConfig, Problem, Shape, Spec
+from allmodes_schemas import DiscriminatorOptions, FeatureConfig, KindConfig, Need, PlayerConfig, Problem, Shape, Spec
 
 PARTS = ("generator", "discriminator", "prior")
 """Modules that every spec has."""
@@ -23,9 +23,10 @@ def problems_of(spec: Spec) -> list[Problem]:
             _needs(spec),
             _names(spec),
             _discriminator(spec),
-            _shapes(spec),
+            misfits(spec, spec.data.shape()),
             _players(spec, players),
             *(term.check(spec) for term in spec.losses),
+            *(metric.check(spec) for metric in spec.evaluation.metrics),
         )
     )
 
@@ -40,7 +41,7 @@ def _games(spec: Spec) -> Iterator[Problem]:
 
 def _twice(spec: Spec) -> Iterator[Problem]:
     """Seeds and metrics are looked up by their name in what a run writes."""
-    metrics = [metric.kind for metric in spec.evaluation.metrics]
+    metrics = [metric.title() for metric in spec.evaluation.metrics]
     for where, values in ((("seeds",), spec.seeds), (("evaluation", "metrics"), metrics)):
         yield from (
             Problem((*where, i), f"{value} is there already: name it once")
@@ -49,14 +50,26 @@ def _twice(spec: Spec) -> Iterator[Problem]:
         )
 
 
-def _needs(spec: Spec) -> Iterator[Problem]:
-    asking: list[tuple[tuple[str | int, ...], KindConfig, tuple[Need, ...]]] = [
+def _asking(spec: Spec) -> list[tuple[tuple[str | int, ...], KindConfig, tuple[Need, ...]]]:
+    """Who needs what."""
+    return [
         (("prior",), spec.prior, spec.prior.needs),
         *((("losses", i), term, term.needs) for i, term in enumerate(spec.losses)),
         *((("evaluation", "metrics", i), metric, metric.needs) for i, metric in enumerate(spec.evaluation.metrics)),
+        *_features_needs(spec),
     ]
-    for where, component, needs in asking:
+
+
+def _needs(spec: Spec) -> Iterator[Problem]:
+    for where, component, needs in _asking(spec):
         yield from (Problem(where, what) for need in needs if (what := _missing(spec, component, need)))
+
+
+def _features_needs(spec: Spec) -> Iterator[tuple[tuple[str | int, ...], KindConfig, tuple[Need, ...]]]:
+    for i, metric in enumerate(spec.evaluation.metrics):
+        for name in type(metric).model_fields:
+            if isinstance(features := getattr(metric, name), FeatureConfig):
+                yield ("evaluation", "metrics", i, name), features, features.needs
 
 
 def _missing(spec: Spec, component: KindConfig, need: Need) -> str:
@@ -68,7 +81,7 @@ def _missing(spec: Spec, component: KindConfig, need: Need) -> str:
         case "part" if need.what not in spec.prior.parts():
             return f"{asks} a latent part {need.what!r}, which prior {spec.prior.kind} does not have{_add(need)}"
         case "labels" if spec.data.classes() is None and spec.data.shape() is not None:
-            return f"{asks} labels, which data {spec.data.kind} does not have{_remedy(need)}"
+            return _no_labels(spec, component, need)
         case "truth" if not spec.data.known_modes():
             return f"{asks} data whose modes are known, which {spec.data.kind} is not{_remedy(need)}"
         case "joint" if not _options(spec).joint:
@@ -141,8 +154,23 @@ def _misjoined(spec: Spec, name: str) -> Iterator[str]:
         yield f"{joint} maps data to {auxiliary.gives}, not to code: join one that does"
 
 
-def _shapes(spec: Spec) -> Iterator[Problem]:
-    shape = spec.data.shape()
+def problems_of_loaded(spec: Spec, shape: Shape, classes: int | None) -> list[Problem]:
+    """What only the data themselves could tell: that their shape suits no network, or that they have no labels."""
+    unlabelled = (p for p in _unlabelled(spec) if classes is None)
+    return [*unlabelled, *misfits(spec, shape)]
+
+
+def _unlabelled(spec: Spec) -> Iterator[Problem]:
+    for where, component, needs in _asking(spec):
+        yield from (Problem(where, _no_labels(spec, component, need)) for need in needs if need.slot == "labels")
+
+
+def _no_labels(spec: Spec, component: KindConfig, need: Need) -> str:
+    return f"{component.kind} needs labels, which data {spec.data.kind} does not have{_remedy(need)}"
+
+
+def misfits(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
+    """Networks that cannot take or give items of that shape; none where it is not known yet."""
     if shape is None:
         return
     code = spec.prior.parts().get("code") or 1

@@ -17,6 +17,7 @@ import allmodes
 from allmodes import logs, specs, terminal
 from allmodes.registry import PluginError, installed
 from allmodes.specs import SpecError
+from allmodes_schemas import Spec
 
 if TYPE_CHECKING:
     from allmodes.results import Results
@@ -49,12 +50,15 @@ def run(
     seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: the spec's")] = None,
     folder: Annotated[Path, Parameter(name=("--out", "-o"), help="where runs are written")] = Path("runs"),
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
+    skip_unreadable: Annotated[bool, Parameter(negative=(), help="leave out images that cannot be read")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
     """Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves."""
     registry = installed()
     checked = specs.load(spec, registry, overrides or ())
+    if skip_unreadable:
+        checked = specs.load(spec, registry, [*(overrides or ()), _skipping(checked)])
     chosen = checked.seeds if seeds is None else parse_seeds(seeds)
 
     from allmodes.experiment import Experiment
@@ -188,6 +192,21 @@ def evaluate(
 
 
 @app.command
+def sync(
+    folders: Annotated[list[Path] | None, Parameter(help="folders of runs, or that hold runs; default: runs")] = None,
+    *,
+    store: Annotated[str | None, Parameter(help="another store, which gets all; default: each run's own")] = None,
+) -> int:
+    """Send to MLflow what could not be sent while runs trained."""
+    from allmodes import tracking
+
+    def say(line: str) -> None:
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return tracking.sync(folders or [Path("runs")], store, say, fail)
+
+
+@app.command
 def ui(
     *,
     store: Annotated[str | None, Parameter(help="tracking URI; default: MLFLOW_TRACKING_URI or ./mlflow.db")] = None,
@@ -279,6 +298,13 @@ def _end(results: Results, tracked: bool, as_json: bool) -> int:
     if not as_json:
         _report(results, tracked)
     return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)
+
+
+def _skipping(spec: Spec) -> str:
+    """The override of `--skip-unreadable`."""
+    if "skip_unreadable" not in type(spec.data).model_fields:
+        raise SpecError(f"--skip-unreadable: data {spec.data.kind} reads no images one by one: leave it out")
+    return "data.skip_unreadable=true"
 
 
 def _report(results: Results, tracked: bool) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from allmodes import checks
 from allmodes.composition import Composition, Player, Term
 from allmodes.contracts import Discriminator, Fitting, Prior
 from allmodes.data import Data
@@ -30,8 +31,9 @@ def stream(seed: int, name: str, device: str | torch.device = "cpu") -> torch.Ge
 def compose(spec: Spec, data: Data, seed: int) -> Composition:
     """Build everything that a spec names, on the CPU, from the seed.
 
-    Raises CompositionError where a shape that the fit decided does not suit a network.
+    Raises CompositionError where the data lack labels, or a shape that they or the fit decided does not suit a network.
     """
+    check_data(spec, data)
     noise = Noise(stream(seed, "fit"))
     with seeded_weights(seed):
         prior = spec.prior.build()
@@ -49,6 +51,15 @@ def compose(spec: Spec, data: Data, seed: int) -> Composition:
         frozenset(name for name, auxiliary in spec.auxiliaries.items() if auxiliary.sees == "features"),
         torch.bfloat16 if spec.training.precision == "bfloat16" else None,
     )
+
+
+def check_data(spec: Spec, data: Data) -> None:
+    """Refuse data that turn out, now that they are loaded, not to suit the spec; a line for each thing that is wrong.
+
+    Raises CompositionError.
+    """
+    if problems := checks.problems_of_loaded(spec, data.shape, data.classes):
+        raise CompositionError("\n".join(f"{'.'.join(map(str, p.where))}: {p.what}" for p in problems))
 
 
 @contextmanager

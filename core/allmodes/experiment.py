@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from allmodes import figures, resuming, specs
-from allmodes.compose import CompositionError
-from allmodes.data import Data
+from allmodes.compose import CompositionError, check_data
+from allmodes.data import Data, from_dataset
 from allmodes.journal import Journal, replace_text, write_json
+from allmodes.kinds.files import PythonConfig
 from allmodes.lock import alone
-from allmodes.metrics import Metric, floors
+from allmodes.metrics import Metric, built, floors
 from allmodes.registry import Registry, did_you_mean, installed
 from allmodes.results import Results, load_results
 from allmodes.run import Outcome, Run
@@ -57,7 +58,7 @@ class Experiment:
     """A checked spec and where its runs go.
 
     `track` logs to MLflow; `observers` are objects with hook implementations, by name; `resumed` is the folder of an
-    experiment that goes on.
+    experiment that goes on; `given` are data that came from Python, and not from the spec.
     """
 
     spec: Spec
@@ -67,30 +68,37 @@ class Experiment:
     observers: Mapping[str, object] = field(default_factory=dict)
     warn: Warn = _warn
     resumed: Path | None = None
+    given: Data | None = None
 
     @classmethod
     def from_recipe(cls, name: str, overrides: Iterable[str] = (), **options: Any) -> Experiment:
         """An experiment from a recipe, a file or a finished run, with overrides such as `training.iterations=2000`.
 
+        `data` may be any map-style `torch.utils.data.Dataset`, or an `allmodes.Data`, in the place of the spec's.
+
         Raises SpecError with a line for each thing that is wrong.
         """
-        registry = options.pop("registry", None) or installed()
-        return cls(specs.load(name, registry, overrides), registry, **options)
+        registry, given = options.pop("registry", None) or installed(), _given(options.pop("data", None))
+        if given is not None:
+            overrides = [*overrides, f"data={PythonConfig.of(given).model_dump_json()}"]
+        return cls(specs.load(name, registry, overrides), registry, given=given, **options)
 
     from_file = from_recipe
 
     @classmethod
     def from_spec(cls, values: Mapping[str, Any], **options: Any) -> Experiment:
-        """An experiment from a mapping, whose values may be config objects."""
-        registry = options.pop("registry", None) or installed()
-        return cls(specs.parse(values, registry), registry, **options)
+        """An experiment from a mapping, whose values may be config objects; `data` as for `from_recipe`."""
+        registry, given = options.pop("registry", None) or installed(), _given(options.pop("data", None))
+        if given is not None:
+            values = {**values, "data": PythonConfig.of(given)}
+        return cls(specs.parse(values, registry), registry, given=given, **options)
 
     @classmethod
     def resume(cls, run: str | Path, overrides: Iterable[str] = (), **options: Any) -> Experiment:
         """An experiment that goes on in its folder (or in that of one of its seeds) where it was interrupted.
 
         Overrides may train longer (`training.iterations=20000`) or evaluate otherwise. It is tracked if it was before,
-        unless `track` says otherwise.
+        unless `track` says otherwise. `data` that came from Python have to be given again.
 
         Raises:
             SpecError: The folder holds no run, an override would make it another one, or nothing is left to do.
@@ -98,7 +106,8 @@ class Experiment:
         registry = options.pop("registry", None) or installed()
         folder, spec = resuming.prepare(Path(run), registry, list(overrides))
         options["track"] = resuming.tracked(folder) if options.get("track") is None else options["track"]
-        return cls(spec, registry, folder.parent, resumed=folder, **options)
+        given = _given(options.pop("data", None))
+        return cls(spec, registry, folder.parent, resumed=folder, given=given, **options)
 
     @cached_property
     def device(self) -> str:
@@ -113,14 +122,18 @@ class Experiment:
 
     @cached_property
     def data(self) -> Data:
-        """The data on the device."""
-        data: Data = self.spec.data.build()
+        """The data on the device.
+
+        Raises DataError where they cannot be read, CompositionError where they turn out not to suit the spec.
+        """
+        data: Data = self.spec.data.build() if self.given is None else self.given
+        check_data(self.spec, data)
         return data.to(self.device)
 
     @cached_property
     def metrics(self) -> Mapping[str, Metric]:
-        """The metrics by kind."""
-        metrics: Mapping[str, Metric] = {config.kind: config.build() for config in self.spec.evaluation.metrics}
+        """The metrics by title."""
+        metrics: Mapping[str, Metric] = built(self.spec.evaluation.metrics)
         _check_best(self.spec.training.checkpoints.best, metrics)
         return metrics
 
@@ -136,11 +149,16 @@ class Experiment:
         Ctrl-C finishes the turn, saves a checkpoint and the model, and ends with the status `killed`.
         """
         seeds = tuple(self.spec.seeds if seeds is None else seeds)
-        _ = self.data, self.metrics  # what is missing is said before a folder is made
+        self.prepare()
         folder = self.resumed or self._new_folder(seeds)
         with self.observed():
             outcomes = self._train(seeds, folder)
         return Results(self.spec, folder, outcomes)
+
+    def prepare(self) -> None:
+        """Load the data and what metrics need: what is missing is said before a folder is made."""
+        for metric in self.metrics.values():
+            metric.prepare(self.data)
 
     @contextmanager
     def observed(self) -> Iterator[None]:
@@ -216,6 +234,7 @@ class Experiment:
             device=self.device,
             plugins=self.registry.versions(kinds_in(mine)),
             data=self._description(),
+            rerunnable=self.given is None,
         )
 
     def _prepare(self, run: Run) -> None:
@@ -236,6 +255,10 @@ class Experiment:
             "items": data.items,
             "shape": list(data.shape),
         }
+
+
+def _given(data: Any) -> Data | None:
+    return from_dataset(data) if data is not None and not isinstance(data, Data) else data
 
 
 _FACTS = ("seed", "experiment", "device", "plugins", "data", "rerunnable")

@@ -44,6 +44,7 @@ def remeasure_all(
     if not folders:
         raise SpecError(f"{run}: no run to measure there: give the folder that `allmodes run` printed")
     experiment = Experiment(resuming.changed(run, registry, overrides), registry, track=track, warn=warn)
+    experiment.prepare()
     with experiment.observed():
         return [remeasure(experiment, folder, checkpoint) for folder in folders]
 

@@ -71,7 +71,7 @@ def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
             first.setdefault(loss.partition("/")[0], value)
     if first:
         shown["losses"] = "  ".join(f"{player[0].upper()} {value:.2g}" for player, value in first.items())
-    for name, unit in (("eval/modes", "modes"), ("eval/classes", "classes")):
+    for name, unit in (("eval/modes", "modes"), ("eval/stacked_modes", "modes"), ("eval/classes", "classes")):
         if name in metrics:
             shown["modes"] = f"[bold]{metrics[name]:.0f} {unit}[/]"
     return shown

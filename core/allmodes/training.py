@@ -28,6 +28,10 @@ RECENT = 0.3
 """Share of a run, at its end, over which `recent` averages are taken."""
 
 
+COUNTED = ("modes", "stacked_modes", "classes")
+"""Metrics that count what a model has captured; the first of them that a spec measures is watched."""
+
+
 class DivergenceError(RuntimeError):
     """A loss or a weight is no longer a finite number."""
 
@@ -82,6 +86,7 @@ class SeedRun:
             if not isinstance(problem, DivergenceError | CollapseError | KeyboardInterrupt):
                 raise
         finally:
+            self.loop.loader.close()
             outcome = self._finish(status, error, floors if status == "finished" else dict)
         return outcome
 
@@ -142,7 +147,7 @@ class SeedRun:
 
     def _watch(self) -> None:
         """Say when the model has lost half of what it had: once for each fall."""
-        counts = [r.get("modes", r.get("classes", math.nan)) for _, r in self.evaluations]
+        counts = [next((r[key] for key in COUNTED if key in r), math.nan) for _, r in self.evaluations]
         most, action = max(counts[:-1], default=math.nan), self.run.spec.evaluation.collapse
         before, self.collapsed = self.collapsed, most > 1 and counts[-1] <= most / 2
         if not self.collapsed or action == "ignore":

@@ -19,12 +19,12 @@ class Units:
     columns: tuple[str, ...] = ()
 
     def standardise(self, x: Tensor) -> Tensor:
-        """From the user's units (N, F) to zero mean and unit variance."""
-        return (x - self._row(self.mean, x)) / self._row(self.std, x)
+        """From the user's units (N, F) to zero mean and unit variance, computed in double precision."""
+        return ((x.double() - self._row(self.mean, x)) / self._row(self.std, x)).to(x.dtype)
 
     def restore(self, x: Tensor) -> Tensor:
-        """From what the generator makes (N, F) to the user's units."""
-        return x * self._row(self.std, x) + self._row(self.mean, x)
+        """From what the generator makes (N, F) to the user's units, computed in double precision."""
+        return (x.double() * self._row(self.std, x) + self._row(self.mean, x)).to(x.dtype)
 
     def page(self) -> dict[str, Any]:
         """As plain values for JSON."""
@@ -37,4 +37,4 @@ class Units:
 
     @staticmethod
     def _row(values: tuple[float, ...], like: Tensor) -> Tensor:
-        return torch.tensor(values, dtype=like.dtype, device=like.device)
+        return torch.tensor(values, dtype=torch.float64, device=like.device)

@@ -144,6 +144,12 @@ class LossTermConfig(KindConfig):
 class FeatureConfig(KindConfig):
     """A feature space. `build(data)` returns a module from items (B, *shape) to (B, F) features."""
 
+    needs: ClassVar[tuple[Need, ...]] = ()
+
+    def title(self) -> str:
+        """What the keys of metrics on these features end with: `fid_classifier`."""
+        return self.kind.replace(".", "_")
+
     def build(self, data: Any) -> Any:
         """The features of an `allmodes.data.Data`, on the CPU and in evaluation mode (imports torch)."""
         raise NotImplementedError(f"{type(self).__name__} does not define build()")
@@ -153,6 +159,14 @@ class MetricConfig(KindConfig):
     """A number about a trained model. `build()` returns an `allmodes.metrics.Metric`."""
 
     needs: ClassVar[tuple[Need, ...]] = ()
+
+    def title(self) -> str:
+        """What tells this metric from others of a spec; two of one title would write the same keys."""
+        return self.kind
+
+    def check(self, spec: "Spec") -> Iterable[Problem]:
+        """What else is wrong with a spec from this metric's point of view (torch-free)."""
+        return ()
 
     def build(self) -> Any:
         """The metric (imports torch)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import product
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -239,6 +239,8 @@ class DigitsConfig(DatasetConfig):
 
 class TorchvisionConfig(DatasetConfig):
     """An image set that torchvision knows by name, in [-1, 1]; its own test split is held out."""
+
+    free: ClassVar[frozenset[str]] = frozenset({"root", "download"})
 
     kind: Literal["torchvision"] = "torchvision"
     dataset: Literal["MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "SVHN"]

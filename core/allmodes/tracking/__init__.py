@@ -1,7 +1,9 @@
-"""Tracking with MLflow: one observer of runs, and MLflow's UI."""
+"""Tracking with MLflow: one observer of runs, what is sent later, and MLflow's UI."""
 
 from allmodes.tracking.address import default_store
+from allmodes.tracking.fetching import download
 from allmodes.tracking.observer import MlflowObserver
 from allmodes.tracking.server import TrackingError, ui
+from allmodes.tracking.sync import sync
 
-__all__ = ["MlflowObserver", "TrackingError", "default_store", "ui"]
+__all__ = ["MlflowObserver", "TrackingError", "default_store", "download", "sync", "ui"]

@@ -9,8 +9,9 @@ from pathlib import Path
 ENVIRONMENT = {
     # Training at home or in a closed network should call nobody.
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # MLflow's own defaults keep trying a dead server for four minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    # MLflow's own defaults keep trying a dead server for four minutes; we try again ourselves. One retry is for the
+    # connection that a server closed while it was idle.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     # Standard output belongs to the run's own results.
@@ -22,6 +23,12 @@ ENVIRONMENT = {
 def default_store() -> str:
     """`MLFLOW_TRACKING_URI` if set, else a SQLite file `mlflow.db` in the working folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(Path.cwd() / 'mlflow.db').as_posix()}"
+
+
+def absolute(store: str) -> str:
+    """The address, good from any working folder."""
+    file, options = sqlite_file(store), store.partition("?")[1:]
+    return f"sqlite:///{file.as_posix()}{''.join(options)}" if file else store
 
 
 def shown(text: str) -> str:

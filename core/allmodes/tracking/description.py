@@ -8,6 +8,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,6 +58,20 @@ def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
 def key(name: str) -> str:
     """The name with what MLflow refuses replaced: odd characters (a colon on Windows), and anything like `../x`."""
     return posixpath.normpath(re.sub(r"[^/\w.\- ]", "_", name)).lstrip("./")[:KEY] or "_"
+
+
+def about(run: Run) -> str:
+    """What was run, in a few lines of Markdown."""
+    spec = run.spec
+    losses = ", ".join(f"`{term.kind}`" for term in spec.losses)
+    made = f"Data `{spec.data.kind}`, prior `{spec.prior.kind}`, losses {losses}."
+    return f"{spec.description}\n\n{made}".strip()
+
+
+def requirements(run: Run) -> list[str]:
+    """What must be installed to load the trained model."""
+    ours = {**run.plugins, **{name: version(name) for name in ("torch", "safetensors")}}
+    return [f"{name}=={number}" for name, number in ours.items()]
 
 
 def dataset(run: Run) -> dict[str, str]:

@@ -1,148 +1,173 @@
-"""A store, told in MLflow's words what happened: the only module that imports mlflow; used by the writer's thread."""
+"""A store, told in MLflow's words what happened; with `flavor` the only module that imports mlflow.
+
+Every call may be repeated: what the store knows already stays as it is.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
-import os
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
 
-from allmodes.tracking import description
+from allmodes.tracking import description, flavor, pictures, summary
 from allmodes.tracking.address import artifacts, shown, sqlite_file
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from allmodes.run import Outcome, Run
+from allmodes.tracking.database import alone_in, check_writable
+from allmodes.tracking.receipt import Receipt
+from allmodes.tracking.spool import Event
 
 T = TypeVar("T")
 
-SQLITE_WAIT = 20.0  # s for another process that writes to the SQLite store, as long as MLflow itself waits
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100  # MLflow's own limits
+NOTE = "mlflow.note.content"
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI asks, and opens a page for chat traces
 CHATTY = ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.connectionpool")
 
 
-@dataclass(frozen=True)
-class Ids:
-    """Where a run lives in MLflow; stored beside the run so that resuming can continue it."""
-
-    run_id: str
-    parent_run_id: str
-    tracking_uri: str
-    experiment_id: str
-
-
 class Store:
-    """A connection, and the runs that are being logged through it."""
+    """A connection to a store."""
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._ids: dict[Path, Ids] = {}
-        self._waiting: dict[str, list[Metric]] = {}
         self.client = connect(address)
 
-    def start(self, run: Run, timestamp: int) -> None:
-        """Open a run, or go on with the one that its folder was logged to."""
-        ids = self._ids[run.folder] = self._continued(run) or self._created(run, timestamp)
-        (run.folder / "mlflow.json").write_text(json.dumps(vars(ids), indent=2) + "\n")
-
-    def log(self, run: Run, iteration: int, metrics: Mapping[str, float], timestamp: int) -> None:
-        """Note metrics for the next `flush`."""
-        self._note(self._ids[run.folder].run_id, iteration, metrics, timestamp)
-
-    def flush(self) -> None:
-        """Send the metrics that were noted."""
-        for run_id, metrics in self._waiting.items():
-            for batch in _batches(metrics, METRICS_PER_BATCH):
-                self.client.log_batch(run_id, metrics=batch)
-        self._waiting.clear()
-
-    def draw(self, run: Run, iteration: int, image: Image, timestamp: int) -> None:
-        """Send a picture of samples."""
-        run_id = self._ids[run.folder].run_id
-        self.client.log_image(run_id, image, key="samples", step=iteration, timestamp=timestamp)
-
-    def end(self, run: Run, outcome: Outcome, timestamp: int) -> None:
-        """Send results and model, end the run, and bring that of the experiment up to date."""
-        ids = self._ids.pop(run.folder)
-        last = {f"final/{name}": value for name, value in outcome.results.items()}
-        last |= {f"floor/{name}": value for name, value in outcome.floors.items()}
-        self._note(ids.run_id, outcome.iteration, last, timestamp)
-        for path in (run.folder / "model", run.folder / "results.json"):
-            self._upload(ids.run_id, path)
-        if outcome.error is not None:
-            self.client.set_tag(ids.run_id, "allmodes.error", outcome.error[: description.TAG])
-        self.flush()
-        self.client.set_terminated(ids.run_id, outcome.status.upper(), timestamp)
-        self._summarise(run, ids, timestamp)
-
-    def _continued(self, run: Run) -> Ids | None:
-        """The run that this folder was logged to before, set running again, if this store has it."""
+    def has(self, receipt: Receipt) -> bool:
+        """Whether the run is there and not deleted."""
         try:
-            ids = Ids(**json.loads((run.folder / "mlflow.json").read_text()))
-            if ids.tracking_uri != shown(self._address):
-                return None
-            for run_id in (ids.run_id, ids.parent_run_id):
-                self.client.update_run(run_id, status="RUNNING")
-        except (OSError, ValueError, TypeError, MlflowException):
-            return None
-        return ids
+            return str(self.client.get_run(receipt.run_id).info.lifecycle_stage) == "active"
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
 
-    def _created(self, run: Run, timestamp: int) -> Ids:
-        experiment = _experiment(self.client, self._address)
-        parent = self._parent(run, experiment, timestamp)
-        tags = {"allmodes.kind": "seed", "allmodes.seed": str(run.seed), "mlflow.parentRunId": parent}
-        child = self._create(run, experiment, f"seed-{run.seed}", tags, timestamp)
-        return Ids(child, parent, shown(self._address), experiment)
+    def start(self, event: Event, folder: Path, receipt: Receipt | None) -> Receipt:
+        """Open a run and, for the first seed, its experiment's; or set the run of the receipt running again."""
+        with alone_in(folder.parent):
+            receipt = receipt or self._opened(event)
+        for run_id in (receipt.run_id, receipt.parent_run_id):
+            self.client.update_run(run_id, status="RUNNING")
+        self._describe(receipt, event, folder)
+        return receipt
 
-    def _parent(self, run: Run, experiment: str, timestamp: int) -> str:
-        """The experiment's run: another seed, perhaps of another process, may have opened it."""
-        mine = f"tags.`allmodes.kind` = 'experiment' and tags.`allmodes.experiment` = '{run.experiment}'"
-        for found in self.client.search_runs([experiment], mine, max_results=1):
-            return str(found.info.run_id)
-        seeds = ", ".join(str(seed) for seed in run.spec.seeds)[: description.TAG]
-        tags = {"allmodes.kind": "experiment", "allmodes.seeds": seeds}
-        return self._create(run, experiment, run.spec.name, tags, timestamp)
+    def log(self, receipt: Receipt, events: Sequence[Event]) -> None:
+        """Send numbers of several iterations."""
+        self._log(receipt.run_id, [m for e in events for m in _metrics(e["values"], e["step"], e["time"])])
 
-    def _create(self, run: Run, experiment: str, name: str, tags: Mapping[str, str], timestamp: int) -> str:
-        tags = {**description.tags(run), **tags}
-        run_id = str(self.client.create_run(experiment, timestamp, tags, name).info.run_id)
-        for params in _batches([Param(*item) for item in description.params(run).items()], PARAMS_PER_BATCH):
-            self.client.log_batch(run_id, params=params)
+    def draw(self, receipt: Receipt, event: Event, path: Path) -> None:
+        """Send a picture. Raises DamagedError where it cannot be read."""
+        with pictures.named(event, receipt.run_id, path) as folder:
+            self.client.log_artifacts(receipt.run_id, str(folder), "images")
+        self.client.set_tag(receipt.run_id, "mlflow.loggedImages", "True")
+
+    def end(self, receipt: Receipt, event: Event, folder: Path) -> None:
+        """Send results and model, end the run, and bring that of the experiment up to date."""
+        final = summary.final(event)
+        self._log(receipt.run_id, _metrics(final, event["step"], event["time"]))
+        self._save_model(receipt, event, folder)
+        self._upload(receipt.run_id, folder / "results.json")
+        self._note(receipt.run_id, final)
+        self.client.set_tag(receipt.run_id, "allmodes.error", (event["error"] or "")[: description.TAG])
+        self.client.set_terminated(receipt.run_id, event["status"], event["time"])
+        self._summarise(receipt, event)
+
+    def _opened(self, event: Event) -> Receipt:
+        """Find or create the runs of an experiment and of its seed: a process that died may have opened them."""
+        experiment = _experiment(self.client, self._address, event["mlflow_experiment"])
+        known = self._runs(experiment, event["experiment"])
+        parents = {run.data.tags.get("mlflow.parentRunId") for run in known}
+        parent = self._only((run for run in known if _is_parent(run)), parents)
+        if parent is None:
+            parent = self._create(experiment, event, event["name"], {"allmodes.kind": "experiment"})
+        tags = {"allmodes.kind": "seed", "allmodes.seed": str(event["seed"]), "mlflow.parentRunId": parent}
+        mine = (run for run in known if run.data.tags.get("allmodes.seed") == tags["allmodes.seed"])
+        child = self._only(mine) or self._create(experiment, event, f"seed-{event['seed']}", tags)
+        return Receipt(child, parent, shown(self._address), experiment)
+
+    def _only(self, found: Iterable[Logged], kept: Iterable[str | None] = ()) -> str | None:
+        """The run to go on with, one that is in use before others; the rest are deleted.
+
+        A server that hung creates a run when it wakes, although we had given up and asked again.
+        """
+        runs = sorted(found, key=lambda run: (run.info.run_id not in kept, run.info.start_time, run.info.run_id))
+        for twin in runs[1:]:
+            if twin.info.run_id not in kept:
+                self.client.delete_run(twin.info.run_id)
+        return str(runs[0].info.run_id) if runs else None
+
+    def _create(self, experiment: str, event: Event, name: str, tags: Mapping[str, str]) -> str:
+        return str(self.client.create_run(experiment, event["time"], {**event["tags"], **tags}, name).info.run_id)
+
+    def _describe(self, receipt: Receipt, event: Event, folder: Path) -> None:
+        """Say of both runs what is run; of the experiment's only what all seeds share."""
+        shared = {key: value for key, value in event["params"].items() if not key.startswith("seeds")}
+        whole = folder.parent if (folder.parent / "spec.yaml").exists() else folder
+        self._tell_settings(receipt.parent_run_id, event, shared, whole)
+        self._tell_settings(receipt.run_id, event, event["params"], folder)
+
+    def _tell_settings(self, run_id: str, event: Event, params: Mapping[str, str], folder: Path) -> None:
+        known = self.client.get_run(run_id).data.params  # a run may go on with other settings; MLflow refuses a change
+        new = [Param(name, value) for name, value in params.items() if name not in known]
+        for batch in _batches(new, PARAMS_PER_BATCH):
+            self.client.log_batch(run_id, params=batch)
         context = InputTag("mlflow.data.context", "training")
-        self.client.log_inputs(run_id, [DatasetInput(Dataset(**description.dataset(run)), [context])])
-        self._upload(run_id, run.folder / "spec.yaml")
-        return run_id
+        self.client.log_inputs(run_id, [DatasetInput(Dataset(**event["data"]), [context])])
+        self.client.set_tag(run_id, NOTE, summary.page(event, folder)[: description.TAG])
+        self._upload(run_id, folder / "spec.yaml")
 
-    def _note(self, run_id: str, step: int, metrics: Mapping[str, float], timestamp: int) -> None:
-        told = [Metric(description.key(name), float(value), timestamp, step) for name, value in metrics.items()]
-        self._waiting.setdefault(run_id, []).extend(told)
-
-    def _summarise(self, run: Run, ids: Ids, timestamp: int) -> None:
+    def _summarise(self, receipt: Receipt, event: Event) -> None:
         """Bring the experiment's run up to date from its seeds as the store has them, whichever process ran them."""
-        mine = f"tags.`mlflow.parentRunId` = '{ids.parent_run_id}'"
-        seeds = self.client.search_runs([ids.experiment_id], mine, max_results=10_000)
+        parent = self.client.get_run(receipt.parent_run_id)
+        runs = self._runs(receipt.experiment_id, parent.data.tags["allmodes.experiment"])
+        seeds = self._seeds(runs, receipt)
         finished = [seed.data.metrics for seed in seeds if seed.info.status == "FINISHED"]
-        self._note(ids.parent_run_id, len(finished), _means(finished), timestamp)
-        self.flush()
-        if status := _overall([seed.info.status for seed in seeds], run):
-            self.client.set_terminated(ids.parent_run_id, status, timestamp)
+        means = summary.over_seeds(finished)
+        self._log(receipt.parent_run_id, _metrics(means, len(finished), event["time"]))
+        self._note(receipt.parent_run_id, means | summary.floors(finished))
+        numbers = sorted(int(seed.data.tags["allmodes.seed"]) for seed in seeds)
+        self.client.set_tag(receipt.parent_run_id, "allmodes.seeds", ", ".join(map(str, numbers))[: description.TAG])
+        if status := summary.overall([seed.info.status for seed in seeds], event["seeds"]):
+            self.client.set_terminated(receipt.parent_run_id, status, event["time"])
+
+    def _seeds(self, runs: Sequence[Logged], receipt: Receipt) -> list[Logged]:
+        """The runs of an experiment's seeds, without those that a hung server created late, which are deleted."""
+        mine = {receipt.run_id, receipt.parent_run_id}
+        me = next((run.data.tags["allmodes.seed"] for run in runs if run.info.run_id == receipt.run_id), None)
+        late = [run for run in runs if run.data.tags.get("allmodes.seed") == me and run.info.run_id not in mine]
+        for twin in late:
+            self.client.delete_run(twin.info.run_id)
+        used = {run.data.tags.get("mlflow.parentRunId") for run in runs}
+        self._only((run for run in runs if _is_parent(run)), used)
+        return [run for run in runs if not _is_parent(run) and run not in late]
+
+    def _runs(self, experiment: str, name: str) -> list[Logged]:
+        """The runs of one execution of a spec."""
+        mine, found, token = f"tags.`allmodes.experiment` = '{name}'", list[Logged](), None
+        while True:
+            page = self.client.search_runs([experiment], mine, max_results=1000, page_token=token)
+            found += page
+            if not (token := page.token):
+                return found
+
+    def _log(self, run_id: str, metrics: Sequence[Metric]) -> None:
+        for batch in _batches(metrics, METRICS_PER_BATCH):
+            self.client.log_batch(run_id, metrics=batch)
+
+    def _note(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        before = self.client.get_run(run_id).data.tags.get(NOTE, "")
+        self.client.set_tag(run_id, NOTE, summary.note(before, metrics)[: description.TAG])
+
+    def _save_model(self, receipt: Receipt, event: Event, folder: Path) -> None:
+        if (folder / "model").is_dir():
+            with flavor.packed(folder, receipt.run_id, event["requirements"]) as model:
+                self.client.log_artifacts(receipt.run_id, str(model), "model")
 
     def _upload(self, run_id: str, path: Path) -> None:
-        """Store a file, or a folder under its name; what is not there is not stored."""
-        if path.is_dir():
-            self.client.log_artifacts(run_id, str(path), path.name)
-        elif path.exists():
+        if path.exists():
             self.client.log_artifact(run_id, str(path))
 
 
@@ -153,58 +178,28 @@ def connect(address: str) -> MlflowClient:
     if (file := sqlite_file(address)) is None:
         return MlflowClient(tracking_uri=address)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _alone_in(file.parent):
-        _check_writable(file)
+    with alone_in(file.parent):
+        check_writable(file)
         return MlflowClient(tracking_uri=address)
 
 
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Let one process at a time open a SQLite store: MLflow fails where two create its tables at once."""
-    handle = None
-    with contextlib.suppress(OSError, ImportError):  # Windows and some network file systems lock no folders
-        import fcntl
-
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        if handle is not None:
-            os.close(handle)  # which lets go, as does the death of the process
-
-
-def _check_writable(file: Path) -> None:
-    """Fail at once on a SQLite file that cannot be written: MLflow would try again for 100 seconds."""
-    with contextlib.closing(sqlite3.connect(file, timeout=SQLITE_WAIT)) as database:
-        database.execute("BEGIN IMMEDIATE")
-
-
-def _experiment(client: MlflowClient, address: str) -> str:
+def _experiment(client: MlflowClient, address: str, name: str) -> str:
     """Id of the MLflow experiment that runs go to, created if it is not there."""
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or "allmodes"
     if (known := client.get_experiment_by_name(name)) is None:
         try:
-            return str(client.create_experiment(name, artifact_location=artifacts(address)))
+            return str(client.create_experiment(name, artifacts(address), KIND))
         except MlflowException:  # another process was faster, or the store is at fault
             if (known := client.get_experiment_by_name(name)) is None:
                 raise
     return str(known.experiment_id)
 
 
-def _means(finished: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mean over the seeds of each final metric that all of them have."""
-    shared = set.intersection(*map(set, finished)) if finished else set()
-    return {name: fmean(metrics[name] for metrics in finished) for name in sorted(shared) if name.startswith("final/")}
+def _is_parent(run: Logged) -> bool:
+    return run.data.tags.get("allmodes.kind") == "experiment"
 
 
-def _overall(statuses: Sequence[str], run: Run) -> str | None:
-    """Status of an experiment from its seeds: the worst of them, or None while it still runs."""
-    for bad in ("KILLED", "FAILED"):
-        if bad in statuses:
-            return bad
-    ended = run.position == run.seeds - 1 or len(statuses) >= run.seeds
-    return "FINISHED" if ended and set(statuses) == {"FINISHED"} else None
+def _metrics(values: Mapping[str, float], step: int, timestamp: int) -> list[Metric]:
+    return [Metric(description.key(name), value, timestamp, step) for name, value in values.items()]
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -1,78 +1,17 @@
-"""Measures of a trained model, and what real data score on them with as many samples."""
+"""Which modes or classes samples fall into, and in which shares."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from statistics import fmean, stdev
-from typing import Any, ClassVar, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from allmodes.data import Data, Mixture
+from allmodes.metrics.base import Better, Evaluation, Metric
 from allmodes.step import Batch
-from allmodes_schemas import Given
-
-Better: TypeAlias = Literal["higher", "lower", "near"]
-"""Which values are good: larger ones, smaller ones, or those near what real data score."""
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What a metric may look at.
-
-    Attributes:
-        samples: Draws of the model (N, *shape), on the CPU.
-        data: What was learned, on any device.
-        real: As many items that were not trained on, on the CPU.
-        generator: Randomness for metrics that need some, on the CPU.
-        sample: Draws more from the model, n of them with parts of the latent held fixed; on the CPU.
-        encode: The output of an auxiliary by name, for items (B, *shape).
-        modules: The trained modules by name, `prior` and `generator` as samples are drawn with; on the run's device.
-    """
-
-    samples: Tensor
-    data: Data
-    real: Batch
-    generator: torch.Generator
-    sample: Callable[[int, Given], Tensor] | None = None
-    encode: Callable[[str, Tensor], Any] | None = None
-    modules: Mapping[str, nn.Module] = field(default_factory=dict)
-
-    def of(self, samples: Tensor) -> Evaluation:
-        """The same evaluation of other samples."""
-        return replace(self, samples=samples)
-
-
-class Metric:
-    """Numbers about samples. `better` says for each key of `compute` which values are good."""
-
-    better: ClassVar[Mapping[str, Better]] = {}
-
-    def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """The numbers by key."""
-        raise NotImplementedError(f"{type(self).__name__} does not define compute(evaluation)")
-
-    def figure(self, evaluation: Evaluation) -> Any:
-        """A matplotlib figure that shows what the numbers cannot, or None."""
-        return None
-
-
-def floors(
-    metrics: Iterable[Metric], data: Data, samples: int, seed: int = 0, repeats: int = 5
-) -> dict[str, tuple[float, float]]:
-    """What a perfect sampler scores: real data measured as if they had been generated, against real data.
-
-    Both sides are held-out items, `samples` on each; they share none if the data hold out twice as many.
-
-    Returns:
-        By key, the mean and the standard deviation over `repeats` (at least 2) independent repetitions.
-    """
-    data, generator, metrics = data.to("cpu"), torch.Generator().manual_seed(seed), tuple(metrics)
-    rounds = [_score(metrics, _real_against_real(data, samples, generator)) for _ in range(repeats)]
-    return {key: _mean_and_std([scores[key] for scores in rounds]) for key in rounds[0]}
 
 
 class Modes(Metric):
@@ -118,33 +57,8 @@ class Modes(Metric):
         }
 
 
-class Wasserstein(Metric):
-    """Exact 1-Wasserstein distance of samples and held-out items, with the Euclidean distance as cost.
-
-    Optimal transport of N against N points, N at most `samples`: time grows as about N^2.5, memory as N^2 (50 MB for
-    2,500). Items are flattened; the unit is the data's. Far above zero even for a perfect sampler: see `floors`. NaN if
-    a sample is not finite.
-    """
-
-    better: ClassVar[Mapping[str, Better]] = {"w1": "lower"}
-
-    def __init__(self, samples: int = 2500) -> None:
-        self.samples = samples
-
-    def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """The distance as `w1`."""
-        import ot
-
-        n = min(self.samples, len(evaluation.samples), len(evaluation.real.x))
-        x, y = (items[:n].flatten(1).double() for items in (evaluation.samples, evaluation.real.x))
-        if not x.isfinite().all():
-            return {"w1": math.nan}  # the solver would not end
-        cost = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").numpy()
-        return {"w1": float(ot.emd2([], [], cost, numItermax=100_000_000))}
-
-
 class ClassCoverage(Metric):
-    """Classes among the samples by their nearest training items: a stand-in until a classifier's features are there.
+    """Classes among the samples by their nearest training items: a rough measure that needs no classifier.
 
     The label of a sample is that of the nearest of at most `items` training items by Euclidean distance of pixels.
 
@@ -221,17 +135,3 @@ def _nearest(samples: Tensor, items: Tensor) -> Tensor:
     """Position of the nearest item (N,) of each sample."""
     known = items.float().flatten(1)
     return torch.cat([torch.cdist(part, known).argmin(1) for part in torch.split(samples.float().flatten(1), 512)])
-
-
-def _real_against_real(data: Data, n: int, generator: torch.Generator) -> Evaluation:
-    both = data.held_out(2 * n, generator)
-    labels = None if both.labels is None else both.labels[n:]
-    return Evaluation(both.x[:n], data, Batch(both.x[n:], labels), generator)
-
-
-def _score(metrics: Iterable[Metric], evaluation: Evaluation) -> dict[str, float]:
-    return {key: value for metric in metrics for key, value in metric.compute(evaluation).items()}
-
-
-def _mean_and_std(values: list[float]) -> tuple[float, float]:
-    return fmean(values), stdev(values)

@@ -1,0 +1,27 @@
+"""Data to learn from: mixtures drawn without end, and finite items in memory or streamed; loaders resume exactly."""
+
+from allmodes.data.base import Data, DataError, Device, Loader
+from allmodes.data.finite import EpochLoader, FiniteData, TensorData
+from allmodes.data.fresh import FreshLoader, MixtureData
+from allmodes.data.python import from_dataset
+from allmodes.data.sets import digits, torchvision_images
+from allmodes.data.streamed import StreamedData, StreamLoader
+from allmodes.mixtures import Mixture
+
+__all__ = [
+    "Data",
+    "DataError",
+    "Device",
+    "EpochLoader",
+    "FiniteData",
+    "FreshLoader",
+    "Loader",
+    "Mixture",
+    "MixtureData",
+    "StreamLoader",
+    "StreamedData",
+    "TensorData",
+    "digits",
+    "from_dataset",
+    "torchvision_images",
+]

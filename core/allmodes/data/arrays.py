@@ -1,0 +1,204 @@
+"""NumPy arrays in .npy and .npz files: vectors, or images as bytes or floats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from allmodes.data.base import DataError
+from allmodes.data.finite import FiniteData
+from allmodes.data.labels import names_of, numbered
+from allmodes.data.sources import Facts, Items, Keeping, Source, data_of, parts
+from allmodes.data.vectors import ROWS, NpyFile, Rows, Table, vectors
+from allmodes.registry import did_you_mean
+from allmodes_schemas import Shape
+
+Layout: TypeAlias = Literal["auto", "NHWC", "NCHW"]
+Range: TypeAlias = tuple[float, float]
+
+USUAL = ("x", "samples")
+"""Names of the array of items that are looked for in an .npz of several."""
+CHANNELS = (1, 3)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which arrays are read: names in the .npz, or paths of .npy files."""
+
+    x: str | None = None
+    labels: str | None = None
+
+
+class Pictures(Source):
+    """Images (N, H, W), (N, H, W, C) or (N, C, H, W) of an array: bytes as they are, floats mapped to [-1, 1]."""
+
+    def __init__(self, name: str, rows: Rows, labels: Tensor | None, layout: Layout, low_high: Range | None) -> None:
+        self.name, self.rows, self.labels, self.range = name, rows, labels, low_high
+        self.last = layout_of(name, rows.shape, layout) == "NHWC"
+        self.dtype = torch.uint8 if rows.dtype == np.uint8 and low_high is None else torch.float32
+        self.shape = tuple(self._first(np.zeros((1, *rows.shape[1:]), np.uint8)).shape[1:])
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.rows)
+
+    def read(self, positions: Sequence[int]) -> Items:
+        """Images with their channels first."""
+        x = torch.from_numpy(np.ascontiguousarray(self._first(np.asarray(self.rows[list(positions)]))))
+        return Items(x if self.dtype == torch.uint8 else self._mapped(x.float()), self.labels_at(positions))
+
+    def _first(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        if x.ndim == 3:
+            return x[:, None]
+        return x.transpose(0, 3, 1, 2) if self.last else x
+
+    def _mapped(self, x: Tensor) -> Tensor:
+        low, high = self.range or (-1.0, 1.0)
+        return x if (low, high) == (-1, 1) else (x - low) * (2 / (high - low)) - 1
+
+
+def arrays(
+    path: str,
+    train: Chosen,
+    held_out: float,
+    keeping: Keeping,
+    test_path: str | None = None,
+    test: Chosen | None = None,
+    layout: Layout = "auto",
+    low_high: Range | None = None,
+    standardise: bool = True,
+) -> FiniteData:
+    """The items of an array as data: rows (N, F) are vectors, anything of more axes is images.
+
+    Args:
+        path: A .npy or .npz file.
+        train: Which of its arrays.
+        held_out: Share of the items that are not trained on, where no test items are given.
+        keeping: Where the items are kept.
+        test_path: File of items that are not trained on; by default `path`.
+        test: Which of its arrays; None where items are held out instead.
+        layout: Where the channels of images are.
+        low_high: Values that are black and white; None for bytes, and for floats in [-1, 1].
+        standardise: Whether each column of vectors is given zero mean and unit variance.
+
+    Raises:
+        DataError: If an array is missing or is not as it should be; the message names it.
+    """
+    seen = _table(Path(path), train, keeping)
+    unseen = None if test is None else _table(Path(test_path or path), test, keeping)
+    if len(seen.rows.shape) == 2:
+        return vectors(seen, unseen, held_out, standardise, keeping)
+    names = names_of(seen.labels) if seen.labels is not None else ()
+    facts = Facts(len(names) or None, names or None)
+    source = _pictures(seen, names, layout, low_high)
+    if unseen is None:
+        return data_of(*parts(source, held_out), keeping, facts)
+    return data_of(source, _pictures(unseen, names, layout, low_high), keeping, facts)
+
+
+def layout_of(name: str, shape: Shape, layout: Layout) -> Layout:
+    """Where the channels are: as said, or as far as 1 or 3 channels tell.
+
+    Raises:
+        DataError: If they could be at either place or at none.
+    """
+    if layout != "auto" or len(shape) == 3:
+        return layout
+    first, last = shape[1] in CHANNELS, shape[3] in CHANNELS
+    if first == last:
+        raise DataError(f"data: {name} has shape {shape}: say where its channels are, layout: NHWC or NCHW")
+    return "NHWC" if last else "NCHW"
+
+
+def refuse_values(name: str, low: float, high: float, low_high: Range | None) -> None:
+    """Refuse images that are not floats within [-1, 1], or within the range that was said."""
+    least, most = low_high or (-1.0, 1.0)
+    if least <= low and high <= most and (low_high or low < 0):
+        return
+    have = f"data: {name} has values from {low:g} to {high:g}"
+    if low_high:
+        raise DataError(f"{have}, beyond range: [{least:g}, {most:g}]")
+    guess = next((f", such as range: [0, {top}]" for top in (1, 255) if low >= 0 and high <= top), "")
+    raise DataError(f"{have}, but images are bytes or floats in [-1, 1]: say what is black and white{guess}")
+
+
+def _pictures(table: Table, names: tuple[str, ...], layout: Layout, low_high: Range | None) -> Pictures:
+    labels = numbered(table.labels, names, table.name) if table.labels is not None and names else None
+    if table.rows.dtype != np.uint8 or low_high is not None:
+        spans = [(float(part.min()), float(part.max())) for part in _parts(table.rows)]
+        refuse_values(table.name, min(low for low, _ in spans), max(high for _, high in spans), low_high)
+    return Pictures(table.name, table.rows, labels, layout, low_high)
+
+
+def _table(path: Path, chosen: Chosen, keeping: Keeping) -> Table:
+    name, rows = _array(path, chosen.x, keeping)
+    _refuse(name, rows)
+    if chosen.labels is None:
+        return Table(name, rows)
+    other = Path(chosen.labels) if chosen.labels.endswith(".npy") else path
+    where, labels = _array(other, None if other.suffix == ".npy" else chosen.labels, Keeping("resident"))
+    if labels.shape != rows.shape[:1]:
+        what = f"{where} has shape {labels.shape}, but {name} has {len(rows)} items"
+        raise DataError(f"data: {what}: give each item one label")
+    return Table(name, rows, labels=[str(label) for label in labels[:].tolist()])
+
+
+def _array(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
+    """An array and what messages call it."""
+    try:
+        if path.suffix == ".npz":
+            return _member(path, name, keeping)
+        whole = NpyFile(path)
+        return str(path), whole if keeping.streams(whole.array.nbytes, str(path)) else np.load(path, allow_pickle=False)
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"data: {path} cannot be read: {error.strerror or 'it is no .npy or .npz file'}") from None
+    except ValueError as error:  # a damaged file, or pickled objects
+        objects = "it holds Python objects, which are never loaded: save numbers, such as np.stack(items)"
+        what = objects if "pickle" in str(error) or "Python objects" in str(error) else str(error)
+        raise DataError(f"data: {path} cannot be read: {what}") from None
+
+
+def _member(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
+    if keeping.memory == "stream":
+        raise DataError(f"data: {path} is compressed and cannot be streamed: save the array as .npy")
+    with np.load(path, allow_pickle=False) as file:
+        have = file.files
+        name = name or next((usual for usual in USUAL if usual in have), have[0] if len(have) == 1 else None)
+        if name is None:
+            raise DataError(f"data: {path} has the arrays {', '.join(have)}: say which one with x")
+        if name not in have:
+            raise DataError(f"data: {path} has no array {name!r}{did_you_mean(name, have)}; it has {', '.join(have)}")
+        return f"{name} of {path}", file[name]
+
+
+def _refuse(name: str, rows: Rows) -> None:
+    """Refuse what is neither vectors nor images."""
+    if len(rows.shape) not in (2, 3, 4):
+        what = "give vectors (N, F) or images (N, H, W), (N, H, W, C) or (N, C, H, W)"
+        raise DataError(f"data: {name} has shape {rows.shape}: {what}")
+    if 0 in rows.shape:
+        raise DataError(f"data: {name} has shape {rows.shape}: there are no items")
+    if rows.dtype.kind not in "fiub":
+        raise DataError(f"data: {name} holds {rows.dtype}: give whole numbers or floats")
+    _refuse_infinite(name, rows)
+
+
+def _refuse_infinite(name: str, rows: Rows) -> None:
+    for i, part in enumerate(_parts(rows)):
+        if rows.dtype.kind == "f" and not (finite := np.isfinite(part)).all():
+            row, *place = np.argwhere(~finite)[0].tolist()
+            where = ", ".join(map(str, (i * ROWS + row, *place)))
+            raise DataError(f"data: {name}[{where}] is {part[row, *place]}: give finite numbers, or leave the item out")
+
+
+def _parts(rows: Rows) -> list[Any]:
+    """Views of the items, some at a time."""
+    return [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]

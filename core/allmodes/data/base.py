@@ -1,0 +1,92 @@
+"""What data are: a shape, a fingerprint, draws, held-out items and batches without end."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from allmodes.mixtures import Mixture
+from allmodes.step import Batch
+from allmodes.units import Units
+from allmodes_schemas import Shape
+
+Device: TypeAlias = str | torch.device
+
+
+class DataError(ValueError):
+    """Data that are missing, do not fit together or cannot be drawn as asked; the message says what to do."""
+
+
+class Loader(Iterator[Batch]):
+    """An endless iterator of batches; its state is what a checkpoint needs to continue exactly."""
+
+    def __next__(self) -> Batch:
+        """The next batch, made without waiting for the device."""
+        raise NotImplementedError(f"{type(self).__name__} does not define __next__()")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader is: plain numbers and tensors."""
+        raise NotImplementedError(f"{type(self).__name__} does not define state_dict()")
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where another loader of the same data, batch size and seed was."""
+        raise NotImplementedError(f"{type(self).__name__} does not define load_state_dict(state)")
+
+    def close(self) -> None:
+        """End what the loader started, such as worker processes; the next batch starts it again."""
+
+
+class Data:
+    """What is learned.
+
+    Attributes:
+        shape: Shape of one item.
+        classes: Number of labels, or None where there are none.
+        class_names: Names of the labels in their order, where they are known.
+        fingerprint: 16 hexadecimal digits that tell these data from others, whatever device they are on.
+        items: Number of training items, or None where they are drawn without end.
+        truth: The mixture that the data are drawn from, where it is known.
+        device: Where the tensors are; generators that are passed in must be there too.
+        units: What samples are converted back to, where training sees standardised vectors.
+    """
+
+    shape: Shape
+    classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+    fingerprint: str
+    items: int | None = None
+    truth: Mixture | None = None
+    device: torch.device
+    units: Units | None = None
+
+    def to(self, device: Device) -> Data:
+        """The same data on a device."""
+        raise NotImplementedError(f"{type(self).__name__} does not define to(device)")
+
+    def draw(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw n independent training items (finite data: with replacement)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define draw(n, generator)")
+
+    def held_out(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw n items that are not trained on, each at most once where there are enough."""
+        raise NotImplementedError(f"{type(self).__name__} does not define held_out(n, generator)")
+
+    def loader(self, batch_size: int, seed: int) -> Loader:
+        """Batches of `batch_size` items without end, in an order that the seed decides."""
+        raise NotImplementedError(f"{type(self).__name__} does not define loader(batch_size, seed)")
+
+
+def fingerprint_of(*parts: Tensor | object) -> str:
+    """16 hexadecimal digits of the contents of tensors (wherever they are) and of the text of anything else."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Tensor):
+            digest.update(f"{part.dtype}{tuple(part.shape)}".encode())
+            digest.update(part.detach().cpu().contiguous().numpy().data)
+        else:
+            digest.update(repr(part).encode())
+    return digest.hexdigest()[:16]

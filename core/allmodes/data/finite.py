@@ -1,0 +1,202 @@
+"""Finite data: items at positions, some to train on and some held out; the order in which they are served."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from allmodes.data.base import Data, DataError, Device, Loader, fingerprint_of
+from allmodes.step import Batch
+from allmodes.units import Units
+from allmodes_schemas import Shape
+
+
+class FiniteData(Data):
+    """Items that have a position: what data in memory and streamed data share, down to the draws.
+
+    Attributes:
+        items: Number of training items.
+        test_items: Number of items that are not trained on.
+    """
+
+    items: int
+    test_items: int = 0
+
+    def take(self, index: Tensor) -> Batch:
+        """Training items by position (n,), on the data's device."""
+        raise NotImplementedError(f"{type(self).__name__} does not define take(index)")
+
+    def take_held_out(self, index: Tensor) -> Batch:
+        """Items that are not trained on by position (n,), on the data's device."""
+        raise NotImplementedError(f"{type(self).__name__} does not define take_held_out(index)")
+
+    def draw(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw n training items independently, with replacement."""
+        return self.take(torch.randint(self.items, (n,), generator=generator, device=self.device))
+
+    def held_out(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw n test items: different ones where there are as many, else with replacement.
+
+        Raises:
+            DataError: If there are no test items.
+        """
+        if not self.test_items:
+            raise DataError("data: there are no items that are not trained on: give TensorData a test_x")
+        return self.take_held_out(_choose(n, self.test_items, generator))
+
+
+class TensorData(FiniteData):
+    """Finite data on a device.
+
+    Args:
+        x: Training items (N, *shape); bytes are kept as they are and drawn as floats in [-1, 1], all else is float32.
+        labels: Their labels (N,) in [0, classes).
+        test_x: Items that are not trained on (M, *shape).
+        test_labels: Their labels (M,).
+        classes: Number of labels; by default one more than the largest.
+        class_names: Names of the labels in their order.
+        units: What samples are converted back to.
+        fingerprint: What tells these data from others; by default a hash of all the tensors.
+
+    Raises:
+        DataError: If there are no items, or items, labels and test items do not fit together.
+    """
+
+    def __init__(
+        self,
+        x: Tensor,
+        labels: Tensor | None = None,
+        test_x: Tensor | None = None,
+        test_labels: Tensor | None = None,
+        classes: int | None = None,
+        *,
+        class_names: tuple[str, ...] | None = None,
+        units: Units | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        _check_fit("the training data", x, labels)
+        if test_x is not None:
+            _check_fit("the test data", test_x, test_labels, tuple(x.shape[1:]))
+        self.x, self.labels = _stored(x), None if labels is None else labels.long()
+        self.test_x = None if test_x is None else _stored(test_x)
+        self.test_labels = None if test_labels is None else test_labels.long()
+        self.shape, self.items, self.device = tuple(x.shape[1:]), len(x), x.device
+        self.test_items = 0 if test_x is None else len(test_x)
+        self.classes = int(labels.max()) + 1 if classes is None and labels is not None else classes
+        self.class_names, self.units = class_names, units
+        tensors = (self.x, self.labels, self.test_x, self.test_labels)
+        self.fingerprint = fingerprint or fingerprint_of(*tensors, self.classes)
+
+    def to(self, device: Device) -> TensorData:
+        """The same data on a device."""
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(moved, name, value.to(device))
+        moved.device = moved.x.device
+        return moved
+
+    def take(self, index: Tensor) -> Batch:
+        """Training items by position (n,)."""
+        labels = None if self.labels is None else self.labels.index_select(0, index)
+        return Batch(as_floats(self.x.index_select(0, index)), labels, index)
+
+    def take_held_out(self, index: Tensor) -> Batch:
+        """Test items by position (n,)."""
+        assert self.test_x is not None
+        labels = None if self.test_labels is None else self.test_labels[index]
+        return Batch(as_floats(self.test_x[index]), labels)
+
+    def loader(self, batch_size: int, seed: int) -> Loader:
+        """Batches that pass over the items in a new random order each epoch.
+
+        Raises:
+            DataError: If a batch has more items than the data.
+        """
+        return EpochLoader(self, batch_size, seed)
+
+
+class Epochs:
+    """Which items each batch holds: every epoch has an order of its own, and a tail smaller than a batch is dropped.
+
+    The order depends on seed and epoch alone, not on the device, so that data give the same batches wherever they are,
+    and the number of batches served is all that a checkpoint needs.
+
+    Raises:
+        DataError: If a batch has more items than the data.
+    """
+
+    def __init__(self, items: int, batch_size: int, seed: int, device: Device = "cpu") -> None:
+        if batch_size > items:
+            raise DataError(
+                f"training: batch_size is {batch_size} but the data have {items} items: "
+                f"set batch_size to {items} or less"
+            )
+        self.items, self.batch_size, self.seed, self.device = items, batch_size, seed, device
+        self._epoch, self._order = -1, torch.empty(0)
+
+    def batch(self, number: int) -> Tensor:
+        """Positions (batch_size,) of the items of a batch, counted from 0 over all epochs."""
+        epoch, i = divmod(number, self.items // self.batch_size)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._order_of(epoch).to(self.device)
+        return self._order[i * self.batch_size : (i + 1) * self.batch_size]
+
+    def _order_of(self, epoch: int) -> Tensor:
+        return torch.randperm(self.items, generator=torch.Generator().manual_seed(_mixed(self.seed, epoch)))
+
+
+class EpochLoader(Loader):
+    """Passes over data in memory."""
+
+    def __init__(self, data: TensorData, batch_size: int, seed: int) -> None:
+        self.data, self.served = data, 0
+        self.epochs = Epochs(data.items, batch_size, seed, data.device)
+
+    def __next__(self) -> Batch:
+        """The next batch of the epoch, or the first of the next one."""
+        self.served += 1
+        return self.data.take(self.epochs.batch(self.served - 1))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The number of batches served."""
+        return {"served": self.served}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue after that many batches."""
+        self.served = int(state["served"])
+
+
+def as_floats(x: Tensor) -> Tensor:
+    """Stored items as they are trained on: bytes as floats in [-1, 1]."""
+    return x.float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x
+
+
+def _stored(x: Tensor) -> Tensor:
+    return x.contiguous() if x.dtype == torch.uint8 else x.float().contiguous()
+
+
+def _check_fit(which: str, x: Tensor, labels: Tensor | None, shape: Shape | None = None) -> None:
+    if len(x) == 0:
+        raise DataError(f"data: {which} have no items")
+    if shape is not None and tuple(x.shape[1:]) != shape:
+        raise DataError(f"data: {which} have items of shape {tuple(x.shape[1:])} but the training data of {shape}")
+    if labels is not None and len(labels) != len(x):
+        raise DataError(f"data: {which} have {len(x)} items but {len(labels)} labels")
+
+
+def _choose(n: int, items: int, generator: torch.Generator) -> Tensor:
+    """Draw n positions, different ones where there are as many."""
+    if n <= items:
+        return torch.randperm(items, generator=generator, device=generator.device)[:n]
+    return torch.randint(items, (n,), generator=generator, device=generator.device)
+
+
+def _mixed(seed: int, epoch: int) -> int:
+    """A 63-bit seed for each pair; hashed, so that epochs of one seed are not those of the next."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{epoch}".encode()).digest()[:8], "big") >> 1

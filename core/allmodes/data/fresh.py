@@ -1,0 +1,59 @@
+"""Mixtures, which are drawn afresh without end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from allmodes.data.base import Data, Device, Loader, fingerprint_of
+from allmodes.mixtures import Mixture
+from allmodes.step import Batch
+
+
+class MixtureData(Data):
+    """Fresh draws of a mixture; labels are the modes that the points come from."""
+
+    def __init__(self, mixture: Mixture) -> None:
+        self.truth: Mixture = mixture
+        self.classes, self.device = len(mixture.means), mixture.means.device
+        self.shape = tuple(mixture.means.shape[1:])
+        numbers = (mixture.means, mixture.stds, mixture.weights, mixture.threshold, mixture.noisy_dims)
+        self.fingerprint = fingerprint_of(*numbers)
+
+    def to(self, device: Device) -> MixtureData:
+        """The same mixture on a device."""
+        return MixtureData(self.truth.to(device))
+
+    def draw(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw n points."""
+        return self.truth.draw(n, generator)
+
+    def held_out(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw n points; fresh ones were never trained on."""
+        return self.truth.draw(n, generator)
+
+    def loader(self, batch_size: int, seed: int) -> Loader:
+        """Batches of fresh points."""
+        return FreshLoader(self.truth, batch_size, seed)
+
+
+class FreshLoader(Loader):
+    """Batches of fresh points from a generator of its own, whose state is the loader's."""
+
+    def __init__(self, mixture: Mixture, batch_size: int, seed: int) -> None:
+        self.mixture, self.batch_size = mixture, batch_size
+        self.generator = torch.Generator(mixture.means.device).manual_seed(seed)
+
+    def __next__(self) -> Batch:
+        """The next fresh batch."""
+        return self.mixture.draw(self.batch_size, self.generator)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The generator's state (a tensor of bytes on the CPU)."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue with a generator's state."""
+        self.generator.set_state(state["generator"].cpu())  # a checkpoint may have been loaded to a GPU

@@ -1,0 +1,97 @@
+"""Image sets that come with a library or are known to one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from allmodes.data.base import DataError
+from allmodes.data.finite import TensorData
+
+
+def digits() -> TensorData:
+    """scikit-learn's 8x8 digits in [-1, 1]: 1,437 to train on and 360 held out, stratified by class."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    pixels, labels = load_digits(return_X_y=True)  # (1797, 64) in 0..16
+    halves = train_test_split(
+        pixels.reshape(-1, 1, 8, 8) / 8 - 1, labels, test_size=360, stratify=labels, random_state=0
+    )
+    x, test_x, y, test_y = (torch.from_numpy(half) for half in halves)
+    return TensorData(x, y, test_x, test_y, classes=10)
+
+
+_PLACES = {
+    "CIFAR10": "cifar-10-batches-py",
+    "CIFAR100": "cifar-100-python",
+    "SVHN": "train_32x32.mat",
+}
+
+
+def torchvision_images(
+    name: str, root: str = "data", *, download: bool = False, size: int | None = None, kept: Sequence[int] | None = None
+) -> TensorData:
+    """One of torchvision's image sets, as bytes.
+
+    Args:
+        name: Name of the torchvision class, such as `MNIST`.
+        root: Folder that holds the set's own folder.
+        download: Whether to fetch what is missing.
+        size: Height and width in pixels to resize to (bilinear, antialiased).
+        kept: Labels to keep; they are renumbered from 0 in this order.
+
+    Raises:
+        DataError: If the files are missing, unreadable or cannot be downloaded.
+    """
+    parts = (_split(name, root, train, download) for train in (True, False))
+    (x, y), (test_x, test_y) = (_keep(_resized(images, size), labels, kept) for images, labels in parts)
+    return TensorData(x, y, test_x, test_y, classes=None if kept is None else len(kept))
+
+
+def _split(name: str, root: str, train: bool, download: bool) -> tuple[Tensor, Tensor]:
+    from torchvision import datasets
+
+    which = {"split": "train" if train else "test"} if name == "SVHN" else {"train": train}
+    try:
+        found = getattr(datasets, name)(root=root, download=download, **which)
+    except (OSError, RuntimeError) as error:
+        raise DataError(_complaint(name, root, download, error)) from error
+    labels = torch.as_tensor(found.labels if name == "SVHN" else found.targets)
+    return _channels_first(torch.as_tensor(found.data)), labels
+
+
+def _complaint(name: str, root: str, download: bool, error: Exception) -> str:
+    place = Path(root) / _PLACES.get(name, f"{name}/raw")
+    if download:
+        return f"data: {name} could not be downloaded to {root!r}: {error}"
+    if place.exists():
+        return f"data: {name} under {str(place)!r} is incomplete or damaged ({error}): replace it, or download: true"
+    remedy = "set root to the folder that holds it, or download: true"
+    return f"data: {name} is not under {root!r} (looked for {place}): {remedy}"
+
+
+def _channels_first(images: Tensor) -> Tensor:
+    """To (N, C, H, W), from grey (N, H, W) or from (N, H, W, 3)."""
+    if images.dim() == 3:
+        return images[:, None]
+    return images.permute(0, 3, 1, 2).contiguous() if images.shape[-1] == 3 else images
+
+
+def _resized(images: Tensor, size: int | None) -> Tensor:
+    if size is None or images.shape[-2:] == (size, size):
+        return images
+    from torchvision.transforms.v2.functional import resize
+
+    return torch.cat([resize(part, [size, size], antialias=True) for part in torch.split(images, 1000)])
+
+
+def _keep(images: Tensor, labels: Tensor, kept: Sequence[int] | None) -> tuple[Tensor, Tensor]:
+    if kept is None:
+        return images, labels
+    matches = labels[:, None] == torch.tensor(kept)  # (N, len(kept))
+    chosen = matches.any(1)
+    return images[chosen], matches[chosen].long().argmax(1)

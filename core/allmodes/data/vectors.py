@@ -1,0 +1,162 @@
+"""Rows of numbers: standardised on the way out, with the statistics of the rows that are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from allmodes.data.base import DataError
+from allmodes.data.finite import FiniteData
+from allmodes.data.labels import names_of, numbered
+from allmodes.data.scratch import Scratch
+from allmodes.data.sources import Facts, Items, Keeping, Part, Source, data_of, split
+from allmodes.units import Units
+
+ROWS = 10_000
+"""Rows that are looked at a time."""
+
+
+class NpyFile:
+    """A .npy file whose items are read by position; each process maps it anew."""
+
+    def __init__(self, path: Path, scratch: Scratch | None = None) -> None:
+        self.path, self.scratch = path, scratch
+
+    @cached_property
+    def array(self) -> np.ndarray[Any, Any]:
+        """The file, mapped into memory."""
+        array: np.ndarray[Any, Any] = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Items and their shape."""
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the numbers in the file."""
+        dtype: np.dtype[Any] = self.array.dtype
+        return dtype
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, positions: Any) -> np.ndarray[Any, Any]:
+        rows: np.ndarray[Any, Any] = self.array[positions]
+        return rows
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "scratch": None}
+
+
+Rows = np.ndarray[Any, Any] | NpyFile
+
+
+class Vectors(Source):
+    """Rows (N, F) of numbers, which come out as float32 in standard units."""
+
+    dtype = torch.float32
+
+    def __init__(self, name: str, rows: Rows, labels: Tensor | None, units: Units | None) -> None:
+        self.name, self.rows, self.labels, self.units = name, rows, labels, units
+        self.shape = tuple(rows.shape[1:])
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    def read(self, positions: Sequence[int]) -> Items:
+        """Rows, standardised in double precision: large values of small spread keep their digits."""
+        x = torch.from_numpy(np.array(self.rows[list(positions)], dtype=np.float64))
+        return Items((self.units.standardise(x) if self.units else x).float(), self.labels_at(positions))
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file of rows holds.
+
+    Attributes:
+        name: The file.
+        rows: Finite numbers (N, F).
+        columns: Names of the columns, if they have any.
+        labels: The rows' labels as the file writes them, if there are any.
+    """
+
+    name: str
+    rows: Rows
+    columns: tuple[str, ...] = ()
+    labels: Sequence[str] | None = None
+
+    def call(self, column: int) -> str:
+        """What messages call a column."""
+        return f"column {self.columns[column]!r} of {self.name}" if self.columns else f"x[:, {column}] of {self.name}"
+
+
+def vectors(train: Table, test: Table | None, held_out: float, standardise: bool, keeping: Keeping) -> FiniteData:
+    """Rows as data, standardised by the rows that are trained on.
+
+    Args:
+        train: Rows to train on, and to hold out where there is no test table.
+        test: Rows that are not trained on.
+        held_out: Share of the rows that are not trained on.
+        standardise: Whether each column is given zero mean and unit variance.
+        keeping: Where the rows are kept.
+
+    Raises:
+        DataError: If a column is constant and is to be standardised, or there are too few rows.
+    """
+    names = names_of(train.labels) if train.labels is not None else ()
+    labels = _numbered(train, names)
+    if test is None:
+        seen, unseen = split(len(train.rows), held_out, labels, train.name)
+        units = _units(train, seen, standardise)
+        source = Vectors(train.name, train.rows, labels, units)
+        pair: tuple[Source, Source] = (Part(source, seen), Part(source, unseen))
+    else:
+        units = _units(train, torch.arange(len(train.rows)), standardise)
+        pair = (
+            Vectors(train.name, train.rows, labels, units),
+            Vectors(test.name, test.rows, _numbered(test, names), units),
+        )
+    return data_of(*pair, keeping, Facts(len(names) or None, names or None, units))
+
+
+def _numbered(table: Table, names: tuple[str, ...]) -> Tensor | None:
+    return numbered(table.labels, names, table.name) if table.labels is not None and names else None
+
+
+def _units(table: Table, rows: Tensor, standardise: bool) -> Units | None:
+    if standardise:
+        return measured(table, rows)
+    width = table.rows.shape[1]
+    return Units((0.0,) * width, (1.0,) * width, table.columns) if table.columns else None
+
+
+def measured(table: Table, rows: Tensor) -> Units:
+    """Mean and standard deviation of each column over some rows, in double precision.
+
+    Raises:
+        DataError: If a column is constant.
+    """
+    low = np.min([part.min(0) for part in _parts(table, rows)], 0)
+    high = np.max([part.max(0) for part in _parts(table, rows)], 0)
+    for column in np.flatnonzero(low == high)[:1]:
+        what = f"{table.call(column)} is constant ({low[column]:g} in all {len(rows)} rows that are trained on)"
+        raise DataError(f"data: {what}: leave it out, or set standardise: false")
+    mean = np.sum([part.sum(0) for part in _parts(table, rows)], 0) / len(rows)
+    std = np.sqrt(np.sum([((part - mean) ** 2).sum(0) for part in _parts(table, rows)], 0) / len(rows))
+    return Units(tuple(mean.tolist()), tuple(std.tolist()), table.columns)
+
+
+def _parts(table: Table, rows: Tensor) -> Iterator[np.ndarray[Any, Any]]:
+    """The rows in double precision, some at a time."""
+    for part in torch.split(rows, ROWS):
+        yield np.asarray(table.rows[part.numpy()], dtype=np.float64)

@@ -1,0 +1,261 @@
+"""Configs of the user's own data: images in a folder, arrays, CSV, Parquet, and what came from Python.
+
+What only the files know, such as the shape of an item, is not asked of them here, so that a spec can be checked where
+the data are not. It is checked as soon as they are loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from allmodes_schemas import DatasetConfig, Shape
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Size = Annotated[int, Field(ge=1, le=4096)]
+Memory = Literal["auto", "resident", "stream"]
+Name = Annotated[str, BeforeValidator(lambda name: str(name) if isinstance(name, int) else name)]
+"""A column's name; where a CSV has no header that is its number, which YAML reads as one."""
+
+
+PLACES = frozenset({"root", "path", "test_path"})
+"""Where files lie may change when a run is resumed: that they are the same is seen from their fingerprint."""
+
+
+class HeldOutConfig(DatasetConfig):
+    """A user's data: what their kinds share."""
+
+    held_out: Share = 0.1
+    """Share of the items that are not trained on: always the same ones, in equal shares of each class. Unused where
+    test items are given."""
+
+
+class KeptConfig(HeldOutConfig):
+    """Data that may be too large for memory: what their kinds share."""
+
+    free: ClassVar[frozenset[str]] = frozenset({"memory", "workers", *PLACES})
+
+    memory: Memory = "auto"
+    """`resident`: read once into memory; `stream`: read batch by batch, with the same draws; `auto`: resident where
+    the items take at most half of the free memory."""
+    workers: int = Field(0, ge=0, le=256)
+    """Processes that read items, into memory or batch by batch; 0 reads in the process that trains."""
+
+    def keeping(self) -> Any:
+        """Where items are kept."""
+        from allmodes.data.sources import Keeping
+
+        return Keeping(self.memory, self.workers)
+
+
+class ImagesConfig(KeptConfig):
+    """Encoded images: what their kinds share."""
+
+    size: Size | None = None
+    """Height and width in pixels to resize to (bilinear, antialiased); without it all images must have one size."""
+    crop: bool = True
+    """Whether the central square is resized, or the whole image stretched to a square."""
+    channels: Literal["auto", "rgb", "grey"] = "auto"
+    """What images are converted to; `auto`: grey where the first hundred are, else RGB. Transparency is dropped."""
+    skip_unreadable: bool = False
+    """Whether images that cannot be read are left out with a warning; they are an error otherwise."""
+
+    def wanted(self) -> Any:
+        """What images are made alike to."""
+        from allmodes.data.pictures import Wanted
+
+        return Wanted(self.size, self.crop, self.channels, self.skip_unreadable)
+
+
+class ImageFolderConfig(ImagesConfig):
+    """Images in a folder: `root/class/x.png`, or `root/x.png` without labels; `root/train` and `root/test` likewise."""
+
+    kind: Literal["image_folder"] = "image_folder"
+    root: str
+    """The folder, relative to where the run is started."""
+    workers: int = Field(2, ge=0, le=256)
+    """Processes that read items, into memory or batch by batch; 0 reads in the process that trains."""
+
+    def build(self) -> Any:
+        """The images as bytes, on the CPU.
+
+        Raises:
+            DataError: If there is no image, or one cannot be read or made alike.
+        """
+        from allmodes.data.folder import image_folder
+
+        return image_folder(self.root, self.wanted(), self.held_out, self.keeping())
+
+
+class ArraysConfig(KeptConfig):
+    """Arrays in a .npy or .npz file: vectors (N, F), or images (N, H, W), (N, H, W, C) or (N, C, H, W)."""
+
+    kind: Literal["arrays"] = "arrays"
+    path: str
+    """The file, relative to where the run is started."""
+    x: str | None = None
+    """Name of the array of items in an .npz; by default the only one, `x` or `samples`."""
+    labels: str | None = None
+    """The items' labels: name of an array in the .npz, or path of a .npy file."""
+    test_path: str | None = None
+    """File of items that are not trained on."""
+    test_x: str | None = None
+    """Name of the array of test items in an .npz; by default `x`, in `test_path`."""
+    test_labels: str | None = None
+    """The test items' labels, named likewise; by default `labels`, where that is a name in an .npz."""
+    layout: Literal["auto", "NHWC", "NCHW"] = "auto"
+    """Where images have their channels; `auto` looks for 1 or 3."""
+    range: tuple[float, float] | None = None
+    """Values that are black and white, such as [0, 1] or [0, 255]; by default images are bytes or floats in [-1, 1]."""
+    standardise: bool = True
+    """Whether each column of vectors is given zero mean and unit variance; samples are converted back."""
+
+    @model_validator(mode="after")
+    def _range_has_a_span(self) -> Self:
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range goes from {self.range[0]:g} to {self.range[1]:g}: give black first, then white")
+        return self
+
+    def build(self) -> Any:
+        """The items, on the CPU.
+
+        Raises:
+            DataError: If an array is missing or is not as it should be.
+        """
+        from allmodes.data.arrays import Chosen, arrays
+
+        return arrays(
+            self.path,
+            Chosen(self.x, self.labels),
+            self.held_out,
+            self.keeping(),
+            self.test_path,
+            Chosen(self.test_x or self.x, self._test_labels()) if self.test_path or self.test_x else None,
+            self.layout,
+            self.range,
+            self.standardise,
+        )
+
+    def _test_labels(self) -> str | None:
+        own_file = (self.labels or "").endswith(".npy")
+        return self.test_labels or (None if own_file else self.labels)
+
+
+class CsvConfig(HeldOutConfig):
+    """Rows of numbers in a CSV file, read into memory."""
+
+    free: ClassVar[frozenset[str]] = PLACES
+
+    kind: Literal["csv"] = "csv"
+    path: str
+    """The file, relative to where the run is started."""
+    columns: tuple[Name, ...] | None = Field(None, min_length=1)
+    """Columns to learn; by default all that begin with a number, but the label."""
+    label: Name | None = None
+    """Column of labels, whole numbers or words; by default the one called `label`, if any."""
+    delimiter: Literal["auto", ",", ";", "\t", "|"] = "auto"
+    """What separates cells; `auto`: that which gives the first line the most cells."""
+    header: bool = True
+    """Whether the first line names the columns; else they are called 1, 2, 3."""
+    test_path: str | None = None
+    """File of rows that are not trained on, with the same columns."""
+    standardise: bool = True
+    """Whether each column is given zero mean and unit variance; samples are converted back."""
+
+    def build(self) -> Any:
+        """The rows, on the CPU.
+
+        Raises:
+            DataError: If the file, a column or a cell is not as it should be.
+        """
+        from allmodes.data.tables import Form, csv_data
+
+        form = Form(self.columns, self.label, self.delimiter, self.header)
+        return csv_data(self.path, form, self.held_out, self.test_path, self.standardise)
+
+
+class ParquetConfig(ImagesConfig):
+    """Rows of Parquet files: encoded images (the columns that Hugging Face writes), or numbers."""
+
+    kind: Literal["parquet"] = "parquet"
+    path: str
+    """A file, a folder of files, or a pattern such as `data/part-*.parquet`; files `train*` and `test*` of a folder are
+    trained on and held out."""
+    image: str | None = None
+    """Column of encoded images: bytes, or a struct with a field `bytes`; by default the only one there is, if any."""
+    columns: tuple[str, ...] | None = Field(None, min_length=1)
+    """Columns of numbers to learn; by default all but the label, where there are no images."""
+    label: str | None = None
+    """Column of labels, whole numbers or words; by default the one called `label`, if any."""
+    test_path: str | None = None
+    """File, folder or pattern of rows that are not trained on."""
+    standardise: bool = True
+    """Whether each column of numbers is given zero mean and unit variance; samples are converted back."""
+    workers: int = Field(2, ge=0, le=256)
+    """Processes that read items, into memory or batch by batch; 0 reads in the process that trains."""
+
+    @model_validator(mode="after")
+    def _images_or_numbers(self) -> Self:
+        if self.image is not None and self.columns is not None:
+            raise ValueError("image and columns are both given: learn images, or columns of numbers")
+        return self
+
+    def build(self) -> Any:
+        """The items, on the CPU.
+
+        Raises:
+            DataError: If a file, a column or a cell is not as it should be.
+        """
+        from allmodes.data.parquet import Columns, parquet_data
+
+        columns = Columns(self.image, self.columns, self.label)
+        return parquet_data(
+            self.path, columns, self.wanted(), self.held_out, self.keeping(), self.test_path, self.standardise
+        )
+
+
+class PythonConfig(DatasetConfig):
+    """Data that came from Python: what a stored spec says of them. They have to be given again to run it again."""
+
+    kind: Literal["python"] = "python"
+    name: str
+    """What they were called."""
+    item_shape: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
+    """Shape of one item."""
+    labels: int | None = Field(None, ge=1)
+    """Number of labels, if any."""
+    items: int | None = Field(None, ge=1)
+    """Number of training items, if it is finite."""
+
+    @classmethod
+    def of(cls, data: Any, name: str = "data") -> Self:
+        """What a stored spec says of an `allmodes.data.Data`."""
+        return cls(name=name, item_shape=data.shape, labels=data.classes, items=data.items)
+
+    def shape(self) -> Shape:
+        """As it was."""
+        return self.item_shape
+
+    def classes(self) -> int | None:
+        """As they were."""
+        return self.labels
+
+    def build(self) -> Any:
+        """Nothing.
+
+        Raises:
+            DataError: Always; it says where the data have to come from.
+        """
+        from allmodes.data import DataError
+
+        raise DataError(f"data: {self.name} came from Python: pass data=... to Experiment")
+
+
+KINDS: tuple[type[DatasetConfig], ...] = (
+    ImageFolderConfig,
+    ArraysConfig,
+    CsvConfig,
+    ParquetConfig,
+    PythonConfig,
+)

@@ -1,0 +1,40 @@
+"""Measures of a trained model, and what real data score on them with as many samples."""
+
+from allmodes.metrics.base import Better, Evaluation, Metric, built, floors
+from allmodes.metrics.clustering import Clustering, agreement
+from allmodes.metrics.diversity import Vendi, vendi
+from allmodes.metrics.inversion import Ivom
+from allmodes.metrics.modes import ClassCoverage, Modes, kl, variance_ratio_floor
+from allmodes.metrics.moments import Fid, Kid, frechet, polynomial_mmd
+from allmodes.metrics.neighbours import DensityCoverage, PrecisionRecall
+from allmodes.metrics.spaces import FeatureMetric, Spaces
+from allmodes.metrics.stacked import StackedModes
+from allmodes.metrics.transport import SlicedWasserstein, Wasserstein
+
+__all__ = [
+    "Better",
+    "ClassCoverage",
+    "Clustering",
+    "DensityCoverage",
+    "Evaluation",
+    "FeatureMetric",
+    "Fid",
+    "Ivom",
+    "Kid",
+    "Metric",
+    "Modes",
+    "PrecisionRecall",
+    "SlicedWasserstein",
+    "Spaces",
+    "StackedModes",
+    "Vendi",
+    "Wasserstein",
+    "agreement",
+    "built",
+    "floors",
+    "frechet",
+    "kl",
+    "polynomial_mmd",
+    "variance_ratio_floor",
+    "vendi",
+]

@@ -1,0 +1,104 @@
+"""How well what an auxiliary says of real items agrees with their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from allmodes.metrics.base import Better, Evaluation, Metric
+
+
+class Clustering(Metric):
+    """Agreement of clusters with labels, for held-out real items that an auxiliary maps to scores or to a code.
+
+    - `acc`: share of items whose cluster is that of their label, under the best one-to-one matching (Hungarian method);
+    - `purity`: share of items that have the commonest label of their cluster;
+    - `nmi`: mutual information over the mean of both entropies;
+    - `ari`: adjusted Rand index, 0 for random clusters.
+
+    Keys say how clusters were made: `acc_argmax` (the largest score), `acc_kmeans` (k-means on the code, as many
+    clusters as classes, best of 10 starts). Real data have no floor: there is no auxiliary without a model.
+
+    Args:
+        auxiliary: Its name.
+        part: Which part of its output: a position or a name; None where the output is one tensor.
+        by: How clusters are made.
+    """
+
+    NAMES: ClassVar[tuple[str, ...]] = ("acc", "purity", "nmi", "ari")
+
+    def __init__(
+        self, auxiliary: str, part: int | str | None = None, by: Literal["argmax", "kmeans"] = "argmax"
+    ) -> None:
+        self.auxiliary, self.part, self.by = auxiliary, part, by
+        better: Mapping[str, Better] = {f"{name}_{by}": "higher" for name in self.NAMES}
+        self.better = better  # type: ignore[misc]  # an instance's own: the keys say how clusters are made
+
+    def compute(self, evaluation: Evaluation) -> dict[str, float]:
+        """The numbers by key.
+
+        Raises:
+            ValueError: If held-out items have no labels, or the auxiliary has no such part or none at all.
+        """
+        if evaluation.real.labels is None or evaluation.encode is None:
+            raise ValueError("metric clustering: needs held-out items with labels, and a model's auxiliary")
+        with torch.no_grad():
+            output = self._chosen(evaluation.encode(self.auxiliary, evaluation.real.x)).detach().cpu()
+        if not output.isfinite().all():
+            return dict.fromkeys(self.better, float("nan"))
+        clusters = self._clusters(output.flatten(1), evaluation)
+        return {f"{name}_{self.by}": value for name, value in agreement(clusters, evaluation.real.labels).items()}
+
+    def floor(self, evaluation: Evaluation) -> dict[str, float]:
+        """Nothing: there is no auxiliary without a model."""
+        return {}
+
+    def _chosen(self, output: Any) -> Tensor:
+        try:
+            found = output if self.part is None else _part(output, self.part)
+        except (AttributeError, IndexError, KeyError):
+            found = None
+        if not isinstance(found, Tensor):
+            raise ValueError(
+                f"metric clustering: auxiliary {self.auxiliary!r} gives no tensor as part {self.part!r}: set part to "
+                f"a position or a name in its {type(output).__name__}"
+            )
+        return found
+
+    def _clusters(self, output: Tensor, evaluation: Evaluation) -> Tensor:
+        if self.by == "argmax":
+            return output.argmax(1)
+        from sklearn.cluster import KMeans
+
+        seed = int(torch.randint(2**31, (), generator=evaluation.generator))
+        search = KMeans(evaluation.data.classes, n_init=10, random_state=seed)
+        return torch.from_numpy(search.fit_predict(output.double().numpy())).long()
+
+
+def agreement(clusters: Tensor, labels: Tensor) -> dict[str, float]:
+    """`acc`, `purity`, `nmi` and `ari` of clusters (N,) and labels (N,), both counted from 0."""
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    counts = _table(clusters, labels)
+    matched = counts[linear_sum_assignment(counts.numpy(), maximize=True)].sum()
+    return {
+        "acc": float(matched) / len(labels),
+        "purity": float(counts.amax(1).sum()) / len(labels),
+        "nmi": float(normalized_mutual_info_score(labels.numpy(), clusters.numpy())),
+        "ari": float(adjusted_rand_score(labels.numpy(), clusters.numpy())),
+    }
+
+
+def _table(clusters: Tensor, labels: Tensor) -> Tensor:
+    """Items (clusters, labels) by both."""
+    rows, columns = int(clusters.max()) + 1, int(labels.max()) + 1
+    return torch.bincount(clusters * columns + labels, minlength=rows * columns).reshape(rows, columns)
+
+
+def _part(output: Any, part: int | str) -> Any:
+    """By position or key; by attribute where the output is a tuple with names."""
+    return getattr(output, part) if isinstance(part, str) and isinstance(output, tuple) else output[part]

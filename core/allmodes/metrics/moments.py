@@ -1,0 +1,107 @@
+"""Distances of feature distributions by their moments: FID and KID."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from allmodes.metrics.spaces import FeatureMetric, Reference
+from allmodes_schemas import FeatureConfig
+
+CHUNK = 1024
+"""Rows of a kernel at once."""
+
+
+class Fid(FeatureMetric):
+    """Frechet distance of two Gaussians with the features' means and covariances (Heusel et al., 2017).
+
+    |m_x - m_y|^2 + tr C_x + tr C_y - 2 tr (C_x C_y)^(1/2) in float64, with the sample covariance. Biased upwards by a
+    term that falls as 1/N: compare numbers of the same N and features only, and with their floor. A Gaussian in F
+    dimensions takes more than F items; a warning says where there are fewer.
+    """
+
+    def __init__(self, features: FeatureConfig, reference: Reference = "held_out") -> None:
+        super().__init__(features, {"fid": "lower"}, reference)
+
+    def compare(self, x: Tensor, y: Tensor, generator: torch.Generator) -> dict[str, float]:
+        """The squared distance as `fid`."""
+        if (n := min(len(x), len(y))) <= x.shape[1]:
+            warnings.warn(
+                f"{self.key('fid')}: {n} items are too few for the covariance of {x.shape[1]} features: raise "
+                "evaluation.samples, or take features of fewer dimensions",
+                stacklevel=2,
+            )
+        return {"fid": frechet(x.mean(0), _covariance(x), y.mean(0), _covariance(y))}
+
+
+class Kid(FeatureMetric):
+    """Squared maximum mean discrepancy with the kernel (x.y / F + 1)^3, unbiased (Binkowski et al., 2018).
+
+    The mean over `subsets` random subsets of `size` items (or all, if there are fewer) of either side as `kid`, which
+    is negative at times, and their standard deviation as `kid_std`: that of a subset, not of the mean.
+    """
+
+    def __init__(
+        self, features: FeatureConfig, subsets: int = 100, size: int = 1000, reference: Reference = "held_out"
+    ) -> None:
+        self.subsets, self.size = subsets, size
+        super().__init__(features, {"kid": "lower", "kid_std": "near"}, reference)
+
+    def compare(self, x: Tensor, y: Tensor, generator: torch.Generator) -> dict[str, float]:
+        """Mean and standard deviation over the subsets; NaN for fewer than two items."""
+        size = min(self.size, len(x), len(y))
+        values = polynomial_mmd(x, y, *(_subsets(len(side), size, self.subsets, generator) for side in (x, y)))
+        return {"kid": float(values.mean()), "kid_std": float(values.std(correction=0))}
+
+
+def frechet(mean_x: Tensor, cov_x: Tensor, mean_y: Tensor, cov_y: Tensor) -> float:
+    """Squared 2-Wasserstein distance of two Gaussians, float64.
+
+    tr (C_x C_y)^(1/2) is the sum of the roots of the eigenvalues of S C_y S with S = C_x^(1/2): symmetric, so that it
+    is real and exists for singular covariances too.
+    """
+    values, vectors = torch.linalg.eigh(cov_x)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ cov_y @ root).clamp(min=0).sqrt().sum()
+    return float((mean_x - mean_y).square().sum() + cov_x.trace() + cov_y.trace() - 2 * cross)
+
+
+def polynomial_mmd(x: Tensor, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """Unbiased estimates (S,) for S subsets of x (N, F) and y (M, F), all float64.
+
+    Ones in u (N, S) and v (M, S) mark the items of each subset, equally many on either side. Every kernel value is
+    computed once however many subsets it is in, in chunks: memory is 1,024 times N numbers of 8 bytes.
+    """
+    m = u[:, 0].sum()
+    within = _total(x, x, u, u) - _diagonal(x) @ u + _total(y, y, v, v) - _diagonal(y) @ v
+    return within / (m * (m - 1)) - 2 * _total(x, y, u, v) / m**2
+
+
+def _total(a: Tensor, b: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """Sum (S,) of the kernel over the pairs of each subset."""
+    parts = zip(torch.split(a, CHUNK), torch.split(u, CHUNK), strict=True)
+    return torch.stack([(_cubed(part @ b.T / a.shape[1] + 1) @ v * chosen).sum(0) for part, chosen in parts]).sum(0)
+
+
+def _diagonal(a: Tensor) -> Tensor:
+    return _cubed(a.square().mean(1) + 1)
+
+
+def _cubed(x: Tensor) -> Tensor:
+    return x * x * x  # a general power takes many times as long
+
+
+def _subsets(items: int, size: int, number: int, generator: torch.Generator) -> Tensor:
+    """Marks (items, number), float64, of random subsets without repetition."""
+    marks = torch.zeros(items, number, dtype=torch.float64)
+    for column in range(number):
+        marks[torch.randperm(items, generator=generator)[:size], column] = 1
+    return marks
+
+
+def _covariance(x: Tensor) -> Tensor:
+    """(F, F), also where F is 1."""
+    centred = x - x.mean(0)
+    return centred.T @ centred / (len(x) - 1)

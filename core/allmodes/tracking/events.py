@@ -1,0 +1,72 @@
+"""What a run tells, as plain values: all that the store will need, in this process or a later one."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from allmodes.tracking import description
+from allmodes.tracking.address import shown
+
+if TYPE_CHECKING:
+    from allmodes.run import Outcome, Run
+
+
+def started(run: Run, store: str) -> dict[str, Any]:
+    """The run, described; and the store that it is meant for, without its password."""
+    return {
+        **_now("start"),
+        "store": shown(store),
+        "mlflow_experiment": os.environ.get("MLFLOW_EXPERIMENT_NAME") or "allmodes",
+        "name": run.spec.name,
+        "experiment": run.experiment,
+        "seed": run.seed,
+        "seeds": run.seeds,
+        "about": description.about(run),
+        "tags": description.tags(run),
+        "params": description.params(run),
+        "data": description.dataset(run),
+        "requirements": description.requirements(run),
+    }
+
+
+def metrics(iteration: int, values: Mapping[str, float]) -> dict[str, Any]:
+    """Numbers at an iteration."""
+    return {**_now("metrics"), "step": iteration, "values": {key: float(value) for key, value in values.items()}}
+
+
+def figure(run: Run, iteration: int, path: Path) -> dict[str, Any]:
+    """A picture; the part of its name before the iteration says of what."""
+    inside = path.relative_to(run.folder) if path.is_relative_to(run.folder) else path.absolute()
+    key = description.key(re.sub(r"-\d+$", "", path.stem))
+    return {**_now("figure"), "step": iteration, "key": key, "path": inside.as_posix()}
+
+
+def ended(run: Run, outcome: Outcome) -> dict[str, Any]:
+    """How the run ended."""
+    return {
+        **_now("end"),
+        "seeds": run.seeds,
+        "requirements": description.requirements(run),
+        "step": outcome.iteration,
+        "status": outcome.status.upper(),
+        "seconds": outcome.seconds,
+        "results": {key: float(value) for key, value in outcome.results.items()},
+        "floors": {key: float(value) for key, value in outcome.floors.items()},
+        "error": outcome.error,
+    }
+
+
+def died(start: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:
+    """The end of a run whose process was killed: when it was last heard of."""
+    known = {"seeds": start["seeds"], "requirements": start["requirements"]}
+    when = {"what": "end", "time": last["time"], "step": last.get("step", 0)}
+    return {**when, **known, "status": "KILLED", "results": {}, "floors": {}, "error": "its process was killed"}
+
+
+def _now(what: str) -> dict[str, Any]:
+    return {"what": what, "time": time.time_ns() // 1_000_000}

@@ -1,0 +1,158 @@
+"""The thread that brings what runs tell to the store, and goes on trying while the store does not answer."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from allmodes.tracking.address import ENVIRONMENT, shown
+from allmodes.tracking.delivery import Delivery, refused
+
+if TYPE_CHECKING:
+    from allmodes.tracking.store import Store
+
+PERIOD = 2.0  # s between batches: rare enough to cost nothing, often enough to watch a run
+ATTEMPTS = 3  # failures in a row after which the end of an experiment waits no longer
+LONGEST = 60.0  # s between attempts while the store does not answer
+
+
+class Sender:
+    """Sends deliveries every `PERIOD` seconds, from a thread that lives from the first one to `stop`.
+
+    A store that fails is reported once, and once more when it works again.
+    """
+
+    def __init__(self, address: str, warn: Callable[[str], None]) -> None:
+        self._address, self._warn = address, warn
+        self._deliveries: list[Delivery] = []
+        self._all: list[Delivery] = []
+        self._store: Store | None = None
+        self._failures = self._late = 0
+        self._until: float | None = None
+        self._woken = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, delivery: Delivery) -> None:
+        """Begin to send what a run tells."""
+        self._deliveries.append(delivery)
+        self._all.append(delivery)
+        if self._thread is None:
+            self._until = None
+            self._woken.clear()
+            self._thread = threading.Thread(target=self._work, name="allmodes-tracking", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout: float) -> list[Delivery]:
+        """Send what waits, for at most `timeout` seconds, and end the thread; returns what is not done.
+
+        A store that failed `ATTEMPTS` times gets no more than one more.
+        """
+        thread, self._thread = self._thread, None
+        self._until = time.monotonic() + timeout
+        self._woken.set()
+        if thread is not None:
+            thread.join(timeout)
+        return [delivery for delivery in self._all if delivery.spool.count()]
+
+    def close(self) -> None:
+        """Let go of the runs."""
+        for delivery in self._all:
+            delivery.spool.close()
+        self._deliveries, self._all = [], []
+
+    def _work(self) -> None:
+        while True:
+            last = self._until is not None  # asked before sending: what came before the stop is sent
+            try:
+                self._round()
+            except Exception as error:  # whatever the store does, training must not notice
+                self._failed(error)
+                if self._until is not None and (self._failures >= ATTEMPTS or time.monotonic() >= self._until):
+                    return
+            else:
+                self._answered()
+                if last:
+                    return
+            self._rest()
+
+    def _rest(self) -> None:
+        """Until the next attempt, or the stop; while stopping, briefly after a failure and not at all else."""
+        self._woken.wait(min(LONGEST, PERIOD * 2 ** min(self._failures, 5)))
+        if self._until is not None and self._failures:
+            time.sleep(PERIOD)
+
+    def _round(self) -> None:
+        self._store = self._store or open_store(self._address)
+        for delivery in list(self._deliveries):
+            try:
+                for number in delivery.send(self._store):
+                    self._late += number if self._failures else 0
+            except Exception as error:
+                if not refused(error):
+                    raise
+                self._set_aside(delivery, error)
+            else:
+                self._release(delivery)
+
+    def _release(self, delivery: Delivery) -> None:
+        if delivery.done:
+            self._deliveries.remove(delivery)
+            self._all.remove(delivery)
+            delivery.spool.close()
+
+    def _set_aside(self, delivery: Delivery, error: Exception) -> None:
+        self._deliveries.remove(delivery)
+        self._warn(
+            f"{shown(self._address)} refuses {delivery.folder} ({reason(error)}). Training goes on; "
+            f"what is not sent waits there, and `allmodes sync {delivery.folder}` sends it."
+        )
+
+    def _failed(self, error: Exception) -> None:
+        self._store = None
+        self._failures += 1
+        if self._failures == 1:
+            where = next((delivery.folder for delivery in self._deliveries if delivery.spool.count()), "its folder")
+            self._warn(
+                f"cannot write to {shown(self._address)} ({reason(error)}). Training goes on; "
+                f"what is not sent waits in {where} and is sent when the store answers."
+            )
+
+    def _answered(self) -> None:
+        if self._failures:
+            self._warn(f"{shown(self._address)} answers again; {self._late} events that waited were sent.")
+        self._failures = self._late = 0
+
+
+def open_store(address: str) -> Store:
+    """Connect to a store; the first to import MLflow, in the environment that it should find."""
+    environment()
+    from allmodes.tracking.store import Store
+
+    return Store(address)
+
+
+def environment() -> None:
+    """What MLflow should find in the environment, where the user has not set it."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def reason(error: BaseException) -> str:
+    """The operating system's answer if there is one, that nothing was answered, or the error's first line."""
+    links = list(_links(error))
+    answers = [link.strerror for link in links if isinstance(link, OSError) and link.strerror]
+    late = ["no answer in time" for link in links if isinstance(link, TimeoutError) or "Timeout" in type(link).__name__]
+    first = next(iter(str(error).splitlines()), "")[:300] or type(error).__name__
+    return shown([first, *late, *answers][-1])
+
+
+def _links(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that led to it, also where libraries pass that as an argument."""
+    yield error
+    given = (*error.args, getattr(error, "reason", None))
+    cause = error.__cause__ or error.__context__
+    for inner in {id(link): link for link in (*given, cause) if isinstance(link, BaseException)}.values():
+        yield from _links(inner)

@@ -1,0 +1,225 @@
+"""What a run has to tell the store: a file of JSON lines beside the run, where it waits until it has arrived."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+NAME = "tracking.jsonl"
+CHUNK = 1 << 18  # bytes that are taken at once
+ROOM = 64 << 20  # bytes that wait in memory at most, while the disk refuses them
+
+FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+
+Event = Mapping[str, Any]
+
+
+class Spool:
+    """The events of one run, first in, first out.
+
+    Training appends; another thread takes what waits and says how much of it arrived. What the disk refuses stays in
+    memory, in the same order, until the disk takes it. One process at a time holds the file; no method raises.
+
+    Args:
+        folder: The run's folder.
+        sent: Says how many bytes of the file have arrived already; asked when the file is opened.
+        warn: Told once when the disk refuses, and once when memory is full.
+    """
+
+    def __init__(self, folder: Path, sent: Callable[[], int], warn: Callable[[str], None]) -> None:
+        self.path = folder / NAME
+        self.ended = False
+        self._sent, self._size, self._memory = 0, 0, bytearray()
+        self._arrived_before = sent
+        self._known: dict[str, int] = {}
+        self._warn, self._warned = warn, set[str]()
+        self._lock = threading.RLock()
+        self._file: int | None = None
+        self.held = self.closed = False
+        self._open()
+
+    @property
+    def kept(self) -> int:
+        """Bytes of the file that have arrived, for the receipt."""
+        return min(self._sent, self._size)
+
+    def append(self, event: Event) -> None:
+        """Note an event; of a run that goes on from a checkpoint, what was noted before is not noted again."""
+        with self._lock:
+            if (new := _unknown(event, self._known)) is not None:
+                self.ended = new["what"] == "end"
+                self._memory += json.dumps(new).encode() + b"\n"
+                self._flush()
+                self._make_room()
+
+    def waiting(self) -> list[bytes]:
+        """The next lines that have not arrived, at most about `CHUNK` bytes."""
+        with self._lock:
+            self._flush()
+            if self.held or self.closed:
+                return []
+            chunk = self._read() if self._sent < self._size else bytes(self._memory[self._sent - self._size :])
+            return chunk[: chunk.rfind(b"\n") + 1].splitlines(keepends=True)
+
+    def arrived(self, size: int) -> None:
+        """Count the next `size` bytes as arrived."""
+        with self._lock:
+            self._sent += size
+
+    def rewind(self) -> None:
+        """Count nothing as arrived."""
+        with self._lock:
+            self._sent = 0
+
+    def count(self) -> int:
+        """Number of events that have not arrived."""
+        with self._lock:
+            on_disk = self._stored(self._size - self._sent).count(b"\n")
+            return on_disk + self._memory[max(0, self._sent - self._size) :].count(b"\n")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self.closed = True
+            self._let_go()
+
+    def _read(self) -> bytes:
+        """From disk; a line longer than a chunk is taken whole."""
+        size = CHUNK
+        while b"\n" not in (chunk := self._stored(size)) and len(chunk) == size:
+            size *= 2
+        return chunk
+
+    def _stored(self, size: int) -> bytes:
+        """The next bytes on disk; none of a file that somebody removed."""
+        with contextlib.suppress(OSError), self.path.open("rb") as file:
+            file.seek(self._sent)
+            return file.read(max(0, size))
+        return b""
+
+    def _flush(self) -> None:
+        """Move what waits in memory to disk, whole lines only."""
+        try:
+            if self._memory and (self._file is not None or self._open()):
+                assert self._file is not None
+                self._write(self._file)
+        except OSError as error:
+            self._refused(error)
+
+    def _write(self, file: int) -> None:
+        written = os.write(file, self._memory)
+        if full := written < len(self._memory):
+            written = self._memory.rfind(b"\n", 0, written) + 1
+            os.ftruncate(file, self._size + written)
+        self._size += written
+        del self._memory[:written]
+        if full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _open(self) -> bool:
+        """Open the file behind its last whole line, unless another process holds it."""
+        if self.closed:
+            return False
+        try:
+            self._file = os.open(self.path, FLAGS, 0o644)
+            _hold(self._file)
+            self._look_back(self._file)
+            self.held = False
+        except OSError as error:
+            self._let_go()
+            self.held = isinstance(error, BlockingIOError)
+            if not self.held:
+                self._refused(error)
+        return self._file is not None
+
+    def _let_go(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _look_back(self, file: int) -> None:
+        """Learn from the file what was noted before."""
+        whole = self.path.read_bytes()
+        self._size = whole.rfind(b"\n") + 1
+        os.ftruncate(file, self._size)  # a process that was killed may have left half a line
+        del self._memory[: self._sent]  # what arrived before the file could be opened
+        self._sent = min(self._arrived_before(), self._size)
+        for event in filter(None, map(parse, whole.splitlines())):
+            self.ended = self.ended if self._memory else event["what"] == "end"
+            for key in _keys(event):
+                self._known[key] = max(event["step"], self._known.get(key, -1))
+
+    def _make_room(self) -> None:
+        """Forget what has arrived when memory is full; if nothing has, the newest event."""
+        if len(self._memory) <= ROOM:
+            return
+        arrived = max(0, self._sent - self._size)
+        del self._memory[:arrived]
+        self._sent -= arrived
+        if len(self._memory) > ROOM and not self.ended:
+            del self._memory[self._memory.rfind(b"\n", 0, -1) + 1 :]
+            self._say_once(
+                "full", f"no room is left for what MLflow should get of {self.path.parent}; see metrics.jsonl"
+            )
+
+    def _refused(self, error: OSError) -> None:
+        self._say_once(
+            "disk",
+            f"cannot write {self.path} ({error.strerror}). Training goes on; what waits for MLflow waits in memory "
+            "until there is room, and would be lost if the process died.",
+        )
+
+    def _say_once(self, what: str, message: str) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
+            self._warn(message)
+
+
+def events(path: Path) -> Iterator[Event]:
+    """The whole events of a spool, without holding it."""
+    yield from filter(None, map(parse, path.read_bytes().splitlines()))
+
+
+def parse(line: bytes) -> Event | None:
+    """The event of a line; None for one that is not whole, or that a loss of power damaged."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "what" in event else None
+
+
+def _keys(event: Event) -> list[str]:
+    """Names under which an event's values will be found in MLflow at its step."""
+    keys = {"metrics": event.get("values", ()), "end": event.get("results", ()), "figure": [event.get("key")]}
+    return [f"{event['what']}/{name}" for name in keys.get(event["what"], ())]
+
+
+def _unknown(event: Event, known: Mapping[str, int]) -> Event | None:
+    """The event without values that were noted for this step or a later one; None if nothing is left of it."""
+    old = [key for key in _keys(event) if event["step"] <= known.get(key, -1)] if known else []
+    if not old:
+        return event
+    if event["what"] == "figure":
+        return None
+    values = "values" if event["what"] == "metrics" else "results"
+    left = {name: value for name, value in event[values].items() if f"{event['what']}/{name}" not in old}
+    return {**event, values: left} if left or event["what"] == "end" else None
+
+
+def _hold(file: int) -> None:
+    """Lock an open file until it is closed or the process ends; BlockingIOError if another process has it."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except (ImportError, OSError):  # Windows, some network file systems: whoever syncs must wait for training to end
+        return

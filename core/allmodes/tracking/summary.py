@@ -1,0 +1,65 @@
+"""What MLflow shows first: final numbers under short names, their means over seeds, and a page of Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+from allmodes.tracking.spool import Event
+
+COURSE = ("train/", "eval/", "time/", "floor/", "recent/")
+RESULTS = "\n\n### Results\n\n"
+
+
+def final(event: Event) -> dict[str, float]:
+    """Metrics of a run that ended: `modes`, its average over the end of the run, and what real data score."""
+    results = {name.replace("recent_", "recent/", 1): value for name, value in event["results"].items()}
+    return results | {f"floor/{name}": value for name, value in event["floors"].items()}
+
+
+def over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean of each final metric that all seeds have, and its standard error where there are several."""
+    shared = set.intersection(*map(set, seeds)) if seeds else set()
+    summary: dict[str, float] = {}
+    for name in sorted(name for name in shared if not name.startswith(COURSE)):
+        values = [metrics[name] for metrics in seeds]
+        summary[name] = fmean(values)
+        if len(values) > 1 and all(map(math.isfinite, values)):
+            summary[f"{name}_se"] = stdev(values) / math.sqrt(len(values))
+    return summary
+
+
+def floors(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What real data score, the same for every seed."""
+    return {name: value for metrics in seeds[:1] for name, value in metrics.items() if name.startswith("floor/")}
+
+
+def page(event: Event, folder: Path) -> str:
+    """What was run, and how to go on with it."""
+    place = folder.absolute()
+    return f"{event['about']}\n\nSample: `allmodes sample {place}`. Run again: `allmodes run {place}`."
+
+
+def note(before: str, metrics: Mapping[str, float]) -> str:
+    """The run's page with a table of its final metrics in place of an older one."""
+    names = [name for name in metrics if not name.startswith(COURSE) and not name.endswith("_se")]
+    rows = [f"| {name} | {_number(metrics, name)} | {_number(metrics, f'floor/{name}')} |" for name in names]
+    table = ["| metric | model | real data |", "|---|---|---|", *rows]
+    return before.partition(RESULTS)[0] + (RESULTS + "\n".join(table) if rows else "")
+
+
+def overall(statuses: Sequence[str], seeds: int) -> str | None:
+    """Status of an experiment from its seeds: the worst of them, or None while it still runs."""
+    for bad in ("KILLED", "FAILED"):
+        if bad in statuses:
+            return bad
+    return "FINISHED" if len(statuses) >= seeds and set(statuses) == {"FINISHED"} else None
+
+
+def _number(metrics: Mapping[str, float], name: str) -> str:
+    if name not in metrics:
+        return ""
+    error = metrics.get(f"{name}_se")
+    return f"{metrics[name]:.4g}" + (f" ± {error:.2g}" if error is not None else "")

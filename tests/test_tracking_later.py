@@ -1,0 +1,418 @@
+"""A store that fails costs no training: what it does not take waits on disk and arrives later, once."""
+
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from allmodes.cli import execute
+from allmodes.run import Run
+from allmodes.tracking import MlflowObserver, TrackingError, sender, spool, sync
+from allmodes.tracking.sender import open_store
+from allmodes.tracking.spool import Spool
+from server import Server
+from tracked import FINISHED, files, free_port, logged, picture, runs_in
+
+
+@pytest.fixture(scope="session")
+def opened_server(opened_together: tuple[Path, str]) -> Iterator[Server]:
+    """A real server on a database of its own; it takes 10 to 20 s to start."""
+    folder = opened_together[0].parent / "server"
+    folder.mkdir()
+    server = Server(folder, f"sqlite:///{folder / 'mlflow.db'}")
+    (folder / "mlflow.db").write_bytes(opened_together[0].read_bytes())
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def server(opened_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
+    """The server, with an experiment for this test and short waits."""
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", tmp_path.name)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    monkeypatch.setattr(sender, "PERIOD", 0.2)
+    return opened_server
+
+
+def tell(observer: MlflowObserver, run: Run, first: int, last: int) -> None:
+    """Numbers and a picture for each iteration."""
+    for iteration in range(first, last + 1):
+        observer.allmodes_metrics_logged(run, iteration, {"train/generator": iteration / 2, "time/seconds": 1.0})
+    (run.folder / "figures").mkdir(exist_ok=True)
+    figure = picture(run.folder / "figures" / f"samples-{last:08d}.png")
+    observer.allmodes_samples_drawn(run, last, figure)
+
+
+def whole(client: Any, name: str, last: int, pictures: int) -> tuple[Any, Any]:
+    """Check that all of a run arrived, once; returns the experiment's run and its own."""
+    parent, (child,) = logged(client, name)
+    for key in ("train/generator", "time/seconds"):
+        history = client.get_metric_history(child.info.run_id, key)
+        assert sorted(point.step for point in history) == list(range(1, last + 1))
+    assert len(files(client, child, "images")) == 2 * pictures
+    assert len(client.get_metric_history(child.info.run_id, "modes")) == 1
+    assert (parent.info.status, child.info.status) == ("FINISHED", "FINISHED")
+    return parent, child
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+# A store that refuses
+
+
+def test_a_store_that_is_not_there_costs_a_warning_and_nothing_is_lost(
+    tmp_path: Path, store: str, client: Any, warnings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run,) = runs_in(tmp_path, 0)
+    place = tmp_path / "store"
+    place.touch()  # a file where the store's folder should be
+    observer = MlflowObserver(f"sqlite:///{place}/mlflow.db", warnings.append)
+    observer.allmodes_run_started(run)
+    tell(observer, run, 1, 20)
+    observer.allmodes_run_finished(run, FINISHED)
+    observer.close()
+    address, place = f"sqlite:///{place}/mlflow.db", run.folder
+    assert warnings == [
+        f"MLflow: cannot write to {address} (File exists). Training goes on; what is not sent waits in {place} and is "
+        "sent when the store answers.",
+        f"MLflow: 23 events wait in {place}; `allmodes sync {place}` sends them to {address} when it answers.",
+    ]
+    assert execute(["sync", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    line = f"error: {run.folder}: cannot write to {address} (File exists); 23 events still wait here\n"
+    assert captured.err == line
+    assert execute(["sync", str(tmp_path), "--store", store]) == 0
+    assert capsys.readouterr().out == f"{run.folder}: 23 events were sent to {store}\n"
+    assert execute(["sync", str(tmp_path), "--store", store]) == 0
+    assert capsys.readouterr().out == f"{run.folder}: nothing is left to send\n"
+    whole(client, "allmodes", 20, pictures=1)
+
+
+def test_a_server_that_refuses_is_named_without_its_password(
+    tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    (run,) = runs_in(tmp_path, 0)
+    observer = MlflowObserver(f"http://me:secret@{address}", warnings.append)
+    observer.allmodes_run_started(run)
+    wait_for(lambda: warnings)
+    observer.close()
+    assert [warning.partition(" (")[0] for warning in warnings[:1]] == [
+        f"MLflow: cannot write to http://me:***@{address}"
+    ]
+    assert "(Connection refused)" in warnings[0]
+    assert "secret" not in "".join(path.read_text() for path in run.folder.iterdir()) + "".join(warnings)
+    assert capfd.readouterr().err == ""
+    with pytest.raises(TrackingError) as caught:
+        sync([tmp_path], None, print, print)
+    message = f"{run.folder} was logged to http://me:***@{address}: set MLFLOW_TRACKING_URI to that with the password"
+    assert str(caught.value) == message
+
+
+def test_a_store_that_fails_between_telling_and_noting_gets_nothing_twice(
+    store: str, client: Any, tmp_path: Path
+) -> None:
+    (run,) = runs_in(tmp_path, 0)
+    observer = MlflowObserver(store)
+    observer.allmodes_run_started(run)
+    tell(observer, run, 1, 20)
+    observer.allmodes_run_finished(run, FINISHED)
+    observer.close()
+    before = files(client, logged(client)[1][0], "images")
+    (run.folder / "mlflow.json").unlink()  # as if the process had died before noting anything
+    assert sync([tmp_path], None, print, print) == 0
+    _, child = whole(client, "allmodes", 20, pictures=1)
+    assert files(client, child, "images") == before
+
+
+def test_a_run_that_somebody_deleted_in_the_middle_is_set_aside_and_sent_anew_by_sync(
+    store: str, client: Any, tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "PERIOD", 0.1)
+    first, second = runs_in(tmp_path, 0, 1)
+    observer = MlflowObserver(store, warnings.append)
+    observer.allmodes_run_started(first)
+    wait_for(lambda: (first.folder / "mlflow.json").exists())
+    deleted = json.loads((first.folder / "mlflow.json").read_text())["run_id"]
+    client.delete_run(deleted)
+    tell(observer, first, 1, 3)
+    observer.allmodes_run_started(second)
+    observer.allmodes_run_finished(second, FINISHED)
+    observer.close()
+    refusal = f"The run {deleted} must be in the 'active' state. Current state is deleted."
+    assert warnings[0] == (
+        f"MLflow: {store} refuses {first.folder} ({refusal}). Training goes on; what is not sent waits there, and "
+        f"`allmodes sync {first.folder}` sends it."
+    )
+    assert sync([tmp_path], None, print, print) == 0
+    _, (again, other) = logged(client)
+    assert sorted(p.step for p in client.get_metric_history(again.info.run_id, "train/generator")) == [1, 2, 3]
+    assert (again.info.status, other.info.status) == ("KILLED", "FINISHED")
+
+
+def test_training_never_waits_for_a_database_that_another_process_locked(
+    store: str, client: Any, tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("allmodes.tracking.database.SQLITE_WAIT", 0.5)
+    monkeypatch.setattr(sender, "PERIOD", 0.2)
+    (run,) = runs_in(tmp_path, 0)
+    observer = MlflowObserver(store, warnings.append)
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        observer.allmodes_run_started(run)
+        tell(observer, run, 1, 20)
+        wait_for(lambda: warnings)
+        assert not (run.folder / "mlflow.json").exists()
+    wait_for(lambda: len(warnings) == 2)
+    observer.allmodes_run_finished(run, FINISHED)
+    observer.close()
+    assert warnings == [
+        f"MLflow: cannot write to {store} (database is locked). Training goes on; what is not sent waits in "
+        f"{run.folder} and is sent when the store answers.",
+        f"MLflow: {store} answers again; 22 events that waited were sent.",
+    ]
+    whole(client, "allmodes", 20, pictures=1)
+
+
+# A real server
+
+
+def test_a_server_that_hangs_and_goes_on_gets_everything_once(
+    server: Server, tmp_path: Path, warnings: list[str]
+) -> None:
+    (run,) = runs_in(tmp_path, 0)
+    observer = MlflowObserver(server.address, warnings.append)
+    server.stop()  # before the run is created: what was asked for meanwhile is done when the server wakes
+    try:
+        observer.allmodes_run_started(run)
+        tell(observer, run, 1, 30)
+        wait_for(lambda: warnings)
+    finally:
+        server.go_on()
+    wait_for(lambda: len(warnings) == 2)
+    server.stop()
+    try:
+        tell(observer, run, 31, 60)
+        wait_for(lambda: len(warnings) == 3)
+    finally:
+        server.go_on()
+    observer.allmodes_run_finished(run, FINISHED)
+    wait_for(lambda: len(warnings) == 4)
+    observer.close()
+    assert ["answers again" in warning for warning in warnings] == [False, True, False, True]
+    assert warnings[0].startswith(f"MLflow: cannot write to {server.address} (no answer in time). Training goes on;")
+    whole(open_store(server.address).client, tmp_path.name, 60, pictures=2)
+
+
+def test_a_server_that_dies_and_comes_back_gets_everything_once(
+    server: Server, tmp_path: Path, warnings: list[str]
+) -> None:
+    (run,) = runs_in(tmp_path, 0)
+    observer = MlflowObserver(server.address, warnings.append)
+    observer.allmodes_run_started(run)
+    tell(observer, run, 1, 30)
+    server.kill()
+    tell(observer, run, 31, 60)
+    observer.allmodes_run_finished(run, FINISHED)
+    observer.close(timeout=2)
+    assert warnings[-1].endswith(f"`allmodes sync {run.folder}` sends them to {server.address} when it answers.")
+    server.start()
+    assert sync([run.folder], None, print, print) == 0
+    whole(open_store(server.address).client, tmp_path.name, 60, pictures=2)
+
+
+# A process that dies
+
+
+def child(code: str, folder: Path, store: str) -> "subprocess.Popen[str]":
+    """A process that tracks the run of seed 0 in a folder, and then does what `code` says."""
+    script = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+import os, time
+from tracked import *
+from allmodes.tracking import MlflowObserver
+(run,) = runs_in(Path({str(folder)!r}), 0)
+observer = MlflowObserver({store!r}, lambda text: print(text, flush=True))
+observer.allmodes_run_started(run)
+{code}
+"""
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+
+
+def test_a_process_that_was_killed_is_ended_by_sync_and_goes_on_when_it_is_resumed(
+    store: str, client: Any, tmp_path: Path
+) -> None:
+    code = """
+for iteration in range(1, 21):
+    observer.allmodes_metrics_logged(run, iteration, {"train/generator": iteration / 2, "time/seconds": 1.0})
+print("trained", flush=True)
+time.sleep(60)
+"""
+    said: list[str] = []
+    with child(code, tmp_path, store) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "trained\n"
+        assert sync([tmp_path], None, said.append, said.append) == 0
+        process.kill()
+    folder = tmp_path / "seed-0"
+    assert said == [f"{folder}: is being sent by another process"]
+    with (folder / "tracking.jsonl").open("a") as file:
+        file.write('\0\0\n{"what": "metr')  # the disk holds half of what was written last
+    assert sync([tmp_path], None, said.append, said.append) == 0
+    parent, (killed,) = logged(client)
+    assert (parent.info.status, killed.info.status) == ("KILLED", "KILLED")
+    assert killed.data.tags["allmodes.error"] == "its process was killed"
+    resumed(store, folder)
+    _, run = whole(client, "allmodes", 30, pictures=1)
+    assert run.info.run_id == killed.info.run_id
+    assert run.data.tags["allmodes.error"] == ""
+
+
+def resumed(store: str, folder: Path) -> None:
+    """Go on from a checkpoint at iteration 10, in this process."""
+    run = replace(runs_in(folder / "again", 0)[0], folder=folder)
+    observer = MlflowObserver(store)
+    observer.allmodes_run_started(run)
+    tell(observer, run, 11, 30)
+    observer.allmodes_run_finished(run, FINISHED)
+    observer.close()
+
+
+def test_what_was_told_before_a_checkpoint_is_not_told_again(tmp_path: Path) -> None:
+    def open_spool() -> Spool:
+        return Spool(tmp_path, lambda: 0, pytest.fail)
+
+    before = open_spool()
+    before.append({"what": "metrics", "time": 1, "step": 5, "values": {"a": 1.0, "b": 1.0}})
+    before.append({"what": "figure", "time": 1, "step": 5, "key": "samples", "path": "x.png"})
+    before.close()
+    after = open_spool()
+    after.append({"what": "metrics", "time": 2, "step": 4, "values": {"a": 1.0}})
+    after.append({"what": "figure", "time": 2, "step": 5, "key": "samples", "path": "x.png"})
+    after.append({"what": "metrics", "time": 2, "step": 5, "values": {"b": 1.0, "c": 3.0}})
+    after.append({"what": "figure", "time": 2, "step": 6, "key": "samples", "path": "y.png"})
+    new = [json.loads(line) for line in after.waiting()[2:]]
+    assert [(event["what"], event.get("values", event["step"])) for event in new] == [
+        ("metrics", {"c": 3.0}),
+        ("figure", 6),
+    ]
+
+
+def test_a_spool_that_another_process_holds_is_joined_when_it_lets_go(tmp_path: Path) -> None:
+    first, second = (Spool(tmp_path, lambda: 0, pytest.fail) for _ in range(2))
+    assert (first.held, second.held) == (False, True)
+    second.append({"what": "metrics", "time": 2, "step": 2, "values": {"a": 2.0}})
+    assert second.waiting() == []
+    first.append({"what": "metrics", "time": 1, "step": 1, "values": {"a": 1.0}})
+    first.close()
+    assert [json.loads(line)["step"] for line in second.waiting()] == [1, 2]
+
+
+def test_memory_that_is_full_keeps_the_oldest_and_the_end_and_frees_what_arrived(
+    tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "ROOM", 300)
+    folder = tmp_path / "gone"
+    kept = Spool(folder, lambda: 0, warnings.append)
+    for step in range(1, 10):
+        kept.append({"what": "metrics", "time": 1, "step": step, "values": {"a": 1.0}})
+    assert [json.loads(line)["step"] for line in kept.waiting()] == [1, 2, 3, 4]
+    kept.arrived(sum(map(len, kept.waiting())))
+    kept.append({"what": "metrics", "time": 1, "step": 10, "values": {"a": 1.0}})
+    kept.append({"what": "end", "time": 1, "step": 10, "results": {}, "note": "x" * 1000})
+    assert [json.loads(line)["what"] for line in kept.waiting()] == ["metrics", "end"]
+    assert warnings[1:] == [f"no room is left for what MLflow should get of {folder}; see metrics.jsonl"]
+
+
+# A disk that is full
+
+
+@pytest.fixture
+def little_room(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of 64 KiB."""
+    folder = tmp_path / "little"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a file system, and not everywhere")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_what_a_full_disk_refuses_is_sent_from_memory_and_kept_when_there_is_room(
+    little_room: Path, store: str, client: Any, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "PERIOD", 0.2)
+    (run,) = runs_in(little_room, 0)
+    observer = MlflowObserver(store, warnings.append)
+    observer.allmodes_run_started(run)
+    tell(observer, run, 1, 20)
+    ballast = little_room / "ballast"
+    fill(ballast)
+    for iteration in range(21, 2001):
+        observer.allmodes_metrics_logged(run, iteration, {"train/generator": iteration / 2, "time/seconds": 1.0})
+    file = run.folder / "tracking.jsonl"
+    wait_for(lambda: arrived(client, "time/seconds") == 2000)
+    on_full_disk = file.read_bytes().count(b"\n")
+    ballast.unlink()
+    observer.allmodes_run_finished(run, FINISHED)
+    observer.close()
+    assert warnings == [
+        f"MLflow: cannot write {file} (No space left on device). Training goes on; what waits for MLflow waits in "
+        "memory until there is room, and would be lost if the process died."
+    ]
+    assert on_full_disk < 2003
+    whole(client, "allmodes", 2000, pictures=1)
+
+
+def arrived(client: Any, key: str) -> int:
+    """Number of values that the only seed's run has."""
+    experiment = client.get_experiment_by_name("allmodes")
+    runs = client.search_runs([experiment.experiment_id], "tags.`allmodes.kind` = 'seed'") if experiment else []
+    return sum(len(client.get_metric_history(run.info.run_id, key)) for run in runs)
+
+
+def fill(file: Path) -> None:
+    with contextlib.suppress(OSError), file.open("wb", buffering=0) as out:
+        while True:
+            out.write(b"x" * 512)
+
+
+# What sync says
+
+
+def test_sync_of_what_was_not_tracked_says_so(tmp_path: Path) -> None:
+    (run,) = runs_in(tmp_path, 0)
+    with pytest.raises(TrackingError) as caught:
+        sync([run.folder], None, print, print)
+    message = f"{run.folder} holds no tracked run; what was run with --no-tracking has nothing to send"
+    assert str(caught.value) == message
+
+
+def test_sync_of_no_folder_says_so(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError) as caught:
+        sync([tmp_path / "runs"], None, print, print)
+    assert str(caught.value) == f"{tmp_path}/runs is no folder: give the folder of a run, or one that holds runs"
+
+
+def test_sync_of_a_spool_without_its_start_says_so(tmp_path: Path) -> None:
+    (tmp_path / "tracking.jsonl").write_text('{"what": "end"}\n')
+    said: list[str] = []
+    assert sync([tmp_path], None, print, said.append) == 1
+    assert said == [f"{tmp_path}/tracking.jsonl does not begin with the start of a run"]

@@ -1,0 +1,61 @@
+"""`allmodes ui` serves MLflow on the store of the runs."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from allmodes.tracking import TrackingError, ui
+from tracked import free_port
+
+
+def test_the_ui_refuses_a_port_in_use(store: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(TrackingError) as caught:
+            ui(store, port=port)
+    assert str(caught.value) == f"port {port} on 127.0.0.1 is in use: choose another with --port {port + 1}"
+
+
+def test_the_ui_of_a_store_without_runs_says_how_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError) as caught:
+        ui(f"sqlite:///{tmp_path}/mlflow.db")
+    message = f"no runs yet: {tmp_path}/mlflow.db does not exist; start one with `allmodes run gan/ring`"
+    assert str(caught.value) == message
+
+
+def test_the_ui_of_a_server_is_the_server(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ui("http://tracking.example:5000") == 0
+    assert capsys.readouterr().out == "The MLflow server of this store is already there: http://tracking.example:5000\n"
+
+
+def answers(address: str, seconds: float = 240) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:
+            return bool(answer.status == 200)
+        time.sleep(0.2)
+    return False
+
+
+def test_the_ui_serves_until_interrupted(store: str) -> None:
+    port = free_port()
+    code = f"import sys; from allmodes.tracking import ui; sys.exit(ui({store!r}, port={port}))"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as served:
+        try:
+            assert answers(f"http://127.0.0.1:{port}/health")
+        finally:
+            os.kill(served.pid, signal.SIGINT)
+        out, err = served.communicate(timeout=120)
+    assert served.returncode == 0, err
+    assert out.startswith(f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it), runs of {store}\n")
+    assert "Traceback" not in err
+    assert not answers(f"http://127.0.0.1:{port}/health", seconds=0.1)

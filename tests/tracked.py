@@ -1,0 +1,105 @@
+"""Runs to track, and stores to track them in."""
+
+import socket
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from allmodes.run import Outcome, Run
+from allmodes_schemas import (
+    DatasetConfig,
+    EvaluationConfig,
+    LossTermConfig,
+    NetworkConfig,
+    PriorConfig,
+    Spec,
+    TrainingConfig,
+)
+
+FINISHED = Outcome("finished", iteration=20, seconds=1.5, results={"modes": 24.0}, floors={"modes": 25.0})
+
+
+class Dots(DatasetConfig):
+    kind: Literal["dots"] = "dots"
+    side: int = 5
+
+
+class Bell(PriorConfig):
+    kind: Literal["bell"] = "bell"
+    dim: int = 2
+
+
+class Body(NetworkConfig):
+    kind: Literal["body"] = "body"
+    hidden: tuple[int, ...] = (8, 4)
+    note: str = "x" * 7000
+
+
+class Duel(LossTermConfig):
+    is_game: ClassVar[bool] = True
+    kind: Literal["duel"] = "duel"
+
+
+class Toll(LossTermConfig):
+    kind: Literal["toll"] = "toll"
+
+
+def spec_of(*seeds: int) -> Spec:
+    return Spec.model_construct(
+        name="dots-and-bells",
+        data=Dots(),
+        prior=Bell(),
+        generator=Body(),
+        discriminator=Body(),
+        losses=(Toll(), Duel(weight=2.0)),
+        training=TrainingConfig(),
+        evaluation=EvaluationConfig(),
+        seeds=seeds,
+    )
+
+
+def runs_in(folder: Path, *seeds: int) -> list[Run]:
+    runs = []
+    for position, seed in enumerate(seeds):
+        place = folder / f"seed-{seed}"
+        place.mkdir(parents=True)
+        (place / "spec.yaml").write_text("name: dots-and-bells\n")
+        runs.append(
+            Run(
+                spec_of(*seeds),
+                seed,
+                place,
+                experiment="20261122-abc",
+                position=position,
+                seeds=len(seeds),
+                device="cpu",
+                plugins={"allmodes-dots": "0.3"},
+                data={"kind": "dots", "fingerprint": "sha256:" + "f" * 64, "items": 100, "shape": (2,)},
+            )
+        )
+    return runs
+
+
+def picture(path: Path) -> Path:
+    from PIL import Image
+
+    Image.new("RGB", (8, 8), "white").save(path)
+    return path
+
+
+def logged(client: Any, name: str = "allmodes") -> tuple[Any, list[Any]]:
+    """The experiment's run and its seeds' runs in their order."""
+    experiment = client.get_experiment_by_name(name)
+    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    (parent,) = [run for run in runs if run.data.tags["allmodes.kind"] == "experiment"]
+    children = [run for run in runs if run.data.tags["allmodes.kind"] == "seed"]
+    assert all(child.data.tags["mlflow.parentRunId"] == parent.info.run_id for child in children)
+    return parent, sorted(children, key=lambda child: int(child.data.tags["allmodes.seed"]))
+
+
+def files(client: Any, run: Any, folder: str | None = None) -> list[str]:
+    return [found.path for found in client.list_artifacts(run.info.run_id, folder)]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
