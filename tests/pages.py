@@ -25,11 +25,20 @@ from allmodes import cli, installed, specs
 
 BLOCK = re.compile(
     r"<!-- test: setup\n(?P<setup>.*?)-->"
-    r"|(?:<!-- test: (?P<mark>(?!setup).*?) -->\n)?^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$",
+    r"|(?:<!-- test: (?P<mark>(?!setup).*?) -->\n)?^(?P<indent> *)```(?P<language>[\w{}]*)\n(?P<text>.*?)^ *```$",
     re.DOTALL | re.MULTILINE,
 )
-NUMBER = re.compile(r"-?\d[\d.,]*(e[+-]?\d+)?")
+NUMBER = re.compile(r"\d+(,\d{3})*(\.\d+)?(e[+-]?\d+)?")
 SHOWN_ONLY = ("text", "mermaid")
+BASE = {
+    "name": "fragment",
+    "data": {"kind": "digits"},
+    "prior": {"kind": "gaussian", "dim": 8},
+    "generator": {"kind": "mlp"},
+    "discriminator": {"kind": "mlp"},
+    "losses": [{"kind": "non_saturating"}],
+}
+"""What a fragment is laid over on a page without a spec."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
     for found in BLOCK.finditer(text):
         if found["setup"] is not None:
             yield Block("python", found["setup"], "", text.count("\n", 0, found.start("setup")))
-        else:
+        elif not found["language"].startswith("{"):
             line = text.count("\n", 0, found.start("text"))
             yield Block(found["language"], found["text"], found["mark"] or "", line)
 
@@ -65,7 +74,7 @@ class Runner:
     page: Path
     capture: Callable[[], str]
     module: ModuleType
-    spec: dict[str, Any] = field(default_factory=dict)
+    spec: dict[str, Any] = field(default_factory=BASE.copy)
 
     def run(self, block: Block) -> None:
         """Run a block; a page that says nothing of how fails."""

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping
 from inspect import getmembers, isfunction, signature
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -440,31 +439,6 @@ def test_every_hook_and_argument_is_documented_with_an_example_and_tested(hook: 
     assert re.search(rf"@hookimpl\ndef {hook}\(", document)
     tests = [path for path in (ROOT / "tests").glob("test_*.py") if hook in path.read_text("utf-8")]
     assert tests
-
-
-def test_the_examples_of_the_hooks_run_as_one_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    document = (ROOT / "docs" / "hooks.md").read_text("utf-8")
-    example = ModuleType("allmodes_example")
-    monkeypatch.setitem(sys.modules, example.__name__, example)
-    exec("\n".join(re.findall(r"```python\n(.*?)```", document, re.DOTALL)), example.__dict__)
-    provided = {word: [kind.config] for word, kind in example.registry.all_kinds() if kind.plugin.name == "acme"}
-    assert provided == {
-        "prior": example.allmodes_latent_priors(),
-        "auxiliary": example.allmodes_auxiliary_networks(),
-        "loss": example.allmodes_loss_terms(),
-        "data": example.allmodes_datasets(),
-        "network": example.allmodes_networks(),
-        "features": example.allmodes_features(),
-        "metric": example.allmodes_metrics(),
-    }
-    assert example.said == [
-        "started corners/seed-0",
-        "1: ",
-        "2: eval/spread",
-        "2: samples in samples-00000002.png",
-        "finished",
-    ]
 
 
 def test_finding_and_reading_a_spec_loads_neither_torch_nor_mlflow_nor_sklearn() -> None:
