@@ -121,7 +121,7 @@ class Sender:
             )
 
     def _answered(self) -> None:
-        if self._failures:
+        if self._late:
             self._warn(f"{shown(self._address)} answers again; {self._late} events that waited were sent.")
         self._failures = self._late = 0
 
