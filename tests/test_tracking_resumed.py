@@ -1,28 +1,14 @@
 """A run that goes on, or is measured again, stays one run in MLflow."""
 
-import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from allmodes import Experiment, cli, hookimpl
+from allmodes import Experiment, cli
+from interrupted import Interrupting
 from tiny import SPEC
 from tracked import files, logged
-
-
-class Interrupting:
-    """An observer that sends Ctrl-C once."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-    @hookimpl
-    def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        if iteration == self.at and any(name.startswith("train/") for name in metrics):
-            self.at = -1
-            signal.raise_signal(signal.SIGINT)
 
 
 def steps(client: Any, run: Any, key: str) -> list[int]:
