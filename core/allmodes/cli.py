@@ -255,6 +255,7 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
     warnings.showwarning = _show_warning
     logs.end()
+    _said.clear()
     try:
         code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value", console=err)
         return int(code or OK)
@@ -273,9 +274,14 @@ def execute(arguments: Sequence[str] | None = None) -> int:
         return _known_failure(error)
 
 
+_said: set[str] = set()
+"""Warnings of this command that were shown: each is shown once."""
+
+
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     """Ours are for the user; other libraries' deprecations are not."""
-    if category is UserWarning:
+    if category is UserWarning and str(message) not in _said:
+        _said.add(str(message))
         warn(str(message))
 
 

@@ -188,10 +188,17 @@ class Experiment:
                         run.folder.mkdir(exist_ok=self.resumed is not None)
                         outcomes[seed] = self._train_seed(run, stop, panels)
         finally:
-            Results(self.spec, folder, outcomes).write()
-            if panels and self.spec.evaluation.figure:
-                figures.compare(panels, self.data, folder / "samples.png")
+            self._write(Results(self.spec, folder, outcomes), panels)
         return outcomes
+
+    def _write(self, results: Results, panels: Panels) -> None:
+        """Write what there is; what a full disk refuses is in the seeds' own folders, and costs a warning."""
+        try:
+            results.write()
+            if panels and self.spec.evaluation.figure:
+                figures.compare(panels, self.data, results.folder / "samples.png")
+        except OSError as error:
+            self.warn(f"{results.folder}: results or picture could not be written: {error.strerror or error}")
 
     def _train_seed(self, run: Run, stop: Stop, panels: Panels) -> Outcome:
         with alone(run.folder):

@@ -53,6 +53,7 @@ def card(model: Model, plugins: Mapping[str, str]) -> str:
         f"---\n{_header(spec, measured)}---\n",
         f"# {spec.name}\n",
         spec.description or f"A generative adversarial network on {spec.data.kind} data, trained with allmodes.",
+        "",
         "![samples](samples.png)\n",
         "## Use\n",
         f"```sh\npip install {_requirements(plugins)}\n```\n",

@@ -20,13 +20,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from allmodes import checkpoints
 from allmodes.journal import read
+from interrupted import equal
 from tiny import SPEC
 
 INTERVAL = 50
@@ -82,11 +82,6 @@ def look(run: Path | None) -> tuple[int, int]:
     return (int(found[0].name) if found else 0), unreadable
 
 
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    newest = checkpoints.folders(run)[0]
-    return {f"{f.stem}/{k}": v for f in sorted(newest.glob("*.safetensors")) for k, v in load_file(f).items()}
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
@@ -126,20 +121,13 @@ def torture(place: Path, kills: int, chance: random.Random) -> int:
     allmodes(unbroken, "run", str(place / "tiny.json"), "--set", f"training.iterations={end}").communicate()
     other = run_folder(unbroken)
     assert other is not None
-    one, two = weights(run), weights(other)
-    equal = one.keys() == two.keys() and all(torch.equal(value, two[name]) for name, value in one.items())
-    same_numbers = numbers(run) == numbers(other)
+    same = equal(run, other)
     print(f"kills                      {kills}, of which after training had begun {in_training}")
     print(f"unreadable checkpoints     {unreadable}")
     print(f"iterations lost, at most   {max(lost)} (checkpoints every {INTERVAL}); mean {sum(lost) / len(lost):.1f}")
     print(f"iterations in the end      {end}")
-    print(f"equal to an unbroken run   weights {equal}, numbers {same_numbers}")
-    return int(not (unreadable == 0 and max(lost) <= INTERVAL and equal and same_numbers))
-
-
-def numbers(run: Path) -> str:
-    lines = [{k: v for k, v in line.items() if not k.startswith("time/")} for line in read(run / "metrics.jsonl")]
-    return json.dumps(lines)
+    print(f"equal to an unbroken run   {same}")
+    return int(not (unreadable == 0 and max(lost) <= INTERVAL and same))
 
 
 if __name__ == "__main__":

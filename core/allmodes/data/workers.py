@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from allmodes.data.base import DataError
 from allmodes.data.sources import Items, Source
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
 AHEAD = 2
 """Batches that each worker reads ahead."""
 
@@ -65,9 +66,11 @@ def _started(loader: DataLoader[Any]) -> Iterator[Items | str]:
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         return iter(loader)
     before = signal.getsignal(signal.SIGCHLD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # a worker inherits this until it knows what to do with them
     try:
         return iter(loader)
     finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         signal.signal(signal.SIGCHLD, before)
 
 
@@ -116,6 +119,8 @@ def _leave_signals_to_the_parent(worker: int) -> None:
     """Ctrl-C and SIGTERM reach the whole group, but the turn in progress still needs its batches."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _obey_next_time)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def _obey_next_time(number: int, frame: FrameType | None) -> None:

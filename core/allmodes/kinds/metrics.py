@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from allmodes.kinds.features import ClassifierConfig, PixelsConfig
+from allmodes.kinds.features import PixelsConfig
 from allmodes_schemas import FeatureConfig, MetricConfig, Need, Problem, Spec
 
 
@@ -56,7 +56,7 @@ class ClassCoverageConfig(MetricConfig):
 class FeatureMetricConfig(MetricConfig):
     """A comparison of samples and real items in a feature space: what its kinds share."""
 
-    features: FeatureConfig = ClassifierConfig()
+    features: FeatureConfig = PixelsConfig()
     """The feature space, which the names of the numbers end with."""
 
     def title(self) -> str:

@@ -15,12 +15,17 @@ from allmodes.tracking import events
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
 from allmodes.tracking.sender import Sender
-from allmodes.tracking.spool import Event
+from allmodes.tracking.spool import NAME, Event
 
 if TYPE_CHECKING:
     from allmodes.run import Outcome, Run
 
 CLOSE_WAIT = 30.0  # s that the end of an experiment waits for what is still to be sent
+
+
+def is_tracked(folder: Path) -> bool:
+    """Whether the run in a folder has anything for a store."""
+    return (folder / NAME).exists()
 
 
 class MlflowObserver:
@@ -40,15 +45,16 @@ class MlflowObserver:
     @hookimpl
     def allmodes_run_started(self, run: Run) -> None:
         """Open a run in MLflow, and one for the experiment if this is its first seed."""
-        delivery = Delivery(run.folder, self.store, self._say)
-        delivery.spool.append(events.started(run, self.store))
-        self._deliveries[run.folder] = delivery
-        self._sender.add(delivery)
+        self._begin(run, events.started(run, self.store))
 
     @hookimpl
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Note numbers."""
-        self._note(run, events.metrics(iteration, metrics))
+        """Note numbers; of a run that ended before, as an addition to it."""
+        event = events.metrics(iteration, metrics)
+        if run.folder in self._deliveries:
+            self._note(run, event)
+        elif is_tracked(run.folder):
+            self._begin(run, event | {"again": True})
 
     @hookimpl
     def allmodes_samples_drawn(self, run: Run, iteration: int, figure: Path) -> None:
@@ -70,6 +76,11 @@ class MlflowObserver:
             self._say(f"{wait}; `allmodes sync {folder}` sends them to {shown(self.store)} when it answers.")
         self._sender.close()
         self._deliveries.clear()
+
+    def _begin(self, run: Run, event: Event) -> None:
+        delivery = self._deliveries[run.folder] = Delivery(run.folder, self.store, self._say)
+        delivery.spool.append(event)  # before the sender sees it: what has nothing to send is let go of
+        self._sender.add(delivery)
 
     def _note(self, run: Run, event: Event) -> None:
         if delivery := self._deliveries.get(run.folder):

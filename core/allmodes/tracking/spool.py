@@ -53,7 +53,7 @@ class Spool:
         """Note an event; of a run that goes on from a checkpoint, what was noted before is not noted again."""
         with self._lock:
             if (new := _unknown(event, self._known)) is not None:
-                self.ended = new["what"] == "end"
+                self.ended = _over(new, self.ended)
                 self._memory += json.dumps(new).encode() + b"\n"
                 self._flush()
                 self._make_room()
@@ -151,7 +151,7 @@ class Spool:
         del self._memory[: self._sent]  # what arrived before the file could be opened
         self._sent = min(self._arrived_before(), self._size)
         for event in filter(None, map(parse, whole.splitlines())):
-            self.ended = self.ended if self._memory else event["what"] == "end"
+            self.ended = self.ended if self._memory else _over(event, self.ended)
             for key in _keys(event):
                 self._known[key] = max(event["step"], self._known.get(key, -1))
 
@@ -201,10 +201,15 @@ def _keys(event: Event) -> list[str]:
     return [f"{event['what']}/{name}" for name in keys.get(event["what"], ())]
 
 
+def _over(event: Event, before: bool) -> bool:
+    """Whether a run has ended, after an event; measuring it again does not begin it anew."""
+    return event["what"] == "end" or (before and event.get("again", False))
+
+
 def _unknown(event: Event, known: Mapping[str, int]) -> Event | None:
     """The event without values that were noted for this step or a later one; None if nothing is left of it."""
     old = [key for key in _keys(event) if event["step"] <= known.get(key, -1)] if known else []
-    if not old:
+    if not old or event.get("again"):
         return event
     if event["what"] == "figure":
         return None

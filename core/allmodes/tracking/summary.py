@@ -39,7 +39,7 @@ def floors(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def page(event: Event, folder: Path) -> str:
     """What was run, and how to go on with it."""
     place = folder.absolute()
-    return f"{event['about']}\n\nSample: `allmodes sample {place}`. Run again: `allmodes run {place}`."
+    return f"{event['about']}\n\nSample: `allmodes sample {place}`. Go on: `allmodes resume {place}`."
 
 
 def note(before: str, metrics: Mapping[str, float]) -> str:

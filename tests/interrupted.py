@@ -1,0 +1,48 @@
+"""Runs that are interrupted, and what is compared of them afterwards."""
+
+import json
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from allmodes import Results, checkpoints, hookimpl, journal
+
+
+class Interrupting:
+    """An observer that sends Ctrl-C at given iterations, at each once."""
+
+    def __init__(self, *cuts: int) -> None:
+        self.cuts = set(cuts)
+
+    @hookimpl
+    def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        if iteration in self.cuts and any(name.startswith("train/") for name in metrics):
+            self.cuts.discard(iteration)
+            signal.raise_signal(signal.SIGINT)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    """Everything in the newest checkpoint of a run's folder."""
+    files = sorted(checkpoints.folders(run)[0].glob("*.safetensors"))
+    return {f"{file.stem}/{name}": value for file in files for name, value in load_file(file).items()}
+
+
+def numbers(run: Path) -> str:
+    """The journal of a run's folder without what depends on the clock."""
+    lines = journal.read(run / "metrics.jsonl")
+    return json.dumps([{k: v for k, v in line.items() if not k.startswith("time/")} for line in lines])
+
+
+def equal(one: Path, other: Path) -> bool:
+    """Whether two runs have the same numbers and, bit for bit, the same weights."""
+    first, second = weights(one), weights(other)
+    same = first.keys() == second.keys() and all(torch.equal(value, second[name]) for name, value in first.items())
+    return same and numbers(one) == numbers(other)
+
+
+def first_seed(results: Results) -> Path:
+    """The folder of an experiment's first seed."""
+    return min(results.folder.glob("seed-*"))
