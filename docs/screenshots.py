@@ -1,6 +1,8 @@
 """Pictures of MLflow's UI for these pages, from runs in a store: what a user sees, at 1280 x 800.
 
-    allmodes run gan/ring ... ; allmodes run veegan/demo ... ; allmodes run gan/digits ...
+    allmodes run gan/ring --seeds 0-1 --set training.iterations=4000 --set evaluation.every=400
+    allmodes run veegan/demo --seeds 0-1 --set training.iterations=4000
+    allmodes run gan/digits --seeds 0-1 --set training.iterations=600 --set evaluation.every=100
     python docs/screenshots.py sqlite:///mlflow.db docs/images
 
 It needs Chromium, chromedriver, and `pip install selenium`.
@@ -8,7 +10,6 @@ It needs Chromium, chromedriver, and `pip install selenium`.
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -37,7 +38,7 @@ def served(store: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "allmodes", "ui", "--store", store, "--port", str(port)]
-    server = subprocess.Popen(command)
+    server = subprocess.Popen(command)  # noqa: S603
     try:
         _wait(port)
         yield f"http://127.0.0.1:{port}"
@@ -76,12 +77,75 @@ def browser() -> Iterator[Any]:
             driver.quit()
 
 
-def shoot(driver: Any, file: Path, seconds: float = 2) -> None:
-    """Save what is shown, in 128 colours."""
-    time.sleep(seconds)
-    driver.save_screenshot(str(file))
-    Image.open(file).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
+BEFORE = """
+localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
+localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
+localStorage.setItem('mlflow.workflowType_v1', '"machine_learning"');
+"""
+"""What a user clicks away or chooses once."""
+AFTER = "document.head.insertAdjacentHTML('beforeend', '<style>.modebar {display: none}</style>')"
+"""Without a mouse the tools of a chart never hide."""
+
+
+EXPAND = "document.querySelectorAll('button[data-component-id*=runnamecellrenderer]').forEach(e => e.click())"
+"""Shows the seeds of every experiment."""
+
+
+class Tour:
+    """Visits pages and takes pictures of them."""
+
+    def __init__(self, driver: Any, address: str, folder: Path) -> None:
+        self.driver, self.address, self.folder, self.visits = driver, address, folder, 0
+        driver.get(address)
+        time.sleep(3)
+        driver.execute_script(BEFORE)
+
+    def visit(self, place: str) -> None:
+        """Open a page afresh and wait until it is drawn."""
+        self.visits += 1
+        self.driver.get(f"{self.address}/?visit={self.visits}{place}")
+        time.sleep(8)
+
+    def one(self, path: str) -> Any:
+        """The first element of a path."""
+        return self.driver.find_elements("xpath", path)[0]
+
+    def shoot(self, name: str) -> None:
+        """Save what is shown, in 128 colours."""
+        self.driver.execute_script(AFTER)
+        time.sleep(4)
+        file = self.folder / f"mlflow-{name}.png"
+        self.driver.save_screenshot(str(file))
+        Image.open(file).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
+
+
+def tour(visitor: Tour, store: str) -> None:
+    """The pictures of the documentation."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name("allmodes").experiment_id
+    runs = {run.info.run_name: run.info.run_id for run in client.search_runs([experiment])}
+    runs_page = f"#/experiments/{experiment}/runs"
+    visitor.visit(f"{runs_page}?viewStateShareKey=modes")
+    visitor.driver.execute_script(EXPAND)
+    visitor.shoot("runs")
+    seeds = "tags.%60allmodes.kind%60%20%3D%20%27seed%27%20and%20tags.%60allmodes.data%60%20%3D%20%27ring%27"
+    visitor.visit(f"{runs_page}?compareRunsMode=CHART&searchFilter={seeds}&orderByKey=metrics.%60modes%60")
+    visitor.one("//input[contains(@placeholder, 'Search metric charts')]").send_keys("eval/(modes|high_quality)")
+    visitor.shoot("curves")
+    visitor.visit(f"{runs_page}/{runs['veegan-demo']}")
+    visitor.shoot("run")
+    visitor.visit(f"{runs_page}/{runs['gan-digits/seed-0']}/model-metrics")
+    visitor.one("//input[contains(@placeholder, 'Search metric charts')]").send_keys("samples")
+    time.sleep(4)
+    step = visitor.one("//input[@type='number' or @role='spinbutton' or @value='0']")
+    step.send_keys("\ue009a\ue000", "600", "\ue007")  # Ctrl-A, the step, Enter
+    visitor.shoot("samples")
+    visitor.visit(f"{runs_page}/{runs['gan-digits/seed-0']}/artifacts/model/MLmodel")
+    visitor.shoot("model")
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("MLFLOW_TRACKING_URI", sys.argv[1])
+    with served(sys.argv[1]) as address, browser() as driver:
+        tour(Tour(driver, address, Path(sys.argv[2])), sys.argv[1])

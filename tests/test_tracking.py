@@ -24,7 +24,7 @@ def test_an_experiment_is_one_parent_with_a_named_child_per_seed(
     observer.close()
     parent, children = logged(client)
     assert parent.info.run_name == "dots-and-bells"
-    assert [child.info.run_name for child in children] == ["seed-3", "seed-7"]
+    assert [child.info.run_name for child in children] == ["dots-and-bells/seed-3", "dots-and-bells/seed-7"]
 
 
 def test_parent_and_child_say_what_was_run(observer: MlflowObserver, client: Any, tmp_path: Path) -> None:

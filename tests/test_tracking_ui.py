@@ -1,6 +1,7 @@
 """`allmodes ui` serves MLflow on the store of the runs."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -9,11 +10,13 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from allmodes.tracking import TrackingError, ui
-from tracked import free_port
+from allmodes.tracking import MlflowObserver, TrackingError, ui
+from allmodes.tracking.view import page
+from tracked import free_port, runs_in
 
 
 def test_the_ui_refuses_a_port_in_use(store: str) -> None:
@@ -59,3 +62,20 @@ def test_the_ui_serves_until_interrupted(store: str) -> None:
     assert out.startswith(f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it), runs of {store}\n")
     assert "Traceback" not in err
     assert not answers(f"http://127.0.0.1:{port}/health", seconds=0.1)
+
+
+def test_the_ui_names_the_place_where_modes_captured_are_a_column(store: str, client: Any, tmp_path: Path) -> None:
+    assert page(store) is None  # nothing was logged yet
+    with contextlib.closing(MlflowObserver(store)) as observer:
+        observer.allmodes_run_started(runs_in(tmp_path, 0)[0])
+    (number,) = (e.experiment_id for e in client.search_experiments() if e.name == "allmodes")
+    assert page(store) == f"#/experiments/{number}/runs?workflowType=machine_learning&viewStateShareKey=modes"
+    saved = json.loads(client.get_experiment(number).tags["mlflow.sharedViewState.modes"])
+    assert saved["name"] == "Modes captured"
+    assert json.loads(saved["state"])["selectedColumns"][0] == "metrics.`modes`"
+
+
+def test_a_store_that_is_no_file_or_no_store_has_no_such_place(tmp_path: Path) -> None:
+    (tmp_path / "odd.db").write_text("not a database")
+    assert page("http://tracking.example:5000") is None
+    assert page(f"sqlite:///{tmp_path / 'odd.db'}") is None

@@ -25,6 +25,11 @@ def default_store() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(Path.cwd() / 'mlflow.db').as_posix()}"
 
 
+def experiment() -> str:
+    """The MLflow experiment that runs go to: `MLFLOW_EXPERIMENT_NAME` if set, else `allmodes`."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or "allmodes"
+
+
 def absolute(store: str) -> str:
     """The address, good from any working folder."""
     file, options = sqlite_file(store), store.partition("?")[1:]

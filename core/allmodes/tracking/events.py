@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allmodes.tracking import description
-from allmodes.tracking.address import shown
+from allmodes.tracking.address import experiment, shown
 
 if TYPE_CHECKING:
     from allmodes.run import Outcome, Run
@@ -21,7 +20,7 @@ def started(run: Run, store: str) -> dict[str, Any]:
     return {
         **_now("start"),
         "store": shown(store),
-        "mlflow_experiment": os.environ.get("MLFLOW_EXPERIMENT_NAME") or "allmodes",
+        "mlflow_experiment": experiment(),
         "name": run.spec.name,
         "experiment": run.experiment,
         "seed": run.seed,

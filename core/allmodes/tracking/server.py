@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 from allmodes.tracking.address import ENVIRONMENT, artifacts, default_store, shown, sqlite_file
+from allmodes.tracking.view import page
 
 
 class TrackingError(Exception):
@@ -38,6 +39,8 @@ def ui(store: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> i
     _check_store(store)
     _check_port(host, port)
     print(f"MLflow UI: http://{host}:{port} (Ctrl-C ends it), runs of {shown(store)}", flush=True)
+    if (place := page(store)) is not None:
+        print(f"Modes captured, run by run: http://{host}:{port}/{place}", flush=True)
     return _serve(store, host, port)
 
 

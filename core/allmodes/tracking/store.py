@@ -15,7 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
 
-from allmodes.tracking import description, flavor, pictures, summary
+from allmodes.tracking import description, flavor, pictures, summary, view
 from allmodes.tracking.address import artifacts, shown, sqlite_file
 from allmodes.tracking.database import alone_in, check_writable
 from allmodes.tracking.receipt import Receipt
@@ -71,7 +71,7 @@ class Store:
         self._save_model(receipt, event, folder)
         self._upload(receipt.run_id, folder / "results.json")
         self._note(receipt.run_id, final)
-        self.client.set_tag(receipt.run_id, "allmodes.error", (event["error"] or "")[: description.TAG])
+        self._blame(receipt.run_id, event["error"] or "")
         self.client.set_terminated(receipt.run_id, event["status"], event["time"])
         self._summarise(receipt, event)
 
@@ -85,7 +85,7 @@ class Store:
             parent = self._create(experiment, event, event["name"], {"allmodes.kind": "experiment"})
         tags = {"allmodes.kind": "seed", "allmodes.seed": str(event["seed"]), "mlflow.parentRunId": parent}
         mine = (run for run in known if run.data.tags.get("allmodes.seed") == tags["allmodes.seed"])
-        child = self._only(mine) or self._create(experiment, event, f"seed-{event['seed']}", tags)
+        child = self._only(mine) or self._create(experiment, event, f"{event['name']}/seed-{event['seed']}", tags)
         return Receipt(child, parent, shown(self._address), experiment)
 
     def _only(self, found: Iterable[Logged], kept: Iterable[str | None] = ()) -> str | None:
@@ -161,6 +161,11 @@ class Store:
         before = self.client.get_run(run_id).data.tags.get(NOTE, "")
         self.client.set_tag(run_id, NOTE, summary.note(before, metrics)[: description.TAG])
 
+    def _blame(self, run_id: str, error: str) -> None:
+        """Say what ended a run, or that what ended it before does no more; a good run has no such tag."""
+        if error or "allmodes.error" in self.client.get_run(run_id).data.tags:
+            self.client.set_tag(run_id, "allmodes.error", error[: description.TAG])
+
     def _save_model(self, receipt: Receipt, event: Event, folder: Path) -> None:
         if (folder / "model").is_dir():
             with flavor.packed(folder, receipt.run_id, event["requirements"]) as model:
@@ -187,7 +192,7 @@ def _experiment(client: MlflowClient, address: str, name: str) -> str:
     """Id of the MLflow experiment that runs go to, created if it is not there."""
     if (known := client.get_experiment_by_name(name)) is None:
         try:
-            return str(client.create_experiment(name, artifacts(address), KIND))
+            return str(client.create_experiment(name, artifacts(address), KIND | view.tag()))
         except MlflowException:  # another process was faster, or the store is at fault
             if (known := client.get_experiment_by_name(name)) is None:
                 raise
