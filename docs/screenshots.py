@@ -139,7 +139,7 @@ def tour(visitor: Tour, store: str) -> None:
     visitor.visit(f"{runs_page}/{runs['gan-digits/seed-0']}/model-metrics")
     visitor.one("//input[contains(@placeholder, 'Search metric charts')]").send_keys("samples")
     time.sleep(4)
-    step = visitor.one("//input[@type='number' or @role='spinbutton' or @value='0']")
+    step = visitor.one("//input[@type='number']")
     step.send_keys("\ue009a\ue000", "600", "\ue007")  # Ctrl-A, the step, Enter
     visitor.shoot("samples")
     visitor.visit(f"{runs_page}/{runs['gan-digits/seed-0']}/artifacts/model/MLmodel")
