@@ -171,6 +171,11 @@ def test_the_last_checkpoints_and_the_best_stay(tmp_path: Path, monkeypatch: pyt
     assert str(error.value) == f"{folder / 'seed-3'} has no checkpoint '7': {known}"
 
 
+def test_a_slow_run_is_saved_by_the_clock(tmp_path: Path) -> None:
+    folder = experiment(tmp_path, checkpoints={"every": 1000, "minutes": 1e-9, "keep": 3}).run().folder
+    assert names(folder) == ["00000024", "00000023", "00000022"]
+
+
 def test_a_best_metric_that_nobody_measures_is_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(CompositionError) as error:
         experiment(tmp_path, checkpoints={"best": "mode"}).run()
