@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -98,6 +99,22 @@ def test_a_run_that_was_interrupted_anywhere_equals_one_that_was_not(
     while results.status == "killed":
         results = Experiment.resume(results.folder, track=False, observers=observers).run()
     assert_equal_runs(results, unbroken)
+
+
+def test_a_run_on_streamed_vectors_goes_on_with_the_next_batch_and_keeps_their_units(tmp_path: Path) -> None:
+    rows = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)) * 5 + 7
+    np.save(tmp_path / "rows.npy", rows.numpy())
+    data = {"kind": "arrays", "path": str(tmp_path / "rows.npy"), "memory": "stream", "workers": 1}
+    spec = spec_of({"data": data, "evaluation": {"metrics": ["wasserstein"], "samples": 10}})
+    unbroken = Experiment.from_spec(spec, folder=tmp_path, track=False).run()
+    observers = {"interrupting": Interrupting(4, 17)}
+    results = Experiment.from_spec(spec, folder=tmp_path, track=False, observers=observers).run()
+    while results.status == "killed":
+        results = Experiment.resume(results.folder, ["data.memory=resident"], observers=observers).run()
+    assert_equal_runs(results, unbroken)
+    units = load_run(results.folder).units
+    assert units is not None
+    torch.testing.assert_close(torch.tensor(units.mean), rows.mean(0), atol=0.8, rtol=0)
 
 
 def test_a_run_trained_longer_equals_one_that_was_meant_to_be_long(tmp_path: Path) -> None:
