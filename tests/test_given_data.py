@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from allmodes import DataError, Experiment, Metric, SpecError, hookimpl, load_run
+from allmodes.data import torchvision_images
 from allmodes.metrics import Evaluation
 from allmodes.specs import load
 from fixtures.distributions import first_party
@@ -130,3 +131,14 @@ def test_a_kind_is_never_a_path_to_code(name: str, tmp_path: Path) -> None:
     file.write_text(json.dumps({**SPEC, "prior": {"kind": name}}))
     with pytest.raises(SpecError, match="no installed plugin provides prior"):
         load(str(file), first_party())
+
+
+def test_torchvision_s_pickled_sets_are_unpickled_only_if_they_are_the_published_ones(tmp_path: Path) -> None:
+    folder, mark = tmp_path / "cifar-10-batches-py", tmp_path / "mark"
+    folder.mkdir()
+    harmful = b"cos\nsystem\n(S'touch %s'\ntR." % str(mark).encode()
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"):
+        (folder / name).write_bytes(harmful)
+    with pytest.raises(DataError, match="is incomplete or damaged"):
+        torchvision_images("CIFAR10", str(tmp_path))
+    assert not mark.exists()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -100,6 +101,22 @@ def test_a_run_that_was_interrupted_anywhere_equals_one_that_was_not(
     assert_equal_runs(results, unbroken)
 
 
+def test_a_run_on_streamed_vectors_goes_on_with_the_next_batch_and_keeps_their_units(tmp_path: Path) -> None:
+    rows = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)) * 5 + 7
+    np.save(tmp_path / "rows.npy", rows.numpy())
+    data = {"kind": "arrays", "path": str(tmp_path / "rows.npy"), "memory": "stream", "workers": 1}
+    spec = spec_of({"data": data, "evaluation": {"metrics": ["wasserstein"], "samples": 10}})
+    unbroken = Experiment.from_spec(spec, folder=tmp_path, track=False).run()
+    observers = {"interrupting": Interrupting(4, 17)}
+    results = Experiment.from_spec(spec, folder=tmp_path, track=False, observers=observers).run()
+    while results.status == "killed":
+        results = Experiment.resume(results.folder, ["data.memory=resident"], observers=observers).run()
+    assert_equal_runs(results, unbroken)
+    units = load_run(results.folder).units
+    assert units is not None
+    torch.testing.assert_close(torch.tensor(units.mean), rows.mean(0), atol=0.8, rtol=0)
+
+
 def test_a_run_trained_longer_equals_one_that_was_meant_to_be_long(tmp_path: Path) -> None:
     short = experiment(tmp_path, iterations=12).run()
     longer = Experiment.resume(short.folder, ["training.iterations=24"]).run()
@@ -169,6 +186,11 @@ def test_the_last_checkpoints_and_the_best_stay(tmp_path: Path, monkeypatch: pyt
         load_run(folder, checkpoint="7")
     known = "there are best, last, and iterations 16, 25, 30"
     assert str(error.value) == f"{folder / 'seed-3'} has no checkpoint '7': {known}"
+
+
+def test_a_slow_run_is_saved_by_the_clock(tmp_path: Path) -> None:
+    folder = experiment(tmp_path, checkpoints={"every": 1000, "minutes": 1e-9, "keep": 3}).run().folder
+    assert names(folder) == ["00000024", "00000023", "00000022"]
 
 
 def test_a_best_metric_that_nobody_measures_is_refused_before_training(tmp_path: Path) -> None:

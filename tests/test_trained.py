@@ -41,6 +41,11 @@ def test_an_exported_model_samples_as_its_run_does(folder: Path, tmp_path: Path)
     }  # fmt: skip
 
 
+def test_a_model_is_given_away_and_read_by_the_names_of_other_libraries(folder: Path, tmp_path: Path) -> None:
+    saved = load_run(folder).save_pretrained(tmp_path / "model")
+    assert torch.equal(Model.from_pretrained(saved).sample(4), load_run(folder).sample(4))
+
+
 def test_the_model_card_has_a_header_and_the_numbers_beside_those_of_real_data(folder: Path, tmp_path: Path) -> None:
     card = (export(load_run(folder), tmp_path / "model") / "README.md").read_text()
     _, header, body = card.split("---\n", 2)

@@ -1,261 +1,22 @@
-"""The command line: `allmodes run | resume | validate | sample | evaluate | export | ...`."""
+"""The command line's entry: arguments in, exit code out, every expected error as a line and not as a traceback."""
 
 from __future__ import annotations
 
-import json
 import sys
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, CycloptsError, Parameter
-from rich.console import Console
-from rich.markup import escape
+from cyclopts import CycloptsError
 
-import allmodes
-from allmodes import logs, specs, terminal
-from allmodes.registry import PluginError, installed
+from allmodes import console
+from allmodes.commands import app, parse_seeds
+from allmodes.console import FAILED, KILLED, OK, WRONG, err, fail
+from allmodes.registry import PluginError
 from allmodes.specs import SpecError
-from allmodes_schemas import Spec
-
-if TYPE_CHECKING:
-    from allmodes.results import Results
-
-OK, FAILED, WRONG, KILLED = 0, 1, 2, 130
-
-out, err = Console(), Console(stderr=True)
-app = App(
-    name="allmodes",
-    help="Compose generative adversarial networks that keep every mode of the data.",
-    version=allmodes.__version__,
-)
-
-Reference = Annotated[str, Parameter(help="a spec file, a recipe such as gan/ring, or a run's folder")]
-Overrides = Annotated[
-    list[str] | None, Parameter(name="--set", consume_multiple=False, help="override: training.iterations=2000")
-]
-
-Quiet = Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="neither progress bar nor log lines")]
-AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="a line of JSON for each event, and no table")]
-Trained = Annotated[str, Parameter(help="a run's folder, an exported model, or MLflow's runs:/ID")]
-Checkpoint = Annotated[str | None, Parameter(help="best, last, or an iteration; default: the model at the end")]
-
-
-@app.command
-def run(
-    spec: Reference,
-    *,
-    overrides: Overrides = None,
-    seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: the spec's")] = None,
-    folder: Annotated[Path, Parameter(name=("--out", "-o"), help="where runs are written")] = Path("runs"),
-    tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
-    skip_unreadable: Annotated[bool, Parameter(negative=(), help="leave out images that cannot be read")] = False,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> int:
-    """Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves."""
-    registry = installed()
-    checked = specs.load(spec, registry, overrides or ())
-    if skip_unreadable:
-        checked = specs.load(spec, registry, [*(overrides or ()), _skipping(checked)])
-    chosen = checked.seeds if seeds is None else parse_seeds(seeds)
-
-    from allmodes.experiment import Experiment
-
-    experiment = Experiment(checked, registry, folder, tracking, _watching(quiet, as_json), warn)
-    return _end(experiment.run(chosen), tracking, as_json)
-
-
-@app.command
-def resume(
-    run: Annotated[Path, Parameter(help="a run's folder (of an experiment: all its seeds)")],
-    *,
-    overrides: Overrides = None,
-    tracking: Annotated[bool | None, Parameter(help="log to MLflow; default: as the run was")] = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> int:
-    """Go on with an interrupted run, or train a finished one longer: --set training.iterations=20000."""
-    from allmodes.experiment import Experiment
-
-    observers = _watching(quiet, as_json)
-    experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=warn)
-    return _end(experiment.run(), experiment.track, as_json)
-
-
-@app.command
-def validate(spec: Reference, *, overrides: Overrides = None) -> int:
-    """Check a spec without training: types, ranges, and whether its parts fit together."""
-    checked = specs.load(spec, installed(), overrides or ())
-    terms = ", ".join(term.kind for term in checked.losses)
-    out.print(f"{escape(spec)} is valid: {checked.data.kind}, {checked.prior.kind}, {terms}", highlight=False)
-    return OK
-
-
-@app.command
-def recipes() -> int:
-    """List the ready specs of everything that is installed."""
-    registry = installed()
-    for name, path in registry.recipes.items():
-        described = specs.read(path.read_text("utf-8"), name).tree.get("description", "")
-        out.print(f"[bold]{name:24}[/] {escape(described)}", highlight=False, soft_wrap=True)
-    return OK
-
-
-@app.command
-def plugins() -> int:
-    """List plugins with version, kinds and recipes, and why one could not be loaded."""
-    registry = installed()
-    out.print(terminal.plugins_table(registry))
-    out.print(terminal.kinds_table(registry))
-    return FAILED if registry.broken else OK
-
-
-@app.command
-def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or a run's folder")]) -> int:
-    """Show the options of a kind, or a spec with every default written out."""
-    registry = installed()
-    found = [kind for _, kind in registry.all_kinds() if kind.name == thing]
-    if found:
-        for kind in found:
-            out.print(terminal.options_table(kind.config))
-        return OK
-    out.print(specs.dump(specs.load(thing, registry)), markup=False, highlight=False, soft_wrap=True)
-    return OK
-
-
-@app.command
-def schema() -> int:
-    """Print the JSON Schema of a spec in this environment, third-party kinds included."""
-    print(json.dumps(specs.schema(installed()), indent=2))
-    return OK
-
-
-@app.command
-def sample(
-    run: Trained,
-    *,
-    number: Annotated[int, Parameter(name=("--number", "-n"), help="how many items")] = 1000,
-    seed: Annotated[int, Parameter(help="of the draw")] = 0,
-    to: Annotated[
-        Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv or .png, or a folder for pictures")
-    ] = Path("samples.npz"),
-    checkpoint: Checkpoint = None,
-) -> int:
-    """Draw from a trained model into a file or a folder."""
-    if number < 1:
-        raise SpecError(f"--number {number}: draw at least one item")
-
-    from allmodes import writing
-    from allmodes.trained import load_run
-
-    writing.check(to)
-    model = load_run(run, checkpoint=checkpoint)
-    writing.write(model, model.sample(number, seed), to)
-    out.print(f"{number} samples of {escape(str(model.folder))} are in {escape(str(to))}", highlight=False)
-    return OK
-
-
-@app.command
-def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *, checkpoint: Checkpoint = None) -> int:
-    """Write a trained model to a folder to give away: spec, weights as safetensors, a model card."""
-    from allmodes.export import export as write
-    from allmodes.trained import load_run
-
-    write(load_run(run, checkpoint=checkpoint), to)
-    out.print(f"the model of {escape(run)} is in {escape(str(to))}; its card is README.md", highlight=False)
-    return OK
-
-
-@app.command
-def evaluate(
-    run: Annotated[Path, Parameter(help="a run's folder (of an experiment: all its seeds)")],
-    *,
-    metrics: Annotated[
-        list[str] | None, Parameter(name="--metric", consume_multiple=False, help="such as modes or {kind: fid}")
-    ] = None,
-    samples: Annotated[int | None, Parameter(help="samples to draw; default: the spec's")] = None,
-    overrides: Overrides = None,
-    checkpoint: Checkpoint = None,
-    tracking: Annotated[bool, Parameter(help="log to MLflow, where the run was")] = True,
-) -> int:
-    """Measure a trained run again, with any metric, and log the numbers where the run was logged."""
-    changes = [*(overrides or ()), *([f"evaluation.metrics=[{', '.join(metrics)}]"] if metrics else ())]
-    changes += [] if samples is None else [f"evaluation.samples={samples}"]
-
-    from allmodes.remeasuring import remeasure_all
-
-    found = remeasure_all(run, changes, checkpoint, installed(), tracking, warn)
-    out.print(terminal.measures_table(str(run), {one.run.seed: one.results for one in found}, found[0].floors))
-    return OK
-
-
-@app.command
-def sync(
-    folders: Annotated[list[Path] | None, Parameter(help="folders of runs, or that hold runs; default: runs")] = None,
-    *,
-    store: Annotated[str | None, Parameter(help="another store, which gets all; default: each run's own")] = None,
-) -> int:
-    """Send to MLflow what could not be sent while runs trained."""
-    from allmodes import tracking
-
-    def say(line: str) -> None:
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    return tracking.sync(folders or [Path("runs")], store, say, fail)
-
-
-@app.command
-def ui(
-    *,
-    store: Annotated[str | None, Parameter(help="tracking URI; default: MLFLOW_TRACKING_URI or ./mlflow.db")] = None,
-    host: Annotated[str, Parameter(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, Parameter(help="port to listen on")] = 5000,
-) -> int:
-    """Open the MLflow UI on the store that runs are logged to."""
-    from allmodes import tracking
-
-    return tracking.ui(store, host, port)
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """`0-4` or `0,2,5` or both."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
-            raise SpecError(f"--seeds {text}: write 0-4 or 0,2,5")
-        seeds += range(int(first), int(last or first) + 1)
-    return tuple(dict.fromkeys(seeds))
-
-
-def _watching(quiet: bool, as_json: bool) -> dict[str, object]:
-    """Who shows what a run does: a bar to somebody who watches, else log lines."""
-    if as_json or not (quiet or err.is_terminal):
-        return {"log": logs.begin(as_json)}
-    return {} if quiet else {"terminal": terminal.Terminal(err)}
-
-
-def warn(message: str) -> None:
-    """A warning: on the terminal, between bars, or as a log line."""
-    if logs.LOGGER.handlers:
-        logs.LOGGER.warning(message)
-        return
-    err.print(f"[yellow]warning:[/] {escape(message)}", highlight=False, soft_wrap=True)
-
-
-def fail(message: str) -> None:
-    """An error on the terminal, a line for each thing that is wrong."""
-    for line in message.splitlines() or [""]:
-        err.print(f"[red]error:[/] {escape(line)}", highlight=False, soft_wrap=True)
 
 
 def execute(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
-    warnings.showwarning = _show_warning
-    logs.end()
-    _said.clear()
+    console.begin()
     try:
         code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value", console=err)
         return int(code or OK)
@@ -274,17 +35,6 @@ def execute(arguments: Sequence[str] | None = None) -> int:
         return _known_failure(error)
 
 
-_said: set[str] = set()
-"""Warnings of this command that were shown: each is shown once."""
-
-
-def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    """Ours are for the user; other libraries' deprecations are not."""
-    if category is UserWarning and str(message) not in _said:
-        _said.add(str(message))
-        warn(str(message))
-
-
 def main() -> None:
     """The entry point of the `allmodes` command."""
     sys.exit(execute())
@@ -299,29 +49,4 @@ def _known_failure(error: Exception) -> int:
     return WRONG
 
 
-def _end(results: Results, tracked: bool, as_json: bool) -> int:
-    """Say what an experiment gave; returns the exit code."""
-    if not as_json:
-        _report(results, tracked)
-    return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)
-
-
-def _skipping(spec: Spec) -> str:
-    """The override of `--skip-unreadable`."""
-    if "skip_unreadable" not in type(spec.data).model_fields:
-        raise SpecError(f"--skip-unreadable: data {spec.data.kind} reads no images one by one: leave it out")
-    return "data.skip_unreadable=true"
-
-
-def _report(results: Results, tracked: bool) -> None:
-    out.print(terminal.results_table(results))
-    for seed, outcome in results.outcomes.items():
-        if outcome.error:
-            fail(f"seed {seed}: {outcome.error}")
-    out.print(f"folder   {escape(str(results.folder))}", highlight=False, soft_wrap=True)
-    if (picture := results.folder / "samples.png").exists():
-        out.print(f"picture  {escape(str(picture))}", highlight=False, soft_wrap=True)
-    if tracked:
-        out.print("MLflow   allmodes ui", highlight=False)
-    if results.status == "killed":
-        out.print(f"resume   allmodes resume {escape(str(results.folder))}", highlight=False, soft_wrap=True)
+__all__ = ["execute", "main", "parse_seeds"]

@@ -41,6 +41,20 @@ class Model:
         samples = draw(modules, n, stream(seed, "sample", device), given)
         return samples if self.units is None else self.units.restore(samples)
 
+    @classmethod
+    def from_pretrained(cls, reference: str | Path, checkpoint: str | None = None) -> Model:
+        """`load_run` by the name that other libraries give it."""
+        return load_run(reference, checkpoint=checkpoint)
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the model to a new folder, as `allmodes export` does.
+
+        Raises SpecError where the folder is there already: nothing is overwritten.
+        """
+        from allmodes.export import export
+
+        return export(self, Path(folder))
+
 
 def load_run(reference: str | Path, registry: Registry | None = None, checkpoint: str | None = None) -> Model:
     """The trained model of a run: by its folder, an exported model's folder, or MLflow's `runs:/<id>`.

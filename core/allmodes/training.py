@@ -92,7 +92,8 @@ class SeedRun:
 
     def begin(self) -> None:
         """Start the clock and tell the observers."""
-        self.began, self.idle = time.monotonic(), 0.0
+        self.began = self.saved_at = time.monotonic()
+        self.idle = 0.0
         self._tell("run_started")
 
     def advance(self, until: int) -> Status:
@@ -104,7 +105,7 @@ class SeedRun:
                 self._log_losses(losses)
             if loop.iteration % spec.evaluation.every == 0 or loop.iteration == spec.training.iterations:
                 self.evaluate()
-            if loop.iteration % spec.training.checkpoints.every == 0:
+            if self._checkpoint_due():
                 self.checkpoint()
         return "killed" if self.stop.asked else "finished"
 
@@ -203,7 +204,8 @@ class SeedRun:
         """
         if self.saved == self.loop.iteration:
             return
-        began, page = time.monotonic(), self._page(best=best, device=torch.device(self.run.device).type)
+        began = self.saved_at = time.monotonic()
+        page = self._page(best=best, device=torch.device(self.run.device).type)
         modules = self._checked_modules()
         try:
             checkpoints.write(self.run.folder, modules, page, self._state())
@@ -212,6 +214,11 @@ class SeedRun:
         except OSError as error:
             self.warn(f"{self.run.name}: no checkpoint at iteration {self.loop.iteration}: {error.strerror or error}")
         self.idle += time.monotonic() - began
+
+    def _checkpoint_due(self) -> bool:
+        config = self.run.spec.training.checkpoints
+        late = time.monotonic() - self.saved_at >= 60 * config.minutes
+        return late or self.loop.iteration % config.every == 0
 
     def restore(self) -> None:
         """Go on from the newest checkpoint that can be read, or from the start where there is none."""

@@ -104,6 +104,8 @@ class CheckpointsConfig(Config):
 
     every: int = Field(1000, ge=1)
     """Iterations between checkpoints: what an abrupt end costs at most."""
+    minutes: PositiveFloat = 10.0
+    """Minutes after which there is a checkpoint in any case, so that slow runs lose little time."""
     keep: int = Field(2, ge=1)
     """How many of the last checkpoints stay."""
     best: str | None = None
