@@ -110,6 +110,15 @@ class Tour:
         """The first element of a path."""
         return self.driver.find_elements("xpath", path)[0]
 
+    def show_last_picture(self) -> None:
+        """Move a chart's slider to its end, and scroll to the picture below the run's parameters."""
+        from selenium.webdriver import ActionChains
+
+        slider = self.one("//*[@role='slider']")
+        ActionChains(self.driver).move_to_element_with_offset(slider, 209, 0).click().perform()
+        time.sleep(4)
+        self.driver.execute_script("document.querySelector('img[src*=samples]').scrollIntoView({block: 'nearest'})")
+
     def shoot(self, name: str) -> None:
         """Save what is shown, in 128 colours."""
         self.driver.execute_script(AFTER)
@@ -139,8 +148,7 @@ def tour(visitor: Tour, store: str) -> None:
     visitor.visit(f"{runs_page}/{runs['gan-digits/seed-0']}/model-metrics")
     visitor.one("//input[contains(@placeholder, 'Search metric charts')]").send_keys("samples")
     time.sleep(4)
-    step = visitor.one("//input[@type='number']")
-    step.send_keys("\ue009a\ue000", "600", "\ue007")  # Ctrl-A, the step, Enter
+    visitor.show_last_picture()
     visitor.shoot("samples")
     visitor.visit(f"{runs_page}/{runs['gan-digits/seed-0']}/artifacts/model/MLmodel")
     visitor.shoot("model")
