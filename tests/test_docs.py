@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 import pages
-from allmodes import cli
+from allmodes import console
 from allmodes_schemas import (
     AdamConfig,
     CheckpointsConfig,
@@ -38,9 +39,9 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One MLflow store for all pages: making its tables takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+def store(opened_together: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow store for all pages."""
+    return f"sqlite:///{shutil.copy(opened_together[0], tmp_path_factory.mktemp('pages') / 'mlflow.db')}"
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def desk(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(cli.out, "width", 110)
+    monkeypatch.setattr(console.out, "width", 110)
     modules = set(sys.modules)
     yield tmp_path
     for name in [name for name in sys.modules if name not in modules and name.startswith("allmodes_page_")]:
