@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -66,6 +67,24 @@ def test_every_block_of_a_page_runs_as_it_stands(page: Path, desk: Path, capsys:
     runner = pages.Runner(page, printed, pages.module_of(page))
     for block in pages.blocks_of(page):
         runner.run(block)
+
+
+def test_the_examples_of_the_hooks_provide_what_they_return(desk: Path, capsys: Capture) -> None:
+    page = DOCS / "hooks.md"
+    runner = pages.Runner(page, str, pages.module_of(page))
+    for block in pages.blocks_of(page):
+        runner.run(block)
+    example: Any = runner.module
+    provided = {word: [kind.config] for word, kind in example.registry.all_kinds() if kind.plugin.name == "acme"}
+    assert provided == {
+        "prior": example.allmodes_latent_priors(),
+        "auxiliary": example.allmodes_auxiliary_networks(),
+        "loss": example.allmodes_loss_terms(),
+        "data": example.allmodes_datasets(),
+        "network": example.allmodes_networks(),
+        "features": example.allmodes_features(),
+        "metric": example.allmodes_metrics(),
+    }
 
 
 def test_few_blocks_are_left_out_and_each_says_why() -> None:
