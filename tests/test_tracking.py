@@ -14,6 +14,8 @@ from allmodes.tracking import MlflowObserver, default_store
 from allmodes_schemas import TrainingConfig
 from tracked import FINISHED, files, logged, picture, runs_in
 
+TABLE = "| metric | model | real data |\n|---|---|---|\n"
+
 
 def test_an_experiment_is_one_parent_with_a_named_child_per_seed(
     observer: MlflowObserver, client: Any, tmp_path: Path
@@ -99,8 +101,10 @@ def test_a_finished_experiment_has_final_values_floors_and_the_mean_over_seeds(
     history = client.get_metric_history(parent.info.run_id, "modes")
     assert [(point.step, point.value) for point in history] == [(1, 24.0), (2, 23.0)]
     assert parent.data.metrics == {"modes": 23.0, "modes_se": 1.0}
-    assert parent.data.tags["mlflow.note.content"].endswith("| modes | 23 ± 1 | 25 |")
-    assert children[0].data.tags["mlflow.note.content"].endswith("| modes | 24 | 25 |")
+    assert parent.data.tags["mlflow.note.content"].startswith(f"{TABLE}| modes | 23 ± 1 | 25 |\n\n### What was run\n\n")
+    assert (
+        children[0].data.tags["mlflow.note.content"].startswith(f"{TABLE}| modes | 24 | 25 |\n\n### What was run\n\n")
+    )
     assert parent.data.tags["allmodes.seeds"] == "0, 1"
     assert files(client, children[0]) == ["model", "results.json", "spec.yaml"]
     assert "model/generator.safetensors" in files(client, children[0], "model")

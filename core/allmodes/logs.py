@@ -28,6 +28,7 @@ def begin(as_json: bool, stream: TextIO | None = None) -> Log:
     LOGGER.handlers = [handler]
     LOGGER.setLevel(logging.DEBUG if as_json else logging.INFO)
     LOGGER.propagate = False
+    logging.raiseExceptions = False  # whoever read the lines may have gone (`| head`); the run goes on
     return Log()
 
 

@@ -131,8 +131,6 @@ class SlicedWassersteinConfig(FeatureMetricConfig):
     """Wasserstein distance along random directions of the features."""
 
     kind: Literal["sliced_wasserstein"] = "sliced_wasserstein"
-    features: FeatureConfig = PixelsConfig()
-    """The feature space, which the names of the numbers end with."""
     projections: int = Field(1000, ge=1)
     """Random directions."""
     p: Literal[1, 2] = 2

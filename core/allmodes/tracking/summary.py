@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from allmodes.tracking.spool import Event
 
 COURSE = ("train/", "eval/", "time/", "floor/", "recent/")
-RESULTS = "\n\n### Results\n\n"
+ABOUT = "\n\n### What was run\n\n"
 
 
 def final(event: Event) -> dict[str, float]:
@@ -43,11 +43,12 @@ def page(event: Event, folder: Path) -> str:
 
 
 def note(before: str, metrics: Mapping[str, float]) -> str:
-    """The run's page with a table of its final metrics in place of an older one."""
+    """The run's page with a table of its final metrics on top, where MLflow shows it without a click."""
     names = [name for name in metrics if not name.startswith(COURSE) and not name.endswith("_se")]
     rows = [f"| {name} | {_number(metrics, name)} | {_number(metrics, f'floor/{name}')} |" for name in names]
     table = ["| metric | model | real data |", "|---|---|---|", *rows]
-    return before.partition(RESULTS)[0] + (RESULTS + "\n".join(table) if rows else "")
+    about = before.rpartition(ABOUT)[2]
+    return "\n".join(table) + ABOUT + about if rows else about
 
 
 def overall(statuses: Sequence[str], seeds: int) -> str | None:
