@@ -3,7 +3,8 @@
     python tests/benchmarks/step_overhead.py [--chunks 30]
 
 Both train in this process, alternating in chunks, so that a change of the machine's speed hits both; tracking is on at
-its default cadence (a temporary SQLite store). Evaluation is not part of a step. Prints the ratio of the medians.
+its default cadence (a temporary SQLite store), and so are checkpoints. Evaluation is not part of a step. Prints the
+ratio of the medians.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from allmodes import Experiment
+from allmodes import Experiment, specs
 from allmodes.signals import Stop
 from allmodes.tracking import MlflowObserver
 from allmodes.training import SeedRun
@@ -61,7 +62,9 @@ def tracked(k: int, h: int, batch: int, folder: Path) -> SeedRun:
     ]  # fmt: skip
     experiment = Experiment.from_recipe("veegan/grid", overrides, folder=folder, track=False)
     experiment.registry.observe(MlflowObserver(f"sqlite:///{folder}/mlflow.db"), f"mlflow {k}")
-    run = experiment._new_run(0, 0, 1, experiment._new_folder())
+    run = experiment.run_of(0, folder / f"benchmark-{k}")
+    run.folder.mkdir(parents=True)
+    (run.folder / "spec.yaml").write_text(specs.dump(run.spec))
     seed_run = SeedRun(run, experiment.data, {}, experiment.registry, print, Stop())
     seed_run.begin()
     return seed_run
