@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import warnings
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from torch.nn import functional as F
 from allmodes.data import Data, DataError, TensorData
 from allmodes.features import Features, extract
 from allmodes_schemas import Shape
+
+log = logging.getLogger("allmodes.features")
 
 VERSION = 1
 """Goes into the cache's key: count it up when network or training change."""
@@ -118,6 +121,7 @@ def classifier(data: Data, training: Training) -> Classifier:
 
 def train(data: Data, training: Training) -> Classifier:
     """Train a classifier on training items and take its accuracy on held-out ones; the same seed gives the same."""
+    log.info("features: training a classifier of the labels, once for these data: a minute or two for images")
     network = _blank(data, training).train()
     optimizer = torch.optim.Adam(network.parameters(), training.lr)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, training.lr, total_steps=training.iterations)

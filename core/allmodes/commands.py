@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from rich.markup import escape
 
 import allmodes
 from allmodes import logs, specs, terminal
-from allmodes.console import FAILED, KILLED, OK, err, fail, out, say, warn
+from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, out, say, warn
 from allmodes.registry import installed
 from allmodes.specs import SpecError
 from allmodes_schemas import Spec
@@ -225,7 +226,10 @@ def _watching(quiet: bool, as_json: bool) -> dict[str, object]:
     """Who shows what a run does: a bar to somebody who watches, else log lines."""
     if as_json or not (quiet or err.is_terminal):
         return {"log": logs.begin(as_json)}
-    return {} if quiet else {"terminal": terminal.Terminal(err)}
+    if quiet:
+        return {}
+    logs.send_to(Notes(), logging.INFO)
+    return {"terminal": terminal.Terminal(err)}
 
 
 def _end(results: Results, tracked: bool, as_json: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 
 from rich.console import Console
@@ -13,6 +14,14 @@ OK, FAILED, WRONG, KILLED = 0, 1, 2, 130
 """Done; failed; wrong input; interrupted."""
 
 out, err = Console(), Console(stderr=True)
+
+
+class Notes(logging.Handler):
+    """Log lines on the terminal, between bars."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A dim line."""
+        err.print(f"[dim]{escape(record.getMessage())}[/]", highlight=False, soft_wrap=True)
 
 
 def begin() -> None:
@@ -29,7 +38,7 @@ def say(line: str) -> None:
 
 def warn(message: str) -> None:
     """A warning: on the terminal, between bars, or as a log line."""
-    if logs.LOGGER.handlers:
+    if logs.speaks():
         logs.LOGGER.warning(message)
         return
     err.print(f"[yellow]warning:[/] {escape(message)}", highlight=False, soft_wrap=True)

@@ -25,11 +25,21 @@ def begin(as_json: bool, stream: TextIO | None = None) -> Log:
     """
     handler = logging.StreamHandler(stream or (sys.stdout if as_json else sys.stderr))
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    LOGGER.handlers = [handler]
-    LOGGER.setLevel(logging.DEBUG if as_json else logging.INFO)
-    LOGGER.propagate = False
+    send_to(handler, logging.DEBUG if as_json else logging.INFO)
     logging.raiseExceptions = False  # whoever read the lines may have gone (`| head`); the run goes on
     return Log()
+
+
+def send_to(handler: logging.Handler, level: int) -> None:
+    """Send log lines of a level and above to one handler alone."""
+    LOGGER.handlers = [handler]
+    LOGGER.setLevel(level)
+    LOGGER.propagate = False
+
+
+def speaks() -> bool:
+    """Whether log lines stand in the place of what a terminal would show."""
+    return any(isinstance(handler, logging.StreamHandler) for handler in LOGGER.handlers)
 
 
 def end() -> None:
