@@ -167,6 +167,24 @@ class Watcher:
         self.told.append(outcome.status)
 
 
+class Settings:
+    """An observer that notes how torch computes."""
+
+    @hookimpl
+    def allmodes_run_started(self) -> None:
+        self.seen = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+
+
+def test_threads_and_deterministic_algorithms_hold_for_the_run_and_no_longer(tmp_path: Path) -> None:
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    settings = Settings()
+    experiment = tiny(tmp_path, training={**SPEC["training"], "threads": 3, "deterministic": True})
+    experiment.observers = {"settings": settings}
+    assert experiment.run().status == "finished"
+    assert settings.seen == (3, True)
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+
+
 class Broken:
     """An observer that fails."""
 

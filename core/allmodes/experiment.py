@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 import warnings
@@ -29,7 +30,7 @@ from allmodes.run import Outcome, Run
 from allmodes.signals import Stop
 from allmodes.trained import load_run
 from allmodes.training import SeedRun
-from allmodes_schemas import KindConfig, Spec
+from allmodes_schemas import KindConfig, Spec, TrainingConfig
 
 if TYPE_CHECKING:
     from allmodes.tracking import MlflowObserver
@@ -39,14 +40,18 @@ Panels = list[tuple[str, Tensor]]
 
 
 @contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    """As many CPU threads as the spec asks for, and afterwards as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
+def _settings(training: TrainingConfig) -> Iterator[None]:
+    """Threads and algorithms as the spec asks for them, and afterwards as they were before."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(training.threads or threads)
+    torch.use_deterministic_algorithms(training.deterministic or deterministic)
+    if training.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else CUDA's matrix products refuse
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
 
 
 def _warn(message: str) -> None:
@@ -181,7 +186,7 @@ class Experiment:
         stop, panels = Stop(), Panels()
         outcomes = load_results(folder) if self.resumed else {}
         try:
-            with stop.listening(), _threads(self.spec.training.threads):
+            with stop.listening(), _settings(self.spec.training):
                 for position, seed in enumerate(seeds):
                     if not stop.asked:
                         run = self.run_of(seed, folder, position, len(seeds))

@@ -115,7 +115,9 @@ class CheckpointsConfig(Config):
 class TrainingConfig(Config):
     """How long, on what, in which order."""
 
-    free: ClassVar[frozenset[str]] = frozenset({"iterations", "device", "threads", "log_every", "checkpoints"})
+    free: ClassVar[frozenset[str]] = frozenset(
+        {"iterations", "device", "threads", "deterministic", "log_every", "checkpoints"}
+    )
 
     iterations: int = Field(10_000, ge=1)
     """Passes through the schedule."""
@@ -140,6 +142,9 @@ class TrainingConfig(Config):
     """Precision inside networks; `bfloat16` (autocast) is faster for large ones. Weights, losses, samples: float32."""
     threads: int | None = Field(None, ge=1)
     """CPU threads; none: as many as torch takes. Small networks are fastest, and safest beside other work, with 1."""
+    deterministic: bool = False
+    """Whether only algorithms are used that always give the same bits, which may be slower. A CPU's do without it; on
+    CUDA a resumed run equals an unbroken one only with it."""
     log_every: int = Field(100, ge=1)
     """Iterations between logged training losses."""
     checkpoints: CheckpointsConfig = CheckpointsConfig()
