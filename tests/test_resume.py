@@ -122,7 +122,8 @@ def test_a_run_trained_longer_equals_one_that_was_meant_to_be_long(tmp_path: Pat
     longer = Experiment.resume(short.folder, ["training.iterations=24"]).run()
     long = experiment(tmp_path).run()
     assert all(torch.equal(value, weights_of(long)[name]) for name, value in weights_of(longer).items())
-    assert json.loads((longer.folder / "seed-3" / "run.json").read_text())["resumed"] == 1
+    page = json.loads((longer.folder / "seed-3" / "run.json").read_text())
+    assert (page["resumed"], page["tracked"]) == (1, False)
 
 
 def test_seeds_that_had_not_begun_are_trained_and_those_that_ended_are_not(tmp_path: Path) -> None:

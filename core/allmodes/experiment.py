@@ -255,7 +255,7 @@ class Experiment:
         if (page := run.folder / "run.json").is_file():
             began = json.loads(page.read_text())
             resuming.compare(run, began, self.warn)
-            facts |= {"resumed": began.get("resumed", 0) + 1}
+            facts |= {"resumed": began.get("resumed", 0) + 1, "tracked": self.track or began.get("tracked", True)}
         replace_text(run.folder / "spec.yaml", specs.dump(run.spec))
         write_json(page, facts)
 
