@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from allmodes.data import Data, Loader, TensorData, torchvision_images
+from allmodes.data import Data, FreshLoader, Loader, TensorData, torchvision_images
 from allmodes.step import Batch
 
 CHANNELS = 3
@@ -75,31 +73,11 @@ class StackedDigits(Data):
 
     def loader(self, batch_size: int, seed: int) -> Loader:
         """Batches of triples without end, drawn independently."""
-        return DrawnLoader(self, batch_size, seed)
+        return FreshLoader(self, batch_size, seed)
 
     def _triples(self, n: int, generator: torch.Generator) -> Tensor:
         """Positions (n, 3) of digits."""
         return torch.randint(len(self.digits.x), (n, CHANNELS), generator=generator, device=generator.device)
-
-
-class DrawnLoader(Loader):
-    """Batches drawn from a generator of its own, whose state is the loader's."""
-
-    def __init__(self, data: Data, batch_size: int, seed: int) -> None:
-        self.data, self.batch_size = data, batch_size
-        self.generator = torch.Generator(data.device).manual_seed(seed)
-
-    def __next__(self) -> Batch:
-        """The next batch."""
-        return self.data.draw(self.batch_size, self.generator)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The generator's state (a tensor of bytes on the CPU)."""
-        return {"generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue with a generator's state."""
-        self.generator.set_state(state["generator"].cpu())  # a checkpoint may have been loaded to a GPU
 
 
 def stacked_mnist(

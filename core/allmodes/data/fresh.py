@@ -36,19 +36,19 @@ class MixtureData(Data):
 
     def loader(self, batch_size: int, seed: int) -> Loader:
         """Batches of fresh points."""
-        return FreshLoader(self.truth, batch_size, seed)
+        return FreshLoader(self, batch_size, seed)
 
 
 class FreshLoader(Loader):
-    """Batches of fresh points from a generator of its own, whose state is the loader's."""
+    """Batches of fresh draws of data from a generator of its own, whose state is the loader's."""
 
-    def __init__(self, mixture: Mixture, batch_size: int, seed: int) -> None:
-        self.mixture, self.batch_size = mixture, batch_size
-        self.generator = torch.Generator(mixture.means.device).manual_seed(seed)
+    def __init__(self, data: Data, batch_size: int, seed: int) -> None:
+        self.data, self.batch_size = data, batch_size
+        self.generator = torch.Generator(data.device).manual_seed(seed)
 
     def __next__(self) -> Batch:
         """The next fresh batch."""
-        return self.mixture.draw(self.batch_size, self.generator)
+        return self.data.draw(self.batch_size, self.generator)
 
     def state_dict(self) -> dict[str, Any]:
         """The generator's state (a tensor of bytes on the CPU)."""
