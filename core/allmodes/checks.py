@@ -66,10 +66,15 @@ def _needs(spec: Spec) -> Iterator[Problem]:
 
 
 def _features_needs(spec: Spec) -> Iterator[tuple[tuple[str | int, ...], KindConfig, tuple[Need, ...]]]:
-    for i, metric in enumerate(spec.evaluation.metrics):
-        for name in type(metric).model_fields:
-            if isinstance(features := getattr(metric, name), FeatureConfig):
-                yield ("evaluation", "metrics", i, name), features, features.needs
+    asking: list[tuple[tuple[str | int, ...], KindConfig]] = [
+        (("prior",), spec.prior),
+        *((("losses", i), term) for i, term in enumerate(spec.losses)),
+        *((("evaluation", "metrics", i), metric) for i, metric in enumerate(spec.evaluation.metrics)),
+    ]
+    for where, config in asking:
+        for name in type(config).model_fields:
+            if isinstance(features := getattr(config, name), FeatureConfig):
+                yield (*where, name), features, features.needs
 
 
 def _missing(spec: Spec, component: KindConfig, need: Need) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import torch
 from torch import nn
 
 from allmodes import checks
 from allmodes.composition import Composition, Player, Term
-from allmodes.contracts import Discriminator, Fitting, Prior
+from allmodes.contracts import Discriminator, Fitting, Functions, Prior
 from allmodes.data import Data
 from allmodes.noise import Noise
 from allmodes.players import players_of, turns_of
@@ -28,8 +29,8 @@ def stream(seed: int, name: str, device: str | torch.device = "cpu") -> torch.Ge
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def compose(spec: Spec, data: Data, seed: int) -> Composition:
-    """Build everything that a spec names, on the CPU, from the seed.
+def compose(spec: Spec, data: Data, seed: int, functions: Functions = MappingProxyType({})) -> Composition:
+    """Build everything that a spec names, on the CPU, from the seed; `functions` are those that came from Python.
 
     Raises CompositionError where the data lack labels, or a shape that they or the fit decided does not suit a network.
     """
@@ -37,11 +38,11 @@ def compose(spec: Spec, data: Data, seed: int) -> Composition:
     noise = Noise(stream(seed, "fit"))
     with seeded_weights(seed):
         prior = spec.prior.build()
-        prior.fit(Fitting(data, noise.at("prior")))
+        prior.fit(Fitting(data, noise.at("prior"), functions=functions))
         modules = {"prior": prior, **_networks(spec, prior, data.shape)}
         terms = _terms(spec)
     for term in terms:
-        term.loss.fit(Fitting(data, noise.at(term.module), prior, modules["generator"]))
+        term.loss.fit(Fitting(data, noise.at(term.module), prior, modules["generator"], functions))
     players = players_of(spec)
     return Composition(
         modules,

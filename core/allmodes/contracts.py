@@ -9,7 +9,7 @@ therefore checkpointed, exported and stacked with the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from allmodes.step import Step
 
 Loss: TypeAlias = "Callable[[Step], Tensor]"
+Functions: TypeAlias = Mapping[str, Callable[..., Any]]
 NOTHING: Given = MappingProxyType({})
 
 
@@ -45,12 +46,16 @@ class Latent(NamedTuple):
 
 @dataclass(frozen=True)
 class Fitting:
-    """What a component may look at before training; `prior` and `generator` are None while the prior is fitted."""
+    """What a component may look at before training; `prior` and `generator` are None while the prior is fitted.
+
+    `functions` came from Python, by name: a config may say `python:name` where it takes one.
+    """
 
     data: Data
     noise: Noise
     prior: Prior | None = None
     generator: nn.Module | None = None
+    functions: Functions = field(default_factory=dict)
 
 
 class Prior(nn.Module):

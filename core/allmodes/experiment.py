@@ -19,6 +19,7 @@ from torch import Tensor
 
 from allmodes import figures, resuming, specs
 from allmodes.compose import CompositionError, check_data
+from allmodes.contracts import Functions
 from allmodes.data import Data, from_dataset
 from allmodes.journal import Journal, replace_text, write_json
 from allmodes.kinds.files import PythonConfig
@@ -63,7 +64,8 @@ class Experiment:
     """A checked spec and where its runs go.
 
     `track` logs to MLflow; `observers` are objects with hook implementations, by name; `resumed` is the folder of an
-    experiment that goes on; `given` are data that came from Python, and not from the spec.
+    experiment that goes on; `given` are data that came from Python, and not from the spec; `functions` are what a spec
+    means by `python:name`. With either a run cannot be run again from its spec alone.
     """
 
     spec: Spec
@@ -74,6 +76,7 @@ class Experiment:
     warn: Warn = _warn
     resumed: Path | None = None
     given: Data | None = None
+    functions: Functions = field(default_factory=dict)
 
     @classmethod
     def from_recipe(cls, name: str, overrides: Iterable[str] = (), **options: Any) -> Experiment:
@@ -103,7 +106,7 @@ class Experiment:
         """An experiment that goes on in its folder (or in that of one of its seeds) where it was interrupted.
 
         Overrides may train longer (`training.iterations=20000`) or evaluate otherwise. It is tracked if it was before,
-        unless `track` says otherwise. `data` that came from Python have to be given again.
+        unless `track` says otherwise. `data` and `functions` that came from Python have to be given again.
 
         Raises:
             SpecError: The folder holds no run, an override would make it another one, or nothing is left to do.
@@ -212,7 +215,7 @@ class Experiment:
             else:
                 begun = (run.folder / "run.json").is_file()
                 self._prepare(run)
-                seed_run = SeedRun(run, self.data, self.metrics, self.registry, self.warn, stop)
+                seed_run = SeedRun(run, self.data, self.metrics, self.registry, self.warn, stop, self.functions)
                 if begun:
                     seed_run.restore()
                 outcome, samples = seed_run.train(lambda: self.floors), seed_run.samples
@@ -246,7 +249,7 @@ class Experiment:
             device=self.device,
             plugins=self.registry.versions(kinds_in(mine)),
             data=self._description(),
-            rerunnable=self.given is None,
+            rerunnable=self.given is None and not self.functions,
         )
 
     def _prepare(self, run: Run) -> None:

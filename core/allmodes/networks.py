@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from allmodes.contracts import Dropout, Network
 from allmodes_schemas import Shape
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh, "silu": nn.SiLU
-}  # fmt: skip
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 OUTPUTS: dict[str, Callable[[], nn.Module]] = {"linear": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
@@ -37,10 +35,13 @@ class Mlp(Network):
         sees: Shapes of the inputs, without the batch axis.
         gives: Shape of the output, without the batch axis.
         hidden: Units of each hidden layer; empty for a linear map.
-        activation: Nonlinearity of the hidden layers, a key of `ACTIVATIONS`.
+        activation: Nonlinearity of the hidden layers: a key of `ACTIVATIONS`, `leaky_relu` or `maxout`.
         output: Nonlinearity of the output, a key of `OUTPUTS`.
         batch_norm: Whether each hidden layer is normalised over the batch before its nonlinearity.
         dropout: Probability that a hidden unit is dropped in training.
+        slope: Slope of `leaky_relu` below zero.
+        pieces: Linear maps for each unit of `maxout`.
+        init: `xavier`, or `torch` for the weights that torch's linear layers begin with.
     """
 
     def __init__(
@@ -52,14 +53,21 @@ class Mlp(Network):
         output: str = "linear",
         batch_norm: bool = False,
         dropout: float = 0.0,
+        slope: float = 0.2,
+        pieces: int = 5,
+        init: str = "xavier",
     ) -> None:
         super().__init__()
         sizes = [sum(prod(shape) for shape in sees), *hidden]
+        own: dict[str, Callable[[], nn.Module]] = {
+            "leaky_relu": lambda: nn.LeakyReLU(slope), "maxout": lambda: Maxout(pieces)
+        }  # fmt: skip
+        times = pieces if activation == "maxout" else 1
         layers: list[nn.Module] = []
         for size, wider in pairwise(sizes):
-            layers += [nn.Linear(size, wider, bias=not batch_norm)]
-            layers += [nn.BatchNorm1d(wider)] if batch_norm else []
-            layers += [ACTIVATIONS[activation]()]
+            layers += [nn.Linear(size, wider * times, bias=not batch_norm)]
+            layers += [nn.BatchNorm1d(wider * times)] if batch_norm else []
+            layers += [{**ACTIVATIONS, **own}[activation]()]
             layers += [Dropout(dropout)] if dropout else []
         self.trunk = Joined(*layers)
         self.feature_dim = sizes[-1]
@@ -67,7 +75,20 @@ class Mlp(Network):
         last = [OUTPUTS[output]()] if output != "linear" else []
         last += [nn.Unflatten(1, gives)] if len(gives) != 1 else []
         self.head = nn.Sequential(linear, *last) if last else linear  # a call saved in every forward pass
-        self.apply(xavier)
+        if init == "xavier":
+            self.apply(xavier)
+
+
+class Maxout(nn.Module):
+    """The largest of `pieces` neighbouring entries: (B, units * pieces) to (B, units)."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The maximum over the pieces of each unit."""
+        return x.reshape(len(x), -1, self.pieces).amax(2)
 
 
 def xavier(module: nn.Module) -> None:

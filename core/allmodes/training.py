@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from allmodes import checkpoints, figures, measuring, models
 from allmodes.checkpoints import Checkpoint
 from allmodes.compose import compose, stream
+from allmodes.contracts import Functions
 from allmodes.data import Data
 from allmodes.engine import EagerEngine, Losses
 from allmodes.journal import Journal, write_json
@@ -50,6 +51,7 @@ class SeedRun:
     registry: Registry
     warn: Callable[[str], None]
     stop: Stop
+    functions: Functions = field(default_factory=dict)
     evaluations: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     samples: Tensor | None = None
     collapsed: bool = False
@@ -58,7 +60,7 @@ class SeedRun:
 
     def __post_init__(self) -> None:
         spec, seed, device = self.run.spec, self.run.seed, self.run.device
-        composition = compose(spec, self.data.to("cpu"), seed)
+        composition = compose(spec, self.data.to("cpu"), seed, self.functions)
         for module in composition.modules.values():
             module.to(device).train()
         self.loop = Loop(

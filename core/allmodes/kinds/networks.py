@@ -20,8 +20,14 @@ class MlpConfig(NetworkConfig):
     """The word that picks this network."""
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (128, 128)
     """Units of each hidden layer, from the input on; empty for a linear map."""
-    activation: Literal["relu", "leaky_relu", "tanh", "silu"] = "relu"
-    """Nonlinearity after each hidden layer (`leaky_relu` has slope 0.2)."""
+    activation: Literal["relu", "leaky_relu", "tanh", "silu", "maxout"] = "relu"
+    """Nonlinearity after each hidden layer; `maxout` takes the largest of several linear maps for each unit."""
+    slope: float = Field(0.2, ge=0, lt=1)
+    """Slope of `leaky_relu` below zero."""
+    pieces: int = Field(5, ge=2, le=100)
+    """Linear maps for each unit of `maxout` (Goodfellow et al., 2013)."""
+    init: Literal["xavier", "torch"] = "xavier"
+    """Initial weights: Xavier-uniform with zero biases, or torch's own, uniform within 1/sqrt(inputs)."""
     output: Literal["linear", "tanh", "sigmoid"] = "linear"
     """Nonlinearity of the output: `tanh` for data in [-1, 1], `sigmoid` for data in [0, 1]."""
     batch_norm: bool = False

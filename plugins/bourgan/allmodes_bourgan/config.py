@@ -1,0 +1,112 @@
+"""What a spec says about BourGAN's parts (torch-free)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat
+
+from allmodes import FeatureConfig, LossTermConfig, MetricConfig, PriorConfig, Problem, Ramp
+from allmodes.kinds.features import PixelsConfig
+
+if TYPE_CHECKING:
+    from allmodes import Spec
+
+Function = Annotated[str, Field(pattern=r"^python:\w+$")]
+"""`python:name`: a function that was passed to `Experiment` as `functions={"name": ...}`."""
+
+
+class MetricMixtureConfig(PriorConfig):
+    """Gaussians around items that are embedded into L2; the data and their metric decide the latent's dimension."""
+
+    kind: Literal["bourgan.metric_mixture"] = "bourgan.metric_mixture"
+    subsample: int | None = Field(None, ge=2)
+    """Items to embed, drawn uniformly; by default 4096, or all where there are fewer."""
+    metric: Literal["l2", "l1", "linf", "cosine"] | Function = "l2"
+    """Distance of the items' features; `cosine` is the chord between directions; `python:name` came from Python."""
+    features: FeatureConfig = PixelsConfig()
+    """What the distance is taken of."""
+    variant: Literal["official", "theory"] = "official"
+    """`official`: 5 subsets a scale, coordinates centred and of unit variance on average, as in the authors' code;
+    `theory`: log2(m) subsets a scale, scaled so that no distance shrinks."""
+    sets_per_scale: int | None = Field(None, ge=1)
+    """Subsets for each of the ceil(log2 m) scales, in place of the variant's number."""
+    projection: int | None = Field(None, ge=1)
+    """Dimensions of a random projection of the embedding (Johnson-Lindenstrauss); none: all coordinates are kept."""
+    std: float = Field(0.1, ge=0)
+    """Standard deviation around each embedded point, in every dimension (the last official code: 0.01)."""
+    modes: int | None = Field(None, ge=1)
+    """Clusters of the embedding, by k-means, which become the latent part `mode`; none: no such part."""
+
+    @property
+    def function(self) -> str | None:
+        """Name of the distance that came from Python, if it did."""
+        return self.metric.removeprefix("python:") if self.metric.startswith("python:") else None
+
+    def parts(self) -> Mapping[str, int | None]:
+        """The code, whose size the fit decides, and the mode where there are any."""
+        return {"code": None} | ({"mode": self.modes} if self.modes else {})
+
+    def build(self) -> Any:
+        """The prior, to be fitted."""
+        from allmodes_bourgan.model import MetricMixture
+
+        return MetricMixture(self)
+
+
+class DistanceConfig(LossTermConfig):
+    """Keeps the logarithms of distances between generated items equal to those between their latents."""
+
+    kind: Literal["bourgan.distance"] = "bourgan.distance"
+    weight: float | Ramp = 0.1
+    """The paper's beta."""
+    metric: Literal["l2", "l1"] = "l2"
+    """Distance of the generated items' features."""
+    features: FeatureConfig = PixelsConfig()
+    """What the distance is taken of; gradients flow through them."""
+    scale: Literal["mean_log", "max", "sqrt_max"] | PositiveFloat = "mean_log"
+    """s, the size of data distances over latent ones: such that logarithms agree on average; the largest ratio of the
+    prior's embedding (the theory's); the root of that (the official code's); or a number."""
+    pairs: Literal["two_batches", "within"] = "two_batches"
+    """Each latent with one of a second, independent batch (the official code's), or all pairs within the batch."""
+
+    def keeps_what(self, prior: MetricMixtureConfig) -> bool:
+        """Whether the prior embeds the very distances that this term keeps."""
+        return (self.metric, self.features) == (prior.metric, prior.features)
+
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        """The extremes of an embedding need one."""
+        if self.scale in ("max", "sqrt_max") and not isinstance(spec.prior, MetricMixtureConfig):
+            where = ("losses", spec.losses.index(self), "scale")
+            asks = f"scale {self.scale} is that of an embedding, and prior {spec.prior.kind} has none"
+            yield Problem(where, f"{asks}: take mean_log, or prior: {{kind: bourgan.metric_mixture}}")
+
+    def build(self) -> Any:
+        """The term, to be fitted."""
+        from allmodes_bourgan.model import KeptDistances
+
+        return KeptDistances(self)
+
+
+class DistancesConfig(MetricConfig):
+    """How far the logarithms of samples' pairwise distances are from the data's, with a figure of both."""
+
+    kind: Literal["bourgan.distances"] = "bourgan.distances"
+    metric: Literal["l2", "l1", "linf", "cosine"] = "l2"
+    """Distance of the items' features."""
+    features: FeatureConfig = PixelsConfig()
+    """What the distance is taken of."""
+    samples: int = Field(2000, ge=3, le=20_000)
+    """Items on each side at most, of which all pairs are looked at."""
+
+    def title(self) -> str:
+        """The kind, the metric and the features."""
+        plain = (self.metric, self.features.title()) == ("l2", "pixels")
+        return "log_distances" if plain else f"log_distances_{self.metric}_{self.features.title()}"
+
+    def build(self) -> Any:
+        """The metric."""
+        from allmodes_bourgan.metrics import LogDistances
+
+        return LogDistances(self)

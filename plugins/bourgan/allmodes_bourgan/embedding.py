@@ -1,0 +1,92 @@
+r"""Bourgain's embedding of a finite metric space into L2, through distances to random subsets.
+
+For random subsets :math:`S_{ij}` of :math:`m` items, in which each item is with probability :math:`2^{-i}`,
+
+.. math:: f_{ij}(x) = \min_{y \in S_{ij}} d(x, y), \qquad i = 1..\lceil \log_2 m \rceil,\ j = 1..r,
+
+each coordinate is 1-Lipschitz: :math:`|f_S(x) - f_S(y)| \le d(x, y)`. An empty subset gives the coordinate 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, exp, log2
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from allmodes_bourgan.distances import Distance, faiss_distance
+
+ROWS = 1024
+"""Items whose distances to all others are held at once."""
+
+
+def scales(m: int) -> int:
+    """How many sizes of subsets there are for m items, 1 or more: scale i has a share 2^-i, down to one item."""
+    return max(1, ceil(log2(m)))
+
+
+def random_sets(m: int, per_scale: int, generator: torch.Generator) -> list[Tensor]:
+    """The positions of each subset's members, scale by scale."""
+    shares = [2.0**-i for i in range(1, scales(m) + 1) for _ in range(per_scale)]
+    return [(torch.rand(m, generator=generator) < share).nonzero()[:, 0] for share in shares]
+
+
+def coordinates(items: Tensor, sets: list[Tensor], distance: Distance) -> Tensor:
+    """Distance of each of the items (m, ...) to each subset (m, len(sets)).
+
+    Distances are computed for some rows at a time, each once, and are never held all together: memory is `ROWS` * m
+    numbers. To search each subset for nearest neighbours takes longer (tests/benchmarks of this plugin).
+    """
+    return torch.cat([_nearest(distance(items, rows), sets) for rows in torch.split(items, ROWS)])
+
+
+def _nearest(distances: Tensor, sets: list[Tensor]) -> Tensor:
+    """The smallest of the distances (m, rows) to the members of each subset: (rows, len(sets))."""
+    nothing = distances.new_zeros(distances.shape[1])
+    return torch.stack([distances[members].amin(0) if len(members) else nothing for members in sets], 1)
+
+
+def standardised(f: Tensor) -> Tensor:
+    """The official code's scaling: centred, and of unit variance averaged over the coordinates (m, dim)."""
+    centred: Tensor = f - f.mean(0)
+    rms = float(centred.square().sum(1).mean()) ** 0.5
+    return centred * (f.shape[1] ** 0.5 / rms) if rms else centred
+
+
+def projected(f: Tensor, dim: int, generator: torch.Generator) -> Tensor:
+    """A Gaussian projection to fewer dimensions, which keeps squared distances on average (Johnson-Lindenstrauss)."""
+    directions = torch.randn(f.shape[1], dim, generator=generator) / float(dim) ** 0.5
+    return torch.matmul(f, directions)
+
+
+class Ratios(NamedTuple):
+    """Of log d(x, x') - log ||f(x) - f(x')|| over all pairs of different items at different places."""
+
+    largest: float
+    smallest: float
+    mean: float
+    variance: float
+
+    @property
+    def distortion(self) -> float:
+        """Largest over smallest ratio, 1 or more; 1 for an isometry up to scale."""
+        return exp(self.largest - self.smallest)
+
+
+def ratios(d: Tensor, f: Tensor) -> Ratios | None:
+    """Of distances d (n, n) and embedded points f (n, dim); None where there is no such pair."""
+    logs = torch.cat(list(_log_ratios(d, f)))
+    if not len(logs):
+        return None
+    return Ratios(float(logs.max()), float(logs.min()), float(logs.mean()), float(logs.var(correction=0)))
+
+
+def _log_ratios(d: Tensor, f: Tensor) -> Iterator[Tensor]:
+    """The pairs i < j, some rows at a time."""
+    for start in range(0, len(d), ROWS):
+        rows = d[start : start + ROWS]
+        e = faiss_distance("l2")(f[start : start + ROWS], f).triu(start + 1)
+        different = (e > 0) & (rows > 0)
+        yield rows[different].log() - e[different].log()

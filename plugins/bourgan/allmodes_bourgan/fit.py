@@ -1,0 +1,151 @@
+"""The fit of a metric mixture: draw items, embed them, cluster them, and say how well their distances are kept."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from allmodes import Fitting
+from allmodes.contracts import Functions
+from allmodes.data import Data, DataError
+from allmodes.data.sources import free_memory
+from allmodes.features import extract
+from allmodes_bourgan import distances, embedding
+from allmodes_bourgan.distances import Distance
+from allmodes_bourgan.embedding import Ratios
+
+if TYPE_CHECKING:
+    from allmodes_bourgan.config import MetricMixtureConfig
+
+LOGGER = logging.getLogger("allmodes.bourgan")
+KIND = "bourgan.metric_mixture"
+
+DEFAULT = 4096
+"""Items that are embedded where a spec does not say: the paper's number."""
+PAIRED = 4096
+"""Items at most of which all pairs are looked at."""
+
+
+class Fitted(NamedTuple):
+    """What a metric mixture is made of.
+
+    Attributes:
+        points: Embedded items (m, dim), ordered by mode.
+        edges: Where each mode begins among the points, and where the last one ends (modes + 1,).
+        ratios: Extremes without, mean and variance with the mixture's width.
+    """
+
+    points: Tensor
+    edges: Tensor
+    ratios: Ratios
+
+
+def fit(config: MetricMixtureConfig, fitting: Fitting) -> Fitted:
+    """Embed items of the data; what came out is said in the log.
+
+    Raises:
+        DataError: If there are too few items, they are all equal or not finite, or memory does not suffice.
+    """
+    began, generator = time.monotonic(), fitting.noise.generator
+    assert generator is not None
+    items = draw(fitting.data, config.subsample, generator)
+    seen, distance = _space(config, fitting, items)
+    points, ratios = embed(config, seen, distance, generator)
+    points, edges = by_mode(points, config.modes, generator)
+    measured = config.function or f"{config.metric} (faiss, {distances.device()})"
+    what = f"{len(items)} items by {measured} embedded in {points.shape[1]} dimensions"
+    LOGGER.info(f"{KIND}: {what} in {time.monotonic() - began:.1f} s; distortion {ratios.distortion:.1f}")
+    return Fitted(points, edges, ratios)
+
+
+def draw(data: Data, m: int | None, generator: torch.Generator) -> Tensor:
+    """m different items of the data (m, *shape); by default 4096, or all where there are fewer.
+
+    Raises DataError where there are fewer than m, or than 2, or where their distances do not fit into memory.
+    """
+    have = data.items or max(m or 0, DEFAULT)
+    m = m or min(DEFAULT, have)
+    if m > have:
+        raise DataError(f"{KIND}: subsample is {m} but there are {have} items to train on: set {have} or leave it out")
+    if m < 2:
+        raise DataError(f"{KIND}: one item has no distances: at least 2 are needed")
+    _check_memory(m)
+    loader = data.loader(m, int(torch.randint(2**62, (), generator=generator)))
+    try:
+        return next(loader).x.cpu()
+    finally:
+        loader.close()
+
+
+def embed(
+    config: MetricMixtureConfig, seen: Tensor, distance: Distance, generator: torch.Generator
+) -> tuple[Tensor, Ratios]:
+    """Points (m, dim), scaled as the variant asks, and how they keep the distances of at most `PAIRED` items."""
+    m, some = len(seen), slice(PAIRED)
+    per_scale = config.sets_per_scale or (5 if config.variant == "official" else embedding.scales(m))
+    f = embedding.coordinates(seen, embedding.random_sets(m, per_scale, generator), distance)
+    f = embedding.projected(f, config.projection, generator) if config.projection else f
+    f = embedding.standardised(f) if config.variant == "official" else f
+    d = distance(seen[some], seen[some])
+    exact = embedding.ratios(d, f[some])
+    if exact is None:
+        raise DataError(f"{KIND}: all {m} items are the same by this metric: there is nothing to embed")
+    if config.variant == "theory":  # scaled so that no distance shrinks
+        f, exact = f * math.exp(exact.largest), Ratios(0.0, exact.smallest - exact.largest, *exact[2:])
+    wide = embedding.ratios(d, f[some] + config.std * torch.randn(f[some].shape, generator=generator))
+    return f, exact if wide is None else Ratios(*exact[:2], *wide[2:])
+
+
+def by_mode(points: Tensor, modes: int | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Points in the order of their clusters by k-means, and where each cluster begins, and the last one ends."""
+    if modes is None:
+        return points, torch.tensor([0, len(points)])
+    if modes > (different := len({tuple(point) for point in points.tolist()})):
+        raise DataError(f"{KIND}: {modes} modes of {different} different points: set fewer modes")
+    from sklearn.cluster import KMeans
+
+    seed = int(torch.randint(2**31, (), generator=generator))
+    mode = torch.from_numpy(KMeans(modes, n_init=4, random_state=seed).fit_predict(points.numpy())).long()
+    counts = mode.bincount(minlength=modes)
+    return points[mode.argsort(stable=True)], torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+
+def _space(config: MetricMixtureConfig, fitting: Fitting, items: Tensor) -> tuple[Tensor, Distance]:
+    """What is compared, the items or their features, and by which distance."""
+    if config.function is not None:
+        return items, _given(fitting.functions, config.function)
+    seen = extract(config.features.build(fitting.data), items).flatten(1)
+    if not seen.isfinite().all():
+        at = int((~seen.isfinite().all(1)).nonzero()[0, 0])
+        raise DataError(f"{KIND}: item {at} of the subsample has {config.features.title()} that are not finite")
+    return seen, distances.faiss_distance(config.metric)
+
+
+def _given(functions: Functions, name: str) -> Distance:
+    """A distance that came from Python, whose answers are checked."""
+    if (function := functions.get(name)) is None:
+        raise DataError(
+            f"{KIND}: metric python:{name} came from Python: pass functions={{{name!r}: ...}} to Experiment"
+        )
+
+    def distance(x: Tensor, y: Tensor) -> Tensor:
+        d = torch.as_tensor(function(x, y)).float()
+        if d.shape != (len(x), len(y)) or not (d.isfinite() & (d >= 0)).all():
+            asked = f"distances of shape ({len(x)}, {len(y)}), finite and not negative"
+            raise DataError(f"{KIND}: metric python:{name} should give {asked}")
+        return d
+
+    return distance
+
+
+def _check_memory(m: int) -> None:
+    """Distances of some rows to all items, twice, and of all pairs of some items, three times, in float32."""
+    need, free = 4 * (2 * embedding.ROWS * m + 3 * min(m, PAIRED) ** 2), free_memory()
+    if need > free:
+        sizes = f"{need / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free"
+        raise DataError(f"{KIND}: distances of {m} items take {sizes}: set a smaller subsample")

@@ -1,0 +1,118 @@
+"""Distributions of the logarithms of pairwise distances: of data, of latents, of samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from allmodes.compose import stream
+from allmodes.features import extract
+from allmodes.metrics import Better, Evaluation, Metric
+from allmodes.metrics.spaces import Spaces
+from allmodes.noise import Noise
+from allmodes_bourgan.distances import faiss_distance
+from allmodes_bourgan.embedding import Ratios
+from allmodes_bourgan.model import KeptDistances, MetricMixture
+
+if TYPE_CHECKING:
+    from allmodes_bourgan.config import DistancesConfig
+
+BINS = 120
+
+
+class LogDistances(Metric):
+    """How the logarithms of pairwise distances of samples differ from those of held-out items.
+
+    - `log_distance_w1`: 1-Wasserstein distance of the two distributions, in nats: by which factor, as a logarithm,
+      distances are wrong on average. Above zero even for a perfect sampler.
+
+    Beside it, where the spec has them: `latent_dim` and `distortion` of the metric mixture, and
+    `distance_loss_perfect`, what the distance loss would be if each embedded point were mapped to its own item.
+    """
+
+    def __init__(self, config: DistancesConfig) -> None:
+        self.config, self.spaces = config, Spaces()
+        self.name = config.title().replace("distances", "distance_w1", 1)
+        # An instance's own: the key carries the metric and the features.
+        self.better: Mapping[str, Better] = {self.name: "lower"}  # type: ignore[misc]
+
+    def compute(self, evaluation: Evaluation) -> dict[str, float]:
+        """The numbers by key; NaN where a sample is not finite."""
+        return {self.name: self._w1(evaluation)} | facts(evaluation)
+
+    def floor(self, evaluation: Evaluation) -> dict[str, float]:
+        """What real items score against others."""
+        return {self.name: self._w1(evaluation)}
+
+    def figure(self, evaluation: Evaluation) -> Any:
+        """Histograms of the logarithms: of held-out items, of the latent, at the distance loss's scale, of samples."""
+        logs = {"data": self._log_distances(evaluation, evaluation.real.x)}
+        if evaluation.samples.isfinite().all():
+            logs["generated"] = self._log_distances(evaluation, evaluation.samples)
+        if (embedded := self._latent(evaluation)) is not None:
+            logs["latent, scaled"] = embedded
+        return draw(logs, self.config.metric)
+
+    def _w1(self, evaluation: Evaluation) -> float:
+        if not evaluation.samples.isfinite().all():
+            return math.nan
+        from scipy.stats import wasserstein_distance
+
+        x, y = (self._log_distances(evaluation, items) for items in (evaluation.samples, evaluation.real.x))
+        return float(wasserstein_distance(x.numpy(), y.numpy())) if len(x) and len(y) else math.nan
+
+    def _log_distances(self, evaluation: Evaluation, items: Tensor) -> Tensor:
+        space = self.spaces.of(self.config.features, evaluation.data)
+        seen = extract(space, items[: self.config.samples], evaluation.data.device).flatten(1)
+        return log_pairs(faiss_distance(self.config.metric)(seen, seen))
+
+    def _latent(self, evaluation: Evaluation) -> Tensor | None:
+        """log s ||z - z'||, if the spec has a distance loss whose scale says what to compare with."""
+        terms = [module for module in evaluation.modules.values() if isinstance(module, KeptDistances)]
+        if not terms:
+            return None
+        device = terms[0].log_s.device
+        noise = Noise(stream(0, "bourgan/distances", device))
+        z = evaluation.modules["prior"](noise, self.config.samples).code.cpu()
+        return log_pairs(faiss_distance("l2")(z, z)) + terms[0].log_s.cpu()
+
+
+def facts(evaluation: Evaluation) -> dict[str, float]:
+    """What the fits say of themselves."""
+    found: dict[str, float] = {}
+    for module in evaluation.modules.values():
+        if isinstance(module, MetricMixture):
+            ratios = Ratios(*module.ratios.tolist())
+            found |= {"latent_dim": float(module.dim), "distortion": ratios.distortion}
+        if isinstance(module, KeptDistances) and module.perfect >= 0:
+            found |= {"distance_loss_perfect": float(module.perfect)}
+    return found
+
+
+def log_pairs(d: Tensor) -> Tensor:
+    """Logarithms of the distances (n, n) of each pair once; pairs at distance 0 are left out."""
+    pairs = d[tuple(torch.triu_indices(len(d), len(d), 1))]
+    return pairs[pairs > 0].log()
+
+
+def draw(logs: Mapping[str, Tensor], metric: str) -> Any:
+    """Histograms of logarithmic distances in one panel, as a matplotlib figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    low, high = (float(torch.cat(list(logs.values())).quantile(q)) for q in (0.0, 1.0))
+    for name, color in (("data", "#b5b5b5"), ("latent, scaled", "#c9721a"), ("generated", "#2a6fbb")):
+        if name in logs:
+            filled = name == "data"
+            axes.hist(
+                logs[name].numpy(), BINS, range=(low, high), density=True, label=name, color=color,
+                histtype="stepfilled" if filled else "step", alpha=0.6 if filled else 1.0, linewidth=1.4,
+            )  # fmt: skip
+    axes.set(xlabel=f"log of pairwise distance ({metric})", ylabel="density")
+    axes.legend(frameon=False)
+    return figure

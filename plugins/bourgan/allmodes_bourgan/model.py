@@ -1,0 +1,165 @@
+r"""BourGAN (Xiao, Zhong, Zheng; NeurIPS 2018; arXiv 1805.07674).
+
+Before training, :math:`m` items are drawn and embedded into L2, so that :math:`\|f(x) - f(x')\|` follows the data's
+metric :math:`d(x, x')` (see `embedding`). The latent is a mixture of Gaussians around the embedded points,
+
+.. math:: z = f(x_k) + \sigma \epsilon, \qquad k \sim U\{1..m\},\ \epsilon \sim N(0, I),
+
+whose dimension follows from the embedding. To the generator's objective in any game is added
+
+.. math:: \beta\, E_{z, z'} \big(\log d(G(z), G(z')) - \log s \|z - z'\|\big)^2,
+
+which keeps the distribution of the logarithms of pairwise distances. In the official code :math:`z, z'` come from two
+independent batches, :math:`\beta = 0.1`, and :math:`s` is the root of the largest :math:`d(x, x') / \|f(x) - f(x')\|`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from allmodes import Fitting, Latent, Loss, LossTerm, Noise, Prior, Step
+from allmodes.contracts import NOTHING
+from allmodes_bourgan.fit import fit
+from allmodes_schemas import Given
+
+if TYPE_CHECKING:
+    from allmodes_bourgan.config import DistanceConfig, MetricMixtureConfig
+
+TINY = 1e-10
+"""Smallest distance of which a logarithm is taken: gradients stay finite where two samples coincide."""
+DRAWN = 1024
+"""Items and latents whose pairs the scale of a distance loss is fitted to."""
+
+
+class MetricMixture(Prior):
+    """Gaussians of one width around embedded items, each as likely as the others; fitted to the data.
+
+    Attributes:
+        points: Embedded items (m, dim), ordered by mode where there are modes.
+        edges: Where each mode begins among the points, and where the last one ends (modes + 1,).
+        ratios: `embedding.Ratios` of the fit (4,).
+    """
+
+    points: Tensor
+    edges: Tensor
+    ratios: Tensor
+
+    def __init__(self, config: MetricMixtureConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("points", torch.zeros(1, 1))
+        self.register_buffer("edges", torch.zeros(2, dtype=torch.long))
+        self.register_buffer("ratios", torch.zeros(4))
+
+    def fit(self, fitting: Fitting) -> None:
+        """Embed items of the data (see `fit`)."""
+        self.points, self.edges, ratios = fit(self.config, fitting)
+        self.ratios = torch.tensor(ratios)
+        self.dim = self.points.shape[1]
+        self.sizes = {"code": self.dim} | ({"mode": self.config.modes} if self.config.modes else {})
+
+    def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
+        """Draw n latents z (n, dim); `given["mode"]`, one number or (n,), says around which cluster's points."""
+        begin, end = self._range(given.get("mode"))
+        k = (begin + (noise.uniform("component", n) * (end - begin)).long()).minimum(end - 1)  # (n,)
+        z = self.points[k] + self.config.std * noise.normal("spread", n, self.points.shape[1])  # (n, dim)
+        return Latent(z, {"mode": self._mode(k)} if self.config.modes else {})
+
+    def _range(self, mode: Any | None) -> tuple[Tensor, Tensor]:
+        if mode is None:
+            return self.edges[0], self.edges[-1]
+        wanted = torch.as_tensor(mode, device=self.edges.device)
+        return self.edges[wanted], self.edges[wanted + 1]
+
+    def _mode(self, k: Tensor) -> Tensor:
+        """One-hot (n, modes) of the clusters that points belong to."""
+        mode = torch.searchsorted(self.edges[1:], k, right=True)
+        return (mode[:, None] == torch.arange(len(self.edges) - 1, device=k.device)).float()
+
+
+class KeptDistances(LossTerm):
+    """E (log d(G(z), G(z')) - log s ||z - z'||)^2, with d the metric of samples or of their features.
+
+    Attributes:
+        log_s: log s.
+        perfect: What a generator scores that maps each point of a metric mixture to its item; negative where the prior
+            is another one, or keeps other distances than the term's (buffers must be finite).
+    """
+
+    log_s: Tensor
+    perfect: Tensor
+
+    def __init__(self, config: DistanceConfig) -> None:
+        super().__init__()
+        self.config, self.features = config, nn.Module()
+        self.register_buffer("log_s", torch.zeros(()))
+        self.register_buffer("perfect", torch.tensor(-1.0))
+
+    def fit(self, fitting: Fitting) -> None:
+        """Build the features, and find s by the config's rule."""
+        self.features = self.config.features.build(fitting.data)
+        prior = fitting.prior
+        self.log_s = self._scale(fitting)
+        if isinstance(prior, MetricMixture) and self.config.keeps_what(prior.config):
+            _, _, mean, variance = prior.ratios
+            self.perfect = variance + (mean - self.log_s) ** 2
+
+    def losses(self) -> Mapping[str, Loss]:
+        """Serves the generator."""
+        return {"generator": self.distance}
+
+    def distance(self, step: Step) -> Tensor:
+        """The mean over pairs of one draw and another, or over all pairs within one draw."""
+        x, z = self.features(step.fake), step.latent.code  # (B, F), (B, dim)
+        if self.config.pairs == "within":
+            i, j = torch.triu_indices(step.n, step.n, 1, device=z.device)
+            return self.between((x[i], z[i]), (x[j], z[j]))
+        other = step.redraw("pair")
+        return self.between((x, z), (self.features(other.fake), other.latent.code))
+
+    def between(self, one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> Tensor:
+        """Mean squared difference of the logarithms, for pairs of (features (B, F), code (B, dim))."""
+        (x, z), (y, w) = one, other
+        return (self.log_distance(x, y) - log_l2(z, w) - self.log_s).square().mean()
+
+    def log_distance(self, x: Tensor, y: Tensor) -> Tensor:
+        """log d(x, y), row by row (B,)."""
+        if self.config.metric == "l1":
+            return (x - y).abs().sum(1).clamp(min=TINY).log()
+        return log_l2(x, y)
+
+    def train(self, mode: bool = True) -> KeptDistances:
+        """Features stay as they were trained, whatever the term around them does."""
+        super().train(mode)
+        self.features.eval()
+        return self
+
+    def _scale(self, fitting: Fitting) -> Tensor:
+        """log s: given, from the extremes of the prior's fit, or such that logarithms agree on average."""
+        rule, prior = self.config.scale, fitting.prior
+        if not isinstance(rule, str):
+            return torch.tensor(rule).log()
+        if rule != "mean_log":
+            assert isinstance(prior, MetricMixture)  # which the config's check made sure of
+            return prior.ratios[0] / (2 if rule == "sqrt_max" else 1)
+        return self._mean_log_ratio(fitting)
+
+    @torch.no_grad()
+    def _mean_log_ratio(self, fitting: Fitting) -> Tensor:
+        """E log d(x, x') - E log ||z - z'|| over pairs of drawn items and of drawn latents."""
+        prior, noise = fitting.prior, fitting.noise
+        assert prior is not None
+        assert noise.generator is not None
+        x = self.features(fitting.data.draw(DRAWN, noise.generator).x).flatten(1)
+        z = prior(noise.at("scale"), DRAWN).code
+        logs = [d[d > 0].log().mean() for d in (torch.pdist(x, 1 if self.config.metric == "l1" else 2), torch.pdist(z))]
+        return logs[0] - logs[1]
+
+
+def log_l2(x: Tensor, y: Tensor) -> Tensor:
+    """log ||x - y||, row by row (B,)."""
+    return (x - y).square().sum(1).clamp(min=TINY**2).log() / 2

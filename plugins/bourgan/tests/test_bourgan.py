@@ -1,0 +1,338 @@
+"""BourGAN's prior, loss and metric against formulas written out by hand, and as parts of a run."""
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from scipy.stats import wasserstein_distance
+from torch import Tensor, nn
+
+from allmodes import Experiment, Fitting, Spec, SpecError, installed, load_run
+from allmodes.compose import compose
+from allmodes.composition import Composition
+from allmodes.data import Mixture, MixtureData, TensorData
+from allmodes.metrics import Evaluation
+from allmodes.noise import Noise, seeded
+from allmodes.specs import load, parse
+from allmodes.step import Batch, Context, Draw, Step
+from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
+from allmodes_bourgan.metrics import LogDistances, log_pairs
+from allmodes_bourgan.model import KeptDistances, MetricMixture
+
+B = 6
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "data": {"kind": "ring"},
+    "prior": {"kind": "bourgan.metric_mixture", "subsample": 64, "modes": 4},
+    "generator": {"kind": "mlp", "hidden": [8]},
+    "discriminator": {"kind": "mlp", "hidden": [8]},
+    "losses": [{"kind": "non_saturating"}, {"kind": "bourgan.distance"}],
+    "training": {"iterations": 20, "batch_size": 8, "log_every": 5, "device": "cpu", "threads": 1},
+    "evaluation": {"every": 20, "samples": 64, "metrics": ["modes", "bourgan.distances"], "figure": False},
+}
+
+
+def spec(**changes: Any) -> Spec:
+    return parse({**TINY, **changes}, installed())
+
+
+def composed(**changes: Any) -> Composition:
+    made = spec(**changes)
+    return compose(made, made.data.build(), seed=0)
+
+
+def a_step(composition: Composition, **drawn: Tensor) -> Step:
+    noise = Noise(torch.Generator().manual_seed(0), {name.replace("__", "/"): value for name, value in drawn.items()})
+    return Step(Context(composition, composition.weights(0)), Draw(Batch(torch.zeros(B, 2)), noise))
+
+
+def a_prior(points: Tensor, **options: Any) -> MetricMixture:
+    prior = MetricMixture(MetricMixtureConfig(**options))
+    prior.points, prior.edges = points, torch.tensor([0, len(points)])
+    return prior
+
+
+# The prior
+
+
+def test_a_latent_is_an_embedded_point_plus_noise_of_the_mixtures_width() -> None:
+    points, k, noise = torch.randn(10, 3), torch.tensor([0.0, 0.35, 0.999]), torch.randn(3, 3)
+    z = a_prior(points, std=0.5)(Noise(None, {"component": k, "spread": noise}), 3).z
+    assert torch.equal(z, points[[0, 3, 9]] + 0.5 * noise)
+
+
+def test_every_point_is_drawn_equally_often() -> None:
+    prior = a_prior(torch.arange(5.0)[:, None], std=0.0)
+    counts = prior(seeded(0), 50_000).z.long().flatten().bincount()
+    assert ((counts - 10_000).abs() < 5 * math.sqrt(50_000 * 0.2 * 0.8)).all()
+
+
+def test_a_draw_of_a_mode_comes_from_that_clusters_points_and_says_so() -> None:
+    prior = a_prior(torch.arange(6.0)[:, None], std=0.0, modes=3)
+    prior.edges = torch.tensor([0, 1, 4, 6])
+    latent = prior(seeded(0), 500, {"mode": 1})
+    assert set(latent.z.flatten().tolist()) == {1, 2, 3}
+    assert torch.equal(latent.part("mode"), torch.tensor([[0.0, 1, 0]]).expand(500, 3))
+    each = prior(seeded(0), 3, {"mode": torch.tensor([2, 0, 1])})
+    assert each.part("mode").argmax(1).tolist() == [2, 0, 1]
+
+
+def test_a_draw_of_any_mode_is_labelled_by_the_cluster_of_its_point() -> None:
+    prior = a_prior(torch.arange(6.0)[:, None], std=0.0, modes=3)
+    prior.edges = torch.tensor([0, 1, 4, 6])
+    latent = prior(seeded(0), 100)
+    truth = torch.tensor([0, 1, 1, 1, 2, 2])[latent.z.long().flatten()]
+    assert torch.equal(latent.part("mode").argmax(1), truth)
+
+
+def test_the_fit_decides_the_latents_size_and_the_generators() -> None:
+    composition = composed()
+    prior, generator = composition.modules["prior"], composition.modules["generator"]
+    assert isinstance(prior, MetricMixture)
+    assert (prior.dim, dict(prior.sizes)) == (30, {"code": 30, "mode": 4})
+    assert next(generator.parameters()).shape == (8, 30)
+
+
+# The loss
+
+
+class Identity(nn.Module):
+    """A generator whose samples are the first two entries of the latent, times a factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.factor * z[:, :2]
+
+
+@pytest.mark.parametrize("metric", ["l2", "l1"])
+@pytest.mark.parametrize("scale", [0.25, 3.0])
+def test_the_loss_is_the_papers_over_pairs_of_two_batches(metric: str, scale: float) -> None:
+    loss = {"kind": "bourgan.distance", "metric": metric, "scale": scale}
+    composition = composed(losses=[TINY["losses"][0], loss])
+    step = a_step(composition)
+    value = composition.terms["bourgan.distance"].loss(step, "generator")
+    other = step.redraw("pair")
+    assert not torch.equal(step.latent.z, other.latent.z)
+    d = (step.fake - other.fake).norm(p=1 if metric == "l1" else 2, dim=1)
+    e = (step.latent.z - other.latent.z).norm(dim=1)
+    assert float(value.detach()) == pytest.approx(float((d.log() - (scale * e).log()).square().mean()), rel=1e-5)
+
+
+def test_within_a_batch_the_loss_is_the_mean_over_all_its_pairs() -> None:
+    composition = composed(losses=[TINY["losses"][0], {"kind": "bourgan.distance", "pairs": "within", "scale": 2.0}])
+    step = a_step(composition)
+    value = composition.terms["bourgan.distance"].loss(step, "generator")
+    logs = torch.pdist(step.fake).log() - (2 * torch.pdist(step.latent.z)).log()
+    assert len(logs) == B * (B - 1) / 2
+    assert float(value.detach()) == pytest.approx(float(logs.square().mean()), rel=1e-5)
+
+
+def test_a_generator_that_scales_distances_by_s_has_no_loss() -> None:
+    composition = composed(
+        prior={"kind": "gaussian", "dim": 2}, losses=[TINY["losses"][0], {"kind": "bourgan.distance", "scale": 3.0}]
+    )
+    composition.modules["generator"] = Identity(3.0)
+    assert float(composition.terms["bourgan.distance"].loss(a_step(composition), "generator")) < 1e-10
+
+
+def test_the_gradient_is_that_of_finite_differences() -> None:
+    composition = composed(
+        prior={"kind": "gaussian", "dim": 2}, losses=[TINY["losses"][0], {"kind": "bourgan.distance", "scale": 3.0}]
+    )
+    composition.modules["generator"] = generator = Identity(2.0)
+    term = composition.terms["bourgan.distance"].loss
+
+    def at(factor: float) -> Tensor:
+        generator.factor.data.fill_(factor)
+        return term(a_step(composition), "generator")
+
+    (gradient,) = torch.autograd.grad(at(2.0), [generator.factor])
+    by_hand = 2 * math.log(2 / 3) / 2  # d/da (log a - log s)^2
+    assert float(gradient) == pytest.approx(by_hand, rel=1e-4)
+    assert float((at(2.02) - at(1.98)) / 0.04) == pytest.approx(by_hand, rel=1e-2)
+
+
+def test_gradients_stay_finite_where_samples_coincide() -> None:
+    composition = composed(losses=[TINY["losses"][0], {"kind": "bourgan.distance", "pairs": "within"}])
+    composition.modules["generator"] = generator = Identity(0.0)
+    value = composition.terms["bourgan.distance"].loss(a_step(composition), "generator")
+    assert torch.autograd.grad(value, [generator.factor])[0].isfinite()
+
+
+def test_the_term_serves_the_generator_alone() -> None:
+    assert set(KeptDistances(DistanceConfig()).losses()) == {"generator"}
+
+
+# Its scale
+
+
+def scale_of(prior: Any, **options: Any) -> KeptDistances:
+    made = spec(prior=prior, losses=[TINY["losses"][0], {"kind": "bourgan.distance", **options}])
+    term = compose(made, made.data.build(), 0).terms["bourgan.distance"].loss
+    assert isinstance(term, KeptDistances)
+    return term
+
+
+def test_with_a_gaussian_prior_the_scale_makes_logarithms_agree_on_average() -> None:
+    """For x and z both standard normal in two dimensions the distances have one distribution: s = 1."""
+    data = MixtureData(Mixture(torch.zeros(1, 2), 5.0, torch.ones(1)))
+    made = spec(prior={"kind": "gaussian", "dim": 2})
+    term = compose(made, data, 0).terms["bourgan.distance"].loss
+    assert isinstance(term, KeptDistances)
+    assert float(term.log_s) == pytest.approx(math.log(5), abs=0.05)
+    assert term.perfect < 0
+
+
+def test_the_scales_rules_are_those_of_the_prior_s_embedding() -> None:
+    prior = {"kind": "bourgan.metric_mixture", "subsample": 500}
+    largest = scale_of(prior, scale="max")
+    root, mean = scale_of(prior, scale="sqrt_max"), scale_of(prior, scale="mean_log")
+    assert float(root.log_s) == pytest.approx(float(largest.log_s) / 2)
+    assert float(scale_of(prior, scale=0.5).log_s) == pytest.approx(math.log(0.5))
+    assert float(mean.perfect) == pytest.approx(min(float(t.perfect) for t in (largest, root, mean)), rel=0.01)
+
+
+def test_the_perfect_loss_is_that_of_a_generator_which_maps_each_point_to_its_item() -> None:
+    """The ring's official floors at s = root, largest, best: 0.93, 0.25, 0.066 on average of three seeds."""
+    data = parse({**TINY, "data": {"kind": "ring", "radius": 2.0}}, installed()).data.build()
+    found: dict[str, list[float]] = {}
+    for seed in range(3):
+        prior = MetricMixture(MetricMixtureConfig(subsample=1250, std=0.0))
+        prior.fit(Fitting(data, seeded(seed)))
+        for rule in ("sqrt_max", "max", "mean_log"):
+            term = KeptDistances(DistanceConfig(scale=rule))  # type: ignore[arg-type]
+            term.fit(Fitting(data, seeded(seed).at("term"), prior))
+            found.setdefault(rule, []).append(float(term.perfect))
+    means = {rule: sum(values) / 3 for rule, values in found.items()}
+    assert means == pytest.approx({"sqrt_max": 0.93, "max": 0.25, "mean_log": 0.066}, rel=0.3)
+
+
+def test_a_perfect_loss_is_not_claimed_for_another_metric_than_the_priors() -> None:
+    assert scale_of(TINY["prior"], metric="l1").perfect < 0
+
+
+# The metric
+
+
+def evaluated(samples: Tensor, real: Tensor, **modules: nn.Module) -> Evaluation:
+    data = TensorData(real)
+    return Evaluation(samples, data, Batch(real), torch.Generator(), modules=modules)
+
+
+def test_the_metric_is_the_distance_of_the_two_distributions_of_logarithms() -> None:
+    x, y = torch.randn(50, 3), torch.randn(60, 3)
+    value = LogDistances(DistancesConfig()).compute(evaluated(x, y))["log_distance_w1"]
+    truth = wasserstein_distance(torch.pdist(x).log().numpy(), torch.pdist(y).log().numpy())
+    assert value == pytest.approx(float(truth), rel=1e-4)
+
+
+def test_samples_twice_as_far_apart_are_wrong_by_log_two() -> None:
+    x = torch.randn(50, 3)
+    value = LogDistances(DistancesConfig()).compute(evaluated(2 * x, x))["log_distance_w1"]
+    assert value == pytest.approx(math.log(2), rel=1e-3)
+
+
+def test_samples_that_are_not_finite_have_no_distance_and_still_a_figure() -> None:
+    x = torch.full((50, 3), math.nan)
+    metric, evaluation = LogDistances(DistancesConfig()), evaluated(x, torch.randn(50, 3))
+    assert math.isnan(metric.compute(evaluation)["log_distance_w1"])
+    assert [text.get_text() for text in metric.figure(evaluation).axes[0].get_legend().get_texts()] == ["data"]
+
+
+def test_pairs_are_counted_once_and_equal_items_left_out() -> None:
+    d = torch.tensor([[0.0, 1, 0], [1, 0, 2], [0, 2, 0]])
+    assert log_pairs(d).exp().tolist() == pytest.approx([1, 2])
+
+
+# In a run
+
+
+def test_a_run_reports_the_fit_and_draws_the_distances_of_data_latents_and_samples(tmp_path: Path) -> None:
+    drawn = {**TINY, "evaluation": {**TINY["evaluation"], "figure": True}}
+    results = Experiment.from_spec(drawn, track=False, folder=tmp_path).run()
+    metrics = results.outcomes[0].results
+    assert metrics["latent_dim"] == 30
+    assert metrics["distortion"] > 1
+    assert metrics["distance_loss_perfect"] > 0
+    assert (results.folder / "seed-0/figures/log_distances-00000020.png").is_file()
+
+
+def test_a_reloaded_generator_draws_the_same_latents(tmp_path: Path) -> None:
+    results = Experiment.from_spec(TINY, track=False, folder=tmp_path).run()
+    model = load_run(results.folder)
+    composition = compose(model.spec, model.spec.data.build(), 0)
+    drawn = model.modules["prior"](seeded(1), 9)
+    assert torch.equal(drawn.z, composition.modules["prior"](seeded(1), 9).z)
+    assert torch.equal(drawn.part("mode"), composition.modules["prior"](seeded(1), 9).part("mode"))
+    assert model.sample(5, given={"mode": 2}).shape == (5, 2)
+
+
+def test_a_distance_from_python_trains_and_marks_the_run(tmp_path: Path) -> None:
+    own = {**TINY, "prior": {"kind": "bourgan.metric_mixture", "subsample": 64, "metric": "python:mine"}}
+    functions, warned = {"mine": lambda x, y: torch.cdist(x, y, p=1.0)}, list[str]()
+    results = Experiment.from_spec(own, track=False, folder=tmp_path, functions=functions).run()
+    assert results.status == "finished"
+    assert '"rerunnable": false' in (results.folder / "seed-0/run.json").read_text()
+    assert load_run(results.folder).sample(3).shape == (3, 2)
+    longer = Experiment.resume(
+        results.folder, ["training.iterations=25"], functions=functions, warn=warned.append
+    ).run()
+    assert longer.outcomes[0].iteration == 25
+    assert warned == []
+
+
+REFUSED = {
+    "an embedding's scale without one": (
+        {"prior": {"kind": "gaussian"},
+         "losses": [{"kind": "non_saturating"}, {"kind": "bourgan.distance", "scale": "max"}]},
+        "losses.1.scale: scale max is that of an embedding, and prior gaussian has none: "
+        "take mean_log, or prior: {kind: bourgan.metric_mixture}",
+    ),
+    "a classifier without labels": (
+        {"prior": {"kind": "bourgan.metric_mixture", "features": {"kind": "classifier"}},
+         "data": {"kind": "python", "name": "mine", "item_shape": [2]}},
+        "prior.features: classifier needs labels, which data python does not have: "
+        "take data with labels, or other features",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_does_not_fit_together_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        spec(**changes)
+
+
+@pytest.mark.parametrize("name", ["grid", "ring", "circle"])
+def test_the_official_recipes_are_the_official_code(name: str) -> None:
+    recipe = load(f"bourgan/{name}", installed())
+    adam = recipe.training.optimizer
+    assert (recipe.training.iterations, recipe.training.batch_size, recipe.training.schedule) == (
+        5000,
+        128,
+        "alternating",
+    )
+    assert adam.model_dump() == {"kind": "adam", "lr": 1e-3, "betas": (0.5, 0.999), "eps": 1e-8}
+    game, distance = recipe.losses
+    assert game.kind == "non_saturating"
+    assert isinstance(distance, DistanceConfig)
+    assert (distance.weight, distance.scale, distance.pairs) == (0.1, "sqrt_max", "two_batches")
+    assert isinstance(recipe.prior, MetricMixtureConfig)
+    assert (recipe.prior.std, recipe.prior.variant) == (0.01, "official")
+    for network in (recipe.generator, recipe.discriminator):
+        named = network.model_dump(include={"hidden", "activation", "slope", "init"})
+        assert named == {"hidden": (128, 128), "activation": "leaky_relu", "slope": 0.1, "init": "torch"}
+
+
+@pytest.mark.parametrize("module", ["torch", "faiss"])
+def test_the_plugins_configs_are_imported_without(module: str) -> None:
+    code = f"import sys, allmodes_bourgan; assert {module!r} not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
