@@ -320,3 +320,24 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
 def test_dcgan_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         DcganConfig.model_validate(wrong)
+
+
+def test_maxout_takes_the_largest_of_several_linear_maps_for_each_unit() -> None:
+    network = MlpConfig(hidden=(4,), activation="maxout", pieces=3).build(((2,),), (1,))
+    linear, x = network.trunk[0], torch.randn(5, 2)
+    maps = (x @ linear.weight.T + linear.bias).reshape(5, 4, 3)
+    assert torch.equal(network.trunk(x), maps.max(2).values)
+    assert parameters(network) == (2 * 12 + 12) + (4 + 1)
+
+
+def test_the_slope_of_leaky_relu_is_the_one_that_was_asked_for() -> None:
+    network = MlpConfig(hidden=(4,), activation="leaky_relu", slope=0.1).build(((2,),), (1,))
+    x = torch.randn(50, 2)
+    h = network.trunk[0](x)
+    assert torch.equal(network.trunk(x), torch.where(h > 0, h, 0.1 * h))
+
+
+def test_torchs_own_initial_weights_are_uniform_within_one_over_the_root_of_the_inputs() -> None:
+    weight = next(MlpConfig(hidden=(500,), init="torch").build(((100,),), (1,)).parameters())
+    assert 0.099 < float(weight.abs().max()) <= 0.1
+    assert float(weight.var()) == pytest.approx(0.1**2 / 3, rel=0.05)

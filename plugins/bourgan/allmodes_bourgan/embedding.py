@@ -9,6 +9,7 @@ each coordinate is 1-Lipschitz: :math:`|f_S(x) - f_S(y)| \le d(x, y)`. An empty 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from math import ceil, exp, log2
 from typing import NamedTuple
@@ -33,13 +34,18 @@ def random_sets(m: int, per_scale: int, generator: torch.Generator) -> list[Tens
     return [(torch.rand(m, generator=generator) < share).nonzero()[:, 0] for share in shares]
 
 
-def coordinates(items: Tensor, sets: list[Tensor], distance: Distance) -> Tensor:
-    """Distance of each of the items (m, ...) to each subset (m, len(sets)).
+def coordinates(items: Tensor, sets: list[Tensor], distance: Distance, keep: int = 0) -> tuple[Tensor, Tensor]:
+    """Distance of each of the items (m, ...) to each subset (m, len(sets)), and those among the first `keep` items.
 
     Distances are computed for some rows at a time, each once, and are never held all together: memory is `ROWS` * m
-    numbers. To search each subset for nearest neighbours takes longer (tests/benchmarks of this plugin).
+    numbers. To search each subset for its nearest members takes twice to six times as long (`benchmark_fit.py`).
     """
-    return torch.cat([_nearest(distance(items, rows), sets) for rows in torch.split(items, ROWS)])
+    f, kept = [], []
+    for start in range(0, len(items), ROWS):
+        d = distance(items, items[start : start + ROWS])  # (m, rows)
+        f.append(_nearest(d, sets))
+        kept.append(d[:keep, : max(keep - start, 0)])
+    return torch.cat(f), torch.cat(kept, 1)
 
 
 def _nearest(distances: Tensor, sets: list[Tensor]) -> Tensor:
@@ -77,16 +83,27 @@ class Ratios(NamedTuple):
 
 def ratios(d: Tensor, f: Tensor) -> Ratios | None:
     """Of distances d (n, n) and embedded points f (n, dim); None where there is no such pair."""
-    logs = torch.cat(list(_log_ratios(d, f)))
-    if not len(logs):
+    parts = torch.stack([_summed(*block) for block in _blocks(d, f)])  # (blocks, 5)
+    count, total, squares = parts[:, :3].sum(0).tolist()
+    if not count:
         return None
-    return Ratios(float(logs.max()), float(logs.min()), float(logs.mean()), float(logs.var(correction=0)))
+    mean = total / count
+    return Ratios(float(parts[:, 3].max()), float(parts[:, 4].min()), mean, max(squares / count - mean**2, 0.0))
 
 
-def _log_ratios(d: Tensor, f: Tensor) -> Iterator[Tensor]:
-    """The pairs i < j, some rows at a time."""
+def _blocks(d: Tensor, f: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Distances and embedded distances of the pairs i < j (zero for others), some rows at a time."""
+    distance = faiss_distance("l2")
     for start in range(0, len(d), ROWS):
-        rows = d[start : start + ROWS]
-        e = faiss_distance("l2")(f[start : start + ROWS], f).triu(start + 1)
-        different = (e > 0) & (rows > 0)
-        yield rows[different].log() - e[different].log()
+        e = distance(f[start:], f[start : start + ROWS]).T
+        yield d[start : start + ROWS, start:], e.triu(1)
+
+
+def _summed(d: Tensor, e: Tensor) -> Tensor:
+    """Number, sum, sum of squares, largest and smallest of the logarithms of ratios (5,), float64."""
+    different = (d > 0) & (e > 0)
+    logs = (d.log() - e.log()).masked_fill_(~different, 0.0)
+    infinite = logs.new_tensor(math.inf)
+    largest, smallest = torch.where(different, logs, -infinite).amax(), torch.where(different, logs, infinite).amin()
+    sums = [different.sum(), logs.sum(dtype=torch.float64), logs.square().sum(dtype=torch.float64)]
+    return torch.stack([*sums, largest, smallest]).double()

@@ -88,10 +88,9 @@ def embed(
     """Points (m, dim), scaled as the variant asks, and how they keep the distances of at most `PAIRED` items."""
     m, some = len(seen), slice(PAIRED)
     per_scale = config.sets_per_scale or (5 if config.variant == "official" else embedding.scales(m))
-    f = embedding.coordinates(seen, embedding.random_sets(m, per_scale, generator), distance)
+    f, d = embedding.coordinates(seen, embedding.random_sets(m, per_scale, generator), distance, PAIRED)
     f = embedding.projected(f, config.projection, generator) if config.projection else f
     f = embedding.standardised(f) if config.variant == "official" else f
-    d = distance(seen[some], seen[some])
     exact = embedding.ratios(d, f[some])
     if exact is None:
         raise DataError(f"{KIND}: all {m} items are the same by this metric: there is nothing to embed")

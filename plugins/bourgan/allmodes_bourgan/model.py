@@ -77,8 +77,7 @@ class MetricMixture(Prior):
 
     def _mode(self, k: Tensor) -> Tensor:
         """One-hot (n, modes) of the clusters that points belong to."""
-        mode = torch.searchsorted(self.edges[1:], k, right=True)
-        return (mode[:, None] == torch.arange(len(self.edges) - 1, device=k.device)).float()
+        return ((self.edges[:-1] <= k[:, None]) & (k[:, None] < self.edges[1:])).float()
 
 
 class KeptDistances(LossTerm):

@@ -93,7 +93,7 @@ def test_distances_of_images_far_from_the_origin_are_those_of_float64() -> None:
 @given(st.integers(2, 60), st.integers(1, 6), st.integers(0, 10_000), st.sampled_from(["l2", "l1", "linf", "cosine"]))
 def test_no_coordinate_moves_further_than_the_items(m: int, dim: int, seed: int, metric: Any) -> None:
     x, distance = cloud(m, dim, seed) + 1e-3, faiss_distance(metric)
-    f, d = coordinates(x, sets_of(m, seed), distance), distance(x, x)
+    (f, d) = coordinates(x, sets_of(m, seed), distance, m)
     steps = (f[:, None] - f[None]).abs()  # (m, m, sets)
     assert (steps <= d[..., None] + 1e-5).all()
 
@@ -104,7 +104,8 @@ def test_items_in_another_order_are_embedded_in_that_order(m: int, seed: int) ->
     x, sets, distance = cloud(m, 3, seed), sets_of(m, seed), faiss_distance("l2")
     order = torch.randperm(m, generator=torch.Generator().manual_seed(seed))
     moved = [order.argsort()[members] for members in sets]  # the same items at their new places
-    assert torch.allclose(coordinates(x[order], moved, distance), coordinates(x, sets, distance)[order], atol=1e-5)
+    (f, _), (again, _) = coordinates(x, sets, distance), coordinates(x[order], moved, distance)
+    assert torch.allclose(again, f[order], atol=1e-5)
 
 
 def test_coordinates_are_distances_to_the_nearest_member_however_many_rows_are_held(
@@ -112,14 +113,15 @@ def test_coordinates_are_distances_to_the_nearest_member_however_many_rows_are_h
 ) -> None:
     x, sets = cloud(50), sets_of(50)
     monkeypatch.setattr("allmodes_bourgan.embedding.ROWS", 7)
-    f = coordinates(x, sets, faiss_distance("l2"))
+    f, d = coordinates(x, sets, faiss_distance("l2"), keep=20)
+    assert d.numpy() == pytest.approx(cdist(x[:20].double(), x[:20].double()), abs=1e-6)
     for j, members in enumerate(sets):
         truth = cdist(x.double(), x[members].double()).min(1) if len(members) else np.zeros(50)
         assert f[:, j].numpy() == pytest.approx(truth, abs=1e-6)
 
 
 def test_an_empty_subset_gives_the_coordinate_zero() -> None:
-    assert not coordinates(cloud(5), [torch.tensor([], dtype=torch.long)], faiss_distance("l2")).any()
+    assert not coordinates(cloud(5), [torch.tensor([], dtype=torch.long)], faiss_distance("l2"))[0].any()
 
 
 @pytest.mark.parametrize(("m", "count"), [(2, 1), (3, 2), (1025, 11), (1250, 11), (2048, 11), (4096, 12)])
