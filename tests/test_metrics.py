@@ -232,6 +232,12 @@ def test_floors_measure_real_items_against_other_real_items() -> None:
     assert floors([Wasserstein()], data, 10, repeats=3) == {"w1": (mean, std)}
 
 
+def test_a_floor_that_so_few_samples_cannot_give_is_not_a_number() -> None:
+    found = floors([Modes()], CircleConfig().build(), samples=1, repeats=3)
+    assert all(map(math.isnan, found["variance_ratio"]))
+    assert found["modes"] == (1, 0)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in (IvomConfig, ClusteringConfig)])
 def test_every_number_says_which_values_are_good(kind: type[MetricConfig]) -> None:
     options = {"features": PixelsConfig()} if issubclass(kind, FeatureMetricConfig) else {}
