@@ -17,6 +17,7 @@ from allmodes.kinds.metrics import (
     FeatureMetricConfig,
     IvomConfig,
     ModesConfig,
+    ShareConfig,
 )
 from allmodes.metrics import ClassCoverage, Evaluation, Modes, Wasserstein, floors, kl, variance_ratio_floor
 from allmodes.step import Batch
@@ -231,9 +232,16 @@ def test_floors_measure_real_items_against_other_real_items() -> None:
     assert floors([Wasserstein()], data, 10, repeats=3) == {"w1": (mean, std)}
 
 
+def test_a_floor_that_so_few_samples_cannot_give_is_not_a_number() -> None:
+    found = floors([Modes()], CircleConfig().build(), samples=1, repeats=3)
+    assert all(map(math.isnan, found["variance_ratio"]))
+    assert found["modes"] == (1, 0)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in (IvomConfig, ClusteringConfig)])
 def test_every_number_says_which_values_are_good(kind: type[MetricConfig]) -> None:
     options = {"features": PixelsConfig()} if issubclass(kind, FeatureMetricConfig) else {}
+    options |= {"label": 0} if kind is ShareConfig else {}
     metric, data = kind(**options).build(), RingConfig().build()
     assert metric.compute(evaluation(data, drawn(data, 50).x)).keys() == metric.better.keys()
     assert metric.figure(evaluation(data, drawn(data, 50).x)) is None

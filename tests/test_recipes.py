@@ -18,6 +18,9 @@ EVERY = (
     "gan/digits", "gan/grid", "gan/ring", "gan/stacked-mnist",
     "veegan/demo", "veegan/digits", "veegan/grid", "veegan/mnist", "veegan/relativistic-grid", "veegan/ring",
 )  # fmt: skip
+SETS = {"stacked_mnist": ("MNIST",), "bourgan.fashion_and_ones": ("FashionMNIST", "MNIST")}
+FOLDERS = {"CIFAR10": "cifar-10-batches-py"}
+"""Where torchvision looks for a set that has no folder of its own name."""
 
 SHORT = (
     "training.iterations=2", "training.log_every=1", "evaluation.every=2", "evaluation.samples=20", "seeds=[0]",
@@ -31,14 +34,15 @@ def _one_thread() -> None:
 
 def at_hand(name: str) -> list[str]:
     """The override that says where a recipe's data are, or a skipped test where they are not."""
-    data = load(name, REGISTRY).data
-    if data.kind not in ("torchvision", "stacked_mnist"):
+    data = load(name, REGISTRY).data.model_dump()
+    if "root" not in data:
         return []
-    folder = ROOT / data.model_dump().get("dataset", "MNIST")
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is absent: set ALLMODES_DATA to a folder that holds {folder.name}")
-    # The classifier of stacked digits takes a minute: its metric has a test of its own.
-    quick = ["evaluation.metrics=[]"] if data.kind == "stacked_mnist" else []
+    for needed in SETS.get(data["kind"]) or (data["dataset"],):
+        folder = ROOT / FOLDERS.get(needed, needed)
+        if not folder.is_dir():
+            pytest.skip(f"{folder} is absent: set ALLMODES_DATA to a folder that holds {folder.name}")
+    # A classifier takes a minute to train: the metrics that have one have tests of their own.
+    quick = ["evaluation.metrics=[]"] if data["kind"] in SETS else []
     return [f"data.root={ROOT}", *quick]
 
 

@@ -72,11 +72,11 @@ def test_a_label_spells_the_digits_of_its_channels() -> None:
 
 def test_all_modes_are_drawn_in_the_product_of_the_digits_shares() -> None:
     data = StackedDigits(stand_in((8, 2, 4, 4, 4, 4, 4, 4, 4, 2)))
-    assert data.weights.sum() == pytest.approx(1)
-    assert data.weights[19] == pytest.approx(0.2 * 0.05 * 0.05)  # 0 1 9
+    assert data.shares().sum() == pytest.approx(1)
+    assert data.shares()[19] == pytest.approx(0.2 * 0.05 * 0.05)  # 0 1 9
     for batch in (data.draw(100_000, generator()), data.held_out(100_000, generator())):
         counts = batch.labels.bincount(minlength=1000)
-        assert corrected_kl(counts, data.weights) == pytest.approx(0, abs=0.002)
+        assert corrected_kl(counts, data.shares()) == pytest.approx(0, abs=0.002)
 
 
 def test_training_triples_consist_of_training_digits_and_held_out_ones_of_test_digits() -> None:

@@ -30,7 +30,6 @@ class StackedDigits(Data):
 
     Attributes:
         mnist: The digits, for a classifier of them.
-        weights: Share (1000,) of each mode, float64: the product of the digits' shares.
     """
 
     def __init__(self, mnist: TensorData, triples: int | None = None, seed: int = 0, pooled: bool = False) -> None:
@@ -42,12 +41,6 @@ class StackedDigits(Data):
         self.fixed = None if triples is None else self._triples(triples, torch.Generator().manual_seed(seed))
         told = f"{mnist.fingerprint}/{triples}/{seed if triples else ''}/{pooled}"
         self.fingerprint = hashlib.sha256(told.encode()).hexdigest()[:16]
-
-    @property
-    def weights(self) -> Tensor:
-        """Share (1000,) of each mode."""
-        shares = _shares(self.digits)
-        return torch.cartesian_prod(shares, shares, shares).prod(1)
 
     def to(self, device: str | torch.device) -> StackedDigits:
         """The same data on a device."""
@@ -68,8 +61,13 @@ class StackedDigits(Data):
     def held_out(self, n: int, generator: torch.Generator) -> Batch:
         """Draw n triples of test digits with the training digits' shares."""
         labels = _labels(self.tested)
-        weight = (_shares(self.digits) / labels.bincount(minlength=10))[labels]
+        weight = (self.digits.shares().to(labels.device) / labels.bincount(minlength=10))[labels]
         return _stack(self.tested, weight.multinomial(n * CHANNELS, True, generator=generator).view(n, CHANNELS))
+
+    def shares(self) -> Tensor:
+        """Share (1000,) of each mode: the product of its digits' shares."""
+        shares = self.digits.shares()
+        return torch.cartesian_prod(shares, shares, shares).prod(1)
 
     def loader(self, batch_size: int, seed: int) -> Loader:
         """Batches of triples without end, drawn independently."""
@@ -125,8 +123,3 @@ def _labels(digits: TensorData) -> Tensor:
     if digits.labels is None:
         raise ValueError("stacked digits need digits with labels")
     return digits.labels
-
-
-def _shares(digits: TensorData) -> Tensor:
-    """Share (10,) of each digit, float64."""
-    return _labels(digits).bincount(minlength=10).double() / len(digits.x)

@@ -75,6 +75,10 @@ class Data:
         """Draw n items that are not trained on, each at most once where there are enough."""
         raise NotImplementedError(f"{type(self).__name__} does not define held_out(n, generator)")
 
+    def shares(self) -> Tensor:
+        """Share (classes,) of each label in what is trained on: float64, on the CPU."""
+        raise NotImplementedError(f"{type(self).__name__} does not define shares()")
+
     def loader(self, batch_size: int, seed: int) -> Loader:
         """Batches of `batch_size` items without end, in an order that the seed decides."""
         raise NotImplementedError(f"{type(self).__name__} does not define loader(batch_size, seed)")

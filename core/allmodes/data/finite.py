@@ -15,6 +15,9 @@ from allmodes.step import Batch
 from allmodes.units import Units
 from allmodes_schemas import Shape
 
+READ = 500
+"""Items that are read at once for their labels."""
+
 
 class FiniteData(Data):
     """Items that have a position: what data in memory and streamed data share, down to the draws.
@@ -22,10 +25,12 @@ class FiniteData(Data):
     Attributes:
         items: Number of training items.
         test_items: Number of items that are not trained on.
+        labels: Labels of all training items (items,), where they are known without reading the items.
     """
 
     items: int
     test_items: int = 0
+    labels: Tensor | None = None
 
     def take(self, index: Tensor) -> Batch:
         """Training items by position (n,), on the data's device."""
@@ -48,6 +53,22 @@ class FiniteData(Data):
         if not self.test_items:
             raise DataError("data: there are no items that are not trained on: give TensorData a test_x")
         return self.take_held_out(_choose(n, self.test_items, generator))
+
+    def shares(self) -> Tensor:
+        """Shares counted over all training items, which are read if their labels are not known otherwise.
+
+        Raises:
+            DataError: If they have none.
+        """
+        labels = self._read_labels() if self.labels is None else self.labels
+        return labels.cpu().bincount(minlength=self.classes or 0).double() / self.items
+
+    def _read_labels(self) -> Tensor:
+        if self.classes is None:
+            raise DataError("data: the items have no labels to count")
+        positions = torch.split(torch.arange(self.items, device=self.device), READ)
+        parts = (self.take(part).labels for part in positions)
+        return torch.cat([part for part in parts if part is not None])
 
 
 class TensorData(FiniteData):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from allmodes.data.base import Data, Device, Loader, fingerprint_of
 from allmodes.mixtures import Mixture
@@ -33,6 +34,10 @@ class MixtureData(Data):
     def held_out(self, n: int, generator: torch.Generator) -> Batch:
         """Draw n points; fresh ones were never trained on."""
         return self.truth.draw(n, generator)
+
+    def shares(self) -> Tensor:
+        """The modes' weights."""
+        return self.truth.weights.double().cpu()
 
     def loader(self, batch_size: int, seed: int) -> Loader:
         """Batches of fresh points."""

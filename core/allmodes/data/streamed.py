@@ -31,7 +31,7 @@ class StreamedData(FiniteData):
 
     def __init__(self, train: Source, test: Source, workers: int, facts: Facts, fingerprint: str) -> None:
         self.train, self.test, self.workers, self.fingerprint = train, test, workers, fingerprint
-        self.shape, self.items, self.test_items = train.shape, len(train), len(test)
+        self.shape, self.items, self.test_items, self.labels = train.shape, len(train), len(test), train.labels
         self.classes, self.class_names, self.units = facts.classes, facts.class_names, facts.units
         self.device = torch.device("cpu")
 

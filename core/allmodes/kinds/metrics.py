@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from allmodes.kinds.features import PixelsConfig
+from allmodes.kinds.features import ClassifierConfig, PixelsConfig
 from allmodes_schemas import FeatureConfig, MetricConfig, Need, Problem, Spec
 
 
@@ -51,6 +51,34 @@ class ClassCoverageConfig(MetricConfig):
         from allmodes.metrics import ClassCoverage
 
         return ClassCoverage(self.items)
+
+
+class ShareConfig(MetricConfig):
+    """Share of samples that fall into one mode or class, beside its true share: whether a small one is found."""
+
+    kind: Literal["share"] = "share"
+    needs: ClassVar[tuple[Need, ...]] = (Need("labels", remedy="take data with labels"),)
+    label: int = Field(ge=0)
+    """The mode or class, counted from 0."""
+    classifier: ClassifierConfig | None = None
+    """Settings of the classifier that tells classes apart; none: its defaults. Not used where modes are known."""
+
+    def title(self) -> str:
+        """The kind and the label: several may be looked at beside each other."""
+        return f"share_{self.label}"
+
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        """The label must be one of the data's, where their number is known."""
+        classes = spec.data.classes()
+        if classes is not None and self.label >= classes:
+            where = ("evaluation", "metrics", spec.evaluation.metrics.index(self), "label")
+            yield Problem(where, f"the labels of data {spec.data.kind} are 0 to {classes - 1}: take one of them")
+
+    def build(self) -> Any:
+        """The metric."""
+        from allmodes.metrics import Share
+
+        return Share(self.label, self.classifier or ClassifierConfig())
 
 
 class FeatureMetricConfig(MetricConfig):
@@ -212,6 +240,7 @@ KINDS: tuple[type[MetricConfig], ...] = (
     ModesConfig,
     WassersteinConfig,
     ClassCoverageConfig,
+    ShareConfig,
     FidConfig,
     KidConfig,
     PrecisionRecallConfig,

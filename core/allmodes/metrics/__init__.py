@@ -1,6 +1,7 @@
 """Measures of a trained model, and what real data score on them with as many samples."""
 
 from allmodes.metrics.base import Better, Evaluation, Metric, built, floors
+from allmodes.metrics.classes import Share, classes_of, classes_of_samples
 from allmodes.metrics.clustering import Clustering, agreement
 from allmodes.metrics.diversity import Vendi, vendi
 from allmodes.metrics.inversion import Ivom
@@ -24,6 +25,7 @@ __all__ = [
     "Metric",
     "Modes",
     "PrecisionRecall",
+    "Share",
     "SlicedWasserstein",
     "Spaces",
     "StackedModes",
@@ -31,6 +33,8 @@ __all__ = [
     "Wasserstein",
     "agreement",
     "built",
+    "classes_of",
+    "classes_of_samples",
     "floors",
     "frechet",
     "kl",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
@@ -119,4 +120,5 @@ def _score(metrics: Iterable[Metric], evaluation: Evaluation) -> dict[str, float
 
 
 def _mean_and_std(values: list[float]) -> tuple[float, float]:
-    return fmean(values), stdev(values)
+    # Some floors cannot be measured with few samples: they are NaN, which `stdev` does not take.
+    return fmean(values), stdev(values) if all(map(math.isfinite, values)) else math.nan

@@ -68,7 +68,7 @@ class StackedModes(Metric):
         usual = modes[: self.samples].bincount(minlength=1000)
         numbers = {"stacked_modes": float((usual > 0).sum()), "stacked_kl": kl(usual, torch.ones(1000))}
         if self.sharp:
-            numbers["stacked_kl_sharp"] = corrected_kl(modes[: self.sharp].bincount(minlength=1000), data.weights.cpu())
+            numbers["stacked_kl_sharp"] = corrected_kl(modes[: self.sharp].bincount(minlength=1000), data.shares())
         numbers = numbers if len(modes) else dict.fromkeys(numbers, math.nan)
         return numbers | {"stacked_classifier_accuracy": classifier.facts["accuracy"]}
 
