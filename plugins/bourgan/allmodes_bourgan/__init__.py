@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from allmodes import LossTermConfig, MetricConfig, PriorConfig, hookimpl
+from allmodes import DatasetConfig, LossTermConfig, MetricConfig, PriorConfig, hookimpl
 from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
+from allmodes_bourgan.data import FashionAndOnesConfig
 
 
 @hookimpl
@@ -26,9 +27,15 @@ def allmodes_metrics() -> Iterable[type[MetricConfig]]:
 
 
 @hookimpl
+def allmodes_datasets() -> Iterable[type[DatasetConfig]]:
+    """Fashion-MNIST with a few ones among it."""
+    return (FashionAndOnesConfig,)
+
+
+@hookimpl
 def allmodes_recipes() -> Path:
     """`bourgan/...`."""
     return Path(__file__).parent / "recipes"
 
 
-__all__ = ["DistanceConfig", "DistancesConfig", "MetricMixtureConfig"]
+__all__ = ["DistanceConfig", "DistancesConfig", "FashionAndOnesConfig", "MetricMixtureConfig"]
