@@ -167,6 +167,38 @@ def test_gradients_stay_finite_where_samples_coincide() -> None:
     assert torch.autograd.grad(value, [generator.factor])[0].isfinite()
 
 
+CONVOLVED = {"kind": "random_conv", "channels": 4}
+IMAGES: dict[str, Any] = {
+    **TINY,
+    "data": {"kind": "digits"},
+    "prior": {"kind": "bourgan.metric_mixture", "subsample": 64, "metric": "cosine", "features": CONVOLVED},
+    "generator": {"kind": "mlp", "hidden": [8], "output": "tanh"},
+    "losses": [{"kind": "non_saturating"}, {"kind": "bourgan.distance", "metric": "l1", "features": CONVOLVED}],
+    "evaluation": {},
+}
+
+
+def test_distances_may_be_of_features_through_which_gradients_flow() -> None:
+    made = parse(IMAGES, installed())
+    composition = compose(made, made.data.build(), 0)
+    term = composition.terms["bourgan.distance"].loss
+    assert isinstance(term, KeptDistances)
+    step = a_step(composition)
+    value = term(step, "generator")
+    other = step.redraw("pair")
+    d = (term.features(step.fake) - term.features(other.fake)).abs().sum(1)
+    e = (step.latent.z - other.latent.z).norm(dim=1)
+    assert float(value.detach()) == pytest.approx(float((d.log() - e.log() - term.log_s).square().mean()), rel=1e-4)
+    gradients = torch.autograd.grad(value, list(composition.modules["generator"].parameters()))
+    assert all(g.isfinite().all() and g.abs().sum() > 0 for g in gradients)
+
+
+def test_the_term_keeps_its_features_in_evaluation_mode() -> None:
+    made = parse(IMAGES, installed())
+    term = compose(made, made.data.build(), 0).terms["bourgan.distance"].loss.train()
+    assert not any(module.training for module in term.features.modules())
+
+
 def test_the_term_serves_the_generator_alone() -> None:
     assert set(KeptDistances(DistanceConfig()).losses()) == {"generator"}
 

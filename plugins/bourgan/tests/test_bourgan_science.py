@@ -1,0 +1,29 @@
+"""The numbers that we claim for BourGAN: minutes to hours, run by hand with `pytest -m slow`."""
+
+from pathlib import Path
+
+import pytest
+
+from allmodes import Experiment
+
+pytestmark = pytest.mark.slow
+
+CENTRE = 3 / 103
+"""The true share of the circle's centre."""
+
+
+def test_every_seed_keeps_at_least_a_tenth_of_the_circles_centre(tmp_path: Path) -> None:
+    results = Experiment.from_recipe("bourgan/circle", folder=tmp_path, track=False).run()
+    assert min(results.values("share_100")) >= 0.1 * CENTRE
+
+
+def test_the_grid_is_covered_and_balanced_after_five_thousand_iterations(tmp_path: Path) -> None:
+    results = Experiment.from_recipe("bourgan/grid", folder=tmp_path, track=False).run()
+    assert min(results.values("modes")) >= 24
+    assert results.mean("w1") <= 0.40
+
+
+def test_the_ring_is_whole_after_twenty_thousand_iterations(tmp_path: Path) -> None:
+    longer = ["training.iterations=20000", "evaluation.every=5000"]
+    results = Experiment.from_recipe("bourgan/ring", longer, folder=tmp_path, track=False).run()
+    assert results.values("modes") == [8] * 5
