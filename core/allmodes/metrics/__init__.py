@@ -1,7 +1,8 @@
 """Measures of a trained model, and what real data score on them with as many samples."""
 
 from allmodes.metrics.base import Better, Evaluation, Metric, built, floors
-from allmodes.metrics.clustering import Clustering, agreement
+from allmodes.metrics.clustering import Clustering, agreement, table
+from allmodes.metrics.conditional import Conditional
 from allmodes.metrics.diversity import Vendi, vendi
 from allmodes.metrics.inversion import Ivom
 from allmodes.metrics.modes import ClassCoverage, Modes, kl, variance_ratio_floor
@@ -15,6 +16,7 @@ __all__ = [
     "Better",
     "ClassCoverage",
     "Clustering",
+    "Conditional",
     "DensityCoverage",
     "Evaluation",
     "FeatureMetric",
@@ -35,6 +37,7 @@ __all__ = [
     "frechet",
     "kl",
     "polynomial_mmd",
+    "table",
     "variance_ratio_floor",
     "vendi",
 ]

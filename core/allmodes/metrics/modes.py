@@ -47,7 +47,7 @@ class Modes(Metric):
         if evaluation.data.truth is None:
             raise ValueError("metric modes: the data are not a mixture whose modes are known")
         truth = evaluation.data.truth.to("cpu")
-        mode, good = _nearest_modes(evaluation.samples, truth)
+        mode, good = nearest_modes(evaluation.samples, truth)
         counts = mode[good].bincount(minlength=len(truth.means))
         return {
             "modes": float((counts[truth.weights > 0] > 0).sum()),
@@ -110,7 +110,7 @@ def variance_ratio_floor(threshold: float, dims: int) -> float:
     return float(above / at)
 
 
-def _nearest_modes(samples: Tensor, truth: Mixture) -> tuple[Tensor, Tensor]:
+def nearest_modes(samples: Tensor, truth: Mixture) -> tuple[Tensor, Tensor]:
     """The nearest mode (N,) of each sample, and whether it is of high quality (N,)."""
     # Differences, not matrix products, whose rounding would move points across the threshold of a narrow mode.
     parts = (
