@@ -31,8 +31,8 @@ class StreamConfig(Config):
     batch_size: int = Field(64, ge=1)
     """Items per draw, drawn with replacement."""
     labels_file: str | None = None
-    """A CSV of `index,label`, one line for each labelled item: its position in the training data, from 0, and its label, a
-    number from 0 or a class's name; relative to where the run is started. By default labels are the data's own."""
+    """A CSV of `index,label`, a line for each labelled item: its position in the training data, from 0, and its label,
+    a number from 0 or a class's name; relative to where the run is started. By default labels are the data's own."""
 
     @model_validator(mode="after")
     def _one_number(self) -> Self:

@@ -94,7 +94,7 @@ def _drawn(data: Data, generator: torch.Generator) -> Iterator[Batch]:
         fresh = data.to("cpu")
         yield from (fresh.draw(PART, generator) for _ in range(ENOUGH))
         return
-    for index in torch.randperm(data.items, generator=generator).split(PART):
+    for index in torch.split(torch.randperm(data.items, generator=generator), PART):
         yield data.take(index.to(data.device))
 
 
@@ -102,7 +102,7 @@ def _named(data: Data, given: Mapping[int, int], generator: torch.Generator) -> 
     """The items that a file names, in random order, with the labels that it gives them."""
     assert isinstance(data, FiniteData)
     index, labels = torch.tensor(list(given)), torch.tensor(list(given.values()))
-    for part in torch.randperm(len(index), generator=generator).split(PART):
+    for part in torch.split(torch.randperm(len(index), generator=generator), PART):
         yield replace(data.take(index[part].to(data.device)), labels=labels[part])
 
 

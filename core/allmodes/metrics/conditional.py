@@ -53,7 +53,7 @@ class Conditional(Metric):
         most = counts.max(1)
         return {
             "conditional_purity": float(most.values.sum()) / len(names),
-            "conditional_classes": float(len(most.indices.unique())),
+            "conditional_classes": float(len(set(most.indices.tolist()))),
         }
 
     def floor(self, evaluation: Evaluation) -> dict[str, float]:

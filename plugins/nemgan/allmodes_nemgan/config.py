@@ -38,8 +38,8 @@ class ModeMixtureConfig(PriorConfig):
     weights: Literal["uniform", "learned"] | tuple[PositiveFloat, ...] = "uniform"
     """Probabilities of the modes: equal, learned (from equal ones on), or a list of K numbers up to a common factor."""
     gradient: Literal["steep", "straight_through"] = "steep"
-    """How learned probabilities get a gradient: through a steep gate as released, where draws near a boundary lie between
-    two modes; or straight through, with draws that are exactly of one mode."""
+    """How learned probabilities get a gradient: through a steep gate as released, where draws near a boundary lie
+    between two modes; or straight through, with draws that are exactly of one mode."""
     steepness: float = Field(1e7, gt=0)
     """Slope of the gate: it is open for (2.5 / steepness)^(1/3) on either side of a boundary (0.0063)."""
 
@@ -87,7 +87,7 @@ class InverterConfig(AuxiliaryConfig):
     output: Literal["linear", "leaky_relu"] = "leaky_relu"
     """Nonlinearity of z_hat; the released inverter ends in a leaky ReLU, although z goes down to -0.3."""
     head: Literal["softmax", "cosine"] = "softmax"
-    """Scores of the modes: a linear map of z_hat, or `scale` times the cosine with each mode's direction (AM-softmax)."""
+    """Scores of the modes: a linear map of z_hat, or `scale` times the cosine with each direction (AM-softmax)."""
     scale: float = Field(30.0, gt=0)
     """Factor of the cosines, s."""
 
@@ -152,8 +152,8 @@ class PriorMatchingConfig(LossTermConfig):
     auxiliary: str = "inverter"
     """The inverter."""
     estimator: Literal["sampled", "analytic"] = "analytic"
-    """What real data are compared with: the probabilities themselves, or (as released) the mean of a batch of draws, which
-    pulls rare modes up; a mode that the batch lacks counts there as half a draw."""
+    """What real data are compared with: the probabilities themselves, or (as released) the mean of a batch of draws,
+    which pulls rare modes up; a mode that the batch lacks counts there as half a draw."""
 
     def players(self) -> tuple[PlayerConfig, ...]:
         """`prior`: the prior, with the released optimiser."""

@@ -21,8 +21,8 @@ LEAST = 1e-6
 class PriorError(Metric):
     """The modes' probabilities beside the classes' true shares.
 
-    A mode is matched to a class one to one (Hungarian method) by what the inverter says of held-out items; what finds no
-    match is compared with 0.
+    A mode is matched to a class one to one (Hungarian method) by what the inverter says of held-out items; what finds
+    no match is compared with 0.
 
     - `prior_error`: the largest difference of a probability and a share;
     - `prior_kl`: KL of the shares from the probabilities, in nats; a probability of 0 counts as 1e-6.
@@ -35,9 +35,8 @@ class PriorError(Metric):
 
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
         """Both numbers."""
-        true, learned = matched(
-            self._relation(evaluation), shares_of(evaluation), weights_of(evaluation.modules["prior"])
-        )
+        weights = weights_of(evaluation.modules["prior"])
+        true, learned = matched(self._relation(evaluation), shares_of(evaluation), weights)
         kl = torch.xlogy(true, true / learned.clamp(min=LEAST)).sum()
         return {"prior_error": float((true - learned).abs().max()), "prior_kl": float(kl)}
 
@@ -138,9 +137,10 @@ def matched(relation: Tensor, shares: Tensor, weights: Tensor) -> tuple[Tensor, 
     from scipy.optimize import linear_sum_assignment
 
     modes, classes = map(torch.from_numpy, linear_sum_assignment(relation.numpy(), maximize=True))
-    rest_of = [
-        torch.isin(torch.arange(n), taken, invert=True) for n, taken in ((len(shares), classes), (len(weights), modes))
-    ]
-    alone, spare = shares[rest_of[0]], weights[rest_of[1]]
+    alone, spare = _without(shares, classes), _without(weights, modes)
     true = torch.cat([shares[classes], alone, torch.zeros_like(spare)])
     return true, torch.cat([weights[modes], torch.zeros_like(alone), spare])
+
+
+def _without(values: Tensor, positions: Tensor) -> Tensor:
+    return values[torch.isin(torch.arange(len(values)), positions, invert=True)]

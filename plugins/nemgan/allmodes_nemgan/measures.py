@@ -29,7 +29,7 @@ class PriorErrorConfig(MetricConfig):
 
 
 class AttributesConfig(MetricConfig):
-    """A figure of what changes along directions of the noise, mode by mode: those that change the generated items most."""
+    """A figure of what changes along directions of the noise, mode by mode: those that change the items most."""
 
     kind: Literal["nemgan.attributes"] = "nemgan.attributes"
     needs: ClassVar[tuple[Need, ...]] = (_MODES,)

@@ -1,7 +1,7 @@
 """The networks of the released code, layer by layer; a test holds their numbers of parameters.
 
-Where Keras pads a stride of 2 by one row at one end and two at the other, two are padded here at both. All leaky ReLUs have
-slope 0.2. Images are in [-1, 1], so the generator's last sigmoid is stretched to that.
+Where Keras pads a stride of 2 by one row at one end and two at the other, two are padded here at both. All leaky ReLUs
+have slope 0.2. Images are in [-1, 1], so the generator's last sigmoid is stretched to that.
 """
 
 from __future__ import annotations

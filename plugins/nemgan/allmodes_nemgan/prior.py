@@ -1,13 +1,13 @@
 r"""The latent of NEMGAN: a discrete mode plus continuous noise, with a gradient that reaches the modes' probabilities.
 
-With :math:`v \sim U(0, 1)`, :math:`\pi = \text{softmax}(\alpha)` and :math:`c_k = \pi_1 + \dots + \pi_k`, the released code gates
-the modes (K of them) by
+With :math:`v \sim U(0, 1)`, :math:`\pi = \text{softmax}(\alpha)` and :math:`c_k = \pi_1 + \dots + \pi_k`, the released
+code gates K modes by
 
 .. math:: H_k = 1 - \text{hs}(s (v - c_k)^3), \quad y_1 = H_1, \quad y_k = (1 - H_{k-1}) H_k
 
 where :math:`\text{hs}(t) = \text{clip}(t/5 + 1/2, 0, 1)` and s = 1e7, so that y is a unit vector but for v within
-b = (2.5/s)^(1/3) = 0.0063 of a boundary. Over v the slope of the gate integrates to 1: where bands do not overlap, the mean of
-dy/dalpha is exactly d pi / d alpha. Then
+b = (2.5/s)^(1/3) = 0.0063 of a boundary. Over v the slope of the gate integrates to 1: where bands do not overlap, the
+mean of dy/dalpha is exactly d pi / d alpha. Then
 
 .. math:: z = n + [0; y], \quad n \sim U(-0.3, 0.3)^{50}.
 """

@@ -15,7 +15,7 @@ class GeneratorConfig(NetworkConfig):
 
     kind: Literal["nemgan.generator"] = "nemgan.generator"
     upsampling: Literal["late", "early"] = "late"
-    """Convolutions before which the side doubles: the 2nd and 5th (NEMGAN-P), or the 1st and 2nd (the first version)."""
+    """Convolutions before which the side doubles: the 2nd and 5th (NEMGAN-P), or the 1st and 2nd (first version)."""
     dropout: float = Field(0.3, ge=0, lt=1)
     """Probability that an entry of the smallest feature maps is dropped in training."""
 
