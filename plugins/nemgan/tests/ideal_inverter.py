@@ -28,12 +28,14 @@ TRUE = {
 ESTIMATORS = ("sampled steep", "sampled straight_through", "analytic steep")
 
 
-def settle(true: tuple[float, ...], estimator: str, gradient: str, steps: int, seed: int = 0) -> Tensor:
+def settle(
+    true: tuple[float, ...], estimator: str, gradient: str, steps: int, seed: int = 0, rate: float = RATE
+) -> Tensor:
     """The mean of pi (K,) over the last half of the steps."""
     modes, generator = len(true), torch.Generator().manual_seed(seed)
     shares = torch.tensor(true)
     prior = ModeMixture(modes, range(modes), (1.0,) * modes, learned=True, gradient=gradient)
-    adam = torch.optim.Adam([prior.alpha], lr=RATE, betas=(0.9, 0.999), fused=True)
+    adam = torch.optim.Adam([prior.alpha], lr=rate, betas=(0.9, 0.999), fused=True)
     mean = torch.zeros(modes)
     for t in range(steps):
         real = torch.multinomial(shares, BATCH, replacement=True, generator=generator)
@@ -44,7 +46,7 @@ def settle(true: tuple[float, ...], estimator: str, gradient: str, steps: int, s
             log_q = sampled_log(prior(Noise(generator), BATCH).part("mode"))
         (prior.alpha.grad,) = torch.autograd.grad(kl(p, log_q), [prior.alpha])
         assert prior.alpha.grad.isfinite().all()
-        adam.param_groups[0]["lr"] = RATE * (1 - 0.9 * t / steps)
+        adam.param_groups[0]["lr"] = rate * (1 - 0.9 * t / steps)
         adam.step()
         mean += prior.weights.detach() * (2 * t >= steps) / (steps - steps // 2)
     return mean
