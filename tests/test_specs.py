@@ -353,8 +353,8 @@ def test_an_unknown_name_says_what_there_is(reference: str, hint: str) -> None:
             "evaluation.metrics",
             ["mods"],
             "evaluation.metrics.0: no installed plugin provides metric 'mods' (did you mean 'modes'?). "
-            "Installed: class_coverage, clustering, density_coverage, fid, ivom, kid, modes, precision_recall, "
-            "sliced_wasserstein, stacked_mnist, vendi, wasserstein",
+            "Installed: class_coverage, clustering, conditional, density_coverage, fid, ivom, kid, modes, "
+            "precision_recall, sliced_wasserstein, stacked_mnist, vendi, wasserstein",
         ),
         (
             "evaluation.metrics",

@@ -88,9 +88,7 @@ def _missing(spec: Spec, component: KindConfig, need: Need) -> str:
         case "joint" if not _options(spec).joint:
             return f"{asks} a discriminator that sees a code beside the data{_add(need)}"
         case "stream" if (name := getattr(component, "stream", need.what)) not in spec.streams:
-            return (
-                f"{asks} a stream of labelled items, and {name!r} is none{did_you_mean(name, spec.streams)}{_add(need)}"
-            )
+            return f"{asks} a stream of labelled items, but there is no {name!r}{_add(need)}"
     return ""
 
 

@@ -110,9 +110,7 @@ def _first(where: str, parts: Iterator[Batch], wanted: int) -> Batch:
     taken: list[Batch] = []
     while (have := sum(len(part.x) for part in taken)) < wanted:
         if (part := next(parts, None)) is None:
-            raise DataError(
-                f"{where}: {wanted} labelled items are asked for, but there are {have}: set items to {have}"
-            )
+            raise DataError(f"{where}: items is {wanted}, but only {have} could be labelled: set it to {have} or less")
         taken.append(part)
     return _joined(taken, [torch.arange(len(part.x)) for part in taken], wanted)
 
@@ -123,9 +121,7 @@ def _of_each(where: str, parts: Iterator[Batch], wanted: int, classes: int) -> B
     while int(have.min()) < wanted:
         if (part := next(parts, None)) is None:
             rare, few = int(have.argmin()), int(have.min())
-            raise DataError(
-                f"{where}: per_class is {wanted}, but class {rare} has {few} items: set it to {few} or less"
-            )
+            raise DataError(f"{where}: per_class is {wanted}, but class {rare} has {few} items: set it to that or less")
         assert part.labels is not None
         kept = [(part.labels.cpu() == k).nonzero().flatten()[: wanted - int(have[k])] for k in range(classes)]
         have += torch.tensor([len(of_class) for of_class in kept])
@@ -153,9 +149,7 @@ def _read(where: str, path: Path, data: Data) -> dict[int, int]:
         DataError: If the file cannot be read, or a line is not as it should be; the message names it.
     """
     if not isinstance(data, FiniteData):
-        raise DataError(
-            f"{where}: labels_file names items by position, but these data are drawn without end: remove it"
-        )
+        raise DataError(f"{where}: labels_file names items by position, but these data have none: remove it")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = [(i, cells) for i, cells in enumerate(csv.reader(file), 1) if cells]

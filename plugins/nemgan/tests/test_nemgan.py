@@ -1,5 +1,6 @@
-"""NEMGAN's parts against their definitions: the gate and its gradient, the losses, the released networks, the plugin."""
+"""NEMGAN's parts against their definitions: the gate and its gradient, the losses, the networks, the plugin."""
 
+import json
 import math
 import re
 import subprocess
@@ -8,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from allmodes import Experiment, ModelError, Noise, SpecError, installed, load_run
+from allmodes import Experiment, ModelError, Noise, SpecError, cli, installed, load_run
 from allmodes.compose import compose
 from allmodes.composition import Composition
 from allmodes.engine import EagerEngine
@@ -22,9 +24,11 @@ from allmodes.specs import load, parse
 from allmodes.step import Batch, Context, Draw, Step
 from allmodes_nemgan import CriticConfig, EncoderConfig, GeneratorConfig, ModeMixtureConfig
 from allmodes_nemgan.discovery import attributes, matched
+from allmodes_nemgan.ideal import settle
 from allmodes_nemgan.inverter import Inverted, Inverter
 from allmodes_nemgan.losses import PriorMatching, binary_cross_entropy, kl, sampled_log
 from allmodes_nemgan.prior import ModeMixture
+from interrupted import Interrupting, equal
 
 MLP = {"kind": "mlp", "hidden": [8]}
 SPEC: Mapping[str, Any] = {
@@ -67,9 +71,14 @@ ALPHA = torch.tensor([0.2, -0.5, 0.7, 0.1], dtype=torch.float64)
 GRID = (torch.arange(400_000, dtype=torch.float64)[:, None] + 0.5) / 400_000  # v, evenly spread over (0, 1)
 
 
-def mean_mode(prior: ModeMixture, power: int = 1) -> Tensor:
+def jacobian(prior: ModeMixture) -> Tensor:
+    """d E[y] / d alpha (K, K)."""
+    return torch.stack([torch.autograd.grad(y, prior.alpha, retain_graph=True)[0] for y in mean_mode(prior)])
+
+
+def mean_mode(prior: ModeMixture) -> Tensor:
     noise = Noise(None, {"v": GRID, "noise": torch.zeros(len(GRID), prior.dim, dtype=GRID.dtype)})
-    return prior(noise, len(GRID)).part("mode").pow(power).mean(0)
+    return prior(noise, len(GRID)).part("mode").mean(0)
 
 
 @pytest.mark.parametrize("steepness", [1e7, 1e5])
@@ -79,16 +88,14 @@ def test_the_gates_gradient_is_that_of_the_mean_mode_by_finite_differences(steep
         moved = torch.eye(len(ALPHA), dtype=ALPHA.dtype)[k] * step
         above, below = (mean_mode(mixture(ALPHA + s * moved, steepness=steepness)).detach() for s in (1, -1))
         prior = mixture(ALPHA, steepness=steepness)
-        jacobian = torch.stack([torch.autograd.grad(y, prior.alpha)[0] for y in mean_mode(prior)])
-        torch.testing.assert_close(jacobian[:, k], (above - below) / (2 * step), atol=2e-5, rtol=0)
+        torch.testing.assert_close(jacobian(prior)[:, k], (above - below) / (2 * step), atol=2e-4, rtol=0)
 
 
 @pytest.mark.parametrize("gradient", ["steep", "straight_through"])
 def test_the_gradient_of_the_mean_mode_is_that_of_the_weights(gradient: str) -> None:
     prior = mixture(ALPHA, gradient=gradient)
-    jacobian = torch.stack([torch.autograd.grad(y, prior.alpha)[0] for y in mean_mode(prior)])
     pi = ALPHA.softmax(0)
-    torch.testing.assert_close(jacobian, pi.diag() - torch.outer(pi, pi), atol=2e-5, rtol=0)
+    torch.testing.assert_close(jacobian(prior), pi.diag() - torch.outer(pi, pi), atol=2e-4, rtol=0)
 
 
 def test_the_gate_is_open_within_0_0063_of_a_boundary_only() -> None:
@@ -165,7 +172,7 @@ def test_a_kl_with_an_empty_class_on_either_side_is_finite() -> None:
     loss = kl(torch.tensor([0.25, 0.25, 0.5]), sampled_log(y))
     (gradient,) = torch.autograd.grad(loss, y)
     by_hand = sum(p * math.log(p / q) for p, q in ((0.25, 0.5), (0.25, 0.5), (0.5, 0.25)))
-    assert float(loss) == pytest.approx(by_hand)
+    assert float(loss.detach()) == pytest.approx(by_hand)
     assert gradient.isfinite().all()
     assert not gradient[:, 2].any()
     assert kl(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.5]).log()).isfinite()
@@ -215,8 +222,6 @@ def test_inversion_reaches_generator_and_inverter_and_neither_the_targets_nor_th
 
 @pytest.mark.parametrize("estimator", ["sampled", "analytic"])
 def test_an_ideal_inverter_lets_the_priors_settle_near_the_truth(estimator: str) -> None:
-    from ideal_inverter import settle
-
     true = (0.3, 0.1, 0.3, 0.2, 0.1)
     gradient = "steep" if estimator == "analytic" else "straight_through"
     assert settle(true, estimator, gradient, 1500, rate=2e-2).sub(torch.tensor(true)).abs().max() < 0.03
@@ -226,13 +231,15 @@ def test_an_ideal_inverter_lets_the_priors_settle_near_the_truth(estimator: str)
 
 
 def test_eager_turns_equal_the_same_turns_as_one_pure_function_under_vmap() -> None:
-    changes = {"losses": [*SPEC["losses"][:2], {"kind": "nemgan.prior_matching", "estimator": "sampled"}, SPEC["losses"][3]]}
-    composition = composed(**changes)
+    game, inversion, _, supervision = SPEC["losses"]
+    matching = {"kind": "nemgan.prior_matching", "start": 0, "estimator": "sampled"}
+    composition = composed(losses=[game, inversion, matching, supervision])
     state = initial_state(composition)
     engine, generator = EagerEngine(composition), torch.Generator().manual_seed(0)
     stacked = {key: _stacked(tree) for key, tree in state.items()}
     for turn in composition.schedule:
-        x, few, labels = torch.randn(8, 2, generator=generator), torch.randn(6, 2, generator=generator), torch.arange(6) % 3
+        x, few = torch.randn(8, 2, generator=generator), torch.randn(6, 2, generator=generator)
+        labels = torch.arange(6) % 3
         draw = Draw(Batch(x, streams={"labelled": Batch(few, labels)}), Noise(generator))
         engine.update(turn, draw, 0)
 
@@ -249,18 +256,41 @@ def _stacked(tree: Any) -> Any:
     return {k: _stacked(v) for k, v in tree.items()} if isinstance(tree, dict) else torch.stack([tree, tree])
 
 
-def test_a_short_run_of_all_parts_is_finite_and_says_how_many_labels_it_used(tmp_path: Path) -> None:
-    import json
-
-    results = Experiment.from_spec(SPEC, track=False, folder=tmp_path).run()
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = Experiment.from_spec(SPEC, track=False, folder=tmp_path_factory.mktemp("runs")).run()
     assert results.status == "finished"
-    assert {"prior_error", "prior_kl", "conditional_purity", "conditional_classes"} <= set(results.metrics)
-    assert json.loads((results.folder / "seed-0" / "run.json").read_text())["data"]["labels_used"] == {"labelled": 6}
-    assert list(results.folder.glob("seed-0/figures/conditional-*.png"))
+    return results.folder / "seed-0"
 
 
-def test_a_model_draws_from_one_mode_and_says_which_modes_there_are(tmp_path: Path) -> None:
-    model = load_run(Experiment.from_spec(SPEC, track=False, folder=tmp_path).run().folder)
+def test_a_run_measures_priors_and_modes_and_says_how_many_labels_it_used(trained: Path) -> None:
+    measured = json.loads((trained / "results.json").read_text())["results"]
+    assert {"prior_error", "prior_kl", "conditional_purity", "conditional_classes"} <= set(measured)
+    assert json.loads((trained / "run.json").read_text())["data"]["labels_used"] == {"labelled": 6}
+    assert {path.name for path in trained.glob("figures/*-00000012.png")} == {
+        "conditional-00000012.png", "nemgan.prior_error-00000012.png", "samples-00000012.png",
+    }  # fmt: skip
+
+
+def test_a_run_that_was_interrupted_equals_one_that_was_not(trained: Path, tmp_path: Path) -> None:
+    observers = {"interrupting": Interrupting(4, 9)}
+    results = Experiment.from_spec(SPEC, track=False, folder=tmp_path, observers=observers).run()
+    while results.status == "killed":
+        results = Experiment.resume(results.folder, track=False, observers=observers).run()
+    assert equal(results.folder / "seed-0", trained)
+
+
+def test_the_command_line_draws_from_one_mode(trained: Path, tmp_path: Path) -> None:
+    to = tmp_path / "samples.npz"
+    assert cli.execute(["sample", str(trained), "--mode", "1", "-n", "5", "-o", str(to)]) == 0
+    with np.load(to) as file:
+        drawn = torch.from_numpy(file["samples"])
+    assert torch.equal(drawn, load_run(trained).sample(5, mode=1))
+    assert cli.execute(["sample", str(trained), "--mode", "9", "-o", str(to)]) != 0
+
+
+def test_a_model_draws_from_one_mode_and_says_which_modes_there_are(trained: Path) -> None:
+    model = load_run(trained)
     each = torch.cat([model.sample(4, seed=1, mode=k) for k in range(3)])
     assert each.shape == (12, 2)
     assert not torch.equal(each[:4], each[4:8])
@@ -318,10 +348,8 @@ def test_attributes_are_rows_along_the_directions_that_change_most(tmp_path: Pat
 def test_weights_and_shares_are_matched_by_the_items_that_they_have_in_common() -> None:
     relation = torch.tensor([[0, 9, 0], [8, 1, 0]])  # two modes, three classes
     true, learned = matched(relation, torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.4, 0.6]))
-    pairs = {tuple(pair) for pair in torch.stack([true, learned], 1).tolist()}
-    assert pairs == {pytest.approx((0.3, 0.4)), pytest.approx((0.5, 0.6)), pytest.approx((0.2, 0.0))} or sorted(
-        pairs
-    ) == pytest.approx(sorted([(0.3, 0.4), (0.5, 0.6), (0.2, 0.0)]))
+    torch.testing.assert_close(true, torch.tensor([0.3, 0.5, 0.2]))
+    torch.testing.assert_close(learned, torch.tensor([0.4, 0.6, 0.0]))
 
 
 # As a plugin
@@ -363,7 +391,10 @@ def test_a_spec_that_lacks_a_part_of_the_method_is_refused_with_the_line_to_add(
     ("settings", "said"),
     [
         ({"dim": 4, "modes": 5}, "dim is 4, but 5 modes placed last need 5 or more"),
-        ({"dim": 40, "modes": 9, "placement": "every_fifth"}, "dim is 40, but 9 modes placed every_fifth need 41 or more"),
+        (
+            {"dim": 40, "modes": 9, "placement": "every_fifth"},
+            "dim is 40, but 9 modes placed every_fifth need 41 or more",
+        ),
         ({"modes": 3, "weights": [1, 2]}, "weights has 2 entries but there are 3 modes"),
     ],
 )

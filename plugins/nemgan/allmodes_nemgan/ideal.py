@@ -1,6 +1,6 @@
 """Where the learned priors settle if the inverter never errs: the two estimators of prior matching, over seeds.
 
-    python plugins/nemgan/tests/ideal_inverter.py [steps]
+    python -m allmodes_nemgan.ideal [steps]
 
 Each step takes p from the true classes of a batch of 64, and Adam moves alpha, from equal weights on, at a rate that
 falls tenfold. The mean of the weights over the last half of the steps is printed beside its standard error over seeds.
