@@ -12,6 +12,7 @@ from allmodes import DataError, Experiment, MixtureData, SpecError, TensorData, 
 from allmodes.data import Mixture
 from allmodes.data.labelled import labelled
 from allmodes.specs import parse
+from allmodes.tracking import description
 from allmodes_schemas import StreamConfig
 from interrupted import Interrupting, equal, first_seed
 from test_resume import spec_of
@@ -155,6 +156,12 @@ def test_every_batch_carries_a_draw_of_each_stream() -> None:
     assert (len(batch.x), len(batch.streams["few"].x), len(batch.streams["more"].x)) == (8, 4, 3)
     nearest = torch.cdist(batch.streams["few"].x, data.truth.means).argmin(1)
     assert torch.equal(nearest, batch.streams["few"].labels)
+
+
+def test_a_run_tells_mlflow_how_many_labels_it_used(tmp_path: Path) -> None:
+    experiment = Experiment.from_spec(spec_of({"streams": STREAMS}), folder=tmp_path, track=False)
+    tags = description.tags(experiment.run_of(0, tmp_path))
+    assert (tags["allmodes.labels.few"], tags["allmodes.labels.more"]) == ("16", "20")
 
 
 def test_a_stream_of_unlabelled_data_asks_for_a_file_of_labels(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ REGISTRY = first_party()
 MODEL = specs.spec_model(REGISTRY)
 VALID: Mapping[str, Any] = specs.plain(specs.read(FILE.read_text(), "valid").tree)
 KEYS = (
-    "schema_version, name, description, data, prior, generator, discriminator, auxiliaries, losses, training, "
+    "schema_version, name, description, data, prior, generator, discriminator, auxiliaries, streams, losses, training, "
     "evaluation, seeds, plugins"
 )
 RAMP = "a mapping with the keys start, end, over, begin, shape"
