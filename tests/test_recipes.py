@@ -16,8 +16,8 @@ REGISTRY = installed()
 ROOT = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[2] / "shared" / "data"))
 EVERY = (
     "gan/digits", "gan/grid", "gan/ring", "gan/stacked-mnist",
-    "nemgan/cifar2", "nemgan/digits", "nemgan/fashion5", "nemgan/fashion5-labels-alone", "nemgan/mnist", "nemgan/mnist2",
-    "nemgan/ring-imbalanced", "nemgan/ring-imbalanced-unsupervised",
+    "nemgan/cifar2", "nemgan/digits", "nemgan/fashion5", "nemgan/fashion5-labels-alone", "nemgan/mnist",
+    "nemgan/mnist2", "nemgan/ring-imbalanced", "nemgan/ring-imbalanced-unsupervised",
     "veegan/demo", "veegan/digits", "veegan/grid", "veegan/mnist", "veegan/relativistic-grid", "veegan/ring",
 )  # fmt: skip
 

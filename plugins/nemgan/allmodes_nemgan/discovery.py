@@ -36,7 +36,7 @@ class PriorError(Metric):
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
         """Both numbers."""
         weights = weights_of(evaluation.modules["prior"])
-        true, learned = matched(self._relation(evaluation), shares_of(evaluation), weights)
+        true, learned = matched(relation(evaluation, self.auxiliary), shares_of(evaluation), weights)
         kl = torch.xlogy(true, true / learned.clamp(min=LEAST)).sum()
         return {"prior_error": float((true - learned).abs().max()), "prior_kl": float(kl)}
 
@@ -46,18 +46,11 @@ class PriorError(Metric):
 
     def figure(self, evaluation: Evaluation) -> Any:
         """How modes (rows) relate to labels (columns), as shares of each mode's held-out items."""
-        relation = self._relation(evaluation).double()
-        names = evaluation.data.class_names or tuple(map(str, range(relation.shape[1])))
+        items = relation(evaluation, self.auxiliary).double()
+        names = evaluation.data.class_names or tuple(map(str, range(items.shape[1])))
         learned = weights_of(evaluation.modules["prior"])
         rows = [f"mode {k}: {float(weight):.3f}" for k, weight in enumerate(learned)]
-        return figures.matrix(relation / relation.sum(1, keepdim=True).clamp(min=1), rows, names)
-
-    def _relation(self, evaluation: Evaluation) -> Tensor:
-        if evaluation.real.labels is None or evaluation.encode is None:
-            raise ValueError("metric nemgan.prior_error: needs held-out items with labels, and a model's inverter")
-        with torch.no_grad():
-            y = evaluation.encode(self.auxiliary, evaluation.real.x).y.cpu()
-        return table(y.argmax(1), evaluation.real.labels, y.shape[1], evaluation.data.classes or 0)
+        return figures.matrix(items / items.sum(1, keepdim=True).clamp(min=1), rows, names)
 
 
 class Attributes(Metric):
@@ -111,6 +104,18 @@ def strongest(generator: nn.Module, z: Tensor, directions: int) -> Tensor:
     return torch.linalg.eigh(gram).eigenvectors[:, -directions:].flip(1).T.to(z.dtype)
 
 
+@torch.no_grad()
+def relation(evaluation: Evaluation, auxiliary: str = "inverter") -> Tensor:
+    """How modes relate to known labels: held-out items (modes, classes) by largest y_hat and by label.
+
+    Raises ValueError where held-out items have no labels.
+    """
+    if evaluation.real.labels is None or evaluation.encode is None:
+        raise ValueError("metric nemgan.prior_error: needs held-out items with labels, and a model's inverter")
+    y = evaluation.encode(auxiliary, evaluation.real.x).y.cpu()
+    return table(y.argmax(1), evaluation.real.labels, y.shape[1], evaluation.data.classes or 0)
+
+
 def shares_of(evaluation: Evaluation) -> Tensor:
     """True shares of the classes (C,): of the mixture, of all training items, or of the held-out ones."""
     data = evaluation.data
@@ -132,11 +137,11 @@ def weights_of(prior: nn.Module) -> Tensor:
         return prior(seeded(0, device), 20_000).part("mode").mean(0).cpu().double()  # type: ignore[no-any-return]
 
 
-def matched(relation: Tensor, shares: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Shares (C,) and weights (K,) side by side: matched pairs first, then what has no match beside 0."""
+def matched(items: Tensor, shares: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Shares (C,) and weights (K,), matched by items (K, C) in common: pairs first, then what has none beside 0."""
     from scipy.optimize import linear_sum_assignment
 
-    modes, classes = map(torch.from_numpy, linear_sum_assignment(relation.numpy(), maximize=True))
+    modes, classes = map(torch.from_numpy, linear_sum_assignment(items.numpy(), maximize=True))
     alone, spare = _without(shares, classes), _without(weights, modes)
     true = torch.cat([shares[classes], alone, torch.zeros_like(spare)])
     return true, torch.cat([weights[modes], torch.zeros_like(alone), spare])
