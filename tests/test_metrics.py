@@ -14,6 +14,7 @@ from allmodes.kinds.metrics import (
     KINDS,
     ClassCoverageConfig,
     ClusteringConfig,
+    ConditionalConfig,
     FeatureMetricConfig,
     IvomConfig,
     ModesConfig,
@@ -231,7 +232,9 @@ def test_floors_measure_real_items_against_other_real_items() -> None:
     assert floors([Wasserstein()], data, 10, repeats=3) == {"w1": (mean, std)}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in (IvomConfig, ClusteringConfig)])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind not in (IvomConfig, ClusteringConfig, ConditionalConfig)]
+)
 def test_every_number_says_which_values_are_good(kind: type[MetricConfig]) -> None:
     options = {"features": PixelsConfig()} if issubclass(kind, FeatureMetricConfig) else {}
     metric, data = kind(**options).build(), RingConfig().build()
