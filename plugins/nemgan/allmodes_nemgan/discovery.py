@@ -85,7 +85,7 @@ def attributes(modules: Mapping[str, nn.Module], directions: int = 2, steps: int
     device = next(generator.parameters()).device
     with evaluating(prior, generator):
         found = []
-        for mode in range(prior.sizes["mode"]):  # type: ignore[index,arg-type]
+        for mode in range(prior.sizes["mode"]):  # type: ignore[index]
             z = prior(seeded(seed, device), 256, {"mode": mode}).z  # (256, dim)
             along = strongest(generator, z[:BASES], directions)  # (directions, dim)
             reach = 1.7 * ((z - z.mean(0)) @ along.T).std(0)  # (directions,)
@@ -101,7 +101,8 @@ def strongest(generator: nn.Module, z: Tensor, directions: int) -> Tensor:
     moved = z[:, None] + DELTA * torch.eye(z.shape[1], device=z.device)  # (m, dim, dim)
     change = generator(moved.flatten(0, 1)).reshape(*moved.shape[:2], -1) - generator(z).flatten(1)[:, None]
     gram = torch.einsum("mip,mjp->ij", change, change).double()
-    return torch.linalg.eigh(gram).eigenvectors[:, -directions:].flip(1).T.to(z.dtype)
+    vectors: Tensor = torch.linalg.eigh(gram).eigenvectors  # (dim, dim), the strongest last
+    return vectors[:, -directions:].flip(1).T.to(z.dtype)
 
 
 @torch.no_grad()
@@ -121,9 +122,10 @@ def shares_of(evaluation: Evaluation) -> Tensor:
     data = evaluation.data
     if data.truth is not None:
         return data.truth.weights.cpu().double()
-    labels = getattr(data, "labels", None)
-    labels = evaluation.real.labels if labels is None else labels.cpu()
-    counts = torch.bincount(labels, minlength=data.classes or 0).double()
+    labels: Tensor | None = getattr(data, "labels", None)
+    labels = evaluation.real.labels if labels is None else labels
+    assert labels is not None
+    counts = torch.bincount(labels.cpu(), minlength=data.classes or 0).double()
     return counts / counts.sum()
 
 
