@@ -96,9 +96,15 @@ class InverterConfig(AuxiliaryConfig):
         return self.network.misfit((sees,), (1,))
 
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
-        """h for data of shape `sees`, a latent of size `parts["code"]` and `parts["mode"]` modes."""
+        """h for data of shape `sees`, a latent of size `parts["code"]` and `parts["mode"]` modes.
+
+        Raises CompositionError where the latent has no modes.
+        """
+        from allmodes.compose import CompositionError
         from allmodes_nemgan.inverter import Inverter
 
+        if "mode" not in parts:
+            raise CompositionError(f"{self.kind} tells modes, which the prior does not have: take {_MODES.remedy}")
         body = self.network.build((sees,), (parts["code"],))
         return Inverter(body, parts["code"], parts["mode"], self.output, self.scale if self.head == "cosine" else None)
 

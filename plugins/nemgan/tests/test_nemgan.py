@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from allmodes import Experiment, ModelError, Noise, SpecError, cli, installed, load_run
-from allmodes.compose import compose
+from allmodes.compose import CompositionError, compose
 from allmodes.composition import Composition
 from allmodes.engine import EagerEngine
 from allmodes.noise import seeded
@@ -385,6 +385,11 @@ SAID = {
 def test_a_spec_that_lacks_a_part_of_the_method_is_refused_with_the_line_to_add(lacking: str) -> None:
     with pytest.raises(SpecError, match=re.escape(SAID[lacking])):
         parse(spec_with(**WITHOUT[lacking]), installed())
+
+
+def test_an_inverter_beside_a_prior_without_modes_is_refused() -> None:
+    with pytest.raises(CompositionError, match=re.escape("nemgan.inverter tells modes, which the prior does not have")):
+        composed(prior={"kind": "gaussian", "dim": 5}, losses=[{"kind": "non_saturating"}])
 
 
 @pytest.mark.parametrize(
