@@ -34,6 +34,7 @@ from allmodes_schemas import (
     Ramp,
     SgdConfig,
     Spec,
+    StreamConfig,
     TrainingConfig,
     TurnConfig,
 )
@@ -88,6 +89,11 @@ SLOTS: Mapping[type[KindConfig], tuple[str, str]] = {
 """Heading and introduction of each slot, in the page's order."""
 
 BLOCKS: Mapping[type[BaseModel], tuple[str, str]] = {
+    StreamConfig: (
+        "Streams",
+        "An entry of `streams`, by a name of your choice: few items whose labels a loss learns from. A run says in its "
+        "log, its `run.json` and MLflow's tags how many labels it used.",
+    ),
     TrainingConfig: ("Training", "The block `training`: how long, on what, in which order."),
     TurnConfig: ("Turns", "An entry of `training.schedule` where that is a list."),
     AdamConfig: ("Adam", "For `training.optimizer` and `training.optimizers`: `kind: adam`."),
@@ -158,6 +164,7 @@ def _need(need: Need) -> str:
         "labels": "data with labels",
         "truth": "data whose modes are known",
         "joint": "a discriminator with `joint`",
+        "stream": "a stream of labelled items, which its option `stream` names",
     }[need.slot]
 
 

@@ -277,6 +277,26 @@ def test_images_are_resized_and_labels_renumbered_in_the_order_kept() -> None:
     assert data.x[data.labels == 0].float().mean() == pytest.approx(sevens, abs=0.5)
 
 
+@needs_images
+def test_classes_are_merged_and_others_left_out() -> None:
+    groups = [[5, 7, 9], [8], [2, 4, 6], [0, 3], [1]]
+    data = TorchvisionConfig(dataset="FashionMNIST", root=str(IMAGES), merge=groups).build()
+    assert data.labels.bincount().tolist() == [18000, 6000, 18000, 12000, 6000]
+    assert data.test_labels.bincount().tolist() == [3000, 1000, 3000, 2000, 1000]
+    original = TorchvisionConfig(dataset="FashionMNIST", root=str(IMAGES)).build()
+    for merged, label in zip(data.labels[:200], original.labels[:200], strict=True):
+        assert int(label) in groups[int(merged)]
+    some = TorchvisionConfig(dataset="FashionMNIST", root=str(IMAGES), merge=[[3, 1], [2]])
+    assert (some.classes(), some.build().labels.bincount().tolist()) == (2, [12000, 6000])
+
+
+@needs_images
+def test_as_many_items_are_kept_as_have_the_proportions() -> None:
+    data = TorchvisionConfig(dataset="MNIST", root=str(IMAGES), classes_kept=[0, 4], proportions=[7, 3]).build()
+    assert data.labels.bincount().tolist() == [5923, 2538]  # 5923 * 3 / 7 = 2538.4
+    assert data.test_labels.bincount().tolist() == [980, 420]
+
+
 @pytest.mark.parametrize(
     ("name", "place"),
     [
@@ -322,6 +342,24 @@ def test_labels_that_do_not_exist_or_repeat_are_refused(kept: list[int], message
     with pytest.raises(ValidationError) as refusal:
         TorchvisionConfig(dataset="MNIST", classes_kept=kept)
     assert refusal.value.errors()[0]["msg"] == message
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"merge": [[1, 2], [2]]}, "merge names a label twice"),
+        ({"merge": [[1, 10]]}, "merge names label 10 but MNIST has 0 to 9"),
+        (
+            {"merge": [[1]], "classes_kept": [1]},
+            "classes_kept and merge are both given: merge alone says which labels are kept",
+        ),
+        ({"classes_kept": [0, 4], "proportions": [1]}, "proportions has 1 entries but there are 2 classes"),
+    ],
+)
+def test_classes_that_cannot_be_made_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        TorchvisionConfig(dataset="MNIST", **settings)
+    assert refusal.value.errors()[0]["msg"] == f"Value error, {message}"
 
 
 # Configs

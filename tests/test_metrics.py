@@ -14,6 +14,7 @@ from allmodes.kinds.metrics import (
     KINDS,
     ClassCoverageConfig,
     ClusteringConfig,
+    ConditionalConfig,
     FeatureMetricConfig,
     IvomConfig,
     ModesConfig,
@@ -238,7 +239,9 @@ def test_a_floor_that_so_few_samples_cannot_give_is_not_a_number() -> None:
     assert found["modes"] == (1, 0)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in (IvomConfig, ClusteringConfig)])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind not in (IvomConfig, ClusteringConfig, ConditionalConfig)]
+)
 def test_every_number_says_which_values_are_good(kind: type[MetricConfig]) -> None:
     options = {"features": PixelsConfig()} if issubclass(kind, FeatureMetricConfig) else {}
     options |= {"label": 0} if kind is ShareConfig else {}

@@ -27,7 +27,7 @@ REGISTRY = first_party()
 MODEL = specs.spec_model(REGISTRY)
 VALID: Mapping[str, Any] = specs.plain(specs.read(FILE.read_text(), "valid").tree)
 KEYS = (
-    "schema_version, name, description, data, prior, generator, discriminator, auxiliaries, losses, training, "
+    "schema_version, name, description, data, prior, generator, discriminator, auxiliaries, streams, losses, training, "
     "evaluation, seeds, plugins"
 )
 RAMP = "a mapping with the keys start, end, over, begin, shape"
@@ -353,8 +353,8 @@ def test_an_unknown_name_says_what_there_is(reference: str, hint: str) -> None:
             "evaluation.metrics",
             ["mods"],
             "evaluation.metrics.0: no installed plugin provides metric 'mods' (did you mean 'modes'?). "
-            "Installed: class_coverage, clustering, density_coverage, fid, ivom, kid, modes, precision_recall, "
-            "share, sliced_wasserstein, stacked_mnist, vendi, wasserstein",
+            "Installed: class_coverage, clustering, conditional, density_coverage, fid, ivom, kid, modes, "
+            "precision_recall, share, sliced_wasserstein, stacked_mnist, vendi, wasserstein",
         ),
         (
             "evaluation.metrics",

@@ -22,6 +22,7 @@ def problems_of(spec: Spec) -> list[Problem]:
             _twice(spec),
             _needs(spec),
             _names(spec),
+            (p for p in _unlabelled_streams(spec) if spec.data.classes() is None and spec.data.shape() is not None),
             _discriminator(spec),
             misfits(spec, spec.data.shape()),
             _players(spec, players),
@@ -91,6 +92,8 @@ def _missing(spec: Spec, component: KindConfig, need: Need) -> str:
             return f"{asks} data whose modes are known, which {spec.data.kind} is not{_remedy(need)}"
         case "joint" if not _options(spec).joint:
             return f"{asks} a discriminator that sees a code beside the data{_add(need)}"
+        case "stream" if (name := getattr(component, "stream", need.what)) not in spec.streams:
+            return f"{asks} a stream of labelled items, but there is no {name!r}{_add(need)}"
     return ""
 
 
@@ -161,13 +164,20 @@ def _misjoined(spec: Spec, name: str) -> Iterator[str]:
 
 def problems_of_loaded(spec: Spec, shape: Shape, classes: int | None) -> list[Problem]:
     """What only the data themselves could tell: that their shape suits no network, or that they have no labels."""
-    unlabelled = (p for p in _unlabelled(spec) if classes is None)
+    unlabelled = (p for p in chain(_unlabelled(spec), _unlabelled_streams(spec)) if classes is None)
     return [*unlabelled, *misfits(spec, shape)]
 
 
 def _unlabelled(spec: Spec) -> Iterator[Problem]:
     for where, component, needs in _asking(spec):
         yield from (Problem(where, _no_labels(spec, component, need)) for need in needs if need.slot == "labels")
+
+
+def _unlabelled_streams(spec: Spec) -> Iterator[Problem]:
+    for name, stream in spec.streams.items():
+        if stream.labels_file is None:
+            what = f"data {spec.data.kind} have no labels: give them in labels_file, a CSV of index,label"
+            yield Problem(("streams", name), what)
 
 
 def _no_labels(spec: Spec, component: KindConfig, need: Need) -> str:

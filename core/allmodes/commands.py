@@ -133,6 +133,7 @@ def sample(
     *,
     number: Annotated[int, Parameter(name=("--number", "-n"), help="how many items")] = 1000,
     seed: Annotated[int, Parameter(help="of the draw")] = 0,
+    mode: Annotated[int | None, Parameter(help="draw from this mode of the latent alone, counted from 0")] = None,
     to: Annotated[
         Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv or .png, or a folder for pictures")
     ] = Path("samples.npz"),
@@ -147,7 +148,7 @@ def sample(
 
     writing.check(to)
     model = load_run(run, checkpoint=checkpoint)
-    writing.write(model, model.sample(number, seed), to)
+    writing.write(model, model.sample(number, seed, mode=mode), to)
     say(f"{number} samples of {model.folder} are in {to}")
     return OK
 

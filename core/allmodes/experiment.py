@@ -29,6 +29,7 @@ from allmodes.registry import Registry, did_you_mean, installed
 from allmodes.results import Results, load_results
 from allmodes.run import Outcome, Run
 from allmodes.signals import Stop
+from allmodes.streams import labelled_of
 from allmodes.trained import load_run
 from allmodes.training import SeedRun
 from allmodes_schemas import KindConfig, Spec, TrainingConfig
@@ -165,6 +166,7 @@ class Experiment:
 
     def prepare(self) -> None:
         """Load the data and what metrics need: what is missing is said before a folder is made."""
+        labelled_of(self.spec, self.data, self.spec.seeds[0])
         for metric in self.metrics.values():
             metric.prepare(self.data)
 
@@ -248,7 +250,7 @@ class Experiment:
             seeds=seeds,
             device=self.device,
             plugins=self.registry.versions(kinds_in(mine)),
-            data=self._description(),
+            data=self._description(seed),
             rerunnable=self.given is None and not self.functions,
         )
 
@@ -262,13 +264,15 @@ class Experiment:
         replace_text(run.folder / "spec.yaml", specs.dump(run.spec))
         write_json(page, facts)
 
-    def _description(self) -> dict[str, object]:
+    def _description(self, seed: int) -> dict[str, object]:
         data = self.data
+        labels = {name: items.items for name, items in labelled_of(self.spec, data, seed).items()}
         return {
             "kind": self.spec.data.kind,
             "fingerprint": data.fingerprint,
             "items": data.items,
             "shape": list(data.shape),
+            **({"labels_used": labels} if labels else {}),
         }
 
 

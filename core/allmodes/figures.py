@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -84,6 +84,33 @@ def _panel(data: Data) -> Panel:
     return _draw_images if len(data.shape) == 3 else _plane(data).draw
 
 
+def rows(items: Tensor, data: Data, names: Sequence[str] = ()) -> Figure:
+    """Items (R, n, *data.shape) as rows of images, or as points with a colour for each row; `names` are the rows'."""
+    if len(data.shape) == 3:
+        return _rows_of_images(items, names)
+    figure, plane = _figure(SIDE, SIDE), _plane(data)
+    axes = figure.add_subplot()
+    colours = _colours(len(items))
+    for i, row in enumerate(items):
+        x, y = plane.see(row).T.tolist()
+        axes.scatter(x, y, s=7, color=colours[i], linewidths=0, label=names[i] if names else None)
+    plane.frame(axes, names=bool(names))
+    return figure
+
+
+def matrix(values: Tensor, rows: Sequence[str], columns: Sequence[str]) -> Figure:
+    """Shares (R, C) from 0 to 1 as a table, darker where they are larger."""
+    figure = _figure(1.5 + 0.5 * len(columns), 0.8 + 0.3 * len(rows))
+    axes = figure.add_subplot()
+    axes.imshow(values.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for i, row in enumerate(values.tolist()):
+        for j, value in enumerate(row):
+            axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color="w" if value > 0.5 else INK)
+    axes.set_xticks(range(len(columns)), columns, fontsize=8)
+    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    return figure
+
+
 # Points
 
 
@@ -111,7 +138,7 @@ class _Plane:
         self._dots(axes, seen, GENERATED, alpha=0.35, label="generated")
         if self.modes_known:
             self._rings(axes)
-        self._frame(axes)
+        self.frame(axes)
         self._tell_outside(axes, seen)
 
     def _dots(self, axes: Axes, seen: Tensor, color: str, alpha: float, label: str) -> None:
@@ -123,13 +150,15 @@ class _Plane:
         size = 60 / max(1.0, len(self.truth) / 25)  # rings of a hundred modes must not hide each other
         axes.scatter(x, y, s=size, facecolors="none", edgecolors=INK, linewidths=0.8, label="true modes")
 
-    def _frame(self, axes: Axes) -> None:
+    def frame(self, axes: Axes, names: bool = True) -> None:
+        """Limits and ticks, and what the colours mean."""
         (x, y), half = self.centre.tolist(), self.half
         axes.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal")
         axes.tick_params(labelsize=8, length=2, color=REAL, labelcolor=INK)
         axes.locator_params(nbins=5)
         axes.spines[:].set_color(REAL)
-        self._explain(axes)
+        if names:
+            self._explain(axes)
 
     def _explain(self, axes: Axes) -> None:
         legend = axes.legend(
@@ -190,14 +219,38 @@ def _draw_images(axes: Axes, samples: Tensor) -> None:
 
 def _grid(samples: Tensor) -> Tensor:
     """The first 64 images (N, C, S, S) in [-1, 1] as one, on white: (H, W) or (H, W, 3) in [0, 1]."""
-    images = samples[: GRID * GRID].detach().float().cpu().nan_to_num(0.0).clamp(-1, 1) / 2 + 0.5
+    return _tiled(samples[: GRID * GRID], GRID, GRID)
+
+
+def _tiled(samples: Tensor, rows: int, columns: int) -> Tensor:
+    """Images (N, C, S, S) in [-1, 1], row by row, as one; white where there are too few."""
+    images = samples.detach().float().cpu().nan_to_num(0.0).clamp(-1, 1) / 2 + 0.5
     images = images if images.shape[1] == 3 else images[:, :1]
     gap = max(1, images.shape[-1] // 16)
     framed = pad(images, (0, gap, 0, gap), value=1.0)
-    framed = torch.cat([framed, framed.new_ones(GRID * GRID - len(framed), *framed.shape[1:])])
-    rows = framed.reshape(GRID, GRID, *framed.shape[1:])  # (row, column, C, S, S)
-    grid = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (8S, 8S, C)
+    framed = torch.cat([framed, framed.new_ones(rows * columns - len(framed), *framed.shape[1:])])
+    placed = framed.reshape(rows, columns, *framed.shape[1:])  # (row, column, C, S, S)
+    grid = placed.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (rows S, columns S, C)
     return grid[:-gap, :-gap].squeeze(-1)
+
+
+def _rows_of_images(items: Tensor, names: Sequence[str]) -> Figure:
+    grid = _tiled(items.flatten(0, 1), len(items), items.shape[1])
+    figure = _figure(SIDE, max(1.0, SIDE * grid.shape[0] / grid.shape[1]))
+    axes = figure.add_subplot()
+    axes.imshow(grid.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_xticks([])
+    height = grid.shape[0] / len(items)
+    axes.set_yticks([(i + 0.5) * height for i in range(len(names))], names, fontsize=8)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def _colours(n: int) -> list[Any]:
+    from matplotlib import colormaps
+
+    return [colormaps["tab20" if n <= 20 else "hsv"](i % 20 if n <= 20 else i / n) for i in range(n)]
 
 
 # Files

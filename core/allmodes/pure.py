@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TypedDict
 
 import torch
@@ -48,12 +49,13 @@ def update(
     noise: Mapping[str, Tensor],
     labels: Tensor | None = None,
     iteration: int = 0,
+    streams: Mapping[str, Batch] = MappingProxyType({}),
 ) -> State:
-    """The state after a turn on a batch with noise that was drawn ahead."""
+    """The state after a turn on a batch (and its named streams) with noise that was drawn ahead."""
     weights = composition.weights(iteration)
     players = composition.active(turn, weights)
     context = Context(composition, weights, iteration, state["memories"].__getitem__)
-    draw = Draw(Batch(x, labels), Noise(None, dict(noise)))
+    draw = Draw(Batch(x, labels, streams=streams), Noise(None, dict(noise)))
     own = {k: p for player in players for k, p in composition.own(player, state["parameters"]).items()}
     losses = partial(_losses, context, draw, players, state)
     _, pull_back, buffers = torch.func.vjp(losses, own, has_aux=True)  # type: ignore[misc]

@@ -67,6 +67,10 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
     evaluation = measuring.evaluation(composition, modules, experiment.data, n, run.seed, iteration, run.device)
     results = measuring.measure(experiment.metrics, evaluation, experiment.warn)
     experiment.log(run, iteration, {f"eval/{key}": value for key, value in results.items()})
+    for name, path in measuring.pictures(
+        experiment.metrics, evaluation, folder / "figures", iteration, experiment.warn
+    ):
+        experiment.registry.tell("samples_drawn", experiment.warn, run=run, iteration=iteration, figure=path, name=name)
     return Remeasured(run, iteration, results, experiment.floors)
 
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from allmodes import checkpoints, models, specs
 from allmodes.compose import stream
 from allmodes.contracts import NOTHING
-from allmodes.models import Page
+from allmodes.models import ModelError, Page
 from allmodes.registry import Registry, installed
-from allmodes.sampling import draw
+from allmodes.sampling import draw, refusal
 from allmodes.units import Units
 from allmodes_schemas import Given, Shape, Spec
 
@@ -31,12 +31,20 @@ class Model:
     units: Units | None = None
     iteration: int | None = None
 
-    def sample(self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu") -> Tensor:
+    def sample(
+        self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: int | Tensor | None = None
+    ) -> Tensor:
         """n items (n, *shape) on the CPU, in the units that the data came in; images in [-1, 1].
 
-        The same seed gives the same items on the same machine. `given` holds parts of the latent fixed, such as
-        `{"mode": 3}`, where the prior has them.
+        The same seed gives the same items on the same machine. `given` holds parts of the latent fixed, where the prior
+        has them; `mode=3` is short for `given={"mode": 3}`, and may be a mode for each item (n,).
+
+        Raises ModelError where the prior has no such part or mode.
         """
+        given = given if mode is None else {**given, "mode": mode}
+        if problem := refusal(self.modules["prior"], given, n):
+            raise ModelError(f"{self.folder}: {problem}")
+        given = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in given.items()}
         modules = {name: module.to(device) for name, module in self.modules.items()}
         samples = draw(modules, n, stream(seed, "sample", device), given)
         return samples if self.units is None else self.units.restore(samples)

@@ -24,6 +24,7 @@ from allmodes.models import ModelError
 from allmodes.registry import Registry
 from allmodes.run import Outcome, Run, Status
 from allmodes.signals import Stop
+from allmodes.streams import loader_of
 
 RECENT = 0.3
 """Share of a run, at its end, over which `recent` averages are taken."""
@@ -66,7 +67,7 @@ class SeedRun:
         self.loop = Loop(
             composition,
             EagerEngine(composition),
-            self.data.loader(spec.training.batch_size, stream(seed, "data").initial_seed()),
+            loader_of(spec, self.data, seed),
             stream(seed, "noise", device),
             Average(spec.training.ema, composition) if spec.training.ema else None,
         )

@@ -12,7 +12,7 @@ from allmodes_schemas.components import (
     NetworkConfig,
     PriorConfig,
 )
-from allmodes_schemas.spec import EvaluationConfig, Spec
+from allmodes_schemas.spec import EvaluationConfig, Spec, StreamConfig
 from allmodes_schemas.training import (
     AdamConfig,
     CheckpointsConfig,
@@ -49,6 +49,7 @@ __all__ = [
     "SgdConfig",
     "Shape",
     "Spec",
+    "StreamConfig",
     "TrainingConfig",
     "TurnConfig",
     "at",

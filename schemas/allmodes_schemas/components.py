@@ -18,11 +18,12 @@ class Need:
     """What a loss term, metric or prior cannot do without.
 
     `slot` says where it is looked for: an `auxiliary` that gives `what` (a latent part), a latent `part` named `what`,
-    `labels` of the data, the `truth` (known modes) of the data, or a `joint` discriminator. `remedy` is the line to add
-    or, for labels and truth, what to do: "take data with labels".
+    `labels` of the data, the `truth` (known modes) of the data, a `joint` discriminator, or the labelled `stream` that
+    the component's own field `stream` names. `remedy` is the line to add or, for labels and truth, what to do: "take
+    data with labels".
     """
 
-    slot: Literal["auxiliary", "part", "labels", "truth", "joint"]
+    slot: Literal["auxiliary", "part", "labels", "truth", "joint", "stream"]
     what: str = ""
     remedy: str = ""
 

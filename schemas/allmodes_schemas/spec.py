@@ -1,8 +1,8 @@
 """The whole experiment as it is written down."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from allmodes_schemas.base import Config
 from allmodes_schemas.components import (
@@ -16,6 +16,29 @@ from allmodes_schemas.components import (
 from allmodes_schemas.training import TrainingConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class StreamConfig(Config):
+    """A few training items with labels, chosen once by the seed, that loss terms read beside the batch."""
+
+    items: int | None = Field(None, ge=1)
+    """How many, chosen at random; by default 500, or all that `labels_file` names."""
+    per_class: int | None = Field(None, ge=1)
+    """How many of each class, in the place of `items`."""
+    balanced: bool = True
+    """Whether batches hold all classes equally often, however many items of each there are (oversampling)."""
+    batch_size: int = Field(64, ge=1)
+    """Items per draw, drawn with replacement."""
+    labels_file: str | None = None
+    """A CSV of `index,label`, a line for each labelled item: its position in the training data, from 0, and its label,
+    a number from 0 or a class's name; relative to where the run is started. By default labels are the data's own."""
+
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        if self.items is not None and self.per_class is not None:
+            raise ValueError("items and per_class are both given: say how many in all, or how many of each class")
+        return self
 
 
 class EvaluationConfig(Config):
@@ -57,8 +80,10 @@ class Spec(Config):
     """From the latent to data."""
     discriminator: NetworkConfig
     """From what it sees to a score; takes `joint` and `pack` besides the network's own settings."""
-    auxiliaries: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], AuxiliaryConfig] = Field({})
+    auxiliaries: dict[Name, AuxiliaryConfig] = Field({})
     """Further networks, by a name of your choice."""
+    streams: dict[Name, StreamConfig] = Field({})
+    """Small labelled subsets of the training data, by a name of your choice, for losses that read one."""
     losses: tuple[LossTermConfig, ...] = Field(min_length=1)
     """One game and any number of other terms."""
     training: TrainingConfig = TrainingConfig()

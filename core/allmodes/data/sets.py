@@ -33,7 +33,13 @@ _PLACES = {
 
 
 def torchvision_images(
-    name: str, root: str = "data", *, download: bool = False, size: int | None = None, kept: Sequence[int] | None = None
+    name: str,
+    root: str = "data",
+    *,
+    download: bool = False,
+    size: int | None = None,
+    groups: Sequence[Sequence[int]] | None = None,
+    proportions: Sequence[float] | None = None,
 ) -> TensorData:
     """One of torchvision's image sets, as bytes.
 
@@ -42,14 +48,16 @@ def torchvision_images(
         root: Folder that holds the set's own folder.
         download: Whether to fetch what is missing.
         size: Height and width in pixels to resize to (bilinear, antialiased).
-        kept: Labels to keep; they are renumbered from 0 in this order.
+        groups: Labels that make up each class, numbered from 0 in this order; items of other labels are left out.
+        proportions: Share of each class, up to a common factor; the first items of each class are kept.
 
     Raises:
         DataError: If the files are missing, unreadable or cannot be downloaded.
     """
     parts = (_split(name, root, train, download) for train in (True, False))
-    (x, y), (test_x, test_y) = (_keep(_resized(images, size), labels, kept) for images, labels in parts)
-    return TensorData(x, y, test_x, test_y, classes=None if kept is None else len(kept))
+    kept = (_keep(_resized(images, size), labels, groups) for images, labels in parts)
+    (x, y), (test_x, test_y) = (_proportioned(images, labels, proportions) for images, labels in kept)
+    return TensorData(x, y, test_x, test_y, classes=None if groups is None else len(groups))
 
 
 def _split(name: str, root: str, train: bool, download: bool) -> tuple[Tensor, Tensor]:
@@ -89,9 +97,20 @@ def _resized(images: Tensor, size: int | None) -> Tensor:
     return torch.cat([resize(part, [size, size], antialias=True) for part in torch.split(images, 1000)])
 
 
-def _keep(images: Tensor, labels: Tensor, kept: Sequence[int] | None) -> tuple[Tensor, Tensor]:
-    if kept is None:
+def _keep(images: Tensor, labels: Tensor, groups: Sequence[Sequence[int]] | None) -> tuple[Tensor, Tensor]:
+    if groups is None:
         return images, labels
-    matches = labels[:, None] == torch.tensor(kept)  # (N, len(kept))
+    matches = torch.stack([torch.isin(labels, torch.tensor(list(group))) for group in groups], 1)  # (N, classes)
     chosen = matches.any(1)
     return images[chosen], matches[chosen].long().argmax(1)
+
+
+def _proportioned(images: Tensor, labels: Tensor, proportions: Sequence[float] | None) -> tuple[Tensor, Tensor]:
+    """As many items as have these proportions, in their order."""
+    if proportions is None:
+        return images, labels
+    shares = torch.tensor(proportions, dtype=torch.float64)
+    most = (torch.bincount(labels, minlength=len(shares)) / shares).min()
+    places = [(labels == k).nonzero().flatten()[: round(float(most * share))] for k, share in enumerate(shares)]
+    kept = torch.cat(places).sort().values
+    return images[kept], labels[kept]

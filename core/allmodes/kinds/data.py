@@ -14,6 +14,7 @@ from allmodes_schemas import DatasetConfig, Shape
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Label = Annotated[int, Field(ge=0)]
 Point = tuple[float, ...]
 
 
@@ -251,18 +252,39 @@ class TorchvisionConfig(DatasetConfig):
     """Whether to fetch what is missing; never done without being asked."""
     size: int | None = Field(None, ge=1, le=4096)
     """Height and width in pixels to resize to; by default the set's own."""
-    classes_kept: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(None, min_length=1)
+    classes_kept: tuple[Label, ...] | None = Field(None, min_length=1)
     """Labels to keep, renumbered from 0 in this order; by default all."""
+    merge: tuple[Annotated[tuple[Label, ...], Field(min_length=1)], ...] | None = Field(None, min_length=1)
+    """Labels that make up each class, such as [[5, 7, 9], [8]]; others are left out. Takes the place of
+    `classes_kept`."""
+    proportions: tuple[Positive, ...] | None = Field(None, min_length=1)
+    """Share of each class, up to a common factor: as many of the first items of each are kept as have these shares,
+    to train on and held out. By default all are kept."""
 
     @model_validator(mode="after")
     def _labels_exist(self) -> Self:
-        kept = self.classes_kept or ()
+        if self.classes_kept is not None and self.merge is not None:
+            raise ValueError("classes_kept and merge are both given: merge alone says which labels are kept")
+        field = "classes_kept" if self.merge is None else "merge"
+        kept = [label for group in self.groups() or () for label in group]
         if len(set(kept)) < len(kept):
-            raise ValueError("classes_kept names a label twice")
+            raise ValueError(f"{field} names a label twice")
         if kept and max(kept) >= self._all_classes():
             last = self._all_classes() - 1
-            raise ValueError(f"classes_kept names label {max(kept)} but {self.dataset} has 0 to {last}")
+            raise ValueError(f"{field} names label {max(kept)} but {self.dataset} has 0 to {last}")
         return self
+
+    @model_validator(mode="after")
+    def _proportions_fit(self) -> Self:
+        if self.proportions is not None and len(self.proportions) != self.classes():
+            raise ValueError(f"proportions has {len(self.proportions)} entries but there are {self.classes()} classes")
+        return self
+
+    def groups(self) -> tuple[tuple[int, ...], ...] | None:
+        """The set's own labels that make up each class; None for all as they are."""
+        if self.classes_kept is not None:
+            return tuple((label,) for label in self.classes_kept)
+        return self.merge
 
     def shape(self) -> Shape:
         """Channels, height, width."""
@@ -270,8 +292,9 @@ class TorchvisionConfig(DatasetConfig):
         return (channels, self.size or side, self.size or side)
 
     def classes(self) -> int:
-        """Number of labels kept."""
-        return self._all_classes() if self.classes_kept is None else len(self.classes_kept)
+        """Number of classes kept."""
+        groups = self.groups()
+        return self._all_classes() if groups is None else len(groups)
 
     def build(self) -> Any:
         """The images, on the CPU.
@@ -282,7 +305,12 @@ class TorchvisionConfig(DatasetConfig):
         from allmodes.data import torchvision_images
 
         return torchvision_images(
-            self.dataset, self.root, download=self.download, size=self.size, kept=self.classes_kept
+            self.dataset,
+            self.root,
+            download=self.download,
+            size=self.size,
+            groups=self.groups(),
+            proportions=self.proportions,
         )
 
     def _all_classes(self) -> int:

@@ -236,6 +236,23 @@ class ClusteringConfig(MetricConfig):
         return Clustering(self.auxiliary, self.part, self.by)
 
 
+class ConditionalConfig(MetricConfig):
+    """A picture with a row of draws for each mode of the latent, and how pure the modes are."""
+
+    kind: Literal["conditional"] = "conditional"
+    needs: ClassVar[tuple[Need, ...]] = (Need("part", "mode", "a prior that has modes"),)
+    samples: int = Field(100, ge=2, le=10_000)
+    """Draws of each mode."""
+    classifier: ClassifierConfig | None = None
+    """What names items, where the data's modes are not known; none: the picture alone."""
+
+    def build(self) -> Any:
+        """The metric."""
+        from allmodes.metrics import Conditional
+
+        return Conditional(self.samples, self.classifier)
+
+
 KINDS: tuple[type[MetricConfig], ...] = (
     ModesConfig,
     WassersteinConfig,
@@ -249,4 +266,5 @@ KINDS: tuple[type[MetricConfig], ...] = (
     VendiConfig,
     IvomConfig,
     ClusteringConfig,
+    ConditionalConfig,
 )

@@ -2,7 +2,8 @@
 
 from allmodes.metrics.base import Better, Evaluation, Metric, built, floors
 from allmodes.metrics.classes import Share, classes_of, classes_of_samples
-from allmodes.metrics.clustering import Clustering, agreement
+from allmodes.metrics.clustering import Clustering, agreement, table
+from allmodes.metrics.conditional import Conditional
 from allmodes.metrics.diversity import Vendi, vendi
 from allmodes.metrics.inversion import Ivom
 from allmodes.metrics.modes import ClassCoverage, Modes, kl, variance_ratio_floor
@@ -16,6 +17,7 @@ __all__ = [
     "Better",
     "ClassCoverage",
     "Clustering",
+    "Conditional",
     "DensityCoverage",
     "Evaluation",
     "FeatureMetric",
@@ -39,6 +41,7 @@ __all__ = [
     "frechet",
     "kl",
     "polynomial_mmd",
+    "table",
     "variance_ratio_floor",
     "vendi",
 ]

@@ -83,7 +83,7 @@ def agreement(clusters: Tensor, labels: Tensor) -> dict[str, float]:
     from scipy.optimize import linear_sum_assignment
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    counts = _table(clusters, labels)
+    counts = table(clusters, labels, int(clusters.max()) + 1, int(labels.max()) + 1)
     matched = counts[linear_sum_assignment(counts.numpy(), maximize=True)].sum()
     return {
         "acc": float(matched) / len(labels),
@@ -93,9 +93,8 @@ def agreement(clusters: Tensor, labels: Tensor) -> dict[str, float]:
     }
 
 
-def _table(clusters: Tensor, labels: Tensor) -> Tensor:
-    """Items (clusters, labels) by both."""
-    rows, columns = int(clusters.max()) + 1, int(labels.max()) + 1
+def table(clusters: Tensor, labels: Tensor, rows: int, columns: int) -> Tensor:
+    """Items (rows, columns) by cluster and label, both (N,) and counted from 0."""
     return torch.bincount(clusters * columns + labels, minlength=rows * columns).reshape(rows, columns)
 
 

@@ -7,7 +7,7 @@ import getpass
 import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ def tags(run: Run) -> dict[str, str]:
         "device": run.device,
         "rerunnable": str(run.rerunnable).lower(),
     }
+    labels = run.data.get("labels_used")
+    ours |= {f"labels.{name}": str(n) for name, n in labels.items()} if isinstance(labels, Mapping) else {}
     plugins = {f"plugin.{name}": version for name, version in sorted(run.plugins.items())[:PLUGINS]}
     return {f"allmodes.{name}": value for name, value in ours.items()} | plugins | _origin()
 

@@ -28,7 +28,7 @@ def fashion_and_ones(
         DataError: If files are missing, unreadable or cannot be downloaded, or MNIST has fewer ones.
     """
     fashion = torchvision_images("FashionMNIST", root, download=download, size=size)
-    digits = torchvision_images("MNIST", root, download=download, size=size, kept=(1,))
+    digits = torchvision_images("MNIST", root, download=download, size=size, groups=((1,),))
     assert fashion.test_x is not None
     assert digits.test_x is not None
     held_out = max(round(ones * fashion.test_items / fashion.items), 1)

@@ -1,0 +1,183 @@
+"""Streams of labelled items: a small subset of the training data, chosen once, that is served beside each batch."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from allmodes.data.base import Data, DataError, Loader
+from allmodes.data.finite import FiniteData, TensorData
+from allmodes.step import Batch
+from allmodes_schemas import StreamConfig
+
+ITEMS = 500
+"""Labelled items where a spec does not say how many."""
+PART = 500
+"""Items that are looked through at a time."""
+ENOUGH = 200
+"""Parts of data without end that are looked through for a rare class."""
+
+
+class Labelled(TensorData):
+    """A few labelled items in memory, drawn with replacement: by class first, where batches are balanced."""
+
+    def __init__(self, chosen: Batch, classes: int | None, balanced: bool) -> None:
+        super().__init__(chosen.x, chosen.labels, classes=classes)
+        assert self.labels is not None
+        counts = torch.bincount(self.labels)
+        self.chances = counts.double().reciprocal()[self.labels] if balanced else torch.ones(self.items).double()
+
+    def draw(self, n: int, generator: torch.Generator) -> Batch:
+        """n items with their labels."""
+        return self.take(torch.multinomial(self.chances, n, replacement=True, generator=generator))
+
+
+class StreamsLoader(Loader):
+    """Batches of a loader, each with a draw of every named stream."""
+
+    def __init__(self, batches: Loader, streams: Mapping[str, Loader]) -> None:
+        self.batches, self.streams = batches, streams
+
+    def __next__(self) -> Batch:
+        """The next batch with its streams."""
+        return replace(next(self.batches), streams={name: next(stream) for name, stream in self.streams.items()})
+
+    def state_dict(self) -> dict[str, Any]:
+        """The loader's state and that of each stream."""
+        streams = {name: stream.state_dict() for name, stream in self.streams.items()}
+        return {"batches": self.batches.state_dict(), "streams": streams}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue with all of them."""
+        self.batches.load_state_dict(state["batches"])
+        for name, stream in self.streams.items():
+            stream.load_state_dict(state["streams"][name])
+
+    def close(self) -> None:
+        """End what the loader started."""
+        self.batches.close()
+
+
+def labelled(name: str, config: StreamConfig, data: Data, generator: torch.Generator) -> Labelled:
+    """The items of a stream, the same for the same data and generator.
+
+    Args:
+        name: What messages call it.
+        config: How many items, and where their labels come from.
+        data: What is learned.
+        generator: Decides which items, on the CPU whatever the data's device.
+
+    Raises:
+        DataError: If there are too few items, or the file of labels is not as it should be.
+    """
+    where = f"streams.{name}"
+    given = None if config.labels_file is None else _read(where, Path(config.labels_file), data)
+    parts = _drawn(data, generator) if given is None else _named(data, given, generator)
+    if config.per_class is not None:
+        classes = data.classes if given is None or data.classes is not None else max(given.values()) + 1
+        chosen = _of_each(where, parts, config.per_class, classes or 0)
+    else:
+        wanted = config.items or (ITEMS if given is None else len(given))
+        chosen = _first(where, parts, wanted)
+    return Labelled(chosen, data.classes, config.balanced)
+
+
+def _drawn(data: Data, generator: torch.Generator) -> Iterator[Batch]:
+    """Training items in random order, or fresh ones; with the data's own labels."""
+    if not isinstance(data, FiniteData):
+        fresh = data.to("cpu")
+        yield from (fresh.draw(PART, generator) for _ in range(ENOUGH))
+        return
+    for index in torch.split(torch.randperm(data.items, generator=generator), PART):
+        yield data.take(index.to(data.device))
+
+
+def _named(data: Data, given: Mapping[int, int], generator: torch.Generator) -> Iterator[Batch]:
+    """The items that a file names, in random order, with the labels that it gives them."""
+    assert isinstance(data, FiniteData)
+    index, labels = torch.tensor(list(given)), torch.tensor(list(given.values()))
+    for part in torch.split(torch.randperm(len(index), generator=generator), PART):
+        yield replace(data.take(index[part].to(data.device)), labels=labels[part])
+
+
+def _first(where: str, parts: Iterator[Batch], wanted: int) -> Batch:
+    taken: list[Batch] = []
+    while (have := sum(len(part.x) for part in taken)) < wanted:
+        if (part := next(parts, None)) is None:
+            raise DataError(f"{where}: items is {wanted}, but only {have} could be labelled: set it to {have} or less")
+        taken.append(part)
+    return _joined(taken, [torch.arange(len(part.x)) for part in taken], wanted)
+
+
+def _of_each(where: str, parts: Iterator[Batch], wanted: int, classes: int) -> Batch:
+    """The first items of each class."""
+    have, taken, rows = torch.zeros(classes, dtype=torch.long), list[Batch](), list[Tensor]()
+    while int(have.min()) < wanted:
+        if (part := next(parts, None)) is None:
+            rare, few = int(have.argmin()), int(have.min())
+            raise DataError(f"{where}: per_class is {wanted}, but class {rare} has {few} items: set it to that or less")
+        assert part.labels is not None
+        kept = [(part.labels.cpu() == k).nonzero().flatten()[: wanted - int(have[k])] for k in range(classes)]
+        have += torch.tensor([len(of_class) for of_class in kept])
+        taken.append(part)
+        rows.append(torch.cat(kept))
+    return _joined(taken, rows, wanted * classes)
+
+
+def _joined(parts: Sequence[Batch], rows: Sequence[Tensor], n: int) -> Batch:
+    """The first n of some rows of each part, on the CPU."""
+    x = torch.cat([part.x.cpu()[row] for part, row in zip(parts, rows, strict=True)])
+    labels = torch.cat(
+        [part.labels.cpu()[row] for part, row in zip(parts, rows, strict=True) if part.labels is not None]
+    )
+    return Batch(x[:n], labels[:n])
+
+
+# Files of labels
+
+
+def _read(where: str, path: Path, data: Data) -> dict[int, int]:
+    """Label by position in the training data, of a CSV of index and label, whose first line may say so.
+
+    Raises:
+        DataError: If the file cannot be read, or a line is not as it should be; the message names it.
+    """
+    if not isinstance(data, FiniteData):
+        raise DataError(f"{where}: labels_file names items by position, but these data have none: remove it")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [(i, cells) for i, cells in enumerate(csv.reader(file), 1) if cells]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{where}: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if lines and [cell.strip() for cell in lines[0][1]] == ["index", "label"]:
+        lines = lines[1:]
+    given: dict[int, int] = {}
+    for i, cells in lines:
+        index, label = _line(f"{where}: {path}, line {i}", cells, data)
+        if index in given:
+            raise DataError(f"{where}: {path}, line {i}: item {index} has a label already: give each item one")
+        given[index] = label
+    if not given:
+        raise DataError(f"{where}: {path} has no labels: give a line of index,label for each labelled item")
+    return given
+
+
+def _line(where: str, cells: Sequence[str], data: FiniteData) -> tuple[int, int]:
+    if len(cells) != 2:
+        raise DataError(f"{where}: has {len(cells)} cells: write index,label")
+    index, label = (cell.strip() for cell in cells)
+    if not index.isdecimal() or int(index) >= data.items:
+        raise DataError(f"{where}: index {index!r} is no position in the training data: they are 0 to {data.items - 1}")
+    names = data.class_names or ()
+    if label in names:
+        return int(index), names.index(label)
+    if not label.isdecimal() or (data.classes is not None and int(label) >= data.classes):
+        known = f"classes are 0 to {data.classes - 1}" if data.classes is not None else "give a number from 0"
+        raise DataError(f"{where}: label {label!r} is no class: {known}")
+    return int(index), int(label)

@@ -1,0 +1,36 @@
+"""The labelled streams of a run: which items they hold, and the loader that serves them beside each batch."""
+
+from __future__ import annotations
+
+import logging
+
+from allmodes.compose import stream
+from allmodes.data import Data, Loader
+from allmodes.data.fresh import FreshLoader
+from allmodes.data.labelled import Labelled, StreamsLoader, labelled
+from allmodes_schemas import Spec
+
+log = logging.getLogger("allmodes.data")
+
+
+def labelled_of(spec: Spec, data: Data, seed: int) -> dict[str, Labelled]:
+    """The labelled items of each stream by name, chosen by the seed.
+
+    Raises DataError where there are too few, or a file of labels is not as it should be.
+    """
+    return {
+        name: labelled(name, config, data, stream(seed, f"streams/{name}")) for name, config in spec.streams.items()
+    }
+
+
+def loader_of(spec: Spec, data: Data, seed: int) -> Loader:
+    """Batches of the data, each with a draw of every stream."""
+    batches = data.loader(spec.training.batch_size, stream(seed, "data").initial_seed())
+    if not spec.streams:
+        return batches
+    loaders: dict[str, Loader] = {}
+    for name, items in labelled_of(spec, data, seed).items():
+        log.info("streams.%s: seed %d learns from the labels of %d items", name, seed, items.items)
+        own = stream(seed, f"data/{name}").initial_seed()
+        loaders[name] = FreshLoader(items.to(data.device), spec.streams[name].batch_size, own)
+    return StreamsLoader(batches, loaders)

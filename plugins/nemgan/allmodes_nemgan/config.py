@@ -1,0 +1,217 @@
+"""What a spec says about NEMGAN's prior, inverter and losses (torch-free)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, PositiveFloat, model_validator
+
+from allmodes import (
+    AuxiliaryConfig,
+    LossTermConfig,
+    Need,
+    NetworkConfig,
+    PlayerConfig,
+    PriorConfig,
+    Problem,
+    Shape,
+    Spec,
+)
+from allmodes_schemas import AdamConfig
+
+_MODES = Need("part", "mode", "a prior with modes, such as prior: {kind: nemgan.mode_mixture}")
+_INVERTER = Need("auxiliary", "mode", "auxiliaries.inverter: {kind: nemgan.inverter}")
+_STRIDE = 5
+
+
+class ModeMixtureConfig(PriorConfig):
+    """z = noise plus a unit vector for the mode, whose probabilities are fixed or learned."""
+
+    kind: Literal["nemgan.mode_mixture"] = "nemgan.mode_mixture"
+    dim: int = Field(50, ge=1)
+    """Size of z; the noise is added to all of it."""
+    modes: int = Field(10, ge=2)
+    """Number of modes, K."""
+    noise: float = Field(0.3, gt=0)
+    """The noise is uniform between minus and plus this; modes keep apart below 0.5."""
+    placement: Literal["last", "every_fifth"] = "last"
+    """Coordinates that carry the modes: the last K, or every fifth one (0, 5, 10, ...) as in the first version."""
+    weights: Literal["uniform", "learned"] | tuple[PositiveFloat, ...] = "uniform"
+    """Probabilities of the modes: equal, learned (from equal ones on), or a list of K numbers up to a common factor."""
+    gradient: Literal["steep", "straight_through"] = "steep"
+    """How learned probabilities get a gradient: through a steep gate as released, where draws near a boundary lie
+    between two modes; or straight through, with draws that are exactly of one mode."""
+    steepness: float = Field(1e7, gt=0)
+    """Slope of the gate: it is open for (2.5 / steepness)^(1/3) on either side of a boundary (0.0063)."""
+
+    @model_validator(mode="after")
+    def _modes_have_room(self) -> Self:
+        if max(self.positions()) >= self.dim:
+            needed = max(self.positions()) + 1
+            raise ValueError(f"dim is {self.dim}, but {self.modes} modes placed {self.placement} need {needed} or more")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Self:
+        if isinstance(self.weights, tuple) and len(self.weights) != self.modes:
+            raise ValueError(f"weights has {len(self.weights)} entries but there are {self.modes} modes")
+        return self
+
+    def positions(self) -> tuple[int, ...]:
+        """The coordinate of each mode."""
+        if self.placement == "last":
+            return tuple(range(max(self.dim - self.modes, 0), max(self.dim - self.modes, 0) + self.modes))
+        return tuple(range(0, _STRIDE * self.modes, _STRIDE))
+
+    def parts(self) -> Mapping[str, int | None]:
+        """z as a whole, the mode as a unit vector, and the noise."""
+        return {"code": self.dim, "mode": self.modes, "noise": self.dim}
+
+    def build(self) -> Any:
+        """The prior."""
+        from allmodes_nemgan.prior import ModeMixture
+
+        given = self.weights if isinstance(self.weights, tuple) else (1.0,) * self.modes
+        learned = self.weights == "learned"
+        return ModeMixture(self.dim, self.positions(), given, self.noise, learned, self.gradient, self.steepness)
+
+
+class InverterConfig(AuxiliaryConfig):
+    """h, which maps data to z_hat and from there to scores of the modes, y_hat."""
+
+    kind: Literal["nemgan.inverter"] = "nemgan.inverter"
+    gives: ClassVar[str] = "mode"
+    trained_by: ClassVar[tuple[str, ...]] = ()  # the losses bring their own players
+
+    network: NetworkConfig = Field(default_factory=lambda: _default_network())
+    """The body, from data to z_hat: a perceptron or a convolutional network."""
+    output: Literal["linear", "leaky_relu"] = "leaky_relu"
+    """Nonlinearity of z_hat; the released inverter ends in a leaky ReLU, although z goes down to -0.3."""
+    head: Literal["softmax", "cosine"] = "softmax"
+    """Scores of the modes: a linear map of z_hat, or `scale` times the cosine with each direction (AM-softmax)."""
+    scale: float = Field(30.0, gt=0)
+    """Factor of the cosines, s."""
+
+    def misfit(self, sees: Shape) -> str | None:
+        """Why the body cannot take data of that shape, or None."""
+        return self.network.misfit((sees,), (1,))
+
+    def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
+        """h for data of shape `sees`, a latent of size `parts["code"]` and `parts["mode"]` modes.
+
+        Raises CompositionError where the latent has no modes.
+        """
+        from allmodes.compose import CompositionError
+        from allmodes_nemgan.inverter import Inverter
+
+        if "mode" not in parts:
+            raise CompositionError(f"{self.kind} tells modes, which the prior does not have: take {_MODES.remedy}")
+        body = self.network.build((sees,), (parts["code"],))
+        return Inverter(body, parts["code"], parts["mode"], self.output, self.scale if self.head == "cosine" else None)
+
+
+class LatentInversionConfig(LossTermConfig):
+    """h should find z and the mode of a generated item; trains generator and inverter by a player of its own."""
+
+    kind: Literal["nemgan.latent_inversion"] = "nemgan.latent_inversion"
+    needs: ClassVar[tuple[Need, ...]] = (_MODES, _INVERTER)
+
+    auxiliary: str = "inverter"
+    """The inverter."""
+    z_loss: Literal["mse", "mae"] = "mse"
+    """Distance of z and z_hat, a mean over batch and entries."""
+    z_weight: float = Field(10.0, ge=0)
+    """Factor of that distance; the first version takes the absolute one, 100 times."""
+    y_loss: Literal["binary", "categorical", "am_softmax"] = "binary"
+    """Cross entropy of the mode and y_hat: a mean over entries as released, that of a class, or with a margin."""
+    y_weight: float = Field(1.0, ge=0)
+    """Factor of the cross entropy; the first version has 10."""
+    margin: float = Field(0.4, ge=0, lt=1)
+    """m of the AM-softmax, in cosines."""
+
+    def players(self) -> tuple[PlayerConfig, ...]:
+        """`inversion`: generator and inverter, with the released optimiser."""
+        adam = AdamConfig(lr=1e-4, betas=(0.9, 0.999))
+        return (PlayerConfig(name="inversion", modules=("generator", self.auxiliary), optimizer=adam),)
+
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        """A margin is one of cosines."""
+        inverter = spec.auxiliaries.get(self.auxiliary)
+        if self.y_loss == "am_softmax" and isinstance(inverter, InverterConfig) and inverter.head != "cosine":
+            what = f"y_loss am_softmax needs cosines: set auxiliaries.{self.auxiliary}.head: cosine"
+            yield Problem(("losses", spec.losses.index(self), "y_loss"), what)
+
+    def build(self) -> Any:
+        """The term."""
+        from allmodes_nemgan.losses import LatentInversion
+
+        return LatentInversion(self.auxiliary, self.z_loss, self.z_weight, self.y_loss, self.y_weight, self.margin)
+
+
+class PriorMatchingConfig(LossTermConfig):
+    """KL of the modes that h sees in real data from the prior's; trains the prior alone, and starts late."""
+
+    kind: Literal["nemgan.prior_matching"] = "nemgan.prior_matching"
+    needs: ClassVar[tuple[Need, ...]] = (_MODES, _INVERTER)
+
+    start: int = Field(10_000, ge=0)
+    """First iteration at which the term counts: before, h says little about real data."""
+    auxiliary: str = "inverter"
+    """The inverter."""
+    estimator: Literal["sampled", "analytic"] = "analytic"
+    """What real data are compared with: the probabilities themselves, or (as released) the mean of a batch of draws,
+    which pulls rare modes up; a mode that the batch lacks counts there as half a draw."""
+
+    def players(self) -> tuple[PlayerConfig, ...]:
+        """`prior`: the prior, with the released optimiser."""
+        return (PlayerConfig(name="prior", modules=("prior",), optimizer=AdamConfig(lr=1e-3, betas=(0.9, 0.999))),)
+
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        """There must be something to learn."""
+        where = ("losses", spec.losses.index(self))
+        if not isinstance(spec.prior, ModeMixtureConfig):
+            what = f"{self.kind} learns the weights of a prior nemgan.mode_mixture, not of {spec.prior.kind}"
+            yield Problem(where, f"{what}: remove it")
+        elif spec.prior.weights != "learned":
+            yield Problem(where, f"{self.kind} has nothing to learn: set prior.weights: learned, or remove it")
+
+    def build(self) -> Any:
+        """The term."""
+        from allmodes_nemgan.losses import PriorMatching
+
+        return PriorMatching(self.auxiliary, self.estimator)
+
+
+class SparseSupervisionConfig(LossTermConfig):
+    """Cross entropy of y_hat on a few labelled items; trains the inverter alone, and so names the modes."""
+
+    kind: Literal["nemgan.sparse_supervision"] = "nemgan.sparse_supervision"
+    needs: ClassVar[tuple[Need, ...]] = (_MODES, _INVERTER, Need("stream", remedy="streams.labelled: {items: 500}"))
+
+    auxiliary: str = "inverter"
+    """The inverter."""
+    stream: str = "labelled"
+    """The stream of labelled items; label k names mode k."""
+
+    def players(self) -> tuple[PlayerConfig, ...]:
+        """`supervision`: the inverter, with the released optimiser."""
+        adam = AdamConfig(lr=1e-4, betas=(0.9, 0.999))
+        return (PlayerConfig(name="supervision", modules=(self.auxiliary,), optimizer=adam),)
+
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        """Each label needs a mode of its own."""
+        classes, modes = spec.data.classes(), spec.prior.parts().get("mode")
+        if classes is not None and modes is not None and classes > modes:
+            what = f"{self.kind} names a mode after each label, but there are {classes} labels and {modes} modes"
+            yield Problem(("losses", spec.losses.index(self)), f"{what}: set prior.modes: {classes}")
+
+    def build(self) -> Any:
+        """The term."""
+        from allmodes_nemgan.losses import SparseSupervision
+
+        return SparseSupervision(self.auxiliary, self.stream)
+
+
+def _default_network() -> NetworkConfig:
+    from allmodes.kinds.networks import MlpConfig
+
+    return MlpConfig(hidden=(128, 128))

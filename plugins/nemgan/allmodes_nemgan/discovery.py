@@ -1,0 +1,153 @@
+"""What the modes and the noise turned out to mean: attributes that change, and how modes relate to known labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from allmodes import Evaluation, Metric, figures
+from allmodes.metrics import Better, table
+from allmodes.noise import seeded
+from allmodes.sampling import evaluating
+
+BASES, DELTA = 8, 0.05
+LEAST = 1e-6
+"""Probability that stands for 0 in a KL, which stays finite."""
+
+
+class PriorError(Metric):
+    """The modes' probabilities beside the classes' true shares.
+
+    A mode is matched to a class one to one (Hungarian method) by what the inverter says of held-out items; what finds
+    no match is compared with 0.
+
+    - `prior_error`: the largest difference of a probability and a share;
+    - `prior_kl`: KL of the shares from the probabilities, in nats; a probability of 0 counts as 1e-6.
+    """
+
+    better: ClassVar[Mapping[str, Better]] = {"prior_error": "lower", "prior_kl": "lower"}
+
+    def __init__(self, auxiliary: str = "inverter") -> None:
+        self.auxiliary = auxiliary
+
+    def compute(self, evaluation: Evaluation) -> dict[str, float]:
+        """Both numbers."""
+        weights = weights_of(evaluation.modules["prior"])
+        true, learned = matched(relation(evaluation, self.auxiliary), shares_of(evaluation), weights)
+        kl = torch.xlogy(true, true / learned.clamp(min=LEAST)).sum()
+        return {"prior_error": float((true - learned).abs().max()), "prior_kl": float(kl)}
+
+    def floor(self, evaluation: Evaluation) -> dict[str, float]:
+        """Nothing: real data have no prior."""
+        return {}
+
+    def figure(self, evaluation: Evaluation) -> Any:
+        """How modes (rows) relate to labels (columns), as shares of each mode's held-out items."""
+        items = relation(evaluation, self.auxiliary).double()
+        names = evaluation.data.class_names or tuple(map(str, range(items.shape[1])))
+        learned = weights_of(evaluation.modules["prior"])
+        rows = [f"mode {k}: {float(weight):.3f}" for k, weight in enumerate(learned)]
+        return figures.matrix(items / items.sum(1, keepdim=True).clamp(min=1), rows, names)
+
+
+class Attributes(Metric):
+    """A figure alone: `attributes` of the trained model, a row for each mode and direction."""
+
+    def __init__(self, directions: int = 2, steps: int = 7) -> None:
+        self.directions, self.steps = directions, steps
+
+    def compute(self, evaluation: Evaluation) -> dict[str, float]:
+        """No numbers."""
+        return {}
+
+    def figure(self, evaluation: Evaluation) -> Any:
+        """Rows of items along each direction."""
+        return figures.rows(attributes(evaluation.modules, self.directions, self.steps).flatten(0, 1), evaluation.data)
+
+
+@torch.no_grad()
+def attributes(modules: Mapping[str, nn.Module], directions: int = 2, steps: int = 7, seed: int = 0) -> Tensor:
+    """What changes along the directions of z that change generated items most, from the middle of each mode.
+
+    Args:
+        modules: `prior` and `generator`, such as `load_run(...).modules`.
+        directions: How many.
+        steps: Items along each, from -1.7 to 1.7 standard deviations of z within the mode.
+        seed: Of the draws that the directions are found at.
+
+    Returns:
+        Items (modes, directions, steps, *shape).
+    """
+    prior, generator = modules["prior"], modules["generator"]
+    device = next(generator.parameters()).device
+    with evaluating(prior, generator):
+        found = []
+        for mode in range(prior.sizes["mode"]):  # type: ignore[index]
+            z = prior(seeded(seed, device), 256, {"mode": mode}).z  # (256, dim)
+            along = strongest(generator, z[:BASES], directions)  # (directions, dim)
+            reach = 1.7 * ((z - z.mean(0)) @ along.T).std(0)  # (directions,)
+            t = torch.linspace(-1, 1, steps, device=device)[:, None]
+            path = z.mean(0) + (reach[:, None] * along)[:, None] * t  # (directions, steps, dim)
+            items = generator(path.flatten(0, 1))
+            found.append(items.reshape(len(along), steps, *items.shape[1:]).cpu())
+    return torch.stack(found)
+
+
+def strongest(generator: nn.Module, z: Tensor, directions: int) -> Tensor:
+    """Unit directions (directions, dim) along which G changes most at z (m, dim): eigenvectors of the summed J'J."""
+    moved = z[:, None] + DELTA * torch.eye(z.shape[1], device=z.device)  # (m, dim, dim)
+    change = generator(moved.flatten(0, 1)).reshape(*moved.shape[:2], -1) - generator(z).flatten(1)[:, None]
+    gram = torch.einsum("mip,mjp->ij", change, change).double()
+    vectors: Tensor = torch.linalg.eigh(gram).eigenvectors  # (dim, dim), the strongest last
+    return vectors[:, -directions:].flip(1).T.to(z.dtype)
+
+
+@torch.no_grad()
+def relation(evaluation: Evaluation, auxiliary: str = "inverter") -> Tensor:
+    """How modes relate to known labels: held-out items (modes, classes) by largest y_hat and by label.
+
+    Raises ValueError where held-out items have no labels.
+    """
+    if evaluation.real.labels is None or evaluation.encode is None:
+        raise ValueError("metric nemgan.prior_error: needs held-out items with labels, and a model's inverter")
+    y = evaluation.encode(auxiliary, evaluation.real.x).y.cpu()
+    return table(y.argmax(1), evaluation.real.labels, y.shape[1], evaluation.data.classes or 0)
+
+
+def shares_of(evaluation: Evaluation) -> Tensor:
+    """True shares of the classes (C,): of the mixture, of all training items, or of the held-out ones."""
+    data = evaluation.data
+    if data.truth is not None:
+        return data.truth.weights.cpu().double()
+    labels: Tensor | None = getattr(data, "labels", None)
+    labels = evaluation.real.labels if labels is None else labels
+    assert labels is not None
+    counts = torch.bincount(labels.cpu(), minlength=data.classes or 0).double()
+    return counts / counts.sum()
+
+
+@torch.no_grad()
+def weights_of(prior: nn.Module) -> Tensor:
+    """Probabilities of the modes (K,): the prior's own, or shares in many draws."""
+    if isinstance(weights := getattr(prior, "weights", None), Tensor):
+        return weights.cpu().double()
+    device = next(prior.buffers()).device
+    with evaluating(prior):
+        return prior(seeded(0, device), 20_000).part("mode").mean(0).cpu().double()  # type: ignore[no-any-return]
+
+
+def matched(items: Tensor, shares: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Shares (C,) and weights (K,), matched by items (K, C) in common: pairs first, then what has none beside 0."""
+    from scipy.optimize import linear_sum_assignment
+
+    modes, classes = map(torch.from_numpy, linear_sum_assignment(items.numpy(), maximize=True))
+    alone, spare = _without(shares, classes), _without(weights, modes)
+    true = torch.cat([shares[classes], alone, torch.zeros_like(spare)])
+    return true, torch.cat([weights[modes], torch.zeros_like(alone), spare])
+
+
+def _without(values: Tensor, positions: Tensor) -> Tensor:
+    return values[torch.isin(torch.arange(len(values)), positions, invert=True)]

@@ -1,0 +1,78 @@
+"""The networks of the released code, layer by layer; a test holds their numbers of parameters.
+
+Where Keras pads a stride of 2 by one row at one end and two at the other, two are padded here at both. All leaky ReLUs
+have slope 0.2. Images are in [-1, 1], so the generator's last sigmoid is stretched to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from allmodes import Dropout, Network, Shape
+
+CHANNELS = (128, 64, 32, 16, 8, 4)
+UPSAMPLED = {"late": (1, 4), "early": (0, 1)}
+"""Convolutions, counted from 0, before which the side doubles."""
+
+
+class Stretched(nn.Module):
+    """A sigmoid onto [-1, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """2 sigma(x) - 1."""
+        return torch.tanh(x / 2)
+
+
+class Generator(Network):
+    """From z (B, dim) to images (B, C, S, S) in [-1, 1]; the trunk gives the smallest feature maps, flattened."""
+
+    def __init__(self, dim: int, gives: Shape, upsampling: str = "late", dropout: float = 0.3) -> None:
+        super().__init__()
+        side = gives[1] // 4
+        self.feature_dim = CHANNELS[0] * side**2
+        self.trunk = nn.Sequential(*_dense(dim, 1024), *_dense(1024, self.feature_dim))
+        layers: list[nn.Module] = [nn.Unflatten(1, (CHANNELS[0], side, side)), *_dropout(dropout)]
+        for i, (wide, narrow) in enumerate(pairwise((*CHANNELS, gives[0]))):
+            layers += [nn.Upsample(scale_factor=2)] if i in UPSAMPLED[upsampling] else []
+            layers += [nn.ConvTranspose2d(wide, narrow, 5, padding=2)]
+            layers += [nn.BatchNorm2d(narrow), nn.LeakyReLU(0.2)] if i < len(CHANNELS) - 1 else [Stretched()]
+        self.head = nn.Sequential(*layers)
+
+
+class Trunk(Network):
+    """5x5 convolutions with leaky ReLU and dropout, then a linear map."""
+
+    def __init__(
+        self, sees: Shape, gives: Shape, channels: Sequence[int], strides: Sequence[int], dropout: float
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        side = sees[1]
+        for (narrow, wide), stride in zip(pairwise((sees[0], *channels)), strides, strict=True):
+            layers += [nn.Conv2d(narrow, wide, 5, stride, padding=2), nn.LeakyReLU(0.2), *_dropout(dropout)]
+            side = -(-side // stride)
+        self.feature_dim = channels[-1] * side**2
+        self.trunk = nn.Sequential(*layers, nn.Flatten())
+        self.head = nn.Linear(self.feature_dim, gives[0])
+
+
+def critic(sees: Shape, gives: Shape, dropout: float = 0.4) -> Trunk:
+    """D."""
+    return Trunk(sees, gives, (64, 128, 256, 512), (2, 2, 2, 1), dropout)
+
+
+def encoder(sees: Shape, gives: Shape, dropout: float = 0.4) -> Trunk:
+    """The body of h."""
+    return Trunk(sees, gives, (32, 64, 128, 256, 512), (2,) * 5, dropout)
+
+
+def _dense(sees: int, gives: int) -> list[nn.Module]:
+    return [nn.Linear(sees, gives), nn.BatchNorm1d(gives), nn.LeakyReLU(0.2)]
+
+
+def _dropout(p: float) -> list[nn.Module]:
+    return [Dropout(p)] if p else []

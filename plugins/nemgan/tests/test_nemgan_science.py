@@ -1,0 +1,27 @@
+"""The numbers that we claim for NEMGAN: minutes to hours, run by hand with `pytest -m slow`."""
+
+from pathlib import Path
+
+import pytest
+
+from allmodes import Experiment
+from allmodes_nemgan.ideal import TRUE, settle
+
+pytestmark = pytest.mark.slow
+
+
+def test_five_labels_a_mode_teach_the_priors_of_an_imbalanced_ring_for_every_seed(tmp_path: Path) -> None:
+    results = Experiment.from_recipe("nemgan/ring-imbalanced", folder=tmp_path, track=False).run()
+    assert results.values("modes") == [8] * 5
+    assert max(results.values("prior_error")) < 0.03
+    assert min(results.values("acc_argmax")) > 0.95
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_the_analytic_estimator_settles_at_the_true_shares_however_rare_a_mode_is(name: str) -> None:
+    found = settle(TRUE[name], "analytic", 3000)
+    assert max(abs(a - b) for a, b in zip(found.tolist(), TRUE[name], strict=True)) < 0.01
+
+
+def test_the_released_estimator_pulls_a_mode_of_one_percent_up() -> None:
+    assert settle(TRUE["99:1"], "sampled", 3000)[1] > 0.013
