@@ -49,7 +49,8 @@ class Conditional(Metric):
         if names is None:
             return {}
         modes = torch.arange(len(drawn)).repeat_interleave(drawn.shape[1])
-        counts = table(modes, names, len(drawn), evaluation.data.classes or 0)
+        named = names >= 0  # a draw that is not finite has no name, and counts as impure
+        counts = table(modes[named], names[named], len(drawn), evaluation.data.classes or 0)
         most = counts.max(1)
         return {
             "conditional_purity": float(most.values.sum()) / len(names),
