@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import AfterValidator, Field, PositiveFloat, WithJsonSchema
 
 from allmodes import FeatureConfig, LossTermConfig, MetricConfig, PriorConfig, Problem, Ramp
 from allmodes.kinds.features import PixelsConfig
@@ -13,8 +13,22 @@ from allmodes.kinds.features import PixelsConfig
 if TYPE_CHECKING:
     from allmodes import Spec
 
-Function = Annotated[str, Field(pattern=r"^python:\w+$")]
-"""`python:name`: a function that was passed to `Experiment` as `functions={"name": ...}`."""
+METRICS = ("l2", "l1", "linf", "cosine")
+
+
+def _known(metric: str) -> str:
+    name = metric.removeprefix("python:")
+    if metric not in METRICS and (name == metric or not name.isidentifier()):
+        raise ValueError(f"should be {', '.join(METRICS)}, or python:name for a function of yours, got {metric!r}")
+    return metric
+
+
+Metric = Annotated[
+    str,
+    AfterValidator(_known),
+    WithJsonSchema({"anyOf": [{"enum": list(METRICS)}, {"type": "string", "pattern": r"^python:\w+$"}]}),
+]
+"""A metric of faiss, or `python:name`: a function that was passed to `Experiment` as `functions={"name": ...}`."""
 
 
 class MetricMixtureConfig(PriorConfig):
@@ -23,8 +37,8 @@ class MetricMixtureConfig(PriorConfig):
     kind: Literal["bourgan.metric_mixture"] = "bourgan.metric_mixture"
     subsample: int | None = Field(None, ge=2)
     """Items to embed, drawn uniformly; by default 4096, or all where there are fewer."""
-    metric: Literal["l2", "l1", "linf", "cosine"] | Function = "l2"
-    """Distance of the items' features; `cosine` is the chord between directions; `python:name` came from Python."""
+    metric: Metric = "l2"
+    """Distance of the features: `l2`, `l1`, `linf`, `cosine` (the chord between directions), or `python:name`."""
     features: FeatureConfig = PixelsConfig()
     """What the distance is taken of."""
     variant: Literal["official", "theory"] = "official"

@@ -344,6 +344,10 @@ REFUSED = {
         "losses.1.scale: scale max is that of an embedding, and prior gaussian has none: "
         "take mean_log, or prior: {kind: bourgan.metric_mixture}",
     ),
+    "an unknown metric": (
+        {"prior": {"kind": "bourgan.metric_mixture", "metric": "l3"}},
+        "prior.metric: should be l2, l1, linf, cosine, or python:name for a function of yours, got 'l3'",
+    ),
     "a classifier without labels": (
         {"prior": {"kind": "bourgan.metric_mixture", "features": {"kind": "classifier"}},
          "data": {"kind": "python", "name": "mine", "item_shape": [2]}},
