@@ -389,7 +389,7 @@ def test_a_spec_that_lacks_a_part_of_the_method_is_refused_with_the_line_to_add(
 
 def test_an_inverter_beside_a_prior_without_modes_is_refused() -> None:
     with pytest.raises(CompositionError, match=re.escape("nemgan.inverter tells modes, which the prior does not have")):
-        composed(prior={"kind": "gaussian", "dim": 5}, losses=[{"kind": "non_saturating"}])
+        composed(prior={"kind": "gaussian", "dim": 5}, losses=[{"kind": "non_saturating"}], evaluation={})
 
 
 @pytest.mark.parametrize(
