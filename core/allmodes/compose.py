@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 
 import torch
 from torch import nn
 
-from allmodes import checks
+from allmodes import checks, models
 from allmodes.composition import Composition, Player, Term
 from allmodes.contracts import Discriminator, Fitting, Functions, Prior
 from allmodes.data import Data
@@ -29,16 +30,19 @@ def stream(seed: int, name: str, device: str | torch.device = "cpu") -> torch.Ge
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def compose(spec: Spec, data: Data, seed: int, functions: Functions = MappingProxyType({})) -> Composition:
-    """Build everything that a spec names, on the CPU, from the seed; `functions` are those that came from Python.
+def compose(
+    spec: Spec, data: Data, seed: int, functions: Functions = MappingProxyType({}), stored: Path | None = None
+) -> Composition:
+    """Build everything that a spec names, on the CPU, from the seed.
+
+    `functions` are those that came from Python. Where a stored model is given, its prior is taken and not fitted again.
 
     Raises CompositionError where the data lack labels, or a shape that they or the fit decided does not suit a network.
     """
     check_data(spec, data)
     noise = Noise(stream(seed, "fit"))
     with seeded_weights(seed):
-        prior = spec.prior.build()
-        prior.fit(Fitting(data, noise.at("prior"), functions=functions))
+        prior = _fitted(spec, Fitting(data, noise.at("prior"), functions=functions), stored)
         modules = {"prior": prior, **_networks(spec, prior, data.shape)}
         terms = _terms(spec)
     for term in terms:
@@ -52,6 +56,14 @@ def compose(spec: Spec, data: Data, seed: int, functions: Functions = MappingPro
         frozenset(name for name, auxiliary in spec.auxiliaries.items() if auxiliary.sees == "features"),
         torch.bfloat16 if spec.training.precision == "bfloat16" else None,
     )
+
+
+def _fitted(spec: Spec, fitting: Fitting, stored: Path | None) -> Prior:
+    if stored is not None:
+        return models.stored_prior(spec, stored)
+    prior: Prior = spec.prior.build()
+    prior.fit(fitting)
+    return prior
 
 
 def check_data(spec: Spec, data: Data) -> None:

@@ -83,15 +83,25 @@ def load(spec: Spec, folder: Path) -> Stored:
 
     Raises ModelError where the folder is missing, of an unknown format, or does not fit the spec.
     """
-    page = read_page(folder)
+    page, prior = read_page(folder), stored_prior(spec, folder)
     shape = tuple(page["shape"])
-    prior = spec.prior.build()
-    prior.dim, prior.sizes = page["prior"]["dim"], page["prior"]["sizes"]
     modules = {"prior": prior, "generator": spec.generator.build(((prior.dim,),), shape)}
-    averaged = {name: tensors_in(folder, AVERAGE + name) for name in modules}
-    for name, module in modules.items():
-        restore(module, averaged[name] or tensors_in(folder, name), name)
+    restore_sampled(modules["generator"], folder, "generator")
     return Stored(modules, shape, page["units"] and Units.of(page["units"]), page["iteration"])
+
+
+def stored_prior(spec: Spec, folder: Path) -> Prior:
+    """The prior of a stored model as it was fitted, so that nothing has to be fitted again."""
+    page, prior = read_page(folder), spec.prior.build()
+    assert isinstance(prior, Prior)
+    prior.dim, prior.sizes = page["prior"]["dim"], page["prior"]["sizes"]
+    restore_sampled(prior, folder, "prior")
+    return prior
+
+
+def restore_sampled(module: nn.Module, folder: Path, name: str) -> None:
+    """Give a module what was stored of it: its moving average, where it has one."""
+    restore(module, tensors_in(folder, AVERAGE + name) or tensors_in(folder, name), name)
 
 
 def restore(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:

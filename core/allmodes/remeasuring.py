@@ -58,7 +58,7 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
     run = experiment.run_of(seed["seed"], folder.parent)
     resuming.compare(run, seed, experiment.warn)
     stored = folder / "model" if checkpoint is None else checkpoints.chosen(folder, checkpoint)
-    composition = compose(run.spec, experiment.data.to("cpu"), run.seed)
+    composition = compose(run.spec, experiment.data.to("cpu"), run.seed, stored=stored)
     modules = _restored(composition, stored)
     for module in modules.values():
         module.to(run.device).eval()
@@ -77,6 +77,5 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
 def _restored(composition: Composition, stored: Path) -> dict[str, nn.Module]:
     """The modules as they were stored, with moving averages in the place of what they average."""
     for name, module in composition.modules.items():
-        averaged = models.tensors_in(stored, models.AVERAGE + name)
-        models.restore(module, averaged or models.tensors_in(stored, name), name)
+        models.restore_sampled(module, stored, name)
     return dict(composition.modules)

@@ -18,6 +18,7 @@ from allmodes.composition import Composition
 from allmodes.data import Mixture, MixtureData, TensorData
 from allmodes.metrics import Evaluation
 from allmodes.noise import Noise, seeded
+from allmodes.remeasuring import remeasure_all
 from allmodes.specs import load, parse
 from allmodes.step import Batch, Context, Draw, Step
 from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
@@ -330,6 +331,8 @@ def test_a_distance_from_python_trains_and_marks_the_run(tmp_path: Path) -> None
     assert results.status == "finished"
     assert '"rerunnable": false' in (results.folder / "seed-0/run.json").read_text()
     assert load_run(results.folder).sample(3).shape == (3, 2)
+    (measured,) = remeasure_all(results.folder, ["evaluation.metrics=[modes]"], None, installed(), False, warned.append)
+    assert measured.results["modes"] == results.outcomes[0].results["modes"]
     longer = Experiment.resume(
         results.folder, ["training.iterations=25"], functions=functions, warn=warned.append
     ).run()
