@@ -15,7 +15,8 @@ from allmodes.specs import load
 REGISTRY = installed()
 ROOT = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[2] / "shared" / "data"))
 EVERY = (
-    "bourgan/cifar10", "bourgan/circle", "bourgan/digits", "bourgan/fashion-and-ones", "bourgan/grid", "bourgan/mnist",
+    "bourgan/cifar10", "bourgan/circle", "bourgan/digits", "bourgan/falling-grid", "bourgan/fashion-and-ones",
+    "bourgan/grid", "bourgan/mnist",
     "bourgan/ring", "bourgan/wide-circle", "bourgan/wide-grid", "bourgan/wide-ring",
     "gan/digits", "gan/grid", "gan/ring", "gan/stacked-mnist",
     "nemgan/cifar2", "nemgan/digits", "nemgan/fashion5", "nemgan/fashion5-labels-alone", "nemgan/mnist",
