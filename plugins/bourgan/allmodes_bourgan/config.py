@@ -79,9 +79,10 @@ class DistanceConfig(LossTermConfig):
     """Distance of the generated items' features."""
     features: FeatureConfig = PixelsConfig()
     """What the distance is taken of; gradients flow through them."""
-    scale: Literal["mean_log", "max", "sqrt_max"] | PositiveFloat = "mean_log"
-    """s, the size of data distances over latent ones: such that logarithms agree on average; the largest ratio of the
-    prior's embedding (the theory's); the root of that (the official code's); or a number."""
+    scale: Literal["auto", "max", "sqrt_max", "mean_log"] | PositiveFloat = "auto"
+    """s, the size of data distances over latent ones: the largest ratio of the prior's embedding (`max`, the theory's),
+    its root (`sqrt_max`, the official code's), such that logarithms agree on average (`mean_log`, for any prior), or a
+    number; `auto`: `max` with a metric mixture, else `mean_log`."""
     pairs: Literal["two_batches", "within"] = "two_batches"
     """Each latent with one of a second, independent batch (the official code's), or all pairs within the batch."""
 

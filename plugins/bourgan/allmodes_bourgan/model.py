@@ -142,10 +142,9 @@ class KeptDistances(LossTerm):
         rule, prior = self.config.scale, fitting.prior
         if not isinstance(rule, str):
             return torch.tensor(rule).log()
-        if rule != "mean_log":
-            assert isinstance(prior, MetricMixture)  # which the config's check made sure of
-            return prior.ratios[0] / (2 if rule == "sqrt_max" else 1)
-        return self._mean_log_ratio(fitting)
+        if rule == "mean_log" or not isinstance(prior, MetricMixture):  # the config's check refused other rules
+            return self._mean_log_ratio(fitting)
+        return prior.ratios[0] / (2 if rule == "sqrt_max" else 1)
 
     @torch.no_grad()
     def _mean_log_ratio(self, fitting: Fitting) -> Tensor:

@@ -245,6 +245,7 @@ def test_the_scales_rules_are_those_of_the_prior_s_embedding() -> None:
     largest = scale_of(prior, scale="max")
     root, mean = scale_of(prior, scale="sqrt_max"), scale_of(prior, scale="mean_log")
     assert float(root.log_s) == pytest.approx(float(largest.log_s) / 2)
+    assert scale_of(prior).log_s == largest.log_s
     assert float(scale_of(prior, scale=0.5).log_s) == pytest.approx(math.log(0.5))
     assert float(mean.perfect) == pytest.approx(min(float(t.perfect) for t in (largest, root, mean)), rel=0.01)
 
