@@ -159,7 +159,7 @@ class PriorMatchingConfig(LossTermConfig):
     """The inverter."""
     estimator: Literal["sampled", "analytic"] = "analytic"
     """What real data are compared with: the probabilities themselves, or (as released) the mean of a batch of draws,
-    which pulls rare modes up; a mode that the batch lacks counts there as half a draw."""
+    where a mode that the batch lacks counts as half a draw."""
 
     def players(self) -> tuple[PlayerConfig, ...]:
         """`prior`: the prior, with the released optimiser."""

@@ -57,10 +57,10 @@ class LatentInversion(LossTerm):
 class PriorMatching(LossTerm):
     """KL(p || q) of the modes in real data (p) and in the prior (q), which trains the prior alone.
 
-    `sampled`, the released estimator, takes q from a batch of draws. Its mean over batches is not the KL of the means:
-    it pulls rare modes up. A mode that the batch lacks has no finite KL; q counts it as half a draw and its gradient is
-    zero, which is what clipping selects in the released code. `analytic` takes q = softmax(alpha), whose gradient is
-    q - p exactly: always finite, and unbiased.
+    `sampled`, the released estimator, takes q from a batch of draws, and so lowers the mean of KLs rather than the KL
+    of means. A mode that the batch lacks has no finite KL: q counts it as half a draw, and its gradient is zero, which
+    is what clipping selects in the released code. `analytic` takes q = softmax(alpha), whose gradient is q - p exactly:
+    always finite, and unbiased.
     """
 
     def __init__(self, auxiliary: str = "inverter", estimator: str = "analytic") -> None:

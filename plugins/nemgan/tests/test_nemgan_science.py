@@ -23,5 +23,5 @@ def test_the_analytic_estimator_settles_at_the_true_shares_however_rare_a_mode_i
     assert max(abs(a - b) for a, b in zip(found.tolist(), TRUE[name], strict=True)) < 0.01
 
 
-def test_the_released_estimator_pulls_a_mode_of_one_percent_up() -> None:
-    assert settle(TRUE["99:1"], "sampled", 3000)[1] > 0.013
+def test_counting_an_empty_mode_as_half_a_draw_keeps_the_released_estimator_near_a_mode_of_one_percent() -> None:
+    assert 0.008 < settle(TRUE["99:1"], "sampled", 3000)[1] < 0.016
