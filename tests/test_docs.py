@@ -88,10 +88,12 @@ def test_the_examples_of_the_hooks_provide_what_they_return(desk: Path, capsys: 
 
 
 def test_few_blocks_are_left_out_and_each_says_why() -> None:
-    left_out = [(page.name, line, why) for page in PAGES for line, why in pages.reasons(page).items()]
-    assert all(len(why.split()) >= 2 for _, _, why in left_out)
-    blocks = [block for page in PAGES for block in pages.blocks_of(page) if block.language not in pages.SHOWN_ONLY]
-    assert len(left_out) < len(blocks) / 3
+    """Commands of results train for hours; elsewhere most blocks run."""
+    assert all(len(why.split()) >= 2 for page in PAGES for why in pages.reasons(page).values())
+    others = [page for page in PAGES if page.parent.name != "results"]
+    left_out = [(page.name, line) for page in others for line in pages.reasons(page)]
+    blocks = [block for page in others for block in pages.blocks_of(page) if block.language not in pages.SHOWN_ONLY]
+    assert len(left_out) < len(blocks) / 4
 
 
 def test_output_that_a_page_does_not_tell_truly_is_found(desk: Path, capsys: Capture) -> None:
