@@ -38,6 +38,11 @@ def parent(tree: Any, where: Where) -> Any:
     return tree
 
 
+def optional(where: Where) -> bool:
+    """Whether a word that is required elsewhere may be missing: a player's optimiser; a kind where one alone fits."""
+    return (where[:2] == ("training", "optimizers") and len(where) == 3) or where[-2:] == ("classifier", "kind")
+
+
 def breakages(tree: Any) -> list[tuple[str, Where]]:
     """Each way to break a valid spec, with the place that is wrong afterwards."""
     found: list[tuple[str, Where]] = [("unknown key", ("zzz",))]
@@ -47,7 +52,7 @@ def breakages(tree: Any) -> list[tuple[str, Where]]:
             found.append(("unknown key", (*where, "zzz")))
         if where[-1] in NUMBERS and isinstance(value, int | float):
             found += [("negative", where), ("text", where), ("huge", where)]
-        if where[-1] in REQUIRED and where[-2:] != ("classifier", "kind"):  # one kind alone fits there
+        if where[-1] in REQUIRED and not optional(where):
             found.append(("missing", where))
         if where[-1] == "kind":
             found.append(("unknown kind", where))
