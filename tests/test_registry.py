@@ -12,6 +12,7 @@ import pytest
 
 import allmodes.builtin
 from allmodes import hookspecs, specs
+from allmodes.kinds.networks import MlpConfig
 from allmodes.registry import HOOKS, Plugin, PluginError, Registry, installed
 from allmodes_schemas import AuxiliaryConfig, LossTermConfig, PriorConfig
 from fixtures.distributions import ACME, Environment, first_party, module
@@ -39,7 +40,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
 
 
 def registered(code: str, name: str = "acme") -> Registry:
-    registry = first_party()
+    registry = first_party("veegan")
     registry.register(module(code), Plugin(name, f"allmodes-{name}", "1.0"))
     return registry
 
@@ -103,14 +104,7 @@ def test_a_kind_of_a_plugin_keeps_its_own_settings_through_a_file(environment: E
     assert again.prior.model_dump() == {
         "kind": "acme.bump",
         "height": 2.5,
-        "network": {
-            "kind": "mlp",
-            "hidden": (7, 5),
-            "activation": "tanh",
-            "output": "linear",
-            "batch_norm": False,
-            "dropout": 0.0,
-        },
+        "network": {**MlpConfig().model_dump(), "hidden": (7, 5), "activation": "tanh"},
     }
     helper = again.auxiliaries["helper"].model_dump()
     assert [network.get("channels") for network in helper["networks"]] == [9, None]
@@ -134,7 +128,7 @@ def test_recipes_are_named_after_their_plugin(tmp_path: Path) -> None:
 
 
 def test_versions_are_those_of_the_core_and_of_the_kinds_in_use() -> None:
-    registry = first_party()
+    registry = first_party("veegan")
     assert registry.versions() == {"allmodes": "0.1.0"}
     assert registry.versions(["gaussian", "veegan.game"]) == {"allmodes": "0.1.0", "allmodes-veegan": "0.1.0"}
 
@@ -326,12 +320,12 @@ def test_of_two_copies_of_a_distribution_the_first_on_the_path_counts(environmen
     ],
 )
 def test_an_unknown_kind_says_what_to_do(word: str, advice: str) -> None:
-    assert first_party().advice(PriorConfig, word) == f"no installed plugin provides prior {advice}"
+    assert first_party("veegan").advice(PriorConfig, word) == f"no installed plugin provides prior {advice}"
 
 
 def test_a_near_miss_of_a_plugins_name_is_not_sent_to_pip() -> None:
     assert (
-        first_party()
+        first_party("veegan")
         .advice(LossTermConfig, "vegan.game")
         .startswith("no installed plugin provides loss 'vegan.game' (did you mean 'veegan.game'?). Installed: ")
     )
@@ -368,7 +362,7 @@ class Faulty:
 
 
 def test_observers_are_told_what_they_ask_for() -> None:
-    registry, watcher = first_party(), Watcher()
+    registry, watcher = first_party("veegan"), Watcher()
     registry.observe(watcher, "watcher")
     registry.tell("run_started", pytest.fail, run="R")
     registry.tell("metrics_logged", pytest.fail, run="R", iteration=5, metrics={"a": 1.0})
@@ -383,7 +377,7 @@ def test_observers_are_told_what_they_ask_for() -> None:
 
 
 def test_an_observer_that_fails_is_reported_and_the_others_are_told() -> None:
-    registry, before, after, said = first_party(), Watcher(), Watcher(), list[str]()
+    registry, before, after, said = first_party("veegan"), Watcher(), Watcher(), list[str]()
     for name, observer in {"before": before, "faulty": Faulty(), "after": after}.items():
         registry.observe(observer, name)
     registry.tell("run_started", said.append, run="R")
