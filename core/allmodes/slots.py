@@ -64,7 +64,12 @@ def _slot(base: type[KindConfig], configs: Sequence[Any], registry: Registry) ->
 
 def _picking(base: type[KindConfig], registry: Registry) -> Callable[[Any], Any]:
     kinds, slot = registry.of(base), WORDS[base]
-    example = f"such as {{kind: {next(iter(kinds))}}}" if kinds else "but no installed plugin provides one"
+    # The core's own kinds have no dot: an example that everybody has.
+    example = (
+        f"such as {{kind: {min(kinds, key=lambda kind: '.' in kind)}}}"
+        if kinds
+        else "but no installed plugin provides one"
+    )
 
     def pick(value: Any) -> Any:
         value = {"kind": value} if base is MetricConfig and isinstance(value, str) else plain(value)
