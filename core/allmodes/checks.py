@@ -7,7 +7,19 @@ from itertools import chain
 
 from allmodes.players import players_of, turns_of
 from allmodes.registry import did_you_mean
-from allmodes_schemas import DiscriminatorOptions, FeatureConfig, KindConfig, Need, PlayerConfig, Problem, Shape, Spec
+from allmodes_schemas import (
+    DiscriminatorOptions,
+    FeatureConfig,
+    KindConfig,
+    LossTermConfig,
+    MetricConfig,
+    Need,
+    PlayerConfig,
+    PriorConfig,
+    Problem,
+    Shape,
+    Spec,
+)
 
 PARTS = ("generator", "discriminator", "prior")
 """Modules that every spec has."""
@@ -53,11 +65,15 @@ def _twice(spec: Spec) -> Iterator[Problem]:
 
 def _asking(spec: Spec) -> list[tuple[tuple[str | int, ...], KindConfig, tuple[Need, ...]]]:
     """Who needs what."""
+    return [*((where, config, config.needs) for where, config in _needing(spec)), *_features_needs(spec)]
+
+
+def _needing(spec: Spec) -> list[tuple[tuple[str | int, ...], PriorConfig | LossTermConfig | MetricConfig]]:
+    """The components that may need something, and where they stand."""
     return [
-        (("prior",), spec.prior, spec.prior.needs),
-        *((("losses", i), term, term.needs) for i, term in enumerate(spec.losses)),
-        *((("evaluation", "metrics", i), metric, metric.needs) for i, metric in enumerate(spec.evaluation.metrics)),
-        *_features_needs(spec),
+        (("prior",), spec.prior),
+        *((("losses", i), term) for i, term in enumerate(spec.losses)),
+        *((("evaluation", "metrics", i), metric) for i, metric in enumerate(spec.evaluation.metrics)),
     ]
 
 
@@ -67,12 +83,7 @@ def _needs(spec: Spec) -> Iterator[Problem]:
 
 
 def _features_needs(spec: Spec) -> Iterator[tuple[tuple[str | int, ...], KindConfig, tuple[Need, ...]]]:
-    asking: list[tuple[tuple[str | int, ...], KindConfig]] = [
-        (("prior",), spec.prior),
-        *((("losses", i), term) for i, term in enumerate(spec.losses)),
-        *((("evaluation", "metrics", i), metric) for i, metric in enumerate(spec.evaluation.metrics)),
-    ]
-    for where, config in asking:
+    for where, config in _needing(spec):
         for name in type(config).model_fields:
             if isinstance(features := getattr(config, name), FeatureConfig):
                 yield (*where, name), features, features.needs
