@@ -105,7 +105,7 @@ def draw(logs: Mapping[str, Tensor], metric: str) -> Any:
 
     figure = Figure(figsize=(6, 4), dpi=110, layout="constrained")
     axes = figure.add_subplot()
-    low, high = (float(torch.cat(list(logs.values())).quantile(q)) for q in (0.0, 1.0))
+    low, high = min(float(part.min()) for part in logs.values()), max(float(part.max()) for part in logs.values())
     for name, color in (("data", "#b5b5b5"), ("latent, scaled", "#c9721a"), ("generated", "#2a6fbb")):
         if name in logs:
             filled = name == "data"

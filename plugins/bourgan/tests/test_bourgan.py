@@ -22,7 +22,7 @@ from allmodes.remeasuring import remeasure_all
 from allmodes.specs import load, parse
 from allmodes.step import Batch, Context, Draw, Step
 from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
-from allmodes_bourgan.metrics import LogDistances, log_pairs
+from allmodes_bourgan.metrics import LogDistances, draw, log_pairs
 from allmodes_bourgan.model import KeptDistances, MetricMixture
 
 B = 6
@@ -295,6 +295,12 @@ def test_samples_that_are_not_finite_have_no_distance_and_still_a_figure() -> No
     metric, evaluation = LogDistances(DistancesConfig()), evaluated(x, torch.randn(50, 3))
     assert math.isnan(metric.compute(evaluation)["log_distance_w1"])
     assert [text.get_text() for text in metric.figure(evaluation).axes[0].get_legend().get_texts()] == ["data"]
+
+
+def test_a_figure_takes_as_many_pairs_as_six_thousand_items_have() -> None:
+    """torch's own quantile refuses more than 2^24 numbers."""
+    axes = draw({"data": torch.linspace(-1, 1, 2**24 + 1)}, "l2").axes[0]
+    assert (round(axes.dataLim.x0, 5), round(axes.dataLim.x1, 5)) == (-1, 1)
 
 
 def test_pairs_are_counted_once_and_equal_items_left_out() -> None:
