@@ -74,7 +74,7 @@ class DistanceConfig(LossTermConfig):
 
     kind: Literal["bourgan.distance"] = "bourgan.distance"
     weight: float | Ramp = 0.1
-    """The paper's beta."""
+    """beta; 0.1 in the official code."""
     metric: Literal["l2", "l1"] = "l2"
     """Distance of the generated items' features."""
     features: FeatureConfig = PixelsConfig()

@@ -9,9 +9,8 @@ each coordinate is 1-Lipschitz: :math:`|f_S(x) - f_S(y)| \le d(x, y)`. An empty 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from math import ceil, exp, log2
+from math import ceil, exp, inf, log2
 from typing import NamedTuple
 
 import torch
@@ -103,7 +102,7 @@ def _summed(d: Tensor, e: Tensor) -> Tensor:
     """Number, sum, sum of squares, largest and smallest of the logarithms of ratios (5,), float64."""
     different = (d > 0) & (e > 0)
     logs = (d.log() - e.log()).masked_fill_(~different, 0.0)
-    infinite = logs.new_tensor(math.inf)
+    infinite = logs.new_tensor(inf)
     largest, smallest = torch.where(different, logs, -infinite).amax(), torch.where(different, logs, infinite).amin()
     sums = [different.sum(), logs.sum(dtype=torch.float64), logs.square().sum(dtype=torch.float64)]
     return torch.stack([*sums, largest, smallest]).double()

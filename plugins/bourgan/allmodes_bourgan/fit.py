@@ -26,7 +26,7 @@ LOGGER = logging.getLogger("allmodes.bourgan")
 KIND = "bourgan.metric_mixture"
 
 DEFAULT = 4096
-"""Items that are embedded where a spec does not say: the paper's number."""
+"""Items that are embedded where a spec does not say."""
 PAIRED = 4096
 """Items at most of which all pairs are looked at."""
 
