@@ -1,0 +1,11 @@
+"""Every method and hybrid on ring and grid with equal networks and budget: recipes alone, for `allmodes compare`."""
+
+from pathlib import Path
+
+from allmodes import hookimpl
+
+
+@hookimpl
+def allmodes_recipes() -> Path:
+    """`study/...`."""
+    return Path(__file__).parent / "recipes"
