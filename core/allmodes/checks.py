@@ -38,6 +38,7 @@ def problems_of(spec: Spec) -> list[Problem]:
             _discriminator(spec),
             misfits(spec, spec.data.shape()),
             _players(spec, players),
+            spec.prior.check(spec),
             *(term.check(spec) for term in spec.losses),
             *(metric.check(spec) for metric in spec.evaluation.metrics),
         )

@@ -266,13 +266,15 @@ class Experiment:
 
     def _description(self, seed: int) -> dict[str, object]:
         data = self.data
-        labels = {name: items.items for name, items in labelled_of(self.spec, data, seed).items()}
+        labelled = labelled_of(self.spec, data, seed)
+        labels = {name: items.items for name, items in labelled.items()}
+        told = {name: items.fingerprint for name, items in labelled.items()}
         return {
             "kind": self.spec.data.kind,
             "fingerprint": data.fingerprint,
             "items": data.items,
             "shape": list(data.shape),
-            **({"labels_used": labels} if labels else {}),
+            **({"labels_used": labels, "labels_fingerprint": told} if labels else {}),
         }
 
 

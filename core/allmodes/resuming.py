@@ -45,13 +45,24 @@ def ended(run: Run) -> Outcome | None:
 def compare(run: Run, began: Mapping[str, Any], warn: Callable[[str], None]) -> None:
     """See that the data are those that a run began with, and say where the plugins' versions are not.
 
-    Raises DataError where the data differ.
+    Raises DataError where the data or labels differ.
     """
     if (then := began["data"]["fingerprint"]) != (now := run.data["fingerprint"]):
         raise DataError(f"data: {run.folder} was trained on other data (fingerprint {then}, these have {now})")
+    _compare_labels(run, began["data"].get("labels_fingerprint", {}))
     for distribution, version in began["plugins"].items():
         if (have := run.plugins.get(distribution)) != version:
             warn(f"{run.name} began with {distribution} {version} and goes on with {have}")
+
+
+def _compare_labels(run: Run, began: Mapping[str, str]) -> None:
+    """A run that began before labels had fingerprints is not looked at."""
+    for name, then in began.items():
+        if (now := run.data["labels_fingerprint"][name]) != then:
+            raise DataError(
+                f"streams.{name}: {run.folder} was trained with other labels (fingerprint {then}, these have {now}): "
+                "give it those labels again, or begin a new run"
+            )
 
 
 def tracked(folder: Path) -> bool:

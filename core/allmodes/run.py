@@ -22,7 +22,8 @@ class Run:
 
     `experiment` identifies this execution of the spec (the same for its seeds); `position` counts its seeds from 0 of
     `seeds`. `plugins` maps the distributions in use to their versions. `data` describes the data set: `kind`,
-    `fingerprint`, `items` (None: drawn without end), `shape`, and `labels_used`, the items of each labelled stream.
+    `fingerprint`, `items` (None: drawn without end), `shape`, and `labels_used`,
+    the items of each labelled stream, with `labels_fingerprint`.
     """
 
     spec: Spec

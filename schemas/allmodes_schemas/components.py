@@ -89,6 +89,10 @@ class PriorConfig(KindConfig):
         """Sizes of the latent's named parts; None where a fit to the data decides."""
         return {"code": None}
 
+    def check(self, spec: "Spec") -> Iterable[Problem]:
+        """What else is wrong with a spec from the prior's point of view (torch-free)."""
+        return ()
+
     def build(self) -> Any:
         """The prior (imports torch)."""
         raise NotImplementedError(f"{type(self).__name__} does not define build()")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from allmodes import AuxiliaryConfig, LossTermConfig, MetricConfig, NetworkConfig, PriorConfig, hookimpl
 from allmodes_nemgan.config import (
+    InvarianceConfig,
     InverterConfig,
     LatentInversionConfig,
     ModeMixtureConfig,
@@ -35,8 +36,8 @@ def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
 
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
-    """Inversion, prior matching, and few labels."""
-    return (LatentInversionConfig, PriorMatchingConfig, SparseSupervisionConfig)
+    """Inversion, prior matching, few labels, and invariance to moves."""
+    return (LatentInversionConfig, PriorMatchingConfig, SparseSupervisionConfig, InvarianceConfig)
 
 
 @hookimpl
@@ -56,6 +57,7 @@ __all__ = [
     "CriticConfig",
     "EncoderConfig",
     "GeneratorConfig",
+    "InvarianceConfig",
     "InverterConfig",
     "LatentInversionConfig",
     "ModeMixtureConfig",

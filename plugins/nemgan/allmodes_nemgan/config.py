@@ -66,6 +66,13 @@ class ModeMixtureConfig(PriorConfig):
         """z as a whole, the mode as a unit vector, and the noise."""
         return {"code": self.dim, "mode": self.modes, "noise": self.dim}
 
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        """Weights that nobody learns stay equal."""
+        trained = (name for term in spec.losses for player in term.players() for name in player.modules)
+        if self.weights == "learned" and "prior" not in trained:
+            what = "no loss trains the prior, so weights: learned stay equal: add {kind: nemgan.prior_matching}"
+            yield Problem(("prior", "weights"), f"{what}, or set weights: uniform", "warning")
+
     def build(self) -> Any:
         """The prior."""
         from allmodes_nemgan.prior import ModeMixture
@@ -209,6 +216,55 @@ class SparseSupervisionConfig(LossTermConfig):
         from allmodes_nemgan.losses import SparseSupervision
 
         return SparseSupervision(self.auxiliary, self.stream)
+
+
+class InvarianceConfig(LossTermConfig):
+    """A moved item is of the same mode, and modes are certain and balanced; trains the inverter on real data."""
+
+    kind: Literal["nemgan.invariance"] = "nemgan.invariance"
+    needs: ClassVar[tuple[Need, ...]] = (_MODES, _INVERTER)
+
+    auxiliary: str = "inverter"
+    """The inverter."""
+    information: float = Field(0.1, ge=0)
+    """Factor of the information between item and mode, lambda: certain and balanced modes."""
+    balance: float = Field(4.0, ge=0)
+    """Factor of the modes' balance within it, mu; above 1 against empty modes."""
+    shares: Literal["equal", "prior"] = "equal"
+    """What the modes' shares are drawn to: equal ones, or the prior's (learned) weights."""
+    rotation: float = Field(10.0, ge=0, le=180)
+    """Largest rotation of an image, in degrees."""
+    shift: float = Field(0.1, ge=0, le=1)
+    """Largest shift of an image along each axis, as a share of its side."""
+    scale: float = Field(0.1, ge=0, lt=1)
+    """Largest change of an image's size, as a share of it."""
+    noise: float = Field(0.0, ge=0)
+    """Standard deviation of noise on the item, in the data's units; what vectors are moved by."""
+
+    def players(self) -> tuple[PlayerConfig, ...]:
+        """`invariance`: the inverter."""
+        adam = AdamConfig(lr=1e-3, betas=(0.9, 0.999))
+        return (PlayerConfig(name="invariance", modules=(self.auxiliary,), optimizer=adam),)
+
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        """Images can be turned, points cannot; and only a mode mixture has weights."""
+        where, shape = ("losses", spec.losses.index(self)), spec.data.shape()
+        turns = self.rotation or self.shift or self.scale
+        if shape is not None and len(shape) != 3 and turns:
+            what = f"{self.kind} turns, shifts and scales images, but items of {spec.data.kind} have shape {shape}"
+            yield Problem(
+                where, f"{what}: set rotation: 0, shift: 0, scale: 0, and noise: to what leaves the mode as it is"
+            )
+        if self.shares == "prior" and not isinstance(spec.prior, ModeMixtureConfig):
+            what = f"shares: prior reads the weights of nemgan.mode_mixture, but the prior is {spec.prior.kind}"
+            yield Problem((*where, "shares"), f"{what}: set shares: equal")
+
+    def build(self) -> Any:
+        """The term."""
+        from allmodes_nemgan.invariance import Invariance, Moves
+
+        moves = Moves(self.rotation, self.shift, self.scale, self.noise)
+        return Invariance(self.auxiliary, moves, self.information, self.balance, self.shares)
 
 
 def _default_network() -> NetworkConfig:

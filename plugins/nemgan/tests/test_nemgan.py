@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from allmodes import Experiment, ModelError, Noise, SpecError, cli, installed, load_run
+from allmodes import DataError, Experiment, ModelError, Noise, SpecError, cli, installed, load_run
 from allmodes.compose import CompositionError, compose
 from allmodes.composition import Composition
 from allmodes.engine import EagerEngine
@@ -278,6 +278,24 @@ def test_a_run_that_was_interrupted_equals_one_that_was_not(trained: Path, tmp_p
     while results.status == "killed":
         results = Experiment.resume(results.folder, track=False, observers=observers).run()
     assert equal(results.folder / "seed-0", trained)
+
+
+def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
+    (labels := tmp_path / "labels.csv").write_text("0,0\n1,1\n2,2\n")
+    np.savez(tmp_path / "points.npz", x=np.random.default_rng(0).normal(size=(64, 2)).astype("float32"))
+    few = {"labelled": {"labels_file": str(labels), "batch_size": 6}}
+    data = {"kind": "arrays", "path": str(tmp_path / "points.npz")}
+    evaluation = {"every": 6, "samples": 16, "metrics": []}
+    changes = {"data": data, "streams": few, "evaluation": evaluation}
+    observers = {"interrupting": Interrupting(6)}
+    spec = spec_with(**changes)
+    results = Experiment.from_spec(spec, track=False, folder=tmp_path, observers=observers).run()
+    assert results.status == "killed"
+    labels.write_text("0,0\n1,2\n2,2\n")
+    with pytest.raises(
+        DataError, match=r"^streams.labelled: .* was trained with other labels \(fingerprint .*: give it"
+    ):
+        Experiment.resume(results.folder, track=False).run()
 
 
 def test_the_command_line_draws_from_one_mode(trained: Path, tmp_path: Path) -> None:
