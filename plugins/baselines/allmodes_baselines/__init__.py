@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from allmodes import AuxiliaryConfig, LossTermConfig, PriorConfig, hookimpl
+from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig, WidthConfig
 from allmodes_baselines.configs.infogan import InfoLatentConfig, InformationConfig, QHeadConfig
 
 
 @hookimpl
 def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
     """Latents with modes."""
-    return (InfoLatentConfig,)
+    return (InfoLatentConfig, MixtureOfGaussiansConfig)
 
 
 @hookimpl
@@ -22,7 +23,7 @@ def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
     """What the methods add to a game."""
-    return (InformationConfig,)
+    return (InformationConfig, WidthConfig)
 
 
 @hookimpl
