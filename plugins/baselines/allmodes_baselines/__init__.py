@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from allmodes import AuxiliaryConfig, LossTermConfig, PriorConfig, hookimpl
+from allmodes_baselines.configs.clustergan import ClusterEncoderConfig, ClusterInversionConfig, ClusterLatentConfig
 from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig, WidthConfig
 from allmodes_baselines.configs.infogan import InfoLatentConfig, InformationConfig, QHeadConfig
 
@@ -11,19 +12,19 @@ from allmodes_baselines.configs.infogan import InfoLatentConfig, InformationConf
 @hookimpl
 def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
     """Latents with modes."""
-    return (InfoLatentConfig, MixtureOfGaussiansConfig)
+    return (ClusterLatentConfig, InfoLatentConfig, MixtureOfGaussiansConfig)
 
 
 @hookimpl
 def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
     """What estimates a latent."""
-    return (QHeadConfig,)
+    return (ClusterEncoderConfig, QHeadConfig)
 
 
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
     """What the methods add to a game."""
-    return (InformationConfig, WidthConfig)
+    return (ClusterInversionConfig, InformationConfig, WidthConfig)
 
 
 @hookimpl
