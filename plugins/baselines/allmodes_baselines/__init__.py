@@ -6,6 +6,7 @@ from pathlib import Path
 from allmodes import AuxiliaryConfig, LossTermConfig, PriorConfig, hookimpl
 from allmodes_baselines.configs.clustergan import ClusterEncoderConfig, ClusterInversionConfig, ClusterLatentConfig
 from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig, WidthConfig
+from allmodes_baselines.configs.gdpp import DeterminantalConfig
 from allmodes_baselines.configs.infogan import InfoLatentConfig, InformationConfig, QHeadConfig
 
 
@@ -24,7 +25,7 @@ def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
     """What the methods add to a game."""
-    return (ClusterInversionConfig, InformationConfig, WidthConfig)
+    return (ClusterInversionConfig, DeterminantalConfig, InformationConfig, WidthConfig)
 
 
 @hookimpl
