@@ -57,7 +57,8 @@ def kernel(features: Tensor) -> Tensor:
 
 def spectrum(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues (B,), ascending, and eigenvectors (B, B) as columns; gradients are finite at equal values."""
-    values, vectors = torch.linalg.eigh(matrix.detach())
+    # LAPACK refuses NaN; through `inner` it still reaches the loss, where a run that diverged is recognised.
+    values, vectors = torch.linalg.eigh(matrix.detach().nan_to_num())
     inner = vectors.mT @ matrix @ vectors  # (B, B), the diagonal of values; it carries the gradients
     gap = values[None, :] - values[:, None]
     turned = vectors @ (inner * gap / (gap.square() + GAP**2))

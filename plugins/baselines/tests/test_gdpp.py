@@ -112,6 +112,12 @@ def test_gradients_are_finite_and_not_huge_where_eigenvalues_are_equal(case: str
     assert case == "no features" or float(gradient.norm()) < 100
 
 
+def test_features_that_are_no_numbers_make_the_term_none_so_that_the_run_is_told_to_have_diverged() -> None:
+    broken = torch.full((6, 9), float("nan"), dtype=torch.float64)
+    assert distance(features(6, 9, 0), broken).isnan()
+    assert distance(broken, features(6, 9, 0)).isnan()
+
+
 def test_features_that_lie_in_few_dimensions_have_the_gradient_of_finite_differences() -> None:
     real, fake = features(12, 3, 0), features(12, 3, 1).requires_grad_()
     (gradient,) = torch.autograd.grad(distance(real, fake), fake)
