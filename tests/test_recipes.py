@@ -15,6 +15,9 @@ from allmodes.specs import load
 REGISTRY = installed()
 ROOT = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[2] / "shared" / "data"))
 EVERY = (
+    "baselines/clustergan-grid", "baselines/clustergan-mnist", "baselines/clustergan-ring", "baselines/deligan-grid",
+    "baselines/deligan-ring", "baselines/gdpp-grid", "baselines/gdpp-ring", "baselines/infogan-grid",
+    "baselines/infogan-mnist", "baselines/infogan-ring",
     "bourgan/cifar10", "bourgan/circle", "bourgan/digits", "bourgan/falling-grid", "bourgan/fashion-and-ones",
     "bourgan/grid", "bourgan/mnist",
     "bourgan/ring", "bourgan/wide-circle", "bourgan/wide-grid", "bourgan/wide-ring",

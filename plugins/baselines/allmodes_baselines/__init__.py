@@ -1,8 +1,31 @@
 """Known remedies against mode collapse as one plugin of allmodes, one short file for each method."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from allmodes import hookimpl
+from allmodes import AuxiliaryConfig, LossTermConfig, PriorConfig, hookimpl
+from allmodes_baselines.configs.clustergan import ClusterEncoderConfig, ClusterInversionConfig, ClusterLatentConfig
+from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig, WidthConfig
+from allmodes_baselines.configs.gdpp import DeterminantalConfig
+from allmodes_baselines.configs.infogan import InfoLatentConfig, InformationConfig, QHeadConfig
+
+
+@hookimpl
+def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
+    """Latents with modes."""
+    return (ClusterLatentConfig, InfoLatentConfig, MixtureOfGaussiansConfig)
+
+
+@hookimpl
+def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
+    """What estimates a latent."""
+    return (ClusterEncoderConfig, QHeadConfig)
+
+
+@hookimpl
+def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
+    """What the methods add to a game."""
+    return (ClusterInversionConfig, DeterminantalConfig, InformationConfig, WidthConfig)
 
 
 @hookimpl

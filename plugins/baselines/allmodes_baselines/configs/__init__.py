@@ -1,0 +1,1 @@
+"""What a spec says about each baseline (torch-free): a file for each method."""

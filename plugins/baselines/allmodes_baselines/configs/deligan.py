@@ -1,0 +1,52 @@
+"""What a spec says about DeLiGAN's latent and the term on its widths (torch-free)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from allmodes import LossTermConfig, PriorConfig, Problem, Spec
+
+
+class MixtureOfGaussiansConfig(PriorConfig):
+    """DeLiGAN's latent: equally likely Gaussians, whose means and widths the generator's player learns."""
+
+    kind: Literal["baselines.mixture_of_gaussians"] = "baselines.mixture_of_gaussians"
+    trained_by: ClassVar[tuple[str, ...]] = ("generator",)
+
+    dim: int = Field(30, ge=1)
+    """Size of z."""
+    modes: int = Field(50, ge=2)
+    """Components."""
+    sigma: float = Field(0.2, gt=0)
+    """Standard deviation of every component to begin with."""
+
+    def parts(self) -> Mapping[str, int | None]:
+        """z as a whole, and the component as a unit vector."""
+        return {"code": self.dim, "mode": self.modes}
+
+    def build(self) -> Any:
+        """The prior."""
+        from allmodes_baselines.deligan import MixtureOfGaussians
+
+        return MixtureOfGaussians(self.dim, self.modes, self.sigma)
+
+
+class WidthConfig(LossTermConfig):
+    """Squared distance of the components' widths from 1, a mean; the authors' weights are 0.1 on toys, 1/3 on MNIST."""
+
+    kind: Literal["baselines.width"] = "baselines.width"
+
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        """There must be widths to learn."""
+        if not isinstance(spec.prior, MixtureOfGaussiansConfig):
+            what = f"{self.kind} needs the widths of a learned mixture, which prior {spec.prior.kind} does not have"
+            yield Problem(
+                ("losses", spec.losses.index(self)), f"{what}: take prior: {{kind: baselines.mixture_of_gaussians}}"
+            )
+
+    def build(self) -> Any:
+        """The term."""
+        from allmodes_baselines.deligan import Width
+
+        return Width()

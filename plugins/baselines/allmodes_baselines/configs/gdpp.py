@@ -1,0 +1,21 @@
+"""What a spec says about GDPP's term (torch-free)."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from allmodes import LossTermConfig
+
+
+class DeterminantalConfig(LossTermConfig):
+    """Generated features should have the eigenvalues and eigenvectors that those of data have (GDPP)."""
+
+    kind: Literal["baselines.determinantal"] = "baselines.determinantal"
+    value_weight: float = Field(1e-4, ge=0)
+    """Factor of the mean squared distance of the eigenvalues beside that of the eigenvectors."""
+
+    def build(self) -> Any:
+        """The term."""
+        from allmodes_baselines.gdpp import Determinantal
+
+        return Determinantal(self.value_weight)

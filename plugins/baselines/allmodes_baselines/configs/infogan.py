@@ -1,0 +1,96 @@
+"""What a spec says about InfoGAN's latent, its head Q and the information term (torch-free)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from allmodes import AuxiliaryConfig, LossTermConfig, Need, NetworkConfig, PriorConfig, Problem, Shape, Spec
+
+_LATENT = "prior: {kind: baselines.info_latent}"
+_HEAD = "auxiliaries.q: {kind: baselines.q_head}"
+
+
+class InfoLatentConfig(PriorConfig):
+    """InfoGAN's latent: uniform noise, a category, and a few uniform entries that become its style."""
+
+    kind: Literal["baselines.info_latent"] = "baselines.info_latent"
+    noise_dim: int = Field(62, ge=1)
+    """Size of the noise, which nobody estimates."""
+    modes: int = Field(10, ge=2)
+    """Categories, all equally likely."""
+    style_dim: int = Field(2, ge=0)
+    """Continuous entries of the code, uniform between -1 and 1."""
+
+    def parts(self) -> Mapping[str, int | None]:
+        """z as a whole, the noise, the category as a unit vector, and the style where there is one."""
+        style = {"style": self.style_dim} if self.style_dim else {}
+        dim = self.noise_dim + self.modes + self.style_dim
+        return {"code": dim, "noise": self.noise_dim, "mode": self.modes, **style}
+
+    def build(self) -> Any:
+        """The prior."""
+        from allmodes_baselines.infogan import InfoLatent
+
+        return InfoLatent(self.noise_dim, self.modes, self.style_dim)
+
+
+class QHeadConfig(AuxiliaryConfig):
+    """InfoGAN's Q: a head on the discriminator's features that guesses category and style."""
+
+    kind: Literal["baselines.q_head"] = "baselines.q_head"
+    gives: ClassVar[str] = "mode"
+    sees: ClassVar[Literal["data", "features"]] = "features"
+    trained_by: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
+
+    network: NetworkConfig = Field(default_factory=lambda: _default_network())
+    """The body, from the features to the parameters of Q."""
+    variance: Literal["one", "learned"] = "one"
+    """Variance of the Gaussian over the style: 1, as the authors have it on MNIST, or learned for each item."""
+
+    def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
+        """Q for features of shape `sees`.
+
+        Raises CompositionError where the latent has no modes.
+        """
+        from allmodes.compose import CompositionError
+        from allmodes_baselines.infogan import QHead
+
+        if "mode" not in parts:
+            raise CompositionError(f"{self.kind} tells modes, which the prior does not have: take {_LATENT}")
+        modes, style, learned = parts["mode"], parts.get("style", 0), self.variance == "learned"
+        body = self.network.build((sees,), (modes + style * (2 if learned else 1),))
+        return QHead(body, modes, style, learned)
+
+
+class InformationConfig(LossTermConfig):
+    """Minus a lower bound of the mutual information of code and generated item, for both players."""
+
+    kind: Literal["baselines.information"] = "baselines.information"
+    needs: ClassVar[tuple[Need, ...]] = (Need("part", "mode", _LATENT), Need("auxiliary", "mode", _HEAD))
+
+    auxiliary: str = "q"
+    """The head Q."""
+
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        """The bound is one of this latent's code and of this head."""
+        where, modes = ("losses", spec.losses.index(self)), "mode" in spec.prior.parts()
+        if modes and not isinstance(spec.prior, InfoLatentConfig):
+            what = f"{self.kind} knows the entropy of a prior baselines.info_latent, not of {spec.prior.kind}: take"
+            yield Problem(where, f"{what} {_LATENT}")
+        head = spec.auxiliaries.get(self.auxiliary)
+        if head is not None and head.gives == "mode" and not isinstance(head, QHeadConfig):
+            what = f"{self.kind} reads a baselines.q_head, which auxiliary {self.auxiliary!r} ({head.kind}) is not"
+            yield Problem((*where, "auxiliary"), f"{what}: add {_HEAD}")
+
+    def build(self) -> Any:
+        """The term."""
+        from allmodes_baselines.infogan import Information
+
+        return Information(self.auxiliary)
+
+
+def _default_network() -> NetworkConfig:
+    from allmodes.kinds.networks import MlpConfig
+
+    return MlpConfig(hidden=(128,), activation="leaky_relu")

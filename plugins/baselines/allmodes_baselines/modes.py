@@ -1,0 +1,20 @@
+"""Draws of a latent's modes, which the priors of several baselines have in common."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from allmodes import Given, Noise
+
+
+def one_hot(noise: Noise, like: Tensor, modes: int, given: Given) -> Tensor:
+    """Unit vectors (n, modes): uniform draws, or the mode that is given, a number from 0 or one for each draw (n,).
+
+    `like` (n, ...) says how many they are, on which device and of which type.
+    """
+    if "mode" in given:
+        chosen = torch.as_tensor(given["mode"], device=like.device).expand(len(like))
+    else:
+        chosen = (modes * noise.uniform("mode", len(like))).long()
+    return (chosen[:, None] == torch.arange(modes, device=like.device)).to(like.dtype)
