@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from reprlib import repr as short
 from typing import Literal
 
 from allmodes import identity, specs
@@ -170,8 +171,8 @@ def _changed(methods: Sequence[Method], registry: Registry) -> Iterator[str]:
 
 def _refusal(method: Method, path: str, before: object, after: object) -> str:
     return (
-        f"{method.reference}: {path} is {identity.short(before)} in {method.folder} and would be "
-        f"{identity.short(after)}: compare into another folder, or remove {method.folder} to run the method anew"
+        f"{method.reference}: {path} is {short(before)} in {method.folder} and would be "
+        f"{short(after)}: compare into another folder, or remove {method.folder} to run the method anew"
     )
 
 

@@ -39,7 +39,7 @@ class Forwarder:
         if not is_tracked(run):
             return
         delivery = Delivery(run, self.store, self._say)
-        if not delivery.spool.ended and (ending := _death(run)):
+        if not delivery.spool.held and not delivery.spool.ended and (ending := _death(run)):
             delivery.spool.append(ending)
         if delivery.spool.count():
             self._sender.add(delivery)

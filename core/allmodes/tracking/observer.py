@@ -67,7 +67,9 @@ class MlflowObserver:
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:
         """End the run in MLflow with its true status."""
         self._note(run, events.ended(run, outcome))
-        self._deliveries.pop(run.folder, None)
+        delivery = self._deliveries.pop(run.folder, None)
+        if delivery and not self._sends:
+            delivery.spool.close()  # whoever sends it will want to hold it
 
     def close(self, timeout: float = CLOSE_WAIT) -> None:
         """Send what is still waiting, for at most `timeout` seconds, and say what is left."""
