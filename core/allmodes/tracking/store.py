@@ -47,7 +47,7 @@ class Store:
 
     def start(self, event: Event, folder: Path, receipt: Receipt | None) -> Receipt:
         """Open a run and, for the first seed, its experiment's; or set the run of the receipt running again."""
-        with alone_in(folder.parent.parent if event.get("study") else folder.parent):
+        with alone_in(folder.parent):
             receipt = receipt or self._opened(event)
         for run_id in (receipt.run_id, receipt.parent_run_id):
             self.client.update_run(run_id, status="RUNNING")
