@@ -29,6 +29,8 @@ from allmodes_schemas import (
 )
 
 if TYPE_CHECKING:
+    from allmodes.comparing import compare
+    from allmodes.comparison import Comparison
     from allmodes.contracts import Auxiliary, Dropout, Fitting, Latent, Loss, LossTerm, Network, Prior
     from allmodes.data import Data, DataError, MixtureData, TensorData, from_dataset
     from allmodes.experiment import Experiment
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from allmodes.trained import Model, load_run
 
 _LAZY = {
+    "allmodes.comparing": ("compare",),
+    "allmodes.comparison": ("Comparison",),
     "allmodes.contracts": ("Auxiliary", "Dropout", "Fitting", "Latent", "Loss", "LossTerm", "Network", "Prior"),
     "allmodes.data": ("Data", "DataError", "MixtureData", "TensorData", "from_dataset"),
     "allmodes.experiment": ("Experiment",),
@@ -72,6 +76,7 @@ __all__ = [
     "Auxiliary",
     "AuxiliaryConfig",
     "Batch",
+    "Comparison",
     "Data",
     "DataError",
     "DatasetConfig",
@@ -110,6 +115,7 @@ __all__ = [
     "Step",
     "TensorData",
     "TurnConfig",
+    "compare",
     "from_dataset",
     "hookimpl",
     "installed",

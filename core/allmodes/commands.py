@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,13 +12,15 @@ from cyclopts import App, Parameter
 from rich.markup import escape
 
 import allmodes
-from allmodes import logs, specs, terminal
+from allmodes import logs, specs, studies, tables, terminal
+from allmodes.comparing import Comparing, cores
 from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, out, say, warn
 from allmodes.registry import installed
 from allmodes.specs import SpecError
 from allmodes_schemas import Spec
 
 if TYPE_CHECKING:
+    from allmodes.comparison import Comparison
     from allmodes.results import Results
 
 app = App(
@@ -60,6 +63,30 @@ def run(
 
     experiment = Experiment(checked, registry, folder, tracking, _watching(quiet, as_json), warn)
     return _end(experiment.run(chosen), tracking, as_json)
+
+
+@app.command
+def compare(
+    methods: Annotated[list[str], Parameter(help="specs as for run, or patterns of recipes such as 'study/ring-*'")],
+    *,
+    overrides: Overrides = None,
+    seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: each spec's")] = None,
+    jobs: Annotated[int | None, Parameter(name=("--jobs", "-j"), help="runs side by side; default: one a core")] = None,
+    folder: Annotated[Path, Parameter(name=("--folder", "--out", "-o"), help="where the study lies")] = Path(
+        "runs/comparison"
+    ),
+    name: Annotated[str | None, Parameter(help="the study's name; default: the folder's")] = None,
+    tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
+    quiet: Quiet = False,
+) -> int:
+    """Train several specs with several seeds side by side, and tabulate them. The same command goes on."""
+    if jobs is not None and jobs < 1:
+        raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
+    chosen = None if seeds is None else parse_seeds(seeds)
+    study = studies.load(methods, installed(), folder, name, overrides or (), chosen)
+    watcher = None if quiet else terminal.StudyTerminal(err, _saying())
+    comparing = Comparing(study, jobs or cores(), tracking, warn, watcher)
+    return _end_study(comparing.run(), comparing.stop.asked)
 
 
 @app.command
@@ -238,6 +265,28 @@ def _end(results: Results, tracked: bool, as_json: bool) -> int:
     if not as_json:
         _report(results, tracked)
     return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)
+
+
+def _saying() -> Callable[[str], None]:
+    """How a study says which runs have ended: on a terminal between bars, else as log lines."""
+    if err.is_terminal:
+        logs.send_to(Notes(), logging.INFO)
+    else:
+        logs.begin(as_json=False)
+    return logs.LOGGER.info
+
+
+def _end_study(comparison: Comparison, stopped: bool) -> int:
+    """Print the tables, and what is not finished; returns the exit code."""
+    for table in tables.terminal(comparison):
+        out.print(table)
+    for line in comparison.unfinished:
+        fail(line)
+    say(f"folder   {comparison.folder}")
+    if comparison.status == "finished":
+        return OK
+    say("go on    the same command")
+    return KILLED if stopped else FAILED
 
 
 def _skipping(spec: Spec) -> str:

@@ -28,6 +28,7 @@ from allmodes.metrics import Metric, built, floors
 from allmodes.registry import Registry, did_you_mean, installed
 from allmodes.results import Results, load_results
 from allmodes.run import Outcome, Run
+from allmodes.sharing import shared_floors
 from allmodes.signals import Stop
 from allmodes.streams import labelled_of
 from allmodes.trained import load_run
@@ -66,7 +67,9 @@ class Experiment:
 
     `track` logs to MLflow; `observers` are objects with hook implementations, by name; `resumed` is the folder of an
     experiment that goes on; `given` are data that came from Python, and not from the spec; `functions` are what a spec
-    means by `python:name`. With either a run cannot be run again from its spec alone.
+    means by `python:name`. With either a run cannot be run again from its spec alone. `floors_in` is a folder where
+    what real data score is kept, so that several experiments measure it once. Without `sends`, what MLflow should get
+    is written down and left for another process to send.
     """
 
     spec: Spec
@@ -78,6 +81,8 @@ class Experiment:
     resumed: Path | None = None
     given: Data | None = None
     functions: Functions = field(default_factory=dict)
+    floors_in: Path | None = None
+    sends: bool = True
 
     @classmethod
     def from_recipe(cls, name: str, overrides: Iterable[str] = (), **options: Any) -> Experiment:
@@ -149,6 +154,11 @@ class Experiment:
     @cached_property
     def floors(self) -> Mapping[str, float]:
         """Mean score of real data on each metric, with as many samples."""
+        if self.floors_in is None:
+            return self._measured_floors()
+        return shared_floors(self.floors_in, self.spec, self.data, self._measured_floors)
+
+    def _measured_floors(self) -> dict[str, float]:
         values = floors(list(self.metrics.values()), self.data.to("cpu"), self.spec.evaluation.samples)
         return {key: mean for key, (mean, _) in values.items()}
 
@@ -163,6 +173,12 @@ class Experiment:
         with self.observed():
             outcomes = self._train(seeds, folder)
         return Results(self.spec, folder, outcomes)
+
+    def train(self, run: Run, stop: Stop) -> Outcome:
+        """Train one run in its folder, or go on with it; for whoever arranges runs otherwise than seed after seed."""
+        run.folder.mkdir(parents=True, exist_ok=True)
+        with self.observed(), stop.listening(), _settings(self.spec.training):
+            return self._train_seed(run, stop, Panels())
 
     def prepare(self) -> None:
         """Load the data and what metrics need: what is missing is said before a folder is made."""
@@ -229,7 +245,7 @@ class Experiment:
             return None
         from allmodes.tracking import MlflowObserver
 
-        return MlflowObserver(warn=self.warn)
+        return MlflowObserver(warn=self.warn, sends=self.sends)
 
     def _new_folder(self, seeds: tuple[int, ...]) -> Path:
         name = f"{self.spec.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

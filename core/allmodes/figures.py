@@ -265,7 +265,9 @@ def _figure(width: float, height: float) -> Figure:
 def save(figure: Figure, path: Path) -> Path:
     """Write beside and rename, so that nobody reads half a picture."""
     picture = BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
+    kind = path.suffix.removeprefix(".") or "png"
+    unsaid = {"png": "Software", "pdf": "CreationDate"}  # else the same picture gives another file
+    figure.savefig(picture, format=kind, metadata={unsaid[kind]: None} if kind in unsaid else None)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_bytes(picture.getvalue())

@@ -1,10 +1,10 @@
-"""One process at a time in a run's folder."""
+"""One process at a time in a folder."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from allmodes.run import RunError
@@ -17,6 +17,22 @@ def alone(folder: Path) -> Iterator[None]:
     Raises RunError where another process holds it. Systems and file systems without locks let everybody in.
     """
     handle = _locked(folder)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+@contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Let one process at a time into the block; the others wait. Where there are no locks, everybody is let in."""
+    handle = None
+    with suppress(ImportError, OSError):  # Windows, some network file systems
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         yield
     finally:

@@ -22,8 +22,9 @@ class Run:
 
     `experiment` identifies this execution of the spec (the same for its seeds); `position` counts its seeds from 0 of
     `seeds`. `plugins` maps the distributions in use to their versions. `data` describes the data set: `kind`,
-    `fingerprint`, `items` (None: drawn without end), `shape`, and `labels_used`,
-    the items of each labelled stream, with `labels_fingerprint`.
+    `fingerprint`, `items` (None: drawn without end), `shape`, `labels_used`, the items of each labelled stream, and
+    their `labels_fingerprint`. `study` names the comparison that it is part of: then `experiment` is the same for all
+    runs of the study.
     """
 
     spec: Spec
@@ -36,6 +37,7 @@ class Run:
     plugins: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, object] = field(default_factory=dict)
     rerunnable: bool = True
+    study: str | None = None
 
     @property
     def name(self) -> str:
@@ -45,7 +47,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, its last measurements by metric, and their real-against-real values at the same N."""
+    """How a run ended, its last measurements by metric, and their real-against-real values at the same N.
+
+    `costs` are `items` (real ones that were drawn), `updates/<player>` and `parameters/<module>`.
+    """
 
     status: Status
     iteration: int
@@ -53,3 +58,4 @@ class Outcome:
     results: Mapping[str, float] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -16,6 +16,7 @@ from allmodes.registry import Plugin, Registry
 if TYPE_CHECKING:
     from allmodes.experiment import Results
     from allmodes.run import Outcome, Run
+    from allmodes.studies import Unit
     from allmodes_schemas import KindConfig
 
 WIDE = 110  # columns of a terminal on which everything has room
@@ -58,6 +59,62 @@ class Terminal:
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:
         """Leave the bar where the run ended."""
         self.progress.stop()
+
+
+class StudyTerminal:
+    """A bar over all runs of a study, and one for each that is being trained; lines where nobody watches."""
+
+    def __init__(self, console: Console, say: Callable[[str], None]) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24 if console.width >= WIDE else 8),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not console.is_terminal,
+            refresh_per_second=2,
+        )
+        self._say = say
+        self._bars: dict[str, TaskID] = {}
+        self._at: dict[str, int] = {}
+        self._number = self._ended = 0
+
+    def begin(self, units: Sequence[Unit], left: Sequence[Unit]) -> None:
+        """Begin the bar over all."""
+        self._number, self._ended = len(units), len(units) - len(left)
+        self.progress.start()
+        total = sum(unit.method.spec.training.iterations for unit in left)
+        self.all = self.progress.add_task("all", total=total, note=self._count())
+        self._say(f"{self._number} runs, {len(left)} of them to train")
+
+    def progress_of(self, unit: Unit) -> TaskID:
+        """The bar of a run."""
+        if unit.name not in self._bars:
+            total = unit.method.spec.training.iterations
+            self._bars[unit.name] = self.progress.add_task(unit.name, total=total, note="")
+        return self._bars[unit.name]
+
+    def moved(self, unit: Unit, iteration: int) -> None:
+        """Move the run's bar and that over all."""
+        self.progress.update(self.progress_of(unit), completed=iteration)
+        self.progress.advance(self.all, iteration - self._at.get(unit.name, 0))
+        self._at[unit.name] = iteration
+
+    def end(self, unit: Unit, status: str) -> None:
+        """Count a run that ended and take its bar away."""
+        self._ended += status == "finished"
+        self.moved(unit, unit.method.spec.training.iterations)
+        self.progress.remove_task(self._bars.pop(unit.name))
+        self.progress.update(self.all, note=self._count())
+        self._say(f"{unit.name} {status} ({self._count()})")
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self.progress.stop()
+
+    def _count(self) -> str:
+        return f"{self._ended} of {self._number} runs finished"
 
 
 def _shown(metrics: Mapping[str, float]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from allmodes import checkpoints, figures, measuring, models
 from allmodes.checkpoints import Checkpoint
 from allmodes.compose import compose, stream
 from allmodes.contracts import Functions
+from allmodes.costs import costs
 from allmodes.data import Data
 from allmodes.engine import EagerEngine, Losses
 from allmodes.journal import Journal, write_json
@@ -272,7 +273,8 @@ class SeedRun:
             status, error = "failed", error or f"the model could not be saved: {problem.strerror or problem}"
         results = self.evaluations[-1][1] if self.evaluations else {}
         recent = {f"recent_{key}": value for key, value in self.recent().items()}
-        outcome = Outcome(status, self.loop.iteration, seconds, results | recent, floors(), error)
+        spent = costs(self.loop.composition, self.run.spec.training.batch_size, self.loop.iteration)
+        outcome = Outcome(status, self.loop.iteration, seconds, results | recent, floors(), error, spent)
         try:
             write_json(self.run.folder / "results.json", vars(outcome))
         except OSError as problem:

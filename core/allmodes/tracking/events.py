@@ -22,6 +22,7 @@ def started(run: Run, store: str) -> dict[str, Any]:
         "store": shown(store),
         "mlflow_experiment": experiment(),
         "name": run.spec.name,
+        "study": run.study,
         "experiment": run.experiment,
         "seed": run.seed,
         "seeds": run.seeds,

@@ -32,13 +32,15 @@ class MlflowObserver:
     """Logs runs to MLflow: each hook writes a line to a file beside the run, a thread of its own sends the lines.
 
     No hook raises or waits for the store. What a store does not take waits in the file. Whoever runs an experiment
-    calls `close()` when it is over; else that happens when Python ends.
+    calls `close()` when it is over; else that happens when Python ends. Without `sends` the lines are left for another
+    process to send.
     """
 
-    def __init__(self, store: str | None = None, warn: Callable[[str], None] | None = None) -> None:
+    def __init__(self, store: str | None = None, warn: Callable[[str], None] | None = None, sends: bool = True) -> None:
         self.store = absolute(store or default_store())
         self._warn = warn or logging.getLogger(__name__).warning
         self._sender = Sender(self.store, self._say)
+        self._sends = sends
         self._deliveries: dict[Path, Delivery] = {}
         atexit.register(self.close)
 
@@ -65,7 +67,9 @@ class MlflowObserver:
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:
         """End the run in MLflow with its true status."""
         self._note(run, events.ended(run, outcome))
-        self._deliveries.pop(run.folder, None)
+        delivery = self._deliveries.pop(run.folder, None)
+        if delivery and not self._sends:
+            delivery.spool.close()  # whoever sends it will want to hold it
 
     def close(self, timeout: float = CLOSE_WAIT) -> None:
         """Send what is still waiting, for at most `timeout` seconds, and say what is left."""
@@ -80,7 +84,8 @@ class MlflowObserver:
     def _begin(self, run: Run, event: Event) -> None:
         delivery = self._deliveries[run.folder] = Delivery(run.folder, self.store, self._say)
         delivery.spool.append(event)  # before the sender sees it: what has nothing to send is let go of
-        self._sender.add(delivery)
+        if self._sends:
+            self._sender.add(delivery)
 
     def _note(self, run: Run, event: Event) -> None:
         if delivery := self._deliveries.get(run.folder):

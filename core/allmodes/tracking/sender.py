@@ -39,6 +39,10 @@ class Sender:
         """Begin to send what a run tells."""
         self._deliveries.append(delivery)
         self._all.append(delivery)
+        self.start()
+
+    def start(self) -> None:
+        """Open the store, although there may be nothing to send yet: creating a database takes seconds."""
         if self._thread is None:
             self._until = None
             self._woken.clear()

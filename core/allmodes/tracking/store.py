@@ -75,6 +75,12 @@ class Store:
         self.client.set_terminated(receipt.run_id, event["status"], event["time"])
         self._summarise(receipt, event)
 
+    def attach(self, receipt: Receipt, files: Sequence[Path], page: str) -> None:
+        """Add files and a page of Markdown to the run of an experiment or study."""
+        for path in files:
+            self._upload(receipt.parent_run_id, path)
+        self.client.set_tag(receipt.parent_run_id, NOTE, page[: description.TAG])
+
     def _opened(self, event: Event) -> Receipt:
         """Find or create the runs of an experiment and of its seed: a process that died may have opened them."""
         experiment = _experiment(self.client, self._address, event["mlflow_experiment"])
@@ -82,9 +88,9 @@ class Store:
         parents = {run.data.tags.get("mlflow.parentRunId") for run in known}
         parent = self._only((run for run in known if _is_parent(run)), parents)
         if parent is None:
-            parent = self._create(experiment, event, event["name"], {"allmodes.kind": "experiment"})
+            parent = self._create_parent(experiment, event)
         tags = {"allmodes.kind": "seed", "allmodes.seed": str(event["seed"]), "mlflow.parentRunId": parent}
-        mine = (run for run in known if run.data.tags.get("allmodes.seed") == tags["allmodes.seed"])
+        mine = (run for run in known if _who(run) == (event["name"], tags["allmodes.seed"]))
         child = self._only(mine) or self._create(experiment, event, f"{event['name']}/seed-{event['seed']}", tags)
         return Receipt(child, parent, shown(self._address), experiment)
 
@@ -99,6 +105,14 @@ class Store:
                 self.client.delete_run(twin.info.run_id)
         return str(runs[0].info.run_id) if runs else None
 
+    def _create_parent(self, experiment: str, event: Event) -> str:
+        """The run of an experiment, which is its spec's; or that of a study, which is of no method alone."""
+        if not event.get("study"):
+            return self._create(experiment, event, event["name"], {"allmodes.kind": "experiment"})
+        ours = {name: event["tags"][name] for name in ("allmodes.experiment", "allmodes.study")}
+        tags = ours | {name: value for name, value in event["tags"].items() if name.startswith("mlflow.")}
+        return self._create(experiment, {**event, "tags": tags}, event["study"], {"allmodes.kind": "study"})
+
     def _create(self, experiment: str, event: Event, name: str, tags: Mapping[str, str]) -> str:
         return str(self.client.create_run(experiment, event["time"], {**event["tags"], **tags}, name).info.run_id)
 
@@ -106,7 +120,8 @@ class Store:
         """Say of both runs what is run; of the experiment's only what all seeds share."""
         shared = {key: value for key, value in event["params"].items() if not key.startswith("seeds")}
         whole = folder.parent if (folder.parent / "spec.yaml").exists() else folder
-        self._tell_settings(receipt.parent_run_id, event, shared, whole)
+        if not event.get("study"):
+            self._tell_settings(receipt.parent_run_id, event, shared, whole)
         self._tell_settings(receipt.run_id, event, event["params"], folder)
 
     def _tell_settings(self, run_id: str, event: Event, params: Mapping[str, str], folder: Path) -> None:
@@ -125,19 +140,25 @@ class Store:
         runs = self._runs(receipt.experiment_id, parent.data.tags["allmodes.experiment"])
         seeds = self._seeds(runs, receipt)
         finished = [seed.data.metrics for seed in seeds if seed.info.status == "FINISHED"]
+        if parent.data.tags["allmodes.kind"] == "study":
+            self._end_parent(receipt, event, seeds)  # means over methods would mean nothing
+            return
         means = summary.over_seeds(finished)
         self._log(receipt.parent_run_id, _metrics(means, len(finished), event["time"]))
         self._note(receipt.parent_run_id, means | summary.floors(finished))
         numbers = sorted(int(seed.data.tags["allmodes.seed"]) for seed in seeds)
         self.client.set_tag(receipt.parent_run_id, "allmodes.seeds", ", ".join(map(str, numbers))[: description.TAG])
+        self._end_parent(receipt, event, seeds)
+
+    def _end_parent(self, receipt: Receipt, event: Event, seeds: Sequence[Logged]) -> None:
         if status := summary.overall([seed.info.status for seed in seeds], event["seeds"]):
             self.client.set_terminated(receipt.parent_run_id, status, event["time"])
 
     def _seeds(self, runs: Sequence[Logged], receipt: Receipt) -> list[Logged]:
         """The runs of an experiment's seeds, without those that a hung server created late, which are deleted."""
         mine = {receipt.run_id, receipt.parent_run_id}
-        me = next((run.data.tags["allmodes.seed"] for run in runs if run.info.run_id == receipt.run_id), None)
-        late = [run for run in runs if run.data.tags.get("allmodes.seed") == me and run.info.run_id not in mine]
+        me = next((_who(run) for run in runs if run.info.run_id == receipt.run_id), None)
+        late = [run for run in runs if _who(run) == me and run.info.run_id not in mine]
         for twin in late:
             self.client.delete_run(twin.info.run_id)
         used = {run.data.tags.get("mlflow.parentRunId") for run in runs}
@@ -200,7 +221,12 @@ def _experiment(client: MlflowClient, address: str, name: str) -> str:
 
 
 def _is_parent(run: Logged) -> bool:
-    return run.data.tags.get("allmodes.kind") == "experiment"
+    return run.data.tags.get("allmodes.kind") in ("experiment", "study")
+
+
+def _who(run: Logged) -> tuple[str | None, str | None]:
+    """Spec and seed, which tell the runs of an experiment or study from each other."""
+    return run.data.tags.get("allmodes.spec"), run.data.tags.get("allmodes.seed")
 
 
 def _metrics(values: Mapping[str, float], step: int, timestamp: int) -> list[Metric]:

@@ -1,0 +1,48 @@
+"""The figure of a comparison: a panel for each method with samples of its first finished seed."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from allmodes import figures
+from allmodes.comparison import Comparison, Group, Row
+from allmodes.tables import shown
+from allmodes.trained import load_run
+
+TITLED = ("modes", "stacked_modes", "classes", "high_quality")
+"""Metrics that a panel's title tells."""
+
+
+def draw(comparison: Comparison) -> list[Path]:
+    """Write `figure.png` and `figure.pdf`, numbered from the second group of data on; returns what was written."""
+    drawn: list[Path] = []
+    for i, group in enumerate(comparison.groups):
+        drawn += _draw(comparison, group, f"figure-{i + 1}" if i else "figure")
+    return drawn
+
+
+def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
+    folders = {row.method: comparison.folder / row.method / f"seed-{_seed(row)}" for row in group.rows if row.finished}
+    if not folders:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the specs' were said when they were loaded
+        models = {method: load_run(folder) for method, folder in folders.items()}
+    model = next(iter(models.values()))
+    data, n = model.spec.data.build(), model.spec.evaluation.samples
+    panels = [(_title(group, method), one.sample(n)) for method, one in models.items()]
+    if model.units is not None:
+        panels = [(title, model.units.standardise(samples)) for title, samples in panels]
+    return [figures.compare(panels, data, comparison.folder / f"{stem}.{ending}") for ending in ("png", "pdf")]
+
+
+def _seed(row: Row) -> int:
+    return next(seed for seed, state in row.states.items() if state == "finished")
+
+
+def _title(group: Group, method: str) -> str:
+    row = next(row for row in group.rows if row.method == method)
+    results = row.outcomes[_seed(row)].results
+    told = [f"{name.replace('_', ' ')} {shown(name, results[name])}" for name in TITLED if name in results]
+    return "\n".join([method, "  ".join(told)])

@@ -1,0 +1,191 @@
+"""A study: several specs, each with its seeds, in one folder; what of it has been run, and what has not."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from reprlib import repr as short
+from typing import Literal
+
+from allmodes import identity, specs
+from allmodes.journal import replace_text, write_json
+from allmodes.registry import Registry
+from allmodes.run import Outcome
+from allmodes.sources import SpecError
+from allmodes_schemas import Spec
+
+State = Literal["finished", "failed", "killed", "interrupted", "missing"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A spec of a study, where it came from, and its folder, which is that of an experiment."""
+
+    reference: str
+    spec: Spec
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The spec's name, which tells it from the others."""
+        return self.spec.name
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One seed of a method: what is trained on its own."""
+
+    method: Method
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Where its run lies."""
+        return self.method.folder / f"seed-{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """`<method>/seed-<seed>`."""
+        return f"{self.method.name}/seed-{self.seed}"
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How its run ended, if it did."""
+        path = self.folder / "results.json"
+        return Outcome(**json.loads(path.read_text())) if path.is_file() else None
+
+    @property
+    def state(self) -> State:
+        """How its run stands; one that finished before the spec was given more iterations is interrupted."""
+        if (outcome := self.outcome) is None:
+            return "interrupted" if (self.folder / "run.json").is_file() else "missing"
+        short = outcome.iteration < self.method.spec.training.iterations
+        return "interrupted" if outcome.status == "finished" and short else outcome.status
+
+
+@dataclass(frozen=True)
+class Study:
+    """Methods with their seeds, in a folder."""
+
+    name: str
+    folder: Path
+    methods: tuple[Method, ...]
+    id: str = field(default="")
+
+    @property
+    def units(self) -> list[Unit]:
+        """All runs, first every method's first seed: what is interrupted has as many seeds of each."""
+        longest = max(len(method.spec.seeds) for method in self.methods)
+        rounds = ((method, method.spec.seeds[i : i + 1]) for i in range(longest) for method in self.methods)
+        return [Unit(method, seed) for method, seeds in rounds for seed in seeds]
+
+    def units_of(self, method: Method) -> list[Unit]:
+        """The runs of a method."""
+        return [Unit(method, seed) for seed in method.spec.seeds]
+
+
+def load(
+    references: Iterable[str],
+    registry: Registry,
+    folder: Path,
+    name: str | None = None,
+    overrides: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+) -> Study:
+    """A checked study; nothing is written.
+
+    Raises SpecError with a line for each thing that is wrong with any spec, for two methods of one name, and where a
+    method was run in the folder with settings that decide what is trained and that differ now.
+    """
+    named = list(dict.fromkeys(name for reference in references for name in _named(reference, registry)))
+    problems: list[str] = []
+    methods = [method for one in named for method in _loaded(one, registry, folder, overrides, seeds, problems)]
+    problems += [] if problems else [*_twins(methods), *_changed(methods, registry)]
+    if problems or not methods:
+        raise SpecError("\n".join(problems) or "nothing to compare: name specs, recipes or patterns of recipes")
+    known = _known(folder)
+    return Study(name or known.get("name") or folder.absolute().name, folder, tuple(methods), known.get("id", ""))
+
+
+def write(study: Study) -> Study:
+    """Make the folder of a study and of its methods; returns the study with what identifies it."""
+    study.folder.mkdir(parents=True, exist_ok=True)
+    study = Study(study.name, study.folder, study.methods, study.id or f"{study.name}-{secrets.token_hex(4)}")
+    write_json(study.folder / "study.json", {"name": study.name, "id": study.id})
+    for method in study.methods:
+        method.folder.mkdir(exist_ok=True)
+        replace_text(method.folder / "spec.yaml", specs.dump(method.spec))
+    return study
+
+
+def _named(reference: str, registry: Registry) -> list[str]:
+    """What a pattern of recipes stands for."""
+    if not set("*?[") & set(reference) or Path(reference).exists():
+        return [reference]
+    found = [name for name in registry.recipes if fnmatchcase(name, reference)]
+    if not found:
+        raise SpecError(f"{reference}: no recipe is called so. Recipes: {', '.join(registry.recipes) or 'none'}")
+    return found
+
+
+def _loaded(
+    reference: str,
+    registry: Registry,
+    folder: Path,
+    overrides: Sequence[str],
+    seeds: Sequence[int] | None,
+    problems: list[str],
+) -> Iterator[Method]:
+    try:
+        spec = specs.load(reference, registry, overrides)
+    except SpecError as error:
+        problems += [line if line.startswith(reference) else f"{reference}: {line}" for line in str(error).splitlines()]
+        return
+    spec = spec if seeds is None else spec.model_copy(update={"seeds": tuple(seeds)})
+    yield Method(reference, spec, folder / spec.name)
+
+
+def _twins(methods: Sequence[Method]) -> Iterator[str]:
+    """Methods that would lie in one folder."""
+    first: dict[str, str] = {}
+    for method in methods:
+        if (other := first.setdefault(method.name, method.reference)) != method.reference:
+            yield f"{other} and {method.reference} are both named {method.name}: give each a name of its own"
+
+
+def _changed(methods: Sequence[Method], registry: Registry) -> Iterator[str]:
+    """What keeps runs that are there from standing for the specs that are asked for."""
+    for method in methods:
+        if (method.folder / "spec.yaml").is_file():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # they were said when it was run
+                before = specs.load(str(method.folder), registry)
+            yield from (_refusal(method, *change) for change in identity.changes(before, method.spec))
+            yield from _beyond(method)
+
+
+def _refusal(method: Method, path: str, before: object, after: object) -> str:
+    return (
+        f"{method.reference}: {path} is {short(before)} in {method.folder} and would be "
+        f"{short(after)}: compare into another folder, or remove {method.folder} to run the method anew"
+    )
+
+
+def _beyond(method: Method) -> Iterator[str]:
+    wanted = method.spec.training.iterations
+    for seed in method.spec.seeds:
+        outcome = Unit(method, seed).outcome
+        if outcome is not None and outcome.iteration > wanted:
+            done = f"{method.folder / f'seed-{seed}'} is at iteration {outcome.iteration} already"
+            yield f"{method.reference}: {done}: set training.iterations to {outcome.iteration} or more"
+
+
+def _known(folder: Path) -> dict[str, str]:
+    path = folder / "study.json"
+    known: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
+    return known

@@ -1,0 +1,78 @@
+"""Sending what runs in other processes wrote down for MLflow: each run's when it has ended, from one thread."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from allmodes.tracking import events, receipt, spool
+from allmodes.tracking.address import absolute, default_store, shown
+from allmodes.tracking.delivery import Delivery
+from allmodes.tracking.observer import CLOSE_WAIT, is_tracked
+from allmodes.tracking.sender import Sender, open_store, reason
+
+
+class Forwarder:
+    """Sends ended runs to the store that the environment names; what it does not take waits in their folders."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self.store = absolute(default_store())
+        self._warn = warn
+        self._sender = Sender(self.store, self._say)
+        self._until: float | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to open the store."""
+        self._sender.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._finish()
+        self._sender.close()
+
+    def add(self, run: Path) -> None:
+        """Send what waits in the folder of a run that has ended, or whose process died."""
+        if not is_tracked(run):
+            return
+        delivery = Delivery(run, self.store, self._say)
+        if not delivery.spool.held and not delivery.spool.ended and (ending := _death(run)):
+            delivery.spool.append(ending)
+        if delivery.spool.count():
+            self._sender.add(delivery)
+        else:
+            delivery.spool.close()
+
+    def attach(self, runs: Sequence[Path], files: Sequence[Path], page: str) -> None:
+        """Send what waits, then add files and a page of Markdown to the run that the given runs are part of."""
+        if self._finish():
+            return
+        found = next(filter(None, (receipt.read(run, self.store) for run in runs)), None)
+        if found is None:
+            return
+        try:
+            open_store(self.store).attach(found, files, page)
+        except Exception as error:  # whatever the store does, the study has been trained
+            self._say(f"cannot write to {shown(self.store)} ({reason(error)}); the same command adds the table later")
+
+    def _finish(self) -> bool:
+        """Send what waits, for at most half a minute; returns whether something is left, and says so once."""
+        left = self._sender.stop(CLOSE_WAIT if self._until is None else max(0.0, self._until - time.monotonic()))
+        if left and self._until is None:
+            folder = os.path.commonpath([delivery.folder for delivery in left])
+            self._say(f"not all could be sent; `allmodes sync {folder}` sends it to {shown(self.store)}.")
+        self._until = time.monotonic()
+        return bool(left)
+
+    def _say(self, message: str) -> None:
+        self._warn(f"MLflow: {message}")
+
+
+def _death(run: Path) -> spool.Event | None:
+    """The end of a run whose process died without a word."""
+    told = list(spool.events(run / spool.NAME))
+    start = next((event for event in reversed(told) if event["what"] == "start"), None)
+    return None if start is None else events.died(start, told[-1])

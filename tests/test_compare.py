@@ -1,0 +1,205 @@
+"""Studies: what is trained, kept, refused and gone on with; the tables against the runs; MLflow."""
+
+import csv
+import json
+import math
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+import interrupted
+from allmodes import Experiment, SpecError, cli, compare, terminal
+from allmodes.comparison import Comparison
+from allmodes.registry import installed
+from allmodes.studies import Unit, load
+from tiny import SPEC
+
+BROKEN = {**SPEC["training"], "optimizer": {"kind": "sgd", "lr": 1e30}}
+METHODS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "wide": {
+        "generator": {"kind": "mlp", "hidden": [16]},
+        "training": {**SPEC["training"], "discriminator_updates": 2},
+    },
+    "broken": {"training": BROKEN},
+}
+ARGUMENTS = ("compare", "plain.json", "wide.json", "broken.json", "--seeds", "0-1", "--jobs", "2", "--folder", "out")
+
+
+def spec_file(name: str, **changes: Any) -> str:
+    Path(f"{name}.json").write_text(json.dumps({**SPEC, "name": name, **changes}))
+    return f"{name}.json"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """A study with a method that diverges, logged to a store of its own, and the exit code that it gave."""
+    place = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place / 'mlflow.db'}")
+        patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+        for name, changes in METHODS.items():
+            spec_file(name, **changes)
+        yield place, cli.execute(ARGUMENTS)
+
+
+def lines(folder: Path) -> list[dict[str, str]]:
+    with (folder / "table.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def values(folder: Path, method: str, metric: str) -> list[float]:
+    return [float(line["value"]) for line in lines(folder) if (line["method"], line["metric"]) == (method, metric)]
+
+
+def markdown(folder: Path, method: str) -> dict[str, str]:
+    rows = [line.strip("| ").split(" | ") for line in (folder / "table.md").read_text().splitlines() if "|" in line]
+    found = next(row for row in rows if row[0] == method)
+    return dict(zip(rows[0], found, strict=True))
+
+
+def test_a_failed_run_is_marked_and_the_others_are_trained(trained: tuple[Path, int]) -> None:
+    place, code = trained
+    assert code == 1
+    table = (place / "out" / "table.md").read_text()
+    assert "- broken/seed-0: failed: DivergenceError: " in table
+    assert [markdown(place / "out", name)["seeds"] for name in METHODS] == ["2", "2", "0 of 2"]
+    assert {line["status"] for line in lines(place / "out") if line["method"] == "broken"} == {"failed"}
+
+
+def test_a_run_of_a_study_is_the_run_of_its_spec_and_seed(trained: tuple[Path, int], tmp_path: Path) -> None:
+    study = trained[0] / "out"
+    alone = Experiment.from_recipe(str(study / "wide"), folder=tmp_path, track=False).run([1])
+    assert interrupted.equal(study / "wide" / "seed-1", alone.folder / "seed-1")
+    stored = json.loads((study / "wide" / "seed-1" / "results.json").read_text())
+    assert stored["results"] == pytest.approx(dict(alone.outcomes[1].results), nan_ok=True)
+    assert stored["floors"] == pytest.approx(dict(alone.floors), nan_ok=True)
+
+
+def test_the_tables_agree_and_their_means_are_those_of_the_seeds(trained: tuple[Path, int]) -> None:
+    study = trained[0] / "out"
+    for method in ("plain", "wide"):
+        each = [json.loads((study / method / f"seed-{s}" / "results.json").read_text())["results"] for s in (0, 1)]
+        assert values(study, method, "high_quality") == [one["high_quality"] for one in each]
+        mean, error = np.mean([one["modes"] for one in each]), np.std([one["modes"] for one in each], ddof=1) / 2**0.5
+        row = markdown(study, method)
+        assert row["modes"] == f"{mean:.4g} ± {error:.2g}"
+        cells = [row[name].replace("±", r"$\pm$").replace("%", r"\%") for name in ("seeds", "modes", "high_quality")]
+        assert f"{method} & {' & '.join(cells)}" in (study / "table.tex").read_text()
+
+
+def test_costs_are_those_of_the_schedule_and_the_networks(trained: tuple[Path, int]) -> None:
+    row = markdown(trained[0] / "out", "wide")
+    shown = {name: row[name] for name in ("images seen", "G updates", "D updates", "G parameters", "D parameters")}
+    assert shown == {
+        "images seen": str(8 * 3 * 20),  # two draws for the discriminator, one for the generator
+        "G updates": "20",
+        "D updates": "40",
+        "G parameters": str(2 * 16 + 16 + 16 * 2 + 2),
+        "D parameters": str(2 * 8 + 8 + 8 + 1),
+    }
+
+
+def test_a_study_is_one_run_in_mlflow_with_a_child_for_each_method_and_seed(trained: tuple[Path, int]) -> None:
+    from allmodes.tracking.sender import open_store
+
+    client = open_store(os.environ["MLFLOW_TRACKING_URI"]).client
+    runs = client.search_runs([client.get_experiment_by_name("allmodes").experiment_id])
+    (parent,) = [run for run in runs if run.data.tags["allmodes.kind"] == "study"]
+    children = {run.info.run_name: run for run in runs if run is not parent}
+    assert sorted(children) == [f"{name}/seed-{seed}" for name in sorted(METHODS) for seed in (0, 1)]
+    for run in children.values():
+        tags = run.data.tags
+        assert (tags["mlflow.parentRunId"], tags["allmodes.study"]) == (parent.info.run_id, "out")
+        assert f"{tags['allmodes.method']}/seed-{tags['allmodes.seed']}" == run.info.run_name
+    assert (children["wide/seed-0"].info.status, children["broken/seed-0"].info.status) == ("FINISHED", "FAILED")
+    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert files == {"table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"}
+
+
+def test_the_same_command_trains_nothing_again_and_another_spec_is_refused(
+    trained: tuple[Path, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = sorted((trained[0] / "out").rglob("*.safetensors"))
+    before = [path.stat().st_mtime_ns for path in models]
+    again = compare(["plain.json", "wide.json"], seeds=[0, 1], folder="out", track=False)
+    assert (again.status, again.row("wide").seeds) == ("finished", "2")
+    assert [path.stat().st_mtime_ns for path in models] == before
+    assert cli.execute([*ARGUMENTS, "--set", "training.batch_size=4"]) == 2
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "error: plain.json: training.batch_size is 8 in out/plain and would be 4: compare into another folder, or remove "
+        "out/plain to run the method anew"
+    )
+
+
+def test_what_is_wrong_with_any_spec_is_said_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [
+        spec_file("good"),
+        spec_file("one", training={"iterations": 0}),
+        spec_file("two", prior={"kind": "gausian"}),
+    ]
+    with pytest.raises(SpecError) as error:
+        load(names, installed(), Path("out"))
+    first, second = str(error.value).splitlines()
+    assert first.startswith("one.json:1:")
+    assert second.startswith("two.json:1:")
+    assert not Path("out").exists()
+    twin = spec_file("good").replace("good", "twin")
+    Path(twin).write_text(Path("good.json").read_text())
+    with pytest.raises(
+        SpecError, match=r"^good\.json and twin\.json are both named good: give each a name of its own$"
+    ):
+        load(["good.json", twin], installed(), Path("out"))
+    with pytest.raises(SpecError, match=r"^none/\*: no recipe is called so\. Recipes: "):
+        load(["none/*"], installed(), Path("out"))
+
+
+def test_a_pattern_names_recipes_and_seeds_come_in_turn(tmp_path: Path) -> None:
+    study = load(["gan/[rg]*"], installed(), tmp_path, seeds=[4, 2])
+    first = [method.name for method in study.methods]
+    assert [method.reference for method in study.methods] == ["gan/grid", "gan/ring"]
+    assert [unit.name for unit in study.units] == [f"{name}/seed-{seed}" for seed in (4, 2) for name in first]
+
+
+def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    training = {**SPEC["training"], "iterations": 1500, "checkpoints": {"every": 10}}
+    evaluation = {**SPEC["evaluation"], "every": 1500}
+    command = ["compare", spec_file("long", training=training, evaluation=evaluation), "--no-tracking", "--jobs", "1"]
+    moved = terminal.StudyTerminal.moved
+
+    def interrupting(action: Any) -> None:
+        done: list[int] = []
+
+        def once(self: terminal.StudyTerminal, unit: Unit, iteration: int) -> None:
+            moved(self, unit, iteration)
+            if iteration >= 50 and not done:
+                done.append(iteration)
+                action()
+
+        monkeypatch.setattr("allmodes.terminal.StudyTerminal.moved", once)
+
+    interrupting(lambda: signal.raise_signal(signal.SIGINT))
+    assert cli.execute([*command, "--seeds", "0"]) == 130
+    assert "long/seed-0: killed" in capsys.readouterr().err
+    interrupting(lambda: [child.kill() for child in psutil.Process().children()])
+    assert cli.execute([*command, "--seeds", "0"]) == 1
+    assert "its process was killed by signal 9 (out of memory? try fewer --jobs)" in capsys.readouterr().err
+    assert cli.execute([*command, "--seeds", "0"]) == 0
+    alone = Experiment.from_recipe("long.json", track=False, folder=tmp_path / "alone").run([0])
+    assert interrupted.equal(Path("runs/comparison/long/seed-0"), alone.folder / "seed-0")
+    assert math.isfinite(
+        Comparison(load(["long.json"], installed(), Path("runs/comparison"), seeds=[0])).row("long").mean("modes")
+    )
