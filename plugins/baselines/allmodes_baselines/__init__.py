@@ -1,8 +1,16 @@
 """Known remedies against mode collapse as one plugin of allmodes, one short file for each method."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from allmodes import hookimpl
+from allmodes import LossTermConfig, hookimpl
+from allmodes_baselines.configs.unrolled import UnrolledConfig
+
+
+@hookimpl
+def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
+    """Games and terms, by method."""
+    return (UnrolledConfig,)
 
 
 @hookimpl

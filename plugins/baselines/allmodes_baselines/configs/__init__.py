@@ -1,0 +1,1 @@
+"""What a spec says about each method's parts (torch-free)."""
