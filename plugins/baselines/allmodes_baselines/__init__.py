@@ -3,14 +3,21 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from allmodes import LossTermConfig, hookimpl
+from allmodes import AuxiliaryConfig, LossTermConfig, hookimpl
+from allmodes_baselines.configs.ali import AliConfig, EncoderConfig
 from allmodes_baselines.configs.unrolled import UnrolledConfig
+
+
+@hookimpl
+def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
+    """Networks beside the two, by method."""
+    return (EncoderConfig,)
 
 
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
     """Games and terms, by method."""
-    return (UnrolledConfig,)
+    return (AliConfig, UnrolledConfig)
 
 
 @hookimpl
