@@ -5,6 +5,7 @@ from pathlib import Path
 
 from allmodes import AuxiliaryConfig, LossTermConfig, hookimpl
 from allmodes_baselines.configs.ali import AliConfig, EncoderConfig
+from allmodes_baselines.configs.msgan import ModeSeekingConfig
 from allmodes_baselines.configs.unrolled import UnrolledConfig
 
 
@@ -17,7 +18,7 @@ def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
     """Games and terms, by method."""
-    return (AliConfig, UnrolledConfig)
+    return (AliConfig, ModeSeekingConfig, UnrolledConfig)
 
 
 @hookimpl
