@@ -15,6 +15,9 @@ from allmodes.specs import load
 REGISTRY = installed()
 ROOT = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[2] / "shared" / "data"))
 EVERY = (
+    "baselines/ali-grid", "baselines/ali-ring", "baselines/bigan-ring", "baselines/msgan-ring",
+    "baselines/pacgan2-grid", "baselines/pacgan2-ring", "baselines/r3gan-grid", "baselines/r3gan-ring",
+    "baselines/unrolled-ring", "baselines/wgangp-grid", "baselines/wgangp-ring",
     "bourgan/cifar10", "bourgan/circle", "bourgan/digits", "bourgan/falling-grid", "bourgan/fashion-and-ones",
     "bourgan/grid", "bourgan/mnist",
     "bourgan/ring", "bourgan/wide-circle", "bourgan/wide-grid", "bourgan/wide-ring",
