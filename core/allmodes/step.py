@@ -47,7 +47,7 @@ class Context(NamedTuple):
 
     composition: Composition
     weights: Mapping[str, float]
-    iteration: int | Tensor = 0
+    iteration: int = 0
     memory: Callable[[str], optimizers.Memory] | None = None
 
 
@@ -250,9 +250,11 @@ class Step:
         for _ in range(updates):
             own = self.composition.own(player, tensors)
             gradients = torch.func.grad(lambda p, rest=tensors: self._loss_with(player, p, rest))(own)
-            own, memory = optimizers.update(config, own, gradients, memory)
+            own, memory = optimizers.update(config, own, gradients, memory, self.context.iteration)
             tensors = merge(tensors, own)
-        return FunctionalStep(self.context, Draw(self.batch, self.noise), tensors)
+        ahead = FunctionalStep(self.context, Draw(self.batch, self.noise), tensors)
+        ahead._to_advance = self._to_advance  # one turn: whichever step runs a module first advances its statistics
+        return ahead
 
     def _loss_with(self, player: str, own: Tensors, rest: NestedTensors) -> Tensor:
         step = FunctionalStep(self.context, Draw(self.batch, self.noise), merge(rest, own))

@@ -4,10 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from allmodes import AuxiliaryConfig, LossTermConfig, PriorConfig, hookimpl
+from allmodes_baselines.configs.ali import AliConfig, EncoderConfig
 from allmodes_baselines.configs.clustergan import ClusterEncoderConfig, ClusterInversionConfig, ClusterLatentConfig
 from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig, WidthConfig
 from allmodes_baselines.configs.gdpp import DeterminantalConfig
 from allmodes_baselines.configs.infogan import InfoLatentConfig, InformationConfig, QHeadConfig
+from allmodes_baselines.configs.msgan import ModeSeekingConfig
+from allmodes_baselines.configs.unrolled import UnrolledConfig
 
 
 @hookimpl
@@ -19,13 +22,21 @@ def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
 @hookimpl
 def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
     """What estimates a latent."""
-    return (ClusterEncoderConfig, QHeadConfig)
+    return (ClusterEncoderConfig, EncoderConfig, QHeadConfig)
 
 
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
-    """What the methods add to a game."""
-    return (ClusterInversionConfig, DeterminantalConfig, InformationConfig, WidthConfig)
+    """Games, and what the methods add to a game."""
+    return (
+        AliConfig,
+        ClusterInversionConfig,
+        DeterminantalConfig,
+        InformationConfig,
+        ModeSeekingConfig,
+        UnrolledConfig,
+        WidthConfig,
+    )
 
 
 @hookimpl

@@ -1,0 +1,71 @@
+"""What a spec says about ALI and BiGAN (torch-free)."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from allmodes import AuxiliaryConfig, LossTermConfig, Need, NetworkConfig, Problem, Shape
+
+if TYPE_CHECKING:
+    from allmodes import Spec
+
+_ENCODER = "auxiliaries.encoder: {kind: baselines.encoder}"
+
+
+class EncoderConfig(AuxiliaryConfig):
+    """E, which maps data back to the code: a draw (ALI) or a point (BiGAN)."""
+
+    kind: Literal["baselines.encoder"] = "baselines.encoder"
+    gives: ClassVar[str] = "code"
+    trained_by: ClassVar[tuple[str, ...]] = ("generator",)
+
+    network: NetworkConfig = Field(default_factory=lambda: _default_network())
+    """The body of E."""
+    noise: Literal["gaussian", "none"] = "gaussian"
+    """`gaussian`: the code is drawn with a mean and a variance that E learns (ALI); `none`: it is E(x) (BiGAN)."""
+
+    def misfit(self, sees: Shape) -> str | None:
+        """Why the body cannot take data of that shape, or None."""
+        return self.network.misfit((sees,), (1,))
+
+    def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
+        """E for data of shape `sees` and a code of size `parts["code"]`."""
+        from allmodes_baselines.ali import Encoder, GaussianEncoder
+
+        if self.noise == "none":
+            return Encoder(self.network.build((sees,), (parts["code"],)))
+        return GaussianEncoder(self.network.build((sees,), (2 * parts["code"],)))
+
+
+class AliConfig(LossTermConfig):
+    """The discriminator tells (x, E(x)) from (G(z), z); generator and encoder learn from both."""
+
+    kind: Literal["baselines.ali"] = "baselines.ali"
+    is_game: ClassVar[bool] = True
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("auxiliary", "code", _ENCODER),
+        Need("joint", remedy="joint: encoder to discriminator"),
+    )
+
+    def check(self, spec: "Spec") -> Iterable[Problem]:
+        """An encoder that the game does not train stays what it was at the start."""
+        name = getattr(spec.discriminator, "joint", None)
+        encoder = spec.auxiliaries.get(name) if name else None
+        if encoder is not None and "generator" not in encoder.trained_by:
+            what = (
+                f"{self.kind} trains {name!r} through the generator's player, which {encoder.kind} does not belong to"
+            )
+            yield Problem(("auxiliaries", str(name)), f"{what}: take {{kind: baselines.encoder}}")
+
+    def build(self) -> Any:
+        """The game."""
+        from allmodes_baselines.ali import Ali
+
+        return Ali()
+
+
+def _default_network() -> NetworkConfig:
+    from allmodes.kinds.networks import MlpConfig
+
+    return MlpConfig(hidden=(128, 128))

@@ -1,0 +1,17 @@
+"""What a spec says about MSGAN (torch-free)."""
+
+from typing import Any, Literal
+
+from allmodes import LossTermConfig
+
+
+class ModeSeekingConfig(LossTermConfig):
+    """Small where two latents give items as far apart as they are themselves (Mao et al., 2019)."""
+
+    kind: Literal["baselines.mode_seeking"] = "baselines.mode_seeking"
+
+    def build(self) -> Any:
+        """The term."""
+        from allmodes_baselines.msgan import ModeSeeking
+
+        return ModeSeeking()

@@ -1,0 +1,25 @@
+"""What a spec says about Unrolled GAN (torch-free)."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from allmodes import LossTermConfig
+
+
+class UnrolledConfig(LossTermConfig):
+    """The game whose generator plays against the discriminator some updates ahead (Metz et al., 2017)."""
+
+    kind: Literal["baselines.unrolled"] = "baselines.unrolled"
+    is_game: ClassVar[bool] = True
+
+    updates: int = Field(5, ge=0)
+    """How many updates ahead; with 0 it is the plain game. The generator's step costs about as many times more."""
+    objective: Literal["non_saturating", "minimax"] = "non_saturating"
+    """What the generator lowers: the loss of `non_saturating`, or the game's value, as the authors' demo has it."""
+
+    def build(self) -> Any:
+        """The game."""
+        from allmodes_baselines.unrolled import Unrolled
+
+        return Unrolled(self.updates, self.objective)

@@ -1,0 +1,72 @@
+"""MSGAN's term against its formula."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from allmodes import installed
+from allmodes.compose import compose
+from allmodes.composition import Composition
+from allmodes.noise import Noise
+from allmodes.specs import parse
+from allmodes.step import Batch, Context, Draw, Step
+
+B, TERM = 8, "baselines.mode_seeking"
+
+
+def composed(weight: float = 1.0, **generator: object) -> Composition:
+    spec = parse(
+        {
+            "name": "tiny",
+            "data": {"kind": "ring"},
+            "prior": {"kind": "gaussian", "dim": 2},
+            "generator": {"kind": "mlp", "hidden": [5], "activation": "tanh"} | generator,
+            "discriminator": {"kind": "mlp", "hidden": [5]},
+            "losses": [{"kind": "non_saturating"}, {"kind": TERM, "weight": weight}],
+        },
+        installed(),
+    )
+    composition = compose(spec, spec.data.build(), seed=0)
+    for module in composition.modules.values():
+        module.double()
+    return composition
+
+
+def drawn() -> tuple[Draw, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    x, z1, z2 = (torch.randn(B, 2, generator=generator, dtype=torch.float64) for _ in range(3))
+    return Draw(Batch(x), Noise(None, {"latent/code": z1, "mode_seeking/latent/code": z2})), z1, z2
+
+
+def term(composition: Composition, draw: Draw) -> Tensor:
+    step = Step(Context(composition, composition.weights(0)), draw)
+    return composition.terms[TERM].loss(step, "generator")
+
+
+def test_the_term_is_one_over_the_ratio_of_the_mean_absolute_differences() -> None:
+    composition, (draw, z1, z2) = composed(), drawn()
+    a, b, c, d = G = list(composition.modules["generator"].parameters())
+    y1, y2 = (torch.tanh(z @ a.T + b) @ c.T + d for z in (z1, z2))
+    expected = 1 / ((y1 - y2).abs().sum() / (z1 - z2).abs().sum() + 1e-5)  # both sums have 2 B entries
+    mine = term(composition, draw)
+    torch.testing.assert_close(mine, expected)
+    gradients = (torch.autograd.grad(loss, G[:-1]) for loss in (mine, expected))  # the last bias cancels out
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, -3.0])
+def test_a_generator_that_stretches_the_latent_is_told_how_little_it_does(scale: float) -> None:
+    """G(z) = scale * z + 1 has the ratio |scale|; a generator that gives one item alone has 0."""
+    composition, (draw, _, _) = composed(hidden=()), drawn()
+    weight, bias = composition.modules["generator"].parameters()
+    weight.data, bias.data = scale * torch.eye(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+    assert float(term(composition, draw).detach()) == pytest.approx(1 / (abs(scale) + 1e-5))
+
+
+def test_lambda_is_the_terms_weight_and_only_the_generator_feels_it() -> None:
+    composition, (draw, _, _) = composed(weight=0.3), drawn()
+    step = Step(Context(composition, composition.weights(0)), draw)
+    game, seeking = composition.terms["non_saturating"].loss, composition.terms[TERM].loss
+    total = composition.objective("generator", step)
+    torch.testing.assert_close(total, game(step, "generator") + 0.3 * seeking(step, "generator"))
+    assert [t.name for t in composition.served["discriminator"]] == ["non_saturating"]

@@ -1,0 +1,171 @@
+"""Unrolled GAN against updates of the discriminator that are written out by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from allmodes import SpecError, TurnConfig, installed
+from allmodes.compose import compose
+from allmodes.composition import Composition
+from allmodes.engine import EagerEngine
+from allmodes.losses import NonSaturating
+from allmodes.noise import Noise
+from allmodes.specs import load, parse
+from allmodes.step import Batch, Context, Draw, Step
+
+B, RATE = 8, 0.3
+SGD = {"kind": "sgd", "lr": RATE}
+ADAM = {"kind": "adam", "lr": RATE, "betas": [0.5, 0.999], "eps": 0.1}
+Weights = list[Tensor]
+
+
+def composed(updates: int, objective: str = "non_saturating", optimizer: Any = SGD, **generator: Any) -> Composition:
+    body = {"kind": "mlp", "hidden": [5], "activation": "tanh"}
+    spec = parse(
+        {
+            "name": "tiny",
+            "data": {"kind": "ring"},
+            "prior": {"kind": "gaussian", "dim": 3},
+            "generator": body | generator,
+            "discriminator": body,
+            "losses": [{"kind": "baselines.unrolled", "updates": updates, "objective": objective}],
+            "training": {"batch_size": B, "optimizer": optimizer},
+        },
+        installed(),
+    )
+    composition = compose(spec, spec.data.build(), seed=0)
+    for module in composition.modules.values():
+        module.double()
+    return composition
+
+
+def drawn() -> Draw:
+    x, z = torch.randn(B, 2, generator=seeded(), dtype=torch.float64), torch.randn(B, 3, dtype=torch.float64)
+    return Draw(Batch(x), Noise(None, {"latent/code": z}))
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+def step_of(composition: Composition, draw: Draw, iteration: int = 0) -> Step:
+    memory = EagerEngine(composition).memory
+    return Step(Context(composition, composition.weights(iteration), iteration, memory), draw)
+
+
+def weights_of(composition: Composition, module: str) -> Weights:
+    return list(composition.modules[module].parameters())
+
+
+def net(weights: Weights, x: Tensor) -> Tensor:
+    a, b, c, d = weights
+    return torch.tanh(x @ a.T + b) @ c.T + d
+
+
+def value(weights: Weights, x: Tensor, y: Tensor) -> Tensor:
+    """Minus f, which D lowers."""
+    return softplus(-net(weights, x)).mean() + softplus(net(weights, y)).mean()
+
+
+def sgd(weights: Weights, gradients: tuple[Tensor, ...]) -> Weights:
+    return [w - RATE * g for w, g in zip(weights, gradients, strict=True)]
+
+
+def first_adam(weights: Weights, gradients: tuple[Tensor, ...]) -> Weights:
+    """Adam's first step: the correction takes the moments' factors away; a large eps keeps its derivative large."""
+    return [w - RATE * g / (g.abs() + 0.1) for w, g in zip(weights, gradients, strict=True)]
+
+
+def by_hand(composition: Composition, draw: Draw, updates: int, objective: str, rule: Callable[..., Weights]) -> Tensor:
+    G, D = weights_of(composition, "generator"), weights_of(composition, "discriminator")
+    x, y = draw.batch.x, net(G, draw.noise.drawn["latent/code"])
+    for _ in range(updates):
+        D = rule(D, torch.autograd.grad(value(D, x, y), D, create_graph=True))
+    return softplus(-net(D, y)).mean() if objective == "non_saturating" else -value(D, x, y)
+
+
+def assert_same(composition: Composition, mine: Tensor, expected: Tensor, rtol: float = 1e-9) -> None:
+    G = weights_of(composition, "generator")
+    torch.testing.assert_close(mine, expected, rtol=rtol, atol=1e-12)
+    gradients = torch.autograd.grad(mine, G), torch.autograd.grad(expected, G)
+    torch.testing.assert_close(*gradients, rtol=rtol, atol=rtol * 1e-2)
+
+
+@pytest.mark.parametrize("objective", ["non_saturating", "minimax"])
+@pytest.mark.parametrize("updates", [0, 1, 3])
+def test_the_generators_loss_and_gradient_run_through_every_update_of_the_discriminator(
+    updates: int, objective: str
+) -> None:
+    composition, draw = composed(updates, objective), drawn()
+    mine = composition.objective("generator", step_of(composition, draw))
+    assert_same(composition, mine, by_hand(composition, draw, updates, objective, sgd))
+
+
+def test_the_updates_ahead_are_those_of_the_discriminators_own_adam() -> None:
+    composition, draw = composed(1, optimizer=ADAM), drawn()
+    mine = composition.objective("generator", step_of(composition, draw))
+    assert_same(composition, mine, by_hand(composition, draw, 1, "non_saturating", first_adam), 1e-4)
+
+
+def test_a_falling_rate_is_that_of_the_iteration_in_the_updates_ahead_too() -> None:
+    ramp = {"kind": "sgd", "lr": {"start": 0.5, "end": 2 * RATE - 0.5, "over": 10}}
+    composition, draw = composed(2, optimizer=ramp), drawn()
+    mine = composition.objective("generator", step_of(composition, draw, iteration=5))
+    assert_same(composition, mine, by_hand(composition, draw, 2, "non_saturating", sgd))
+
+
+def test_without_updates_it_is_the_plain_game() -> None:
+    composition, draw = composed(0), drawn()
+    plain = NonSaturating()
+    for player in ("discriminator", "generator"):
+        mine, theirs = composition.objective(player, step_of(composition, draw)), step_of(composition, draw)
+        torch.testing.assert_close(mine, plain(theirs, player), rtol=0, atol=0)
+
+
+def test_the_discriminator_takes_an_ordinary_step() -> None:
+    composition, draw = composed(5), drawn()
+    D, y = (
+        weights_of(composition, "discriminator"),
+        net(weights_of(composition, "generator"), draw.noise.drawn["latent/code"]),
+    )
+    expected = sgd(D, torch.autograd.grad(value(D, draw.batch.x, y), D))
+    EagerEngine(composition).update(TurnConfig(player="discriminator"), draw)
+    torch.testing.assert_close([w.detach() for w in D], [w.detach() for w in expected], rtol=1e-10, atol=1e-12)
+
+
+def test_the_generators_turn_leaves_the_discriminator_as_it_was() -> None:
+    composition, draw = composed(3), drawn()
+    before = [w.detach().clone() for w in weights_of(composition, "discriminator")]
+    EagerEngine(composition).update(TurnConfig(player="generator"), draw)
+    torch.testing.assert_close(weights_of(composition, "discriminator"), before, rtol=0, atol=0)
+
+
+def test_the_generators_batchnorm_advances_once_in_its_turn() -> None:
+    composition = composed(3, batch_norm=True)
+    (norm,) = composition.batch_norms["generator"]
+    EagerEngine(composition).update(TurnConfig(player="generator"), drawn())
+    assert norm.num_batches_tracked == 1
+
+
+def test_it_is_a_game_of_its_own() -> None:
+    values = load("baselines/unrolled-ring", installed()).model_dump(mode="json")
+    values["losses"].append({"kind": "non_saturating"})
+    message = "non_saturating is a second game beside baselines.unrolled: a spec has exactly one"
+    with pytest.raises(SpecError, match=message):
+        parse(values, installed())
+
+
+def test_the_recipe_has_the_demos_settings() -> None:
+    spec = load("baselines/unrolled-ring", installed())
+    assert spec.losses[0].model_dump(include={"updates", "objective"}) == {"updates": 5, "objective": "minimax"}
+    assert (spec.training.iterations, spec.training.batch_size) == (25_000, 512)
+    optimizers = EagerEngine(compose(spec, spec.data.build(), 0)).optimizers
+    assert {name: o.param_groups[0]["lr"] for name, o in optimizers.items()} == {
+        "discriminator": 1e-4,
+        "generator": 1e-3,
+    }
+    assert len(spec.data.centres()) == len(set(spec.data.centres())) == 8
