@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import os
 import signal
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import pytest
 
 import interrupted
 from allmodes import Experiment, SpecError, cli, compare, terminal
-from allmodes.comparison import Comparison
 from allmodes.registry import installed
 from allmodes.studies import Unit, load
 from tiny import SPEC
@@ -134,8 +132,8 @@ def test_the_same_command_trains_nothing_again_and_another_spec_is_refused(
     assert [path.stat().st_mtime_ns for path in models] == before
     assert cli.execute([*ARGUMENTS, "--set", "training.batch_size=4"]) == 2
     assert capsys.readouterr().err.splitlines()[0] == (
-        "error: plain.json: training.batch_size is 8 in out/plain and would be 4: compare into another folder, or remove "
-        "out/plain to run the method anew"
+        "error: plain.json: training.batch_size is 8 in out/plain and would be 4: compare into another folder, "
+        "or remove out/plain to run the method anew"
     )
 
 
@@ -175,8 +173,8 @@ def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    training = {**SPEC["training"], "iterations": 1500, "checkpoints": {"every": 10}}
-    evaluation = {**SPEC["evaluation"], "every": 1500}
+    training = {**SPEC["training"], "iterations": 1000, "log_every": 50, "checkpoints": {"every": 100}}
+    evaluation = {**SPEC["evaluation"], "every": 1000}
     command = ["compare", spec_file("long", training=training, evaluation=evaluation), "--no-tracking", "--jobs", "1"]
     moved = terminal.StudyTerminal.moved
 
@@ -185,7 +183,7 @@ def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
 
         def once(self: terminal.StudyTerminal, unit: Unit, iteration: int) -> None:
             moved(self, unit, iteration)
-            if iteration >= 50 and not done:
+            if iteration >= 100 and not done:
                 done.append(iteration)
                 action()
 
@@ -200,6 +198,3 @@ def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
     assert cli.execute([*command, "--seeds", "0"]) == 0
     alone = Experiment.from_recipe("long.json", track=False, folder=tmp_path / "alone").run([0])
     assert interrupted.equal(Path("runs/comparison/long/seed-0"), alone.folder / "seed-0")
-    assert math.isfinite(
-        Comparison(load(["long.json"], installed(), Path("runs/comparison"), seeds=[0])).row("long").mean("modes")
-    )
