@@ -87,7 +87,8 @@ class LossTermContract(ComposedContract):
         engine, draw = EagerEngine(composition), self.made.draw()
         for turn in due(composition, iteration):
             before = _state(composition)
-            engine.update(turn, draw, iteration)
+            with saying(f"{self.who}: a turn of {' and '.join(turn.players)} fails: change nothing in place in a loss"):
+                engine.update(turn, draw, iteration)
             players = composition.active(turn, composition.weights(iteration))
             mine = composition.trained(players) | {name for name in composition.modules if name.startswith("losses/")}
             moved = [name for name, state in _state(composition).items() if not same(state, before[name])]
