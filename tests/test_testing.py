@@ -88,7 +88,7 @@ NOISE = "takes randomness from the global generator of"
 FAULTS = [
     (prior, "size", "a_draw_has_the_sizes_that_are_promised", "z of a draw of 16 has shape (16, 3), but (16, 2)"),
     (prior, "parts", "a_draw_has_the_sizes_that_are_promised", "but sizes of the prior code, mode: name the same"),
-    (prior, "constant", "the_same_noise_gives_the_same_draw_and_other_noise_another", "other noise gives the same draw"),
+    (prior, "constant", "the_same_noise_gives_the_same_draw_and_other_noise_another", "other noise gives the same"),
     (prior, "counting", "the_same_noise_gives_the_same_draw_and_other_noise_another", "keep no state between draws"),
     (prior, "fit", "the_same_data_and_noise_give_the_same_fit", "take randomness from fitting.noise"),
     (prior, "fit", "only_its_own_noise_makes_a_fit_random", f"fit {NOISE} numpy: take it from fitting.noise"),
