@@ -15,11 +15,13 @@ from allmodes import (
     Auxiliary,
     AuxiliaryConfig,
     DatasetConfig,
+    FeatureConfig,
     Latent,
     LossTerm,
     LossTermConfig,
     Metric,
     MetricConfig,
+    NetworkConfig,
     Prior,
     PriorConfig,
     Registry,
@@ -27,6 +29,7 @@ from allmodes import (
     hookimpl,
 )
 from allmodes.contracts import NOTHING
+from allmodes.networks import Mlp
 from allmodes.registry import SLOTS, Plugin
 
 FEW = 64
@@ -143,6 +146,44 @@ class Guess(Auxiliary):
         if self.fault == "global":
             return output + torch.rand(())
         return output if self.fault != "branching" or output.sum() > 0 else -output
+
+
+class WideConfig(NetworkConfig):
+    """A wide network."""
+
+    kind: Literal["acme.wide"] = "acme.wide"
+    fault: str = ""
+    """What is wrong with it."""
+
+    def normalises_batches(self):
+        return self.fault == "batches"
+
+    def build(self, sees, gives):
+        network = Mlp(sees, gives, hidden=(5,))
+        network.feature_dim += self.fault == "features"
+        return network
+
+
+class SquaresConfig(FeatureConfig):
+    """Squares of the entries."""
+
+    kind: Literal["acme.squares"] = "acme.squares"
+    fault: str = ""
+    """What is wrong with them."""
+
+    def build(self, data):
+        return Squares(self.fault)
+
+
+class Squares(nn.Module):
+    def __init__(self, fault):
+        super().__init__()
+        self.fault, self.factor = fault, torch.rand(()) if fault == "global" else 1
+
+    def forward(self, x):
+        x = x - x.mean(0) if self.fault == "batches" else x
+        squares = self.factor * x.square().flatten(1)
+        return squares.mean(1) if self.fault == "flat" else squares
 
 
 class PullConfig(LossTermConfig):

@@ -13,18 +13,23 @@ from allmodes import PriorConfig
 from allmodes.testing import (
     AuxiliaryContract,
     DatasetContract,
+    FeatureContract,
     LossTermContract,
     MetricContract,
+    NetworkContract,
     PriorContract,
     RecipeContract,
 )
 from allmodes.testing.kinds import KindContract
+from allmodes.testing.modules import ModuleContract
 from faulty import (
     BumpConfig,
     CornersConfig,
     GuessConfig,
     PullConfig,
     SpreadConfig,
+    SquaresConfig,
+    WideConfig,
     check,
     checks,
     held,
@@ -73,7 +78,15 @@ def data(fault: str) -> Any:
     return held(DatasetContract, CornersConfig(fault=fault))
 
 
-SOUND = (prior, auxiliary, term, metric, data)
+def network(fault: str) -> Any:
+    return held(NetworkContract, WideConfig(fault=fault))
+
+
+def features(fault: str) -> Any:
+    return held(FeatureContract, SquaresConfig(fault=fault))
+
+
+SOUND = (prior, auxiliary, term, metric, data, network, features)
 
 
 @pytest.mark.parametrize("make", SOUND)
@@ -98,10 +111,10 @@ FAULTS = [
     (prior, "unstored", "it_draws_the_same_after_it_was_stored_and_read", "keep what is fitted in parameters"),
     (prior, "mode", "a_mode_that_is_held_fixed_is_the_one_that_is_drawn", "given {'mode': 0} it draws others"),
     (auxiliary, "misfit", "the_shape_that_it_sees_suits_its_network", "takes images only: set `sees` in the test"),
-    (auxiliary, "mean", "its_output_has_a_row_for_each_item", "acme.guess: output 0 of 16 items has shape (2,)"),
-    (auxiliary, "long", "its_code_is_as_long_as_the_latents", "(16, 3), not (16, 2): build it for parts['code']"),
+    (auxiliary, "mean", "its_output_has_a_row_for_each_item", "acme.guess: output 0 of 8 items has shape (2,)"),
+    (auxiliary, "long", "its_code_is_as_long_as_the_latents", "(8, 3), not (8, 2): build it for parts['code']"),
     (auxiliary, "detached", "gradients_reach_its_parameters_and_what_it_sees", "no gradient reaches what it sees"),
-    (auxiliary, "global", "only_its_own_noise_makes_it_random", f"forward or code {NOISE} torch"),
+    (auxiliary, "global", "only_its_own_noise_makes_it_random", f"acme.guess: its output {NOISE} torch"),
     (auxiliary, "branching", "outputs_of_stacked_seeds_are_those_of_each_seed", "acme.guess does not run under vmap"),
     (auxiliary, "plain tensor", "it_works_on_the_device_that_it_was_moved_to", "does not work once moved to meta"),
     (auxiliary, "plain tensor", "it_gives_the_same_after_its_state_was_restored", "in parameters and buffers"),
@@ -131,6 +144,11 @@ FAULTS = [
     (data, "random", "building_twice_gives_the_same_data", f"acme.corners: build() {NOISE} torch"),
     (data, "global", "only_the_generators_that_are_given_make_draws_random", f"drawing {NOISE} torch"),
     (data, "one order", "batches_follow_the_seed", "loader(8, 1) gives the batches of seed 0: use the seed"),
+    (network, "features", "its_output_and_features_have_the_shapes_that_it_was_built_for", "(8, 5), not (8, 6)"),
+    (network, "batches", "items_depend_on_each_other_only_where_the_settings_say_so", "does not depend on the others"),
+    (features, "flat", "each_item_has_a_vector", "features of 8 items have shape (8,): flatten them"),
+    (features, "batches", "an_items_features_do_not_depend_on_the_others", "return the module in evaluation mode"),
+    (features, "global", "two_builds_give_the_same_features", f"building or using it {NOISE} torch"),
     (data, "forgetful", "a_loader_goes_on_where_another_stopped", "goes on with other batches"),
 ]  # fmt: skip
 
@@ -304,7 +322,9 @@ def test_for_every_check_there_is_a_fault_that_it_finds() -> None:
     found |= {(AuxiliaryContract, "test_the_players_that_train_it_exist")}
     of_kinds = {f"test_{name}" for _, name, _ in KINDS} | {OWN_MODULE}
     assert of_kinds == set(checks(KindContract))
+    # What networks share with auxiliaries is shown to fail there.
+    shared = {(NetworkContract, name) for name in checks(ModuleContract)}
     contracts = {contract for contract, _ in found}
-    assert len(contracts) == 6
+    assert len(contracts) == 8
     wanted = {(contract, name) for contract in contracts for name in checks(contract) if name not in of_kinds}
-    assert wanted - found == set()
+    assert wanted - found - shared == set()

@@ -147,6 +147,10 @@ class KindContract:
         """The settings at their place in a spec."""
         raise NotImplementedError(f"{type(self).__name__} does not define found(spec)")
 
+    def data_of(self, values: Mapping[str, Any]) -> Any:
+        """Data, as a spec gives them."""
+        return spec_model(self.registry).model_validate({**PLAIN, "data": dict(values)}).data.build()
+
     def _differs(self, key: str, spec: Spec) -> bool:
         return bool(plain(getattr(self.found(spec), key)) != plain(getattr(self.config, key)))
 

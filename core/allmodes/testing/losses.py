@@ -19,9 +19,9 @@ from allmodes.engine import EagerEngine
 from allmodes.sources import SpecError
 from allmodes.step import Context, Step
 from allmodes.testing.composing import ComposedContract, Made, updated
-from allmodes.testing.modules import same
 from allmodes.testing.randomness import own_randomness
 from allmodes.testing.saying import saying
+from allmodes.testing.stacked import same
 from allmodes.testing.stacking import compared, due, eager_run, stacked_run
 from allmodes_schemas import KindConfig, LossTermConfig, Spec
 
