@@ -1,0 +1,96 @@
+"""The contract of an auxiliary network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, cast
+
+from torch import Tensor, nn
+
+from allmodes.compose import seeded_weights
+from allmodes.contracts import Auxiliary
+from allmodes.noise import Noise, seeded
+from allmodes.testing.modules import B, ModuleContract, drawn, leaves
+from allmodes.testing.saying import saying
+from allmodes_schemas import AuxiliaryConfig, KindConfig, LossTermConfig, Shape, Spec
+
+
+class AuxiliaryContract(ModuleContract):
+    """An auxiliary maps items to something with a row for each, and can be trained, stacked, moved and stored.
+
+    Attributes:
+        config: The auxiliary's settings.
+        sees: Shape of what it sees: an item, or `(F,)` features of the discriminator for a head.
+        parts: Sizes of the latent's parts.
+    """
+
+    base = AuxiliaryConfig
+    config: ClassVar[AuxiliaryConfig]
+    sees: ClassVar[Shape] = (2,)
+    parts: ClassVar[Mapping[str, int]] = MappingProxyType({"code": 2})
+
+    def test_the_shape_that_it_sees_suits_its_network(self) -> None:
+        """`misfit` refuses others before torch is loaded."""
+        what = self.config.misfit(self.sees)
+        assert what is None, f"{self.who}: {what}: set `sees` in the test to a shape that it takes"
+
+    def test_its_code_is_as_long_as_the_latents(self) -> None:
+        """A joint discriminator sees it in the place of the latent's code."""
+        if self.config.gives != "code":
+            return
+        auxiliary = self.built()
+        with saying(f"{self.who} says that it gives the code: let code(output, noise) return it"):
+            code = auxiliary.code(auxiliary(*self.inputs()), seeded(0))
+            shape = tuple(code.shape)
+        assert shape == (B, self.parts["code"]), (
+            f"{self.who}: the code of {B} items has shape {shape}, not {(B, self.parts['code'])}: build it for "
+            "parts['code']"
+        )
+
+    def test_the_players_that_train_it_exist(self) -> None:
+        """A misspelt player would never take a turn."""
+        known = {"discriminator", "generator"} | self._added()
+        unknown = [name for name in self.config.trained_by if name not in known]
+        assert not unknown, (
+            f"{self.who}: trained_by names {', '.join(unknown)}, but the players are {', '.join(sorted(known))}: name "
+            "one, or add it in players() of a loss term"
+        )
+
+    def built(self, seed: int = 0) -> Auxiliary:
+        """The auxiliary, with weights from a seed."""
+        with seeded_weights(seed):
+            auxiliary = self.config.build(self.sees, dict(self.parts))
+        assert isinstance(auxiliary, Auxiliary), (
+            f"{self.who}: build() must return an allmodes.Auxiliary, not {type(auxiliary).__name__}"
+        )
+        return auxiliary
+
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Items to map."""
+        return drawn(self.sees)
+
+    def use(self, module: nn.Module, noise: Noise, *inputs: Tensor) -> dict[str, Tensor]:
+        """The output's tensors, and the code where it gives one."""
+        output = module(*inputs)
+        code = {"code": module.code(output, noise)} if self.config.gives == "code" else {}  # type: ignore[operator]
+        return {**leaves(output), **code}
+
+    @property
+    def learns(self) -> bool:
+        """Whether a player trains it."""
+        return bool(self.config.trained_by)
+
+    def placed(self, settings: Any) -> dict[str, Any]:
+        """Among the auxiliaries."""
+        return {"auxiliaries": {"tested": settings}}
+
+    def found(self, spec: Spec) -> KindConfig:
+        """The auxiliary."""
+        return spec.auxiliaries["tested"]
+
+    def _added(self) -> set[str]:
+        """The players that installed loss terms bring with their defaults."""
+        terms = [cast("type[LossTermConfig]", kind.config) for kind in self.registry.of(LossTermConfig).values()]
+        plain = [term for term in terms if not any(field.is_required() for field in term.model_fields.values())]
+        return {player.name for term in plain for player in term.model_validate({}).players()}
