@@ -100,7 +100,7 @@ def recipes() -> int:
 
 @app.command
 def plugins() -> int:
-    """List plugins with version, kinds and recipes, and why one could not be loaded."""
+    """List plugins with version, origin, kinds and recipes, and why one could not be loaded."""
     registry = installed()
     out.print(terminal.plugins_table(registry))
     out.print(terminal.kinds_table(registry))
@@ -109,11 +109,12 @@ def plugins() -> int:
 
 @app.command
 def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or a run's folder")]) -> int:
-    """Show the options of a kind, or a spec with every default written out."""
+    """Show a kind with its options, what it requires and provides, or a spec with every default written out."""
     registry = installed()
-    found = [kind for _, kind in registry.all_kinds() if kind.name == thing]
+    found = [(slot, kind) for slot, kind in registry.all_kinds() if kind.name == thing]
     if found:
-        for kind in found:
+        for slot, kind in found:
+            out.print(terminal.kind_table(slot, kind))
             out.print(terminal.options_table(kind.config))
         return OK
     say(specs.dump(specs.load(thing, registry)))
