@@ -12,9 +12,9 @@ from allmodes import DataError, Experiment, MixtureData, SpecError, TensorData, 
 from allmodes.data import Mixture
 from allmodes.data.labelled import labelled
 from allmodes.specs import parse
+from allmodes.testing.interrupted import Interrupting, equal, first_seed
 from allmodes.tracking import description
 from allmodes_schemas import StreamConfig
-from interrupted import Interrupting, equal, first_seed
 from test_resume import spec_of
 
 LABELS = torch.tensor([0] * 70 + [1] * 20 + [2] * 10)

@@ -20,7 +20,7 @@ from allmodes import DataError, Experiment, ModelError, Results, SpecError, load
 from allmodes import checkpoints as stored
 from allmodes.compose import CompositionError
 from allmodes.run import RunError
-from interrupted import Interrupting, equal, first_seed, weights
+from allmodes.testing.interrupted import Interrupting, equal, first_seed, weights
 from tiny import SPEC
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from allmodes import Experiment, cli
-from interrupted import Interrupting
+from allmodes.testing.interrupted import Interrupting
 from tiny import SPEC
 from tracked import files, logged
 

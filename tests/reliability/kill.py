@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from allmodes import checkpoints
 from allmodes.journal import read
-from interrupted import equal
+from allmodes.testing.interrupted import equal
 from tiny import SPEC
 
 INTERVAL = 50

@@ -21,7 +21,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from allmodes import DataError, Experiment, installed
-from interrupted import Interrupting, equal, first_seed
+from allmodes.testing.interrupted import Interrupting, equal, first_seed
 
 ITERATIONS = 24
 SHORT = (

@@ -22,13 +22,13 @@ from allmodes.noise import seeded
 from allmodes.pure import initial_state, update
 from allmodes.specs import load, parse
 from allmodes.step import Batch, Context, Draw, Step
+from allmodes.testing.interrupted import Interrupting, equal
 from allmodes_nemgan import CriticConfig, EncoderConfig, GeneratorConfig, ModeMixtureConfig
 from allmodes_nemgan.discovery import attributes, matched
 from allmodes_nemgan.ideal import settle
 from allmodes_nemgan.inverter import Inverted, Inverter
 from allmodes_nemgan.losses import PriorMatching, binary_cross_entropy, kl, sampled_log
 from allmodes_nemgan.prior import ModeMixture
-from interrupted import Interrupting, equal
 
 MLP = {"kind": "mlp", "hidden": [8]}
 SPEC: Mapping[str, Any] = {

@@ -1,0 +1,85 @@
+"""Specs in which a kind that is tested takes its place, and what is composed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from allmodes import specs
+from allmodes.compose import compose, stream
+from allmodes.composition import Composition
+from allmodes.data import Data
+from allmodes.engine import EagerEngine
+from allmodes.noise import Noise
+from allmodes.registry import Registry
+from allmodes.slots import plain
+from allmodes.sources import override
+from allmodes.step import Batch, Draw
+from allmodes.streams import loader_of
+from allmodes.testing.stacking import due
+from allmodes_schemas import Spec
+
+SMALL = (
+    "training.batch_size=16",
+    "training.device=cpu",
+    "training.precision=float32",
+    "evaluation.samples=64",
+    "seeds=[0]",
+)
+
+
+def values_of(reference: str | Mapping[str, Any], registry: Registry, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """A spec by name, or a mapping, as plain values: small, then with overrides."""
+    if isinstance(reference, str):
+        source = specs.read(*specs.locate(reference, registry))
+    else:
+        source = specs.Source(plain(reference), "the test's spec")
+    source = specs.read(specs.dump(specs.check(source, registry)), source.name)  # every default written out
+    for change in (*SMALL, *overrides):
+        override(source, change)
+    values: dict[str, Any] = plain(source.tree)
+    return values
+
+
+@dataclass
+class Made:
+    """A checked spec with its data, composed once for each seed that is asked for."""
+
+    spec: Spec
+
+    @cached_property
+    def data(self) -> Data:
+        """The data."""
+        data: Data = self.spec.data.build()
+        return data
+
+    def composed(self, seed: int = 0) -> Composition:
+        """Fitted and in training mode."""
+        composition = compose(self.spec, self.data, seed)
+        for module in composition.modules.values():
+            module.train()
+        return composition
+
+    def batches(self, seed: int = 0) -> Iterator[Batch]:
+        """Batches with their streams."""
+        return loader_of(self.spec, self.data, seed)
+
+    def draw(self, seed: int = 0) -> Draw:
+        """The first batch, and noise."""
+        return Draw(next(self.batches(seed)), Noise(self.generator(seed)))
+
+    def generator(self, seed: int = 0) -> torch.Generator:
+        """The noise of a seed."""
+        return stream(seed, "noise")
+
+
+def updated(composition: Composition, draw: Draw, iteration: int) -> Composition:
+    """The composition after the turns of an iteration, all on one draw."""
+    engine = EagerEngine(composition)
+    for turn in due(composition, iteration):
+        engine.update(turn, draw, iteration)
+    return composition

@@ -1,0 +1,134 @@
+"""The contract of data."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from allmodes.data import Data
+from allmodes.step import Batch
+from allmodes.testing.kinds import KindContract
+from allmodes.testing.randomness import own_randomness
+from allmodes.testing.saying import saying
+from allmodes_schemas import DatasetConfig, KindConfig, Spec
+
+N = 8
+
+
+class DatasetContract(KindContract):
+    """Data have the shape and labels that their settings promise, held-out items, and the same order from a seed.
+
+    Attributes:
+        config: The settings of the data.
+    """
+
+    base = DatasetConfig
+    config: ClassVar[DatasetConfig]
+
+    def test_items_have_the_shape_that_the_settings_promise(self) -> None:
+        """Networks are checked against it before torch is loaded."""
+        data, shape = self.built(), self.config.shape()
+        assert shape in (None, data.shape), (
+            f"{self.who}: shape() promises {shape}, but the items have shape {data.shape}"
+        )
+        for place, batch in self.batches(data).items():
+            assert tuple(batch.x.shape) == (N, *data.shape), (
+                f"{self.who}: {N} items {place} have shape {tuple(batch.x.shape)}, but {(N, *data.shape)} is promised"
+            )
+            assert batch.x.dtype == torch.float32, f"{self.who}: items {place} are {batch.x.dtype}, not torch.float32"
+            assert batch.x.isfinite().all(), f"{self.who}: items {place} hold numbers that are not finite"
+
+    def test_labels_are_those_that_the_settings_promise(self) -> None:
+        """Metrics and streams count by them."""
+        data, promised = self.built(), self.config.classes()
+        assert promised in (None, data.classes), (
+            f"{self.who}: classes() promises {promised} labels, but the data have {data.classes}"
+        )
+        if data.classes is None:
+            pytest.skip(f"{self.who} has no labels")
+        for place, batch in self.batches(data).items():
+            assert batch.labels is not None, (
+                f"{self.who}: items {place} come without labels, but there are {data.classes}"
+            )
+            assert 0 <= int(batch.labels.min()) <= int(batch.labels.max()) < data.classes, (
+                f"{self.who}: labels {place} lie outside 0 to {data.classes - 1}"
+            )
+        shares = data.shares()
+        assert shares.shape == (data.classes,), f"{self.who}: shares() has shape {tuple(shares.shape)}"
+        assert abs(float(shares.sum()) - 1) < 1e-6, f"{self.who}: shares() adds up to {float(shares.sum()):g}, not 1"
+
+    def test_some_items_are_held_out(self) -> None:
+        """Metrics compare with items that were not trained on."""
+        with saying(f"{self.who}: no items are held out: give TensorData a test_x"):
+            held_out = self.built().held_out(N, torch.Generator().manual_seed(0))
+        assert len(held_out.x) == N, f"{self.who}: held_out({N}, ...) gives {len(held_out.x)} items"
+
+    def test_known_modes_are_a_mixture(self) -> None:
+        """Metrics that need the truth are refused without it, before torch is loaded."""
+        known, truth = self.config.known_modes(), self.built().truth
+        assert known == (truth is not None), (
+            f"{self.who}: known_modes() is {known}, but truth of the data is {truth}: let both say the same"
+        )
+
+    def test_building_twice_gives_the_same_data(self) -> None:
+        """A run can be repeated, and compared with others by the fingerprint."""
+        with own_randomness(f"{self.who}: build()", "make a torch.Generator of your own, seeded by a setting"):
+            one, other = self.built(), self.built()
+        assert one.fingerprint == other.fingerprint, f"{self.who}: two builds have different fingerprints"
+        pairs = zip(self.batches(one).values(), self.batches(other).values(), strict=True)
+        assert all(torch.equal(a.x, b.x) for a, b in pairs), (
+            f"{self.who}: two builds give different items from one seed: make what is random from a seed in the settings"
+        )
+
+    def test_only_the_generators_that_are_given_make_draws_random(self) -> None:
+        """Nothing is drawn from a global generator, which other code moves."""
+        data = self.built()
+        with own_randomness(f"{self.who}: drawing", "use the generator, or the seed, that is given"):
+            self.batches(data)
+
+    def test_batches_follow_the_seed(self) -> None:
+        """The same ones from one seed, others from another."""
+        data = self.built()
+        first, again, other = (next(data.loader(N, seed)).x for seed in (0, 0, 1))
+        assert torch.equal(first, again), f"{self.who}: loader({N}, 0) gives other batches each time"
+        assert not torch.equal(first, other), f"{self.who}: loader({N}, 1) gives the batches of seed 0: use the seed"
+
+    def test_a_loader_goes_on_where_another_stopped(self) -> None:
+        """A resumed run sees the batches that it would have seen."""
+        data = self.built()
+        whole, resumed = data.loader(N, 0), data.loader(N, 0)
+        for _ in range(3):
+            next(whole)
+        resumed.load_state_dict(whole.state_dict())
+        assert torch.equal(next(whole).x, next(resumed).x), (
+            f"{self.who}: a loader that takes another's state_dict() goes on with other batches"
+        )
+
+    @property
+    def who(self) -> str:
+        """Name of the data in messages."""
+        return self.config.kind
+
+    def built(self) -> Data:
+        """The data."""
+        data = self.config.build()
+        assert isinstance(data, Data), f"{self.who}: build() must return an allmodes.Data, not {type(data).__name__}"
+        return data
+
+    def batches(self, data: Data) -> dict[str, Batch]:
+        """Items from each door."""
+        return {
+            "to train on": data.draw(N, torch.Generator().manual_seed(0)),
+            "held out": data.held_out(N, torch.Generator().manual_seed(0)),
+            "of a batch": next(data.loader(N, 0)),
+        }
+
+    def placed(self, settings: Any) -> dict[str, Any]:
+        """As the data."""
+        return {"data": settings}
+
+    def found(self, spec: Spec) -> KindConfig:
+        """The data."""
+        return spec.data

@@ -1,0 +1,118 @@
+"""The contract of a recipe."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from allmodes import journal, specs
+from allmodes.experiment import Experiment
+from allmodes.export import export
+from allmodes.registry import Registry
+from allmodes.results import Results
+from allmodes.testing.interrupted import Interrupting, equal, first_seed, weights
+from allmodes.testing.kinds import INSTALLED
+from allmodes.testing.saying import saying
+from allmodes.trained import load_run
+from allmodes_schemas import Spec
+
+ITERATIONS, CUT = 4, 2
+SHORT = (
+    f"training.iterations={ITERATIONS}", "training.log_every=1", "training.batch_size=32", "training.device=cpu",
+    "training.checkpoints.every=3", "evaluation.every=3", "evaluation.samples=32", "evaluation.figure=false", "seeds=[0]",
+)  # fmt: skip
+
+
+class RecipeContract:
+    """A recipe is a whole spec that trains, that can be interrupted and repeated, and that says where it comes from.
+
+    Attributes:
+        registry: Where the recipe is looked for; by default all that is installed.
+        recipe: Its name, `<plugin>/<recipe>`.
+        overrides: Settings that make it quick, or say where its data are: `data.root=/data`.
+    """
+
+    registry: ClassVar[Registry] = INSTALLED
+    recipe: ClassVar[str]
+    overrides: ClassVar[tuple[str, ...]] = ()
+
+    def test_it_begins_by_saying_where_its_settings_come_from(self) -> None:
+        """A paper, code, or your own search."""
+        first = (specs.locate(self.recipe, self.registry)[0].splitlines() or [""])[0]
+        assert first.startswith("# "), (
+            f"{self.recipe}: begin with a comment that says where its settings come from: {first!r}"
+        )
+
+    def test_it_is_a_valid_spec(self) -> None:
+        """It is refused otherwise, with the place of each thing that is wrong."""
+        self.checked()
+
+    def test_it_is_called_by_its_own_name_and_described(self) -> None:
+        """Its runs are found by it."""
+        spec, name = self.checked(), self.recipe.replace("/", "-")
+        assert spec.name == name, f"{self.recipe}: write name: {name}, not {spec.name!r}"
+        assert spec.description, f"{self.recipe}: add a line description: ..."
+
+    def test_it_trains_to_finite_numbers(self, unbroken: Path) -> None:
+        """A few iterations."""
+        infinite = [name for name, value in weights(unbroken).items() if not value.isfinite().all()]
+        assert not infinite, f"{self.recipe}: after {ITERATIONS} iterations {infinite[0]} is not finite"
+        lines = journal.read(unbroken / "metrics.jsonl")
+        wrong = [name for line in lines for name, value in line.items() if not math.isfinite(value)]
+        assert not wrong, f"{self.recipe}: {wrong[0]} is not finite within {ITERATIONS} iterations"
+
+    def test_two_runs_are_equal(self, unbroken: Path, tmp_path: Path) -> None:
+        """All randomness comes from the seed."""
+        assert equal(self.run(tmp_path), unbroken), (
+            f"{self.recipe}: two runs of one seed differ: {self._first_difference(unbroken, self.run(tmp_path / 'again'))}"
+        )
+
+    def test_an_interrupted_run_equals_an_unbroken_one(self, unbroken: Path, tmp_path: Path) -> None:
+        """Whatever learns or is fitted is in a checkpoint."""
+        broken = self.run(tmp_path, CUT)
+        assert equal(broken, unbroken), (
+            f"{self.recipe}: interrupted at iteration {CUT} and resumed, it ends elsewhere: "
+            f"{self._first_difference(unbroken, broken)}: keep all state in parameters and buffers"
+        )
+
+    def test_a_stored_model_draws_the_same_samples(self, unbroken: Path, tmp_path: Path) -> None:
+        """Read from the run, and from an export."""
+        model = load_run(unbroken, self.registry)
+        exported = load_run(export(model, tmp_path / "exported"), self.registry)
+        drawn, again = model.sample(16, seed=1), exported.sample(16, seed=1)
+        assert drawn.isfinite().all(), f"{self.recipe}: the stored model draws numbers that are not finite"
+        assert torch.equal(drawn, again), f"{self.recipe}: the exported model draws other samples than the run's"
+
+    @pytest.fixture(scope="class")
+    def unbroken(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """The folder of a short run."""
+        return self.run(tmp_path_factory.mktemp("unbroken"))
+
+    def checked(self, *overrides: str) -> Spec:
+        """The checked spec."""
+        with saying(f"{self.recipe} is not valid"):
+            return specs.load(self.recipe, self.registry, (*overrides, *self.overrides))
+
+    def run(self, folder: Path, *cuts: int) -> Path:
+        """Train a few iterations, interrupted at some and resumed; returns the seed's folder."""
+        options: dict[str, Any] = {"registry": self.registry, "observers": {"interrupting": Interrupting(*cuts)}}
+        with saying(f"{self.recipe} does not train"):
+            results = Experiment(self.checked(*SHORT), folder=folder, track=False, **options).run()
+            while results.status == "killed":
+                results = Experiment.resume(results.folder, track=False, **options).run()
+        self._finished(results)
+        return first_seed(results)
+
+    def _finished(self, results: Results) -> None:
+        error = "; ".join(str(outcome.error) for outcome in results.outcomes.values() if outcome.error)
+        assert results.status == "finished", f"{self.recipe} does not train: {results.status}: {error}"
+
+    @staticmethod
+    def _first_difference(one: Path, other: Path) -> str:
+        first, second = weights(one), weights(other)
+        names = [name for name, value in first.items() if name not in second or not torch.equal(value, second[name])]
+        return f"{names[0]} is not the same" if names else "a logged number is not the same"

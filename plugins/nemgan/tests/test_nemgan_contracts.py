@@ -1,0 +1,70 @@
+"""NEMGAN's parts keep the contracts of their slots."""
+
+from allmodes.testing import AuxiliaryContract, LossTermContract, MetricContract, PriorContract, RecipeContract
+from allmodes_nemgan import (
+    AttributesConfig,
+    InverterConfig,
+    LatentInversionConfig,
+    ModeMixtureConfig,
+    PriorErrorConfig,
+    PriorMatchingConfig,
+    SparseSupervisionConfig,
+)
+
+RECIPE = "nemgan/ring-imbalanced"
+
+
+class TestFixedModes(PriorContract):
+    config = ModeMixtureConfig(dim=6, modes=4, weights=(1, 2, 3, 4))
+
+
+class TestLearnedModes(PriorContract):
+    config = ModeMixtureConfig(dim=6, modes=4, weights="learned")
+
+
+class TestInverter(AuxiliaryContract):
+    config = InverterConfig()
+    parts = {"code": 5, "mode": 3, "noise": 5}
+
+
+class TestCosineInverter(AuxiliaryContract):
+    config = InverterConfig(head="cosine")
+    parts = {"code": 5, "mode": 3, "noise": 5}
+
+
+class TestLatentInversion(LossTermContract):
+    config = LatentInversionConfig()
+    recipe = RECIPE
+    reaches = {"inversion": {"generator", "inverter"}}
+
+
+class TestPriorMatching(LossTermContract):
+    config = PriorMatchingConfig(start=300)
+    recipe = RECIPE
+    reaches = {"prior": {"prior"}}
+
+
+class TestSampledPriorMatching(LossTermContract):
+    config = PriorMatchingConfig(start=300, estimator="sampled")
+    recipe = RECIPE
+    reaches = {"prior": {"prior"}}
+
+
+class TestSparseSupervision(LossTermContract):
+    config = SparseSupervisionConfig()
+    recipe = RECIPE
+    reaches = {"supervision": {"inverter"}}
+
+
+class TestPriorError(MetricContract):
+    config = PriorErrorConfig()
+    recipe = RECIPE
+
+
+class TestAttributes(MetricContract):
+    config = AttributesConfig()
+    recipe = RECIPE
+
+
+class TestRing(RecipeContract):
+    recipe = RECIPE
