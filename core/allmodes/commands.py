@@ -108,6 +108,23 @@ def plugins() -> int:
 
 
 @app.command
+def new_plugin(
+    name: Annotated[str, Parameter(help="one word, such as mymethod")],
+    *,
+    folder: Annotated[Path, Parameter(help="where its folder is made")] = Path(),
+) -> int:
+    """Write a plugin to begin with, which works and passes its tests: allmodes-NAME."""
+    from allmodes import authoring
+
+    written = authoring.new_plugin(name, folder, installed().plugins)
+    say(f"{written} is a plugin that works: make its method yours")
+    say(f"install  pip install -e '{written}[test]'")
+    say(f"test     python -m pytest {written}")
+    say(f"train    allmodes run {name}/ring")
+    return OK
+
+
+@app.command
 def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or a run's folder")]) -> int:
     """Show a kind with its options, what it requires and provides, or a spec with every default written out."""
     registry = installed()
