@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +56,8 @@ class AuxiliaryContract(KindContract):
             code = auxiliary.code(auxiliary(self.seen()), seeded(0))
             shape = tuple(code.shape)
         assert shape == (B, self.parts["code"]), (
-            f"{self.who}: the code of {B} items has shape {shape}, not {(B, self.parts['code'])}: build it for parts['code']"
+            f"{self.who}: the code of {B} items has shape {shape}, not {(B, self.parts['code'])}: build it for "
+            "parts['code']"
         )
 
     def test_gradients_reach_its_parameters_and_what_it_sees(self) -> None:
@@ -78,8 +80,8 @@ class AuxiliaryContract(KindContract):
         known = {"discriminator", "generator"} | self._added()
         unknown = [name for name in self.config.trained_by if name not in known]
         assert not unknown, (
-            f"{self.who}: trained_by names {', '.join(unknown)}, but the players are {', '.join(sorted(known))}: name one, or "
-            "add it in players() of a loss term"
+            f"{self.who}: trained_by names {', '.join(unknown)}, but the players are {', '.join(sorted(known))}: name "
+            "one, or add it in players() of a loss term"
         )
 
     def test_only_its_own_noise_makes_it_random(self) -> None:
@@ -92,7 +94,9 @@ class AuxiliaryContract(KindContract):
 
     def test_outputs_of_stacked_seeds_are_those_of_each_seed(self) -> None:
         """All seeds of a spec may be trained at once."""
-        under_vmap([self.built(0), self.built(1)], [seeded(0), seeded(1)], self.use, self.who)
+        seen = self.seen()
+        use = partial(self.use, seen=seen)
+        under_vmap([self.built(0), self.built(1)], [seeded(0), seeded(1)], use, self.who)
 
     def test_it_works_on_the_device_that_it_was_moved_to(self) -> None:
         """Its tensors are parameters or buffers."""
@@ -105,11 +109,6 @@ class AuxiliaryContract(KindContract):
         assert same(self.use(trained, seeded(0)), self.use(fresh, seeded(0))), (
             f"{self.who}: with another's state it gives something else: keep what it learns in parameters and buffers"
         )
-
-    @property
-    def who(self) -> str:
-        """Name of the auxiliary in messages."""
-        return self.config.kind
 
     def built(self, seed: int = 0) -> Auxiliary:
         """The auxiliary, with weights from a seed."""
@@ -142,6 +141,6 @@ class AuxiliaryContract(KindContract):
 
     def _added(self) -> set[str]:
         """The players that installed loss terms bring with their defaults."""
-        terms = [kind.config for kind in self.registry.of(LossTermConfig).values()]
-        plain = [term for term in terms if not any(f.is_required() for f in term.model_fields.values())]
-        return {player.name for term in plain for player in term().players()}  # type: ignore[attr-defined]
+        terms = [cast("type[LossTermConfig]", kind.config) for kind in self.registry.of(LossTermConfig).values()]
+        plain = [term for term in terms if not any(field.is_required() for field in term.model_fields.values())]
+        return {player.name for term in plain for player in term.model_validate({}).players()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -20,29 +20,13 @@ from allmodes.slots import plain
 from allmodes.sources import override
 from allmodes.step import Batch, Draw
 from allmodes.streams import loader_of
+from allmodes.testing.kinds import KindContract
 from allmodes.testing.stacking import due
 from allmodes_schemas import Spec
 
 SMALL = (
-    "training.batch_size=16",
-    "training.device=cpu",
-    "training.precision=float32",
-    "evaluation.samples=64",
-    "seeds=[0]",
-)
-
-
-def values_of(reference: str | Mapping[str, Any], registry: Registry, overrides: Iterable[str] = ()) -> dict[str, Any]:
-    """A spec by name, or a mapping, as plain values: small, then with overrides."""
-    if isinstance(reference, str):
-        source = specs.read(*specs.locate(reference, registry))
-    else:
-        source = specs.Source(plain(reference), "the test's spec")
-    source = specs.read(specs.dump(specs.check(source, registry)), source.name)  # every default written out
-    for change in (*SMALL, *overrides):
-        override(source, change)
-    values: dict[str, Any] = plain(source.tree)
-    return values
+    "training.batch_size=16", "training.device=cpu", "training.precision=float32", "evaluation.samples=64", "seeds=[0]",
+)  # fmt: skip
 
 
 @dataclass
@@ -83,3 +67,49 @@ def updated(composition: Composition, draw: Draw, iteration: int) -> Composition
     for turn in due(composition, iteration):
         engine.update(turn, draw, iteration)
     return composition
+
+
+_MADE: dict[type, Made] = {}
+
+
+class ComposedContract(KindContract):
+    """What contracts of a kind that needs a whole spec around it have in common.
+
+    Attributes:
+        recipe: A recipe in which the kind works.
+        spec: A spec, as a mapping, in the place of a recipe.
+        overrides: Further settings of the spec, such as `data.root=/data`.
+    """
+
+    recipe: ClassVar[str] = ""
+    spec: ClassVar[Mapping[str, Any] | None] = None
+    overrides: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def made(self) -> Made:
+        """The spec with the kind in it, read once for all tests of a class."""
+        if type(self) not in _MADE:
+            _MADE[type(self)] = Made(specs.parse(self.values(), self.registry))
+        return _MADE[type(self)]
+
+    def values(self) -> dict[str, Any]:
+        """The spec with the kind in it, as plain values."""
+        assert self.spec or self.recipe, f"{type(self).__name__}: set `recipe` to one in which {self.who} works"
+        return self.within(values_of(self.spec or self.recipe, self.registry, self.overrides))
+
+    def within(self, values: dict[str, Any]) -> dict[str, Any]:
+        """A spec's values with the kind's settings in their place."""
+        raise NotImplementedError(f"{type(self).__name__} does not define within(values)")
+
+
+def values_of(reference: str | Mapping[str, Any], registry: Registry, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """A spec by name, or a mapping, as plain values: small, then with overrides."""
+    if isinstance(reference, str):
+        source = specs.read(*specs.locate(reference, registry))
+    else:
+        source = specs.Source(plain(reference), "the test's spec")
+    source = specs.read(specs.dump(specs.check(source, registry)), source.name)  # every default written out
+    for change in (*SMALL, *overrides):
+        override(source, change)
+    values: dict[str, Any] = plain(source.tree)
+    return values

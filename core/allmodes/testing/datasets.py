@@ -79,7 +79,7 @@ class DatasetContract(KindContract):
         assert one.fingerprint == other.fingerprint, f"{self.who}: two builds have different fingerprints"
         pairs = zip(self.batches(one).values(), self.batches(other).values(), strict=True)
         assert all(torch.equal(a.x, b.x) for a, b in pairs), (
-            f"{self.who}: two builds give different items from one seed: make what is random from a seed in the settings"
+            f"{self.who}: two builds give different items: draw what is random from a seed in the settings"
         )
 
     def test_only_the_generators_that_are_given_make_draws_random(self) -> None:
@@ -105,11 +105,6 @@ class DatasetContract(KindContract):
         assert torch.equal(next(whole).x, next(resumed).x), (
             f"{self.who}: a loader that takes another's state_dict() goes on with other batches"
         )
-
-    @property
-    def who(self) -> str:
-        """Name of the data in messages."""
-        return self.config.kind
 
     def built(self) -> Data:
         """The data."""

@@ -19,6 +19,7 @@ class Interrupting:
 
     @hookimpl
     def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Interrupt where that is due."""
         if iteration in self.cuts and any(name.startswith("train/") for name in metrics):
             self.cuts.discard(iteration)
             signal.raise_signal(signal.SIGINT)

@@ -88,8 +88,8 @@ class KindContract:
         """A misspelt key must not pass unnoticed."""
         forbidden = type(self.config).model_config.get("extra") == "forbid"
         assert forbidden, (
-            f"{type(self.config).__name__} takes any key: leave model_config's extra='forbid' as it is, so that misspelt "
-            "settings are refused"
+            f"{type(self.config).__name__} takes any key: leave model_config's extra='forbid' as it is, so that "
+            "misspelt settings are refused"
         )
 
     def test_the_settings_survive_being_stored_as_yaml_and_json(self) -> None:
@@ -119,6 +119,11 @@ class KindContract:
         for module in dict.fromkeys((getattr(entry, "__name__", ""), type(self.config).__module__)):
             said = _loaded(module, tuple(sys.path))
             assert said == "", f"import {module}: {said}"
+
+    @property
+    def who(self) -> str:
+        """Name of the kind in messages."""
+        return str(self.config.kind)
 
     def kind(self) -> Kind:
         """The kind as it is registered."""
@@ -161,7 +166,7 @@ def _loaded(module: str, path: tuple[str, ...]) -> str:
     """What is wrong with importing a module in a fresh process, once for each module."""
     code = "import importlib, sys; importlib.import_module(sys.argv[1]); sys.exit(3 * ('torch' in sys.modules))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code, module], env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode == 3:

@@ -18,8 +18,7 @@ from allmodes.contracts import LossTerm
 from allmodes.engine import EagerEngine
 from allmodes.sources import SpecError
 from allmodes.step import Context, Step
-from allmodes.testing.composing import Made, updated, values_of
-from allmodes.testing.kinds import KindContract
+from allmodes.testing.composing import ComposedContract, Made, updated
 from allmodes.testing.modules import same
 from allmodes.testing.randomness import own_randomness
 from allmodes.testing.saying import saying
@@ -30,7 +29,7 @@ LAST = 1_000_000
 PRIORS = tuple({"kind": kind, "nuisance_dim": size} for kind in ("gaussian", "uniform") for size in (0, 2))
 
 
-class LossTermContract(KindContract):
+class LossTermContract(ComposedContract):
     """A term gives each player that it serves a finite scalar whose gradient arrives, alike in every engine.
 
     Attributes:
@@ -44,9 +43,6 @@ class LossTermContract(KindContract):
 
     base = LossTermConfig
     config: ClassVar[LossTermConfig]
-    recipe: ClassVar[str] = ""
-    spec: ClassVar[Mapping[str, Any] | None] = None
-    overrides: ClassVar[tuple[str, ...]] = ()
     reaches: ClassVar[Mapping[str, set[str]]] = MappingProxyType({})
 
     def test_it_gives_a_finite_number_to_every_player_that_it_serves(self) -> None:
@@ -56,9 +52,7 @@ class LossTermContract(KindContract):
         for player in term.loss.losses():
             with saying(f"{self.who}: its loss of {player!r} cannot be computed in this spec"):
                 value = term.loss(step, player)
-            assert value.shape == (), (
-                f"{self.who}: its loss of {player!r} has shape {tuple(value.shape)}: take a mean, so that it is a scalar"
-            )
+            assert value.shape == (), f"{self.who}: its loss of {player!r} has shape {tuple(value.shape)}: take a mean"
             assert value.isfinite(), f"{self.who}: its loss of {player!r} is {value.item()}, which is not finite"
 
     def test_it_serves_players_that_there_are(self) -> None:
@@ -68,8 +62,8 @@ class LossTermContract(KindContract):
         assert served, f"{self.who}: losses() serves nobody: return a function by player"
         unknown = [player for player in served if player not in players]
         assert not unknown, (
-            f"{self.who}: losses() serves {', '.join(unknown)}, but the players are {', '.join(players)}: return it from "
-            "players() of the settings"
+            f"{self.who}: losses() serves {', '.join(unknown)}, but the players are {', '.join(players)}: return it "
+            "from players() of the settings"
         )
 
     def test_its_gradient_reaches_the_modules_that_its_players_train(self) -> None:
@@ -99,8 +93,8 @@ class LossTermContract(KindContract):
             moved = [name for name, state in _state(composition).items() if not same(state, before[name])]
             foreign = [name for name in moved if name not in mine]
             assert not foreign, (
-                f"{self.who}: the turn of {' and '.join(players)} changed {', '.join(foreign)}, which it does not train: "
-                "change no parameters or buffers in a loss, and share none between modules"
+                f"{self.who}: the turn of {' and '.join(players)} changed {', '.join(foreign)}, which it does not "
+                "train: change no parameters or buffers in a loss, and share none between modules"
             )
 
     def test_two_updates_from_the_same_seed_are_equal(self) -> None:
@@ -144,25 +138,12 @@ class LossTermContract(KindContract):
         if not worked:
             pytest.skip(f"{self.who} needs a prior that the core does not have")
 
-    @property
-    def who(self) -> str:
-        """Name of the term in messages."""
-        return self.config.kind
+    def within(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The spec with the settings in the place of a term of the kind, or of the game, or after the others."""
+        losses, place = values["losses"], self._place(values["losses"])
+        return {**values, "losses": [*losses[:place], specs.plain(self.config), *losses[place + 1 :]]}
 
     @cached_property
-    def made(self) -> Made:
-        """The spec with the term in it."""
-        return Made(specs.parse(self.values(), self.registry))
-
-    def values(self) -> dict[str, Any]:
-        """The spec as plain values."""
-        values = values_of(self.spec or self.recipe, self.registry, self.overrides)
-        losses, place = values["losses"], self._place(values["losses"])
-        mine = specs.plain(self.config)
-        values["losses"] = [*losses[:place], mine, *losses[place + 1 :]]
-        return values
-
-    @property
     def iteration(self) -> int:
         """The first at which the term counts and every player that it serves has a turn."""
         composition = self.made.composed()

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_leaves
 
 from allmodes.noise import Noise
 from allmodes.testing.saying import saying
@@ -51,7 +51,7 @@ def on_another_device(module: nn.Module, noise: Noise, call: Call, who: str) -> 
     call(module, noise)
     for device in ("meta", *(["cuda"] if torch.cuda.is_available() else [])):
         moved = copy.deepcopy(module).to(device)
-        drawn = tree_map_only(Tensor, lambda tensor, device=device: tensor.to(device), noise.drawn)
+        drawn = {name: value.to(device) for name, value in noise.drawn.items()}
         advice = (
             f"{who} does not work once moved to {device}: register its tensors as buffers, and make new ones on the"
         )

@@ -113,13 +113,8 @@ class PriorContract(KindContract):
         for mode in range(prior.sizes["mode"]):
             drawn = prior(seeded(0), N, {"mode": mode}).part("mode")
             assert (drawn.argmax(1) == mode).all(), (
-                f"{self.who}: given {{'mode': {mode}}} it draws other modes: read given['mode'], a number or one for each draw"
+                f"{self.who}: given {{'mode': {mode}}} it draws others: read given['mode'], a number or one a draw"
             )
-
-    @property
-    def who(self) -> str:
-        """Name of the prior in messages."""
-        return self.config.kind
 
     def built(self) -> Prior:
         """The prior, fitted to the data."""

@@ -79,8 +79,8 @@ def compared(runs: Sequence[EagerRun], stacked: State) -> int:
             for key, value in parameters.items():
                 _close(stacked["parameters"][name][key][seed], value, f"{name}.{key}")
                 moved += int(not torch.equal(value, run.start["parameters"][name][key]))
-            for key, value in buffers.items():
-                _close(stacked["buffers"][name][key][seed], value, f"{name}.{key}")
+            for key, buffer in buffers.items():
+                _close(stacked["buffers"][name][key][seed], buffer, f"{name}.{key}")
     return moved
 
 

@@ -204,22 +204,6 @@ def test_the_term_serves_the_generator_alone() -> None:
     assert set(KeptDistances(DistanceConfig()).losses()) == {"generator"}
 
 
-@pytest.mark.parametrize("pairs", ["two_batches", "within"])
-def test_eager_updates_equal_vmapped_updates_over_two_seeds(pairs: str) -> None:
-    from test_contracts import D, assert_equal_updates, seed_run, stacked_run
-
-    def method() -> Composition:
-        made = spec(
-            data={"kind": "mixture", "means": [[0.0] * D, [3.0] * D]},
-            losses=[TINY["losses"][0], {"kind": "bourgan.distance", "pairs": pairs}],
-        )
-        return compose(made, made.data.build(), seed=int(torch.initial_seed()))
-
-    runs = [seed_run(method, seed) for seed in (0, 1)]
-    assert not torch.equal(*(run[0].modules["prior"].points for run in runs))  # each seed embeds its own items
-    assert_equal_updates(runs, stacked_run(runs))
-
-
 # Its scale
 
 

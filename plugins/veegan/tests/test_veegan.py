@@ -144,13 +144,6 @@ def central_difference(weight: Tensor, place: int, value: Callable[[], Tensor], 
     return (values[0] - values[1]) / (2 * h)
 
 
-def test_no_score_of_the_discriminator_reaches_the_reconstructor(notebook: Notebook) -> None:
-    F = notebook.weights("reconstructor")
-    whole = torch.autograd.grad(notebook.composition.objective("generator", notebook.step), F)
-    alone = torch.autograd.grad(notebook.term(RECONSTRUCTION, "generator"), F)
-    torch.testing.assert_close(whole, alone, rtol=0, atol=0)
-
-
 def test_the_discriminators_turn_moves_the_discriminator_alone(notebook: Notebook) -> None:
     before = snapshot(notebook)
     EagerEngine(notebook.composition).update(TurnConfig(player="discriminator"), notebook.draw)
