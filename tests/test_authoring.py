@@ -10,6 +10,7 @@ import venv
 from email.message import Message
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
@@ -19,6 +20,7 @@ from allmodes import cli, installed, specs
 from allmodes.authoring import new_plugin, supported
 from fixtures.distributions import Environment
 
+ROOT = Path(__file__).parents[1]
 Capture = pytest.CaptureFixture[str]
 
 
@@ -95,6 +97,16 @@ def test_a_new_plugin_is_found_and_its_recipe_can_be_read(written: Path, environ
 def test_a_new_plugin_passes_its_own_tests(written: Path) -> None:
     said = said_by_tests(with_metadata(written))
     assert re.search(r"^\d+ passed", said, re.MULTILINE), said
+
+
+def test_the_wheel_of_the_core_holds_the_whole_template(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, check=True, cwd=ROOT, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = {name for name in ZipFile(wheel).namelist() if name.startswith("allmodes/template/")}
+    template = ROOT / "core" / "allmodes" / "template"
+    files = [path for path in template.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert packed == {f"allmodes/template/{path.relative_to(template)}" for path in files}
 
 
 @pytest.mark.slow
