@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from allmodes import cli
+from allmodes import cli, console
+from fixtures.distributions import ACME, Environment
 from tiny import SPEC
 
 Capture = pytest.CaptureFixture[str]
@@ -129,3 +130,92 @@ def test_schema_prints_json_that_knows_the_installed_kinds(capsys: Capture) -> N
 def test_recipes_lists_each_with_its_description(capsys: Capture) -> None:
     assert cli.execute(["recipes"]) == 0
     assert "gan/ring" in said(capsys)[0]
+
+
+# Plugins
+
+KINDS = '''
+from typing import Literal
+from pydantic import Field
+from allmodes import LossTermConfig, Need, PlayerConfig, PriorConfig, hookimpl
+
+class BumpConfig(PriorConfig):
+    """A bump."""
+    kind: Literal["acme.bump"] = "acme.bump"
+    trained_by = ("generator",)
+    old: int = Field(3, ge=0, deprecated="it does nothing", json_schema_extra={"unit": "seconds"})
+    """How long."""
+    def parts(self):
+        return {"code": 2, "mode": None}
+
+class CycleConfig(LossTermConfig):
+    """A cycle."""
+    kind: Literal["acme.cycle"] = "acme.cycle"
+    needs = (Need("auxiliary", "code", "auxiliaries.inverter: {kind: acme.inverter}"),)
+    def players(self):
+        return (PlayerConfig(name="cycler", modules=("generator", "inverter")),)
+
+@hookimpl
+def allmodes_latent_priors():
+    return [BumpConfig]
+
+@hookimpl
+def allmodes_loss_terms():
+    return [CycleConfig]
+'''
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
+    monkeypatch.setattr(console.out, "width", 400)
+    return Environment(monkeypatch, tmp_path / "site")
+
+
+def rows(capsys: Capture) -> list[str]:
+    """What was printed, without the frames of tables."""
+    return [" ".join(line.replace("│", " ").split()) for line in said(capsys)[0].splitlines()]
+
+
+def test_plugins_lists_version_origin_kinds_and_why_one_could_not_be_loaded(
+    environment: Environment, capsys: Capture
+) -> None:
+    site = environment.install(ACME)
+    bad = environment.install("import foo", plugin="bad", name="allmodes-bad", version="0.3")
+    assert cli.execute(["plugins"]) == 1
+    lines = rows(capsys)
+    first = lines.index(f"acme allmodes-acme 1.0 {site} prior acme.bell")
+    assert lines[first + 1 : first + 3] == ["prior acme.bump", "auxiliary acme.helper"]
+    broken = "could not be loaded: ModuleNotFoundError: No module named 'foo'"
+    assert f"bad allmodes-bad 0.3 {bad} {broken}" in lines
+    assert "prior acme.bump A bump. More is said here. allmodes-acme 1.0" in lines
+
+
+def test_show_says_what_a_kind_requires_and_provides_and_the_unit_of_an_option(
+    environment: Environment, capsys: Capture
+) -> None:
+    environment.install(KINDS)
+    assert cli.execute(["show", "acme.cycle"]) == 0
+    assert [line for line in rows(capsys) if line[:1].isalpha()][:8] == [
+        "acme.cycle: A cycle.",
+        "slot loss",
+        "from allmodes-acme 1.0",
+        "requires an auxiliary that maps data to code: auxiliaries.inverter: {kind: acme.inverter}",
+        "provides player cycler, which trains generator and inverter",
+        "Options",
+        "weight number or Ramp 1.0 Factor of the term.",
+        "every integer >= 1, in iterations 1 Only at iterations divisible by this (the weight is not rescaled).",
+    ]
+    assert cli.execute(["show", "acme.bump"]) == 0
+    lines = rows(capsys)
+    assert "provides latent parts code (2), mode (fitted), trained by generator" in lines
+    assert "old integer >= 0, in seconds 3 Deprecated. How long." in lines
+    assert cli.execute(["show", "ring"]) == 0
+    lines = rows(capsys)
+    first = lines.index("requires nothing")
+    assert lines[first + 1 : first + 4] == ["provides items of shape 2", "labels, 8", "known modes"]
+
+
+def test_the_schema_has_the_kinds_of_an_installed_plugin(environment: Environment, capsys: Capture) -> None:
+    environment.install(ACME)
+    assert cli.execute(["schema"]) == 0
+    assert '"const": "acme.bump"' in said(capsys)[0]

@@ -36,6 +36,7 @@ BLOCKS = (
     *(AdamConfig, CheckpointsConfig, DiscriminatorOptions, EmaConfig, EvaluationConfig, PlayerConfig, Ramp),
     *(SgdConfig, Spec, TrainingConfig, TurnConfig),
 )
+PAGES_MODULES = ("allmodes_page_", "allmodes_mymethod")
 Capture = pytest.CaptureFixture[str]
 
 
@@ -52,9 +53,10 @@ def desk(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(console.out, "width", 110)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "allmodes-mymethod"), *sys.path])  # as if installed
     modules = set(sys.modules)
     yield tmp_path
-    for name in [name for name in sys.modules if name not in modules and name.startswith("allmodes_page_")]:
+    for name in [name for name in sys.modules if name not in modules and name.startswith(PAGES_MODULES)]:
         del sys.modules[name]
 
 

@@ -162,6 +162,61 @@ def test_a_recipe_of_a_broken_plugin_says_why_it_is_missing(environment: Environ
         specs.load("acme/corners", installed())
 
 
+RANGE = "allmodes-acme 1.0 supports allmodes {0}, and this is allmodes {1}: pip install --upgrade allmodes-acme, or "
+RANGE += "pip install 'allmodes{0}'"
+
+
+@pytest.mark.parametrize(
+    ("requires", "shown"),
+    [
+        (("allmodes<0.1",), "<0.1"),
+        (("torch>=2", "allmodes[postgres]<9,>=7,!=7.5"), ">=7,<9,!=7.5"),
+        (("allmodes>=0.1", "allmodes>=3; python_version >= '3'"), ">=3,>=0.1"),
+    ],
+)
+def test_a_plugin_for_another_allmodes_is_kept_with_its_range(
+    environment: Environment, requires: tuple[str, ...], shown: str
+) -> None:
+    environment.install(ACME, requires=requires)
+    registry = installed()
+    error = RANGE.format(shown, allmodes.__version__)
+    assert registry.broken["acme"].error == error
+    assert "allmodes_acme" not in sys.modules
+    with pytest.raises(specs.SpecError) as raised:
+        specs.parse(with_prior({"kind": "acme.bump"}), registry)
+    came = "spec: prior.kind: prior 'acme.bump' comes from allmodes-acme 1.0, which could not be loaded: "
+    assert str(raised.value) == came + error
+
+
+@pytest.mark.parametrize(
+    "requires",
+    [(), ("allmodes",), ("allmodes>=0.1,<1",), ("allmodes<0.1; extra == 'old'", "torch>=99"), ("allmodes-dots<0.0.1",)],
+)
+def test_a_plugin_whose_range_has_this_allmodes_is_loaded(environment: Environment, requires: tuple[str, ...]) -> None:
+    environment.install(ACME, requires=requires)
+    assert installed().plugins["acme"].error is None
+
+
+def test_a_plugin_whose_requirements_cannot_be_read_is_kept_with_its_error(environment: Environment) -> None:
+    environment.install(ACME, requires=("allmodes >=< 1",))
+    assert (installed().broken["acme"].error or "").startswith("InvalidRequirement: ")
+
+
+@pytest.mark.parametrize(
+    ("direct", "origin"),
+    [
+        ('{"url": "file:///home/me/acme", "dir_info": {"editable": true}}', "/home/me/acme (editable)"),
+        ('{"url": "file:///home/me/acme", "dir_info": {}}', "/home/me/acme"),
+        ('{"url": "https://host/acme", "vcs_info": {"vcs": "git", "commit_id": "0123456789abc"}}', None),
+    ],
+)
+def test_a_plugin_says_where_it_was_installed_from(environment: Environment, direct: str, origin: str | None) -> None:
+    site = environment.install(ACME)
+    assert installed().plugins["acme"].origin == str(site)
+    (site / "allmodes_acme-1.0.dist-info" / "direct_url.json").write_text(direct)
+    assert installed().plugins["acme"].origin == (origin or "https://host/acme at 012345678")
+
+
 @pytest.mark.parametrize("code", ["raise SystemExit(3)", "raise RuntimeError('a\\nb')", "def broken(:", "1 / 0"])
 def test_no_failure_of_an_import_reaches_the_user(environment: Environment, code: str) -> None:
     environment.install(code)

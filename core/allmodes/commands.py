@@ -127,7 +127,7 @@ def recipes() -> int:
 
 @app.command
 def plugins() -> int:
-    """List plugins with version, kinds and recipes, and why one could not be loaded."""
+    """List plugins with version, origin, kinds and recipes, and why one could not be loaded."""
     registry = installed()
     out.print(terminal.plugins_table(registry))
     out.print(terminal.kinds_table(registry))
@@ -135,12 +135,30 @@ def plugins() -> int:
 
 
 @app.command
+def new_plugin(
+    name: Annotated[str, Parameter(help="one word, such as mymethod")],
+    *,
+    folder: Annotated[Path, Parameter(help="where its folder is made")] = Path(),
+) -> int:
+    """Write a plugin to begin with, which works and passes its tests: allmodes-NAME."""
+    from allmodes import authoring
+
+    written = authoring.new_plugin(name, folder, installed().plugins)
+    say(f"{written} is a plugin that works: make its method yours")
+    say(f"install  pip install -e '{written}[test]'")
+    say(f"test     python -m pytest {written}")
+    say(f"train    allmodes run {name}/ring")
+    return OK
+
+
+@app.command
 def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or a run's folder")]) -> int:
-    """Show the options of a kind, or a spec with every default written out."""
+    """Show a kind with its options, what it requires and provides, or a spec with every default written out."""
     registry = installed()
-    found = [kind for _, kind in registry.all_kinds() if kind.name == thing]
+    found = [(slot, kind) for slot, kind in registry.all_kinds() if kind.name == thing]
     if found:
-        for kind in found:
+        for slot, kind in found:
+            out.print(terminal.kind_table(slot, kind))
             out.print(terminal.options_table(kind.config))
         return OK
     say(specs.dump(specs.load(thing, registry)))

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pluggy
 
-from allmodes import hookspecs
+from allmodes import hookspecs, packages
 from allmodes_schemas import (
     AuxiliaryConfig,
     DatasetConfig,
@@ -58,12 +58,13 @@ class PluginError(Exception):
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin as it was found; `error` says why it could not be loaded."""
+    """A plugin as it was found; `error` says why it could not be loaded, `origin` where it was installed from."""
 
     name: str
     distribution: str
     version: str
     error: str | None = None
+    origin: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}"
@@ -98,13 +99,15 @@ class Registry:
     # Registration
 
     def load(self, entry_point: EntryPoint, distribution: Distribution) -> None:
-        """Import and register a plugin; one that cannot be imported is kept with its error.
+        """Import and register a plugin; one that cannot be imported, or wants another allmodes, is kept with its error.
 
         Raises PluginError where two distributions provide a plugin of one name, and so the same kinds.
         """
-        plugin = Plugin(entry_point.name, distribution.metadata["Name"], distribution.version)
+        name, version = distribution.metadata["Name"], distribution.version
+        plugin = Plugin(entry_point.name, name, version, origin=packages.origin(distribution))
         self._refuse_second(plugin)
         try:
+            _refuse_unsupported(distribution)
             module = entry_point.load()
         except (Exception, SystemExit) as error:
             self.plugins[plugin.name] = _failed(plugin, error)
@@ -211,6 +214,7 @@ class Registry:
             for config in result:
                 kind = Kind(_checked(config, base, hook), plugin)
                 _refuse_foreign(kind.name, plugin, ".")
+                _refuse_wrongly_renamed(kind, plugin)
                 if kind.name in kinds:
                     raise PluginError(f"allmodes_{hook} returns {kind.name!r} twice")
                 kinds[kind.name] = kind
@@ -271,6 +275,11 @@ def _refuse_misspelt(module: object) -> None:
             raise PluginError(f"there is no hook {hook!r}{did_you_mean(hook, HOOKS)}")
 
 
+def _refuse_unsupported(distribution: Distribution) -> None:
+    if what := packages.unsupported(distribution, CORE):
+        raise PluginError(what)
+
+
 def _checked(config: Any, base: type[KindConfig], hook: str) -> type[KindConfig]:
     if not (isinstance(config, type) and issubclass(config, base)):
         raise PluginError(f"allmodes_{hook} returns {config!r}, which is no subclass of {base.__name__}")
@@ -290,6 +299,18 @@ def _refuse_several_words(plugin: Plugin) -> None:
 def _refuse_foreign(name: str, plugin: Plugin, separator: str) -> None:
     if plugin.name != CORE and not name.startswith(plugin.name + separator):
         raise PluginError(f"provides {name!r}, but its names must begin with {plugin.name + separator!r}")
+
+
+def _refuse_wrongly_renamed(kind: Kind, plugin: Plugin) -> None:
+    """An older word that nobody could mean, or that means something else today, is the author's slip."""
+    fields = kind.config.model_fields
+    for renamed in kind.config.renamed:
+        if renamed.new == kind.name:
+            _refuse_foreign(renamed.old, plugin, ".")
+        elif renamed.new not in fields:
+            raise PluginError(f"{kind.name}: {renamed.old!r} is renamed {renamed.new!r}, which is no option of it")
+        elif renamed.old in fields:
+            raise PluginError(f"{kind.name}: {renamed.old!r} is renamed {renamed.new!r}, but is still an option of it")
 
 
 def _failed(plugin: Plugin, error: BaseException) -> Plugin:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from allmodes import checkpoints, identity, specs
+from allmodes import checkpoints, identity, provenance, specs
 from allmodes.data import DataError
 from allmodes.journal import replace_text
 from allmodes.registry import Registry
@@ -73,8 +73,9 @@ def tracked(folder: Path) -> bool:
 def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
     """The spec of a run with overrides that leave it the same run.
 
-    Raises SpecError where one would not.
+    Raises SpecError where one would not, or where a plugin of the run is not installed.
     """
+    provenance.refuse_missing(run, [run / "run.json", *run.glob("seed-*/run.json")], registry)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they were said when the run began
         before = specs.load(str(run), registry)

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from allmodes import wording
 from allmodes.checks import problems_of
 from allmodes.registry import Registry, did_you_mean
+from allmodes.renaming import renew
 from allmodes.slots import plain, spec_model
 from allmodes.sources import Location, Source, SpecError, override, read
 from allmodes_schemas import Problem, Spec
@@ -57,16 +58,13 @@ def check(source: Source, registry: Registry) -> Spec:
     """Validate a parsed spec against what is installed, then across its parts."""
     values = _unrolled(source.tree, source.name)
     _refuse([*_unmet(values), *_too_large(values)], source)
+    _report(renew(values, registry), source)
     model = spec_model(registry)
     try:
         spec = model.model_validate(values)
     except ValidationError as error:
         raise SpecError("\n".join(wording.lines(error.errors(), source, model))) from None
-    problems = problems_of(spec)
-    for problem in problems:
-        if problem.severity == "warning":
-            warnings.warn(source.line(problem.where, problem.what), stacklevel=2)
-    _refuse([problem for problem in problems if problem.severity == "error"], source)
+    _report(problems_of(spec), source)
     return spec
 
 
@@ -135,6 +133,14 @@ def _too_large(value: Any, where: Location = ()) -> Iterator[Problem]:
         yield Problem(where, "is too large a number: whole numbers have at most 63 bits")
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
         yield from _too_large(inner, (*where, key))
+
+
+def _report(problems: Sequence[Problem], source: Source) -> None:
+    """Warn of what is only worth a warning, and refuse the rest."""
+    for problem in problems:
+        if problem.severity == "warning":
+            warnings.warn(source.line(problem.where, problem.what), stacklevel=3)
+    _refuse([problem for problem in problems if problem.severity == "error"], source)
 
 
 def _refuse(problems: Sequence[Problem], source: Source) -> None:

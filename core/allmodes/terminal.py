@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from allmodes import describing
 from allmodes.hookspecs import hookimpl
-from allmodes.registry import Plugin, Registry
+from allmodes.registry import Kind, Plugin, Registry
 
 if TYPE_CHECKING:
     from allmodes.experiment import Results
@@ -165,21 +167,21 @@ def number(value: float | None) -> str:
 
 
 def plugins_table(registry: Registry) -> Table:
-    """A row for each plugin: version, distribution, kinds and recipes, or why it could not be loaded."""
+    """A row for each plugin: distribution, version, origin, kinds and recipes, or why it could not be loaded."""
     table = Table(title="Plugins", title_justify="left")
-    for column in ("plugin", "distribution", "kinds and recipes"):
+    for column in ("plugin", "distribution", "from", "kinds and recipes"):
         table.add_column(column, overflow="fold")
     kinds = list(registry.all_kinds())
     recipes = list(registry.recipes)
     for plugin in registry.plugins.values():
         own = [f"{word} {kind.name}" for word, kind in kinds if kind.plugin.name == plugin.name]
-        table.add_row(plugin.name, str(plugin), _offer(plugin, own, recipes))
+        table.add_row(plugin.name, str(plugin), escape(plugin.origin), _offer(plugin, own, recipes))
     return table
 
 
 def _offer(plugin: Plugin, kinds: Sequence[str], recipes: Sequence[str]) -> str:
     if plugin.error:
-        return f"[red]could not be loaded:[/] {plugin.error}"
+        return f"[red]could not be loaded:[/] {escape(plugin.error)}"
     owned = [name for name in recipes if name.startswith(f"{plugin.name}/")]
     return "\n".join([*kinds, *(f"recipe {name}" for name in owned)])
 
@@ -194,17 +196,34 @@ def kinds_table(registry: Registry) -> Table:
     return table
 
 
+def kind_table(slot: str, kind: Kind) -> Table:
+    """What a kind is for, who provides it, and what it requires and provides itself."""
+    table = Table(title=f"{kind.name}: {kind.config.summary()}", title_justify="left", show_header=False)
+    table.add_row("slot", slot)
+    table.add_row("from", str(kind.plugin))
+    table.add_row("requires", escape("\n".join(describing.requires(kind.config)) or "nothing"))
+    if brings := describing.provides(kind.config):
+        table.add_row("provides", escape("\n".join(brings)))
+    return table
+
+
 def options_table(config: type[KindConfig]) -> Table:
-    """A row for each option of a kind: name, type, default, meaning."""
-    table = Table(title=f"{config.kind_name()}: {config.summary()}", title_justify="left")
+    """A row for each option of a kind: name, type with range and unit, default, meaning."""
+    table = Table(title="Options", title_justify="left")
     for column in ("option", "type", "default", "meaning"):
         table.add_column(column, overflow="fold")
     properties = config.model_json_schema()
     for name, option in properties["properties"].items():
         if name != "kind":
             default = str(option["default"]) if "default" in option else "required"
-            table.add_row(name, _type(option), default, option.get("description", ""))
+            unit = f", in {option['unit']}" if "unit" in option else ""
+            table.add_row(name, _type(option) + unit, escape(default), escape(_meaning(option)))
     return table
+
+
+def _meaning(option: Mapping[str, Any]) -> str:
+    """What an option is for; one on its way out says so first."""
+    return f"{'Deprecated. ' if option.get('deprecated') else ''}{option.get('description', '')}"
 
 
 def _type(option: Mapping[str, Any]) -> str:

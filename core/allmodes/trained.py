@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from allmodes import checkpoints, models, specs
+from allmodes import checkpoints, models, provenance, specs
 from allmodes.compose import stream
 from allmodes.contracts import NOTHING
 from allmodes.models import ModelError, Page
@@ -74,6 +74,7 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
     """
     registry = registry or installed()
     folder, stored = _places(_local(reference), checkpoint)
+    provenance.refuse_missing(folder, [stored / "model.json"], registry)
     spec = specs.load(str(folder), registry)
     _compare_versions(models.read_page(stored), registry)
     read = models.load(spec, stored)
@@ -111,8 +112,5 @@ def _places(folder: Path, checkpoint: str | None) -> tuple[Path, Path]:
 
 def _compare_versions(page: Page, registry: Registry) -> None:
     """Say where the plugins that made a model are not those that read it."""
-    have = {plugin.distribution: plugin.version for plugin in registry.plugins.values()}
-    for distribution, version in page.get("plugins", {}).items():
-        if have.get(distribution, version) != version:
-            made = f"this model was made with {distribution} {version}"
-            warnings.warn(f"{made}, and {have[distribution]} is installed", stacklevel=3)
+    for name, then, now in provenance.differing(page.get("plugins", {}), registry):
+        warnings.warn(f"this model was made with {name} {then}, and {now} is installed", stacklevel=3)

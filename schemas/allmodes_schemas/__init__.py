@@ -1,6 +1,6 @@
 """The spec of an experiment and the base classes of its parts' configs: pydantic only, no torch."""
 
-from allmodes_schemas.base import Config, Given, KindConfig, Problem, Ramp, Scheduled, Shape, at
+from allmodes_schemas.base import Config, Given, KindConfig, Problem, Ramp, Renamed, Scheduled, Shape, at
 from allmodes_schemas.components import (
     AuxiliaryConfig,
     DatasetConfig,
@@ -45,6 +45,7 @@ __all__ = [
     "PriorConfig",
     "Problem",
     "Ramp",
+    "Renamed",
     "Scheduled",
     "SgdConfig",
     "Shape",

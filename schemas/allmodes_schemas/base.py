@@ -16,6 +16,24 @@ Given: TypeAlias = Mapping[str, Any]
 """What a conditional draw holds fixed, by the name of the latent part: `{"mode": 3}`."""
 
 
+@dataclass(frozen=True)
+class Renamed:
+    """An older word for an option or, where `new` is the kind itself, for a kind: still read, with a warning.
+
+    `since` is the version that brought the new word, `until` the first that will not read the old one.
+    """
+
+    old: str
+    new: str
+    since: str
+    until: str
+
+    def said(self, distribution: str) -> str:
+        """The warning, of a plugin's distribution."""
+        now = f"{self.old!r} is called {self.new!r} since {distribution} {self.since}"
+        return f"{now}, and {self.until} will not read it: write {self.new}"
+
+
 class Config(BaseModel):
     """Settings that cannot change once checked, refuse keys that nobody reads, and hold finite numbers."""
 
@@ -23,6 +41,8 @@ class Config(BaseModel):
 
     free: ClassVar[frozenset[str]] = frozenset()
     """Settings that may change when a run is resumed, since they do not decide what is trained."""
+    renamed: ClassVar[tuple[Renamed, ...]] = ()
+    """Older words that specs may still use."""
 
 
 class KindConfig(Config):

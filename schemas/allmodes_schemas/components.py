@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from allmodes_schemas.base import Config, KindConfig, Problem, Ramp, Shape
 from allmodes_schemas.training import PlayerConfig
 
 if TYPE_CHECKING:
     from allmodes_schemas.spec import Spec
+
+
+ITERATIONS: JsonDict = {"unit": "iterations"}
+"""The unit of an option, where its description alone would leave it open."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +133,9 @@ class LossTermConfig(KindConfig):
 
     weight: float | Ramp = 1.0
     """Factor of the term."""
-    every: int = Field(1, ge=1)
+    every: int = Field(1, ge=1, json_schema_extra=ITERATIONS)
     """Only at iterations divisible by this (the weight is not rescaled)."""
-    start: int = Field(0, ge=0)
+    start: int = Field(0, ge=0, json_schema_extra=ITERATIONS)
     """First iteration at which the term counts."""
 
     def players(self) -> tuple[PlayerConfig, ...]:

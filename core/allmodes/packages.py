@@ -1,0 +1,45 @@
+"""What the metadata of an installed distribution say: which versions it supports, and where it was installed from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import Distribution, version
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+
+def unsupported(distribution: Distribution, name: str) -> str:
+    """Why a distribution does not go with the version of `name` that is installed, or nothing.
+
+    Raises InvalidRequirement where what the distribution requires cannot be read.
+    """
+    have, ranges = version(name), list(_ranges(distribution, name))
+    wanted = SpecifierSet(",".join(map(str, ranges)))
+    if wanted.contains(have, prereleases=True):
+        return ""
+    own, shown = distribution.metadata["Name"], ",".join(sorted(map(str, wanted), reverse=True))  # >= before <
+    supports = f"{own} {distribution.version} supports {name} {shown}, and this is {name} {have}"
+    return f"{supports}: pip install --upgrade {own}, or pip install '{name}{shown}'"
+
+
+def origin(distribution: Distribution) -> str:
+    """Where a distribution was installed from: a folder or an address (PEP 610), else the folder that it lies in."""
+    direct: dict[str, Any] = json.loads(distribution.read_text("direct_url.json") or "{}")
+    if "url" not in direct:
+        return str(Path(str(distribution.locate_file(""))))
+    place = direct["url"].removeprefix("file://")
+    commit = direct.get("vcs_info", {}).get("commit_id", "")
+    editable = direct.get("dir_info", {}).get("editable", False)
+    return f"{place}{commit and f' at {commit[:9]}'}{' (editable)' if editable else ''}"
+
+
+def _ranges(distribution: Distribution, name: str) -> Iterator[SpecifierSet]:
+    """What is required of `name` without any extra."""
+    for text in distribution.requires or ():
+        requirement = Requirement(text)
+        if requirement.name == name and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            yield requirement.specifier

@@ -1,0 +1,34 @@
+"""mymethod as a plugin of allmodes: a latent with words, a reader, and the loss that makes words readable."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from allmodes import AuxiliaryConfig, LossTermConfig, PriorConfig, hookimpl
+from allmodes_mymethod.config import ReaderConfig, ReadingConfig, WordsConfig
+
+
+@hookimpl
+def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
+    """Noise and a word."""
+    return (WordsConfig,)
+
+
+@hookimpl
+def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
+    """The reader."""
+    return (ReaderConfig,)
+
+
+@hookimpl
+def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
+    """What the reader does not understand."""
+    return (ReadingConfig,)
+
+
+@hookimpl
+def allmodes_recipes() -> Path:
+    """`mymethod/...`."""
+    return Path(__file__).parent / "recipes"
+
+
+__all__ = ["ReaderConfig", "ReadingConfig", "WordsConfig"]

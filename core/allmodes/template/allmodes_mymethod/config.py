@@ -1,0 +1,69 @@
+"""What a spec says about mymethod's prior, reader and loss. Torch is imported inside `build()`, never above."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from allmodes import AuxiliaryConfig, LossTermConfig, Need, NetworkConfig, PriorConfig, Shape
+from allmodes.kinds.networks import MlpConfig
+
+
+class WordsConfig(PriorConfig):
+    """Normal noise and a word, one of K with equal probabilities, as a unit vector."""
+
+    kind: Literal["mymethod.words"] = "mymethod.words"
+    noise: int = Field(2, ge=1)
+    """Size of the noise n."""
+    words: int = Field(8, ge=2)
+    """Number of words, K."""
+
+    def parts(self) -> Mapping[str, int | None]:
+        """z as a whole, and the word, by which `allmodes sample --mode` draws."""
+        return {"code": self.noise + self.words, "mode": self.words}
+
+    def build(self) -> Any:
+        """The prior."""
+        from allmodes_mymethod.model import Words
+
+        return Words(self.noise, self.words)
+
+
+class ReaderConfig(AuxiliaryConfig):
+    """R, which maps data to a score for each word."""
+
+    kind: Literal["mymethod.reader"] = "mymethod.reader"
+    gives: ClassVar[str] = "mode"
+    trained_by: ClassVar[tuple[str, ...]] = ("generator",)
+
+    network: NetworkConfig = MlpConfig(hidden=(64,))
+    """The body of R, any installed network."""
+
+    def misfit(self, sees: Shape) -> str | None:
+        """Why the body cannot take data of that shape, or None."""
+        return self.network.misfit((sees,), (1,))
+
+    def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
+        """R for data of shape `sees` and `parts["mode"]` words."""
+        from allmodes_mymethod.model import Reader
+
+        return Reader(self.network.build((sees,), (parts["mode"],)))
+
+
+class ReadingConfig(LossTermConfig):
+    """Cross entropy of the word and what R reads in the generated item; trains generator and R."""
+
+    kind: Literal["mymethod.reading"] = "mymethod.reading"
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("part", "mode", "a prior with words, such as prior: {kind: mymethod.words}"),
+        Need("auxiliary", "mode", "auxiliaries.reader: {kind: mymethod.reader}"),
+    )
+
+    auxiliary: str = "reader"
+    """The reader."""
+
+    def build(self) -> Any:
+        """The term."""
+        from allmodes_mymethod.model import Reading
+
+        return Reading(self.auxiliary)

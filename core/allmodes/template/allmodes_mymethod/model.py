@@ -1,0 +1,76 @@
+r"""mymethod: words in the latent that can be read in what is generated.
+
+With K words, noise n of size d and unit vectors :math:`e_1, \dots, e_K`,
+
+.. math::
+    z &= (n, e_k), \quad n \sim N(0, I_d), \quad k \sim U\{1, \dots, K\} && \text{(1)} \\
+    q(k|x) &= \text{softmax}(R(x))_k                                    && \text{(2)} \\
+    L(G, R) &= -E_z \log q(k | G(z))                                    && \text{(3)}
+
+where G is the generator and R the reader; both minimise L, G beside its game. As a cross entropy is no less than the
+entropy, :math:`L \ge H(k | G(z))`, so :math:`I(k; G(z)) \ge \log K - L`: a generator that says all words alike has L of
+:math:`\log K` or more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from allmodes import Auxiliary, Given, Latent, Loss, LossTerm, Network, Noise, Prior, Step
+
+NOTHING: Given = {}
+
+
+class Words(Prior):
+    """Equation (1). Parts: `code` is z itself (n, d + K), `mode` the word as a unit vector (n, K)."""
+
+    def __init__(self, noise: int, words: int) -> None:
+        super().__init__()
+        self.noise, self.words = noise, words
+        self.dim = noise + words
+        self.sizes = {"code": self.dim, "mode": words}
+
+    def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
+        """Draw n latents; `given["mode"]` is a word's number from 0, or one for each draw (n,)."""
+        normal = noise.normal("noise", n, self.noise)
+        number = (noise.uniform("word", n) * self.words).floor()
+        if "mode" in given:
+            number = torch.as_tensor(given["mode"], device=number.device).expand(n)
+        numbers = torch.arange(self.words, device=number.device)
+        word = (number[:, None] == numbers).to(normal.dtype)  # torch's one_hot does not run under vmap
+        z = torch.cat((normal, word), 1)
+        return Latent(z, {"code": z, "mode": word})
+
+
+class Reader(Auxiliary):
+    """R of equation (2): data (B, *shape) to scores (B, K)."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """The scores of the words, log q(k|x) up to a constant."""
+        scores: Tensor = self.network(seen)
+        return scores
+
+
+class Reading(LossTerm):
+    """L of equation (3)."""
+
+    def __init__(self, auxiliary: str = "reader") -> None:
+        super().__init__()
+        self.auxiliary = auxiliary
+
+    def losses(self) -> Mapping[str, Loss]:
+        """Serves the player that trains generator and reader."""
+        return {"generator": self.reading}
+
+    def reading(self, step: Step) -> Tensor:
+        """A mean over the batch."""
+        scores: Tensor = step.auxiliary(self.auxiliary, "fake")  # (B, K)
+        return cross_entropy(scores, step.latent.part("mode"))

@@ -1,0 +1,155 @@
+"""Older words for options and kinds are read, with one warning that says where they stand and what to write."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from allmodes import specs
+from allmodes.registry import Plugin, Registry
+from allmodes_schemas import AdamConfig, EvaluationConfig, Renamed
+from fixtures.distributions import first_party, module
+from tiny import SPEC
+
+ACME = """
+from typing import ClassVar, Literal
+from pydantic import Field
+from allmodes import LossTermConfig, MetricConfig, NetworkConfig, PriorConfig, Renamed, hookimpl
+from allmodes.kinds.networks import MlpConfig
+
+class LineConfig(NetworkConfig):
+    kind: Literal["acme.line"] = "acme.line"
+    renamed = (Renamed("width", "size", since="1.1", until="2.0"),)
+    size: int = 1
+
+class BumpConfig(PriorConfig):
+    kind: Literal["acme.bump"] = "acme.bump"
+    renamed = (
+        Renamed("acme.bell", "acme.bump", since="1.2", until="2.0"),
+        Renamed("height", "elevation", since="1.3", until="3.0"),
+    )
+    elevation: float = 1.0
+    spare: int = Field(0, deprecated="the bump has no spare any more, and acme 2 will not read it")
+    network: NetworkConfig = MlpConfig()
+    def parts(self):
+        return {"code": 2}
+
+class SizeConfig(MetricConfig):
+    kind: Literal["acme.size"] = "acme.size"
+    renamed = (Renamed("acme.girth", "acme.size", since="1.2", until="2.0"),)
+
+@hookimpl
+def allmodes_networks():
+    return [LineConfig]
+@hookimpl
+def allmodes_latent_priors():
+    return [BumpConfig]
+@hookimpl
+def allmodes_metrics():
+    return [SizeConfig]
+"""
+FILE = """name: x
+data: {kind: ring}
+prior:
+  kind: acme.bell
+  height: 2.5
+  spare: 1
+  network: {kind: acme.line, width: 7}
+generator: {kind: mlp}
+discriminator: {kind: mlp}
+losses: [{kind: non_saturating}]
+evaluation:
+  metrics:
+    - acme.girth
+"""
+
+
+def registry(code: str = ACME) -> Registry:
+    registry = first_party("veegan")
+    registry.register(module(code), Plugin("acme", "allmodes-acme", "1.4"))
+    return registry
+
+
+def prior(values: Mapping[str, Any], **changes: Any) -> tuple[dict[str, Any], list[str]]:
+    """The prior that a spec is read to have, and what is warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        spec = specs.parse({**SPEC, "prior": values, **changes}, registry())
+    return spec.prior.model_dump(), [str(warning.message) for warning in caught if warning.category is UserWarning]
+
+
+def test_older_words_of_a_file_are_read_and_said_with_line_and_version() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        spec = specs.check(specs.read(FILE, "my.yaml"), registry())
+    dumped = spec.prior.model_dump()
+    assert (dumped["kind"], dumped["elevation"], dumped["network"]["size"]) == ("acme.bump", 2.5, 7)
+    assert [metric.kind for metric in spec.evaluation.metrics] == ["acme.size"]
+    assert [str(warning.message) for warning in caught if warning.category is UserWarning] == [
+        "my.yaml:4:3: prior.kind: 'acme.bell' is called 'acme.bump' since allmodes-acme 1.2, and 2.0 will not read it: "
+        "write acme.bump",
+        "my.yaml:5:3: prior.height: 'height' is called 'elevation' since allmodes-acme 1.3, and 3.0 will not read it: "
+        "write elevation",
+        "my.yaml:6:3: prior.spare: 'spare' is deprecated: the bump has no spare any more, and acme 2 will not read it",
+        "my.yaml:7:30: prior.network.width: 'width' is called 'size' since allmodes-acme 1.1, and 2.0 will not read "
+        "it: write size",
+        "my.yaml:13:7: evaluation.metrics.0: 'acme.girth' is called 'acme.size' since allmodes-acme 1.2, and 2.0 will "
+        "not read it: write acme.size",
+    ]
+
+
+def test_a_spec_in_the_words_of_today_warns_of_nothing_and_is_what_the_older_one_is() -> None:
+    today, said = prior({"kind": "acme.bump", "elevation": 2})
+    assert said == []
+    assert prior({"kind": "acme.bell", "height": 2})[0] == today
+
+
+def test_an_older_and_the_newer_word_together_are_refused() -> None:
+    with pytest.raises(specs.SpecError) as raised:
+        prior({"kind": "acme.bump", "height": 2, "elevation": 3})
+    assert str(raised.value) == (
+        "spec: prior.height: 'height' is the older name of 'elevation', which is there too: remove one"
+    )
+
+
+def test_what_is_wrong_under_an_older_word_is_said_beside_the_warning() -> None:
+    with pytest.warns(UserWarning, match="write elevation"), pytest.raises(specs.SpecError) as raised:
+        specs.parse({**SPEC, "prior": {"kind": "acme.bump", "height": "high"}}, registry())
+    assert str(raised.value) == "spec: prior: should be a number, got 'high'"
+
+
+def test_the_caller_s_values_stay_as_they_are() -> None:
+    values = {"kind": "acme.bell", "height": 2}
+    prior(values)
+    assert values == {"kind": "acme.bell", "height": 2}
+
+
+@pytest.mark.parametrize(
+    ("config", "new", "block", "place"),
+    [
+        (EvaluationConfig, "every", {"evaluation": {"pace": 5}}, "evaluation.pace"),
+        (AdamConfig, "lr", {"training": {"optimizer": {"kind": "adam", "pace": 5}}}, "training.optimizer.pace"),
+    ],
+)
+def test_blocks_of_the_core_may_have_older_words_too(
+    config: type[Any], new: str, block: dict[str, Any], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "renamed", (Renamed("pace", new, since="0.2", until="1.0"),))
+    said = prior({"kind": "gaussian"}, **block)[1]
+    assert said == [
+        f"spec: {place}: 'pace' is called {new!r} since allmodes 0.2, and 1.0 will not read it: write {new}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("height", "lift", "acme.bump: 'height' is renamed 'lift', which is no option of it"),
+        ("spare", "elevation", "acme.bump: 'spare' is renamed 'elevation', but is still an option of it"),
+        ("bell", "acme.bump", "provides 'bell', but its names must begin with 'acme.'"),
+    ],
+)
+def test_a_renaming_that_cannot_be_is_the_plugin_s_error(old: str, new: str, error: str) -> None:
+    wrong = ACME.replace('Renamed("height", "elevation"', f"Renamed({old!r}, {new!r}")
+    assert registry(wrong).plugins["acme"].error == error
