@@ -1,7 +1,7 @@
 r"""MSGAN (Mao, Lee, Tseng, Ma and Yang, CVPR 2019): two latents far apart should give items far apart.
 
-With two independent draws :math:`z_1, z_2` and :math:`y_i = G(z_i)`, G further raises the ratio of the distances
-(equation 3 of the paper: :math:`\max_G d(y_1, y_2) / d(z_1, z_2)`), which the authors' code writes as
+With two independent draws :math:`z_1, z_2` and :math:`y_i = G(z_i)`, G further raises the ratio of the distances,
+:math:`\max_G d(y_1, y_2) / d(z_1, z_2)`, which the authors' code writes as
 
 .. math:: \min_G\ \lambda \Big/ \Big(\frac{d(y_1, y_2)}{d(z_1, z_2)} + 10^{-5}\Big)
 

@@ -1,7 +1,7 @@
 r"""Unrolled GAN (Metz, Poole, Pfau and Sohl-Dickstein, ICLR 2017): G plays against the D that D is about to become.
 
 f is the value of the game, which D raises, and eta its learning rate. With
-:math:`f(\theta_G, \theta_D) = E[\log \sigma(D(x))] + E[\log(1 - \sigma(D(G(z))))]`, equations 6 to 8,
+:math:`f(\theta_G, \theta_D) = E[\log \sigma(D(x))] + E[\log(1 - \sigma(D(G(z))))]`,
 
 .. math::
 
@@ -9,8 +9,8 @@ f is the value of the game, which D raises, and eta its learning rate. With
     \theta_D^{k+1} &= \theta_D^k + \eta\,df(\theta_G, \theta_D^k) / d\theta_D^k \\
     f_K(\theta_G, \theta_D) &= f(\theta_G, \theta_D^K(\theta_G, \theta_D))
 
-G lowers f_K, and its gradient runs through all K updates; D then takes an ordinary step on f (equations 9 and 10). The
-K updates are those of D's own optimiser, on the same data and the same z.
+G lowers f_K, and its gradient runs through all K updates; D then takes an ordinary step on f. The K updates
+are those of D's own optimiser, on the same data and the same z.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""WGAN-GP's recipes against the paper's equation 3 and its toy settings."""
+"""WGAN-GP's recipes against the paper's loss and the toy script's settings."""
 
 import pytest
 import torch
