@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import interrupted
 import numpy as np
 import psutil
 import pytest
 
-import interrupted
 from allmodes import Experiment, SpecError, cli, compare, terminal
 from allmodes.registry import installed
 from allmodes.studies import Unit, load
