@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import interrupted
 import numpy as np
 import psutil
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from allmodes import Experiment, SpecError, cli, compare, terminal
 from allmodes.registry import installed
 from allmodes.studies import Unit, load
+from allmodes.testing import interrupted
 from tiny import SPEC
 
 BROKEN = {**SPEC["training"], "optimizer": {"kind": "sgd", "lr": 1e30}}
@@ -70,6 +70,16 @@ def test_a_failed_run_is_marked_and_the_others_are_trained(trained: tuple[Path, 
     assert "- broken/seed-0: failed: DivergenceError: " in table
     assert [markdown(place / "out", name)["seeds"] for name in METHODS] == ["2", "2", "0 of 2"]
     assert {line["status"] for line in lines(place / "out") if line["method"] == "broken"} == {"failed"}
+
+
+def test_what_was_run_before_counts_and_its_missing_seeds_are_trained_beside_it(tmp_path: Path) -> None:
+    ran = Experiment.from_spec({**SPEC, "name": "before"}, folder=tmp_path / "runs", track=False).run([0]).folder
+    measured = (ran / "seed-0" / "results.json").stat().st_mtime_ns
+    study = compare([str(ran)], seeds=[0, 1], jobs=1, folder=tmp_path / "out", track=False)
+    assert (study.status, study.row(ran.name).seeds) == ("finished", "2")
+    assert (ran / "seed-0" / "results.json").stat().st_mtime_ns == measured
+    assert Unit(study.study.methods[0], 1).folder == ran / "seed-1"
+    assert (tmp_path / "out" / "figure.png").is_file()
 
 
 def test_a_run_of_a_study_is_the_run_of_its_spec_and_seed(trained: tuple[Path, int], tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ def draw(comparison: Comparison) -> list[Path]:
 
 
 def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
-    folders = {row.method: comparison.folder / row.method / f"seed-{_seed(row)}" for row in group.rows if row.finished}
+    lie = {method.name: method.folder for method in comparison.study.methods}
+    folders = {row.method: lie[row.method] / f"seed-{_seed(row)}" for row in group.rows if row.finished}
     if not folders:
         return []
     with warnings.catch_warnings():

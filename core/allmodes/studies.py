@@ -24,16 +24,15 @@ State = Literal["finished", "failed", "killed", "interrupted", "missing"]
 
 @dataclass(frozen=True)
 class Method:
-    """A spec of a study, where it came from, and its folder, which is that of an experiment."""
+    """A spec of a study, where it came from, and its folder, which is that of an experiment.
+
+    Its `name` tells it from the others: the spec's, or the folder's where it has been run before.
+    """
 
     reference: str
     spec: Spec
     folder: Path
-
-    @property
-    def name(self) -> str:
-        """The spec's name, which tells it from the others."""
-        return self.spec.name
+    name: str
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,15 @@ def _loaded(
         problems += [line if line.startswith(reference) else f"{reference}: {line}" for line in str(error).splitlines()]
         return
     spec = spec if seeds is None else spec.model_copy(update={"seeds": tuple(seeds)})
-    yield Method(reference, spec, folder / spec.name)
+    ran = _experiment(Path(reference))
+    yield Method(reference, spec, ran, ran.name) if ran else Method(reference, spec, folder / spec.name, spec.name)
+
+
+def _experiment(path: Path) -> Path | None:
+    """The folder of an experiment that has been run, of which a path is that or one of its runs."""
+    if (path / "run.json").is_file():
+        return path.absolute().parent
+    return path.absolute() if list(path.glob("seed-*/run.json")) else None
 
 
 def _twins(methods: Sequence[Method]) -> Iterator[str]:
