@@ -11,6 +11,7 @@ from torch import Tensor
 from allmodes import Experiment, Spec, installed
 from allmodes.compose import compose
 from allmodes.specs import load
+from allmodes.testing import RecipeContract
 
 REGISTRY = installed()
 ROOT = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -52,8 +53,8 @@ def at_hand(name: str) -> list[str]:
     return [f"data.root={ROOT}", *quick]
 
 
-def first_line(name: str) -> str:
-    return REGISTRY.recipes[name].read_text("utf-8").splitlines()[0]
+def contract(name: str) -> RecipeContract:
+    return type("Recipe", (RecipeContract,), {"registry": REGISTRY, "recipe": name})()
 
 
 def test_the_recipes_are_those_that_the_documentation_names() -> None:
@@ -62,14 +63,12 @@ def test_the_recipes_are_those_that_the_documentation_names() -> None:
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.recipes))
 def test_a_recipe_begins_by_saying_where_its_settings_come_from(name: str) -> None:
-    assert first_line(name).startswith("# ")
+    contract(name).test_it_begins_by_saying_where_its_settings_come_from()
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.recipes))
 def test_a_recipe_is_called_by_its_own_name_and_described(name: str) -> None:
-    spec = load(name, REGISTRY)
-    assert spec.name == name.replace("/", "-")
-    assert spec.description
+    contract(name).test_it_is_called_by_its_own_name_and_described()
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.recipes))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, cast
 
-from allmodes.registry import CORE, SLOTS, WORDS, Kind, Registry, installed
+from allmodes.registry import SLOTS, WORDS, Kind, Registry, installed
 from allmodes.slots import plain, spec_model
 from allmodes.sources import read
 from allmodes.specs import dump, schema
@@ -64,8 +64,6 @@ class KindContract:
             f"{found.name!r} is provided by {found.config.__module__}.{found.config.__name__}, not by "
             f"{type(self.config).__module__}: is another version of the plugin installed?"
         )
-        owner = found.plugin.name
-        assert owner == CORE or found.name.startswith(f"{owner}."), f"call the kind {owner}.{found.name}"
 
     def test_the_docstring_begins_with_a_sentence(self) -> None:
         """`allmodes plugins` shows it."""
@@ -148,6 +146,10 @@ class KindContract:
     def found(self, spec: Spec) -> KindConfig:
         """The settings at their place in a spec."""
         raise NotImplementedError(f"{type(self).__name__} does not define found(spec)")
+
+    def data_of(self, values: Mapping[str, Any]) -> Any:
+        """Data, as a spec gives them."""
+        return spec_model(self.registry).model_validate({**PLAIN, "data": dict(values)}).data.build()
 
     def _differs(self, key: str, spec: Spec) -> bool:
         return bool(plain(getattr(self.found(spec), key)) != plain(getattr(self.config, key)))

@@ -19,9 +19,9 @@ from allmodes.engine import EagerEngine
 from allmodes.sources import SpecError
 from allmodes.step import Context, Step
 from allmodes.testing.composing import ComposedContract, Made, updated
-from allmodes.testing.modules import same
 from allmodes.testing.randomness import own_randomness
 from allmodes.testing.saying import saying
+from allmodes.testing.stacked import same
 from allmodes.testing.stacking import compared, due, eager_run, stacked_run
 from allmodes_schemas import KindConfig, LossTermConfig, Spec
 
@@ -87,7 +87,8 @@ class LossTermContract(ComposedContract):
         engine, draw = EagerEngine(composition), self.made.draw()
         for turn in due(composition, iteration):
             before = _state(composition)
-            engine.update(turn, draw, iteration)
+            with saying(f"{self.who}: a turn of {' and '.join(turn.players)} fails: change nothing in place in a loss"):
+                engine.update(turn, draw, iteration)
             players = composition.active(turn, composition.weights(iteration))
             mine = composition.trained(players) | {name for name in composition.modules if name.startswith("losses/")}
             moved = [name for name, state in _state(composition).items() if not same(state, before[name])]

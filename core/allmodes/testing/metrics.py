@@ -14,9 +14,9 @@ from allmodes.composition import Composition
 from allmodes.metrics import Evaluation, Metric, built, floors
 from allmodes.metrics.base import Better
 from allmodes.testing.composing import ComposedContract
-from allmodes.testing.modules import same
 from allmodes.testing.randomness import own_randomness
 from allmodes.testing.saying import saying
+from allmodes.testing.stacked import same
 from allmodes_schemas import KindConfig, MetricConfig, Spec
 
 

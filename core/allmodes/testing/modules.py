@@ -1,83 +1,106 @@
-"""What priors and auxiliaries have in common as modules: they run for many seeds at once, and on other devices."""
+"""What auxiliaries and networks have in common: items go in, a row for each comes out, and they learn."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from allmodes.noise import Noise
+from allmodes.noise import Noise, seeded
+from allmodes.testing.kinds import KindContract
+from allmodes.testing.randomness import own_randomness
 from allmodes.testing.saying import saying
-from allmodes.testing.stacking import ATOL, RTOL, stack
+from allmodes.testing.stacked import on_another_device, same, under_vmap
+from allmodes_schemas import Shape
 
-Call = Callable[[nn.Module, Noise], Mapping[str, Tensor]]
-"""Use a module with noise; gives tensors by name."""
-
-
-def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether tensors are equal bit for bit."""
-    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+B = 8
+"""Items in a batch."""
 
 
-def under_vmap(modules: Sequence[nn.Module], noises: Sequence[Noise], call: Call, who: str) -> None:
-    """A module's tensors, stacked with noise that was drawn ahead, must give what each gave alone."""
-    states = [_tensors(module) for module in modules]  # before they run: BatchNorm moves its statistics
-    alone = [call(module, noise) for module, noise in zip(modules, noises, strict=True)]
+class ModuleContract(KindContract):
+    """A module maps items to something with a row for each, and can be trained, stacked, moved and restored."""
 
-    def one(tensors: Any, drawn: Any) -> dict[str, Tensor]:
-        module = _Calling(modules[0], call)
-        tensors = {f"module.{name}": value for name, value in tensors.items()}
-        given: dict[str, Tensor] = torch.func.functional_call(module, tensors, (Noise(None, dict(drawn)),))
-        return given
+    def test_its_output_has_a_row_for_each_item(self) -> None:
+        """Metrics and terms read outputs item by item."""
+        for name, value in self.used(self.built()).items():
+            assert value.shape[:1] == (B,), f"{self.who}: {name} of {B} items has shape {tuple(value.shape)}"
+            assert value.isfinite().all(), f"{self.who}: {name} holds numbers that are not finite"
 
-    with saying(
-        f"{who} does not run under vmap: look at no value (.item(), float(), if x > 0), change nothing in place"
-    ):
-        stacked = torch.func.vmap(one)(stack(states), stack([noise.drawn for noise in noises]))
-    for seed, tensors in enumerate(alone):
-        for name, value in tensors.items():
-            torch.testing.assert_close(
-                stacked[name][seed], value, rtol=RTOL, atol=ATOL,
-                msg=lambda text: f"{who} gives something else when seeds are stacked: {text}",
-            )  # fmt: skip
+    def test_gradients_reach_its_parameters_and_what_it_sees(self) -> None:
+        """Else it could not learn, nor a generator through it."""
+        module, inputs = self.built(), tuple(x.requires_grad_() for x in self.inputs())
+        outputs = self.use(module, seeded(0), *inputs).values()
+        total = torch.stack([value.square().sum() for value in outputs if value.is_floating_point()]).sum()
+        parameters = list(module.parameters())
+        with saying(f"{self.who}: no gradient reaches it: do not detach its output"):
+            found = torch.autograd.grad(total, [*inputs, *parameters], allow_unused=True)
+        reached = [gradient is not None and bool(gradient.any()) for gradient in found]
+        assert all(reached[: len(inputs)]), f"{self.who}: no gradient reaches what it sees: do not detach it"
+        learns = any(reached[len(inputs) :]) or not parameters or not self.learns
+        assert learns, f"{self.who}: no gradient reaches its parameters"
 
+    def test_only_its_own_noise_makes_it_random(self) -> None:
+        """Nothing is drawn from a global generator, which other code moves."""
+        module, again = self.built(), self.built()
+        with own_randomness(f"{self.who}: its output", "use allmodes.Dropout for torch's, or the noise that is given"):
+            first = self.used(module)
+        assert same(first, self.used(again)), f"{self.who}: the same input gives another output: keep no state"
 
-def on_another_device(module: nn.Module, noise: Noise, call: Call, who: str) -> None:
-    """A module that was moved must work, and give, where it is: on `meta`, and on CUDA where there is one."""
-    call(module, noise)
-    for device in ("meta", *(["cuda"] if torch.cuda.is_available() else [])):
-        moved = copy.deepcopy(module).to(device)
-        drawn = {name: value.to(device) for name, value in noise.drawn.items()}
-        advice = (
-            f"{who} does not work once moved to {device}: register its tensors as buffers, and make new ones on the"
+    def test_outputs_of_stacked_seeds_are_those_of_each_seed(self) -> None:
+        """All seeds of a spec may be trained at once."""
+        under_vmap([self.built(0), self.built(1)], [seeded(0), seeded(1)], self._call(), self.who)
+
+    def test_it_works_on_the_device_that_it_was_moved_to(self) -> None:
+        """Its tensors are parameters or buffers."""
+        on_another_device(self.built(), seeded(0), self._call(), self.who)
+
+    def test_it_gives_the_same_after_its_state_was_restored(self) -> None:
+        """What it learned is in its state."""
+        trained, fresh = self.built(0).eval(), self.built(1).eval()
+        fresh.load_state_dict(trained.state_dict())
+        assert same(self.used(trained), self.used(fresh)), (
+            f"{self.who}: with another's state it gives something else: keep what it learns in parameters and buffers"
         )
-        with saying(f"{advice} device of what is given"):
-            given = call(moved, Noise(None, drawn))
-        stayed = [name for name, value in given.items() if value.device.type != device]
-        assert not stayed, f"{advice} device of what is given ({', '.join(stayed)} is on the CPU)"
+
+    @property
+    def learns(self) -> bool:
+        """Whether somebody trains it."""
+        return True
+
+    def built(self, seed: int = 0) -> nn.Module:
+        """The module, with weights from a seed."""
+        raise NotImplementedError(f"{type(self).__name__} does not define built(seed)")
+
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Items to map."""
+        raise NotImplementedError(f"{type(self).__name__} does not define inputs()")
+
+    def use(self, module: nn.Module, noise: Noise, *inputs: Tensor) -> dict[str, Tensor]:
+        """The module's outputs by name."""
+        raise NotImplementedError(f"{type(self).__name__} does not define use(module, noise, *inputs)")
+
+    def used(self, module: nn.Module) -> dict[str, Tensor]:
+        """The outputs for the contract's inputs."""
+        return self.use(module, seeded(0), *self.inputs())
+
+    def _call(self) -> Any:
+        inputs = self.inputs()  # drawn before: vmap allows no drawing
+
+        def call(module: nn.Module, noise: Noise) -> dict[str, Tensor]:
+            own = next(module.parameters(), inputs[0])
+            return self.use(module, noise, *(x.to(own.device) for x in inputs))
+
+        return call
+
+
+def drawn(*shapes: Shape) -> tuple[Tensor, ...]:
+    """B normal items of each shape."""
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(B, *shape, generator=generator) for shape in shapes)
 
 
 def leaves(output: Any) -> dict[str, Tensor]:
     """The tensors in an output of any structure."""
     return {f"output {i}": leaf for i, leaf in enumerate(tree_leaves(output)) if isinstance(leaf, Tensor)}
-
-
-class _Calling(nn.Module):
-    """A module together with its use, since `functional_call` calls modules only."""
-
-    def __init__(self, module: nn.Module, call: Call) -> None:
-        super().__init__()
-        self.module, self.use = module, call
-
-    def forward(self, noise: Noise) -> Mapping[str, Tensor]:
-        """What the use gives."""
-        return self.use(self.module, noise)
-
-
-def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    return {name: value.detach().clone() for name, value in own.items()}

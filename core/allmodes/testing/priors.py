@@ -15,11 +15,10 @@ from allmodes import models
 from allmodes.compose import seeded_weights
 from allmodes.contracts import Fitting, Functions, Latent, Prior
 from allmodes.noise import Noise, seeded
-from allmodes.slots import spec_model
-from allmodes.testing.kinds import PLAIN, KindContract
-from allmodes.testing.modules import on_another_device, same, under_vmap
+from allmodes.testing.kinds import KindContract
 from allmodes.testing.randomness import own_randomness
 from allmodes.testing.saying import saying
+from allmodes.testing.stacked import on_another_device, same, under_vmap
 from allmodes_schemas import KindConfig, PriorConfig, Spec
 
 N = 16
@@ -80,7 +79,7 @@ class PriorContract(KindContract):
         """As for draws."""
         with seeded_weights(0):
             prior = self.config.build()
-        data = self._data()
+        data = self.data_of(self.data)
         with own_randomness(f"{self.who}: fit", "take it from fitting.noise"):
             prior.fit(Fitting(data, seeded(0), functions=self.functions))
 
@@ -121,7 +120,7 @@ class PriorContract(KindContract):
         with seeded_weights(0):
             prior = self.config.build()
         assert isinstance(prior, Prior), f"{self.who}: build() must return an allmodes.Prior, not {prior!r}"
-        prior.fit(Fitting(self._data(), seeded(0), functions=self.functions))
+        prior.fit(Fitting(self.data_of(self.data), seeded(0), functions=self.functions))
         return prior
 
     def placed(self, settings: Any) -> dict[str, Any]:
@@ -131,10 +130,6 @@ class PriorContract(KindContract):
     def found(self, spec: Spec) -> KindConfig:
         """The prior."""
         return spec.prior
-
-    def _data(self) -> Any:
-        values = {**PLAIN, "data": dict(self.data)}
-        return spec_model(self.registry).model_validate(values).data.build()
 
 
 def draw(prior: Any, noise: Noise) -> Mapping[str, Tensor]:

@@ -378,7 +378,6 @@ def test_the_official_recipes_are_the_official_code(name: str) -> None:
         assert named == {"hidden": (128, 128), "activation": "leaky_relu", "slope": 0.1, "init": "torch"}
 
 
-@pytest.mark.parametrize("module", ["torch", "faiss"])
-def test_the_plugins_configs_are_imported_without(module: str) -> None:
-    code = f"import sys, allmodes_bourgan; assert {module!r} not in sys.modules"
+def test_the_plugins_configs_are_imported_without_faiss() -> None:
+    code = "import sys, allmodes_bourgan; assert 'faiss' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

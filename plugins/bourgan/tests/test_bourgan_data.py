@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from allmodes.data import DataError, TensorData
+from allmodes.testing import DatasetContract
 from allmodes_bourgan.data import FashionAndOnesConfig
 
 ROOT = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -115,9 +116,10 @@ def test_where_the_files_are_may_change_when_a_run_goes_on() -> None:
     assert FashionAndOnesConfig.free == {"root", "download"}
 
 
-def test_every_setting_is_described() -> None:
-    fields = FashionAndOnesConfig.model_fields.items()
-    assert not [name for name, field in fields if name != "kind" and not field.description]
+class TestContract(DatasetContract):
+    @pytest.fixture(autouse=True)
+    def _stand_in(self, root: Path) -> None:
+        self.config = FashionAndOnesConfig(root=str(root), ones=10)
 
 
 @pytest.mark.skipif(

@@ -1,8 +1,18 @@
 """NEMGAN's parts keep the contracts of their slots."""
 
-from allmodes.testing import AuxiliaryContract, LossTermContract, MetricContract, PriorContract, RecipeContract
+from allmodes.testing import (
+    AuxiliaryContract,
+    LossTermContract,
+    MetricContract,
+    NetworkContract,
+    PriorContract,
+    RecipeContract,
+)
 from allmodes_nemgan import (
     AttributesConfig,
+    CriticConfig,
+    EncoderConfig,
+    GeneratorConfig,
     InverterConfig,
     LatentInversionConfig,
     ModeMixtureConfig,
@@ -30,6 +40,21 @@ class TestInverter(AuxiliaryContract):
 class TestCosineInverter(AuxiliaryContract):
     config = InverterConfig(head="cosine")
     parts = {"code": 5, "mode": 3, "noise": 5}
+
+
+class TestGenerator(NetworkContract):
+    config = GeneratorConfig()
+    sees, gives = ((6,),), (1, 8, 8)
+
+
+class TestCritic(NetworkContract):
+    config = CriticConfig()
+    sees, gives = ((1, 8, 8),), (1,)
+
+
+class TestEncoder(NetworkContract):
+    config = EncoderConfig()
+    sees, gives = ((1, 8, 8),), (6,)
 
 
 class TestLatentInversion(LossTermContract):

@@ -2,8 +2,6 @@
 
 import math
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,12 +269,6 @@ def test_the_generators_player_trains_the_reconstructor() -> None:
 # As a plugin
 
 
-@pytest.mark.parametrize("module", ["allmodes_veegan", "allmodes_veegan.config"])
-def test_the_plugins_configs_are_imported_without_torch(module: str) -> None:
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
 WITHOUT = {
     "a game": {"losses": [{"kind": RECONSTRUCTION}]},
     "an auxiliary": {"auxiliaries": {}, "discriminator": {"kind": "mlp"}},
@@ -297,22 +289,6 @@ def test_a_spec_that_lacks_a_part_of_the_method_is_refused_with_the_line_to_add(
 
 
 SHORT = ("training.log_every=1", "evaluation.every=1000", "evaluation.samples=100", "evaluation.figure=false")
-
-
-def test_a_very_short_training_of_the_demo_keeps_every_number_finite(tmp_path: Path) -> None:
-    overrides = (*SHORT, "training.iterations=20", "seeds=[0]")
-    results = Experiment.from_recipe("veegan/demo", overrides, track=False, folder=tmp_path).run()
-    assert results.status == "finished"
-    weights = list(results.folder.rglob("*.safetensors"))
-    assert weights
-    for file in weights:
-        assert all(tensor.isfinite().all() for tensor in read_tensors(file))
-
-
-def read_tensors(file: Path) -> list[Tensor]:
-    from safetensors.torch import load_file
-
-    return list(load_file(file).values())
 
 
 def test_the_reconstruction_trains_under_a_relativistic_game_with_both_penalties(tmp_path: Path) -> None:

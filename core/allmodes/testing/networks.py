@@ -1,0 +1,77 @@
+"""The contract of a network."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from allmodes.compose import seeded_weights
+from allmodes.contracts import Network
+from allmodes.noise import Noise, seeded
+from allmodes.testing.modules import B, ModuleContract, drawn
+from allmodes_schemas import KindConfig, NetworkConfig, Shape, Spec
+
+
+class NetworkContract(ModuleContract):
+    """A network maps the shapes that it was built for, through features, and can be trained, stacked, moved and stored.
+
+    Attributes:
+        config: The network's settings.
+        sees: Shapes of its inputs.
+        gives: Shape of its output.
+    """
+
+    base = NetworkConfig
+    config: ClassVar[NetworkConfig]
+    sees: ClassVar[tuple[Shape, ...]] = ((2,),)
+    gives: ClassVar[Shape] = (2,)
+
+    def test_its_output_and_features_have_the_shapes_that_it_was_built_for(self) -> None:
+        """Discriminators read features (B, feature_dim) from the trunk, and scores from the head."""
+        what = self.config.misfit(self.sees, self.gives)
+        assert what is None, f"{self.who}: {what}: set `sees` and `gives` in the test to shapes that it takes"
+        network = self.built()
+        wanted = {"output": (B, *self.gives), "features": (B, network.feature_dim)}
+        for name, value in self.used(network).items():
+            assert tuple(value.shape) == wanted[name], (
+                f"{self.who}: {name} of {B} items has shape {tuple(value.shape)}, not {wanted[name]}"
+            )
+
+    def test_items_depend_on_each_other_only_where_the_settings_say_so(self) -> None:
+        """Penalties on slopes are refused beside networks that normalise batches."""
+        network, inputs = self.built(), self.inputs()
+        others = tuple(torch.cat([x[:1], 2 * x[1:] + 1]) for x in inputs)
+        first, second = (self.use(network, seeded(0), *x)["output"][0] for x in (inputs, others))
+        alone, said = torch.allclose(first, second, rtol=1e-4, atol=1e-5), self.config.normalises_batches()
+        assert alone != said, (
+            f"{self.who}: normalises_batches() is {said}, but an item's output "
+            f"{'does not depend' if alone else 'depends'} on the others of its batch: let it tell the truth"
+        )
+
+    def built(self, seed: int = 0) -> Network:
+        """The network, with weights from a seed."""
+        with seeded_weights(seed):
+            network = self.config.build(self.sees, self.gives)
+        assert isinstance(network, Network), (
+            f"{self.who}: build() must return an allmodes.Network, not {type(network).__name__}"
+        )
+        return network
+
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Items to map."""
+        return drawn(*self.sees)
+
+    def use(self, module: nn.Module, noise: Noise, *inputs: Tensor) -> dict[str, Tensor]:
+        """Output and features."""
+        features = module.trunk(*inputs)  # type: ignore[operator]
+        return {"output": module.head(features), "features": features}  # type: ignore[operator]
+
+    def placed(self, settings: Any) -> dict[str, Any]:
+        """As the generator."""
+        return {"generator": settings}
+
+    def found(self, spec: Spec) -> KindConfig:
+        """The generator."""
+        return spec.generator

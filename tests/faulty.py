@@ -1,0 +1,298 @@
+"""Components of a plugin `acme`, sound or with one fault, and the contracts that they are held to."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+import allmodes.builtin
+from allmodes import (
+    Auxiliary,
+    AuxiliaryConfig,
+    DatasetConfig,
+    FeatureConfig,
+    Latent,
+    LossTerm,
+    LossTermConfig,
+    Metric,
+    MetricConfig,
+    NetworkConfig,
+    Prior,
+    PriorConfig,
+    Registry,
+    TensorData,
+    hookimpl,
+)
+from allmodes.contracts import NOTHING
+from allmodes.networks import Mlp
+from allmodes.registry import SLOTS, Plugin
+
+FEW = 64
+
+
+def registry_of(*configs: Any, recipes: Path | None = None) -> Registry:
+    """The core, and a plugin `acme` with these config classes."""
+    registry, plugin = Registry(), ModuleType("acme")
+    registry.register(allmodes.builtin, Plugin("allmodes", "allmodes", "0.1.0"))
+    for hook, base in SLOTS.items():
+        mine = [config for config in configs if issubclass(config, base)]
+        setattr(plugin, f"allmodes_{hook}", hookimpl(_returning(mine)))
+    if recipes is not None:
+        plugin.allmodes_recipes = hookimpl(lambda: recipes)
+    registry.register(plugin, Plugin("acme", "allmodes-acme", "1.0"))
+    return registry
+
+
+def _returning(configs: list[Any]) -> Callable[[], list[Any]]:
+    return lambda: configs
+
+
+def held(contract: type, config: Any = None, *others: Any, **attributes: Any) -> Any:
+    """A contract of settings whose class is registered, together with further ones."""
+    if config is not None:
+        attributes = {"registry": registry_of(type(config), *others), "config": config, **attributes}
+    return type("Held", (contract,), attributes)()
+
+
+def checks(contract: type) -> list[str]:
+    """Names of a contract's tests."""
+    return [name for name, _ in inspect.getmembers(contract, inspect.isfunction) if name.startswith("test_")]
+
+
+def check(contract: Any, name: str, folder: Path) -> None:
+    """Run one of a contract's tests, with the fixtures that it asks for."""
+    fixtures = {"tmp_path": lambda: folder, "unbroken": lambda: contract.run(folder / "unbroken")}
+    wanted = inspect.signature(getattr(contract, name)).parameters
+    getattr(contract, name)(**{fixture: fixtures[fixture]() for fixture in wanted})
+
+
+class BumpConfig(PriorConfig):
+    """A normal code around the data's mean."""
+
+    kind: Literal["acme.bump"] = "acme.bump"
+    fault: str = ""
+    """What is wrong with it."""
+
+    def parts(self):
+        return {"code": 2, "mode": 3, **({"shape": 1} if self.fault == "parts" else {})}
+
+    def build(self):
+        return Bump(self.fault)
+
+
+class Bump(Prior):
+    def __init__(self, fault):
+        super().__init__()
+        self.fault, self.dim, self.sizes, self.draws = fault, 2, {"code": 2, "mode": 3}, 0
+        if fault in ("unstored", "device"):
+            self.mean = torch.zeros(2)
+        else:
+            self.register_buffer("mean", torch.zeros(2))
+        self.offset = torch.randn(2) if fault == "unsaved" else torch.zeros(())
+
+    def fit(self, fitting):
+        x = fitting.data.draw(100, fitting.noise.generator).x
+        self.mean = x.mean(0) + (torch.tensor(np.random.rand(2)).float() if self.fault == "fit" else 0)
+
+    def forward(self, noise, n, given=NOTHING):
+        eps = noise.normal("code", n, 3 if self.fault == "size" else 2)
+        self.draws += 1
+        if self.fault == "constant":
+            eps = torch.zeros_like(eps)
+        if self.fault == "counting":
+            eps = eps + self.draws
+        if self.fault == "global":
+            eps = eps + torch.randn(n, 2)
+        if self.fault == "branching" and eps.mean() > 0:
+            eps = -eps
+        drawn = (3 * noise.uniform("mode", n)).long()
+        k = drawn if "mode" not in given or self.fault == "mode" else torch.as_tensor(given["mode"]).expand(n)
+        mode = (k[:, None] == torch.arange(3, device=k.device)).float()
+        code = eps if self.fault == "size" else eps + self.mean + self.offset
+        return Latent(code, {"code": code, "mode": mode})
+
+
+class GuessConfig(AuxiliaryConfig):
+    """Guesses the code."""
+
+    kind: Literal["acme.guess"] = "acme.guess"
+    fault: str = ""
+    """What is wrong with it."""
+
+    def misfit(self, sees):
+        return "takes images only" if self.fault == "misfit" else None
+
+    def build(self, sees, parts):
+        return Guess(self.fault, sees[0], parts["code"])
+
+
+class Guess(Auxiliary):
+    def __init__(self, fault, sees, code):
+        super().__init__()
+        self.fault, self.linear = fault, nn.Linear(sees, code + (fault == "long"))
+        self.shift = torch.randn(code) if fault == "plain tensor" else 0.0
+
+    def forward(self, seen):
+        output = self.linear(seen) + self.shift
+        if self.fault == "mean":
+            return output.mean(0)
+        if self.fault == "detached":
+            return self.linear(seen.detach())
+        if self.fault == "global":
+            return output + torch.rand(())
+        return output if self.fault != "branching" or output.sum() > 0 else -output
+
+
+class WideConfig(NetworkConfig):
+    """A wide network."""
+
+    kind: Literal["acme.wide"] = "acme.wide"
+    fault: str = ""
+    """What is wrong with it."""
+
+    def normalises_batches(self):
+        return self.fault == "batches"
+
+    def build(self, sees, gives):
+        network = Mlp(sees, gives, hidden=(5,))
+        network.feature_dim += self.fault == "features"
+        return network
+
+
+class SquaresConfig(FeatureConfig):
+    """Squares of the entries."""
+
+    kind: Literal["acme.squares"] = "acme.squares"
+    fault: str = ""
+    """What is wrong with them."""
+
+    def build(self, data):
+        return Squares(self.fault)
+
+
+class Squares(nn.Module):
+    def __init__(self, fault):
+        super().__init__()
+        self.fault, self.factor = fault, torch.rand(()) if fault == "global" else 1
+
+    def forward(self, x):
+        x = x - x.mean(0) if self.fault == "batches" else x
+        squares = self.factor * x.square().flatten(1)
+        return squares.mean(1) if self.fault == "flat" else squares
+
+
+class PullConfig(LossTermConfig):
+    """Pulls generated items to the origin."""
+
+    kind: Literal["acme.pull"] = "acme.pull"
+    fault: str = ""
+    """What is wrong with it."""
+
+    def build(self):
+        return Pull(self.fault)
+
+
+class Pull(LossTerm):
+    def __init__(self, fault):
+        super().__init__()
+        self.fault, self.calls = fault, 0
+
+    def losses(self):
+        return {"generator": self.pull, **({"nobody": self.pull} if self.fault == "stranger" else {})}
+
+    def pull(self, step):
+        self.calls += 1
+        x = step.fake
+        if self.fault == "meddling":
+            next(step.composition.modules["discriminator"].parameters()).data.add_(1.0)
+        if self.fault == "part":
+            x = x + step.latent.part("nuisance").mean()
+        if self.fault == "global":
+            x = x * torch.rand(())
+        if self.fault == "branching" and x.mean().item() > 0:
+            x = 2 * x
+        values = {
+            "batch": x.square().sum(1), "nan": x.sum() * float("nan"), "detached": x.detach().square().mean(),
+            "counting": self.calls * x.square().mean(),
+        }  # fmt: skip
+        return values.get(self.fault, x.square().mean())
+
+
+class SpreadConfig(MetricConfig):
+    """Standard deviation of the samples."""
+
+    kind: Literal["acme.spread"] = "acme.spread"
+    fault: str = ""
+    """What is wrong with it."""
+
+    def build(self):
+        return Spread(self.fault)
+
+
+class Spread(Metric):
+    better: ClassVar = {"spread": "near"}
+
+    def __init__(self, fault):
+        self.fault = fault
+        self.better = {"unknown key": {"width": "near"}, "unknown word": {"spread": "small"}}.get(fault, self.better)
+
+    def compute(self, evaluation):
+        spread = evaluation.samples.std()
+        if self.fault == "altering":
+            evaluation.modules["generator"].head.weight.data.zero_()
+        if self.fault == "in place":
+            evaluation.samples.zero_()
+        if self.fault == "global":
+            spread = spread + torch.rand(())
+        return {"spread": float("nan") if self.fault == "nan" else spread if self.fault == "tensor" else float(spread)}
+
+    def floor(self, evaluation):
+        return {"limit": 1.0} if self.fault == "floor" else self.compute(evaluation)
+
+    def figure(self, evaluation):
+        return "a picture" if self.fault == "picture" else None
+
+
+class CornersConfig(DatasetConfig):
+    """The four corners of a square."""
+
+    kind: Literal["acme.corners"] = "acme.corners"
+    fault: str = ""
+    """What is wrong with them."""
+
+    def shape(self):
+        return (3,) if self.fault == "shape" else (2,)
+
+    def classes(self):
+        return 3 if self.fault == "classes" else 4
+
+    def known_modes(self):
+        return self.fault == "truth"
+
+    def build(self):
+        x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]).repeat(FEW, 1)
+        x = x + torch.randn(x.shape) if self.fault == "random" else x + torch.arange(4.0 * FEW)[:, None]
+        labels = torch.arange(4).repeat(FEW) + (self.fault == "labels")
+        return Corners(self.fault, x, labels, None if self.fault == "all trained" else x, labels)
+
+
+class Corners(TensorData):
+    def __init__(self, fault, x, labels, test_x, test_labels):
+        super().__init__(x, labels, test_x, None if test_x is None else test_labels, classes=4)
+        self.fault = fault
+
+    def draw(self, n, generator):
+        if self.fault == "global":
+            return self.take(torch.randint(self.items, (n,)))
+        return super().draw(n, generator)
+
+    def loader(self, batch_size, seed):
+        loader = super().loader(batch_size, 0 if self.fault == "one order" else seed)
+        if self.fault == "forgetful":
+            loader.load_state_dict = lambda state: None
+        return loader
