@@ -17,7 +17,7 @@ def requires(config: type[KindConfig]) -> list[str]:
 def provides(config: type[KindConfig]) -> list[str]:
     """What others find in a spec with this kind, with the kind's defaults."""
     try:
-        return list(_provided(config()))
+        return list(_provided(config.model_validate({})))
     except ValidationError:  # an option without a default
         return []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeAlias, get_args
 
 from allmodes.registry import CORE, Kind, Registry
@@ -38,12 +38,12 @@ class _Renewal:
     def _list(self, values: list[Any], expected: tuple[type[Config], ...], where: Location) -> Iterator[Problem]:
         for i, inner in enumerate(values):
             if isinstance(inner, str) and where[-1:] == ("metrics",):  # a bare word is a metric with its defaults
-                yield from self._word(inner, (*where, i), lambda new, i=i: values.__setitem__(i, new))
+                yield from self._word(values, i, where)
             yield from self.read(inner, expected, (*where, i))
 
     def _block(self, value: Tree, expected: tuple[type[Config], ...], where: Location) -> Iterator[Problem]:
-        if isinstance(word := value.get("kind"), str):
-            yield from self._word(word, (*where, "kind"), lambda new: value.__setitem__("kind", new))
+        if isinstance(value.get("kind"), str):
+            yield from self._word(value, "kind", where)
         kinds = [*self.kinds.get(str(value.get("kind")), ())]
         here = [config for config in expected if _kind_of(config) == value.get("kind")]  # optimisers have kinds, too
         here += [kind.config for kind in kinds]
@@ -53,11 +53,12 @@ class _Renewal:
         for key, inner in value.items():
             yield from self.read(inner, fields.get(key, expected), (*where, key))
 
-    def _word(self, word: str, where: Location, put: Callable[[str], None]) -> Iterator[Problem]:
-        if word in self.older and word not in self.kinds:
+    def _word(self, holder: Any, key: str | int, where: Location) -> Iterator[Problem]:
+        """Replace the kind that a block, or a list of bare words, holds at a key."""
+        if (word := holder[key]) in self.older and word not in self.kinds:
             renamed, kind = self.older[word]
-            put(renamed.new)
-            yield Problem(where, renamed.said(kind.plugin.distribution), "warning")
+            holder[key] = renamed.new
+            yield Problem((*where, key), renamed.said(kind.plugin.distribution), "warning")
 
 
 def _options(value: Tree, config: type[Config], owner: str, where: Location) -> Iterator[Problem]:
