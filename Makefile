@@ -18,7 +18,7 @@ demo: $(VENV)/.demo
 	@echo "What else is there:  $(BIN)/allmodes recipes"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
