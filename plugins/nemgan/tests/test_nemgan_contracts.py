@@ -13,6 +13,7 @@ from allmodes_nemgan import (
     CriticConfig,
     EncoderConfig,
     GeneratorConfig,
+    InvarianceConfig,
     InverterConfig,
     LatentInversionConfig,
     ModeMixtureConfig,
@@ -93,3 +94,16 @@ class TestAttributes(MetricContract):
 
 class TestRing(RecipeContract):
     recipe = RECIPE
+
+
+class TestInvariance(LossTermContract):
+    config = InvarianceConfig(rotation=0, shift=0, scale=0, noise=0.1)
+    recipe = "nemgan/ring-imbalanced-unsupervised"
+    reaches = {"invariance": {"inverter"}}
+
+
+class TestInvarianceOfImages(LossTermContract):
+    config = InvarianceConfig()
+    recipe = "nemgan/digits"
+    overrides = ("generator.hidden=[8]", "discriminator.hidden=[8]")
+    reaches = {"invariance": {"inverter"}}
