@@ -26,8 +26,8 @@ EVERY = (
     "bourgan/grid", "bourgan/mnist",
     "bourgan/ring", "bourgan/wide-circle", "bourgan/wide-grid", "bourgan/wide-ring",
     "gan/digits", "gan/grid", "gan/ring", "gan/stacked-mnist",
-    "nemgan/cifar2", "nemgan/digits", "nemgan/fashion5", "nemgan/fashion5-labels-alone", "nemgan/mnist", "nemgan/mnist14",
-    "nemgan/mnist14-invariant", "nemgan/mnist14-invariance-alone",
+    "nemgan/cifar2", "nemgan/digits", "nemgan/fashion5", "nemgan/fashion5-labels-alone", "nemgan/mnist",
+    "nemgan/mnist14", "nemgan/mnist14-invariant", "nemgan/mnist14-invariance-alone",
     "nemgan/mnist2", "nemgan/ring-imbalanced", "nemgan/ring-imbalanced-unsupervised",
     "veegan/demo", "veegan/digits", "veegan/grid", "veegan/mnist", "veegan/relativistic-grid", "veegan/ring",
 )  # fmt: skip

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, log_softmax
+from torch.nn.functional import grid_sample, log_softmax
 
 from allmodes import Loss, LossTerm, Noise, Step
 from allmodes_nemgan.inverter import Inverted
@@ -69,7 +69,7 @@ class Moves:
     def __call__(self, x: Tensor, noise: Noise) -> Tensor:
         """Tx, each item moved by itself; what lies outside an image is as at its border."""
         if self.rotation or self.shift or self.scale:
-            grid = affine_grid(self._maps(noise, len(x)), list(x.shape), align_corners=False)
+            grid = torch.einsum("hwk,njk->nhwj", places(x), self._maps(noise, len(x)))  # (n, H, W, 2)
             x = grid_sample(x, grid, padding_mode="border", align_corners=False)
         return x + self.noise * noise.normal("noise", *x.shape) if self.noise else x
 
@@ -80,3 +80,11 @@ class Moves:
         cos, sin = factor * angle.cos(), factor * angle.sin()
         shift = 2 * self.shift * u[:, 2:]  # an image spans -1 to 1
         return torch.stack([torch.stack([cos, -sin, shift[:, 0]], 1), torch.stack([sin, cos, shift[:, 1]], 1)], 1)
+
+
+def places(x: Tensor) -> Tensor:
+    """Where the pixels of images lie, in [-1, 1] from edge to edge, and a 1: (H, W, 3)."""
+    height, width = x.shape[2:]
+    down, right = ((2 * torch.arange(n, device=x.device) + 1) / n - 1 for n in (height, width))
+    v, u = torch.meshgrid(down, right, indexing="ij")
+    return torch.stack([u, v, torch.ones_like(u)], -1)

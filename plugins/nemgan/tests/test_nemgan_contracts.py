@@ -99,11 +99,12 @@ class TestRing(RecipeContract):
 class TestInvariance(LossTermContract):
     config = InvarianceConfig(rotation=0, shift=0, scale=0, noise=0.1)
     recipe = "nemgan/ring-imbalanced-unsupervised"
+    overrides = ("training.schedule=alternating",)
     reaches = {"invariance": {"inverter"}}
 
 
 class TestInvarianceOfImages(LossTermContract):
     config = InvarianceConfig()
     recipe = "nemgan/digits"
-    overrides = ("generator.hidden=[8]", "discriminator.hidden=[8]")
+    overrides = ("generator.hidden=[8]", "discriminator.hidden=[8]", "auxiliaries.inverter.network.hidden=[8]")
     reaches = {"invariance": {"inverter"}}

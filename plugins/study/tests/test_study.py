@@ -28,7 +28,7 @@ def specs(data: str) -> dict[str, Spec]:
 
 
 def test_every_method_is_there_for_ring_and_grid() -> None:
-    assert RECIPES == sorted(f"study/{data}-{method}" for data in ("ring", "grid") for method in METHODS)
+    assert sorted(f"study/{data}-{method}" for data in ("ring", "grid") for method in METHODS) == RECIPES
     assert set(HYBRIDS) < set(METHODS)
     assert len(METHODS) == 21
 
