@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -376,18 +377,19 @@ def test_a_file_that_is_no_parquet_is_refused() -> None:
     assert refusal(rows).startswith("data: x.parquet cannot be read as Parquet: ")
 
 
-def test_the_copy_that_is_streamed_from_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
-    Path("scratch").mkdir()
+def test_the_copy_that_is_streamed_from_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = TemporaryDirectory()  # pytest's own folder may have too long a name for workers
+    monkeypatch.setattr("tempfile.tempdir", scratch.name)
     parquet("x.parquet", [encoded(image) for image in pictures(9)])
     data = ParquetConfig(path="x.parquet", memory="stream", workers=2).build()
     loader = data.loader(4, seed=0)
     next(loader), next(loader)
-    assert len(list(Path("scratch").glob("allmodes-*"))) == 1
+    assert len(list(Path(scratch.name).glob("allmodes-*"))) == 1
     loader.close()
     next(data.loader(4, seed=0))
     del data, loader
-    assert not list(Path("scratch").glob("allmodes-*"))
+    assert not list(Path(scratch.name).glob("allmodes-*"))
+    scratch.cleanup()
 
 
 @pytest.mark.skipif(

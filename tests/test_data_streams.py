@@ -15,7 +15,8 @@ from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 from allmodes.data import Data, DataError, StreamedData, TensorData, from_dataset
-from allmodes.data.sources import Keeping, free_memory, split
+from allmodes.data.sources import InMemory, Items, Keeping, free_memory, split
+from allmodes.data.workers import served
 from allmodes.kinds.files import ArraysConfig, ImageFolderConfig, ParquetConfig, PythonConfig
 from files import folder
 
@@ -322,3 +323,14 @@ def test_a_stored_spec_says_that_its_data_came_from_python() -> None:
     config = PythonConfig.of(from_dataset(Squares(50)), "squares")
     assert (config.shape(), config.classes(), config.items) == ((2,), 2, 45)
     assert refusal(config.build) == "data: squares came from Python: pass data=... to Experiment"
+
+
+def test_a_folder_for_temporary_files_that_would_make_workers_hang_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = f"/{'long/' * 20}"
+    monkeypatch.setattr("tempfile.tempdir", folder)
+    with pytest.raises(DataError) as raised:
+        next(served(InMemory("x", Items(torch.zeros(4, 2))), [[0, 1]], workers=2))
+    assert str(raised.value) == (
+        f"data: the folder for temporary files, {folder}, has a name too long for worker processes (at most 71 bytes): "
+        "set TMPDIR to a shorter one, or workers to 0"
+    )

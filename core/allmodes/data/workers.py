@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import os
 import signal
 import sys
+import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +21,8 @@ from allmodes.data.sources import Items, Source
 ENDING = (signal.SIGINT, signal.SIGTERM)
 AHEAD = 2
 """Batches that each worker reads ahead."""
+LONGEST = 103 - len("/pymp-12345678/listener-12345678")
+"""Bytes of a folder in which multiprocessing can make its sockets, on every Unix: macOS takes 103 for all of it."""
 
 
 class _Reader(Dataset[Items | str]):
@@ -38,11 +42,12 @@ def served(source: Source, batches: Iterable[Sequence[int]], workers: int = 0, p
     """The items of each batch of positions in order, which may have no end; closing it ends the workers.
 
     Raises:
-        DataError: If an item cannot be read, or a worker dies.
+        DataError: If an item cannot be read, a worker dies, or workers have no place for a socket.
     """
     if not workers:
         yield from (source.read(positions) for positions in batches)
         return
+    _check_sockets()
     loader: DataLoader[Any] = DataLoader(
         _Reader(source),
         sampler=batches,
@@ -56,6 +61,16 @@ def served(source: Source, batches: Iterable[Sequence[int]], workers: int = 0, p
         multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
     yield from map(_or_error, _Running(_started(loader)))
+
+
+def _check_sockets() -> None:
+    """Tensors reach this process by a socket in the folder for temporary files: with a longer name workers would hang."""
+    folder = tempfile.gettempdir()
+    if sys.platform != "win32" and len(os.fsencode(folder)) > LONGEST:
+        raise DataError(
+            f"data: the folder for temporary files, {folder}, has a name too long for worker processes (at most "
+            f"{LONGEST} bytes): set TMPDIR to a shorter one, or workers to 0"
+        )
 
 
 def _started(loader: DataLoader[Any]) -> Iterator[Items | str]:
