@@ -64,7 +64,7 @@ def served(source: Source, batches: Iterable[Sequence[int]], workers: int = 0, p
 
 
 def _check_sockets() -> None:
-    """Tensors reach this process by a socket in the folder for temporary files: with a longer name workers would hang."""
+    """Tensors come by a socket in the folder for temporary files: with a longer name, workers would hang."""
     folder = tempfile.gettempdir()
     if sys.platform != "win32" and len(os.fsencode(folder)) > LONGEST:
         raise DataError(
