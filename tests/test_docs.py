@@ -1,25 +1,31 @@
 """What the documentation shows is what happens, and the site is built from it without a warning."""
 
 import ast
+import dataclasses
+import inspect
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
+import torch
 from pydantic import BaseModel
 
 import pages
 from allmodes import console
+from allmodes.metrics import Better, Evaluation
+from allmodes.step import Step
 from allmodes_schemas import (
     AdamConfig,
     CheckpointsConfig,
     DiscriminatorOptions,
     EmaConfig,
     EvaluationConfig,
+    Need,
     PlayerConfig,
     Ramp,
     SgdConfig,
@@ -28,6 +34,7 @@ from allmodes_schemas import (
     TurnConfig,
 )
 from fixtures.distributions import first_party
+from turns import a_step, composed
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -104,6 +111,36 @@ def test_output_that_a_page_does_not_tell_truly_is_found(desk: Path, capsys: Cap
     runner = pages.Runner(page, lambda: "".join(capsys.readouterr()), pages.module_of(page))
     with pytest.raises(AssertionError, match=re.escape("no '1.2.3 of the host' in page.md: $ allmodes --version")):
         runner.run(*pages.blocks_of(page))
+
+
+# What plugins are given
+
+
+def cells(page: str, heading: str) -> list[str]:
+    """What the first cells of the tables under a heading name."""
+    text = (DOCS / page).read_text("utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [name for cell in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall("`(.*?)`", cell)]
+
+
+def asked(owner: type, name: str) -> str:
+    """A method's call as the page writes it, or the name of what is no method."""
+    if not inspect.isfunction(method := getattr(owner, name, None)):
+        return name
+    _, *parameters = inspect.signature(method).parameters.values()
+    return f"{name}({', '.join(str(one.replace(annotation=one.empty)) for one in parameters)})"
+
+
+def test_the_page_of_steps_names_all_that_a_step_has() -> None:
+    step = a_step(composed(pages.BASE), torch.zeros(2, 1, 8, 8))
+    public = {name for name in (*vars(Step), *vars(step)) if not name.startswith("_")}
+    assert sorted(cells("steps.md", "The step")) == sorted(asked(Step, name) for name in public)
+
+
+def test_the_pages_name_every_need_every_field_of_an_evaluation_and_every_word_of_better() -> None:
+    assert cells("steps.md", "What a config needs") == list(get_args(get_type_hints(Need)["slot"]))
+    named = [name.partition("(")[0] for name in cells("write-a-plugin.md", "A metric")]
+    assert {field.name for field in dataclasses.fields(Evaluation)} <= set(named)
+    assert [name.strip('"') for name in named if name.startswith('"')] == list(get_args(Better))
 
 
 # The reference of specs
