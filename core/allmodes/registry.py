@@ -175,16 +175,16 @@ class Registry:
         used = {CORE} | {kind.partition(".")[0] for kind in kinds if "." in kind}
         return {p.distribution: p.version for name, p in sorted(self.plugins.items()) if name in used}
 
-    def advice(self, base: type[KindConfig], word: str) -> str:
-        """What to tell somebody whose spec asks for a kind that is not there."""
+    def advice(self, base: type[KindConfig] | None, word: str) -> str:
+        """What to tell somebody who asks for a kind that is not there, in a slot or (None) in any."""
         owner, dot, _ = word.partition(".")
+        slot = WORDS[base] if base else "kind"
         if dot and (plugin := self.broken.get(owner)):
-            return f"{WORDS[base]} {word!r} comes from {plugin}, which could not be loaded: {plugin.error}"
+            return f"{slot} {word!r} comes from {plugin}, which could not be loaded: {plugin.error}"
         elsewhere = next((f" (it is for {WORDS[slot]})" for slot, kinds in self._kinds.items() if word in kinds), "")
-        kinds = self.of(base)
-        have = ", ".join(kinds) or "none"
-        hint = elsewhere or self._hint(kinds, word)
-        return f"no installed plugin provides {WORDS[base]} {word!r}{hint}. Installed: {have}"
+        kinds = self.of(base) if base else {kind.name: kind for _, kind in self.all_kinds()}
+        have = f"Installed: {', '.join(kinds) or 'none'}" if base else "`allmodes plugins` lists all"
+        return f"no installed plugin provides {slot} {word!r}{elsewhere or self._hint(kinds, word)}. {have}"
 
     def _hint(self, kinds: Mapping[str, Kind], word: str) -> str:
         """The kind that a word may mean, or the package of a plugin that is not there."""

@@ -49,8 +49,8 @@ def locate(reference: str, registry: Registry) -> tuple[str, str]:
     if recipe := registry.recipes.get(reference):
         return _text(recipe), reference
     hint = _missing_plugin(reference, registry) or did_you_mean(reference, registry.recipes)
-    have = ", ".join(registry.recipes) or "none"
-    raise SpecError(f"{reference}: neither a file, a run's folder nor a recipe{hint}. Recipes: {have}")
+    hint = hint or ": `allmodes recipes` lists them"
+    raise SpecError(f"{reference}: neither a file, a run's folder nor a recipe{hint}")
 
 
 def check(source: Source, registry: Registry) -> Spec:
