@@ -215,6 +215,40 @@ def test_show_says_what_a_kind_requires_and_provides_and_the_unit_of_an_option(
     assert lines[first + 1 : first + 4] == ["provides items of shape 2", "labels, 8", "known modes"]
 
 
+def test_show_says_what_an_older_name_of_a_kind_is_called_now(environment: Environment, capsys: Capture) -> None:
+    renamed = '    renamed = (Renamed("acme.lump", "acme.bump", since="1.1", until="2.0"),)\n'
+    code = KINDS.replace("PriorConfig, hookimpl", "PriorConfig, Renamed, hookimpl")
+    environment.install(code.replace('    trained_by = ("generator",)\n', renamed))
+    assert cli.execute(["show", "acme.lump"]) == 0
+    out, err = said(capsys)
+    assert "acme.bump: A bump." in out
+    assert " ".join(err.split()) == (
+        "warning: 'acme.lump' is called 'acme.bump' since allmodes-acme 1.1, and 2.0 will not read it: write acme.bump"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("gausian", "no installed plugin provides kind 'gausian' (did you mean 'gaussian'?). {all}"),
+        ("acme.cicle", "no installed plugin provides kind 'acme.cicle' (did you mean 'acme.cycle'?). {all}"),
+        ("sphere.encoder", "no installed plugin provides kind 'sphere.encoder': pip install allmodes-sphere. {all}"),
+        (
+            "bad.x",
+            "kind 'bad.x' comes from allmodes-bad 0.3, which could not be loaded: ModuleNotFoundError: "
+            "No module named 'foo'",
+        ),
+    ],
+)
+def test_show_advises_on_a_kind_that_is_not_there(
+    kind: str, advice: str, environment: Environment, capsys: Capture
+) -> None:
+    environment.install(KINDS)
+    environment.install("import foo", plugin="bad", name="allmodes-bad", version="0.3")
+    assert cli.execute(["show", kind]) == 2
+    assert said(capsys)[1] == f"error: {advice.format(all='`allmodes plugins` lists all')}\n"
+
+
 def test_the_schema_has_the_kinds_of_an_installed_plugin(environment: Environment, capsys: Capture) -> None:
     environment.install(ACME)
     assert cli.execute(["schema"]) == 0

@@ -113,6 +113,24 @@ def test_a_metric_that_fails_costs_a_warning_and_not_the_run(tmp_path: Path) -> 
     assert warnings == ["metric drawing failed: ZeroDivisionError: no samples"] * 2
 
 
+class Reading(Drawing):
+    """A metric that reads the model, which real data do not have."""
+
+    def compute(self, evaluation: Evaluation) -> dict[str, float]:
+        return {"drawn": float(len(list(evaluation.modules["generator"].parameters())))}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_metric_whose_floor_fails_costs_a_warning_and_not_the_run(tmp_path: Path, shared: bool) -> None:
+    warnings: list[str] = []
+    options: dict[str, Any] = {"track": False, "warn": warnings.append, "floors_in": tmp_path / "f" if shared else None}
+    experiment = Experiment.from_spec(SHORT, folder=tmp_path, **options)
+    experiment.__dict__["metrics"] = {"reading": Reading(), "drawing": Drawing()}
+    results = experiment.run()
+    assert (results.status, results.floors) == ("finished", {"drawn": 1.0})
+    assert warnings == ["the floor of metric reading failed: KeyError: 'generator'"]
+
+
 @pytest.mark.parametrize(
     "harm", ["!!python/object/apply:os.system ['touch {}']", "!!python/name:os.system", "!touch {}"]
 )

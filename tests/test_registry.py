@@ -368,6 +368,8 @@ def test_of_two_copies_of_a_distribution_the_first_on_the_path_counts(environmen
     [
         ("gausian", "'gausian' (did you mean 'gaussian'?). Installed: gaussian, uniform"),
         ("foo.bar", "'foo.bar': pip install allmodes-foo. Installed: gaussian, uniform"),
+        ("sphere.gaussian", "'sphere.gaussian': pip install allmodes-sphere. Installed: gaussian, uniform"),
+        ("allmodes.gaussian", "'allmodes.gaussian' (did you mean 'gaussian'?). Installed: gaussian, uniform"),
         ("veegan.bar", "'veegan.bar'. Installed: gaussian, uniform"),
         ("veegan.game", "'veegan.game' (it is for loss). Installed: gaussian, uniform"),
         ("$(x).bar", "'$(x).bar'. Installed: gaussian, uniform"),
@@ -383,6 +385,13 @@ def test_a_near_miss_of_a_plugins_name_is_not_sent_to_pip() -> None:
         first_party("veegan")
         .advice(LossTermConfig, "vegan.game")
         .startswith("no installed plugin provides loss 'vegan.game' (did you mean 'veegan.game'?). Installed: ")
+    )
+
+
+def test_a_kind_of_a_plugin_that_is_not_there_is_not_taken_for_that_of_another() -> None:
+    said = first_party().advice(AuxiliaryConfig, "sphere.encoder")
+    assert said.startswith(
+        "no installed plugin provides auxiliary 'sphere.encoder': pip install allmodes-sphere. Installed: "
     )
 
 

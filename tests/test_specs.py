@@ -222,25 +222,23 @@ def test_a_file_that_is_no_text_says_so(write: Write, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
-    recipes = ", ".join(REGISTRY.recipes)
     assert complaint(lambda: specs.load(str(tmp_path), REGISTRY)) == (
-        f"{tmp_path}: neither a file, a run's folder nor a recipe. Recipes: {recipes}"
+        f"{tmp_path}: neither a file, a run's folder nor a recipe: `allmodes recipes` lists them"
     )
 
 
 @pytest.mark.parametrize(
     ("reference", "hint"),
     [
-        ("veegan/girdd", ""),
+        ("veegan/girdd", " (did you mean 'veegan/grid'?)"),
         ("veegan/gird", " (did you mean 'veegan/grid'?)"),
-        ("nowhere.yaml", ""),
+        ("nowhere.yaml", ": `allmodes recipes` lists them"),
         ("acme/grid_of_cats", " (pip install allmodes-acme?)"),
     ],
 )
 def test_an_unknown_name_says_what_there_is(reference: str, hint: str) -> None:
     said = complaint(lambda: specs.load(reference, REGISTRY))
-    assert said.startswith(f"{reference}: neither a file, a run's folder nor a recipe{hint}")
-    assert said.endswith(f". Recipes: {', '.join(REGISTRY.recipes)}")
+    assert said == f"{reference}: neither a file, a run's folder nor a recipe{hint}"
 
 
 # Values
@@ -578,6 +576,4 @@ def test_the_schema_accepts_the_recipes_and_refuses_what_the_program_refuses() -
 def test_a_recipe_of_a_plugin_that_is_not_there_names_the_package_to_install() -> None:
     with pytest.raises(SpecError) as error:
         specs.load("acme/grid", REGISTRY)
-    assert str(error.value).startswith(
-        "acme/grid: neither a file, a run's folder nor a recipe (pip install allmodes-acme?). Recipes: "
-    )
+    assert str(error.value) == "acme/grid: neither a file, a run's folder nor a recipe (pip install allmodes-acme?)"

@@ -16,6 +16,7 @@ from allmodes import logs, specs, studies, tables, terminal
 from allmodes.comparing import Comparing, cores
 from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, out, say, warn
 from allmodes.registry import installed
+from allmodes.renaming import renew
 from allmodes.specs import SpecError
 from allmodes_schemas import Spec
 
@@ -154,8 +155,12 @@ def new_plugin(
 @app.command
 def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or a run's folder")]) -> int:
     """Show a kind with its options, what it requires and provides, or a spec with every default written out."""
-    registry = installed()
-    found = [(slot, kind) for slot, kind in registry.all_kinds() if kind.name == thing]
+    registry, block = installed(), {"kind": thing}
+    for renamed in renew(block, registry):
+        warn(renamed.what)
+    found = [(slot, kind) for slot, kind in registry.all_kinds() if kind.name == block["kind"]]
+    if not found and _means_kind(thing):
+        raise SpecError(registry.advice(None, thing))
     if found:
         for slot, kind in found:
             out.print(terminal.kind_table(slot, kind))
@@ -266,6 +271,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise SpecError(f"--seeds {text}: write 0-4 or 0,2,5")
         seeds += range(int(first), int(last or first) + 1)
     return tuple(dict.fromkeys(seeds))
+
+
+def _means_kind(thing: str) -> bool:
+    """Recipes have a slash, files an ending."""
+    path = Path(thing)
+    return path.name == thing and path.suffix not in (".yaml", ".yml", ".json") and not path.exists()
 
 
 def _watching(quiet: bool, as_json: bool) -> dict[str, object]:

@@ -159,8 +159,13 @@ class Experiment:
         return shared_floors(self.floors_in, self.spec, self.data, self._measured_floors)
 
     def _measured_floors(self) -> dict[str, float]:
-        values = floors(list(self.metrics.values()), self.data.to("cpu"), self.spec.evaluation.samples)
+        n = self.spec.evaluation.samples
+        values = floors(self.metrics.values(), self.data.to("cpu"), n, failed=self._without_floor)
         return {key: mean for key, (mean, _) in values.items()}
+
+    def _without_floor(self, metric: Metric, error: Exception) -> None:
+        name = next(name for name, one in self.metrics.items() if one is metric)
+        self.warn(f"the floor of metric {name} failed: {type(error).__name__}: {error}")
 
     def run(self, seeds: Sequence[int] | None = None) -> Results:
         """Train every seed, one after another, and return what they gave.

@@ -175,17 +175,25 @@ class Registry:
         used = {CORE} | {kind.partition(".")[0] for kind in kinds if "." in kind}
         return {p.distribution: p.version for name, p in sorted(self.plugins.items()) if name in used}
 
-    def advice(self, base: type[KindConfig], word: str) -> str:
-        """What to tell somebody whose spec asks for a kind that is not there."""
+    def advice(self, base: type[KindConfig] | None, word: str) -> str:
+        """What to tell somebody who asks for a kind that is not there, in a slot or (None) in any."""
         owner, dot, _ = word.partition(".")
+        slot = WORDS[base] if base else "kind"
         if dot and (plugin := self.broken.get(owner)):
-            return f"{WORDS[base]} {word!r} comes from {plugin}, which could not be loaded: {plugin.error}"
+            return f"{slot} {word!r} comes from {plugin}, which could not be loaded: {plugin.error}"
         elsewhere = next((f" (it is for {WORDS[slot]})" for slot, kinds in self._kinds.items() if word in kinds), "")
-        hint = elsewhere or did_you_mean(word, self.of(base))
-        if not hint and dot and owner.isidentifier() and owner not in self.plugins:
-            hint = f": pip install allmodes-{owner}"
-        have = ", ".join(self.of(base)) or "none"
-        return f"no installed plugin provides {WORDS[base]} {word!r}{hint}. Installed: {have}"
+        kinds = self.of(base) if base else {kind.name: kind for _, kind in self.all_kinds()}
+        have = f"Installed: {', '.join(kinds) or 'none'}" if base else "`allmodes plugins` lists all"
+        return f"no installed plugin provides {slot} {word!r}{elsewhere or self._hint(kinds, word)}. {have}"
+
+    def _hint(self, kinds: Mapping[str, Kind], word: str) -> str:
+        """The kind that a word may mean, or the package of a plugin that is not there."""
+        owner, dot, _ = word.partition(".")
+        if not dot or not owner.isidentifier():
+            return did_you_mean(word, kinds)
+        if not (near := nearest(owner, self.plugins)):
+            return f": pip install allmodes-{owner}"
+        return did_you_mean(word, [name for name, kind in kinds.items() if kind.plugin.name == near])
 
     def tell(self, hook: str, warn: Callable[[str], None], **arguments: Any) -> None:
         """Call an observer hook on each observer in turn; one that fails is reported and does not stop the others."""
@@ -318,10 +326,15 @@ def _failed(plugin: Plugin, error: BaseException) -> Plugin:
     return replace(plugin, error=" ".join(text.split()))
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The plugin that is called so, or nearly so; of any other one the package is to be installed."""
+    return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=0.8)), None)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for a near miss, else nothing."""
     near = get_close_matches(word, sorted(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-__all__ = ["Kind", "Plugin", "PluginError", "Registry", "did_you_mean", "installed"]
+__all__ = ["Kind", "Plugin", "PluginError", "Registry", "did_you_mean", "installed", "nearest"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
 from pathlib import Path
@@ -16,7 +15,7 @@ from ruamel.yaml import YAML
 
 from allmodes import wording
 from allmodes.checks import problems_of
-from allmodes.registry import Registry, did_you_mean
+from allmodes.registry import Registry, did_you_mean, nearest
 from allmodes.renaming import renew
 from allmodes.slots import plain, spec_model
 from allmodes.sources import Location, Source, SpecError, override, read
@@ -50,8 +49,8 @@ def locate(reference: str, registry: Registry) -> tuple[str, str]:
     if recipe := registry.recipes.get(reference):
         return _text(recipe), reference
     hint = _missing_plugin(reference, registry) or did_you_mean(reference, registry.recipes)
-    have = ", ".join(registry.recipes) or "none"
-    raise SpecError(f"{reference}: neither a file, a run's folder nor a recipe{hint}. Recipes: {have}")
+    hint = hint or ": `allmodes recipes` lists them"
+    raise SpecError(f"{reference}: neither a file, a run's folder nor a recipe{hint}")
 
 
 def check(source: Source, registry: Registry) -> Spec:
@@ -102,7 +101,7 @@ def _missing_plugin(reference: str, registry: Registry) -> str:
     if broken := registry.broken.get(owner):
         return f" ({broken} could not be loaded: {broken.error})"
     known = {*registry.plugins, *(name.partition("/")[0] for name in registry.recipes)}
-    elsewhere = slash and owner.isidentifier() and not get_close_matches(owner, known, cutoff=0.8)
+    elsewhere = slash and owner.isidentifier() and not nearest(owner, known)
     return f" (pip install allmodes-{owner}?)" if elsewhere else ""
 
 

@@ -128,7 +128,7 @@ def _named(reference: str, registry: Registry) -> list[str]:
         return [reference]
     found = [name for name in registry.recipes if fnmatchcase(name, reference)]
     if not found:
-        raise SpecError(f"{reference}: no recipe is called so. Recipes: {', '.join(registry.recipes) or 'none'}")
+        raise SpecError(f"{reference}: no recipe is called so: `allmodes recipes` lists them")
     return found
 
 

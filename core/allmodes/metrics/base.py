@@ -89,19 +89,25 @@ def built(configs: Iterable[MetricConfig]) -> dict[str, Metric]:
 
 
 def floors(
-    metrics: Iterable[Metric], data: Data, samples: int, seed: int = 0, repeats: int = 5
+    metrics: Iterable[Metric],
+    data: Data,
+    samples: int,
+    seed: int = 0,
+    repeats: int = 5,
+    failed: Callable[[Metric, Exception], None] | None = None,
 ) -> dict[str, tuple[float, float]]:
     """What a perfect sampler scores: real data measured as if they had been generated, against real data.
 
     Both sides are held-out items, `samples` on each; they share none if the data hold out twice as many. Metrics for
-    which there is no such thing are left out.
+    which there is no such thing are left out; so are those that raise, where `failed` is there to be told of them.
 
     Returns:
         By key, the mean and the standard deviation over `repeats` (at least 2) independent repetitions.
     """
-    data, generator, metrics = data.to("cpu"), torch.Generator().manual_seed(seed), tuple(metrics)
-    rounds = [_score(metrics, _real_against_real(data, samples, generator)) for _ in range(repeats)]
-    return {key: _mean_and_std([scores[key] for scores in rounds]) for key in rounds[0]}
+    data, generator, left = data.to("cpu"), torch.Generator().manual_seed(seed), list(metrics)
+    rounds = [_score(left, _real_against_real(data, samples, generator), failed) for _ in range(repeats)]
+    always = [key for key in rounds[-1] if all(key in scores for scores in rounds)]
+    return {key: _mean_and_std([scores[key] for scores in rounds]) for key in always}
 
 
 def _real_against_real(data: Data, n: int, generator: torch.Generator) -> Evaluation:
@@ -115,8 +121,20 @@ def _real_against_real(data: Data, n: int, generator: torch.Generator) -> Evalua
     return Evaluation(both.x[:n], data, Batch(both.x[n:], labels), generator, sample)
 
 
-def _score(metrics: Iterable[Metric], evaluation: Evaluation) -> dict[str, float]:
-    return {key: value for metric in metrics for key, value in metric.floor(evaluation).items()}
+def _score(
+    metrics: list[Metric], evaluation: Evaluation, failed: Callable[[Metric, Exception], None] | None
+) -> dict[str, float]:
+    """One round; a metric that raises is told, and taken out of the list for the rounds to come."""
+    scores: dict[str, float] = {}
+    for metric in tuple(metrics):
+        try:
+            scores |= {key: float(value) for key, value in metric.floor(evaluation).items()}
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(metric, error)
+            metrics.remove(metric)
+    return scores
 
 
 def _mean_and_std(values: list[float]) -> tuple[float, float]:
