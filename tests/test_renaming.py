@@ -113,6 +113,24 @@ def test_an_older_and_the_newer_word_together_are_refused() -> None:
     )
 
 
+def test_a_stored_spec_leaves_out_deprecated_options_that_nobody_set() -> None:
+    code = ACME.replace("size: int = 1", 'size: int = 1\n    deep: tuple[int, ...] = Field((1,), deprecated="no")')
+    installed, values = registry(code), {"kind": "acme.bump", "network": {"kind": "acme.line", "size": 7}}
+    stored = specs.dump(specs.parse({**SPEC, "prior": values, "generator": {"kind": "acme.line"}}, installed))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        again = specs.check(specs.read(stored, "spec.yaml"), installed)
+    assert specs.plain(specs.read(stored, "spec.yaml").tree["prior"]) == {**values, "elevation": 1.0}
+    assert "deep" not in stored
+    assert specs.dump(again) == stored
+
+
+def test_a_stored_spec_keeps_deprecated_options_that_were_set() -> None:
+    with pytest.warns(UserWarning, match="'spare' is deprecated"):
+        spec = specs.parse({**SPEC, "prior": {"kind": "acme.bump", "spare": 2}}, registry())
+    assert "spare: 2" in specs.dump(spec)
+
+
 def test_what_is_wrong_under_an_older_word_is_said_beside_the_warning() -> None:
     with pytest.warns(UserWarning, match="write elevation"), pytest.raises(specs.SpecError) as raised:
         specs.parse({**SPEC, "prior": {"kind": "acme.bump", "height": "high"}}, registry())
