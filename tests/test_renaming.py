@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +111,25 @@ def test_an_older_and_the_newer_word_together_are_refused() -> None:
         prior({"kind": "acme.bump", "height": 2, "elevation": 3})
     assert str(raised.value) == (
         "spec: prior.height: 'height' is the older name of 'elevation', which is there too: remove one"
+    )
+
+
+@pytest.mark.parametrize("word", ["height", "elevation"])
+@pytest.mark.parametrize("change", ["height", "elevation"])
+def test_an_option_is_overridden_by_either_word(word: str, change: str, tmp_path: Path) -> None:
+    (file := tmp_path / "my.yaml").write_text(FILE.replace("height", word))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        spec = specs.load(str(file), registry(), [f"prior.{change}=4"])
+    assert spec.prior.model_dump()["elevation"] == 4
+
+
+def test_overrides_with_both_words_are_refused(tmp_path: Path) -> None:
+    (file := tmp_path / "my.yaml").write_text(FILE)
+    with pytest.raises(specs.SpecError) as raised, pytest.warns(UserWarning, match="write acme.size"):
+        specs.load(str(file), registry(), ["prior.height=4", "prior.elevation=5"])
+    assert str(raised.value) == (
+        "--set: prior.height: 'height' is the older name of 'elevation', which is there too: remove one"
     )
 
 

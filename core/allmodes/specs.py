@@ -58,7 +58,7 @@ def check(source: Source, registry: Registry) -> Spec:
     """Validate a parsed spec against what is installed, then across its parts."""
     values = _unrolled(source.tree, source.name)
     _refuse([*_unmet(values), *_too_large(values)], source)
-    _report(renew(values, registry), source)
+    _report(renew(values, registry, source.overridden), source)
     model = spec_model(registry)
     try:
         spec = model.model_validate(values)
