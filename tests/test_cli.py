@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from allmodes import cli, console
+from allmodes.registry import installed
 from fixtures.distributions import ACME, Environment
 from tiny import SPEC
 
@@ -130,6 +131,14 @@ def test_schema_prints_json_that_knows_the_installed_kinds(capsys: Capture) -> N
 def test_recipes_lists_each_with_its_description(capsys: Capture) -> None:
     assert cli.execute(["recipes"]) == 0
     assert "gan/ring" in said(capsys)[0]
+
+
+def test_tables_have_a_line_for_each_row_where_output_is_no_terminal() -> None:
+    command = [sys.executable, "-m", "allmodes", "plugins"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8").stdout.splitlines()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
+    for word, kind in installed().all_kinds():
+        assert [word, kind.name, kind.config.summary(), str(kind.plugin)] in rows
 
 
 # Plugins

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,6 +112,43 @@ def test_an_older_and_the_newer_word_together_are_refused() -> None:
     assert str(raised.value) == (
         "spec: prior.height: 'height' is the older name of 'elevation', which is there too: remove one"
     )
+
+
+@pytest.mark.parametrize("word", ["height", "elevation"])
+@pytest.mark.parametrize("change", ["height", "elevation"])
+def test_an_option_is_overridden_by_either_word(word: str, change: str, tmp_path: Path) -> None:
+    (file := tmp_path / "my.yaml").write_text(FILE.replace("height", word))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        spec = specs.load(str(file), registry(), [f"prior.{change}=4"])
+    assert spec.prior.model_dump()["elevation"] == 4
+
+
+def test_overrides_with_both_words_are_refused(tmp_path: Path) -> None:
+    (file := tmp_path / "my.yaml").write_text(FILE)
+    with pytest.raises(specs.SpecError) as raised, pytest.warns(UserWarning, match="write acme.size"):
+        specs.load(str(file), registry(), ["prior.height=4", "prior.elevation=5"])
+    assert str(raised.value) == (
+        "--set: prior.height: 'height' is the older name of 'elevation', which is there too: remove one"
+    )
+
+
+def test_a_stored_spec_leaves_out_deprecated_options_that_nobody_set() -> None:
+    code = ACME.replace("size: int = 1", 'size: int = 1\n    deep: tuple[int, ...] = Field((1,), deprecated="no")')
+    installed, values = registry(code), {"kind": "acme.bump", "network": {"kind": "acme.line", "size": 7}}
+    stored = specs.dump(specs.parse({**SPEC, "prior": values, "generator": {"kind": "acme.line"}}, installed))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        again = specs.check(specs.read(stored, "spec.yaml"), installed)
+    assert specs.plain(specs.read(stored, "spec.yaml").tree["prior"]) == {**values, "elevation": 1.0}
+    assert "deep" not in stored
+    assert specs.dump(again) == stored
+
+
+def test_a_stored_spec_keeps_deprecated_options_that_were_set() -> None:
+    with pytest.warns(UserWarning, match="'spare' is deprecated"):
+        spec = specs.parse({**SPEC, "prior": {"kind": "acme.bump", "spare": 2}}, registry())
+    assert "spare: 2" in specs.dump(spec)
 
 
 def test_what_is_wrong_under_an_older_word_is_said_beside_the_warning() -> None:

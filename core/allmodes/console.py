@@ -14,6 +14,8 @@ OK, FAILED, WRONG, KILLED = 0, 1, 2, 130
 """Done; failed; wrong input; interrupted."""
 
 out, err = Console(), Console(stderr=True)
+if not out.is_terminal:
+    out.width = 10_000  # whoever reads a pipe finds each row of a table on one line
 
 
 class Notes(logging.Handler):

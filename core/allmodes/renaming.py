@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, TypeAlias, get_args
 
 from allmodes.registry import CORE, Kind, Registry
@@ -12,16 +12,18 @@ from allmodes_schemas import Config, Problem, Renamed, Spec
 Tree: TypeAlias = dict[str, Any]
 
 
-def renew(values: Any, registry: Registry) -> list[Problem]:
+def renew(values: Any, registry: Registry, overridden: Collection[Location] = ()) -> list[Problem]:
     """Give a spec's plain values (changed in place) the words of today; says where older ones stood.
 
-    Warnings are for older words that were read, errors for places that have both the older and the new word.
+    Warnings are for older words that were read, errors for places that have both the older and the new word, unless
+    one of them is `overridden`, which wins.
     """
-    return list(_Renewal(registry).read(values, (Spec,), ()))
+    return list(_Renewal(registry, overridden).read(values, (Spec,), ()))
 
 
 class _Renewal:
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, overridden: Collection[Location]) -> None:
+        self.overridden = overridden
         self.kinds = dict[str, list[Kind]]()
         self.older = dict[str, tuple[Renamed, Kind]]()
         for _, kind in registry.all_kinds():
@@ -48,7 +50,7 @@ class _Renewal:
         here = [config for config in expected if _kind_of(config) == value.get("kind")]  # optimisers have kinds, too
         here += [kind.config for kind in kinds]
         for config in here:
-            yield from _options(value, config, kinds[0].plugin.distribution if kinds else CORE, where)
+            yield from self._options(value, config, kinds[0].plugin.distribution if kinds else CORE, where)
         fields = {name: _blocks_in(field.annotation) for c in here for name, field in c.model_fields.items()}
         for key, inner in value.items():
             yield from self.read(inner, fields.get(key, expected), (*where, key))
@@ -60,22 +62,22 @@ class _Renewal:
             holder[key] = renamed.new
             yield Problem((*where, key), renamed.said(kind.plugin.distribution), "warning")
 
+    def _options(self, value: Tree, config: type[Config], owner: str, where: Location) -> Iterator[Problem]:
+        for renamed in config.renamed:
+            if renamed.old in value and renamed.new in config.model_fields:
+                yield self._option(value, renamed, owner, where)
+        for name in value.keys() & config.model_fields.keys():
+            if message := config.model_fields[name].deprecation_message:
+                yield Problem((*where, name), f"{name!r} is deprecated: {message}", "warning")
 
-def _options(value: Tree, config: type[Config], owner: str, where: Location) -> Iterator[Problem]:
-    for renamed in config.renamed:
-        if renamed.old in value and renamed.new in config.model_fields:
-            yield _option(value, renamed, owner, where)
-    for name in value.keys() & config.model_fields.keys():
-        if message := config.model_fields[name].deprecation_message:
-            yield Problem((*where, name), f"{name!r} is deprecated: {message}", "warning")
-
-
-def _option(value: Tree, renamed: Renamed, owner: str, where: Location) -> Problem:
-    place = (*where, renamed.old)
-    if renamed.new in value:
-        return Problem(place, f"{renamed.old!r} is the older name of {renamed.new!r}, which is there too: remove one")
-    value[renamed.new] = value.pop(renamed.old)
-    return Problem(place, renamed.said(owner), "warning")
+    def _option(self, value: Tree, renamed: Renamed, owner: str, where: Location) -> Problem:
+        old, new = renamed.old, renamed.new
+        wins = (*where, new) in self.overridden
+        if new in value and wins == ((*where, old) in self.overridden):
+            return Problem((*where, old), f"{old!r} is the older name of {new!r}, which is there too: remove one")
+        given = value.pop(old)
+        value[new] = value.get(new, given) if wins else given
+        return Problem((*where, old), renamed.said(owner), "warning")
 
 
 def _blocks_in(annotation: Any) -> tuple[type[Config], ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
 from allmodes import wording
@@ -19,7 +20,7 @@ from allmodes.registry import Registry, did_you_mean, nearest
 from allmodes.renaming import renew
 from allmodes.slots import plain, spec_model
 from allmodes.sources import Location, Source, SpecError, override, read
-from allmodes_schemas import Problem, Spec
+from allmodes_schemas import Config, Problem, Spec
 
 
 def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> Spec:
@@ -57,7 +58,7 @@ def check(source: Source, registry: Registry) -> Spec:
     """Validate a parsed spec against what is installed, then across its parts."""
     values = _unrolled(source.tree, source.name)
     _refuse([*_unmet(values), *_too_large(values)], source)
-    _report(renew(values, registry), source)
+    _report(renew(values, registry, source.overridden), source)
     model = spec_model(registry)
     try:
         spec = model.model_validate(values)
@@ -68,10 +69,10 @@ def check(source: Source, registry: Registry) -> Spec:
 
 
 def dump(spec: Spec) -> str:
-    """A spec as YAML with every default written out."""
+    """A spec as YAML with every default written out, but for those of deprecated options: they may be gone tomorrow."""
     yaml, text = YAML(), StringIO()
     yaml.width = 120
-    yaml.dump(spec.model_dump(mode="json"), text)
+    yaml.dump(spec.model_dump(mode="json", exclude=_fading(spec)), text)
     return text.getvalue()
 
 
@@ -79,6 +80,27 @@ def schema(registry: Registry) -> dict[str, Any]:
     """The JSON Schema of a spec with the kinds that are installed, for editors."""
     dialect = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": dialect, **spec_model(registry).model_json_schema(), "title": "allmodes experiment"}
+
+
+def _fading(value: Any) -> dict[Any, Any]:
+    """Deprecated options that are at their default, at any depth, in the form that pydantic excludes."""
+    fields = type(value).model_fields if isinstance(value, Config) else {}
+    found = {key: _is_fading(fields.get(key), inner) or _fading(inner) for key, inner in _entries(value)}
+    return {key: inner for key, inner in found.items() if inner}
+
+
+def _is_fading(field: FieldInfo | None, value: Any) -> bool:
+    if field is None or field.deprecation_message is None:
+        return False
+    return bool(plain(value) == plain(field.get_default(call_default_factory=True)))
+
+
+def _entries(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, Config):
+        return value  # unlike attributes, which warn where they are deprecated
+    if isinstance(value, Mapping):
+        return value.items()
+    return enumerate(value) if isinstance(value, list | tuple) else ()
 
 
 def _unrolled(values: Any, name: str) -> Any:
