@@ -57,8 +57,9 @@ def compare(run: Run, began: Mapping[str, Any], warn: Callable[[str], None]) -> 
 
 def _compare_labels(run: Run, began: Mapping[str, str]) -> None:
     """A run that began before labels had fingerprints is not looked at."""
+    labels: Any = run.data.get("labels_fingerprint", {})
     for name, then in began.items():
-        if (now := run.data["labels_fingerprint"][name]) != then:
+        if (now := labels[name]) != then:
             raise DataError(
                 f"streams.{name}: {run.folder} was trained with other labels (fingerprint {then}, these have {now}): "
                 "give it those labels again, or begin a new run"
