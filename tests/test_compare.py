@@ -12,7 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from allmodes import Experiment, SpecError, cli, compare, terminal
+from allmodes import Experiment, SpecError, cli, compare, tables, terminal
+from allmodes.comparison import Comparison
 from allmodes.registry import installed
 from allmodes.studies import Unit, load
 from allmodes.testing import interrupted
@@ -80,6 +81,18 @@ def test_what_was_run_before_counts_and_its_missing_seeds_are_trained_beside_it(
     assert (ran / "seed-0" / "results.json").stat().st_mtime_ns == measured
     assert Unit(study.study.methods[0], 1).folder == ran / "seed-1"
     assert (tmp_path / "out" / "figure.png").is_file()
+
+
+def test_a_narrow_terminal_shows_the_first_metrics_and_says_where_the_others_are(trained: tuple[Path, int]) -> None:
+    study = Comparison(load(["plain.json", "wide.json"], installed(), Path("out"), seeds=[0, 1]))
+    (wide,), (narrow,) = tables.terminal(study, 500), tables.terminal(study, 60)
+    heads = [str(column.header) for column in wide.columns]
+    assert heads[:3] == ["method", "seeds", "modes"]
+    assert heads[-1] == "seconds"
+    left = [str(column.header) for column in narrow.columns]
+    assert left == [*heads[: len(left) - 1], "seconds"]
+    assert wide.caption is None
+    assert narrow.caption == f"{len(heads) - len(left)} more in out/table.md"
 
 
 def test_a_run_of_a_study_is_the_run_of_its_spec_and_seed(trained: tuple[Path, int], tmp_path: Path) -> None:

@@ -307,7 +307,7 @@ def _saying() -> Callable[[str], None]:
 
 def _end_study(comparison: Comparison, stopped: bool) -> int:
     """Print the tables, and what is not finished; returns the exit code."""
-    for table in tables.terminal(comparison):
+    for table in tables.terminal(comparison, out.width):
         out.print(table)
     for line in comparison.unfinished:
         fail(line)

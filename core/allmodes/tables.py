@@ -36,15 +36,27 @@ def write(comparison: Comparison) -> None:
     replace_text(comparison.folder / "table.csv", long(comparison))
 
 
-def terminal(comparison: Comparison) -> Iterator[Table]:
-    """A table for each group: methods, seeds, metrics and seconds."""
+def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
+    """A table for each group: methods, seeds, seconds, and the first metrics that fit into `width` letters."""
     for group in comparison.groups:
+        columns = list(zip(_heads(group, ("seconds",)), *_body(group, ("seconds",)), strict=True))
+        kept, hidden = _fitting(columns, width)
         table = Table(title=f"{comparison.study.name}: {group.title}", title_justify="left")
-        for i, name in enumerate(_heads(group, ("seconds",))):
+        table.caption = f"{hidden} more in {comparison.folder / 'table.md'}" if hidden else None
+        for i, (name, *_) in enumerate(kept):
             table.add_column(name, justify="right" if i else "left", overflow="fold")
-        for cells in _body(group, ("seconds",)):
+        for cells in zip(*(cells for _, *cells in kept), strict=True):
             table.add_row(*cells)
         yield table
+
+
+def _fitting(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str, ...]], int]:
+    """The columns without the last metrics that are too many for a width, and how many those are."""
+    hidden, fixed = 0, 4  # method, seeds, one metric, and seconds stay in any case
+    while len(columns) > fixed and sum(3 + max(map(len, column)) for column in columns) >= width:
+        columns = [*columns[:-2], columns[-1]]
+        hidden += 1
+    return columns, hidden
 
 
 def markdown(comparison: Comparison) -> str:
