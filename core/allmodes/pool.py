@@ -25,7 +25,7 @@ LOOK = 0.2  # s between looks at whether the user asked to stop
 
 
 class Worker:
-    """A process (`allmodes.worker`), and a thread that reads what it tells.."""
+    """A process (`allmodes.worker`), and a thread that reads what it tells."""
 
     def __init__(self, heard: SimpleQueue[tuple[Worker, Message | None]]) -> None:
         # A session of its own: Ctrl-C reaches the process that arranges, which then ends the input of its workers.
