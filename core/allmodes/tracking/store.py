@@ -15,9 +15,10 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
 
+from allmodes.lock import in_turn
 from allmodes.tracking import description, flavor, pictures, summary, view
 from allmodes.tracking.address import artifacts, shown, sqlite_file
-from allmodes.tracking.database import alone_in, check_writable
+from allmodes.tracking.database import check_writable
 from allmodes.tracking.receipt import Receipt
 from allmodes.tracking.spool import Event
 
@@ -47,7 +48,7 @@ class Store:
 
     def start(self, event: Event, folder: Path, receipt: Receipt | None) -> Receipt:
         """Open a run and, for the first seed, its experiment's; or set the run of the receipt running again."""
-        with alone_in(folder.parent):
+        with in_turn(folder.parent):
             receipt = receipt or self._opened(event)
         for run_id in (receipt.run_id, receipt.parent_run_id):
             self.client.update_run(run_id, status="RUNNING")
@@ -204,7 +205,7 @@ def connect(address: str) -> MlflowClient:
     if (file := sqlite_file(address)) is None:
         return MlflowClient(tracking_uri=address)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with alone_in(file.parent):
+    with in_turn(file.parent):  # MLflow fails where two processes create a store's tables at once
         check_writable(file)
         return MlflowClient(tracking_uri=address)
 
