@@ -112,6 +112,25 @@ def test_a_loss_that_is_no_longer_finite_fails_the_run_and_says_what_to_do(tmp_p
     assert (tmp_path / next(tmp_path.iterdir()).name / "seed-3" / "model").is_dir()
 
 
+IDLE: dict[str, dict[str, Any]] = {
+    "terms with a cadence": {"losses": [{"kind": "non_saturating", "every": 2}]},
+    "a term that starts later": {"losses": [{"kind": "non_saturating", "start": 3}]},
+    "turns that end before the run": {
+        "training": {"schedule": [{"player": "discriminator", "end": 2}, {"player": "generator", "end": 2}]}
+    },
+}
+
+
+@pytest.mark.parametrize("idle", IDLE)
+def test_an_iteration_in_which_no_loss_was_due_is_logged_without_any(idle: str, tmp_path: Path) -> None:
+    training = SPEC["training"] | {"iterations": 4, "log_every": 1} | IDLE[idle].get("training", {})
+    results = tiny(tmp_path, **{**IDLE[idle], "training": training}).run()
+    lines = [json.loads(line) for line in (results.folder / "seed-3" / "metrics.jsonl").read_text().splitlines()]
+    logged = [line for line in lines if "time/seconds" in line]
+    assert [line["iteration"] for line in logged] == [1, 2, 3, 4]
+    assert {any(key.startswith("train/") for key in line) for line in logged} == {True, False}
+
+
 def test_a_missing_cuda_device_is_said_before_anything_is_written(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from allmodes.data import Data, DataError, TensorData
 from allmodes.features import Features, extract
+from allmodes.surroundings import seeded_generator
 from allmodes_schemas import Shape
 
 log = logging.getLogger("allmodes.features")
@@ -155,8 +156,7 @@ def _labels(labels: Tensor | None) -> Tensor:
 
 def _blank(data: Data, training: Training) -> Classifier:
     """Initial weights from the seed; torch's global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)
+    with seeded_generator(training.seed):
         return Classifier(tuple(data.shape), data.classes or 0, training.width, training.features)
 
 

@@ -17,6 +17,7 @@ from allmodes.contracts import Discriminator, Fitting, Functions, Prior
 from allmodes.data import Data
 from allmodes.noise import Noise
 from allmodes.players import players_of, turns_of
+from allmodes.surroundings import seeded_generator
 from allmodes_schemas import DiscriminatorOptions, LossTermConfig, Shape, Spec
 
 
@@ -77,9 +78,8 @@ def check_data(spec: Spec, data: Data) -> None:
 
 @contextmanager
 def seeded_weights(seed: int) -> Iterator[None]:
-    """Initial weights come from torch's global generator: seed it, and leave the caller's as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream(seed, "weights").initial_seed())
+    """A block in which networks that are built have the initial weights of a seed."""
+    with seeded_generator(stream(seed, "weights").initial_seed()):
         yield
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,30 +30,16 @@ from allmodes.run import Outcome, Run
 from allmodes.sharing import shared_floors
 from allmodes.signals import Stop
 from allmodes.streams import labelled_of
+from allmodes.surroundings import plain_torch, settings
 from allmodes.trained import load_run
 from allmodes.training import SeedRun
-from allmodes_schemas import KindConfig, Spec, TrainingConfig
+from allmodes_schemas import KindConfig, Spec
 
 if TYPE_CHECKING:
     from allmodes.tracking import MlflowObserver
 
 Warn = Callable[[str], None]
 Panels = list[tuple[str, Tensor]]
-
-
-@contextmanager
-def _settings(training: TrainingConfig) -> Iterator[None]:
-    """Threads and algorithms as the spec asks for them, and afterwards as they were before."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(training.threads or threads)
-    torch.use_deterministic_algorithms(training.deterministic or deterministic)
-    if training.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else CUDA's matrix products refuse
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
 
 
 def _warn(message: str) -> None:
@@ -135,6 +120,7 @@ class Experiment:
         return ("cuda" if cuda else "cpu") if wanted == "auto" else wanted
 
     @cached_property
+    @plain_torch()
     def data(self) -> Data:
         """The data on the device.
 
@@ -145,6 +131,7 @@ class Experiment:
         return data.to(self.device)
 
     @cached_property
+    @plain_torch()
     def metrics(self) -> Mapping[str, Metric]:
         """The metrics by title."""
         metrics: Mapping[str, Metric] = built(self.spec.evaluation.metrics)
@@ -152,6 +139,7 @@ class Experiment:
         return metrics
 
     @cached_property
+    @plain_torch()
     def floors(self) -> Mapping[str, float]:
         """Mean score of real data on each metric, with as many samples."""
         if self.floors_in is None:
@@ -167,6 +155,7 @@ class Experiment:
         name = next(name for name, one in self.metrics.items() if one is metric)
         self.warn(f"the floor of metric {name} failed: {type(error).__name__}: {error}")
 
+    @plain_torch()
     def run(self, seeds: Sequence[int] | None = None) -> Results:
         """Train every seed, one after another, and return what they gave.
 
@@ -179,12 +168,14 @@ class Experiment:
             outcomes = self._train(seeds, folder)
         return Results(self.spec, folder, outcomes)
 
+    @plain_torch()
     def train(self, run: Run, stop: Stop) -> Outcome:
         """Train one run in its folder, or go on with it; for whoever arranges runs otherwise than seed after seed."""
         run.folder.mkdir(parents=True, exist_ok=True)
-        with self.observed(), stop.listening(), _settings(self.spec.training):
+        with self.observed(), stop.listening(), self._settings():
             return self._train_seed(run, stop, Panels())
 
+    @plain_torch()
     def prepare(self) -> None:
         """Load the data and what metrics need: what is missing is said before a folder is made."""
         labelled_of(self.spec, self.data, self.spec.seeds[0])
@@ -212,7 +203,7 @@ class Experiment:
         stop, panels = Stop(), Panels()
         outcomes = load_results(folder) if self.resumed else {}
         try:
-            with stop.listening(), _settings(self.spec.training):
+            with stop.listening(), self._settings():
                 for position, seed in enumerate(seeds):
                     if not stop.asked:
                         run = self.run_of(seed, folder, position, len(seeds))
@@ -244,6 +235,9 @@ class Experiment:
                 outcome, samples = seed_run.train(lambda: self.floors), seed_run.samples
         panels += [] if samples is None else [(f"seed {run.seed}", samples)]
         return outcome
+
+    def _settings(self) -> AbstractContextManager[None]:
+        return settings(self.spec.training.threads, self.spec.training.deterministic)
 
     def _tracker(self) -> MlflowObserver | None:
         if not self.track:
@@ -299,6 +293,7 @@ class Experiment:
         }
 
 
+@plain_torch()
 def _given(data: Any) -> Data | None:
     return from_dataset(data) if data is not None and not isinstance(data, Data) else data
 

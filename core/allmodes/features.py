@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from allmodes.data import DataError
+from allmodes.surroundings import seeded_generator
 from allmodes_schemas import Shape
 
 CHUNK = 500
@@ -61,7 +62,8 @@ class RandomConv(Features):
         super().__init__()
         refuse_vectors("random_conv", shape)
         widths = (shape[0], channels, 2 * channels, 4 * channels)
-        convolutions = [nn.Conv2d(sees, gives, 3, stride=2, padding=1) for sees, gives in pairwise(widths)]
+        with seeded_generator(0):  # initial weights, soon replaced
+            convolutions = [nn.Conv2d(sees, gives, 3, stride=2, padding=1) for sees, gives in pairwise(widths)]
         layers = [layer for convolution in convolutions for layer in (convolution, nn.LeakyReLU(0.2))]
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten())
         _draw_weights(convolutions, torch.Generator().manual_seed(seed))
@@ -130,7 +132,7 @@ def backbone(model: str, weights: str, download: bool, shape: Shape) -> Backbone
         raise DataError(f"features {model}: needs images of 1 or 3 channels, but items have shape {shape}")
     trained = models.get_model_weights(model).DEFAULT
     extra: dict[str, Any] = {"init_weights": False} if model == "inception_v3" else {}
-    with torch.random.fork_rng(devices=[]):  # initial weights, soon replaced, would come from the global generator
+    with seeded_generator(0):  # initial weights, soon replaced
         network = models.get_model(model, weights=None, **extra)
     _restore(network, model, _downloaded(model, trained, download) if weights == "default" else _read(model, weights))
     owner, _, leaf = _LAST.get(model, "fc").rpartition(".")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from allmodes import figures
 from allmodes.comparison import Comparison, Group, Row
+from allmodes.surroundings import plain_torch
 from allmodes.tables import shown
 from allmodes.trained import load_run
 
@@ -14,6 +15,7 @@ TITLED = ("modes", "stacked_modes", "classes", "high_quality")
 """Metrics that a panel's title tells."""
 
 
+@plain_torch()
 def draw(comparison: Comparison) -> list[Path]:
     """Write `figure.png` and `figure.pdf`, numbered from the second group of data on; returns what was written."""
     drawn: list[Path] = []

@@ -17,6 +17,7 @@ from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from allmodes.contracts import Prior
+from allmodes.surroundings import seeded_generator
 from allmodes.units import Units
 from allmodes_schemas import Shape, Spec
 
@@ -85,14 +86,17 @@ def load(spec: Spec, folder: Path) -> Stored:
     """
     page, prior = read_page(folder), stored_prior(spec, folder)
     shape = tuple(page["shape"])
-    modules = {"prior": prior, "generator": spec.generator.build(((prior.dim,),), shape)}
+    with seeded_generator(0):  # initial weights, soon replaced
+        modules = {"prior": prior, "generator": spec.generator.build(((prior.dim,),), shape)}
     restore_sampled(modules["generator"], folder, "generator")
     return Stored(modules, shape, page["units"] and Units.of(page["units"]), page["iteration"])
 
 
 def stored_prior(spec: Spec, folder: Path) -> Prior:
     """The prior of a stored model as it was fitted, so that nothing has to be fitted again."""
-    page, prior = read_page(folder), spec.prior.build()
+    page = read_page(folder)
+    with seeded_generator(0):  # initial weights, soon replaced
+        prior = spec.prior.build()
     assert isinstance(prior, Prior)
     prior.dim, prior.sizes = page["prior"]["dim"], page["prior"]["sizes"]
     restore_sampled(prior, folder, "prior")

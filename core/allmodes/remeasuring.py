@@ -16,6 +16,7 @@ from allmodes.experiment import Experiment
 from allmodes.registry import Registry
 from allmodes.run import Run
 from allmodes.sources import SpecError
+from allmodes.surroundings import plain_torch
 
 Warn = Callable[[str], None]
 
@@ -30,6 +31,7 @@ class Remeasured:
     floors: Mapping[str, float]
 
 
+@plain_torch()
 def remeasure_all(
     run: Path, overrides: Sequence[str], checkpoint: str | None, registry: Registry, track: bool, warn: Warn
 ) -> list[Remeasured]:
@@ -49,6 +51,7 @@ def remeasure_all(
         return [remeasure(experiment, folder, checkpoint) for folder in folders]
 
 
+@plain_torch()
 def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = None) -> Remeasured:
     """Measure the model in a run's folder with the metrics of the experiment's spec, and log the numbers there.
 

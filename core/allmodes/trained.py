@@ -15,6 +15,7 @@ from allmodes.contracts import NOTHING
 from allmodes.models import ModelError, Page
 from allmodes.registry import Registry, installed
 from allmodes.sampling import draw, refusal
+from allmodes.surroundings import plain_torch
 from allmodes.units import Units
 from allmodes_schemas import Given, Shape, Spec
 
@@ -31,6 +32,7 @@ class Model:
     units: Units | None = None
     iteration: int | None = None
 
+    @plain_torch()
     def sample(
         self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: int | Tensor | None = None
     ) -> Tensor:
@@ -64,6 +66,7 @@ class Model:
         return export(self, Path(folder))
 
 
+@plain_torch()
 def load_run(reference: str | Path, registry: Registry | None = None, checkpoint: str | None = None) -> Model:
     """The trained model of a run: by its folder, an exported model's folder, or MLflow's `runs:/<id>`.
 

@@ -188,7 +188,8 @@ class SeedRun:
 
     def _log_losses(self, losses: Losses) -> None:
         # One transfer for all terms; asking each for its value would wait for the device once for each.
-        values = torch.stack([value.detach() for value in losses.values()]).tolist()
+        # There is none where no term was due.
+        values = torch.stack([value.detach() for value in losses.values()]).tolist() if losses else []
         named = {f"train/{player}/{term}": value for (player, term), value in zip(losses, values, strict=True)}
         rate = {"time/iterations_per_second": self.loop.iteration / self.seconds, "time/seconds": self.seconds}
         self._log(named | rate)

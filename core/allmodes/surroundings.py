@@ -1,0 +1,96 @@
+"""What the process has set in torch around a run: it does not reach into the run, and is left as it was."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import torch
+
+_DEVICES = ("cpu", "cuda")
+
+
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """float32 by default, on the CPU, with gradients and without autocast, whatever holds around the block.
+
+    torch's defaults would otherwise decide what a run computes (`torch.set_default_dtype`, `torch.set_default_device`),
+    and its modes whether that can be trained (`torch.no_grad`, `torch.inference_mode`, `torch.autocast`).
+    """
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for device in filter(torch.is_autocast_enabled, _DEVICES):
+            stack.enter_context(torch.autocast(device, enabled=False))
+        if torch.get_default_device().type != "cpu":  # only then, since it slows every call of torch
+            stack.enter_context(torch.device("cpu"))
+        stack.enter_context(_PROCESS.restored())
+        torch.set_default_dtype(torch.float32)
+        yield
+
+
+@contextmanager
+def settings(threads: int | None, deterministic: bool) -> Iterator[None]:
+    """Threads (none: as they are) and algorithms as a spec asks for them."""
+    before = torch.get_num_threads()  # which each thread of the process has for itself
+    with _PROCESS.restored():
+        torch.set_num_threads(threads or before)
+        if deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else CUDA's matrix products refuse
+            torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@contextmanager
+def seeded_generator(seed: int) -> Iterator[None]:
+    """torch's global generator, which initial weights come from, seeded and afterwards as it was: one thread at a time.
+
+    Everything that builds a network does so within this block, since a network that is built in another thread would
+    draw from the same generator.
+    """
+    with _DRAWING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+@dataclass
+class _Process:
+    """Settings of the whole process: the first block of any thread notes them, the last one to end restores them."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    blocks: int = 0
+    restore: Callable[[], None] = field(default=lambda: None)
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        with self.lock:
+            self.restore = self.restore if self.blocks else _restorer()
+            self.blocks += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.blocks -= 1
+                if not self.blocks:
+                    self.restore()
+
+
+def _restorer() -> Callable[[], None]:
+    dtype, deterministic = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+
+    def restore() -> None:
+        torch.set_default_dtype(dtype)
+        torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
+
+    return restore
+
+
+_PROCESS = _Process()
+_DRAWING = threading.RLock()  # a prior that is fitted with a classifier builds one network within another's block
