@@ -127,11 +127,11 @@ class LatentInversionConfig(LossTermConfig):
     z_loss: Literal["mse", "mae"] = "mse"
     """Distance of z and z_hat, a mean over batch and entries."""
     z_weight: float = Field(10.0, ge=0)
-    """Factor of that distance; the first version takes the absolute one, 100 times."""
+    """Factor of that distance; the first version has 100, with `mae`."""
     y_loss: Literal["binary", "categorical", "am_softmax"] = "binary"
     """Cross entropy of the mode and y_hat: a mean over entries as released, that of a class, or with a margin."""
     y_weight: float = Field(1.0, ge=0)
-    """Factor of the cross entropy; the first version has 10."""
+    """Factor of the cross entropy; 1 in the first version too, whose 10 in the AM-softmax counts classes."""
     margin: float = Field(0.4, ge=0, lt=1)
     """m of the AM-softmax, in cosines."""
 

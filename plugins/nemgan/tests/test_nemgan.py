@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from allmodes import DataError, Experiment, ModelError, Noise, SpecError, cli, installed, load_run
+from allmodes import DataError, Experiment, ModelError, Noise, Spec, SpecError, cli, installed, load_run
 from allmodes.compose import CompositionError, compose
 from allmodes.composition import Composition
 from allmodes.noise import seeded
 from allmodes.specs import load, parse
 from allmodes.step import Batch, Context, Draw, Step
 from allmodes.testing.interrupted import Interrupting, equal
-from allmodes_nemgan import CriticConfig, EncoderConfig, GeneratorConfig, ModeMixtureConfig
+from allmodes_nemgan import CriticConfig, EncoderConfig, GeneratorConfig, LatentInversionConfig, ModeMixtureConfig
 from allmodes_nemgan.discovery import attributes, matched
 from allmodes_nemgan.ideal import settle
 from allmodes_nemgan.inverter import Inverted, Inverter
@@ -323,6 +323,31 @@ def test_weights_and_shares_are_matched_by_the_items_that_they_have_in_common() 
     true, learned = matched(relation, torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.4, 0.6]))
     torch.testing.assert_close(true, torch.tensor([0.3, 0.5, 0.2]))
     torch.testing.assert_close(learned, torch.tensor([0.4, 0.6, 0.0]))
+
+
+# The released scripts' settings
+
+
+def recipe(name: str) -> Spec:
+    return load(f"nemgan/{name}", installed())
+
+
+def inversion_of(spec: Spec) -> LatentInversionConfig:
+    (term,) = (term for term in spec.losses if isinstance(term, LatentInversionConfig))
+    return term
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits"])
+def test_the_first_versions_losses_weigh_z_a_hundred_times_as_much_as_the_mode(name: str) -> None:
+    term = inversion_of(recipe(name))
+    assert (term.z_loss, term.z_weight, term.y_loss, term.y_weight) == ("mae", 100.0, "am_softmax", 1.0)
+    assert term.margin == 0.4
+
+
+@pytest.mark.parametrize("name", ["fashion5", "mnist2", "cifar2"])
+def test_nemgan_p_weighs_z_ten_times_as_much_as_the_mode(name: str) -> None:
+    term = inversion_of(recipe(name))
+    assert (term.z_loss, term.z_weight, term.y_loss, term.y_weight) == ("mse", 10.0, "binary", 1.0)
 
 
 # As a plugin
