@@ -97,6 +97,8 @@ class InverterConfig(AuxiliaryConfig):
     """Scores of the modes: a linear map of z_hat, or `scale` times the cosine with each direction (AM-softmax)."""
     scale: float = Field(30.0, gt=0)
     """Factor of the cosines, s."""
+    init: Literal["torch", "xavier"] = "torch"
+    """First weights of the map from z_hat to scores: torch's own, or Keras's, Xavier-uniform with zero biases."""
 
     def misfit(self, sees: Shape) -> str | None:
         """Why the body cannot take data of that shape, or None."""
@@ -113,7 +115,8 @@ class InverterConfig(AuxiliaryConfig):
         if "mode" not in parts:
             raise CompositionError(f"{self.kind} tells modes, which the prior does not have: take {_MODES.remedy}")
         body = self.network.build((sees,), (parts["code"],))
-        return Inverter(body, parts["code"], parts["mode"], self.output, self.scale if self.head == "cosine" else None)
+        scale = self.scale if self.head == "cosine" else None
+        return Inverter(body, parts["code"], parts["mode"], self.output, scale, self.init)
 
 
 class LatentInversionConfig(LossTermConfig):
