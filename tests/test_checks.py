@@ -337,6 +337,22 @@ def test_a_turn_of_an_unknown_player_is_refused() -> None:
     ]
 
 
+def test_a_turn_runs_only_parts_that_are_there_and_that_it_does_not_train_as_in_evaluation() -> None:
+    turns = [
+        {"player": "discriminator", "inference": ["generatr"]},
+        {"player": "generator", "inference": ["generator"]},
+    ]
+    assert problems(training={"schedule": turns}) == [
+        "training.schedule.0.inference: there is no part 'generatr' (did you mean 'generator'?); the parts are "
+        "generator, discriminator, prior",
+        "training.schedule.1.inference: the turn trains 'generator', which therefore does not run as in evaluation: "
+        "leave it out",
+    ]
+    assert spec(
+        training={"schedule": [{"player": "discriminator", "inference": ["generator"]}, {"player": "generator"}]}
+    )
+
+
 def test_an_optimiser_of_an_unknown_player_is_refused() -> None:
     assert problems(training={"optimizers": {"critic": {"kind": "adam"}}}) == [
         f"training.optimizers.critic: there is no player 'critic'; {PLAYERS}"

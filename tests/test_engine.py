@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from allmodes.noise import Noise, seeded
 from allmodes.priors import Gaussian, Uniform
 from allmodes.step import Batch, Context, Draw, Step
 from allmodes_schemas import AdamConfig, EmaConfig, OptimizerConfig, Ramp, SgdConfig, TurnConfig
+from turns import assert_pure_turns_equal_eager_ones
 
 SGD = SgdConfig(lr=0.1)
 
@@ -273,6 +275,74 @@ def test_a_shared_turn_sees_the_batch_of_the_turn_before_and_a_fresh_one_another
     fresh, seen = scheduled(TurnConfig(player="discriminator"), TurnConfig(player="generator"))
     fresh.iterate()
     assert not torch.equal(seen[0][1].x, seen[1][1].x)
+
+
+def test_a_shared_turn_keeps_all_noise_but_the_masks_of_dropout() -> None:
+    networks = {"generator": Mlp([(2,)], (2,), (4,), dropout=0.5)}
+    composition = composed(Discriminator(Mlp([(2,)], (1,), (4,), dropout=0.5)), **networks)
+    composition.schedule = (TurnConfig(player="discriminator"), TurnConfig(player="generator", draw="shared", times=2))
+    loop, noises = loop_of(composition), list[dict[str, Tensor]]()
+    update = loop.engine.update
+    loop.engine.update = lambda turn, draw, i: (update(turn, draw, i), noises.append(draw.noise.drawn))[0]  # type: ignore[method-assign, func-returns-value]
+    loop.iterate()
+    common = {"latent/code", "generator//dropout0/mask", "discriminator/fake/dropout0/mask"}
+    assert [set(noise) for noise in noises] == [common | {"discriminator/real/dropout0/mask"}, common, common]
+    for before, after in pairwise(noises):
+        assert after["latent/code"] is before["latent/code"]
+        assert not torch.equal(after["generator//dropout0/mask"], before["generator//dropout0/mask"])
+
+
+INFERRING = TurnConfig(player="discriminator", inference=("generator",))
+
+
+def noisy_generator() -> Composition:
+    """The generator has BatchNorm, whose statistics have moved, and dropout."""
+    generator = Mlp([(2,)], (2,), (8,), batch_norm=True, dropout=0.5)
+    composition = composed(Discriminator(Mlp([(2,)], (1,), (4,))), generator=generator)
+    (norm,) = composition.batch_norms["generator"]
+    norm.running_mean = torch.randn(8, generator=torch.Generator().manual_seed(3))
+    return composition
+
+
+def test_a_turn_may_see_a_generator_as_evaluation_does() -> None:
+    composition = noisy_generator()
+    generator, seen = composition.modules["generator"], list[Tensor]()
+    composition.functions["discriminator", "game"] = lambda step: (seen.append(step.fake), step.score("fake").mean())[1]
+    before = {name: buffer.clone() for name, buffer in generator.named_buffers()}
+    draw = Draw(Batch(torch.randn(8, 2)), seeded(0))
+    EagerEngine(composition).update(INFERRING, draw)
+    assert generator.training
+    assert all(torch.equal(before[name], buffer) for name, buffer in generator.named_buffers())
+    torch.testing.assert_close(seen[0], generator.eval()(draw.noise.drawn["latent/code"]))
+    assert list(draw.noise.drawn) == ["latent/code"]  # no mask was asked for
+
+
+def test_a_generator_in_inference_mode_stays_so_in_other_draws_and_ahead() -> None:
+    composition = noisy_generator()
+    engine = EagerEngine(composition)
+    context = Context(composition, composition.weights(0), 0, engine.memory, ("generator",))
+    step = Step(context, Draw(Batch(torch.randn(8, 2)), seeded(0)))
+    expected = {s: s.latent.z for s in (step, step.redraw(), step.after("discriminator", 1))}
+    found = {s: s.fake for s in expected}
+    composition.modules["generator"].eval()
+    for s, z in expected.items():
+        torch.testing.assert_close(found[s], composition.modules["generator"](z))
+
+
+def test_a_pure_turn_sees_a_generator_in_inference_mode_as_an_eager_one_does() -> None:
+    composition = noisy_generator()
+    composition.schedule = (INFERRING, TurnConfig(player="generator", draw="shared"))
+    assert_pure_turns_equal_eager_ones(composition, 2)
+
+
+@pytest.mark.parametrize(("name", "said"), [("discriminator", "is trained by it"), ("critic", "is not defined")])
+def test_what_runs_in_inference_mode_must_be_there_and_not_be_trained(name: str, said: str) -> None:
+    discriminator, players = Discriminator(Mlp([(2,)], (1,))), [Player("discriminator", ("discriminator",), SGD)]
+    modules = {"prior": Gaussian(2), "generator": Mlp([(2,)], (2,)), "discriminator": discriminator}
+    turn = TurnConfig(player="discriminator", inference=(name,))
+    with pytest.raises(ValueError) as error:
+        Composition(modules, [Term("game", NonSaturating())], players, [turn])
+    assert str(error.value) == f"a turn of discriminator runs {name!r} in inference mode, which {said}"
 
 
 def test_overlapping_players_cannot_take_a_simultaneous_turn() -> None:

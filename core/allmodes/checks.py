@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import chain
 
 from allmodes.players import players_of, turns_of
@@ -242,6 +242,8 @@ def _turns(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]
         yield from (Problem(where, _no_player(name, players)) for name in unknown)
         if not unknown and (what := _overlap(turn.players, players)):
             yield Problem(where, what)
+        trained = {module for name in turn.players if name in players for module in players[name].modules}
+        yield from (Problem((*where, "inference"), what) for what in _inferred(spec, turn.inference, trained))
     never = set(players) - {name for turn in turns for name in turn.players}
     for name in sorted(never):
         yield Problem(("training", "schedule"), f"player {name!r} has no turn, so it never learns: add a turn for it")
@@ -258,6 +260,15 @@ def _overlap(names: Iterable[str], players: Mapping[str, PlayerConfig]) -> str:
                 )
             seen[module] = name
     return ""
+
+
+def _inferred(spec: Spec, names: Iterable[str], trained: Container[str]) -> Iterator[str]:
+    known = (*PARTS, *spec.auxiliaries)
+    for name in names:
+        if name not in known:
+            yield f"there is no part {name!r}{did_you_mean(name, known)}; the parts are {', '.join(known)}"
+        elif name in trained:
+            yield f"the turn trains {name!r}, which therefore does not run as in evaluation: leave it out"
 
 
 def _no_player(name: str, players: Mapping[str, PlayerConfig]) -> str:

@@ -163,6 +163,10 @@ class Composition:
                         "turn: give them turns of their own"
                     )
                 seen[module] = player
+        for name in turn.inference:
+            if name not in self.modules or name in seen:
+                what = "is trained by it" if name in seen else "is not defined"
+                raise ValueError(f"a turn of {', '.join(turn.players)} runs {name!r} in inference mode, which {what}")
 
 
 def _inside(modules: Mapping[str, nn.Module], sort: type[Inner]) -> dict[str, list[Inner]]:

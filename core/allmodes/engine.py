@@ -37,7 +37,8 @@ class EagerEngine:
         weights = self.composition.weights(iteration)
         players, trained = self._who(turn, weights)
         self._train_only(trained)
-        step = Step(Context(self.composition, weights, iteration, self.memory), draw, trained)
+        context = Context(self.composition, weights, iteration, self.memory, turn.inference)
+        step = Step(context, draw, trained)
         losses = [self.composition.objective(player, step) for player in players]
         for i, (player, loss) in enumerate(zip(players, losses, strict=True)):
             self._differentiate(loss, self.parameters[player], keep=i + 1 < len(players))

@@ -39,6 +39,8 @@ class Loop:
             for _ in range(turn.times):
                 if draw is None or turn.draw == "fresh":
                     draw = Draw(next(self.loader), Noise(self.generator))
+                else:
+                    draw = draw.again()
                 losses |= self.engine.update(turn, draw, self.iteration)
         if self.average is not None:
             self.average.update(self.iteration)

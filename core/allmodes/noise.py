@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import torch
@@ -23,6 +24,11 @@ class Noise:
     def at(self, place: str) -> Noise:
         """The same source, seen from a place of its own: names there do not collide with names elsewhere."""
         return Noise(self.generator, self.drawn, f"{self.place}{place}/")
+
+    def without(self, names: re.Pattern[str]) -> Noise:
+        """The same source, which remembers what it gave but for the names in which the pattern is found."""
+        kept = {name: value for name, value in self.drawn.items() if not names.search(name)}
+        return Noise(self.generator, kept, self.place)
 
     def normal(self, name: str, *shape: int) -> Tensor:
         """Independent N(0, 1) entries of that shape."""

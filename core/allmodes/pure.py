@@ -54,7 +54,7 @@ def update(
     """The state after a turn on a batch (and its named streams) with noise that was drawn ahead."""
     weights = composition.weights(iteration)
     players = composition.active(turn, weights)
-    context = Context(composition, weights, iteration, state["memories"].__getitem__)
+    context = Context(composition, weights, iteration, state["memories"].__getitem__, turn.inference)
     draw = Draw(Batch(x, labels, streams=streams), Noise(None, dict(noise)))
     own = {k: p for player in players for k, p in composition.own(player, state["parameters"]).items()}
     losses = partial(_losses, context, draw, players, state)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
@@ -14,6 +15,7 @@ from torch.utils._pytree import tree_map_only
 from allmodes import optimizers
 from allmodes.contracts import Latent
 from allmodes.noise import Noise
+from allmodes.sampling import evaluating
 
 if TYPE_CHECKING:
     from allmodes.composition import Composition, Term
@@ -22,6 +24,8 @@ Side: TypeAlias = Literal["real", "fake", "between"]
 """Data, generated data, or the random points between them at which WGAN-GP penalises."""
 Tensors: TypeAlias = dict[str, Tensor]
 NestedTensors: TypeAlias = dict[str, Tensors]
+MASK = re.compile(r"/dropout\d+/mask$")
+"""Names of the noise that dropout takes its masks from."""
 Value = TypeVar("Value")
 
 
@@ -41,14 +45,22 @@ class Draw(NamedTuple):
     batch: Batch
     noise: Noise
 
+    def again(self) -> Draw:
+        """The same batch and noise for another turn, but for the masks of dropout."""
+        return Draw(self.batch, self.noise.without(MASK))
+
 
 class Context(NamedTuple):
-    """What holds for a whole iteration: the composition, the weights of its active terms, the optimisers' memories."""
+    """What holds for a whole turn: the composition, the weights of its active terms, the optimisers' memories.
+
+    `inference` names the modules that run as in evaluation.
+    """
 
     composition: Composition
     weights: Mapping[str, float]
     iteration: int = 0
     memory: Callable[[str], optimizers.Memory] | None = None
+    inference: Collection[str] = ()
 
 
 class Step:
@@ -156,6 +168,9 @@ class Step:
 
     def call(self, name: str, *inputs: Any, place: str = "") -> Any:
         """Run a module by name; `place` tells apart several calls of one module, so that each has noise of its own."""
+        if name in self.context.inference:
+            with evaluating(self.composition.modules[name]):
+                return self._compute(name, *inputs)
         for i, dropout in enumerate(self.composition.dropouts.get(name, ())):
             dropout.noise = self.noise.at(f"{name}/{place}/dropout{i}")
         norms = self.composition.batch_norms.get(name)

@@ -77,7 +77,9 @@ class TurnConfig(Config):
     end: int | None = Field(None, ge=1)
     """Iteration before which the turn is last taken; none: to the end."""
     draw: Literal["fresh", "shared"] = "fresh"
-    """A new batch and latent, or those of the turn before."""
+    """A new batch and latent, or those of the turn before; dropout masks are new in either case."""
+    inference: tuple[str, ...] = ()
+    """Parts that the turn does not train and that run as in evaluation: BatchNorm by running statistics, no dropout."""
 
     @property
     def players(self) -> tuple[str, ...]:

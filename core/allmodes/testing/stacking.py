@@ -40,8 +40,7 @@ def eager_run(
     run, engine = EagerRun(composition, initial_state(composition)), EagerEngine(composition)
     draw: Draw | None = None
     for iteration, turn in ((i, turn) for i in iterations for turn in due(composition, i)):
-        if draw is None or turn.draw == "fresh":
-            draw = Draw(next(batches), Noise(generator))
+        draw = draw.again() if draw and turn.draw == "shared" else Draw(next(batches), Noise(generator))
         engine.update(turn, draw, iteration)
         run.turns.append((iteration, turn))
         run.batches.append(draw.batch)

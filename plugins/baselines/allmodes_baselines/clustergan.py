@@ -69,7 +69,7 @@ class ClusterEncoder(Auxiliary):
 
 
 class ClusterInversion(LossTerm):
-    """beta_n ||z_n - E_n(G(z))||^2 + beta_c H(z_c, E_c(G(z)))."""
+    """beta_n ||z_n - E_n(G(z))||^2 + beta_c H(z_c, E_c(G(z))); z_n and z_c are targets that do not move."""
 
     def __init__(self, auxiliary: str = "encoder", beta_n: float = 10.0, beta_c: float = 10.0) -> None:
         super().__init__()
@@ -82,6 +82,7 @@ class ClusterInversion(LossTerm):
     def inversion(self, step: Step) -> Tensor:
         """Averaged over the batch, and over the entries of z_n."""
         encoded: Encoded = step.auxiliary(self.auxiliary, "fake")
-        noise = (step.latent.part("noise") - encoded.z_n).square().mean()
-        cross_entropy = -(step.latent.part("mode") * encoded.y.log_softmax(1)).sum(1).mean()
+        z_n, z_c = step.latent.part("noise").detach(), step.latent.part("mode").detach()
+        noise = (z_n - encoded.z_n).square().mean()
+        cross_entropy = -(z_c * encoded.y.log_softmax(1)).sum(1).mean()
         return self.beta_n * noise + self.beta_c * cross_entropy

@@ -89,11 +89,11 @@ class Information(LossTerm):
 
 
 def log_q(q: Posterior, latent: Latent) -> Tensor:
-    """log Q(c|y) (B,)."""
-    categorical = (latent.part("mode") * q.mode.log_softmax(1)).sum(1)
+    """log Q(c|y) (B,) of a c that does not move, since H(c) is that of a fixed distribution."""
+    categorical = (latent.part("mode").detach() * q.mode.log_softmax(1)).sum(1)
     if "style" not in latent.parts:
         return categorical
-    squares = (latent.part("style") - q.mean).square() / q.log_var.exp()  # (B, S)
+    squares = (latent.part("style").detach() - q.mean).square() / q.log_var.exp()  # (B, S)
     return categorical - 0.5 * (squares + q.log_var + math.log(2 * math.pi)).sum(1)
 
 

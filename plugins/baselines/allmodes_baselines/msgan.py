@@ -21,7 +21,7 @@ EPSILON = 1e-5
 
 
 class ModeSeeking(LossTerm):
-    """One over the ratio of distances; lambda is the term's weight."""
+    """One over the ratio of distances; lambda is the term's weight. Latents are given: they do not draw together."""
 
     def losses(self) -> Mapping[str, Loss]:
         """Serves the generator."""
@@ -31,5 +31,5 @@ class ModeSeeking(LossTerm):
         """1 / (d(y1, y2) / d(z1, z2) + 1e-5)."""
         other = step.redraw("mode_seeking")
         d_y = (step.fake - other.fake).abs().mean()  # over B items of any shape
-        d_z = (step.latent.code - other.latent.code).abs().mean()  # over (B, K)
+        d_z = (step.latent.code - other.latent.code).detach().abs().mean()  # over (B, K)
         return 1 / (d_y / d_z + EPSILON)

@@ -83,6 +83,9 @@ class MetricMixture(Prior):
 class KeptDistances(LossTerm):
     """E (log d(G(z), G(z')) - log s ||z - z'||)^2, with d the metric of samples or of their features.
 
+    Distances of latents are those that the data's were embedded with, targets that do not move: a prior that is learned
+    is reached through G(z) alone.
+
     Attributes:
         log_s: log s.
         perfect: What a generator scores that maps each point of a metric mixture to its item; negative where the prior
@@ -113,12 +116,12 @@ class KeptDistances(LossTerm):
 
     def distance(self, step: Step) -> Tensor:
         """The mean over pairs of one draw and another, or over all pairs within one draw."""
-        x, z = self.features(step.fake), step.latent.code  # (B, F), (B, dim)
+        x, z = self.features(step.fake), step.latent.code.detach()  # (B, F), (B, dim)
         if self.config.pairs == "within":
             i, j = torch.triu_indices(step.n, step.n, 1, device=z.device)
             return self.between((x[i], z[i]), (x[j], z[j]))
         other = step.redraw("pair")
-        return self.between((x, z), (self.features(other.fake), other.latent.code))
+        return self.between((x, z), (self.features(other.fake), other.latent.code.detach()))
 
     def between(self, one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> Tensor:
         """Mean squared difference of the logarithms, for pairs of (features (B, F), code (B, dim))."""

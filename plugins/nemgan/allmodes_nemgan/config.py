@@ -97,6 +97,8 @@ class InverterConfig(AuxiliaryConfig):
     """Scores of the modes: a linear map of z_hat, or `scale` times the cosine with each direction (AM-softmax)."""
     scale: float = Field(30.0, gt=0)
     """Factor of the cosines, s."""
+    init: Literal["torch", "xavier"] = "torch"
+    """First weights of the map from z_hat to scores: torch's own, or Keras's, Xavier-uniform with zero biases."""
 
     def misfit(self, sees: Shape) -> str | None:
         """Why the body cannot take data of that shape, or None."""
@@ -113,7 +115,8 @@ class InverterConfig(AuxiliaryConfig):
         if "mode" not in parts:
             raise CompositionError(f"{self.kind} tells modes, which the prior does not have: take {_MODES.remedy}")
         body = self.network.build((sees,), (parts["code"],))
-        return Inverter(body, parts["code"], parts["mode"], self.output, self.scale if self.head == "cosine" else None)
+        scale = self.scale if self.head == "cosine" else None
+        return Inverter(body, parts["code"], parts["mode"], self.output, scale, self.init)
 
 
 class LatentInversionConfig(LossTermConfig):
@@ -127,11 +130,11 @@ class LatentInversionConfig(LossTermConfig):
     z_loss: Literal["mse", "mae"] = "mse"
     """Distance of z and z_hat, a mean over batch and entries."""
     z_weight: float = Field(10.0, ge=0)
-    """Factor of that distance; the first version takes the absolute one, 100 times."""
+    """Factor of that distance; the first version has 100, with `mae`."""
     y_loss: Literal["binary", "categorical", "am_softmax"] = "binary"
     """Cross entropy of the mode and y_hat: a mean over entries as released, that of a class, or with a margin."""
     y_weight: float = Field(1.0, ge=0)
-    """Factor of the cross entropy; the first version has 10."""
+    """Factor of the cross entropy; 1 in the first version too, whose 10 in the AM-softmax counts classes."""
     margin: float = Field(0.4, ge=0, lt=1)
     """m of the AM-softmax, in cosines."""
 

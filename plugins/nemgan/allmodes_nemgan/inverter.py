@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
 from allmodes import Auxiliary, Network, Noise
+from allmodes.networks import xavier
 
 
 class Inverted(NamedTuple):
@@ -27,14 +28,19 @@ class Inverter(Auxiliary):
         modes: K.
         output: `leaky_relu` (slope 0.2) or `linear`.
         scale: Factor of the cosines between z_hat and each mode's direction; None for a linear map of z_hat.
+        init: First weights of the map from z_hat: `torch`'s own, or `xavier`, as Keras has them.
     """
 
     scale: Tensor
 
-    def __init__(self, body: Network, dim: int, modes: int, output: str, scale: float | None = None) -> None:
+    def __init__(
+        self, body: Network, dim: int, modes: int, output: str, scale: float | None = None, init: str = "torch"
+    ) -> None:
         super().__init__()
         self.body, self.output, self.cosine = body, output, scale is not None
         self.head = nn.Linear(dim, modes, bias=scale is None)
+        if init == "xavier":
+            xavier(self.head)
         self.register_buffer("scale", torch.tensor(1.0 if scale is None else scale))
 
     def forward(self, seen: Tensor) -> Inverted:

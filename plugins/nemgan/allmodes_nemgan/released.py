@@ -51,6 +51,8 @@ class _TrunkConfig(NetworkConfig):
         """Why this network cannot map those shapes, or None."""
         if len(sees) != 1 or len(sees[0]) != 3 or len(gives) != 1:
             return f"{self.kind} maps an image to a vector, not {_listed(sees)} to {gives}: take kind: mlp"
+        if sees[0][1] != sees[0][2]:
+            return f"{self.kind} sees square images, not {sees[0]}: crop or pad them"
         return None
 
 

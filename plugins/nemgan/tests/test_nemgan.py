@@ -11,19 +11,29 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from allmodes import DataError, Experiment, ModelError, Noise, SpecError, cli, installed, load_run
+from allmodes import DataError, Experiment, ModelError, Noise, Spec, SpecError, TurnConfig, cli, installed, load_run
 from allmodes.compose import CompositionError, compose
 from allmodes.composition import Composition
+from allmodes.kinds.networks import MlpConfig
 from allmodes.noise import seeded
 from allmodes.specs import load, parse
 from allmodes.step import Batch, Context, Draw, Step
 from allmodes.testing.interrupted import Interrupting, equal
-from allmodes_nemgan import CriticConfig, EncoderConfig, GeneratorConfig, ModeMixtureConfig
+from allmodes_nemgan import (
+    CriticConfig,
+    EncoderConfig,
+    GeneratorConfig,
+    InverterConfig,
+    LatentInversionConfig,
+    ModeMixtureConfig,
+)
 from allmodes_nemgan.discovery import attributes, matched
 from allmodes_nemgan.ideal import settle
 from allmodes_nemgan.inverter import Inverted, Inverter
 from allmodes_nemgan.losses import PriorMatching, binary_cross_entropy, kl, sampled_log
+from allmodes_nemgan.networks import Convolution
 from allmodes_nemgan.prior import ModeMixture
 
 MLP = {"kind": "mlp", "hidden": [8]}
@@ -290,6 +300,60 @@ def test_the_released_networks_have_the_published_numbers_of_parameters() -> Non
     assert count(Inverter(EncoderConfig().build((image,), (50,)), 50, 5, "leaky_relu")) == 4_379_697
 
 
+def released() -> dict[str, nn.Module]:
+    """The recipes' networks for MNIST's images; of the inverter, its head too."""
+    found: dict[str, nn.Module] = {}
+    for name in ("fashion5", "mnist"):
+        spec = recipe(name)
+        found[f"{name}: G"] = spec.generator.build(((50,),), (1, 28, 28))
+        found[f"{name}: D"] = spec.discriminator.build(((1, 28, 28),), (1,))
+        found[f"{name}: h"] = spec.auxiliaries["inverter"].build((1, 28, 28), {"code": 50, "mode": 10})
+    return found
+
+
+def test_the_released_networks_begin_with_the_weights_of_keras() -> None:
+    torch.manual_seed(0)
+    for name, module in released().items():
+        layers = [m for m in module.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+        assert len(layers) == {"G": 8, "D": 5, "h": 7}[name[-1]]
+        for layer in layers:
+            inputs, outputs, *kernel = layer.weight.shape
+            bound = math.sqrt(6 / ((inputs + outputs) * math.prod(kernel)))  # Glorot and Bengio (2010), eq. 16
+            largest = float(layer.weight.detach().abs().max())
+            assert 0.9 * bound < largest <= bound * (1 + 1e-6), (name, layer)
+            assert layer.bias is None or not layer.bias.any(), (name, layer)
+
+
+def test_the_released_batch_normalisations_have_the_epsilon_and_the_momentum_of_keras() -> None:
+    norms = [m for m in GeneratorConfig().build(((50,),), (1, 28, 28)).modules() if isinstance(m, _BatchNorm)]
+    assert [(norm.eps, norm.momentum) for norm in norms] == [(1e-3, 0.1)] * 7
+
+
+@pytest.mark.parametrize(("side", "stride", "before"), [(28, 2, 1), (14, 2, 1), (7, 2, 2), (7, 1, 2), (4, 2, 1)])
+def test_convolutions_begin_where_keras_begins(side: int, stride: int, before: int) -> None:
+    """Keras pads by (outputs - 1) stride + 5 - side in all, the smaller half of it before."""
+    outputs = -(-side // stride)
+    assert ((outputs - 1) * stride + 5 - side) // 2 == before
+    layer, x = Convolution(1, 1, side, stride), torch.arange(1.0, side**2 + 1).view(1, 1, side, side)
+    with torch.no_grad():
+        layer.weight.zero_()[0, 0, before, before] = 1.0  # reads the first pixel first
+        layer.bias.zero_()  # type: ignore[union-attr]
+        torch.testing.assert_close(layer(x), x[:, :, ::stride, ::stride])
+
+
+def test_an_inverters_head_begins_as_torch_has_it_unless_it_is_told_otherwise() -> None:
+    config = InverterConfig(network=MlpConfig(hidden=(8,)))
+    torch.manual_seed(0)
+    assert config.build((2,), {"code": 50, "mode": 10}).head.bias.any()
+    head = config.model_copy(update={"init": "xavier"}).build((2,), {"code": 50, "mode": 10}).head
+    assert not head.bias.any()
+
+
+def test_images_that_are_not_square_are_refused() -> None:
+    said = CriticConfig().misfit(((1, 28, 32),), (1,))
+    assert said == "nemgan.critic sees square images, not (1, 28, 32): crop or pad them"
+
+
 @pytest.mark.parametrize("image", [(1, 28, 28), (3, 32, 32)])
 def test_the_released_networks_map_latents_to_images_and_images_to_codes(image: tuple[int, int, int]) -> None:
     with torch.no_grad():
@@ -323,6 +387,59 @@ def test_weights_and_shares_are_matched_by_the_items_that_they_have_in_common() 
     true, learned = matched(relation, torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.4, 0.6]))
     torch.testing.assert_close(true, torch.tensor([0.3, 0.5, 0.2]))
     torch.testing.assert_close(learned, torch.tensor([0.4, 0.6, 0.0]))
+
+
+# The released scripts' settings
+
+
+def recipe(name: str) -> Spec:
+    return load(f"nemgan/{name}", installed())
+
+
+def inversion_of(spec: Spec) -> LatentInversionConfig:
+    (term,) = (term for term in spec.losses if isinstance(term, LatentInversionConfig))
+    return term
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits"])
+def test_the_first_versions_losses_weigh_z_a_hundred_times_as_much_as_the_mode(name: str) -> None:
+    term = inversion_of(recipe(name))
+    assert (term.z_loss, term.z_weight, term.y_loss, term.y_weight) == ("mae", 100.0, "am_softmax", 1.0)
+    assert term.margin == 0.4
+
+
+@pytest.mark.parametrize("name", ["fashion5", "mnist2", "cifar2"])
+def test_nemgan_p_weighs_z_ten_times_as_much_as_the_mode(name: str) -> None:
+    term = inversion_of(recipe(name))
+    assert (term.z_loss, term.z_weight, term.y_loss, term.y_weight) == ("mse", 10.0, "binary", 1.0)
+
+
+@pytest.mark.parametrize("name", ["fashion5", "mnist2", "cifar2"])
+def test_an_iteration_of_nemgan_p_takes_all_but_its_supervised_updates_on_one_draw(name: str) -> None:
+    turns = recipe(name).training.schedule
+    assert [(turn.player, turn.draw, turn.inference) for turn in turns if isinstance(turn, TurnConfig)] == [
+        ("discriminator", "fresh", ()), ("generator", "shared", ()), ("inversion", "shared", ()),
+        ("prior", "shared", ()), ("supervision", "fresh", ()), ("supervision", "fresh", ()),
+    ]  # fmt: skip
+
+
+def test_an_iteration_of_the_first_version_shows_its_critic_fakes_in_inference_mode_on_its_one_draw() -> None:
+    turns = recipe("mnist").training.schedule
+    assert [(turn.player, turn.draw, turn.inference) for turn in turns if isinstance(turn, TurnConfig)] == [
+        ("discriminator", "fresh", ("generator",)), ("generator", "shared", ()), ("inversion", "shared", ()),
+    ]  # fmt: skip
+
+
+def supervised(spec: Spec, iterations: range) -> int:
+    turns = (turn for turn in spec.training.schedule if isinstance(turn, TurnConfig))
+    return sum(turn.times * turn.due(i) for turn in turns if turn.player == "supervision" for i in iterations)
+
+
+def test_supervised_batches_are_118_in_100_iterations_as_released_and_as_many_for_labels_alone() -> None:
+    game, alone = recipe("fashion5"), recipe("fashion5-labels-alone")
+    assert supervised(game, range(101)) == 0
+    assert supervised(game, range(5_000, 5_100)) == 118
+    assert supervised(game, range(game.training.iterations)) == alone.training.iterations
 
 
 # As a plugin

@@ -67,7 +67,11 @@ class Game(LossTerm):
 
 
 class CodeReconstruction(LossTerm):
-    """d(z, F(x_g)) = ||z - F(x_g)||^2 / 2, which reaches F and, through F, the generator."""
+    """d(z, F(x_g)) = ||z - F(x_g)||^2 / 2, which reaches F and, through F, the generator.
+
+    In the paper z comes from a fixed distribution: it is what F should find, and does not come to meet F. A prior that
+    is learned is therefore reached through G(z) alone.
+    """
 
     def __init__(self, auxiliary: str = "reconstructor", player: str = "generator") -> None:
         super().__init__()
@@ -79,6 +83,6 @@ class CodeReconstruction(LossTerm):
 
     def reconstruction(self, step: Step) -> Tensor:
         """Summed over the code, averaged over the batch."""
-        z = step.latent.code  # (B, K)
+        z = step.latent.code.detach()  # (B, K)
         z_hat: Tensor = step.auxiliary(self.auxiliary, "fake")  # (B, K)
         return 0.5 * (z - z_hat).square().sum(1).mean()

@@ -73,4 +73,4 @@ class Reading(LossTerm):
     def reading(self, step: Step) -> Tensor:
         """A mean over the batch."""
         scores: Tensor = step.auxiliary(self.auxiliary, "fake")  # (B, K)
-        return cross_entropy(scores, step.latent.part("mode"))
+        return cross_entropy(scores, step.latent.part("mode").detach())  # a target, under a learned prior too
