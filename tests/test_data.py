@@ -23,6 +23,7 @@ from allmodes.kinds.data import (
     TorchvisionConfig,
     apportioned,
 )
+from allmodes.testing import DatasetContract
 
 IMAGES = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[1] / "../shared/data"))
 needs_images = pytest.mark.skipif(
@@ -179,6 +180,10 @@ def test_a_fixed_set_that_would_lack_a_mode_is_refused(config: Callable[[], obje
     with pytest.raises(ValidationError) as refusal:
         config()
     assert [error["msg"] for error in refusal.value.errors()] == [f"Value error, {message}"]
+
+
+class TestFixedSet(DatasetContract):
+    config = CircleConfig(items=103)
 
 
 def test_a_mode_of_no_weight_needs_no_point() -> None:
