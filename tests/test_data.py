@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ from allmodes.kinds.data import (
     MixtureConfig,
     RingConfig,
     TorchvisionConfig,
+    apportioned,
 )
+from allmodes.testing import DatasetContract
 
 IMAGES = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[1] / "../shared/data"))
 needs_images = pytest.mark.skipif(
@@ -105,6 +108,87 @@ def test_weights_are_normalised_and_equal_ones_are_recognised() -> None:
 
 def test_a_mode_of_no_weight_is_never_drawn() -> None:
     assert shares(RingConfig(weights=[0] + [1] * 7).build())[0] == 0
+
+
+def test_a_fixed_set_has_equally_many_points_of_each_mode_and_an_epoch_shows_each_once() -> None:
+    """BourGAN's released grid: 50 points a mode."""
+    data = GridConfig(std=0.1, items=1250).build()
+    batch = next(data.loader(1250, seed=3))
+    assert (data.items, data.shares().tolist()) == (1250, [1 / 25] * 25)
+    assert batch.labels.bincount().tolist() == [50] * 25
+    assert batch.index.sort().values.tolist() == list(range(1250))
+    assert (batch.x - data.truth.means[batch.labels]).std() == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_fixed_set_follows_the_weights() -> None:
+    data = MixtureConfig(means=[[-2, 0], [2, 0]], std=0.1, weights=[9, 1], items=50).build()
+    assert next(data.loader(50, seed=0)).labels.bincount().tolist() == [45, 5]
+    circle = next(CircleConfig(items=1030).build().loader(1030, seed=0))
+    assert circle.labels.bincount().tolist() == [10] * 100 + [30]
+
+
+@pytest.mark.parametrize(
+    ("weights", "items", "counts"),
+    [
+        ([1] * 8, 1250, (157, 157, *[156] * 6)),
+        ([0.1] * 3, 3, (1, 1, 1)),
+        ([0.7, 0.2, 0.1], 10, (7, 2, 1)),
+        ([1, 0, 1], 5, (3, 0, 2)),
+        ([6, 3, 1], 5, (3, 2, 0)),
+        ([1e300, 1e300], 10_000_000, (5_000_000, 5_000_000)),
+    ],
+)
+def test_points_are_shared_among_modes_by_largest_remainders(
+    weights: list[float], items: int, counts: tuple[int, ...]
+) -> None:
+    assert apportioned(weights, items) == counts
+
+
+def test_a_fixed_set_is_the_same_for_every_seed_of_a_run_and_another_for_another_items_seed() -> None:
+    one, again, other = (RingConfig(items=80, items_seed=seed).build() for seed in (0, 0, 1))
+    assert torch.equal(one.x, again.x)
+    assert one.fingerprint == again.fingerprint
+    assert not torch.equal(one.x, other.x)
+    others = (other, RingConfig(items=80, std=0.02).build(), RingConfig(items=88).build(), RingConfig().build())
+    assert len({one.fingerprint, *(data.fingerprint for data in others)}) == 5
+
+
+def test_what_a_fixed_set_holds_out_are_fresh_points_of_the_mixture() -> None:
+    data = RingConfig(items=80).build().to("cpu")
+    held_out = data.held_out(5000, generator())
+    assert len(held_out.x.unique(dim=0)) == 5000
+    assert not torch.isin(held_out.x, data.x).all(1).any()
+    assert torch.equal(held_out.x, data.truth.draw(5000, generator()).x)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (lambda: GridConfig(items=24), "items is 24, which leaves mode 24 without a point: set items to 25 or more"),
+        (
+            lambda: MixtureConfig(means=[[0], [1]], weights=[999, 1], items=100),
+            "items is 100, which leaves mode 1 without a point: set items to 1000 or more",
+        ),
+        (lambda: RingConfig(items=10, weights=[1, 2]), "weights has 2 entries but there are 8 modes"),
+        (
+            lambda: RingConfig(items=10, weights=[0] * 8),
+            "weights are all zero: at least one mode must have a positive weight",
+        ),
+    ],
+)
+def test_a_fixed_set_that_would_lack_a_mode_is_refused(config: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        config()
+    assert [error["msg"] for error in refusal.value.errors()] == [f"Value error, {message}"]
+
+
+class TestFixedSet(DatasetContract):
+    config = CircleConfig(items=103)
+
+
+def test_a_mode_of_no_weight_needs_no_point() -> None:
+    data = RingConfig(items=7, weights=[0] + [1] * 7).build()
+    assert data.labels.tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("config", [RingConfig(), RingConfig(weights=range(1, 9)), HighDimensionalConfig()])

@@ -52,7 +52,10 @@ class Mixture:
 
     def draw(self, n: int, generator: torch.Generator) -> Batch:
         """Draw n independent points: x (n, D) and, as labels, the modes that they come from (n,)."""
-        mode = self._modes(n, generator)
+        return self.draw_of(self._modes(n, generator), generator)
+
+    def draw_of(self, mode: Tensor, generator: torch.Generator) -> Batch:
+        """Draw a point of each of the given modes (n,), independently: x (n, D) and, as labels, those modes."""
         return Batch(self._around(self.means.index_select(0, mode), mode, generator), labels=mode)
 
     def _modes(self, n: int, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 from allmodes.data.base import Data, DataError, Device, Loader
 from allmodes.data.finite import EpochLoader, FiniteData, TensorData
-from allmodes.data.fresh import FreshLoader, MixtureData
+from allmodes.data.fresh import FixedMixture, FreshLoader, MixtureData
 from allmodes.data.python import from_dataset
 from allmodes.data.sets import digits, torchvision_images
 from allmodes.data.streamed import StreamedData, StreamLoader
@@ -14,6 +14,7 @@ __all__ = [
     "Device",
     "EpochLoader",
     "FiniteData",
+    "FixedMixture",
     "FreshLoader",
     "Loader",
     "Mixture",

@@ -23,6 +23,22 @@ class KnownModesConfig(DatasetConfig):
 
     threshold: Positive = 3.0
     """A point is of high quality within this many stds of its nearest mode's mean (Euclidean distance)."""
+    items: int | None = Field(None, ge=1, le=10_000_000)
+    """A fixed number of points to train on, shared among the modes by their weights (equally, where these are equal);
+    by default fresh ones without end."""
+    items_seed: int = Field(0, ge=0, lt=2**63)
+    """Which of the possible sets of `items` it is: the same for all seeds of a run."""
+
+    @model_validator(mode="after")
+    def _no_mode_is_left_out(self) -> Self:
+        weights = self.mode_weights()
+        if self.items is not None and len(weights) == self.classes() and 0 < sum(weights) < math.inf:
+            empty = [k for k, n in enumerate(apportioned(weights, self.items)) if n == 0 < weights[k]]
+            if empty:
+                rarest = min(weights[k] for k in empty)
+                enough = f"items to {math.ceil(sum(weights) / rarest)} or more"
+                raise ValueError(f"items is {self.items}, which leaves mode {empty[0]} without a point: set {enough}")
+        return self
 
     def centres(self) -> Sequence[Point]:
         """The modes' means, in the order of their labels."""
@@ -53,15 +69,18 @@ class KnownModesConfig(DatasetConfig):
         return True
 
     def build(self) -> Any:
-        """The mixture as data, on the CPU."""
+        """The mixture as data, drawn without end or a fixed set, on the CPU."""
         import torch
 
-        from allmodes.data import Mixture, MixtureData
+        from allmodes.data import FixedMixture, Mixture, MixtureData
 
         stds = self.stds()
         std = float(stds) if isinstance(stds, int | float) else torch.tensor(stds)
         means, weights = torch.tensor(self.centres()), torch.tensor(self.mode_weights())
-        return MixtureData(Mixture(means, std, weights, self.threshold, self.noisy_dims()))
+        mixture = Mixture(means, std, weights, self.threshold, self.noisy_dims())
+        if self.items is None:
+            return MixtureData(mixture)
+        return FixedMixture(mixture, apportioned(self.mode_weights(), self.items), self.items_seed)
 
 
 class WeightedConfig(KnownModesConfig):
@@ -315,6 +334,17 @@ class TorchvisionConfig(DatasetConfig):
 
     def _all_classes(self) -> int:
         return 100 if self.dataset == "CIFAR100" else 10
+
+
+def apportioned(weights: Sequence[float], items: int) -> tuple[int, ...]:
+    """Whole numbers in proportion to the weights that add up to `items`, by largest remainders (Hamilton's method)."""
+    total = sum(weights)
+    quotas = [items * (weight / total) for weight in weights]
+    counts = [math.floor(quota) for quota in quotas]
+    by_remainder = sorted(range(len(quotas)), key=lambda k: counts[k] - quotas[k])  # stable: the first of equal ones
+    for k in by_remainder[: items - sum(counts)]:
+        counts[k] += 1
+    return tuple(counts)
 
 
 def _on_circle(n: int, radius: float, first_angle: float) -> tuple[Point, ...]:

@@ -48,8 +48,10 @@ class MetricMixtureConfig(PriorConfig):
     """Subsets for each of the ceil(log2 m) scales, in place of the variant's number."""
     projection: int | None = Field(None, ge=1)
     """Dimensions of a random projection of the embedding (Johnson-Lindenstrauss); none: all coordinates are kept."""
-    std: float = Field(0.1, ge=0)
-    """Standard deviation around each embedded point, in every dimension (the last official code: 0.01)."""
+    std: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
+    """Standard deviation around each embedded point, in every dimension, as a share of the embedding's spread (root
+    mean square of its centred coordinates: 1 in `official`). The official code has 0.01 for its grid, and had 0.1;
+    `auto`: 0.1, or less where that would reach beyond nearest neighbours or swamp clusters."""
     modes: int | None = Field(None, ge=1)
     """Clusters of the embedding, by k-means, which become the latent part `mode`; none: no such part."""
 

@@ -10,7 +10,7 @@ each coordinate is 1-Lipschitz: :math:`|f_S(x) - f_S(y)| \le d(x, y)`. An empty 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil, exp, inf, log2
+from math import ceil, exp, inf, log2, sqrt
 from typing import NamedTuple
 
 import torch
@@ -60,6 +60,12 @@ def standardised(f: Tensor) -> Tensor:
     return centred * (f.shape[1] ** 0.5 / rms) if rms else centred
 
 
+def spread(f: Tensor) -> float:
+    """Root mean square of the centred coordinates of points f (m, dim): 1 after the official scaling."""
+    centred: Tensor = f - f.mean(0)
+    return sqrt(float(centred.square().mean()))
+
+
 def projected(f: Tensor, dim: int, generator: torch.Generator) -> Tensor:
     """A Gaussian projection to fewer dimensions, which keeps squared distances on average (Johnson-Lindenstrauss)."""
     directions = torch.randn(f.shape[1], dim, generator=generator) / float(dim) ** 0.5
@@ -78,6 +84,10 @@ class Ratios(NamedTuple):
     def distortion(self) -> float:
         """Largest over smallest ratio, 1 or more; 1 for an isometry up to scale."""
         return exp(self.largest - self.smallest)
+
+    def shifted(self, by: float) -> Ratios:
+        """Those of embedded points that are exp(-by) times as far apart."""
+        return Ratios(self.largest + by, self.smallest + by, self.mean + by, self.variance)
 
 
 def ratios(d: Tensor, f: Tensor) -> Ratios | None:

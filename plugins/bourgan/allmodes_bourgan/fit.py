@@ -15,7 +15,7 @@ from allmodes.contracts import Functions
 from allmodes.data import Data, DataError
 from allmodes.data.sources import free_memory
 from allmodes.features import extract
-from allmodes_bourgan import distances, embedding
+from allmodes_bourgan import distances, embedding, width
 from allmodes_bourgan.distances import Distance
 from allmodes_bourgan.embedding import Ratios
 
@@ -37,12 +37,26 @@ class Fitted(NamedTuple):
     Attributes:
         points: Embedded items (m, dim), ordered by mode.
         edges: Where each mode begins among the points, and where the last one ends (modes + 1,).
-        ratios: Extremes without, mean and variance with the mixture's width.
+        width: Standard deviation around each point, in the points' units.
+        ratios: How the points keep distances.
+        drawn: How draws around the points, with the mixture's width, keep them.
     """
 
     points: Tensor
     edges: Tensor
+    width: float
     ratios: Ratios
+    drawn: Ratios
+
+
+class Embedded(NamedTuple):
+    """Points (m, dim), the width around them, their spread, and the ratios of `Fitted`."""
+
+    points: Tensor
+    width: float
+    spread: float
+    ratios: Ratios
+    drawn: Ratios
 
 
 def fit(config: MetricMixtureConfig, fitting: Fitting) -> Fitted:
@@ -55,12 +69,20 @@ def fit(config: MetricMixtureConfig, fitting: Fitting) -> Fitted:
     assert generator is not None
     items = draw(fitting.data, config.subsample, generator)
     seen, distance = _space(config, fitting, items)
-    points, ratios = embed(config, seen, distance, generator)
-    points, edges = by_mode(points, config.modes, generator)
+    embedded = embed(config, seen, distance, generator)
+    points, edges = by_mode(embedded.points, config.modes, generator)
     measured = config.function or f"{config.metric} (faiss, {distances.device()})"
     what = f"{len(items)} items by {measured} embedded in {points.shape[1]} dimensions"
-    LOGGER.info(f"{KIND}: {what} in {time.monotonic() - began:.1f} s; distortion {ratios.distortion:.1f}")
-    return Fitted(points, edges, ratios)
+    LOGGER.info(f"{KIND}: {what} in {time.monotonic() - began:.1f} s; {_kept(embedded)}")
+    return Fitted(points, edges, embedded.width, embedded.ratios, embedded.drawn)
+
+
+def _kept(embedded: Embedded) -> str:
+    """How well distances are kept, in words: by the points, and by what is drawn around them."""
+    points, drawn = embedded.ratios.distortion, embedded.drawn.distortion
+    return (
+        f"distortion {points:.1f} of the points, {drawn:.3g} as drawn with std {embedded.width / embedded.spread:.2g}"
+    )
 
 
 def draw(data: Data, m: int | None, generator: torch.Generator) -> Tensor:
@@ -82,10 +104,8 @@ def draw(data: Data, m: int | None, generator: torch.Generator) -> Tensor:
         loader.close()
 
 
-def embed(
-    config: MetricMixtureConfig, seen: Tensor, distance: Distance, generator: torch.Generator
-) -> tuple[Tensor, Ratios]:
-    """Points (m, dim), scaled as the variant asks, and how they keep the distances of at most `PAIRED` items."""
+def embed(config: MetricMixtureConfig, seen: Tensor, distance: Distance, generator: torch.Generator) -> Embedded:
+    """Points, scaled as the variant asks, the width around them, and how at most `PAIRED` items' distances are kept."""
     m, some = len(seen), slice(PAIRED)
     per_scale = config.sets_per_scale or (5 if config.variant == "official" else embedding.scales(m))
     f, d = embedding.coordinates(seen, embedding.random_sets(m, per_scale, generator), distance, PAIRED)
@@ -95,9 +115,24 @@ def embed(
     if exact is None:
         raise DataError(f"{KIND}: all {m} items are the same by this metric: there is nothing to embed")
     if config.variant == "theory":  # scaled so that no distance shrinks
-        f, exact = f * math.exp(exact.largest), Ratios(0.0, exact.smallest - exact.largest, *exact[2:])
-    wide = embedding.ratios(d, f[some] + config.std * torch.randn(f[some].shape, generator=generator))
-    return f, exact if wide is None else Ratios(*exact[:2], *wide[2:])
+        f, exact = f * math.exp(exact.largest), exact.shifted(-exact.largest)
+    spread = 1.0 if config.variant == "official" else embedding.spread(f)
+    std = _width(config, f, spread)
+    drawn = embedding.ratios(d, f[some] + std * torch.randn(f[some].shape, generator=generator))
+    return Embedded(f, std, spread, exact, drawn or exact)
+
+
+def _width(config: MetricMixtureConfig, f: Tensor, spread: float) -> float:
+    """The width around points f (m, dim), in their units; one that swamps clusters is said in the log."""
+    e, dim = width.sampled(f), f.shape[1]
+    if config.std == "auto":
+        return width.automatic(e, dim, spread)
+    std = config.std * spread
+    if (share := width.swamped(e, width.reach(std, dim))) > width.RARE:
+        what = f"std {config.std:g} is wider than whole clusters of the data ({share:.0%} of the items lie in such)"
+        better = f"std: auto, here {width.automatic(e, dim, spread) / spread:.2g}"
+        LOGGER.warning(f"{KIND}: {what}, whose samples will be spread out: take {better}, or a smaller one")
+    return std
 
 
 def by_mode(points: Tensor, modes: int | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -30,8 +30,9 @@ class LogDistances(Metric):
     - `log_distance_w1`: 1-Wasserstein distance of the two distributions, in nats: by which factor, as a logarithm,
       distances are wrong on average. Above zero even for a perfect sampler.
 
-    Beside it, where the spec has them: `latent_dim` and `distortion` of the metric mixture, and
-    `distance_loss_perfect`, what the distance loss would be if each embedded point were mapped to its own item.
+    Beside it, where the spec has them: `latent_dim`, `distortion` of the metric mixture's points and
+    `distortion_drawn` of what is drawn around them, and `distance_loss_perfect`, what the distance loss would be if
+    each embedded point were mapped to its own item.
     """
 
     def __init__(self, config: DistancesConfig) -> None:
@@ -86,8 +87,11 @@ def facts(evaluation: Evaluation) -> dict[str, float]:
     found: dict[str, float] = {}
     for module in evaluation.modules.values():
         if isinstance(module, MetricMixture):
-            ratios = Ratios(*module.ratios.tolist())
-            found |= {"latent_dim": float(module.dim), "distortion": ratios.distortion}
+            both = [
+                Ratios(*row).distortion for row in module.ratios.reshape(-1, 4).tolist()
+            ]  # 0.1 held the points' alone
+            names = ("distortion", "distortion_drawn")
+            found |= {"latent_dim": float(module.dim)} | dict(zip(names, both, strict=False))
         if isinstance(module, KeptDistances) and module.perfect >= 0:
             found |= {"distance_loss_perfect": float(module.perfect)}
     return found

@@ -41,11 +41,13 @@ class MetricMixture(Prior):
     Attributes:
         points: Embedded items (m, dim), ordered by mode where there are modes.
         edges: Where each mode begins among the points, and where the last one ends (modes + 1,).
-        ratios: `embedding.Ratios` of the fit (4,).
+        width: Standard deviation around each point, in the points' units.
+        ratios: `embedding.Ratios` of the points and of what is drawn around them (2, 4).
     """
 
     points: Tensor
     edges: Tensor
+    width: Tensor
     ratios: Tensor
 
     def __init__(self, config: MetricMixtureConfig) -> None:
@@ -53,12 +55,13 @@ class MetricMixture(Prior):
         self.config = config
         self.register_buffer("points", torch.zeros(1, 1))
         self.register_buffer("edges", torch.zeros(2, dtype=torch.long))
-        self.register_buffer("ratios", torch.zeros(4))
+        self.register_buffer("width", torch.zeros(()))
+        self.register_buffer("ratios", torch.zeros(2, 4))
 
     def fit(self, fitting: Fitting) -> None:
         """Embed items of the data (see `fit`)."""
-        self.points, self.edges, ratios = fit(self.config, fitting)
-        self.ratios = torch.tensor(ratios)
+        self.points, self.edges, width, *ratios = fit(self.config, fitting)
+        self.width, self.ratios = torch.tensor(width), torch.tensor(ratios)
         self.dim = self.points.shape[1]
         self.sizes = {"code": self.dim} | ({"mode": self.config.modes} if self.config.modes else {})
 
@@ -66,8 +69,14 @@ class MetricMixture(Prior):
         """Draw n latents z (n, dim); `given["mode"]`, one number or (n,), says around which cluster's points."""
         begin, end = self._range(given.get("mode"))
         k = (begin + (noise.uniform("component", n) * (end - begin)).long()).minimum(end - 1)  # (n,)
-        z = self.points[k] + self.config.std * noise.normal("spread", n, self.points.shape[1])  # (n, dim)
+        z = self.points[k] + self.width * noise.normal("spread", n, self.points.shape[1])  # (n, dim)
         return Latent(z, {"mode": self._mode(k)} if self.config.modes else {})
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Models of version 0.1 hold no width: it was the config's number, whatever the points' units."""
+        if self.config.std != "auto":
+            state_dict.setdefault(f"{prefix}width", torch.tensor(self.config.std))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _range(self, mode: Any | None) -> tuple[Tensor, Tensor]:
         if mode is None:
@@ -107,7 +116,7 @@ class KeptDistances(LossTerm):
         prior = fitting.prior
         self.log_s = self._scale(fitting)
         if isinstance(prior, MetricMixture) and self.config.keeps_what(prior.config):
-            _, _, mean, variance = prior.ratios
+            _, _, mean, variance = prior.ratios[1]
             self.perfect = variance + (mean - self.log_s) ** 2
 
     def losses(self) -> Mapping[str, Loss]:
@@ -147,7 +156,7 @@ class KeptDistances(LossTerm):
             return torch.tensor(rule).log()
         if rule == "mean_log" or not isinstance(prior, MetricMixture):  # the config's check refused other rules
             return self._mean_log_ratio(fitting)
-        return prior.ratios[0] / (2 if rule == "sqrt_max" else 1)
+        return prior.ratios[0, 0] / (2 if rule == "sqrt_max" else 1)
 
     @torch.no_grad()
     def _mean_log_ratio(self, fitting: Fitting) -> Tensor:

@@ -17,12 +17,13 @@ from allmodes.compose import compose
 from allmodes.composition import Composition
 from allmodes.data import Mixture, MixtureData, TensorData
 from allmodes.metrics import Evaluation
+from allmodes.models import restore
 from allmodes.noise import Noise, seeded
 from allmodes.remeasuring import remeasure_all
 from allmodes.specs import load, parse
 from allmodes.step import Batch, Context, Draw, Step
 from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
-from allmodes_bourgan.metrics import LogDistances, draw, log_pairs
+from allmodes_bourgan.metrics import LogDistances, draw, facts, log_pairs
 from allmodes_bourgan.model import KeptDistances, MetricMixture
 
 B = 6
@@ -52,9 +53,10 @@ def a_step(composition: Composition, **drawn: Tensor) -> Step:
     return Step(Context(composition, composition.weights(0)), Draw(Batch(torch.zeros(B, 2)), noise))
 
 
-def a_prior(points: Tensor, **options: Any) -> MetricMixture:
+def a_prior(points: Tensor, width: float = 0.0, **options: Any) -> MetricMixture:
     prior = MetricMixture(MetricMixtureConfig(**options))
     prior.points, prior.edges = points, torch.tensor([0, len(points)])
+    prior.width = torch.tensor(width)
     return prior
 
 
@@ -63,18 +65,29 @@ def a_prior(points: Tensor, **options: Any) -> MetricMixture:
 
 def test_a_latent_is_an_embedded_point_plus_noise_of_the_mixtures_width() -> None:
     points, k, noise = torch.randn(10, 3), torch.tensor([0.0, 0.35, 0.999]), torch.randn(3, 3)
-    z = a_prior(points, std=0.5)(Noise(None, {"component": k, "spread": noise}), 3).z
+    z = a_prior(points, width=0.5)(Noise(None, {"component": k, "spread": noise}), 3).z
     assert torch.equal(z, points[[0, 3, 9]] + 0.5 * noise)
 
 
+def test_a_model_of_version_01_draws_with_the_width_of_its_spec() -> None:
+    """It holds no width, and the ratios of its points alone."""
+    prior = a_prior(torch.randn(10, 3), std=0.25)
+    older = {**{k: v for k, v in prior.state_dict().items() if k != "width"}, "ratios": torch.tensor([2.0, 1, 0, 0])}
+    restore(prior, older, "prior")
+    assert prior.width == 0.25
+    evaluation = evaluated(torch.randn(5, 2), torch.randn(5, 2), prior=prior)
+    prior.dim = 3
+    assert facts(evaluation) == {"latent_dim": 3, "distortion": pytest.approx(math.e)}
+
+
 def test_every_point_is_drawn_equally_often() -> None:
-    prior = a_prior(torch.arange(5.0)[:, None], std=0.0)
+    prior = a_prior(torch.arange(5.0)[:, None])
     counts = prior(seeded(0), 50_000).z.long().flatten().bincount()
     assert ((counts - 10_000).abs() < 5 * math.sqrt(50_000 * 0.2 * 0.8)).all()
 
 
 def test_a_draw_of_a_mode_comes_from_that_clusters_points_and_says_so() -> None:
-    prior = a_prior(torch.arange(6.0)[:, None], std=0.0, modes=3)
+    prior = a_prior(torch.arange(6.0)[:, None], modes=3)
     prior.edges = torch.tensor([0, 1, 4, 6])
     latent = prior(seeded(0), 500, {"mode": 1})
     assert set(latent.z.flatten().tolist()) == {1, 2, 3}
@@ -84,7 +97,7 @@ def test_a_draw_of_a_mode_comes_from_that_clusters_points_and_says_so() -> None:
 
 
 def test_a_draw_of_any_mode_is_labelled_by_the_cluster_of_its_point() -> None:
-    prior = a_prior(torch.arange(6.0)[:, None], std=0.0, modes=3)
+    prior = a_prior(torch.arange(6.0)[:, None], modes=3)
     prior.edges = torch.tensor([0, 1, 4, 6])
     latent = prior(seeded(0), 100)
     truth = torch.tensor([0, 1, 1, 1, 2, 2])[latent.z.long().flatten()]
@@ -234,6 +247,29 @@ def test_the_scales_rules_are_those_of_the_prior_s_embedding() -> None:
     assert float(mean.perfect) == pytest.approx(min(float(t.perfect) for t in (largest, root, mean)), rel=0.01)
 
 
+@pytest.mark.parametrize("std", ["auto", 0.1])
+@pytest.mark.parametrize("variant", ["official", "theory"])
+@pytest.mark.parametrize("factor", [2.0**-12, 1000.0])
+def test_data_in_other_units_have_the_same_mixture_in_those_units_and_ask_for_the_same_distances(
+    factor: float, variant: Any, std: Any
+) -> None:
+    """Official points know no units, the theory's are in the data's; s makes up for it, except the official root."""
+    x = parse({**TINY, "data": {"kind": "ring", "items": 400}}, installed()).data.build().x
+    one, other = (MetricMixture(MetricMixtureConfig(variant=variant, std=std)) for _ in range(2))
+    one.fit(Fitting(TensorData(x), seeded(0)))
+    other.fit(Fitting(TensorData(factor * x), seeded(0)))
+    unit = 1.0 if variant == "official" else factor
+    assert torch.allclose(other.points, unit * one.points, rtol=1e-3, atol=1e-3 * unit)
+    assert float(other.width) == pytest.approx(unit * float(one.width), rel=1e-3)
+    drawn = one(seeded(1), 50).z, other(seeded(1), 50).z
+    assert torch.allclose(drawn[1], unit * drawn[0], rtol=1e-3, atol=1e-3 * unit)
+    for rule in ("max", "mean_log"):
+        s = [KeptDistances(DistanceConfig(scale=rule)) for _ in range(2)]
+        s[0].fit(Fitting(TensorData(x), seeded(0), one))
+        s[1].fit(Fitting(TensorData(factor * x), seeded(0), other))
+        assert float(s[1].log_s - s[0].log_s) == pytest.approx(math.log(factor / unit), abs=0.01)
+
+
 def test_the_perfect_loss_is_that_of_a_generator_which_maps_each_point_to_its_item() -> None:
     """The ring's official floors at s = root, largest, best: 0.93, 0.25, 0.066 on average of three seeds."""
     data = parse({**TINY, "data": {"kind": "ring", "radius": 2.0}}, installed()).data.build()
@@ -300,7 +336,7 @@ def test_a_run_reports_the_fit_and_draws_the_distances_of_data_latents_and_sampl
     results = Experiment.from_spec(drawn, track=False, folder=tmp_path).run()
     metrics = results.outcomes[0].results
     assert metrics["latent_dim"] == 30
-    assert metrics["distortion"] > 1
+    assert metrics["distortion_drawn"] > metrics["distortion"] > 1
     assert metrics["distance_loss_perfect"] > 0
     assert (results.folder / "seed-0/figures/log_distances-00000020.png").is_file()
 
@@ -357,8 +393,18 @@ def test_what_does_not_fit_together_is_refused(changes: dict[str, Any], message:
         spec(**changes)
 
 
+def test_the_grid_is_the_official_codes_and_embeds_all_of_its_points() -> None:
+    recipe = load("bourgan/grid", installed())
+    data = recipe.data.build()
+    assert data.shares().tolist() == [1 / 25] * 25
+    assert data.items == 1250
+    prior = recipe.prior.build()
+    prior.fit(Fitting(data, seeded(0)))
+    assert prior.points.shape == (1250, 55)
+
+
 @pytest.mark.parametrize("name", ["grid", "ring", "circle"])
-def test_the_official_recipes_are_the_official_code(name: str) -> None:
+def test_the_recipes_have_the_official_codes_networks_and_losses(name: str) -> None:
     recipe = load(f"bourgan/{name}", installed())
     adam = recipe.training.optimizer
     assert (recipe.training.iterations, recipe.training.batch_size, recipe.training.schedule) == (

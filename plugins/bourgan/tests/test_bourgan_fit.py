@@ -16,7 +16,7 @@ from torch import Tensor
 
 from allmodes import Fitting
 from allmodes.data import Data, DataError, TensorData
-from allmodes.kinds.data import GridConfig, RingConfig
+from allmodes.kinds.data import CircleConfig, GridConfig, MixtureConfig, RingConfig
 from allmodes.noise import seeded
 from allmodes_bourgan import fit as fitting_module
 from allmodes_bourgan.config import MetricMixtureConfig
@@ -173,7 +173,7 @@ def test_the_official_grid_is_embedded_in_55_dimensions_at_the_distortion_that_w
 
 def test_the_theorys_variant_shrinks_no_distance() -> None:
     x, config = cloud(300), MetricMixtureConfig(variant="theory", std=0.0)
-    points, found = embed(config, x, faiss_distance("l2"), torch.Generator().manual_seed(0))
+    points, _, _, found, _ = embed(config, x, faiss_distance("l2"), torch.Generator().manual_seed(0))
     assert points.shape == (300, 81)  # 9 scales of 9 subsets
     ratio = torch.pdist(points.double()) / torch.pdist(x.double())
     assert float(ratio.min()) == pytest.approx(1, rel=1e-4)
@@ -195,7 +195,7 @@ def test_the_same_seed_gives_the_same_fit_and_another_seed_another() -> None:
 def test_duplicates_fall_on_one_point_and_do_not_disturb_the_ratios() -> None:
     x = cloud(20)
     data = TensorData(torch.cat([x, x, x]))
-    points, _, found = fitted(data)
+    points, _, _, found, _ = fitted(data)
     assert len(points) == 60
     assert len(points.unique(dim=0)) == 20
     assert all(math.isfinite(value) for value in found)
@@ -203,7 +203,7 @@ def test_duplicates_fall_on_one_point_and_do_not_disturb_the_ratios() -> None:
 
 def test_modes_are_clusters_of_the_embedding() -> None:
     ring = RingConfig().build()
-    points, edges, _ = fitted(ring, subsample=400, modes=8)
+    points, edges, *_ = fitted(ring, subsample=400, modes=8)
     sizes = edges.diff()
     assert edges[0] == 0
     assert edges[-1] == 400
@@ -218,8 +218,83 @@ def test_modes_are_clusters_of_the_embedding() -> None:
 def test_the_fit_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "allmodes"):
         fitted(TensorData(cloud(100)), metric="l1")
-    told = r"bourgan.metric_mixture: 100 items by l1 \(faiss, [CG]PU\) embedded in 35 dimensions in [\d.]+ s; distor"
-    assert re.match(told, caplog.messages[-1])
+    told = r"bourgan.metric_mixture: 100 items by l1 \(faiss, [CG]PU\) embedded in 35 dimensions in [\d.]+ s; "
+    kept = r"distortion [\d.]+ of the points, [\d.]+ as drawn with std 0.1"
+    assert re.fullmatch(told + kept, caplog.messages[-1])
+
+
+# The width
+
+
+def apart(std: float | tuple[float, ...], *means: float, weights: Any = None, items: int = 800) -> Data:
+    """Clusters along a line."""
+    return MixtureConfig(means=[(mean, 0.0) for mean in means], std=std, weights=weights, items=items).build()
+
+
+EIGHT = tuple(100.0 * k for k in range(8))
+SWAMPED = {
+    "clusters 100 apart": (apart(1.0, *EIGHT), 1.0),
+    "the same, a millionth as large": (apart(1e-6, *(1e-6 * mean for mean in EIGHT)), 1.0),
+    "the same, far from the origin": (apart(1.0, *(1e5 + mean for mean in EIGHT)), 1.0),
+    "unequal distances": (apart(0.05, 0, 1, 100, 101, 10_000), 1.0),
+    "a narrow one beside a wide one": (apart((1.0, 0.01), -2, 2), 0.5),
+    "a rare narrow one": (apart((1.0, 0.01), -2, 2, weights=(95, 5)), 0.05),
+}
+FINE = {
+    "one Gaussian": apart(1.0, 0.0),
+    "a circle": CircleConfig(items=824).build(),
+    "the official grid": GridConfig(std=0.1, items=800).build(),
+    "a line": TensorData(torch.linspace(0, 1, 800)[:, None]),
+    "a lattice of duplicates": TensorData(torch.arange(800).remainder(20)[:, None].expand(800, 2)),
+}
+
+
+@pytest.mark.parametrize(("data", "share"), SWAMPED.values(), ids=SWAMPED)
+def test_a_width_that_swamps_clusters_is_said_with_what_to_take(
+    data: Data, share: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "allmodes"):
+        fitted(data, std=0.1)
+        found = fitted(data)
+    told = (
+        r"bourgan.metric_mixture: std 0.1 is wider than whole clusters of the data "
+        r"\((\d+)% of the items lie in such\), whose samples will be spread out: "
+        r"take std: auto, here ([\de.-]+), or a smaller one"
+    )
+    (message,) = caplog.messages
+    said = re.fullmatch(told, message)
+    assert said is not None
+    assert int(said[1]) / 100 == pytest.approx(share, abs=0.03)
+    assert float(said[2]) == pytest.approx(found.width, rel=0.3)
+
+
+@pytest.mark.parametrize("data", FINE.values(), ids=FINE)
+def test_a_width_that_swamps_nothing_is_not_warned_of(data: Data, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "allmodes"):
+        for std in (0.1, 0.01):
+            fitted(data, std=std)
+    assert caplog.messages == []
+
+
+def test_the_automatic_width_reaches_to_the_nearest_neighbour_and_is_at_most_a_tenth() -> None:
+    found = fitted(apart(1.0, *EIGHT))
+    nearest = torch.cdist(found.points.double(), found.points.double()).fill_diagonal_(math.inf).amin(1)
+    assert found.width * math.sqrt(2 * found.points.shape[1]) == pytest.approx(float(nearest.median()), rel=0.02)
+    assert fitted(TensorData(cloud(300, 50))).width == 0.1
+
+
+def test_the_distortion_of_what_is_drawn_grows_with_the_width() -> None:
+    data = apart(1.0, *EIGHT)
+    drawn = [fitted(data, std=std).drawn.distortion for std in (0.0, 0.001, 0.1)]
+    points = fitted(data, std=0.1).ratios.distortion
+    assert points == pytest.approx(drawn[0]) == pytest.approx(5, abs=3)
+    assert 5 * drawn[0] < drawn[1] < drawn[2] / 5
+
+
+def test_the_theorys_width_is_a_share_of_its_points_spread() -> None:
+    found = fitted(TensorData(1000 * cloud(300)), variant="theory", std=0.1)
+    centred = found.points - found.points.mean(0)
+    assert found.width == pytest.approx(0.1 * float(centred.square().mean()) ** 0.5, rel=1e-5)
 
 
 def test_a_distance_from_python_is_embedded_as_one_of_faiss_is() -> None:
