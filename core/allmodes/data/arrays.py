@@ -13,7 +13,7 @@ from torch import Tensor
 
 from allmodes.data.base import DataError
 from allmodes.data.finite import FiniteData
-from allmodes.data.labels import names_of, numbered
+from allmodes.data.labels import names_of, numbered, text_of
 from allmodes.data.sources import Facts, Items, Keeping, Source, data_of, parts
 from allmodes.data.vectors import ROWS, NpyFile, Rows, Table, vectors
 from allmodes.registry import did_you_mean
@@ -146,7 +146,7 @@ def _table(path: Path, chosen: Chosen, keeping: Keeping) -> Table:
     if labels.shape != rows.shape[:1]:
         what = f"{where} has shape {labels.shape}, but {name} has {len(rows)} items"
         raise DataError(f"data: {what}: give each item one label")
-    return Table(name, rows, labels=[str(label) for label in labels[:].tolist()])
+    return Table(name, rows, labels=[text_of(label) for label in labels[:].tolist()])
 
 
 def _array(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:

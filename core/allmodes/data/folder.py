@@ -9,7 +9,7 @@ from torch import Tensor
 
 from allmodes.data.base import DataError
 from allmodes.data.finite import FiniteData
-from allmodes.data.labels import numbered
+from allmodes.data.labels import names_of, numbered
 from allmodes.data.pictures import KINDS, SUFFIXES, Images, Wanted, made_alike
 from allmodes.data.sources import Facts, Keeping, data_of, parts
 
@@ -71,7 +71,7 @@ def _files(root: Path, known: Sequence[str] | None = None) -> tuple[Files, Seque
     if not found:
         raise DataError(f"data: {root} has no images (looked for {KINDS}): set root to the folder that holds them")
     folders = [folder for _, folder in found]
-    names = sorted(set(folders) - {""}) if known is None else known
+    names = names_of(set(folders) - {""}) if known is None else known
     labels = None if folders == [""] * len(found) and not names else numbered(folders, names, str(root))
     return Files(root, [file for file, _ in found], labels), names
 

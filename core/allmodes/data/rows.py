@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from torch import Tensor
 
 from allmodes.data.base import DataError
+from allmodes.data.labels import text_of, without_missing
 from allmodes.data.pictures import Images
 from allmodes.data.scratch import Scratch
 from allmodes.data.sources import Keeping
@@ -61,10 +62,11 @@ class Parts:
         """The labels as text."""
         if column is None:
             return None
-        found = [value for _, batch in self.batches([column]) for value in batch.column(0).to_pylist()]
-        if None in found:
-            raise DataError(f"data: {self.where(found.index(None))}: {column!r} is missing: leave the row out")
-        return [str(value) for value in found]
+        values = (value for _, batch in self.batches([column]) for value in batch.column(0).to_pylist())
+        found = without_missing([text_of(value) for value in values])
+        if "" in found:
+            raise DataError(f"data: {self.where(found.index(''))}: {column!r} is missing: leave the row out")
+        return found
 
 
 class Cells(Images):
