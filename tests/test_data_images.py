@@ -369,7 +369,10 @@ def test_columns_that_are_not_there_are_refused(options: dict[str, object], mess
 
 def test_a_missing_label_is_named_with_its_row() -> None:
     parquet("x.parquet", [encoded(image) for image in pictures(4)], [0, 1, None, 1])
-    assert refusal(rows) == "data: x.parquet, row 3: 'label' is missing: leave the row out"
+    assert refusal(rows) == (
+        "data: x.parquet has missing cells in 1 of 4 rows: 'label' has 1 (first: x.parquet, row 3): "
+        "fill them in, or set missing: leave_out to learn from the others"
+    )
 
 
 def test_a_file_that_is_no_parquet_is_refused() -> None:

@@ -17,6 +17,8 @@ from allmodes.data import DataError, TensorData
 from allmodes.kinds.files import ArraysConfig, CsvConfig, ParquetConfig
 from allmodes.units import Units
 
+FILL = "fill them in or choose other columns, or set missing: leave_out to learn from the rows without"
+FILL_ITEMS = "fill them in, or set missing: leave_out to learn from the rows without"
 REMEDY = "correct the cell, or leave the row or the column out"
 Text = str | bytes
 
@@ -217,14 +219,17 @@ def test_numbers_of_any_type_are_read_from_parquet() -> None:
 @pytest.mark.parametrize("memory", ["resident", "stream"])
 @pytest.mark.parametrize(
     ("values", "what"),
-    [([1.0, None], "the cell is empty"), ([1.0, float("inf")], "inf is no finite number")],
+    [([1.0, None], "missing"), ([1.0, float("inf")], "infinite"), ([float("nan"), 1.0], "missing")],
 )
 def test_a_bad_cell_of_parquet_is_named_with_its_row(memory: str, values: list[float | None], what: str) -> None:
     Path("parts").mkdir()
     parquet("parts/a.parquet", a=[1.0, 2.0], b=[1.0, 2.0])
     parquet("parts/b.parquet", a=[3.0, 4.0], b=values)
     build = ParquetConfig(path="parts", memory=memory).build
-    assert refusal(build) == f"parts/b.parquet, row 2, column 'b': {what}: {REMEDY}"
+    row = 1 if values[0] != 1 else 2
+    assert refusal(build) == (
+        f"parts has {what} cells in 1 of 4 rows: 'b' has 1 (first: parts/b.parquet, row {row}): {FILL}"
+    )
 
 
 def test_words_are_no_numbers_in_parquet() -> None:
@@ -301,7 +306,11 @@ BEYOND = "but images are bytes or floats in [-1, 1]: say what is black and white
         (np.zeros((0, 5)), {}, "x.npy has shape (0, 5): there are no items"),
         (np.array(["a", "b"])[:, None], {}, "x.npy holds <U1: give whole numbers or floats"),
         (np.ones((2, 2), complex), {}, "x.npy holds complex128: give whole numbers or floats"),
-        (np.array([[1.0], [np.nan]]), {}, "x.npy[1, 0] is nan: give finite numbers, or leave the item out"),
+        (
+            np.array([[1.0], [np.nan]]),
+            {},
+            f"x.npy has missing cells in 1 of 2 rows: 'x[:, 0]' has 1 (first: item 1): {FILL_ITEMS}",
+        ),
         (np.array([[1.0, 2], [1, 3], [1, 4]]), {}, f"x[:, 0] of x.npy {CONSTANT}"),
         (np.linspace(0, 1, 32).reshape(2, 4, 4), {}, f"x.npy has values from 0 to 1, {BEYOND}, such as range: [0, 1]"),
         (PIXELS, {}, f"x.npy has values from 0 to 3, {BEYOND}, such as range: [0, 255]"),

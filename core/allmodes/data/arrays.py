@@ -13,9 +13,10 @@ from torch import Tensor
 
 from allmodes.data.base import DataError
 from allmodes.data.finite import FiniteData
-from allmodes.data.labels import names_of, numbered, text_of
+from allmodes.data.labels import names_of, numbered, text_of, without_missing
+from allmodes.data.missing import Missing
 from allmodes.data.sources import Facts, Items, Keeping, Source, data_of, parts
-from allmodes.data.vectors import ROWS, NpyFile, Rows, Table, vectors
+from allmodes.data.vectors import ROWS, NpyFile, Rows, Table, origin, vectors, whole
 from allmodes.registry import did_you_mean
 from allmodes_schemas import Shape
 
@@ -73,6 +74,7 @@ def arrays(
     layout: Layout = "auto",
     low_high: Range | None = None,
     standardise: bool = True,
+    missing: Missing = "refuse",
 ) -> FiniteData:
     """The items of an array as data: rows (N, F) are vectors, anything of more axes is images.
 
@@ -86,6 +88,7 @@ def arrays(
         layout: Where the channels of images are.
         low_high: Values that are black and white; None for bytes, and for floats in [-1, 1].
         standardise: Whether each column of vectors is given zero mean and unit variance.
+        missing: What becomes of items with a missing or infinite number, or a missing label.
 
     Raises:
         DataError: If an array is missing or is not as it should be; the message names it.
@@ -93,9 +96,10 @@ def arrays(
     seen = _table(Path(path), train, keeping)
     unseen = None if test is None else _table(Path(test_path or path), test, keeping)
     if len(seen.rows.shape) == 2:
-        return vectors(seen, unseen, held_out, standardise, keeping)
+        return vectors(seen, unseen, held_out, standardise, keeping, missing)
+    seen, unseen = whole(seen, missing), None if unseen is None else whole(unseen, missing)
     names = names_of(seen.labels) if seen.labels is not None else ()
-    facts = Facts(len(names) or None, names or None)
+    facts = Facts(len(names) or None, names or None, origin=origin(seen, unseen))
     source = _pictures(seen, names, layout, low_high)
     if unseen is None:
         return data_of(*parts(source, held_out), keeping, facts)
@@ -146,7 +150,7 @@ def _table(path: Path, chosen: Chosen, keeping: Keeping) -> Table:
     if labels.shape != rows.shape[:1]:
         what = f"{where} has shape {labels.shape}, but {name} has {len(rows)} items"
         raise DataError(f"data: {what}: give each item one label")
-    return Table(name, rows, labels=[text_of(label) for label in labels[:].tolist()])
+    return Table(name, rows, labels=without_missing([text_of(label) for label in labels[:].tolist()]))
 
 
 def _array(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
@@ -188,15 +192,6 @@ def _refuse(name: str, rows: Rows) -> None:
         raise DataError(f"data: {name} has shape {rows.shape}: there are no items")
     if rows.dtype.kind not in "fiub":
         raise DataError(f"data: {name} holds {rows.dtype}: give whole numbers or floats")
-    _refuse_infinite(name, rows)
-
-
-def _refuse_infinite(name: str, rows: Rows) -> None:
-    for i, part in enumerate(_parts(rows)):
-        if rows.dtype.kind == "f" and not (finite := np.isfinite(part)).all():
-            row, *place = np.argwhere(~finite)[0].tolist()
-            where = ", ".join(map(str, (i * ROWS + row, *place)))
-            raise DataError(f"data: {name}[{where}] is {part[row, *place]}: give finite numbers, or leave the item out")
 
 
 def _parts(rows: Rows) -> list[Any]:

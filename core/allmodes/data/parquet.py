@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from allmodes.data.base import DataError
+from allmodes.data.base import DataError, Origin
 from allmodes.data.finite import FiniteData
 from allmodes.data.labels import names_of, numbered
+from allmodes.data.missing import Gaps, Missing, Positions
 from allmodes.data.pictures import Wanted, made_alike
 from allmodes.data.rows import Cells, Parts
 from allmodes.data.scratch import Scratch
 from allmodes.data.sources import Facts, Keeping, data_of, parts
-from allmodes.data.tables import REMEDY, chosen, label_of, refuse_unknown
-from allmodes.data.vectors import NpyFile, Table, vectors
+from allmodes.data.tables import chosen, label_of, refuse_unknown
+from allmodes.data.vectors import NpyFile, Rows, Table, vectors
 
 GLOB = "*?["
 
@@ -46,6 +47,7 @@ def parquet_data(
     keeping: Keeping,
     test_path: str | None = None,
     standardise: bool = True,
+    missing: Missing = "refuse",
 ) -> FiniteData:
     """The rows of a Parquet file, of a folder of them, or of all that match a pattern such as `part-*.parquet`.
 
@@ -57,6 +59,7 @@ def parquet_data(
         keeping: Where the items are kept.
         test_path: File, folder or pattern of rows that are not trained on.
         standardise: Whether each column of numbers is given zero mean and unit variance.
+        missing: What becomes of rows with a missing or infinite number, or a missing label.
 
     Raises:
         DataError: If a file, a column or a cell is not as it should be; the message names it.
@@ -70,8 +73,8 @@ def parquet_data(
         first = _table(train, columns, keeping)
         same = Columns(None, first.columns, label_of(columns.label, columns.numbers, train.schema.names, path))
         second = None if test is None else _table(test, same, keeping)
-        return vectors(first, second, held_out, standardise, keeping)
-    return _images(train, test, Columns(image, None, columns.label), wanted, held_out, keeping)
+        return vectors(first, second, held_out, standardise, keeping, missing)
+    return _images(train, test, Columns(image, None, columns.label), wanted, held_out, keeping, missing)
 
 
 def found(path: str) -> list[Path]:
@@ -113,19 +116,54 @@ def image_column(rows: Parts, columns: Columns) -> str | None:
 
 
 def _images(
-    train: Parts, test: Parts | None, columns: Columns, wanted: Wanted, held_out: float, keeping: Keeping
+    train: Parts,
+    test: Parts | None,
+    columns: Columns,
+    wanted: Wanted,
+    held_out: float,
+    keeping: Keeping,
+    missing: Missing,
 ) -> FiniteData:
     label = label_of(columns.label, None, train.schema.names, train.name)
-    words = train.labels(label)
-    names = names_of(words or ())
-    seen = Cells(train, columns.image or "", numbered(words, names, train.name) if words else None, keeping)
-    source, facts = made_alike(seen, wanted), Facts(len(names) or None, names or None)
+    first = _labelled(train, label, missing)
+    names = names_of(first.words or ())
+    seen = first.cells(columns.image or "", names, keeping)
+    source, facts = made_alike(seen, wanted), Facts(len(names) or None, names or None, origin=Origin(train.name))
     if test is None:
-        return data_of(*parts(source, held_out), keeping, facts)
+        return data_of(*parts(source, held_out), keeping, replace(facts, origin=first.origin()))
     refuse_unknown([name for name in (columns.image, label) if name], test.schema.names, test.name)
-    words = test.labels(label)
-    unseen = Cells(test, columns.image or "", numbered(words, names, test.name) if words else None, keeping)
-    return data_of(source, made_alike(unseen, wanted, seen.look), keeping, facts)
+    second = _labelled(test, label, missing)
+    unseen = made_alike(second.cells(columns.image or "", names, keeping), wanted, seen.look)
+    return data_of(source, unseen, keeping, replace(facts, origin=first.origin(second)))
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """Rows with their labels, if any; `kept` are the positions of those whose label is not missing."""
+
+    rows: Parts
+    words: Sequence[str] | None
+    kept: Positions | None
+    left_out: tuple[str, ...]
+
+    def cells(self, image: str, names: tuple[str, ...], keeping: Keeping) -> Cells:
+        """Their images."""
+        labels = numbered(self.words, names, self.rows.name) if self.words else None
+        return Cells(self.rows, image, labels, keeping, self.kept)
+
+    def origin(self, test: _Labelled | None = None) -> Origin:
+        """Where they come from, and what was left out."""
+        of_test = [f"{what} of {test.rows.name}" for what in test.left_out] if test else []
+        return Origin(self.rows.name, test.rows.name if test else "", (*self.left_out, *of_test))
+
+
+def _labelled(rows: Parts, label: str | None, missing: Missing) -> _Labelled:
+    words = rows.labels(label)
+    gaps = Gaps(rows.name, len(rows), rows.where)
+    gaps.look_at_labels(label or "", words or ())
+    kept = gaps.kept(missing)
+    words = [words[i] for i in kept] if words and kept is not None else words
+    return _Labelled(rows, words, kept, gaps.left_out)
 
 
 def _table(rows: Parts, columns: Columns, keeping: Keeping) -> Table:
@@ -140,10 +178,16 @@ def _table(rows: Parts, columns: Columns, keeping: Keeping) -> Table:
         scratch = Scratch()
         path = scratch.folder / "rows.npy"
         _fill(np.lib.format.open_memmap(path, "w+", np.float64, shape), rows, names)
-        return Table(rows.name, NpyFile(path, scratch), names, rows.labels(label))
-    table = np.empty(shape)
-    _fill(table, rows, names)
-    return Table(rows.name, table, names, rows.labels(label))
+        table: Rows = NpyFile(path, scratch)
+    else:
+        _fill(table := np.empty(shape), rows, names)
+    left_out = () if columns.numbers else _others(rows.schema, (*names, label))
+    return Table(rows.name, table, names, rows.labels(label), label or "", rows.where, left_out)
+
+
+def _others(schema: Any, learned: Sequence[str | None]) -> tuple[str, ...]:
+    """The columns that are not learned, and why."""
+    return tuple(f"column {field.name!r} ({field.type})" for field in schema if field.name not in learned)
 
 
 def _fill(table: np.ndarray[Any, Any], rows: Parts, names: Sequence[str]) -> None:
@@ -152,10 +196,6 @@ def _fill(table: np.ndarray[Any, Any], rows: Parts, names: Sequence[str]) -> Non
         part = table[row : row + batch.num_rows]
         for i, name in enumerate(names):
             part[:, i] = batch.column(name).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        for bad, column in np.argwhere(~np.isfinite(part))[:1]:
-            missing = not batch.column(names[column])[int(bad)].is_valid
-            what = "the cell is empty" if missing else f"{part[bad, column]} is no finite number"
-            raise DataError(f"data: {rows.where(row + int(bad))}, column {names[column]!r}: {what}: {REMEDY}")
 
 
 def _divided(files: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from allmodes.data.base import DataError
 from allmodes.data.labels import text_of, without_missing
+from allmodes.data.missing import Positions
 from allmodes.data.pictures import Images
 from allmodes.data.scratch import Scratch
 from allmodes.data.sources import Keeping
@@ -59,21 +60,21 @@ class Parts:
                 raise DataError(f"data: {file} is damaged: {error}") from None
 
     def labels(self, column: str | None) -> list[str] | None:
-        """The labels as text."""
+        """The labels as text; a missing one is empty."""
         if column is None:
             return None
         values = (value for _, batch in self.batches([column]) for value in batch.column(0).to_pylist())
-        found = without_missing([text_of(value) for value in values])
-        if "" in found:
-            raise DataError(f"data: {self.where(found.index(''))}: {column!r} is missing: leave the row out")
-        return found
+        return without_missing([text_of(value) for value in values])
 
 
 class Cells(Images):
-    """The encoded images of a column: in memory, or in a copy on disk that has a place for each."""
+    """The encoded images of a column, or of some of its rows: in memory, or in a copy on disk with a place for each."""
 
-    def __init__(self, rows: Parts, column: str, labels: Tensor | None, keeping: Keeping) -> None:
+    def __init__(
+        self, rows: Parts, column: str, labels: Tensor | None, keeping: Keeping, kept: Positions | None = None
+    ) -> None:
         self.name, self.rows, self.column, self.labels = rows.name, rows, column, labels
+        self.kept: Sequence[int] | Positions = range(len(rows)) if kept is None else kept
         stored = sum(file.stat().st_size for file in rows.files)
         self.copy = self._copied() if keeping.streams(stored, rows.name) else None
 
@@ -85,17 +86,17 @@ class Cells(Images):
         return pa.ipc.open_file(pa.memory_map(str(self._path(self.copy)))).read_all().column(0)
 
     def __len__(self) -> int:
-        """Number of rows."""
-        return len(self.rows)
+        """Number of images."""
+        return len(self.kept)
 
     def file(self, position: int) -> bytes:
         """The encoded image."""
-        cell: bytes | None = self.cells[position].as_py()
+        cell: bytes | None = self.cells[int(self.kept[position])].as_py()
         return b"" if cell is None else cell
 
     def where(self, position: int) -> str:
         """File and row."""
-        return self.rows.where(position)
+        return self.rows.where(int(self.kept[position]))
 
     def _bytes(self) -> Iterator[Any]:
         for _, batch in self.rows.batches([self.column]):

@@ -162,8 +162,14 @@ def _data_of(train: Source, test: Source, keeping: Keeping, facts: Facts) -> Fin
             source.check(range(len(source)))
         return StreamedData(train, test, keeping.workers, facts, _fingerprint(train, test, facts))
     seen, unseen = (InMemory(source.name, read_all(source, keeping.workers)) for source in (train, test))
-    fingerprint, known = _fingerprint(seen, unseen, facts), {"class_names": facts.class_names, "units": facts.units}
-    return TensorData(*seen.items, *unseen.items, facts.classes, **known, fingerprint=fingerprint)
+    return TensorData(
+        *seen.items,
+        *unseen.items,
+        facts.classes,
+        class_names=facts.class_names,
+        units=facts.units,
+        fingerprint=_fingerprint(seen, unseen, facts),
+    )
 
 
 def read_all(source: Source, workers: int = 0) -> Items:

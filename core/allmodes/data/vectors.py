@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from allmodes.data.base import DataError
+from allmodes.data.base import DataError, Origin
 from allmodes.data.finite import FiniteData
 from allmodes.data.labels import names_of, numbered
+from allmodes.data.missing import Gaps, Missing, Positions
 from allmodes.data.scratch import Scratch
 from allmodes.data.sources import Facts, Items, Keeping, Part, Source, data_of, split
 from allmodes.units import Units
@@ -57,7 +58,21 @@ class NpyFile:
         return {"path": self.path, "scratch": None}
 
 
-Rows = np.ndarray[Any, Any] | NpyFile
+class Kept:
+    """Some rows of a file, in their order."""
+
+    def __init__(self, rows: np.ndarray[Any, Any] | NpyFile, positions: Positions) -> None:
+        self.rows, self.positions = rows, positions
+        self.shape, self.dtype = (len(positions), *rows.shape[1:]), rows.dtype
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, positions: Any) -> np.ndarray[Any, Any]:
+        return self.rows[self.positions[positions]]
+
+
+Rows = np.ndarray[Any, Any] | NpyFile | Kept
 
 
 class Vectors(Source):
@@ -85,22 +100,35 @@ class Table:
 
     Attributes:
         name: The file.
-        rows: Finite numbers (N, F).
+        rows: Numbers (N, F); what is not finite is missing.
         columns: Names of the columns, if they have any.
-        labels: The rows' labels as the file writes them, if there are any.
+        labels: The rows' labels as the file writes them, if there are any; a missing one is the empty text.
+        label: What messages call the labels.
+        where: What messages call a row; by default an item, counted from 0.
+        left_out: What of the file is not learned, and why.
     """
 
     name: str
     rows: Rows
     columns: tuple[str, ...] = ()
     labels: Sequence[str] | None = None
+    label: str = "labels"
+    where: Callable[[int], str] = "item {}".format
+    left_out: tuple[str, ...] = ()
 
     def call(self, column: int) -> str:
         """What messages call a column."""
         return f"column {self.columns[column]!r} of {self.name}" if self.columns else f"x[:, {column}] of {self.name}"
 
 
-def vectors(train: Table, test: Table | None, held_out: float, standardise: bool, keeping: Keeping) -> FiniteData:
+def vectors(
+    train: Table,
+    test: Table | None,
+    held_out: float,
+    standardise: bool,
+    keeping: Keeping,
+    missing: Missing = "refuse",
+) -> FiniteData:
     """Rows as data, standardised by the rows that are trained on.
 
     Args:
@@ -109,10 +137,13 @@ def vectors(train: Table, test: Table | None, held_out: float, standardise: bool
         held_out: Share of the rows that are not trained on.
         standardise: Whether each column is given zero mean and unit variance.
         keeping: Where the rows are kept.
+        missing: What becomes of rows with a missing or infinite number, or a missing label.
 
     Raises:
-        DataError: If a column is constant and is to be standardised, or there are too few rows.
+        DataError: If a column is constant and is to be standardised, something is missing, or there are too few rows.
     """
+    train = whole(train, missing)
+    test = None if test is None else whole(test, missing)
     names = names_of(train.labels) if train.labels is not None else ()
     labels = _numbered(train, names)
     if test is None:
@@ -126,7 +157,40 @@ def vectors(train: Table, test: Table | None, held_out: float, standardise: bool
             Vectors(train.name, train.rows, labels, units),
             Vectors(test.name, test.rows, _numbered(test, names), units),
         )
-    return data_of(*pair, keeping, Facts(len(names) or None, names or None, units))
+    return data_of(*pair, keeping, Facts(len(names) or None, names or None, units, origin(train, test)))
+
+
+def whole(table: Table, missing: Missing) -> Table:
+    """The table's rows in which nothing is missing.
+
+    Raises:
+        DataError: If something is missing and is to be refused, or nothing else is left.
+    """
+    others = " or choose other columns" if table.columns else ""
+    remedy = f"fill them in{others}, or set missing: leave_out to learn from the rows without"
+    gaps = Gaps(table.name, len(table.rows), table.where, remedy=remedy)
+    for i in range(0, len(table.rows) if table.rows.dtype.kind == "f" else 0, ROWS):
+        part = table.rows[i : i + ROWS]
+        gaps.look(_names(table), part.reshape(len(part), -1), i)
+    gaps.look_at_labels(table.label, table.labels or ())
+    if (kept := gaps.kept(missing)) is None:
+        return table
+    rows = Kept(table.rows, kept) if isinstance(table.rows, NpyFile) else table.rows[kept]
+    labels = None if table.labels is None else [table.labels[i] for i in kept]
+    return replace(table, rows=rows, labels=labels, left_out=(*table.left_out, *gaps.left_out))
+
+
+def _names(table: Table) -> Sequence[str]:
+    """What messages call the numbers of a row."""
+    return table.columns or [f"x[:, {', '.join(map(str, place))}]" for place in np.ndindex(*table.rows.shape[1:])]
+
+
+def origin(train: Table, test: Table | None) -> Origin:
+    """Where the rows come from, and what was left out."""
+    if test is None:
+        return Origin(train.name, left_out=train.left_out)
+    of_test = tuple(f"{what} of {test.name}" for what in test.left_out if what not in train.left_out)
+    return Origin(train.name, test.name, (*train.left_out, *of_test))
 
 
 def _numbered(table: Table, names: tuple[str, ...]) -> Tensor | None:

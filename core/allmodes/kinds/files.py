@@ -23,6 +23,14 @@ PLACES = frozenset({"root", "path", "test_path"})
 """Where files lie may change when a run is resumed: that they are the same is seen from their fingerprint."""
 
 
+class MissingConfig(DatasetConfig):
+    """Data in which numbers may be missing: what their kinds share."""
+
+    missing: Literal["refuse", "leave_out"] = "refuse"
+    """What becomes of items with a missing or infinite number or a missing label: they are an error that counts them,
+    or they are left out, which the run says with their number."""
+
+
 class HeldOutConfig(DatasetConfig):
     """A user's data: what their kinds share."""
 
@@ -88,7 +96,7 @@ class ImageFolderConfig(ImagesConfig):
         return image_folder(self.root, self.wanted(), self.held_out, self.keeping())
 
 
-class ArraysConfig(KeptConfig):
+class ArraysConfig(MissingConfig, KeptConfig):
     """Arrays in a .npy or .npz file: vectors (N, F), or images (N, H, W), (N, H, W, C) or (N, C, H, W)."""
 
     kind: Literal["arrays"] = "arrays"
@@ -135,6 +143,7 @@ class ArraysConfig(KeptConfig):
             self.layout,
             self.range,
             self.standardise,
+            self.missing,
         )
 
     def _test_labels(self) -> str | None:
@@ -142,7 +151,7 @@ class ArraysConfig(KeptConfig):
         return self.test_labels or (None if own_file else self.labels)
 
 
-class CsvConfig(HeldOutConfig):
+class CsvConfig(MissingConfig, HeldOutConfig):
     """Rows of numbers in a CSV file, read into memory."""
 
     free: ClassVar[frozenset[str]] = PLACES
@@ -175,7 +184,7 @@ class CsvConfig(HeldOutConfig):
         return csv_data(self.path, form, self.held_out, self.test_path, self.standardise)
 
 
-class ParquetConfig(ImagesConfig):
+class ParquetConfig(MissingConfig, ImagesConfig):
     """Rows of Parquet files: encoded images (the columns that Hugging Face writes), or numbers."""
 
     kind: Literal["parquet"] = "parquet"
@@ -211,7 +220,14 @@ class ParquetConfig(ImagesConfig):
 
         columns = Columns(self.image, self.columns, self.label)
         return parquet_data(
-            self.path, columns, self.wanted(), self.held_out, self.keeping(), self.test_path, self.standardise
+            self.path,
+            columns,
+            self.wanted(),
+            self.held_out,
+            self.keeping(),
+            self.test_path,
+            self.standardise,
+            self.missing,
         )
 
 
