@@ -371,7 +371,7 @@ def test_a_missing_label_is_named_with_its_row() -> None:
     parquet("x.parquet", [encoded(image) for image in pictures(4)], [0, 1, None, 1])
     assert refusal(rows) == (
         "data: x.parquet has missing cells in 1 of 4 rows: 'label' has 1 (first: x.parquet, row 3): "
-        "fill them in, or set missing: leave_out to learn from the others"
+        "correct them, or set missing: leave_out to learn from the others"
     )
 
 

@@ -40,7 +40,7 @@ def test_all_missing_cells_are_counted_by_column_over_the_whole_file(memory: str
         ParquetConfig(path="f.parquet", memory=memory).build()
     assert str(error.value) == (
         "data: f.parquet has missing or infinite cells in 4 of 30,000 rows: 'a' has 2 (first: f.parquet, row 8), "
-        "'b' has 3 (first: f.parquet, row 8): fill them in or choose other columns, or set missing: leave_out to learn "
+        "'b' has 3 (first: f.parquet, row 8): correct them or choose other columns, or set missing: leave_out to learn "
         "from the rows without"
     )
 
@@ -60,7 +60,7 @@ def test_rows_with_missing_cells_or_labels_are_left_out_and_said(memory: str) ->
 
 def test_where_every_row_has_a_gap_nothing_is_left_to_learn() -> None:
     parquet(a=[None, 1.0], b=[1.0, None])
-    with pytest.raises(DataError, match=r"in 2 of 2 rows: .*, which leaves none to learn from: fill them in"):
+    with pytest.raises(DataError, match=r"in 2 of 2 rows: .*, which leaves none to learn from: correct them"):
         ParquetConfig(path="f.parquet", missing="leave_out").build()
 
 

@@ -17,8 +17,8 @@ from allmodes.data import DataError, TensorData
 from allmodes.kinds.files import ArraysConfig, CsvConfig, ParquetConfig
 from allmodes.units import Units
 
-FILL = "fill them in or choose other columns, or set missing: leave_out to learn from the rows without"
-FILL_ITEMS = "fill them in, or set missing: leave_out to learn from the rows without"
+FILL = "correct them or choose other columns, or set missing: leave_out to learn from the rows without"
+FILL_ITEMS = "correct them, or set missing: leave_out to learn from the rows without"
 REMEDY = "correct the cell, or leave the row or the column out"
 Text = str | bytes
 

@@ -149,7 +149,9 @@ class Experiment:
         return data.to(self.device)
 
     def _tell(self, data: Data) -> None:
-        """Say what is learned from: once, when the data are loaded."""
+        """Say what is learned from, once, when the data are loaded; what is drawn without end is all in the spec."""
+        if data.items is None:
+            return
         line, partly = described(data, self.spec.data.kind), bool(data.origin.left_out)
         if self.say is not None:
             self.say(line, partly)
@@ -246,7 +248,7 @@ class Experiment:
     def _train_seed(self, run: Run, stop: Stop, panels: Panels) -> Outcome:
         with alone(run.folder):
             if self.resumed and (outcome := resuming.ended(run)):
-                samples: Tensor | None = load_run(run.folder, self.registry).sample(self.spec.evaluation.samples)
+                samples: Tensor | None = load_run(run.folder, self.registry).drawn(self.spec.evaluation.samples)
             else:
                 begun = (run.folder / "run.json").is_file()
                 self._prepare(run)

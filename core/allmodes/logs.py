@@ -50,7 +50,7 @@ def end() -> None:
 def learned(line: str, partly: bool, warn: Callable[[str], None]) -> None:
     """Say what a run learns from; where nobody reads the log, warn if that is a part only of what there is."""
     if LOGGER.isEnabledFor(logging.INFO):
-        LOGGER.info(line)
+        LOGGER.info(line, extra={"fields": {"event": "data"}})
     elif partly:
         warn(line)
 

@@ -33,7 +33,7 @@ class Gaps:
     rows: int
     where: Callable[[int], str]
     row: str = "row"
-    remedy: str = "fill them in, or set missing: leave_out to learn from the others"
+    remedy: str = "correct them, or set missing: leave_out to learn from the others"
     _bad: Mask = field(init=False)
     _columns: dict[str, tuple[int, int]] = field(default_factory=dict)  # cells, and the first's position
     _kinds: set[str] = field(default_factory=set)
@@ -66,7 +66,7 @@ class Gaps:
         if missing == "refuse":
             raise DataError(f"data: {self._found()}: {self.remedy}")
         if self._bad.all():
-            raise DataError(f"data: {self._found()}, which leaves none to learn from: fill them in")
+            raise DataError(f"data: {self._found()}, which leaves none to learn from: correct them")
         return np.flatnonzero(~self._bad)
 
     @property

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from allmodes.data.base import DataError, Origin
+from allmodes.data.description import listed
 from allmodes.data.finite import FiniteData
 from allmodes.data.labels import names_of, numbered
 from allmodes.data.missing import Gaps, Missing, Positions
@@ -22,6 +24,8 @@ from allmodes.units import Units
 
 ROWS = 10_000
 """Rows that are looked at a time."""
+COARSE = 1e-3
+"""Spread of a column, in parts of its largest number, below which float32 holds less than four digits of it."""
 
 
 class NpyFile:
@@ -73,6 +77,7 @@ class Kept:
 
 
 Rows = np.ndarray[Any, Any] | NpyFile | Kept
+Row: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Vectors(Source):
@@ -167,7 +172,7 @@ def whole(table: Table, missing: Missing) -> Table:
         DataError: If something is missing and is to be refused, or nothing else is left.
     """
     others = " or choose other columns" if table.columns else ""
-    remedy = f"fill them in{others}, or set missing: leave_out to learn from the rows without"
+    remedy = f"correct them{others}, or set missing: leave_out to learn from the rows without"
     gaps = Gaps(table.name, len(table.rows), table.where, remedy=remedy)
     for i in range(0, len(table.rows) if table.rows.dtype.kind == "f" else 0, ROWS):
         part = table.rows[i : i + ROWS]
@@ -200,24 +205,61 @@ def _numbered(table: Table, names: tuple[str, ...]) -> Tensor | None:
 def _units(table: Table, rows: Tensor, standardise: bool) -> Units | None:
     if standardise:
         return measured(table, rows)
-    width = table.rows.shape[1]
-    return Units((0.0,) * width, (1.0,) * width, table.columns) if table.columns else None
+    whole, width = _whole(table, rows), table.rows.shape[1]
+    _check_digits(table, rows)
+    return Units((0.0,) * width, (1.0,) * width, table.columns, whole) if table.columns or any(whole) else None
 
 
 def measured(table: Table, rows: Tensor) -> Units:
     """Mean and standard deviation of each column over some rows, in double precision.
 
     Raises:
-        DataError: If a column is constant.
+        DataError: If a column is constant, or its numbers are too large or too close together for double precision.
     """
-    low = np.min([part.min(0) for part in _parts(table, rows)], 0)
-    high = np.max([part.max(0) for part in _parts(table, rows)], 0)
+    low, high = _span(table, rows)
     for column in np.flatnonzero(low == high)[:1]:
         what = f"{table.call(column)} is constant ({low[column]:g} in all {len(rows)} rows that are trained on)"
         raise DataError(f"data: {what}: leave it out, or set standardise: false")
+    mean, std = _moments(table, rows)
+    for column in np.flatnonzero(~np.isfinite(mean) | ~np.isfinite(std) | (std == 0))[:1]:
+        what = f"{table.call(column)} goes from {low[column]:g} to {high[column]:g}, which cannot be standardised"
+        raise DataError(f"data: {what}: give it in other units, or leave it out")
+    return Units(tuple(mean.tolist()), tuple(std.tolist()), table.columns, _whole(table, rows))
+
+
+def _span(table: Table, rows: Tensor) -> tuple[Row, Row]:
+    low = np.min([part.min(0) for part in _parts(table, rows)], 0)
+    return low, np.max([part.max(0) for part in _parts(table, rows)], 0)
+
+
+@np.errstate(over="ignore", under="ignore", invalid="ignore")
+def _moments(table: Table, rows: Tensor) -> tuple[Row, Row]:
     mean = np.sum([part.sum(0) for part in _parts(table, rows)], 0) / len(rows)
-    std = np.sqrt(np.sum([((part - mean) ** 2).sum(0) for part in _parts(table, rows)], 0) / len(rows))
-    return Units(tuple(mean.tolist()), tuple(std.tolist()), table.columns)
+    return mean, np.sqrt(np.sum([((part - mean) ** 2).sum(0) for part in _parts(table, rows)], 0) / len(rows))
+
+
+def _whole(table: Table, rows: Tensor) -> tuple[bool, ...]:
+    """Which columns are whole numbers throughout, as far as doubles can tell."""
+    parts = _parts(table, rows)
+    return tuple(np.all([((part == np.rint(part)) & (np.abs(part) < 2**53)).all(0) for part in parts], 0).tolist())
+
+
+def _check_digits(table: Table, rows: Tensor) -> None:
+    """Networks compute in float32: say where that is too coarse for numbers that are not standardised.
+
+    Raises:
+        DataError: If a number is beyond its range.
+    """
+    low, high = _span(table, rows)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    for column in np.flatnonzero(largest > np.finfo(np.float32).max)[:1]:
+        what = f"{table.call(column)} has numbers up to {largest[column]:g}, more than float32 holds"
+        raise DataError(f"data: {what}: set standardise: true")
+    coarse = np.flatnonzero((high > low) & (high - low < COARSE * largest))
+    if len(coarse):
+        what = listed([table.call(column) for column in coarse.tolist()])
+        how = "the spread is so small beside the numbers that float32 loses digits of it"
+        warnings.warn(f"data: {what}: {how}: set standardise: true", stacklevel=2)
 
 
 def _parts(table: Table, rows: Tensor) -> Iterator[np.ndarray[Any, Any]]:
