@@ -203,13 +203,15 @@ class _Reading:
         place = None if self.label is None else self.names.index(self.label)
         lines, labels, empty = list[int](), list[str](), list[int]()
         for rows in _chunks(chain([(self._number(), first)], ((self._number(), row) for row in self.records))):
-            full = [(line, self._fitting(line, row)) for line, row in rows if any(cell.strip() for cell in row)]
-            empty += [line for line, row in rows if not any(cell.strip() for cell in row)]
-            lines += [line for line, _ in full]
-            cells = list(zip(*(row for _, row in full), strict=True))
-            for column in columns if full else ():
-                column.add(cells[column.place], [line for line, _ in full])
-            labels += [] if place is None or not full else map(str.strip, cells[place])
+            blank = [line for line, row in rows if not "".join(row).strip()]
+            kept = [(line, row) for line, row in rows if line not in blank] if blank else rows
+            cells = list(zip(*(self._fitting(line, row) for line, row in kept), strict=True))
+            here = [line for line, _ in kept]
+            for column in columns if cells else ():
+                column.add(cells[column.place], here)
+            labels += [] if place is None or not cells else map(str.strip, cells[place])
+            lines += here
+            empty += blank
         within = sum(line < lines[-1] for line in empty) if lines else 0
         if not lines:
             raise DataError(f"data: {self.path} has a header but no rows")
