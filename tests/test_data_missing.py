@@ -51,9 +51,9 @@ def test_rows_with_missing_cells_or_labels_are_left_out_and_said(memory: str) ->
         a=[0.0, None, 2.0, 3.0, 4.0, 5.0], b=[0.0, 1.0, INF, 9.0, 16.0, 25.0], label=[1.0, 2.0, 1.0, None, 2.0, 1.0]
     )
     data = ParquetConfig(path="f.parquet", memory=memory, missing="leave_out").build()
-    torch.testing.assert_close(learned(data), torch.tensor([[0.0, 0], [4, 16], [5, 25]]).double())
+    torch.testing.assert_close(learned(data), torch.tensor([[0.0, 0], [4, 16], [5, 25]]).double(), rtol=0, atol=1e-5)
     assert described(data, "parquet") == (
-        "data: f.parquet: 2 to train on and 1 held out; columns a, b; 2 classes: 1, 2; "
+        "data: f.parquet: 2 items to train on, 1 held out; columns a, b; 2 classes: 1, 2; "
         "left out: 3 rows with missing or infinite cells ('a' 1, 'b' 1, 'label' 1)"
     )
 

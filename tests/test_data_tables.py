@@ -19,7 +19,11 @@ from allmodes.units import Units
 
 FILL = "correct them or choose other columns, or set missing: leave_out to learn from the rows without"
 FILL_ITEMS = "correct them, or set missing: leave_out to learn from the rows without"
-REMEDY = "correct the cell, or leave the row or the column out"
+SPECIES = (
+    "'species' 3 of 3 (first in line 2: 'x'): correct them, or list them in missing_values if they mean that a number "
+    "is missing; or leave the column out of columns"
+)
+ENCODING = "save it as CSV in UTF-8, or set encoding, such as cp1252 (Windows) or latin-1"
 Text = str | bytes
 
 
@@ -93,7 +97,7 @@ def test_without_standardising_the_numbers_stay_and_the_columns_keep_their_names
 # CSV
 
 
-def test_all_columns_that_begin_with_a_number_are_read_and_label_is_the_label() -> None:
+def test_all_columns_of_numbers_are_read_and_label_is_the_label() -> None:
     data = table("name," + rows().replace("\n", "\nx,", 10).removesuffix("x,"))
     assert data.units is not None
     assert data.units.columns == ("a", "b")
@@ -152,18 +156,26 @@ def test_what_a_csv_writer_writes_is_read(values: list[list[float]], delimiter: 
     [
         ("", "f.csv is empty"),
         ("a,b\n", "f.csv has a header but no rows"),
-        ("a,b\n1,2\n\n3,\n", f"f.csv, line 4, column 'b': the cell is empty: {REMEDY}"),
-        ("a,b\n1,2\n3,NA\n", f"f.csv, line 3, column 'b': 'NA' is no number: {REMEDY}"),
-        ("a,b\n1,2\n3,nan\n", f"f.csv, line 3, column 'b': nan is no finite number: {REMEDY}"),
-        ("a,b\n1,2\n-inf,1\n", f"f.csv, line 3, column 'a': -inf is no finite number: {REMEDY}"),
-        ("a;b\n1;2\n3;1,5\n", f"f.csv, line 3, column 'b': '1,5' is no number (decimals take a point): {REMEDY}"),
+        ("a,b\n1,2\n\n3,\n", f"f.csv has missing cells in 1 of 2 rows: 'b' has 1 (first: line 4): {FILL}"),
+        ("a,b\n1,2\n3,NA\n", f"f.csv has missing cells in 1 of 2 rows: 'b' has 1 (first: line 3): {FILL}"),
+        ("a,b\n1,2\n3,nan\n", f"f.csv has missing cells in 1 of 2 rows: 'b' has 1 (first: line 3): {FILL}"),
+        ("a,b\n1,2\n-inf,1\n", f"f.csv has infinite cells in 1 of 2 rows: 'a' has 1 (first: line 3): {FILL}"),
+        (
+            "a;b\n1;2\n3;1,5\n",
+            "f.csv has 1 column with cells that are no numbers: 'b' 1 of 2 (first in line 3: '1,5'): "
+            "decimals take a point, or set decimal: ','; or say which columns to learn with columns",
+        ),
         ('a,b,c\n1,2,"two\nlines"\n3,4\n', "f.csv, line 4 has 2 cells, but there are 3 columns"),
         ("a,b\n1,2,3\n", "f.csv, line 2 has 3 cells, but there are 2 columns"),
-        ("a,a\n1,2\n", "f.csv names the column 'a' twice: rename one"),
-        ("a,b\nx,y\n", "f.csv has no column of numbers; it has a, b"),
-        ("a,label\n1,x\n2,\n", "f.csv, line 3, column 'label': the label is missing: fill it in, or leave the row out"),
+        ("a,a\n1,2\n", "f.csv names the column 'a' twice (columns 1 and 2): rename one"),
+        (
+            "a,b\nx,2020-01-31\n",
+            "f.csv has no column of numbers; it has column 'a' (text such as 'x'), "
+            "column 'b' (dates or times such as '2020-01-31')",
+        ),
+        ("a,label\n1,x\n2,\n", f"f.csv has missing cells in 1 of 2 rows: 'label' has 1 (first: line 3): {FILL}"),
         ("a\n1\n", "f.csv has 1 items, but one is to train on and one to hold out"),
-        (b"a\n\xff\n", "f.csv is not text in UTF-8: save it as CSV in UTF-8"),
+        (b"a\n\xff\n", f"f.csv, line 2 is not text in UTF-8: {ENCODING}"),
     ],
 )
 def test_a_csv_that_is_not_as_it_should_be_is_refused_with_its_line(text: Text, message: str) -> None:
@@ -175,7 +187,7 @@ def test_a_csv_that_is_not_as_it_should_be_is_refused_with_its_line(text: Text, 
     [
         ({"columns": ["hight"]}, "f.csv has no column 'hight' (did you mean 'height'?); it has height, species"),
         ({"label": "specie"}, "f.csv has no column 'specie' (did you mean 'species'?); it has height, species"),
-        ({"columns": ["species"]}, f"f.csv, line 2, column 'species': 'x' is no number: {REMEDY}"),
+        ({"columns": ["species"]}, f"f.csv has 1 column with cells that are no numbers: {SPECIES}"),
         ({"test_path": "no.csv"}, "no.csv cannot be read: No such file or directory"),
     ],
 )

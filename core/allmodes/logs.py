@@ -43,8 +43,10 @@ def speaks() -> bool:
 
 
 def end() -> None:
-    """Say nothing any more."""
+    """Say nothing any more: the logger is as it was before anybody listened."""
     LOGGER.handlers = []
+    LOGGER.setLevel(logging.NOTSET)
+    LOGGER.propagate = True
 
 
 def learned(line: str, partly: bool, warn: Callable[[str], None]) -> None:

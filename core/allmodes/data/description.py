@@ -40,8 +40,8 @@ def printable(text: str) -> str:
 def _items(data: Data) -> str:
     if data.items is None:
         return "drawn without end"
-    held = f"{getattr(data, 'test_items', 0):,} held out"
-    return f"{data.items:,} to train on and {held}{f' ({data.origin.held_out})' if data.origin.held_out else ''}"
+    place = f" ({data.origin.held_out})" if data.origin.held_out else ""
+    return f"{counted(data.items, 'item')} to train on, {getattr(data, 'test_items', 0):,} held out{place}"
 
 
 def _form(data: Data) -> str:

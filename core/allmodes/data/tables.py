@@ -277,14 +277,15 @@ class _Reading:
 def delimiter_of(lines: Sequence[str]) -> str:
     """The one that gives the first lines equally many cells, the most, and the most numbers."""
 
-    def score(delimiter: str) -> tuple[bool, bool, int, int]:
+    def score(delimiter: str) -> tuple[bool, bool, bool, int, int]:
         reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
         records = [record for record in islice(reader, 10) if record]
         wide, alike = _width(records[: -1 if len(records) > 2 else None])
         if not alike and has_row_names(lines, delimiter):
             wide, alike = wide + 1, True
         numbers = sum(map(looks_like_number, chain(*records)))
-        return alike and wide > 1, alike, 0 if delimiter == " " else wide, numbers
+        splits = wide > 1 and 2 * sum(len(record) > 1 for record in records) > len(records)
+        return alike and wide > 1, splits and delimiter != " ", alike, 0 if delimiter == " " else wide, numbers
 
     return max(DELIMITERS, key=score)
 
