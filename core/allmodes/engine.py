@@ -80,7 +80,7 @@ class EagerEngine:
     def _differentiate(loss: Tensor, parameters: list[nn.Parameter], keep: bool) -> None:
         gradients = torch.autograd.grad(loss, parameters, retain_graph=keep, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = torch.zeros_like(parameter) if gradient is None else gradient
+            optimizers.set_gradient(parameter, gradient)
 
     def _step(self, player: str, iteration: int) -> None:
         if player in self.scheduled:

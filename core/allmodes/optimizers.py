@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -17,10 +18,30 @@ _MOMENTS = {"adam": ("exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",)}
 
 
 def torch_optimizer(config: OptimizerConfig, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
-    """torch's optimiser with the values of iteration 0."""
+    """torch's optimiser with the values of iteration 0; gradients must be given to it by `set_gradient`."""
+    fused = all(_is_dense(parameter) for parameter in parameters)
     if isinstance(config, AdamConfig):
-        return torch.optim.Adam(parameters, **_values(config, 0), eps=config.eps, fused=True)
-    return torch.optim.SGD(parameters, **_values(config, 0), fused=True)
+        return torch.optim.Adam(parameters, **_values(config, 0), eps=config.eps, fused=fused)
+    return torch.optim.SGD(parameters, **_values(config, 0), fused=fused)
+
+
+def set_gradient(parameter: Tensor, gradient: Tensor | None) -> None:
+    """Make a gradient (None: zero) that of a parameter, in the parameter's own layout.
+
+    torch's fused optimisers read a gradient's memory in order and ignore its strides on a CPU, and
+    `torch.autograd.grad`, unlike `.backward()`, leaves whatever strides a computation gave: those of a convolution's
+    weight under a penalty on slopes are permuted.
+    """
+    if gradient is None:
+        gradient = torch.zeros_like(parameter)
+    elif gradient.stride() != parameter.stride():
+        gradient = torch.empty_like(parameter).copy_(gradient)
+    parameter.grad = gradient
+
+
+def _is_dense(parameter: Tensor) -> bool:
+    """Whether entries fill the parameter's memory without gaps, as fused optimisers take for granted."""
+    return torch.empty_like(parameter).stride() == parameter.stride()
 
 
 def advance(optimizer: torch.optim.Optimizer, config: OptimizerConfig, iteration: int) -> None:
@@ -67,10 +88,16 @@ def _adam(
     (beta1, beta2), t = betas, memory["step"] + 1
     m = {k: beta1 * memory["exp_avg"][k] + (1 - beta1) * g[k] for k in p}
     v = {k: beta2 * memory["exp_avg_sq"][k] + (1 - beta2) * g[k] ** 2 for k in p}
-    size, root = lr / (1 - beta1**t), torch.sqrt(1 - beta2**t)
+    dtype = next(iter(p.values())).dtype
+    size, root = lr / _correction(beta1, t.to(dtype)), torch.sqrt(_correction(beta2, t.to(dtype)))
     # The tiny constant keeps the derivative of the root finite where a gradient is exactly zero (Unrolled GAN).
     new = {k: p[k] - size * m[k] / (torch.sqrt(v[k] + 1e-38) / root + eps) for k in p}
     return new, {"step": t, "exp_avg": m, "exp_avg_sq": v}
+
+
+def _correction(beta: float, t: Tensor) -> Tensor:
+    """1 - beta**t without the digits that the difference loses where beta is near 1."""
+    return -torch.expm1(t * math.log(beta)) if beta else torch.ones_like(t)
 
 
 def _sgd(p: Tensors, g: Tensors, memory: Any, lr: float, momentum: float) -> tuple[dict[str, Tensor], Memory]:
