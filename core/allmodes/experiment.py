@@ -152,7 +152,7 @@ class Experiment:
         """Say what is learned from, once, when the data are loaded; what is drawn without end is all in the spec."""
         if data.items is None:
             return
-        line, partly = described(data, self.spec.data.kind), bool(data.origin.left_out)
+        line, partly = described(data, self.spec.data.kind), bool(data.origin.left_out or data.origin.notes)
         if self.say is not None:
             self.say(line, partly)
         else:

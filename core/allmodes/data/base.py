@@ -49,11 +49,13 @@ class Origin:
         name: File, folder, or what messages call them; without one, the kind is said.
         held_out: Where the items that are not trained on come from, where they have a place of their own.
         left_out: What is there but not learned, each with the reason, such as `column 'name' (text)`.
+        notes: What else may surprise, such as a link that leads elsewhere.
     """
 
     name: str = ""
     held_out: str = ""
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Data:

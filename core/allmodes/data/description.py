@@ -17,7 +17,7 @@ def described(data: Data, kind: str) -> str:
         data: As they were built.
         kind: What they are called where they have no name of their own.
     """
-    facts = [_items(data), _form(data), _classes(data), *_left_out(data)]
+    facts = [_items(data), _form(data), _classes(data), *_left_out(data), *data.origin.notes]
     return printable(f"data: {data.origin.name or kind}: {'; '.join(facts)}")
 
 

@@ -21,10 +21,27 @@ Channels: TypeAlias = Literal["auto", "rgb", "grey"]
 File: TypeAlias = Path | bytes
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 """What Pillow may read: all are pixels, none is a program such as EPS."""
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-KINDS = "png, jpg, jpeg, webp, bmp, gif, tif"
+SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".jif",
+    ".webp",
+    ".bmp",
+    ".dib",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".pbm",
+    ".pgm",
+    ".ppm",
+    ".pnm",
+)
+KINDS = "png, jpg, jpeg, jfif, webp, bmp, gif, tif, pgm, ppm"
 GREY = ("1", "L", "LA", "La")
 COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 ORIENTATION = 0x0112
