@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -56,9 +55,10 @@ def image_folder(root: str | Path, wanted: Wanted, held_out: float, keeping: Kee
         raise DataError(f"data: {root} has no images ({_looked(found)}): set root to the folder that holds them")
     halves = _sorted_out(root, found)
     names = names_of({item.parts[0] for item in halves.train if _has_class(item)})
-    images, facts = _files(root, halves.train, names), Facts(len(names) or None, names or None)
-    facts = replace(facts, origin=Origin(str(root), halves.held, tuple(found.left_out), tuple(found.notes)))
+    images = _files(root, halves.train, names)
     seen = made_alike(images, wanted)
+    origin = Origin(str(root), halves.held, tuple(found.left_out), (*found.notes, *images.notes))
+    facts = Facts(len(names) or None, names or None, origin=origin)
     if halves.test is None:
         return data_of(*parts(seen, held_out), keeping, facts)
     return data_of(
