@@ -226,6 +226,15 @@ def broken(images: Images, position: int) -> bool:
     return False
 
 
+def is_image(file: bytes) -> bool:
+    """Whether bytes are those of an image, as far as its header tells."""
+    try:
+        opened(file, "").close()
+    except DataError:
+        return False
+    return True
+
+
 def _lost(image: Image.Image) -> Iterator[str]:
     """What an image has and is not learned."""
     try:
@@ -264,11 +273,15 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
+def unreadable(where: str, why: str) -> DataError:
+    """What is said of an image that cannot be read."""
+    return DataError(f"data: {where} cannot be read ({why}): repair or remove it, or set skip_unreadable: true")
+
+
 def _unreadable(where: str, error: Exception) -> DataError:
     if isinstance(error, Image.DecompressionBombError):
         return _too_large(where, "is a decompression bomb or very large")
-    what = f"it is none of {KINDS}" if isinstance(error, UnidentifiedImageError) else str(error)
-    return DataError(f"data: {where} cannot be read ({what}): repair or remove it, or set skip_unreadable: true")
+    return unreadable(where, f"it is none of {KINDS}" if isinstance(error, UnidentifiedImageError) else str(error))
 
 
 def _too_large(where: str, what: str) -> DataError:
