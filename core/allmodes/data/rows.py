@@ -90,13 +90,15 @@ class Parts:
                     yield row, self._with_folder(batch, folder, columns)
                     row += batch.num_rows
             except (pa.ArrowException, OSError) as error:
-                raise DataError(f"data: {file} is damaged: {error}") from None
+                raise DataError(f"data: {file} is damaged: {_one_line(error)}") from None
 
     def labels(self, column: str | None) -> list[str] | None:
         """The labels as text; a missing one is empty."""
         if column is None:
             return None
-        self.refuse_mixed([column], lambda kind: True, "")
+        if pa.types.is_nested(kind := self.schema.field(column).type):
+            raise DataError(f"data: column {column!r} of {self.name} holds {kind}, which is no label: choose another")
+        self.refuse_mixed([column], lambda kind: not pa.types.is_nested(kind), "labels")
         values = (value for _, batch in self.batches([column]) for value in batch.column(column).to_pylist())
         return without_missing([text_of(value) for value in values])
 
@@ -202,11 +204,15 @@ def _head(file: Path) -> _Head:
         with pq.ParquetFile(file) as opened:
             head = _Head(opened.schema_arrow, opened.metadata.num_rows)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"data: {file} cannot be read as Parquet: {error}") from None
+        raise DataError(f"data: {file} cannot be read as Parquet: {_one_line(error)}") from None
     for name, times in Counter(head.schema.names).items():
         if times > 1:
             raise DataError(f"data: {file} names the column {name!r} {TIMES.get(times, f'{times} times')}: rename one")
     return head
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).removesuffix(".")
 
 
 def _values(item: Item) -> dict[str, str | None]:
