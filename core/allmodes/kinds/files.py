@@ -158,7 +158,7 @@ class ArraysConfig(MissingConfig, KeptConfig):
         )
 
     def _test_labels(self) -> str | None:
-        own_file = (self.labels or "").endswith(".npy")
+        own_file = (self.labels or "").lower().endswith(".npy")
         return self.test_labels or (None if own_file else self.labels)
 
 
