@@ -193,6 +193,11 @@ def test_the_index_of_a_filtered_frame_is_left_out_and_said() -> None:
     assert built("y.parquet", columns=["a", "b"]).shape == (2,)
 
 
+def test_an_index_of_which_the_file_does_not_say_so_is_left_out_by_its_name() -> None:
+    write("x.parquet", __index_level_0__=list(range(10)))
+    assert said("x.parquet").endswith("columns a, b; left out: column '__index_level_0__' (the index of a data frame)")
+
+
 def test_two_columns_of_one_name_are_refused() -> None:
     pq.write_table(pa.table([pa.array([1.0, 2.0])] * 2, names=["a", "a"]), "x.parquet")
     assert refusal(lambda: built("x.parquet")) == "x.parquet names the column 'a' twice: rename one"

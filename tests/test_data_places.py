@@ -27,7 +27,7 @@ def tree(*files: str) -> None:
 def halves(*files: str, any_file: bool = False) -> tuple[list[str], list[str] | None, str, tuple[str, ...]]:
     """What is trained on and held out, without the names of splits."""
     tree(*files)
-    found = divided(walk(Path("x"), (".png",)).items, "x", any_file)
+    found = divided(walk(Path("x"), (".png",)), "x", any_file)
     test = None if found.test is None else ["/".join(item.parts) for item in found.test]
     return ["/".join(item.parts) for item in found.train], test, found.held, found.left_out
 
@@ -139,6 +139,14 @@ def test_files_that_tell_nothing_are_left_out_if_that_is_wanted_and_else_keep_al
 def test_test_and_validation_without_train_are_refused() -> None:
     assert refusal(lambda: halves("test/a.png", "val/b.png")) == (
         "x has test and val to hold out, but no train: add what is trained on, or name one of them alone"
+    )
+
+
+@pytest.mark.parametrize(("full", "empty"), [("train", "test"), ("test", "train"), ("Training", "validation")])
+def test_a_split_without_files_is_refused(full: str, empty: str) -> None:
+    Path("x", empty, "cat").mkdir(parents=True)
+    assert refusal(lambda: halves(f"{full}/cat/a.png")) == (
+        f"x/{empty} has none of the files that are read: add them, or remove it"
     )
 
 
@@ -309,3 +317,20 @@ def test_what_lies_beside_train_and_test_is_said() -> None:
     assert images().endswith(
         "left out: val (2 files: the test set is held out), logo.png (1 file: neither to train on nor to hold out)"
     )
+
+
+def test_classes_of_partitions_have_their_value_as_name() -> None:
+    for part in ("train", "test"):
+        folder(Path(f"images/split={part}"), ("label=cat", "label=dog"), each=3)
+    assert images() == "6 to train on and 6 held out (split=test); RGB images of 8 x 8 px; 2 classes: cat, dog"
+
+
+def test_names_of_classes_are_the_same_whatever_system_wrote_their_letters() -> None:
+    folder(Path("images/train"), ("caf\u00e9", "dog"), each=3)
+    folder(Path("images/test"), ("cafe\u0301", "dog"), each=3)
+    assert images().endswith("2 classes: caf\u00e9, dog")
+
+
+def test_an_archive_is_refused_with_what_to_do() -> None:
+    Path("images").write_bytes(b"PK")
+    assert refusal(built) == "images is no folder, but a file: unpack it: set root to the folder of images"

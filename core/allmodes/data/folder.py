@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 from torch import Tensor
 
@@ -49,7 +50,8 @@ def image_folder(root: str | Path, wanted: Wanted, held_out: float, keeping: Kee
     """
     root = Path(root)
     if not root.is_dir():
-        raise DataError(f"data: {root} is no folder: set root to the folder of images")
+        packed = ", but a file: unpack it" if root.is_file() else ""
+        raise DataError(f"data: {root} is no folder{packed}: set root to the folder of images")
     found = walk(root, SUFFIXES)
     if not found.items:
         raise DataError(f"data: {root} has no images ({_looked(found)}): set root to the folder that holds them")
@@ -68,7 +70,7 @@ def image_folder(root: str | Path, wanted: Wanted, held_out: float, keeping: Kee
 
 def _sorted_out(root: Path, found: Found) -> Halves:
     """Images to train on and to hold out, each once in its class, with the class as the first of its parts."""
-    halves = divided(found.items, str(root))
+    halves = divided(found, str(root))
     found.left_out += halves.left_out
     train = _classed(root, found, halves.train)
     test = None if halves.test is None else _classed(root, found, halves.test)
@@ -80,7 +82,7 @@ def _sorted_out(root: Path, found: Found) -> Halves:
 
 def _classed(root: Path, found: Found, items: Sequence[Item]) -> list[Item]:
     """Images in class folders or all beside one another, without the folder of an archive around them."""
-    bare = unwrapped(items)
+    bare = _named(unwrapped(items))
     if len(bare[0].parts) < len(items[0].parts):
         found.notes.append(f"the classes are the folders within {_class_folder(bare[0]).parent}")
     flat = next((item for item in bare if not _has_class(item)), None)
@@ -92,9 +94,19 @@ def _classed(root: Path, found: Found, items: Sequence[Item]) -> list[Item]:
     return bare
 
 
+def _named(items: Sequence[Item]) -> list[Item]:
+    """With the value of folders such as `label=cat`, and letters in one form, whatever system wrote them."""
+    keys = {item.parts[0].partition("=")[:2] for item in items if _has_class(item)}
+    start = "".join(keys.pop()) if len(keys) == 1 else ""
+    start = start if start.endswith("=") else ""
+    return [
+        item._replace(parts=(normalize("NFC", item.parts[0].removeprefix(start)), *item.parts[1:])) for item in items
+    ]
+
+
 def _refuse_empty(root: Path, found: Found, classes: set[Path]) -> None:
     """Refuse a folder beside class folders that has no images."""
-    holding = {folder for item in found.items for folder in item.path.parents}
+    holding = found.holding()
     beside = {folder.parent for folder in classes}
     for folder in (root.joinpath(*names) for names in sorted(found.folders)):
         if folder.parent in beside and folder not in holding:

@@ -118,12 +118,12 @@ def placed(path: str, test_path: str | None = None) -> Places:
         DataError: If there are none.
     """
     found = found_at(path)
-    halves = divided(found.items, path, any_file=True)
+    halves = divided(found, path, any_file=True)
     if test_path is None:
         held = f"{path}/{halves.held}"
         return Places(halves.train, halves.test or [], held, (*found.left_out, *halves.left_out), tuple(found.notes))
     other = found_at(test_path)
-    split = divided(other.items, test_path, any_file=True)
+    split = divided(other, test_path, any_file=True)
     test = split.train if split.test is None else split.test
     train = [item for item in halves.train if item not in common(halves.train, test)]
     if not train:

@@ -24,7 +24,10 @@ KINDS: dict[str, Kind] = {
 }
 """Names of what is trained on and held out, in small letters."""
 SYSTEM = frozenset(
-    {"@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found", "thumbs.db", "desktop.ini"}
+    {
+        *("@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"),
+        *("system volume information", "lost+found", "thumbs.db", "desktop.ini"),
+    }
 )
 """What systems put beside the files of people, in small letters."""
 NAMED = 3
@@ -60,6 +63,11 @@ class Found:
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     linked: bool = False
+
+    def holding(self) -> set[Path]:
+        """The folders that have files, at any depth."""
+        places = {item.path.parent for item in self.items}
+        return {folder for place in places for folder in (place, *place.parents)}
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ class _Walk:
 
     def _look(self, entry: os.DirEntry[str], within: _Folder) -> None:
         path, parts = within.path / entry.name, (*within.parts, entry.name)
-        is_folder = path.is_dir()
+        is_folder = _is_folder(entry)
         if is_private(entry.name, is_folder):
             self.private += [str(path)] if is_folder or self._wanted(entry.name) else []
         elif entry.is_symlink() and _identity(path) is None:
@@ -157,7 +165,7 @@ class _Walk:
             self.others[path.suffix.lower() or "no suffix"] += 1
 
     def _wanted(self, name: str) -> bool:
-        return Path(name).suffix.lower() in self.suffixes
+        return os.path.splitext(name)[1].lower() in self.suffixes  # noqa: PTH122 - many times faster than a path
 
     def _leads_out(self, path: Path) -> bool:
         return not path.resolve().is_relative_to(self.real)
@@ -185,6 +193,13 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise DataError(f"data: {folder} cannot be read: {error.strerror}") from None
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def _identity(path: Path) -> Identity | None:
     """What is the same for two paths of one file; None where there is nothing behind a path."""
     try:
@@ -202,7 +217,7 @@ def kind_of(name: str) -> Kind | None:
     return KINDS.get(name.rpartition("=")[2].strip().lower())
 
 
-def divided(items: Sequence[Item], where: str, any_file: bool = False) -> Halves:
+def divided(found: Found, root: str, any_file: bool = False) -> Halves:
     """Files to train on and to hold out, as the first level of folders tells that has both, or else their own names.
 
     A level has both where its folders are called `train` and `test` (or `training`, `val`, `split=test`, ...), or alike
@@ -210,23 +225,40 @@ def divided(items: Sequence[Item], where: str, any_file: bool = False) -> Halves
     through. Names of files tell them apart where they have the word within (`data_test.parquet`).
 
     Args:
-        items: Files below `where`.
-        where: What messages call their folder.
+        found: Files, and folders that may have none.
+        root: The folder that holds them.
         any_file: Whether files whose names tell nothing are left out beside others; else these tell nothing, too.
 
     Raises:
-        DataError: If there are several places to hold out and none to train on.
+        DataError: If there are several places to hold out and none to train on, or one of either has no files.
     """
+    halves = _divided(found.items, root, any_file)
+    _refuse_empty(found, Path(root))
+    return halves
+
+
+def _divided(items: Sequence[Item], where: str, any_file: bool) -> Halves:
     for depth in range(max((len(item.parts) for item in items), default=0) - 1):
         kinds = _level(items, depth)
         if len(set(kinds.values())) == 1:
-            return divided(_without(items, depth), where, any_file)
+            return _divided(_without(items, depth), where, any_file)
         if kinds:
             _refuse_no_training(kinds, where)
             return _halved(items, depth, kinds)
+    if not any_file and not all(_spoken(Path(item.parts[-1]).stem) for item in items):
+        return Halves(list(items))
     kinds = {name: kind for item in items if (kind := _spoken(Path(name := item.parts[-1]).stem))}
-    told = any_file or all(item.parts[-1] in kinds for item in items)
-    return _halved(items, -1, kinds) if told and _has_both(kinds) else Halves(list(items))
+    return _halved(items, -1, kinds) if _has_both(kinds) else Halves(list(items))
+
+
+def _refuse_empty(found: Found, root: Path) -> None:
+    """Refuse a folder to train on or to hold out that has no files, beside one that has."""
+    holding = found.holding()
+    splits = [root.joinpath(*parts) for parts in found.folders if kind_of(parts[-1])]
+    beside = {folder.parent for folder in splits if folder in holding}
+    for folder in splits:
+        if folder not in holding and folder.parent in beside:
+            raise DataError(f"data: {folder} has none of the files that are read: add them, or remove it")
 
 
 def unwrapped(items: Sequence[Item]) -> list[Item]:

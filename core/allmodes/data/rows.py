@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ from allmodes.data.sources import Keeping
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
 """How a folder's name says that a value is missing."""
+LEVEL = re.compile(r"__index_level_\d+__")
+"""What pandas calls the column of an index without a name; other programs keep it without saying what it is."""
 TIMES = {2: "twice"}
 
 
@@ -239,7 +242,7 @@ def _index(schema: Any) -> list[str]:
         said = (schema.pandas_metadata or {}).get("index_columns", [])
     except (ValueError, AttributeError):  # damaged metadata do not damage the rows
         said = []
-    return [name for name in said if isinstance(name, str) and name in schema.names]
+    return [name for name in schema.names if name in said or LEVEL.fullmatch(name)]
 
 
 def _features(schema: Any) -> dict[str, list[str]]:
