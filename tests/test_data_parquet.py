@@ -198,6 +198,15 @@ def test_an_index_of_which_the_file_does_not_say_so_is_left_out_by_its_name() ->
     assert said("x.parquet").endswith("columns a, b; left out: column '__index_level_0__' (the index of a data frame)")
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_a_column_without_a_name_that_counts_rows_is_an_index(name: str) -> None:
+    write("x/0.parquet", 1500, **{name: np.arange(1500)})
+    write("x/1.parquet", 5, **{name: [0, 2, 3, 7, 8]})
+    assert said().endswith(f"columns a, b; left out: column {name!r} (the index of a data frame)")
+    write("x/2.parquet", 3, **{name: [1, 1, 2]})
+    assert built().shape == (3,)
+
+
 def test_two_columns_of_one_name_are_refused() -> None:
     pq.write_table(pa.table([pa.array([1.0, 2.0])] * 2, names=["a", "a"]), "x.parquet")
     assert refusal(lambda: built("x.parquet")) == "x.parquet names the column 'a' twice: rename one"

@@ -191,6 +191,21 @@ sys.kept = loader._ahead  # as a traceback would keep it
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("form", ["images", "arrays"])
+def test_a_change_of_folder_does_not_end_a_stream(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder(tmp_path / "images", each=10)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(20, 2)))
+    monkeypatch.chdir(tmp_path)
+    kinds = {"images": ImageFolderConfig(root="images", memory="stream", workers=2)}
+    kinds["arrays"] = ArraysConfig(path="x.npy", memory="stream", workers=2)  # type: ignore[assignment]
+    loader = kinds[form].build().loader(18, seed=0)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert [len(next(loader).x) for _ in range(3)] == [18] * 3
+    loader.close()
+
+
 # Where items are kept
 
 

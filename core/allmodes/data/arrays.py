@@ -216,7 +216,7 @@ def _array(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
         if _is_archive(path):
             return _member(path, name, keeping)
         _refuse_foreign(path)
-        whole = NpyFile(path)
+        whole = NpyFile(path.absolute())  # a worker may map it from another folder
         return str(path), whole if keeping.streams(whole.array.nbytes, str(path)) else np.load(path, allow_pickle=False)
     except DataError:
         raise

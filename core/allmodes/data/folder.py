@@ -21,15 +21,15 @@ class Files(Images):
     """Image files, and the class of each where there are classes."""
 
     def __init__(self, root: Path, files: Sequence[Path], labels: Tensor | None) -> None:
-        self.name, self.files, self.labels = str(root), files, labels
+        self.name, self.files, self.labels, self.here = str(root), files, labels, Path.cwd()
 
     def __len__(self) -> int:
         """Number of files."""
         return len(self.files)
 
     def file(self, position: int) -> Path:
-        """The file."""
-        return self.files[position]
+        """The file, wherever the process has gone since."""
+        return self.here / self.files[position]
 
     def where(self, position: int) -> str:
         """The file's path."""

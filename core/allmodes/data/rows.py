@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -30,6 +31,8 @@ MISSING = "__HIVE_DEFAULT_PARTITION__"
 """How a folder's name says that a value is missing."""
 LEVEL = re.compile(r"__index_level_\d+__")
 """What pandas calls the column of an index without a name; other programs keep it without saying what it is."""
+UNNAMED = ("", "Unnamed: 0")
+"""What a column without a name is called, as the index is in a CSV that became Parquet."""
 TIMES = {2: "twice"}
 
 
@@ -55,6 +58,7 @@ class Parts:
         self.folders = [_values(item) for item in items]
         self.schema: Any = self._schema(self.heads[self.main].schema)
         self.index: list[str] = _index(self.heads[self.main].schema)
+        self.index += [name for name in UNNAMED if name in self.schema.names and self._counts(name)]
 
     def __len__(self) -> int:
         return int(self.ends[-1])
@@ -63,6 +67,20 @@ class Parts:
         """File and row, counted from 1, as messages say it."""
         i = bisect_right(self.ends, row)
         return f"{self.files[i]}, row {row - (self.ends[i - 1] if i else 0) + 1}"
+
+    def _counts(self, column: str) -> bool:
+        """Whether a column counts rows: whole numbers that grow within each file."""
+        kinds = [dict(zip(head.schema.names, head.schema.types, strict=True)).get(column) for head in self.heads]
+        if not all(kind is not None and pa.types.is_integer(kind) for kind in kinds):
+            return False
+        before: dict[Path, int] = {}
+        for row, batch in self.batches([column]):
+            file, cells = self.files[bisect_right(self.ends, row)], batch.column(column)
+            values = np.array([before.get(file, -1), *cells.fill_null(-1).to_pylist()])
+            if (np.diff(values) <= 0).any():
+                return False
+            before[file] = int(values[-1])
+        return True
 
     def constant(self, column: str) -> bool:
         """Whether a column comes from folders that all have one value."""

@@ -88,7 +88,10 @@ class ImagesConfig(KeptConfig):
 
 
 class ImageFolderConfig(ImagesConfig):
-    """Images in a folder: `root/class/x.png`, or `root/x.png` without labels; `root/train` and `root/test` likewise."""
+    """Images in a folder: `root/class/x.png`, or `root/x.png` without labels; `root/train` and `root/test` likewise.
+
+    Folders `test`, `testing`, `eval`, or else `val`, `valid`, `validation`, in any case, are held out.
+    """
 
     kind: Literal["image_folder"] = "image_folder"
     root: str
@@ -219,8 +222,8 @@ class ParquetConfig(MissingConfig, ImagesConfig):
 
     kind: Literal["parquet"] = "parquet"
     path: str
-    """A file, a folder of files, or a pattern such as `data/part-*.parquet`; files `train*` and `test*` of a folder are
-    trained on and held out."""
+    """A file, a folder of files, or a pattern such as `data/part-*.parquet`; folders, partitions or files with `train`
+    and `test` (or `validation`, ...) in their names are trained on and held out."""
     image: str | None = None
     """Column of encoded images: bytes, or a struct with a field `bytes`; by default the only one there is, if any."""
     columns: tuple[str, ...] | None = Field(None, min_length=1)
