@@ -54,8 +54,8 @@ class Pictures(Source):
 
     def read(self, positions: Sequence[int]) -> Items:
         """Images with their channels first."""
-        x = self._first(np.asarray(self.rows[list(positions)]))
-        x = torch.from_numpy(x.astype(x.dtype.newbyteorder("="), order="C"))
+        rows = self._first(np.asarray(self.rows[list(positions)]))
+        x = torch.from_numpy(rows.astype(rows.dtype.newbyteorder("="), order="C"))
         return Items(x if self.dtype == torch.uint8 else self._mapped(x.float()), self.labels_at(positions))
 
     def _first(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
