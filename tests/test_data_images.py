@@ -21,7 +21,8 @@ from allmodes.kinds.files import KINDS, ImageFolderConfig, ParquetConfig
 from files import folder, picture
 
 DATA = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[1] / "../shared/data"))
-LOOKED = "looked for png, jpg, jpeg, webp, bmp, gif, tif"
+KINDS_READ = "png, jpg, jpeg, jfif, webp, bmp, gif, tif, pgm, ppm"
+LOOKED = f"looked for {KINDS_READ}"
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +92,7 @@ def test_train_and_test_folders_are_recognised(test: str) -> None:
 
 
 def test_all_formats_are_read_and_other_files_are_ignored() -> None:
-    suffixes = ("png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "PNG")
+    suffixes = ("png", "jpg", "jpeg", "jfif", "jpe", "webp", "bmp", "dib", "gif", "tif", "tiff", "ppm", "pnm", "PNG")
     for i, suffix in enumerate(suffixes):
         picture(Path(f"images/{i}.{suffix}"), seed=i)
     Path("images/notes.txt").write_text("not an image")
@@ -159,7 +160,10 @@ def test_a_folder_that_is_missing_is_named() -> None:
 def test_an_empty_folder_says_what_was_looked_for() -> None:
     Path("images").mkdir()
     Path("images/notes.txt").touch()
-    assert refusal(built) == f"data: images has no images ({LOOKED}): set root to the folder that holds them"
+    assert refusal(built) == (
+        f"data: images has no images ({LOOKED}; there is 1 file of other kinds (.txt 1)): "
+        "set root to the folder that holds them"
+    )
 
 
 def test_a_class_folder_without_images_is_named() -> None:
@@ -199,9 +203,8 @@ def built_streamed(**options: object) -> object:
 def test_an_image_that_cannot_be_read_is_named() -> None:
     folder(Path("images"), each=3)
     Path("images/dog/01.png").write_bytes(b"no image")
-    kinds = "png, jpg, jpeg, webp, bmp, gif, tif"
     message = (
-        f"data: images/dog/01.png cannot be read (it is none of {kinds}): "
+        f"data: images/dog/01.png cannot be read (it is none of {KINDS_READ}): "
         "repair or remove it, or set skip_unreadable: true"
     )
     assert refusal(built) == refusal(built_streamed) == message
@@ -369,7 +372,10 @@ def test_columns_that_are_not_there_are_refused(options: dict[str, object], mess
 
 def test_a_missing_label_is_named_with_its_row() -> None:
     parquet("x.parquet", [encoded(image) for image in pictures(4)], [0, 1, None, 1])
-    assert refusal(rows) == "data: x.parquet, row 3: 'label' is missing: leave the row out"
+    assert refusal(rows) == (
+        "data: x.parquet has missing cells in 1 of 4 rows: 'label' has 1 (first: x.parquet, row 3): "
+        "correct them, or set missing: leave_out to learn from the others"
+    )
 
 
 def test_a_file_that_is_no_parquet_is_refused() -> None:

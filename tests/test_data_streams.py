@@ -191,6 +191,21 @@ sys.kept = loader._ahead  # as a traceback would keep it
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("form", ["images", "arrays"])
+def test_a_change_of_folder_does_not_end_a_stream(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder(tmp_path / "images", each=10)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(20, 2)))
+    monkeypatch.chdir(tmp_path)
+    kinds = {"images": ImageFolderConfig(root="images", memory="stream", workers=2)}
+    kinds["arrays"] = ArraysConfig(path="x.npy", memory="stream", workers=2)  # type: ignore[assignment]
+    loader = kinds[form].build().loader(18, seed=0)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert [len(next(loader).x) for _ in range(3)] == [18] * 3
+    loader.close()
+
+
 # Where items are kept
 
 
@@ -300,7 +315,8 @@ UNSEEN = "list has labels, but streaming does not see them all: say how many wit
         ([*FEW, (torch.zeros(2), -1)], {}, "item 3 of list has label -1, but labels are 0 or more"),
         ([*FEW, (torch.zeros(2), 5)], {"classes": 5}, "item 3 of list has label 5, but labels are from 0 to 4"),
         (FEW, {"memory": "stream"}, UNSEEN),
-        ([{"image": 1}], {}, f"item 0 of list is of type dict: {FORMS_OF_ITEMS}"),
+        ([{"image": 1}], {}, "item 0 of list is one number: make it a vector, such as x[:, None]"),
+        (["cat"], {}, f"item 0 of list is of type str: {FORMS_OF_ITEMS}"),
         ([torch.zeros(1, 2, 3, 4)], {}, f"item 0 of list is a tensor of shape (1, 2, 3, 4): {FORMS_OF_ITEMS}"),
         (Broken(), {}, "item 7 of Broken cannot be read: KeyError: 'seven'"),
     ],

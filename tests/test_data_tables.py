@@ -17,7 +17,13 @@ from allmodes.data import DataError, TensorData
 from allmodes.kinds.files import ArraysConfig, CsvConfig, ParquetConfig
 from allmodes.units import Units
 
-REMEDY = "correct the cell, or leave the row or the column out"
+FILL = "correct them or choose other columns, or set missing: leave_out to learn from the rows without"
+FILL_ITEMS = "correct them, or set missing: leave_out to learn from the rows without"
+SPECIES = (
+    "'species' 3 of 3 (first in line 2: 'x'): correct them, or list them in missing_values if they mean that a number "
+    "is missing; or leave the column out of columns"
+)
+ENCODING = "save it as CSV in UTF-8, or set encoding, such as cp1252 (Windows) or latin-1"
 Text = str | bytes
 
 
@@ -91,7 +97,7 @@ def test_without_standardising_the_numbers_stay_and_the_columns_keep_their_names
 # CSV
 
 
-def test_all_columns_that_begin_with_a_number_are_read_and_label_is_the_label() -> None:
+def test_all_columns_of_numbers_are_read_and_label_is_the_label() -> None:
     data = table("name," + rows().replace("\n", "\nx,", 10).removesuffix("x,"))
     assert data.units is not None
     assert data.units.columns == ("a", "b")
@@ -150,18 +156,26 @@ def test_what_a_csv_writer_writes_is_read(values: list[list[float]], delimiter: 
     [
         ("", "f.csv is empty"),
         ("a,b\n", "f.csv has a header but no rows"),
-        ("a,b\n1,2\n\n3,\n", f"f.csv, line 4, column 'b': the cell is empty: {REMEDY}"),
-        ("a,b\n1,2\n3,NA\n", f"f.csv, line 3, column 'b': 'NA' is no number: {REMEDY}"),
-        ("a,b\n1,2\n3,nan\n", f"f.csv, line 3, column 'b': nan is no finite number: {REMEDY}"),
-        ("a,b\n1,2\n-inf,1\n", f"f.csv, line 3, column 'a': -inf is no finite number: {REMEDY}"),
-        ("a;b\n1;2\n3;1,5\n", f"f.csv, line 3, column 'b': '1,5' is no number (decimals take a point): {REMEDY}"),
+        ("a,b\n1,2\n\n3,\n", f"f.csv has missing cells in 1 of 2 rows: 'b' has 1 (first: line 4): {FILL}"),
+        ("a,b\n1,2\n3,NA\n", f"f.csv has missing cells in 1 of 2 rows: 'b' has 1 (first: line 3): {FILL}"),
+        ("a,b\n1,2\n3,nan\n", f"f.csv has missing cells in 1 of 2 rows: 'b' has 1 (first: line 3): {FILL}"),
+        ("a,b\n1,2\n-inf,1\n", f"f.csv has infinite cells in 1 of 2 rows: 'a' has 1 (first: line 3): {FILL}"),
+        (
+            "a;b\n1;2\n3;1,5\n",
+            "f.csv has 1 column with cells that are no numbers: 'b' 1 of 2 (first in line 3: '1,5'): "
+            "decimals take a point, or set decimal: ','; or say which columns to learn with columns",
+        ),
         ('a,b,c\n1,2,"two\nlines"\n3,4\n', "f.csv, line 4 has 2 cells, but there are 3 columns"),
         ("a,b\n1,2,3\n", "f.csv, line 2 has 3 cells, but there are 2 columns"),
-        ("a,a\n1,2\n", "f.csv names the column 'a' twice: rename one"),
-        ("a,b\nx,y\n", "f.csv has no column of numbers; it has a, b"),
-        ("a,label\n1,x\n2,\n", "f.csv, line 3, column 'label': the label is missing: fill it in, or leave the row out"),
+        ("a,a\n1,2\n", "f.csv names the column 'a' twice (columns 1 and 2): rename one"),
+        (
+            "a,b\nx,2020-01-31\n",
+            "f.csv has no column of numbers; it has column 'a' (text such as 'x'), "
+            "column 'b' (dates or times such as '2020-01-31')",
+        ),
+        ("a,label\n1,x\n2,\n", f"f.csv has missing cells in 1 of 2 rows: 'label' has 1 (first: line 3): {FILL}"),
         ("a\n1\n", "f.csv has 1 items, but one is to train on and one to hold out"),
-        (b"a\n\xff\n", "f.csv is not text in UTF-8: save it as CSV in UTF-8"),
+        (b"a\n\xff\n", f"f.csv, line 2 is not text in UTF-8: {ENCODING}"),
     ],
 )
 def test_a_csv_that_is_not_as_it_should_be_is_refused_with_its_line(text: Text, message: str) -> None:
@@ -173,7 +187,7 @@ def test_a_csv_that_is_not_as_it_should_be_is_refused_with_its_line(text: Text, 
     [
         ({"columns": ["hight"]}, "f.csv has no column 'hight' (did you mean 'height'?); it has height, species"),
         ({"label": "specie"}, "f.csv has no column 'specie' (did you mean 'species'?); it has height, species"),
-        ({"columns": ["species"]}, f"f.csv, line 2, column 'species': 'x' is no number: {REMEDY}"),
+        ({"columns": ["species"]}, f"f.csv has 1 column with cells that are no numbers: {SPECIES}"),
         ({"test_path": "no.csv"}, "no.csv cannot be read: No such file or directory"),
     ],
 )
@@ -217,14 +231,17 @@ def test_numbers_of_any_type_are_read_from_parquet() -> None:
 @pytest.mark.parametrize("memory", ["resident", "stream"])
 @pytest.mark.parametrize(
     ("values", "what"),
-    [([1.0, None], "the cell is empty"), ([1.0, float("inf")], "inf is no finite number")],
+    [([1.0, None], "missing"), ([1.0, float("inf")], "infinite"), ([float("nan"), 1.0], "missing")],
 )
 def test_a_bad_cell_of_parquet_is_named_with_its_row(memory: str, values: list[float | None], what: str) -> None:
     Path("parts").mkdir()
     parquet("parts/a.parquet", a=[1.0, 2.0], b=[1.0, 2.0])
     parquet("parts/b.parquet", a=[3.0, 4.0], b=values)
     build = ParquetConfig(path="parts", memory=memory).build
-    assert refusal(build) == f"parts/b.parquet, row 2, column 'b': {what}: {REMEDY}"
+    row = 1 if values[0] != 1 else 2
+    assert refusal(build) == (
+        f"parts has {what} cells in 1 of 4 rows: 'b' has 1 (first: parts/b.parquet, row {row}): {FILL}"
+    )
 
 
 def test_words_are_no_numbers_in_parquet() -> None:
@@ -301,7 +318,11 @@ BEYOND = "but images are bytes or floats in [-1, 1]: say what is black and white
         (np.zeros((0, 5)), {}, "x.npy has shape (0, 5): there are no items"),
         (np.array(["a", "b"])[:, None], {}, "x.npy holds <U1: give whole numbers or floats"),
         (np.ones((2, 2), complex), {}, "x.npy holds complex128: give whole numbers or floats"),
-        (np.array([[1.0], [np.nan]]), {}, "x.npy[1, 0] is nan: give finite numbers, or leave the item out"),
+        (
+            np.array([[1.0], [np.nan]]),
+            {},
+            f"x.npy has missing cells in 1 of 2 rows: 'x[:, 0]' has 1 (first: item 1): {FILL_ITEMS}",
+        ),
         (np.array([[1.0, 2], [1, 3], [1, 4]]), {}, f"x[:, 0] of x.npy {CONSTANT}"),
         (np.linspace(0, 1, 32).reshape(2, 4, 4), {}, f"x.npy has values from 0 to 1, {BEYOND}, such as range: [0, 1]"),
         (PIXELS, {}, f"x.npy has values from 0 to 3, {BEYOND}, such as range: [0, 255]"),

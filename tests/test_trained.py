@@ -130,7 +130,7 @@ def model_with(units: Units | None, shape: tuple[int, ...], tmp_path: Path) -> M
 def test_samples_come_in_the_units_of_the_data_with_the_names_of_the_columns(tmp_path: Path) -> None:
     units = Units((10.0, -5.0), (2.0, 0.5), ("height", "weight"))
     model, plain = (model_with(u, (2,), tmp_path) for u in (units, None))
-    expected = plain.sample(5) * torch.tensor([2.0, 0.5]) + torch.tensor([10.0, -5.0])
+    expected = plain.sample(5).double() * torch.tensor([2.0, 0.5]) + torch.tensor([10.0, -5.0])
     torch.testing.assert_close(model.sample(5), expected)
     writing.write(model, model.sample(5), tmp_path / "x.csv")
     with (tmp_path / "x.csv").open() as file:

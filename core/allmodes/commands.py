@@ -185,7 +185,7 @@ def sample(
     seed: Annotated[int, Parameter(help="of the draw")] = 0,
     mode: Annotated[int | None, Parameter(help="draw from this mode of the latent alone, counted from 0")] = None,
     to: Annotated[
-        Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv or .png, or a folder for pictures")
+        Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv, .parquet or .png, or a folder for pictures")
     ] = Path("samples.npz"),
     checkpoint: Checkpoint = None,
 ) -> int:

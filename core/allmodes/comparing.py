@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from allmodes import studies, tables
+from allmodes import logs, studies, tables
 from allmodes.comparison import Comparison
 from allmodes.lock import alone
 from allmodes.pool import Message, Pool, Task
@@ -88,6 +88,7 @@ class Comparing:
     watcher: Watcher | None = None
     errors: dict[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
+    said: set[str] = field(default_factory=set)
 
     def run(self) -> Comparison:
         """Train what is left, and write tables and picture.
@@ -141,10 +142,18 @@ class Comparing:
         if message["what"] == "progress":
             if self.watcher:
                 self.watcher.moved(unit, message["iteration"])
+        elif message["what"] == "data":
+            self._learned(message["text"], message["partly"])
         elif message["what"] == "warning":
             self.warn(f"{unit.name}: {message['text'].removeprefix(f'{unit.name}: ')}")
         else:
             self._ended(unit, message, forwarder)
+
+    def _learned(self, text: str, partly: bool) -> None:
+        """Say what is learned from, once for all runs that learn from it."""
+        if text not in self.said:
+            self.said.add(text)
+            logs.learned(text, partly, self.warn)
 
     def _ended(self, unit: Unit, message: Message, forwarder: Forwarder | None) -> None:
         died = message["what"] == "died"

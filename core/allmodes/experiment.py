@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from allmodes import figures, resuming, specs
+from allmodes import figures, logs, resuming, specs
 from allmodes.compose import CompositionError, check_data
 from allmodes.contracts import Functions
 from allmodes.data import Data, from_dataset
+from allmodes.data.description import described
 from allmodes.journal import Journal, replace_text, write_json
 from allmodes.kinds.files import PythonConfig
 from allmodes.lock import alone
@@ -54,7 +55,8 @@ class Experiment:
     experiment that goes on; `given` are data that came from Python, and not from the spec; `functions` are what a spec
     means by `python:name`. With either a run cannot be run again from its spec alone. `floors_in` is a folder where
     what real data score is kept, so that several experiments measure it once. Without `sends`, what MLflow should get
-    is written down and left for another process to send.
+    is written down and left for another process to send. `say` is told, in the place of the log, what the
+    run learns from, and whether something was left out.
     """
 
     spec: Spec
@@ -68,6 +70,7 @@ class Experiment:
     functions: Functions = field(default_factory=dict)
     floors_in: Path | None = None
     sends: bool = True
+    say: Callable[[str, bool], None] | None = None
 
     @classmethod
     def from_recipe(cls, name: str, overrides: Iterable[str] = (), **options: Any) -> Experiment:
@@ -128,7 +131,18 @@ class Experiment:
         """
         data: Data = self.spec.data.build() if self.given is None else self.given
         check_data(self.spec, data)
+        self._tell(data)
         return data.to(self.device)
+
+    def _tell(self, data: Data) -> None:
+        """Say what is learned from, once, when the data are loaded; what is drawn without end is all in the spec."""
+        if data.items is None:
+            return
+        line, partly = described(data, self.spec.data.kind), bool(data.origin.left_out or data.origin.notes)
+        if self.say is not None:
+            self.say(line, partly)
+        else:
+            logs.learned(line, partly, self.warn)
 
     @cached_property
     @plain_torch()
@@ -225,7 +239,7 @@ class Experiment:
     def _train_seed(self, run: Run, stop: Stop, panels: Panels) -> Outcome:
         with alone(run.folder):
             if self.resumed and (outcome := resuming.ended(run)):
-                samples: Tensor | None = load_run(run.folder, self.registry).sample(self.spec.evaluation.samples)
+                samples: Tensor | None = load_run(run.folder, self.registry).drawn(self.spec.evaluation.samples)
             else:
                 begun = (run.folder / "run.json").is_file()
                 self._prepare(run)
@@ -289,6 +303,7 @@ class Experiment:
             "fingerprint": data.fingerprint,
             "items": data.items,
             "shape": list(data.shape),
+            "learned": described(data, self.spec.data.kind),
             **({"labels_used": labels, "labels_fingerprint": told} if labels else {}),
         }
 

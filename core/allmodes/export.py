@@ -40,7 +40,7 @@ def export(model: Model, folder: Path) -> Path:
 
 def _describe(model: Model, page: models.Page, folder: Path) -> None:
     (folder / "spec.yaml").write_text(specs.dump(model.spec), encoding="utf-8")
-    samples = model.sample(PICTURED)
+    samples = model.drawn(PICTURED)
     figures.draw_samples(samples, TensorData(samples), folder / "samples.png")
     (folder / "README.md").write_text(card(model, page["plugins"]), encoding="utf-8")
 

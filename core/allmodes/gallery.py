@@ -34,9 +34,7 @@ def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
         models = {method: load_run(folder) for method, folder in folders.items()}
     model = next(iter(models.values()))
     data, n = model.spec.data.build(), model.spec.evaluation.samples
-    panels = [(_title(group, method), one.sample(n)) for method, one in models.items()]
-    if model.units is not None:
-        panels = [(title, model.units.standardise(samples)) for title, samples in panels]
+    panels = [(_title(group, method), one.drawn(n)) for method, one in models.items()]
     return [figures.compare(panels, data, comparison.folder / f"{stem}.{ending}") for ending in ("png", "pdf")]
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -43,8 +43,18 @@ def speaks() -> bool:
 
 
 def end() -> None:
-    """Say nothing any more."""
+    """Say nothing any more: the logger is as it was before anybody listened."""
     LOGGER.handlers = []
+    LOGGER.setLevel(logging.NOTSET)
+    LOGGER.propagate = True
+
+
+def learned(line: str, partly: bool, warn: Callable[[str], None]) -> None:
+    """Say what a run learns from; where nobody reads the log, warn if that is a part only of what there is."""
+    if LOGGER.isEnabledFor(logging.INFO):
+        LOGGER.info(line, extra={"fields": {"event": "data"}})
+    elif partly:
+        warn(line)
 
 
 class JsonLines(logging.Formatter):

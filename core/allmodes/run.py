@@ -22,9 +22,9 @@ class Run:
 
     `experiment` identifies this execution of the spec (the same for its seeds); `position` counts its seeds from 0 of
     `seeds`. `plugins` maps the distributions in use to their versions. `data` describes the data set: `kind`,
-    `fingerprint`, `items` (None: drawn without end), `shape`, `labels_used`, the items of each labelled stream, and
-    their `labels_fingerprint`. `study` names the comparison that it is part of: then `experiment` is the same for all
-    runs of the study.
+    `fingerprint`, `items` (None: drawn without end), `shape`, `learned`, all of that in words, `labels_used`, the items
+    of each labelled stream, and their `labels_fingerprint`. `study` names the comparison that it is part of: then
+    `experiment` is the same for all runs of the study.
     """
 
     spec: Spec

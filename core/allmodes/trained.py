@@ -36,20 +36,26 @@ class Model:
     def sample(
         self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: int | Tensor | None = None
     ) -> Tensor:
-        """n items (n, *shape) on the CPU, in the units that the data came in; images in [-1, 1].
+        """n items (n, *shape) on the CPU, in the units that the data came in (float64); images in [-1, 1].
 
         The same seed gives the same items on the same machine. `given` holds parts of the latent fixed, where the prior
         has them; `mode=3` is short for `given={"mode": 3}`, and may be a mode for each item (n,).
 
         Raises ModelError where the prior has no such part or mode.
         """
+        drawn = self.drawn(n, seed, given, device, mode)
+        return drawn if self.units is None else self.units.restore(drawn)
+
+    def drawn(
+        self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: int | Tensor | None = None
+    ) -> Tensor:
+        """The same items as the generator makes them: vectors as training sees them, standardised."""
         given = given if mode is None else {**given, "mode": mode}
         if problem := refusal(self.modules["prior"], given, n):
             raise ModelError(f"{self.folder}: {problem}")
         given = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in given.items()}
         modules = {name: module.to(device) for name, module in self.modules.items()}
-        samples = draw(modules, n, stream(seed, "sample", device), given)
-        return samples if self.units is None else self.units.restore(samples)
+        return draw(modules, n, stream(seed, "sample", device), given)
 
     @classmethod
     def from_pretrained(cls, reference: str | Path, checkpoint: str | None = None) -> Model:

@@ -82,6 +82,7 @@ def _train(task: Mapping[str, Any], send: Send, stop: Stop) -> Outcome:
         track=task["track"],
         observers={"progress": Progress(send)},
         warn=lambda text: send(what="warning", text=text),
+        say=lambda text, partly: send(what="data", text=text, partly=partly),
         resumed=folder,
         floors_in=folder.parent / ".floors",
         sends=False,

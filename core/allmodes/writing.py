@@ -32,25 +32,51 @@ def write(model: Model, samples: Tensor, to: Path) -> None:
 def _array(model: Model, samples: Tensor, to: Path) -> None:
     import numpy as np
 
-    columns = model.units.columns if model.units else ()
-    np.savez_compressed(to, samples=samples.numpy(), columns=np.array(columns, dtype=str))
+    np.savez_compressed(to, samples=_rounded(model, samples).numpy(), columns=np.array(_columns(model), dtype=str))
 
 
 def _table(model: Model, samples: Tensor, to: Path) -> None:
+    """Numbers with all their digits, and none that mean nothing: the shortest text that is read back as the same."""
     import csv
 
-    names = model.units.columns if model.units and model.units.columns else ()
+    names, whole = _columns(model), _whole(model, samples)
     with to.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerows([names] if names else [])
-        writer.writerows([f"{value:.8g}" for value in row] for row in samples.flatten(1).tolist())
+        for row in _rounded(model, samples).flatten(1).numpy():
+            writer.writerow([int(value) if exact else value for value, exact in zip(row, whole, strict=True)])
+
+
+def _parquet(model: Model, samples: Tensor, to: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = _rounded(model, samples).flatten(1).numpy().T
+    names = _columns(model) or tuple(str(i) for i in range(1, len(columns) + 1))
+    whole = _whole(model, samples)
+    arrays = [column.astype("int64") if exact else column for column, exact in zip(columns, whole, strict=True)]
+    pq.write_table(pa.table(dict(zip(names, map(pa.array, arrays), strict=True))), to)
+
+
+def _columns(model: Model) -> tuple[str, ...]:
+    return model.units.columns if model.units else ()
+
+
+def _whole(model: Model, samples: Tensor) -> tuple[bool, ...]:
+    """Which numbers of an item are whole in the data."""
+    return (model.units.whole if model.units else ()) or (False,) * samples[0].numel()
+
+
+def _rounded(model: Model, samples: Tensor) -> Tensor:
+    return model.units.rounded(samples) if model.units else samples
 
 
 def _picture(model: Model, samples: Tensor, to: Path) -> None:
     from allmodes import figures
     from allmodes.data import TensorData
 
-    figures.draw_samples(samples, TensorData(samples), to)
+    seen = model.units.standardise(samples) if model.units else samples
+    figures.draw_samples(seen, TensorData(seen), to)
 
 
 def _pictures(model: Model, samples: Tensor, to: Path) -> None:
@@ -68,6 +94,7 @@ def _pictures(model: Model, samples: Tensor, to: Path) -> None:
 _WRITERS: Mapping[str, Callable[[Model, Tensor, Path], None]] = {
     ".npz": _array,
     ".csv": _table,
+    ".parquet": _parquet,
     ".png": _picture,
     "": _pictures,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from allmodes.data.base import DataError
 from allmodes.data.finite import FiniteData
-from allmodes.data.labels import names_of, numbered
+from allmodes.data.labels import names_of, numbered, text_of, without_missing
+from allmodes.data.missing import Missing
 from allmodes.data.sources import Facts, Items, Keeping, Source, data_of, parts
-from allmodes.data.vectors import ROWS, NpyFile, Rows, Table, vectors
+from allmodes.data.vectors import ROWS, NpyFile, Rows, Table, origin, vectors, whole
 from allmodes.registry import did_you_mean
 from allmodes_schemas import Shape
 
@@ -25,6 +27,8 @@ Range: TypeAlias = tuple[float, float]
 USUAL = ("x", "samples")
 """Names of the array of items that are looked for in an .npz of several."""
 CHANNELS = (1, 3)
+MAGIC = b"\x93NUMPY"
+"""How a .npy file begins."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Pictures(Source):
 
     def read(self, positions: Sequence[int]) -> Items:
         """Images with their channels first."""
-        x = torch.from_numpy(np.ascontiguousarray(self._first(np.asarray(self.rows[list(positions)]))))
+        rows = self._first(np.asarray(self.rows[list(positions)]))
+        x = torch.from_numpy(rows.astype(rows.dtype.newbyteorder("="), order="C"))
         return Items(x if self.dtype == torch.uint8 else self._mapped(x.float()), self.labels_at(positions))
 
     def _first(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -73,6 +78,7 @@ def arrays(
     layout: Layout = "auto",
     low_high: Range | None = None,
     standardise: bool = True,
+    missing: Missing = "refuse",
 ) -> FiniteData:
     """The items of an array as data: rows (N, F) are vectors, anything of more axes is images.
 
@@ -86,16 +92,35 @@ def arrays(
         layout: Where the channels of images are.
         low_high: Values that are black and white; None for bytes, and for floats in [-1, 1].
         standardise: Whether each column of vectors is given zero mean and unit variance.
+        missing: What becomes of items with a missing or infinite number, or a missing label.
 
     Raises:
         DataError: If an array is missing or is not as it should be; the message names it.
     """
     seen = _table(Path(path), train, keeping)
     unseen = None if test is None else _table(Path(test_path or path), test, keeping)
+    data = _data(seen, unseen, held_out, keeping, layout, low_high, standardise, missing)
+    used = (train, test) if test and (test_path or path) == path else (train,)
+    left_out = (*data.origin.left_out, *_unused(Path(path), used))
+    data.origin = replace(data.origin, left_out=left_out, notes=_notes(Path(path), train, seen))
+    return data
+
+
+def _data(
+    seen: Table,
+    unseen: Table | None,
+    held_out: float,
+    keeping: Keeping,
+    layout: Layout,
+    low_high: Range | None,
+    standardise: bool,
+    missing: Missing,
+) -> FiniteData:
     if len(seen.rows.shape) == 2:
-        return vectors(seen, unseen, held_out, standardise, keeping)
+        return vectors(seen, unseen, held_out, standardise, keeping, missing)
+    seen, unseen = whole(seen, missing), None if unseen is None else whole(unseen, missing)
     names = names_of(seen.labels) if seen.labels is not None else ()
-    facts = Facts(len(names) or None, names or None)
+    facts = Facts(len(names) or None, names or None, origin=origin(seen, unseen))
     source = _pictures(seen, names, layout, low_high)
     if unseen is None:
         return data_of(*parts(source, held_out), keeping, facts)
@@ -141,29 +166,77 @@ def _table(path: Path, chosen: Chosen, keeping: Keeping) -> Table:
     _refuse(name, rows)
     if chosen.labels is None:
         return Table(name, rows)
-    other = Path(chosen.labels) if chosen.labels.endswith(".npy") else path
-    where, labels = _array(other, None if other.suffix == ".npy" else chosen.labels, Keeping("resident"))
-    if labels.shape != rows.shape[:1]:
+    where, labels = _labels(path, chosen.labels)
+    if labels.ndim == 2 and _is_one_hot(labels):
+        labels = labels.argmax(1)
+    if labels.size != len(rows) or labels.shape[:1] != rows.shape[:1]:
         what = f"{where} has shape {labels.shape}, but {name} has {len(rows)} items"
         raise DataError(f"data: {what}: give each item one label")
-    return Table(name, rows, labels=[str(label) for label in labels[:].tolist()])
+    return Table(name, rows, labels=without_missing([text_of(label) for label in labels.reshape(-1).tolist()]))
+
+
+def _labels(path: Path, name: str) -> tuple[str, np.ndarray[Any, Any]]:
+    own = name.lower().endswith(".npy")
+    if not own and not _is_archive(path):
+        raise DataError(f"data: {path} is no .npz that could have an array {name!r}: give labels as a .npy file")
+    where, rows = _array(Path(name) if own else path, None if own else name, Keeping("resident"))
+    if rows.dtype.kind not in "iufbSUM":
+        raise DataError(f"data: {where} holds {rows.dtype}: give whole numbers or words")
+    return where, np.asarray(rows[...])
+
+
+def _is_one_hot(labels: np.ndarray[Any, Any]) -> bool:
+    """Whether each row has a single 1 and zeros."""
+    numeric = labels.dtype.kind in "iufb" and labels.shape[1] > 1
+    return numeric and bool(((labels == 0).sum(1) == labels.shape[1] - 1).all() and ((labels == 1).sum(1) == 1).all())
+
+
+def _notes(path: Path, chosen: Chosen, table: Table) -> tuple[str, ...]:
+    if chosen.labels is None or table.labels is None:
+        return ()
+    _, labels = _labels(path, chosen.labels)
+    return (f"labels are one-hot, of {labels.shape[1]} classes",) if labels.ndim == 2 and labels.shape[1] > 1 else ()
+
+
+def _unused(path: Path, used: Sequence[Chosen]) -> Iterator[str]:
+    """Arrays of an archive that are not learned."""
+    if _is_archive(path):
+        with np.load(path, allow_pickle=False) as file:
+            names = {name for chosen in used for name in (_usual(file.files, chosen.x), chosen.labels)}
+            yield from (f"array {name!r}" for name in file.files if name not in names)
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".npz" or zipfile.is_zipfile(path)
 
 
 def _array(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
     """An array and what messages call it."""
     try:
-        if path.suffix == ".npz":
+        if _is_archive(path):
             return _member(path, name, keeping)
-        whole = NpyFile(path)
+        _refuse_foreign(path)
+        whole = NpyFile(path.absolute())  # a worker may map it from another folder
         return str(path), whole if keeping.streams(whole.array.nbytes, str(path)) else np.load(path, allow_pickle=False)
     except DataError:
         raise
     except OSError as error:
-        raise DataError(f"data: {path} cannot be read: {error.strerror or 'it is no .npy or .npz file'}") from None
-    except ValueError as error:  # a damaged file, or pickled objects
+        raise DataError(f"data: {path} cannot be read: {error.strerror or FOREIGN}") from None
+    except Exception as error:  # numpy and zipfile raise many types for a damaged file
         objects = "it holds Python objects, which are never loaded: save numbers, such as np.stack(items)"
-        what = objects if "pickle" in str(error) or "Python objects" in str(error) else str(error)
-        raise DataError(f"data: {path} cannot be read: {what}") from None
+        what = (
+            objects if "Python objects" in str(error) or "Object arrays" in str(error) else f"it is damaged ({error})"
+        )
+        raise DataError(f"data: {path} cannot be read: {' '.join(what.split())}") from None
+
+
+FOREIGN = "it is no .npy or .npz file"
+
+
+def _refuse_foreign(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise DataError(f"data: {path} cannot be read: {FOREIGN}")
 
 
 def _member(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
@@ -171,12 +244,20 @@ def _member(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
         raise DataError(f"data: {path} is compressed and cannot be streamed: save the array as .npy")
     with np.load(path, allow_pickle=False) as file:
         have = file.files
-        name = name or next((usual for usual in USUAL if usual in have), have[0] if len(have) == 1 else None)
+        name = _usual(have, name)
         if name is None:
-            raise DataError(f"data: {path} has the arrays {', '.join(have)}: say which one with x")
+            raise DataError(f"data: {path} has the arrays {', '.join(have) or 'none'}: say which one with x")
         if name not in have:
             raise DataError(f"data: {path} has no array {name!r}{did_you_mean(name, have)}; it has {', '.join(have)}")
-        return f"{name} of {path}", file[name]
+        array = file[name]
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"data: {name} of {path} is no array: say which one with x")
+        return f"{name} of {path}", array
+
+
+def _usual(have: Sequence[str], name: str | None) -> str | None:
+    """The array that is named, or the usual or only one."""
+    return name or next((usual for usual in USUAL if usual in have), have[0] if len(have) == 1 else None)
 
 
 def _refuse(name: str, rows: Rows) -> None:
@@ -188,15 +269,6 @@ def _refuse(name: str, rows: Rows) -> None:
         raise DataError(f"data: {name} has shape {rows.shape}: there are no items")
     if rows.dtype.kind not in "fiub":
         raise DataError(f"data: {name} holds {rows.dtype}: give whole numbers or floats")
-    _refuse_infinite(name, rows)
-
-
-def _refuse_infinite(name: str, rows: Rows) -> None:
-    for i, part in enumerate(_parts(rows)):
-        if rows.dtype.kind == "f" and not (finite := np.isfinite(part)).all():
-            row, *place = np.argwhere(~finite)[0].tolist()
-            where = ", ".join(map(str, (i * ROWS + row, *place)))
-            raise DataError(f"data: {name}[{where}] is {part[row, *place]}: give finite numbers, or leave the item out")
 
 
 def _parts(rows: Rows) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
@@ -40,6 +41,23 @@ class Loader(Iterator[Batch]):
         """End what the loader started, such as worker processes; the next batch starts it again."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where data come from, which a run says before it trains.
+
+    Attributes:
+        name: File, folder, or what messages call them; without one, the kind is said.
+        held_out: Where the items that are not trained on come from, where they have a place of their own.
+        left_out: What is there but not learned, each with the reason, such as `column 'name' (text)`.
+        notes: What else may surprise, such as a link that leads elsewhere.
+    """
+
+    name: str = ""
+    held_out: str = ""
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class Data:
     """What is learned.
 
@@ -52,6 +70,7 @@ class Data:
         truth: The mixture that the data are drawn from, where it is known.
         device: Where the tensors are; generators that are passed in must be there too.
         units: What samples are converted back to, where training sees standardised vectors.
+        origin: Where they come from, and what was left out.
     """
 
     shape: Shape
@@ -62,6 +81,7 @@ class Data:
     truth: Mixture | None = None
     device: torch.device
     units: Units | None = None
+    origin: Origin = Origin()
 
     def to(self, device: Device) -> Data:
         """The same data on a device."""

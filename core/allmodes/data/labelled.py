@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from allmodes.data.base import Data, DataError, Loader
+from allmodes.data.description import listed
 from allmodes.data.finite import FiniteData, TensorData
+from allmodes.data.labels import NUMBER
 from allmodes.step import Batch
 from allmodes_schemas import StreamConfig
 
@@ -177,6 +179,8 @@ def _line(where: str, cells: Sequence[str], data: FiniteData) -> tuple[int, int]
     names = data.class_names or ()
     if label in names:
         return int(index), names.index(label)
+    if names and all(map(NUMBER.fullmatch, names)):  # then a number is a name, and never a position
+        raise DataError(f"{where}: label {label!r} is no class: classes are {listed(names)}")
     if not label.isdecimal() or (data.classes is not None and int(label) >= data.classes):
         known = f"classes are 0 to {data.classes - 1}" if data.classes is not None else "give a number from 0"
         raise DataError(f"{where}: label {label!r} is no class: {known}")

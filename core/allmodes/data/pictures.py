@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -21,16 +21,35 @@ Channels: TypeAlias = Literal["auto", "rgb", "grey"]
 File: TypeAlias = Path | bytes
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 """What Pillow may read: all are pixels, none is a program such as EPS."""
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-KINDS = "png, jpg, jpeg, webp, bmp, gif, tif"
+SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".jif",
+    ".webp",
+    ".bmp",
+    ".dib",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".pbm",
+    ".pgm",
+    ".ppm",
+    ".pnm",
+)
+KINDS = "png, jpg, jpeg, jfif, webp, bmp, gif, tif, pgm, ppm"
 GREY = ("1", "L", "LA", "La")
 COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 ORIENTATION = 0x0112
 """EXIF tag: 5 to 8 are turned by a quarter."""
 FIRST = 100
 """Images, about, whose headers decide whether all are grey."""
+DECODED = 2**20
+"""Pixels of the largest image that is decoded to see whether it is transparent."""
 LISTED = 3
 """Unreadable images that a warning names."""
 
@@ -92,10 +111,16 @@ class Wanted:
 
 
 class Images(Source):
-    """Images whose files a subclass knows. `settle` decides their look, and must come before they are read."""
+    """Images whose files a subclass knows. `settle` decides their look, and must come before they are read.
+
+    Attributes:
+        look: What all are made alike to.
+        notes: What is not learned of them, as far as `settle` saw.
+    """
 
     dtype = torch.uint8
     look: Look
+    notes: tuple[str, ...] = ()
 
     def file(self, position: int) -> File:
         """The path of an image, or its bytes."""
@@ -107,11 +132,13 @@ class Images(Source):
 
     def settle(self, wanted: Wanted, positions: Sequence[int]) -> None:
         """Decide from the headers of about a hundred of these images what all are made alike to."""
-        grey, sizes = [], []
+        grey, sizes, losses = [], [], dict[str, str]()
         for i in positions[:: max(1, len(positions) // FIRST)]:
             with opened(self.file(i), self.where(i)) as image:
                 grey.append(image.mode in GREY)
                 sizes.append(_upright(image))
+                losses |= {lost: self.where(i) for lost in _lost(image) if lost not in losses}
+        self.notes = tuple(f"{lost}, as of {where}" for lost, where in losses.items())
         one_channel = all(grey) if wanted.channels == "auto" else wanted.channels == "grey"
         first, chosen = self.where(positions[0]), wanted.channels != "auto"
         self.alike(Look(one_channel, wanted.size, wanted.crop, sizes[0], first, chosen))
@@ -199,6 +226,32 @@ def broken(images: Images, position: int) -> bool:
     return False
 
 
+def is_image(file: bytes) -> bool:
+    """Whether bytes are those of an image, as far as its header tells."""
+    try:
+        opened(file, "").close()
+    except DataError:
+        return False
+    return True
+
+
+def _lost(image: Image.Image) -> Iterator[str]:
+    """What an image has and is not learned."""
+    try:
+        if getattr(image, "is_animated", False) and image.format != "MPO":  # a camera's preview is no loss
+            yield "only the first of several frames is learned"
+        if image.has_transparency_data and not _is_opaque(image):
+            yield "transparency is dropped"
+    except Exception:  # a damaged image is named when it is decoded
+        return
+
+
+def _is_opaque(image: Image.Image) -> bool:
+    """Whether nothing is seen through an image; large ones are not decoded for that."""
+    small = image.width * image.height <= DECODED
+    return small and "A" in image.getbands() and image.getchannel("A").getextrema()[0] == 255
+
+
 def _upright(image: Image.Image) -> tuple[int, int]:
     """Width and height once a camera's orientation is undone."""
     return (image.height, image.width) if _orientation(image) >= 5 else (image.width, image.height)
@@ -220,11 +273,15 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
+def unreadable(where: str, why: str) -> DataError:
+    """What is said of an image that cannot be read."""
+    return DataError(f"data: {where} cannot be read ({why}): repair or remove it, or set skip_unreadable: true")
+
+
 def _unreadable(where: str, error: Exception) -> DataError:
     if isinstance(error, Image.DecompressionBombError):
         return _too_large(where, "is a decompression bomb or very large")
-    what = f"it is none of {KINDS}" if isinstance(error, UnidentifiedImageError) else str(error)
-    return DataError(f"data: {where} cannot be read ({what}): repair or remove it, or set skip_unreadable: true")
+    return unreadable(where, f"it is none of {KINDS}" if isinstance(error, UnidentifiedImageError) else str(error))
 
 
 def _too_large(where: str, what: str) -> DataError:

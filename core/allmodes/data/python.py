@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from allmodes.data.arrays import CHANNELS, Range, refuse_values
-from allmodes.data.base import DataError
+from allmodes.data.base import DataError, Origin
 from allmodes.data.finite import FiniteData
+from allmodes.data.items import FORMS, LABELS, Keys, as_tensor, kind_of, numbers_of, told
 from allmodes.data.sources import SAMPLED, Facts, Items, Keeping, Memory, Source, data_of, parts
+
+COMPARED = 10
+"""Items, about, whose labels are compared with those that a data set tells."""
 
 
 @runtime_checkable
@@ -31,15 +33,17 @@ class Dataset(Protocol):
 
 
 class Foreign(Source):
-    """The items of a user's data set: x or (x, y), where x is a tensor, an array or a PIL image, y a whole number."""
+    """The items of a user's data set: x, (x,), (x, y) or a mapping of them; x is an array or an image, y a number."""
 
-    def __init__(self, dataset: Dataset, name: str, low_high: Range | None, classes: int | None) -> None:
-        self.dataset, self.name, self.range, self.classes = dataset, name, low_high, classes
-        if not len(dataset):
+    def __init__(self, dataset: Dataset, name: str, low_high: Range | None, classes: int | None, keys: Keys) -> None:
+        self.dataset, self.name, self.range, self.classes, self.keys = dataset, name, low_high, classes, keys
+        if not _length(dataset, name):
             raise DataError(f"data: {name} has no items")
-        x, label = self._item(0)
+        self.one_hot: int | None = None
+        x, label = self._item(0, first=True)
         self.shape, self.dtype, self.labelled = tuple(x.shape), x.dtype, label is not None
-        self.labels = _known_labels(dataset) if self.labelled else None
+        self.classes = classes or self.one_hot
+        self.labels = self._known_labels() if self.labelled else None
 
     def __len__(self) -> int:
         """Number of items."""
@@ -51,59 +55,81 @@ class Foreign(Source):
         labels = [label for _, label in items if label is not None]
         return Items(torch.stack([x for x, _ in items]), torch.tensor(labels) if self.labelled else None)
 
+    def notes(self) -> tuple[str, ...]:
+        """What may surprise: how labels are read, and items that are not the same each time."""
+        found = [] if self.one_hot is None else [f"labels are one-hot, of {self.one_hot} classes"]
+        changes = not torch.equal(self._item(0)[0], self._item(0)[0])
+        return (*found, *(["item 0 differs each time it is read: give items without random changes"] * changes))
+
+    def _known_labels(self) -> Tensor | None:
+        """All labels, where the data set tells them and its items have the same."""
+        labels = _told_labels(self.dataset)
+        sample = range(0, len(self), max(1, len(self) // COMPARED))
+        agrees = labels is not None and all(self._item(i)[1] == int(labels[i]) for i in sample)
+        return labels if agrees else None
+
     def _checked(self, position: int) -> tuple[Tensor, int | None]:
         x, label = self._item(position)
         if tuple(x.shape) != self.shape or x.dtype != self.dtype:
             first = f"item 0 has {self.shape} of {self.dtype}"
             have = f"{tuple(x.shape)} of {x.dtype}"
-            raise DataError(f"data: item {position} of {self.name} has shape {have}, but {first}: make them alike")
+            raise DataError(f"data: {self._call(position)} has shape {have}, but {first}: make them alike")
         if (label is not None) != self.labelled:
             what = "no label, but item 0 has one" if self.labelled else "a label, but item 0 has none"
-            raise DataError(f"data: item {position} of {self.name} has {what}")
+            raise DataError(f"data: {self._call(position)} has {what}")
         if label is not None and not 0 <= label < (self.classes or label + 1):
             limit = f"from 0 to {self.classes - 1}" if self.classes else "0 or more"
-            raise DataError(f"data: item {position} of {self.name} has label {label}, but labels are {limit}")
+            raise DataError(f"data: {self._call(position)} has label {label}, but labels are {limit}")
         return x, label
 
-    def _item(self, position: int) -> tuple[Tensor, int | None]:
+    def _call(self, position: int) -> str:
+        return f"item {position} of {self.name}"
+
+    def _item(self, position: int, first: bool = False) -> tuple[Tensor, int | None]:
         try:
             item = self.dataset[position]
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
-            raise DataError(f"data: item {position} of {self.name} cannot be read: {what}") from error
-        x, label = item if isinstance(item, tuple | list) and len(item) == 2 else (item, None)
-        return self._x(x, position), None if label is None else self._label(label, position)
+            raise DataError(f"data: {self._call(position)} cannot be read: {what}") from error
+        x, label = self.keys.unpacked(item, self._call(position))
+        return self._x(x, position), None if label is None else self._label(label, position, first)
 
     def _x(self, x: Any, position: int) -> Tensor:
-        if isinstance(x, Image.Image):
-            x = np.array(x if x.mode == "L" else x.convert("RGB"))
-        if isinstance(x, np.ndarray):
-            x = torch.from_numpy(np.ascontiguousarray(x))
-        if not isinstance(x, Tensor) or not 1 <= x.dim() <= 3:
-            what = f"a tensor of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"of type {type(x).__name__}"
-            raise DataError(f"data: item {position} of {self.name} is {what}: {FORMS}")
+        x = as_tensor(x, self._call(position))
+        if not 1 <= x.dim() <= 3 or x.is_complex() or not x.numel():
+            what = "one number: make it a vector, such as x[:, None]" if x.dim() == 0 else f"{kind_of(x)}: {FORMS}"
+            raise DataError(f"data: {self._call(position)} is {what}")
         if x.dim() == 1:
-            return x.float()
+            return self._finite(x.float(), position)
         x = x[None] if x.dim() == 2 else x
         x = x.permute(2, 0, 1) if x.shape[0] not in CHANNELS and x.shape[2] in CHANNELS else x
         return self._pixels(x, position).contiguous()
 
+    def _finite(self, x: Tensor, position: int) -> Tensor:
+        for place in (~x.isfinite()).nonzero()[:1].tolist():
+            what = f"{float(x[tuple(place)])} at {place}"
+            raise DataError(f"data: {self._call(position)} has {what}: give finite numbers, or leave the item out")
+        return x
+
     def _pixels(self, x: Tensor, position: int) -> Tensor:
         if x.dtype == torch.uint8 and self.range is None:
             return x
+        x = self._finite(x.float(), position)
         low, high = self.range or (-1.0, 1.0)
-        if float(x.min()) < low or float(x.max()) > high or not bool(x.isfinite().all()):
-            refuse_values(f"item {position} of {self.name}", float(x.min()), float(x.max()), self.range)
-        return x.float() if (low, high) == (-1, 1) else (x.float() - low) * (2 / (high - low)) - 1
+        if float(x.min()) < low or float(x.max()) > high:
+            refuse_values(self._call(position), float(x.min()), float(x.max()), self.range)
+        return x if (low, high) == (-1, 1) else (x - low) * (2 / (high - low)) - 1
 
-    def _label(self, label: Any, position: int) -> int:
-        value = label.item() if isinstance(label, Tensor | np.generic) and np.ndim(label) == 0 else label
-        if isinstance(value, int):
-            return int(value)
-        raise DataError(f"data: item {position} of {self.name} has the label {value!r}: give whole numbers from 0")
-
-
-FORMS = "give x or (x, y) with x a vector (F,), an image (C, H, W) or a PIL image, and y a whole number"
+    def _label(self, label: Any, position: int, first: bool) -> int:
+        """A whole number, or the place of the 1 in a one-hot vector as long as that of the first item."""
+        values = numbers_of(label)
+        if len(values) > 1 and set(values) == {0, 1} and sum(values) == 1:
+            self.one_hot = len(values) if first else self.one_hot
+            if len(values) == self.one_hot:
+                return values.index(1)
+        if len(values) == 1 and values[0] == values[0] // 1 and self.one_hot is None:
+            return int(values[0])
+        raise DataError(f"data: {self._call(position)} has the label {told(label)}: give whole numbers from 0")
 
 
 def from_dataset(
@@ -116,13 +142,15 @@ def from_dataset(
     classes: int | None = None,
     range: Range | None = None,
     name: str | None = None,
+    x: str | None = None,
+    label: str | None = None,
 ) -> FiniteData:
     """The items of any map-style `torch.utils.data.Dataset` as data to learn from.
 
     Args:
-        dataset: Gives x or (x, y) by position: x a vector (F,), an image (C, H, W), (H, W, C) or (H, W), or a PIL
-            image; y a whole number from 0. Images are bytes or floats in [-1, 1]. Each item must always be the same:
-            augmentation would make a run depend on where the items are kept.
+        dataset: Gives x, (x,), (x, y) or a mapping of them by position: x a vector (F,), an image (C, H, W), (H, W, C)
+            or (H, W), or a PIL image; y a whole number from 0, alone or one-hot. Images are bytes or floats in [-1, 1].
+            Each item must always be the same: augmentation would make a run depend on where the items are kept.
         test: Items that are not trained on.
         held_out: Share of the items that are not trained on, where there is no `test`.
         memory: `resident`, `stream`, or `auto`: in memory where they take at most half of what is free.
@@ -130,25 +158,62 @@ def from_dataset(
         classes: Number of labels; by default `len(dataset.classes)`, or one more than the largest in memory.
         range: Values that are black and white, such as (0, 1), where images are not in [-1, 1].
         name: What messages call it; by default the class's name.
+        x: Key of what is learned, where items are mappings; by default the usual one, such as `image`.
+        label: Key of their label; by default the usual one, such as `label`, if any.
 
     Raises:
         DataError: If it is not map-style, or an item is of another form or shape than the first.
     """
-    name = name or type(dataset).__name__
-    if isinstance(dataset, IterableDataset) or not isinstance(dataset, Dataset):
-        raise DataError(f"data: {name} gives no items by position: give a data set with __len__ and __getitem__")
-    classes = classes or _known_classes(dataset)
-    train = Foreign(dataset, name, range, classes)
+    name, keys = name or type(dataset).__name__, Keys(x, label)
+    _refuse_other(dataset, name)
+    classes = classes or _known_classes(dataset, label)
+    train = Foreign(dataset, name, range, classes, keys)
     _refuse_unmapped(train)
-    keeping = Keeping(memory, workers)
-    facts = Facts(classes if train.labelled else None, _class_names(dataset, classes) if train.labelled else None)
+    keeping, facts = Keeping(memory, workers), _facts(train)
     if test is None:
         data = data_of(*parts(train, held_out), keeping, facts)
     else:
-        data = data_of(train, Foreign(test, f"the test set of {name}", range, classes), keeping, facts)
+        _refuse_other(test, name_of_test := f"the test set of {name}")
+        data = data_of(train, Foreign(test, name_of_test, range, train.classes, keys), keeping, facts)
     if train.labelled and data.classes is None:
         raise DataError(f"data: {name} has labels, but streaming does not see them all: say how many with classes")
     return data
+
+
+def _facts(train: Foreign) -> Facts:
+    left_out = tuple(f"key {key!r}" for key in train.keys.unused(train.dataset[0]))
+    origin = Origin(train.name, left_out=left_out, notes=train.notes())
+    if not train.labelled:
+        return Facts(origin=origin)
+    names = _names(train.dataset, train.keys.label)
+    return Facts(train.classes, names if len(names) == train.classes else None, origin=origin)
+
+
+def _refuse_other(dataset: Any, name: str) -> None:
+    """Refuse what gives no items by position, and say how they are had."""
+    what = f"data: {name} gives no items by position"
+    if isinstance(dataset, Mapping):
+        first = next(iter(dataset), "train")
+        raise DataError(
+            f"{what}, but by the keys {', '.join(map(repr, dataset))}: give one data set, such as [{first!r}]"
+        )
+    if hasattr(dataset, "to_numpy"):
+        raise DataError(f"{what}: give its to_numpy(), or write it to a file that a spec names")
+    if isinstance(dataset, str | bytes):
+        raise DataError(f"{what}: to learn from a file, name it in a spec, such as data: {{kind: csv, path: ...}}")
+    if isinstance(getattr(dataset, "dataset", None), Dataset) and not isinstance(dataset, Dataset):
+        raise DataError(f"{what}: give its dataset")
+    if isinstance(dataset, IterableDataset) or not isinstance(dataset, Dataset):
+        raise DataError(f"{what}: give a data set with __len__ and __getitem__")
+    if isinstance(dataset, tuple) and len(dataset) == 2 and all(hasattr(part, "shape") for part in dataset):
+        raise DataError(f"{what}, but is a pair of arrays: give torch.utils.data.TensorDataset(x, y)")
+
+
+def _length(dataset: Dataset, name: str) -> int:
+    try:
+        return len(dataset)
+    except Exception as error:
+        raise DataError(f"data: {name} does not tell how many items it has: {type(error).__name__}: {error}") from error
 
 
 def _refuse_unmapped(source: Foreign) -> None:
@@ -158,7 +223,7 @@ def _refuse_unmapped(source: Foreign) -> None:
         refuse_values(source.name, float(x.min()), float(x.max()), None)
 
 
-def _known_labels(dataset: Dataset) -> Tensor | None:
+def _told_labels(dataset: Dataset) -> Tensor | None:
     """All labels, where the data set tells them as torchvision's do: whole numbers, one for each item."""
     try:
         labels = torch.as_tensor(getattr(dataset, "targets", None))
@@ -167,14 +232,15 @@ def _known_labels(dataset: Dataset) -> Tensor | None:
     return labels.long() if labels.shape == (len(dataset),) and not labels.is_floating_point() else None
 
 
-def _known_classes(dataset: Dataset) -> int | None:
-    names, labels = getattr(dataset, "classes", None), _known_labels(dataset)
-    if isinstance(names, list | tuple) and names:
-        return len(names)
-    return None if labels is None else int(labels.max()) + 1
+def _known_classes(dataset: Dataset, label: str | None) -> int | None:
+    names, labels = _names(dataset, label), _told_labels(dataset)
+    return len(names) or (None if labels is None else int(labels.max()) + 1)
 
 
-def _class_names(dataset: Dataset, classes: int | None) -> tuple[str, ...] | None:
-    names = getattr(dataset, "classes", None)
-    fits = isinstance(names, list | tuple) and len(names) == classes
-    return tuple(map(str, names)) if fits else None  # type: ignore[arg-type]
+def _names(dataset: Dataset, label: str | None) -> tuple[str, ...]:
+    """Names of the classes, where the data set has them, as those of torchvision and Hugging Face do."""
+    names, features = getattr(dataset, "classes", None), getattr(dataset, "features", None)
+    if isinstance(features, Mapping):
+        usual = next((key for key in features if str(key).lower() in LABELS), None)
+        names = getattr(features.get(label or usual), "names", None)
+    return tuple(map(str, names)) if isinstance(names, list | tuple) else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -13,7 +13,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from allmodes.data.base import DataError, fingerprint_of
+from allmodes.data.base import DataError, Origin, fingerprint_of
 from allmodes.data.finite import FiniteData, TensorData
 from allmodes.units import Units
 from allmodes_schemas import Shape
@@ -139,6 +139,7 @@ class Facts:
     classes: int | None = None
     class_names: tuple[str, ...] | None = None
     units: Units | None = None
+    origin: Origin = field(default=Origin(), repr=False)  # which must not change fingerprints
 
 
 def data_of(train: Source, test: Source, keeping: Keeping, facts: Facts) -> FiniteData:
@@ -147,6 +148,12 @@ def data_of(train: Source, test: Source, keeping: Keeping, facts: Facts) -> Fini
     Raises:
         DataError: If the parts differ in shape or an item cannot be read.
     """
+    data = _data_of(train, test, keeping, facts)
+    data.origin = facts.origin if facts.origin.name else replace(facts.origin, name=train.name)
+    return data
+
+
+def _data_of(train: Source, test: Source, keeping: Keeping, facts: Facts) -> FiniteData:
     _check_shapes(train, test)
     if keeping.streams(size_in_memory(train) + size_in_memory(test), train.name):
         from allmodes.data.streamed import StreamedData
@@ -155,7 +162,14 @@ def data_of(train: Source, test: Source, keeping: Keeping, facts: Facts) -> Fini
             source.check(range(len(source)))
         return StreamedData(train, test, keeping.workers, facts, _fingerprint(train, test, facts))
     seen, unseen = (InMemory(source.name, read_all(source, keeping.workers)) for source in (train, test))
-    return TensorData(*seen.items, *unseen.items, **vars(facts), fingerprint=_fingerprint(seen, unseen, facts))
+    return TensorData(
+        *seen.items,
+        *unseen.items,
+        facts.classes,
+        class_names=facts.class_names,
+        units=facts.units,
+        fingerprint=_fingerprint(seen, unseen, facts),
+    )
 
 
 def read_all(source: Source, workers: int = 0) -> Items:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from allmodes.data.base import DataError
+from allmodes.data.base import DataError, Origin
+from allmodes.data.description import listed
 from allmodes.data.finite import FiniteData
 from allmodes.data.labels import names_of, numbered
+from allmodes.data.missing import Gaps, Missing, Positions
 from allmodes.data.scratch import Scratch
 from allmodes.data.sources import Facts, Items, Keeping, Part, Source, data_of, split
 from allmodes.units import Units
 
 ROWS = 10_000
 """Rows that are looked at a time."""
+COARSE = 1e-3
+"""Spread of a column, in parts of its largest number, below which float32 holds less than four digits of it."""
 
 
 class NpyFile:
@@ -57,7 +62,22 @@ class NpyFile:
         return {"path": self.path, "scratch": None}
 
 
-Rows = np.ndarray[Any, Any] | NpyFile
+class Kept:
+    """Some rows of a file, in their order."""
+
+    def __init__(self, rows: np.ndarray[Any, Any] | NpyFile, positions: Positions) -> None:
+        self.rows, self.positions = rows, positions
+        self.shape, self.dtype = (len(positions), *rows.shape[1:]), rows.dtype
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, positions: Any) -> np.ndarray[Any, Any]:
+        return self.rows[self.positions[positions]]
+
+
+Rows = np.ndarray[Any, Any] | NpyFile | Kept
+Row: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Vectors(Source):
@@ -85,22 +105,35 @@ class Table:
 
     Attributes:
         name: The file.
-        rows: Finite numbers (N, F).
+        rows: Numbers (N, F); what is not finite is missing.
         columns: Names of the columns, if they have any.
-        labels: The rows' labels as the file writes them, if there are any.
+        labels: The rows' labels as the file writes them, if there are any; a missing one is the empty text.
+        label: What messages call the labels.
+        where: What messages call a row; by default an item, counted from 0.
+        left_out: What of the file is not learned, and why.
     """
 
     name: str
     rows: Rows
     columns: tuple[str, ...] = ()
     labels: Sequence[str] | None = None
+    label: str = "labels"
+    where: Callable[[int], str] = "item {}".format
+    left_out: tuple[str, ...] = ()
 
     def call(self, column: int) -> str:
         """What messages call a column."""
         return f"column {self.columns[column]!r} of {self.name}" if self.columns else f"x[:, {column}] of {self.name}"
 
 
-def vectors(train: Table, test: Table | None, held_out: float, standardise: bool, keeping: Keeping) -> FiniteData:
+def vectors(
+    train: Table,
+    test: Table | None,
+    held_out: float,
+    standardise: bool,
+    keeping: Keeping,
+    missing: Missing = "refuse",
+) -> FiniteData:
     """Rows as data, standardised by the rows that are trained on.
 
     Args:
@@ -109,10 +142,13 @@ def vectors(train: Table, test: Table | None, held_out: float, standardise: bool
         held_out: Share of the rows that are not trained on.
         standardise: Whether each column is given zero mean and unit variance.
         keeping: Where the rows are kept.
+        missing: What becomes of rows with a missing or infinite number, or a missing label.
 
     Raises:
-        DataError: If a column is constant and is to be standardised, or there are too few rows.
+        DataError: If a column is constant and is to be standardised, something is missing, or there are too few rows.
     """
+    train = whole(train, missing)
+    test = None if test is None else whole(test, missing)
     names = names_of(train.labels) if train.labels is not None else ()
     labels = _numbered(train, names)
     if test is None:
@@ -126,7 +162,40 @@ def vectors(train: Table, test: Table | None, held_out: float, standardise: bool
             Vectors(train.name, train.rows, labels, units),
             Vectors(test.name, test.rows, _numbered(test, names), units),
         )
-    return data_of(*pair, keeping, Facts(len(names) or None, names or None, units))
+    return data_of(*pair, keeping, Facts(len(names) or None, names or None, units, origin(train, test)))
+
+
+def whole(table: Table, missing: Missing) -> Table:
+    """The table's rows in which nothing is missing.
+
+    Raises:
+        DataError: If something is missing and is to be refused, or nothing else is left.
+    """
+    others = " or choose other columns" if table.columns else ""
+    remedy = f"correct them{others}, or set missing: leave_out to learn from the rows without"
+    gaps = Gaps(table.name, len(table.rows), table.where, remedy=remedy)
+    for i in range(0, len(table.rows) if table.rows.dtype.kind == "f" else 0, ROWS):
+        part = table.rows[i : i + ROWS]
+        gaps.look(_names(table), part.reshape(len(part), -1), i)
+    gaps.look_at_labels(table.label, table.labels or ())
+    if (kept := gaps.kept(missing)) is None:
+        return table
+    rows = Kept(table.rows, kept) if isinstance(table.rows, NpyFile) else table.rows[kept]
+    labels = None if table.labels is None else [table.labels[i] for i in kept]
+    return replace(table, rows=rows, labels=labels, left_out=(*table.left_out, *gaps.left_out))
+
+
+def _names(table: Table) -> Sequence[str]:
+    """What messages call the numbers of a row."""
+    return table.columns or [f"x[:, {', '.join(map(str, place))}]" for place in np.ndindex(*table.rows.shape[1:])]
+
+
+def origin(train: Table, test: Table | None) -> Origin:
+    """Where the rows come from, and what was left out."""
+    if test is None:
+        return Origin(train.name, left_out=train.left_out)
+    of_test = tuple(f"{what} of {test.name}" for what in test.left_out if what not in train.left_out)
+    return Origin(train.name, test.name, (*train.left_out, *of_test))
 
 
 def _numbered(table: Table, names: tuple[str, ...]) -> Tensor | None:
@@ -136,24 +205,61 @@ def _numbered(table: Table, names: tuple[str, ...]) -> Tensor | None:
 def _units(table: Table, rows: Tensor, standardise: bool) -> Units | None:
     if standardise:
         return measured(table, rows)
-    width = table.rows.shape[1]
-    return Units((0.0,) * width, (1.0,) * width, table.columns) if table.columns else None
+    whole, width = _whole(table, rows), table.rows.shape[1]
+    _check_digits(table, rows)
+    return Units((0.0,) * width, (1.0,) * width, table.columns, whole) if table.columns or any(whole) else None
 
 
 def measured(table: Table, rows: Tensor) -> Units:
     """Mean and standard deviation of each column over some rows, in double precision.
 
     Raises:
-        DataError: If a column is constant.
+        DataError: If a column is constant, or its numbers are too large or too close together for double precision.
     """
-    low = np.min([part.min(0) for part in _parts(table, rows)], 0)
-    high = np.max([part.max(0) for part in _parts(table, rows)], 0)
+    low, high = _span(table, rows)
     for column in np.flatnonzero(low == high)[:1]:
         what = f"{table.call(column)} is constant ({low[column]:g} in all {len(rows)} rows that are trained on)"
         raise DataError(f"data: {what}: leave it out, or set standardise: false")
+    mean, std = _moments(table, rows)
+    for column in np.flatnonzero(~np.isfinite(mean) | ~np.isfinite(std) | (std == 0))[:1]:
+        what = f"{table.call(column)} goes from {low[column]:g} to {high[column]:g}, which cannot be standardised"
+        raise DataError(f"data: {what}: give it in other units, or leave it out")
+    return Units(tuple(mean.tolist()), tuple(std.tolist()), table.columns, _whole(table, rows))
+
+
+def _span(table: Table, rows: Tensor) -> tuple[Row, Row]:
+    low = np.min([part.min(0) for part in _parts(table, rows)], 0)
+    return low, np.max([part.max(0) for part in _parts(table, rows)], 0)
+
+
+@np.errstate(over="ignore", under="ignore", invalid="ignore")
+def _moments(table: Table, rows: Tensor) -> tuple[Row, Row]:
     mean = np.sum([part.sum(0) for part in _parts(table, rows)], 0) / len(rows)
-    std = np.sqrt(np.sum([((part - mean) ** 2).sum(0) for part in _parts(table, rows)], 0) / len(rows))
-    return Units(tuple(mean.tolist()), tuple(std.tolist()), table.columns)
+    return mean, np.sqrt(np.sum([((part - mean) ** 2).sum(0) for part in _parts(table, rows)], 0) / len(rows))
+
+
+def _whole(table: Table, rows: Tensor) -> tuple[bool, ...]:
+    """Which columns are whole numbers throughout, as far as doubles can tell."""
+    parts = _parts(table, rows)
+    return tuple(np.all([((part == np.rint(part)) & (np.abs(part) < 2**53)).all(0) for part in parts], 0).tolist())
+
+
+def _check_digits(table: Table, rows: Tensor) -> None:
+    """Networks compute in float32: say where that is too coarse for numbers that are not standardised.
+
+    Raises:
+        DataError: If a number is beyond its range.
+    """
+    low, high = _span(table, rows)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    for column in np.flatnonzero(largest > np.finfo(np.float32).max)[:1]:
+        what = f"{table.call(column)} has numbers up to {largest[column]:g}, more than float32 holds"
+        raise DataError(f"data: {what}: set standardise: true")
+    coarse = np.flatnonzero((high > low) & (high - low < COARSE * largest))
+    if len(coarse):
+        what = listed([table.call(column) for column in coarse.tolist()])
+        how = "the spread is so small beside the numbers that float32 loses digits of it"
+        warnings.warn(f"data: {what}: {how}: set standardise: true", stacklevel=2)
 
 
 def _parts(table: Table, rows: Tensor) -> Iterator[np.ndarray[Any, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from allmodes_schemas import DatasetConfig, Shape
 
@@ -19,8 +19,27 @@ Name = Annotated[str, BeforeValidator(lambda name: str(name) if isinstance(name,
 """A column's name; where a CSV has no header that is its number, which YAML reads as one."""
 
 
+def _known_encoding(name: str) -> str:
+    try:
+        if name != "auto":
+            b"a".decode(name)
+    except UnicodeError:  # half a letter, of an encoding that there is
+        return name
+    except LookupError:
+        raise ValueError(f"{name!r} is no encoding of text: write one such as utf-16, latin-1 or cp1252") from None
+    return name
+
+
 PLACES = frozenset({"root", "path", "test_path"})
 """Where files lie may change when a run is resumed: that they are the same is seen from their fingerprint."""
+
+
+class MissingConfig(DatasetConfig):
+    """Data in which numbers may be missing: what their kinds share."""
+
+    missing: Literal["refuse", "leave_out"] = "refuse"
+    """What becomes of items with a missing or infinite number or a missing label: they are an error that counts them,
+    or they are left out, which the run says with their number."""
 
 
 class HeldOutConfig(DatasetConfig):
@@ -69,7 +88,10 @@ class ImagesConfig(KeptConfig):
 
 
 class ImageFolderConfig(ImagesConfig):
-    """Images in a folder: `root/class/x.png`, or `root/x.png` without labels; `root/train` and `root/test` likewise."""
+    """Images in a folder: `root/class/x.png`, or `root/x.png` without labels; `root/train` and `root/test` likewise.
+
+    Folders `test`, `testing`, `eval`, or else `val`, `valid`, `validation`, in any case, are held out.
+    """
 
     kind: Literal["image_folder"] = "image_folder"
     root: str
@@ -88,7 +110,7 @@ class ImageFolderConfig(ImagesConfig):
         return image_folder(self.root, self.wanted(), self.held_out, self.keeping())
 
 
-class ArraysConfig(KeptConfig):
+class ArraysConfig(MissingConfig, KeptConfig):
     """Arrays in a .npy or .npz file: vectors (N, F), or images (N, H, W), (N, H, W, C) or (N, C, H, W)."""
 
     kind: Literal["arrays"] = "arrays"
@@ -135,14 +157,15 @@ class ArraysConfig(KeptConfig):
             self.layout,
             self.range,
             self.standardise,
+            self.missing,
         )
 
     def _test_labels(self) -> str | None:
-        own_file = (self.labels or "").endswith(".npy")
+        own_file = (self.labels or "").lower().endswith(".npy")
         return self.test_labels or (None if own_file else self.labels)
 
 
-class CsvConfig(HeldOutConfig):
+class CsvConfig(MissingConfig, HeldOutConfig):
     """Rows of numbers in a CSV file, read into memory."""
 
     free: ClassVar[frozenset[str]] = PLACES
@@ -151,13 +174,24 @@ class CsvConfig(HeldOutConfig):
     path: str
     """The file, relative to where the run is started."""
     columns: tuple[Name, ...] | None = Field(None, min_length=1)
-    """Columns to learn; by default all that begin with a number, but the label."""
+    """Columns to learn; by default all that hold numbers, but the label and the index of a data frame. A column that
+    mostly looks like numbers and is none is an error; others are left out, which the run says."""
     label: Name | None = None
     """Column of labels, whole numbers or words; by default the one called `label`, if any."""
-    delimiter: Literal["auto", ",", ";", "\t", "|"] = "auto"
-    """What separates cells; `auto`: that which gives the first line the most cells."""
-    header: bool = True
-    """Whether the first line names the columns; else they are called 1, 2, 3."""
+    delimiter: Literal["auto", ",", ";", "\t", "|", " "] = "auto"
+    """What separates cells; `auto`: what a first line `sep=;` says, else that which gives the first lines equally many
+    cells, and the most. A blank stands for any number of them."""
+    header: bool | Literal["auto"] = "auto"
+    """Whether the first line names the columns; else they are called 1, 2, 3. `auto`: it does, and is refused where it
+    looks like data. Lines before it that begin with `#` are passed over."""
+    decimal: Literal[".", ","] = "."
+    """What stands before decimals."""
+    thousands: Literal["none", ",", ".", "'", "space"] = "none"
+    """What stands between thousands, as in 1,234.5."""
+    missing_values: tuple[str, ...] = ()
+    """Texts that mean a missing cell, such as unknown; NA, NaN, null, `-`, `?` and the like do in any case."""
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "auto"
+    """Of the text; `auto`: UTF-8, or what a byte-order mark says."""
     test_path: str | None = None
     """File of rows that are not trained on, with the same columns."""
     standardise: bool = True
@@ -169,19 +203,27 @@ class CsvConfig(HeldOutConfig):
         Raises:
             DataError: If the file, a column or a cell is not as it should be.
         """
+        from allmodes.data.cells import Writing
         from allmodes.data.tables import Form, csv_data
 
-        form = Form(self.columns, self.label, self.delimiter, self.header)
-        return csv_data(self.path, form, self.held_out, self.test_path, self.standardise)
+        writing = Writing(self.decimal, self.thousands, frozenset(text.strip() for text in self.missing_values))
+        form = Form(self.columns, self.label, self.delimiter, self.header, writing, self.encoding)
+        return csv_data(self.path, form, self.held_out, self.test_path, self.standardise, self.missing)
+
+    @model_validator(mode="after")
+    def _decimals_are_not_thousands(self) -> Self:
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}: a number can be read in one way only")
+        return self
 
 
-class ParquetConfig(ImagesConfig):
+class ParquetConfig(MissingConfig, ImagesConfig):
     """Rows of Parquet files: encoded images (the columns that Hugging Face writes), or numbers."""
 
     kind: Literal["parquet"] = "parquet"
     path: str
-    """A file, a folder of files, or a pattern such as `data/part-*.parquet`; files `train*` and `test*` of a folder are
-    trained on and held out."""
+    """A file, a folder of files, or a pattern such as `data/part-*.parquet`; folders, partitions or files with `train`
+    and `test` (or `validation`, ...) in their names are trained on and held out."""
     image: str | None = None
     """Column of encoded images: bytes, or a struct with a field `bytes`; by default the only one there is, if any."""
     columns: tuple[str, ...] | None = Field(None, min_length=1)
@@ -211,7 +253,14 @@ class ParquetConfig(ImagesConfig):
 
         columns = Columns(self.image, self.columns, self.label)
         return parquet_data(
-            self.path, columns, self.wanted(), self.held_out, self.keeping(), self.test_path, self.standardise
+            self.path,
+            columns,
+            self.wanted(),
+            self.held_out,
+            self.keeping(),
+            self.test_path,
+            self.standardise,
+            self.missing,
         )
 
 

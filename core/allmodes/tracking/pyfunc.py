@@ -19,7 +19,7 @@ class Sampler:
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> NDArray[np.float32]:
+    def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> NDArray[np.floating]:
         """Draw items.
 
         Args:
@@ -27,10 +27,10 @@ class Sampler:
             params: `seed` of the draw, by default 0.
 
         Returns:
-            Items (n, *shape), in the units of the data.
+            Items (n, *shape), in the units of the data (float64); images are float32 in [-1, 1].
         """
         number = int(np.asarray(model_input).reshape(-1)[0])
-        samples: NDArray[np.float32] = self._model.sample(number, (params or {}).get("seed", 0)).numpy()
+        samples: NDArray[np.floating] = self._model.sample(number, (params or {}).get("seed", 0)).numpy()
         return samples
 
 

@@ -1,0 +1,126 @@
+"""Cells of text that mean a number, that mean that one is missing, and what else they look like."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+MISSING = frozenset((
+    "", "na", "n/a", "<na>", "nan", "-nan", "#n/a", "#na", "null", "none", "nil", "nat", "-", "--", "?", ".", "missing",
+    "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
+))  # fmt: skip
+"""What means a missing cell, in small letters."""
+LONGEST = 330
+"""Letters of a cell that may be a number."""
+PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
+_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?|\d{1,2}:\d{2}(:.*)?")
+_DRESSED = re.compile(r"[^\w\s]*\s*([+-]?[\d.,'\u2019 \u00a0\u202f_]*\d[\d.,]*([eE][+-]?\d+)?)\s*[^\w\s]*")
+_GROUPED = r"[+-]?\d{{1,3}}({0}\d{{2,3}})*{0}\d{{3}}"
+THOUSANDS = {",": ",", ".": ".", "'": "'\u2019", "space": " \u00a0\u202f"}
+"""Signs that each way to separate thousands stands for."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a file writes numbers.
+
+    Attributes:
+        decimal: Before decimals: a point or a comma.
+        thousands: Between thousands: `none`, or a name in `THOUSANDS`.
+        missing: More texts that mean a missing cell.
+    """
+
+    decimal: str = "."
+    thousands: str = "none"
+    missing: frozenset[str] = frozenset()
+    _grouped: re.Pattern[str] | None = field(init=False, default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.thousands != "none":
+            sign = f"[{re.escape(THOUSANDS[self.thousands])}]"
+            pattern = rf"{_GROUPED.format(sign)}(?=$|[eE{re.escape(self.decimal)}])"
+            object.__setattr__(self, "_grouped", re.compile(pattern))
+
+    def numbers(self, cells: Sequence[str]) -> list[float]:
+        """The numbers in cells: NaN where one is missing.
+
+        Raises:
+            ValueError: If a cell holds something else.
+        """
+        try:
+            if self == _USUAL and "_" not in "".join(cells):
+                return list(map(float, cells))  # quick, and right for nearly all
+        except ValueError:
+            pass
+        return [self.number(cell) for cell in cells]
+
+    def number(self, cell: str) -> float:
+        """The number in a cell: NaN where it is missing.
+
+        Raises:
+            ValueError: If it holds something else.
+        """
+        text = cell.strip().replace("\u2212", "-")
+        if text.lower() in MISSING or text in self.missing:
+            return math.nan
+        if len(text) <= LONGEST and self._grouped and (found := self._grouped.match(text)):
+            text = re.sub(r"[^\d+-]", "", found[0]) + text[found.end() :]
+        if self.decimal != ".":
+            text = text.replace(".", "_").replace(self.decimal, ".")
+        if len(text) > LONGEST or not PLAIN.fullmatch(text):
+            raise ValueError(f"{cell!r} is no number")
+        return float(text)
+
+
+_USUAL = Writing()
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number as programs write it."""
+    return len(cell) <= LONGEST and PLAIN.fullmatch(cell.strip()) is not None
+
+
+def looks_like_number(cell: str) -> bool:
+    """Whether a cell is one to a person: with commas, spaces, a sign of currency or per cent, but no date."""
+    text = cell.strip()
+    return len(text) <= LONGEST and not _DATE.fullmatch(text) and _DRESSED.fullmatch(text) is not None
+
+
+def sort_of(cell: str) -> str:
+    """What a cell that is no number is, in a word."""
+    text = cell.strip()[:LONGEST]
+    if _DATE.fullmatch(text):
+        return "dates or times"
+    if text.lower() in ("true", "false", "yes", "no", "t", "f", "y", "n"):
+        return "yes or no"
+    return "text"
+
+
+def advice(cells: Sequence[str]) -> str:
+    """What to do about cells that look like numbers: which options read all of them."""
+    marks = [name for name in THOUSANDS if all(_reads(Writing(thousands=name), cell) for cell in cells) and name != "."]
+    decimal = all(_reads(Writing(","), cell) for cell in cells)
+    both = [name for name in THOUSANDS if name != "," and all(_reads(Writing(",", name), cell) for cell in cells)]
+    if decimal and marks:
+        return "a comma may stand before decimals or between thousands: set decimal: ',' or thousands: ','"
+    if decimal:
+        return "decimals take a point, or set decimal: ','"
+    if marks:
+        return f"write numbers without separators, or set thousands: {_quoted(marks[0])}"
+    if both:
+        return f"decimals take a point, or set decimal: ',' and thousands: {_quoted(both[0])}"
+    return "write plain numbers such as 1234.5"
+
+
+def _reads(way: Writing, cell: str) -> bool:
+    try:
+        way.number(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _quoted(name: str) -> str:
+    return name if name.isalpha() else f"'{name}'" if name != "'" else '"\'"'

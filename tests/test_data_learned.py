@@ -1,0 +1,254 @@
+"""What a run says that it learns from, the order of classes, and samples in the data's own units."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from allmodes import Experiment, cli, load_run, logs
+from allmodes.comparing import Comparing
+from allmodes.data import FiniteData, TensorData
+from allmodes.data.base import Origin
+from allmodes.data.description import described
+from allmodes.data.labels import names_of, text_of, without_missing
+from allmodes.kinds.files import ArraysConfig, CsvConfig, ImageFolderConfig, ParquetConfig
+from allmodes.tracking.pyfunc import Sampler
+from allmodes.units import Units
+from files import folder
+from tiny import SPEC
+
+CLASSES = ("-1", "0.5", "01", "1", "2", "10", "1e2")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    logs.end()  # a command of another test may have begun to log
+
+
+def spec(data: dict[str, object], name: str = "case") -> dict[str, Any]:
+    measured = {"every": 2, "samples": 8, "metrics": ["wasserstein"], "figure": False}
+    trained = {**SPEC["training"], "iterations": 2, "batch_size": 4}
+    return {**SPEC, "name": name, "seeds": [0], "data": data, "training": trained, "evaluation": measured}
+
+
+def measured_csv(path: str = "m.csv", rows: int = 40) -> dict[str, object]:
+    """An index, whole numbers of large offset, decimals of large offset and small spread, words."""
+    rng = np.random.default_rng(0)
+    lines = [f"{i},{1_700_000_000 + rng.integers(1000)},{5_400_000 + rng.normal():.3f},w{i}" for i in range(rows)]
+    Path(path).write_text("\n".join([",time,north,word", *lines]))
+    return {"kind": "csv", "path": path}
+
+
+LEARNED = (
+    "data: m.csv: 36 items to train on, 4 held out; columns time, north; no labels; "
+    "left out: column 1 (the index of a data frame), column 'word' (text such as 'w0')"
+)
+
+
+# The order of classes
+
+
+def test_classes_that_are_numbers_are_in_the_order_of_numbers_and_ties_in_that_of_text() -> None:
+    assert names_of(reversed(CLASSES)) == CLASSES
+    assert names_of(["b", "a", "10", "9"]) == ("10", "9", "a", "b")
+    assert names_of(["1_0", "9"]) == ("1_0", "9")  # a word, whatever Python's float makes of it
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"caf\xc3\xa9", "caf\u00e9"), (b"\xff", "\\xff"), (1.0, "1"), (np.float32(3), "3"), (np.int8(2), "2"),
+        (0.5, "0.5"), (True, "True"), (" x ", "x"), (Decimal("1.50"), "1.50"), (None, ""), (float("nan"), ""),
+        (np.float32("nan"), ""), (np.datetime64("NaT"), ""), (float("inf"), "inf"), (2**60 + 1, str(2**60 + 1)),
+    ],
+)  # fmt: skip
+def test_labels_of_any_type_are_the_same_text(value: object, text: str) -> None:
+    assert text_of(value) == text
+
+
+def test_nan_is_no_label_among_numbers() -> None:
+    assert without_missing(["1", "nan", "NA", ""]) == ["1", "", "", ""]
+    assert without_missing(["NA", "DE", ""]) == ["NA", "DE", ""]
+
+
+def of_csv(values: Sequence[str]) -> FiniteData:
+    Path("c.csv").write_text("a,label\n" + "".join(f"{i},{value}\n" for i, value in enumerate(values)))
+    return CsvConfig(path="c.csv").build()  # type: ignore[no-any-return]
+
+
+def of_parquet(values: Sequence[str]) -> FiniteData:
+    pq.write_table(pa.table({"a": np.arange(len(values)), "label": values}), "c.parquet")
+    return ParquetConfig(path="c.parquet").build()  # type: ignore[no-any-return]
+
+
+def of_arrays(values: Sequence[str]) -> FiniteData:
+    np.savez("c.npz", x=np.arange(2.0 * len(values)).reshape(-1, 2), y=np.array(values, dtype="S"))
+    return ArraysConfig(path="c.npz", labels="y").build()  # type: ignore[no-any-return]
+
+
+def of_images(values: Sequence[str]) -> FiniteData:
+    folder(Path("c"), tuple(dict.fromkeys(values)), each=2)
+    return ImageFolderConfig(root="c", workers=0).build()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("build", [of_csv, of_parquet, of_arrays, of_images])
+def test_every_kind_of_file_has_the_same_order_of_classes(build: Any) -> None:
+    assert build([*reversed(CLASSES)] * 3).class_names == CLASSES
+
+
+def test_every_process_has_the_same_order_of_classes() -> None:
+    of_csv(["01", "1", "10", "001", "1.0"] * 4)
+    program = "from allmodes.kinds.files import CsvConfig as C; d = C(path='c.csv').build(); "
+    program += "print(d.class_names, d.fingerprint)"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(said) == 1
+    assert said.pop().startswith("('001', '01', '1', '1.0', '10')")
+
+
+# What is learned
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (TensorData(torch.zeros(3, 2), torch.tensor([0, 1, 1])), "3 items {}; vectors of 2 numbers; 2 classes"),
+        (TensorData(torch.zeros(1, 3, 8, 6)), "1 item {}; RGB images of 6 x 8 px; no labels"),
+        (TensorData(torch.zeros(1200, 1, 8, 6)), "1,200 items {}; grey images of 6 x 8 px; no labels"),
+        (TensorData(torch.zeros(1, 5, 8)), "1 item {}; items of shape (5, 8); no labels"),
+    ],
+)
+def test_data_of_every_form_are_described(data: TensorData, line: str) -> None:
+    assert described(data, "given") == f"data: given: {line.format('to train on, 0 held out')}"
+
+
+def test_many_names_are_counted_and_signs_that_a_terminal_obeys_are_escaped() -> None:
+    names = tuple(f"c{i}" for i in range(40))
+    data = TensorData(torch.zeros(2, 40), units=Units((0.0,) * 40, (1.0,) * 40, names))
+    data.origin = Origin("a\x1b[31m.csv", "b.csv", ("column 'x'\n(text)",))
+    assert described(data, "csv") == (
+        "data: a\\x1b[31m.csv: 2 items to train on, 0 held out (b.csv); "
+        "columns c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 and 28 more; no labels; left out: column 'x'\\n(text)"
+    )
+
+
+def test_a_run_says_once_what_it_learns_from_before_it_trains_and_keeps_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("s.json").write_text(json.dumps(spec(measured_csv())))
+    assert cli.execute(["run", "s.json", "--no-tracking", "--seeds", "0,1"]) == 0
+    lines = [line.partition(" INFO ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert lines[0] == LEARNED
+    assert lines.count(LEARNED) == 1
+    run = next(Path("runs").glob("case-*"))
+    assert json.loads((run / "seed-0" / "run.json").read_text())["data"]["learned"] == LEARNED
+    assert cli.execute(["resume", str(run), "--no-tracking", "--set", "training.iterations=4", "--json"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["message"] for event in events if event["event"] == "data"] == [LEARNED]
+
+
+def test_where_nobody_reads_the_log_what_was_left_out_is_a_warning() -> None:
+    with pytest.warns(UserWarning, match=r"left out: column 1 \(the index") as said:
+        Experiment.from_spec(spec(measured_csv()), track=False).data  # noqa: B018
+    assert [str(warning.message) for warning in said] == [LEARNED]
+    Path("plain.csv").write_text("a,b\n" + "".join(f"{i},{i * i}\n" for i in range(20)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Experiment.from_spec(spec({"kind": "csv", "path": "plain.csv"}), track=False).data  # noqa: B018
+
+
+def test_a_comparison_says_it_once_for_all_runs_that_learn_from_it(caplog: pytest.LogCaptureFixture) -> None:
+    warned: list[str] = []
+    comparing = Comparing(None, 1, False, warned.append)  # type: ignore[arg-type]
+    for text in ("data: x", "data: x", "data: y"):
+        comparing._learned(text, True)
+    assert warned == ["data: x", "data: y"]
+    caplog.set_level(logging.INFO, "allmodes")
+    comparing._learned("data: z", True)
+    assert (caplog.messages, len(warned)) == (["data: z"], 2)
+
+
+def test_a_log_that_is_read_gets_the_line_and_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "allmodes")
+    logs.learned("data: x", True, pytest.fail)
+    assert caplog.messages == ["data: x"]
+
+
+# Units
+
+
+def test_samples_come_back_in_double_precision_and_whole_numbers_are_whole_in_files() -> None:
+    with pytest.warns(UserWarning, match="left out"):
+        results = Experiment.from_spec(spec(measured_csv()), folder=Path("runs"), track=False).run()
+    model = load_run(results.folder)
+    samples = model.sample(8)
+    assert samples.dtype == torch.float64
+    assert len({round(float(value), 6) for value in samples[:, 1]}) == 8
+    assert torch.equal(samples, model.units.restore(model.drawn(8)))
+    assert np.array_equal(Sampler(model).predict(8), samples.numpy())
+    exported = load_run(model.save_pretrained("exported"))
+    assert torch.equal(exported.sample(8), samples)
+    assert exported.units.whole == (True, False)
+    expected = torch.stack([samples[:, 0].round(), samples[:, 1]], 1).numpy()
+    for name in ("s.csv", "s.npz", "s.parquet"):
+        assert cli.execute(["sample", str(results.folder), "-n", "8", "--out", name]) == 0
+    assert np.array_equal(np.loadtxt("s.csv", delimiter=",", skiprows=1), expected)
+    first = Path("s.csv").read_text().splitlines()[1].split(",")
+    assert (first[0], first[1]) == (str(int(expected[0, 0])), repr(float(expected[0, 1])))
+    with np.load("s.npz") as file:
+        assert np.array_equal(file["samples"], expected)
+    table = pq.read_table("s.parquet")
+    assert [str(field.type) for field in table.schema] == ["int64", "double"]
+    assert np.array_equal(table.to_pandas().to_numpy(), expected)
+
+
+def test_large_offsets_are_standardised_before_they_are_floats() -> None:
+    x = 1e12 + np.random.default_rng(0).normal(size=(500, 1)) * 1e-2
+    np.save("x.npy", x)
+    data = ArraysConfig(path="x.npy").build()
+    assert float(data.x.std(correction=0)) == pytest.approx(1, abs=1e-3)
+    back = data.units.restore(torch.cat([data.x, data.test_x])).sort(0).values.numpy()
+    assert np.allclose(back, np.sort(x, 0), rtol=0, atol=2e-4)  # doubles are 1.2e-4 apart there
+
+
+def test_a_model_of_before_that_knows_of_no_whole_columns_is_read() -> None:
+    units = Units.of({"mean": [1.0], "std": [2.0], "columns": ["a"]})
+    assert (units, units.whole) == (Units((1.0,), (2.0,), ("a",)), ())
+    assert torch.equal(units.rounded(torch.tensor([[0.5]])), torch.tensor([[0.5]]))
+
+
+def test_numbers_that_float32_cannot_tell_apart_are_warned_of_where_they_are_not_standardised() -> None:
+    np.save("x.npy", np.stack([5.4e6 + np.arange(20) * 1e-2, np.arange(20.0)], 1))
+    with pytest.warns(UserWarning, match=r"x\[:, 0\] of x.npy: the spread is so small beside the numbers"):
+        ArraysConfig(path="x.npy", standardise=False).build()
+    np.save("x.npy", np.arange(20.0)[:, None] * 1e38)
+    with pytest.raises(ValueError, match=r"has numbers up to 1.9e\+39, more than float32 holds: set standardise: true"):
+        ArraysConfig(path="x.npy", standardise=False).build()
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_numbers_whose_spread_no_double_holds_are_refused(scale: float) -> None:
+    np.save("x.npy", np.arange(20.0)[:, None] * scale)
+    with pytest.raises(ValueError, match="which cannot be standardised: give it in other units, or leave it out"):
+        ArraysConfig(path="x.npy").build()
