@@ -110,7 +110,8 @@ def test_sample_writes_arrays_tables_and_pictures(spec: str, capsys: Capture) ->
 def test_sampling_into_an_unknown_format_or_from_nothing_is_refused(spec: str, capsys: Capture) -> None:
     assert cli.execute(["sample", "runs/none", "--out", "x.txt"]) == 2
     assert said(capsys)[1] == (
-        "error: --out x.txt: the file must end in .npz, .csv, .parquet, .png; without an ending it is a folder of pictures\n"
+        "error: --out x.txt: the file must end in .npz, .csv, .parquet, .png; "
+        "without an ending it is a folder of pictures\n"
     )
     assert cli.execute(["sample", "nothing-here"]) == 2
     assert said(capsys)[1].startswith("error: nothing-here: neither a file, a run's folder nor a recipe")
