@@ -20,7 +20,7 @@ class MixtureData(Data):
         self.truth: Mixture = mixture
         self.classes, self.device = len(mixture.means), mixture.means.device
         self.shape = tuple(mixture.means.shape[1:])
-        numbers = (mixture.means, mixture.stds, mixture.weights, mixture.threshold, mixture.noisy_dims)
+        numbers = (mixture.means, mixture.stds, mixture.weights, mixture.radius, mixture.noisy_dims)
         self.fingerprint = fingerprint_of(*numbers)
 
     def to(self, device: Device) -> MixtureData:
