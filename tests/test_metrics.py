@@ -323,6 +323,13 @@ def test_a_sampler_of_one_digit_covers_one_class() -> None:
     assert scores["class_kl"] == pytest.approx(-math.log(len(ones) / len(data.x)))
 
 
+@pytest.mark.parametrize(("samples", "told"), [(99, False), (100, True)])
+def test_the_kl_of_fewer_than_ten_samples_a_class_is_withheld(samples: int, told: bool) -> None:
+    data = digits()
+    scores = ClassCoverage().compute(evaluation(data, data.test_x[:samples]))
+    assert (scores["classes"], math.isfinite(scores["class_kl"])) == (10, told)
+
+
 def test_class_coverage_needs_labels() -> None:
     x = torch.randn(10, 2, generator=torch.Generator().manual_seed(0))
     with pytest.raises(ValueError) as refusal:

@@ -18,7 +18,7 @@ from allmodes.step import Batch
 ROWS, AT_ONCE = 4096, 1 << 22
 """Samples, and pairs of a sample and a mode, that are looked at together."""
 POINTS = 10
-"""High-quality points a mode, on average, without which KL and variance ratio are withheld."""
+"""Points a mode, on average, without which a KL is withheld, and the variance ratio with it."""
 
 
 class Modes(Metric):
@@ -80,7 +80,8 @@ class ClassCoverage(Metric):
     The label of a sample is that of the nearest of at most `items` training items by Euclidean distance of pixels.
 
     - `classes`: number of labels that at least one sample has;
-    - `class_kl`: KL of the samples' labels from those of the same training items, in nats and uncorrected.
+    - `class_kl`: KL of the samples' labels from those of the same training items, in nats and uncorrected; withheld
+      (NaN) for fewer than ten samples a class.
 
     Rough: pixel distance mistakes some digits for others even on real data, and says nothing about quality, since every
     sample, noise included, has some nearest item. Samples that are not finite are left out.
@@ -103,7 +104,9 @@ class ClassCoverage(Metric):
         labels, classes = known.labels.cpu(), evaluation.data.classes or 0
         finite = evaluation.samples[evaluation.samples.flatten(1).isfinite().all(1)]
         counts = labels[_nearest(finite, known.x.cpu())].bincount(minlength=classes)
-        return {"classes": float((counts > 0).sum()), "class_kl": kl(counts, labels.bincount(minlength=classes))}
+        shares = labels.bincount(minlength=classes)
+        told = enough(len(finite), int((shares > 0).sum()))
+        return {"classes": float((counts > 0).sum()), "class_kl": kl(counts, shares) if told else math.nan}
 
     def _known(self, data: Data) -> Batch:
         """Different training items, the same at every evaluation, so that numbers of one run can be compared."""
