@@ -80,9 +80,7 @@ def rows(scale: float, mean: float = 0.0) -> TensorData:
     ("data", "end"),
     [(rows(1e3), "rarely reach"), (rows(1, 1e3), "rarely reach"), (rows(1e-3), "hardly see"), (rows(1), None)],
 )
-def test_rows_that_are_not_standardised_are_warned_about_when_loaded(
-    data: TensorData, end: str | None
-) -> None:
+def test_rows_that_are_not_standardised_are_warned_about_when_loaded(data: TensorData, end: str | None) -> None:
     heard = list[str]()
     spec = {**SPEC, "evaluation": {"metrics": ["wasserstein"]}}
     Experiment.from_spec(spec, data=data, track=False, warn=heard.append).prepare()

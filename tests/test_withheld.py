@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from allmodes import averages, collapse, specs, tables
+from allmodes import averages, collapse, logs, specs, tables
 from allmodes.comparison import Group, Row
 from allmodes.data import Data, TensorData
 from allmodes.export import _table
@@ -20,7 +20,7 @@ from allmodes.journal import Journal, numbers, read, write_json
 from allmodes.kinds.data import GridConfig, RingConfig
 from allmodes.registry import installed
 from allmodes.results import Results, load_results
-from allmodes.run import Outcome
+from allmodes.run import Outcome, Run
 from allmodes.terminal import _shown, measures_table, results_table
 from allmodes.tracking import summary
 from allmodes.training import SeedRun
@@ -245,3 +245,11 @@ def test_the_best_checkpoint_is_never_one_whose_number_was_withheld() -> None:
         run.evaluations.append((1, {"kl": kl}))
         best.append(run._is_best())
     assert best == [False, True, False, False, True]
+
+
+def test_a_log_line_has_a_dash_for_what_is_withheld(caplog: pytest.LogCaptureFixture) -> None:
+    run = Run(spec_of({}), 0, Path("x"), "x", 0, 1, "cpu")
+    logs.LOGGER.propagate = True
+    with caplog.at_level("INFO", "allmodes"):
+        logs.Log().allmodes_metrics_logged(run, 3, {"eval/modes": 2.0, "eval/kl": NONE})
+    assert caplog.messages == ["tiny/seed-0 3/20  modes 2  kl -"]

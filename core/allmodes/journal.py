@@ -20,7 +20,7 @@ class Journal:
 
     def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
         """Append the numbers of an iteration."""
-        self._waiting.append(json.dumps(_plain({"iteration": iteration, **metrics})) + "\n")
+        self._waiting.append(json.dumps(plain({"iteration": iteration, **metrics})) + "\n")
         try:
             _append(self.path, "".join(self._waiting))
         except OSError as error:
@@ -56,7 +56,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
     JSON has no NaN and no infinity: a number that is withheld or not finite is null, and read as NaN by `numbers`.
     """
-    replace_text(path, json.dumps(_plain(values), indent=1, default=str))
+    replace_text(path, json.dumps(plain(values), indent=1, default=str))
 
 
 def numbers(page: Mapping[str, float | None]) -> dict[str, float]:
@@ -64,12 +64,12 @@ def numbers(page: Mapping[str, float | None]) -> dict[str, float]:
     return {name: math.nan if value is None else value for name, value in page.items()}
 
 
-def _plain(value: Any) -> Any:
-    """What JSON has a word for."""
+def plain(value: Any) -> Any:
+    """A value in what JSON has a word for: null for what is withheld or not finite."""
     if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
+        return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
