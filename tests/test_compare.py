@@ -15,6 +15,7 @@ import pytest
 from allmodes import Experiment, SpecError, cli, compare, tables, terminal
 from allmodes.comparison import Comparison
 from allmodes.registry import installed
+from allmodes.run import Outcome
 from allmodes.studies import Unit, load
 from allmodes.testing import interrupted
 from tiny import SPEC
@@ -99,9 +100,9 @@ def test_a_run_of_a_study_is_the_run_of_its_spec_and_seed(trained: tuple[Path, i
     study = trained[0] / "out"
     alone = Experiment.from_recipe(str(study / "wide"), folder=tmp_path, track=False).run([1])
     assert interrupted.equal(study / "wide" / "seed-1", alone.folder / "seed-1")
-    stored = json.loads((study / "wide" / "seed-1" / "results.json").read_text())
-    assert stored["results"] == pytest.approx(dict(alone.outcomes[1].results), nan_ok=True)
-    assert stored["floors"] == pytest.approx(dict(alone.floors), nan_ok=True)
+    stored = Outcome(**json.loads((study / "wide" / "seed-1" / "results.json").read_text()))
+    assert stored.results == pytest.approx(dict(alone.outcomes[1].results), nan_ok=True)
+    assert stored.floors == pytest.approx(dict(alone.floors), nan_ok=True)
 
 
 def test_the_tables_agree_and_their_means_are_those_of_the_seeds(trained: tuple[Path, int]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
+from scipy.stats import chi, ncx2
 
 from allmodes.data import Data, TensorData, digits
 from allmodes.kinds.data import CircleConfig, GridConfig, HighDimensionalConfig, MixtureConfig, RingConfig
@@ -21,9 +22,12 @@ from allmodes.kinds.metrics import (
     ShareConfig,
 )
 from allmodes.metrics import ClassCoverage, Evaluation, Modes, Wasserstein, floors, kl, variance_ratio_floor
+from allmodes.metrics.modes import chance, modes_of
+from allmodes.mixtures import equal_coverage
 from allmodes.step import Batch
 from allmodes_schemas import MetricConfig
 
+COVERAGE = 1 - math.exp(-4.5)  # share of a 2-D Gaussian's points within 3 stds: 0.9889
 PERFECT = 0.9494  # variance ratio of a 2-D Gaussian cut off at 3 stds
 
 
@@ -82,7 +86,8 @@ def test_a_collapsed_sampler_captures_one_mode() -> None:
 def test_a_sampler_of_single_points_has_no_variance() -> None:
     data = RingConfig().build()
     scores = modes(data, data.truth.means.repeat(10, 1))
-    assert scores == pytest.approx({"modes": 8, "high_quality": 1, "kl": 0, "variance_ratio": 0}, abs=1e-9)
+    quality = {"high_quality": 1, "high_quality_points": 80, "high_quality_radius": 3}
+    assert scores == pytest.approx({"modes": 8, "kl": 0, "variance_ratio": 0, **quality}, abs=1e-9)
 
 
 @pytest.mark.parametrize("shrink", [0.25, 0.5])
@@ -145,8 +150,118 @@ def test_real_points_of_the_circle_score_what_its_overlapping_modes_allow() -> N
 def test_26000_points_in_1200_dimensions_are_scored_in_little_memory() -> None:
     data = HighDimensionalConfig().build()
     scores = modes(data, drawn(data, 26_000).x)
-    assert (scores["modes"], scores["high_quality"]) == (10, 1)
-    assert scores["variance_ratio"] == pytest.approx(1, abs=0.002)
+    assert scores["modes"] == 10
+    assert scores["high_quality"] == pytest.approx(COVERAGE, abs=0.002)
+    assert scores["variance_ratio"] == pytest.approx(variance_ratio_floor(data.truth.radius, 700), abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("dims", "radius"), [(1, 2.5393), (2, 3), (3, 3.3342), (10, 4.7857), (20, 6.0982), (700, 28.0778)]
+)
+def test_the_radius_holds_as_many_points_in_every_dimension(dims: int, radius: float) -> None:
+    assert equal_coverage(dims) == pytest.approx(chi.ppf(COVERAGE, dims), rel=1e-9)
+    assert equal_coverage(dims) == pytest.approx(radius, rel=2e-4)
+    assert equal_coverage(2) == 3.0  # exactly: the data of older runs keep their fingerprint
+
+
+@pytest.mark.parametrize("dims", [1, 3, 10, 20])
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_perfect_sampler_has_the_same_quality_in_every_dimension(dims: int, k: int) -> None:
+    means = [[30.0 * i] * dims for i in range(k)]
+    data = MixtureConfig(means=means, std=[0.5, 1, 2][:k], weights=[1, 3, 9][:k]).build()
+    scores = modes(data, drawn(data).x)
+    assert scores["modes"] == k
+    assert scores["high_quality"] == pytest.approx(COVERAGE, abs=4 * math.sqrt(COVERAGE * (1 - COVERAGE) / 20_000))
+    floor, spread = variance_ratio_floor(equal_coverage(dims), dims), math.sqrt(2 / (20_000 * dims))
+    assert scores["variance_ratio"] == pytest.approx(floor, abs=4 * spread)
+    assert scores["kl"] == pytest.approx((k - 1) / (2 * 20_000), abs=5e-4)
+    assert scores["high_quality_radius"] == equal_coverage(dims)
+    assert scores["high_quality_points"] == 20_000 * scores["high_quality"]
+
+
+def test_only_coordinates_that_vary_count_for_the_radius() -> None:
+    truth = HighDimensionalConfig().build().truth
+    assert (truth.noisy, truth.radius) == (700, equal_coverage(700))
+
+
+def test_a_threshold_that_is_given_is_the_radius() -> None:
+    data = MixtureConfig(means=[[0.0] * 10], threshold=3).build()
+    scores = modes(data, drawn(data).x)
+    assert scores["high_quality_radius"] == 3
+    assert scores["high_quality"] == pytest.approx(chi.cdf(3, 10), abs=0.015)  # 0.468
+
+
+@pytest.mark.parametrize("dims", [1, 2, 5])
+@pytest.mark.parametrize("away", [0.0, 1.0])
+@pytest.mark.parametrize("narrow", [0.1, 0.5, 0.9])
+def test_a_narrow_mode_within_a_wide_one_costs_a_perfect_sampler_nothing(dims: int, away: float, narrow: float) -> None:
+    """The wide ball holds the narrow one, so what counts is the mass in the wide ball; the nearest mean gave 84 %."""
+    means = [[away, *[0.0] * (dims - 1)], [0.0] * dims]
+    data = MixtureConfig(means=means, std=[0.05, 1.0], weights=[narrow, 1 - narrow]).build()
+    radius = equal_coverage(dims)
+    inside = ncx2.cdf((radius / 0.05) ** 2, dims, max((away / 0.05) ** 2, 1e-12))
+    expected = narrow * float(inside) + (1 - narrow) * COVERAGE
+    scores = modes(data, drawn(data).x)
+    assert scores["high_quality"] == pytest.approx(expected, abs=4 * math.sqrt(COVERAGE * (1 - COVERAGE) / 20_000))
+    assert scores["modes"] == 2
+
+
+def test_points_of_a_narrow_mode_within_a_wide_one_are_its_own() -> None:
+    """Found by the posterior: in units of width all of them would be the wide one's, which is never farther away."""
+    data = MixtureConfig(means=[[0, 0], [0, 0]], std=[0.01, 1.0], weights=[1, 1]).build()
+    batch = drawn(data)
+    mode, good = modes_of(batch.x, data.truth)
+    right = (mode == batch.labels)[good].double().mean()
+    assert right > 0.98
+    assert modes(data, batch.x)["kl"] < 1e-3
+
+
+def test_points_of_a_wide_mode_near_a_narrow_one_are_not_judged_by_its_width() -> None:
+    data = MixtureConfig(means=[[0, 0], [2, 0]], std=[0.01, 1.0]).build()
+    mode, good = modes_of(torch.tensor([[0.1, 0.0], [0.0, 0.0], [0.9, 0.0], [-0.9, 0.0], [-1.1, 0.0]]), data.truth)
+    assert mode.tolist() == [1, 0, 1, 1, 1]
+    assert good.tolist() == [True, True, True, True, False]
+
+
+def test_a_sample_in_a_mode_of_weight_zero_is_of_no_quality_and_leaves_the_numbers_finite() -> None:
+    data = MixtureConfig(means=[[0, 0], [10, 0], [20, 0]], std=1, weights=[1, 1, 0]).build()
+    stray = torch.tensor([[20.0, 0.0]])
+    scores = modes(data, torch.cat([data.truth.means[:2].repeat(50, 1), stray]))
+    assert (scores["modes"], scores["high_quality_points"], scores["kl"]) == (2, 100, 0)
+    assert scores["high_quality"] == pytest.approx(100 / 101)
+    assert math.isfinite(modes(data, stray.repeat(100, 1))["high_quality"])
+
+
+def test_a_point_that_modes_of_positive_and_zero_weight_share_belongs_to_the_former() -> None:
+    data = MixtureConfig(means=[[0, 0], [1, 0]], std=1, weights=[1, 0]).build()
+    mode, good = modes_of(torch.tensor([[1.0, 0.0]]), data.truth)
+    assert (mode.tolist(), good.tolist()) == ([0], [True])
+
+
+@pytest.mark.parametrize(("points", "told"), [(79, False), (80, True)])
+def test_kl_and_variance_of_fewer_than_ten_points_a_mode_are_withheld(points: int, told: bool) -> None:
+    data = RingConfig().build()
+    good = data.truth.means.repeat(10, 1)[:points]
+    scores = modes(data, torch.cat([good, torch.zeros(500, 2)]))
+    assert scores["high_quality_points"] == points
+    assert [math.isfinite(scores[key]) for key in ("kl", "variance_ratio")] == [told, told]
+
+
+def test_modes_of_weight_zero_ask_for_no_points() -> None:
+    data = RingConfig(weights=[1, 1, 0, 0, 0, 0, 0, 0]).build()
+    assert modes(data, data.truth.means[:2].repeat(10, 1))["kl"] == pytest.approx(0, abs=1e-9)
+
+
+def test_samples_that_are_not_finite_belong_to_no_mode() -> None:
+    mode, good = modes_of(torch.tensor([[math.nan, 0], [math.inf, 0], [0, -1]]), RingConfig().build().truth)
+    assert (mode.tolist(), good.tolist()) == ([-1, -1, 0], [False, False, True])
+
+
+def test_chance_is_the_share_of_the_box_that_the_modes_fill() -> None:
+    ring, grid = RingConfig(std=0.05).build().truth, GridConfig().build().truth
+    assert chance(ring) == pytest.approx(8 * math.pi * 0.15**2 / 2.3**2, rel=0.05)
+    assert chance(grid) == pytest.approx(25 * math.pi * 0.15**2 / 8.3**2, rel=0.15)  # 0.026
+    assert chance(grid) == chance(grid)
 
 
 def test_modes_need_data_whose_modes_are_known() -> None:
@@ -206,6 +321,13 @@ def test_a_sampler_of_one_digit_covers_one_class() -> None:
     scores = ClassCoverage().compute(evaluation(data, ones))
     assert scores["classes"] == 1
     assert scores["class_kl"] == pytest.approx(-math.log(len(ones) / len(data.x)))
+
+
+@pytest.mark.parametrize(("samples", "told"), [(99, False), (100, True)])
+def test_the_kl_of_fewer_than_ten_samples_a_class_is_withheld(samples: int, told: bool) -> None:
+    data = digits()
+    scores = ClassCoverage().compute(evaluation(data, data.test_x[:samples]))
+    assert (scores["classes"], math.isfinite(scores["class_kl"])) == (10, told)
 
 
 def test_class_coverage_needs_labels() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from itertools import permutations
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
 from allmodes import Experiment, SpecError
@@ -34,6 +36,7 @@ from allmodes.metrics import (
     polynomial_mmd,
     vendi,
 )
+from allmodes.metrics.distances import Cloud
 from allmodes.noise import Noise
 from allmodes.step import Batch
 from allmodes_schemas import Given
@@ -127,7 +130,35 @@ def test_kid_is_that_of_torchmetrics_on_the_same_features() -> None:
     theirs.update(y, real=True)
     expected = float(theirs.compute()[0])
     ours = Kid(PIXELS, subsets=2, size=1000).compare(x, y, generator())
-    assert ours == pytest.approx({"kid": expected, "kid_std": 0}, rel=1e-9, abs=1e-12)
+    assert ours["kid"] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("subsets", "size", "told"), [(1, 40, False), (2, 80, False), (2, 1000, False), (2, 79, True)])
+def test_the_spread_of_kid_is_withheld_where_nothing_varies(subsets: int, size: int, told: bool) -> None:
+    ours = Kid(PIXELS, subsets, size).compare(normal(80, 6, 0), normal(80, 6, 1), generator())
+    assert math.isfinite(ours["kid"])
+    assert math.isnan(ours["kid_std"]) is not told
+    assert told is (ours["kid_std"] > 0)
+
+
+@pytest.mark.parametrize("far", [0.0, 3.0, 1e6])
+def test_kid_is_exact_however_far_the_features_are_from_the_origin(far: float) -> None:
+    scale = 1e-2 if far > 10 else 1.0
+    x, y = far + scale * normal(9, 3, 0), far + 1.1 * scale * normal(9, 3, 1)
+    whole = torch.ones(9, 1).double()
+    assert float(polynomial_mmd(x, y, whole, whole)) == pytest.approx(exact_mmd(x, y), rel=1e-9)
+
+
+def exact_mmd(x: Tensor, y: Tensor) -> float:
+    """The definition in fractions, which lose nothing."""
+    p, q = ([[Fraction(number) for number in item] for item in side.tolist()] for side in (x, y))
+
+    def kernel(a: list[Fraction], b: list[Fraction]) -> Fraction:
+        return (sum((s * t for s, t in zip(a, b, strict=True)), Fraction(0)) / len(a) + 1) ** 3
+
+    n = len(p)
+    within = sum(kernel(side[i], side[j]) for side in (p, q) for i in range(n) for j in range(n) if i != j)
+    return float(within / Fraction(n * (n - 1)) - 2 * sum(kernel(a, b) for a in p for b in q) / Fraction(n * n))
 
 
 def test_kid_of_one_distribution_is_zero_on_average() -> None:
@@ -196,6 +227,55 @@ def test_a_perfect_sampler_has_density_one_and_coverage_one_less_two_to_the_minu
     ours = DensityCoverage(PIXELS).compare(normal(2500, 4, 0), normal(2500, 4, 1), generator())
     assert ours["density"] == pytest.approx(1, abs=0.05)
     assert ours["coverage"] == pytest.approx(1 - 2**-5, abs=0.015)
+
+
+@pytest.mark.parametrize("far", [0.0, 1e3, 1e6])
+@pytest.mark.parametrize("dims", [2, 50])
+def test_neighbours_are_the_same_however_far_the_features_are_from_the_origin(far: float, dims: int) -> None:
+    """Matrix products of features at 1e6 +- 1e-2 gave precision 1.0 and density 23.2."""
+    x, y = (far + 1e-2 * normal(150, dims, seed) for seed in (0, 1))
+    inside, covered = (cdist(x, y) <= radii(y, 5)), (cdist(y, x) <= radii(x, 3))
+    expected = {"density": inside.sum() / (5 * 150), "coverage": inside.any(0).mean()}
+    assert DensityCoverage(PIXELS).compare(x, y, generator()) == pytest.approx(expected)
+    ours = PrecisionRecall(PIXELS).compare(x, y, generator())
+    assert ours == pytest.approx(
+        {"precision": (cdist(x, y) <= radii(y, 3)).any(1).mean(), "recall": covered.any(1).mean()}
+    )
+
+
+def radii(y: Tensor, k: int) -> np.ndarray:
+    """Distance (M,) from each item to its k-th nearest other one."""
+    return np.sort(cdist(y, y), axis=1)[:, k]
+
+
+def test_ties_are_inside() -> None:
+    """On a lattice most distances are equal to others; with whole numbers their squares are exact."""
+    x, y = (torch.randint(0, 4, (200, 12), generator=generator(seed)).double() for seed in (0, 1))
+    squares = cdist(x, y, "sqeuclidean").round()
+    within = squares <= np.sort(cdist(y, y, "sqeuclidean").round(), axis=1)[:, 5]
+    assert (squares == np.sort(cdist(y, y, "sqeuclidean").round(), axis=1)[:, 5]).sum() > 50
+    ours = DensityCoverage(PIXELS).compare(x, y, generator())
+    assert ours == {"density": within.sum() / 1000, "coverage": within.any(0).mean()}
+    away = DensityCoverage(PIXELS).compare(x + 12_345_678, y + 12_345_678, generator())
+    assert away == ours
+
+
+def test_copies_are_at_distance_zero() -> None:
+    y = normal(40, 30, 0).repeat(10, 1) + 100  # ten of each: every ball has radius 0
+    ours = DensityCoverage(PIXELS).compare(y[:40], y, generator())
+    assert ours == {"density": 2, "coverage": 1}
+    assert DensityCoverage(PIXELS).compare(y[:40] + 1e-9, y, generator()) == {"density": 0, "coverage": 0}
+
+
+@pytest.mark.parametrize("far", [0.0, 1e4])
+def test_the_nearest_item_is_found_however_near_the_second_is(far: float) -> None:
+    items = far + normal(500, 20, 0)
+    twins = items + 1e-6 * normal(500, 20, 1)
+    cloud = Cloud(torch.cat([twins, items]))
+    found = torch.cat([squares.nearest() for squares in cloud.seen_from(items)])
+    assert torch.equal(found, torch.arange(500) + 500)
+    first = torch.cat([squares.nearest() for squares in Cloud(items.repeat(3, 1)).seen_from(items)])
+    assert torch.equal(first, torch.arange(500))
 
 
 # Sliced Wasserstein

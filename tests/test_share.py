@@ -50,11 +50,16 @@ def test_real_points_fall_into_a_mode_with_its_weight_times_the_high_quality_of_
     assert found["true_share_100"] == pytest.approx(CENTRE, rel=1e-6)
 
 
-def test_a_sample_counts_only_within_the_threshold_of_the_mode_that_is_nearest() -> None:
+def test_a_sample_counts_only_within_the_radius_of_a_mode_in_units_of_its_width() -> None:
     data = MixtureConfig(means=[[0, 0], [10, 0]], std=[1, 2], weights=[1, 3]).build()
     samples = torch.tensor([[2.9, 0], [3.1, 0], [0, 0], [4.5, 0], [10, 5.9], [10, 6.1], [math.nan, 0], [math.inf, 0]])
     assert share(0, data, samples) == {"share_0": 2 / 8, "true_share_0": 0.25}
-    assert share(1, data, samples) == {"share_1": 1 / 8, "true_share_1": 0.75}
+    assert share(1, data, samples) == {"share_1": 2 / 8, "true_share_1": 0.75}  # (4.5, 0) is 2.75 of its stds away
+
+
+def test_the_share_of_a_mode_of_weight_zero_counts_what_should_not_be_there() -> None:
+    data = MixtureConfig(means=[[0, 0], [10, 0]], std=1, weights=[1, 0]).build()
+    assert share(1, data, torch.tensor([[0.0, 0], [10, 0], [10, 1], [5, 0]])) == {"share_1": 0.5, "true_share_1": 0}
 
 
 def test_the_floor_of_a_share_is_what_as_many_real_points_give() -> None:

@@ -155,7 +155,7 @@ def test_real_triples_cover_all_modes_with_the_kl_of_their_histogram() -> None:
 def test_a_sampler_of_one_triple_captures_one_mode() -> None:
     data = stacked()
     one = data.draw(1, generator()).x
-    metric = StackedModes(QUICK, samples=300, sharp=400)
+    metric = StackedModes(QUICK, samples=10_000, sharp=10_000)
 
     def sample(n: int, given: Given) -> Tensor:
         return one.expand(n, -1, -1, -1)
@@ -163,6 +163,18 @@ def test_a_sampler_of_one_triple_captures_one_mode() -> None:
     numbers = metric.compute(evaluation(data, sample))
     assert numbers["stacked_modes"] == 1
     assert numbers["stacked_kl"] == pytest.approx(math.log(1000)) == pytest.approx(numbers["stacked_kl_sharp"])
+
+
+def test_the_kl_of_fewer_than_ten_triples_a_mode_is_withheld() -> None:
+    data = stacked()
+
+    def sample(n: int, given: Given) -> Tensor:
+        return data.draw(n, generator()).x
+
+    numbers = StackedModes(QUICK, samples=9_999, sharp=10_000).compute(evaluation(data, sample))
+    assert math.isnan(numbers["stacked_kl"])
+    assert math.isfinite(numbers["stacked_kl_sharp"])
+    assert numbers["stacked_modes"] > 900
 
 
 def test_triples_that_are_not_finite_have_no_modes() -> None:

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from allmodes import Experiment, ModelError, SpecError, cli, load_run, writing
 from allmodes.export import export
-from allmodes.journal import Journal, read
+from allmodes.journal import Journal, numbers, read
 from allmodes.models import page_of, save
 from allmodes.priors import Gaussian
 from allmodes.registry import installed
@@ -99,7 +99,7 @@ def test_a_plugin_of_another_version_is_said(folder: Path, tmp_path: Path) -> No
 
 
 def test_measuring_again_gives_what_the_run_logged(folder: Path) -> None:
-    logged = read(folder / "seed-4" / "metrics.jsonl")[-1]
+    logged = numbers(read(folder / "seed-4" / "metrics.jsonl")[-1])
     (first, second) = remeasure_all(folder, [], None, installed(), track=False, warn=pytest.fail)
     assert (first.run.seed, second.run.seed, second.iteration) == (3, 4, 20)
     assert {f"eval/{key}": str(value) for key, value in second.results.items()} == {

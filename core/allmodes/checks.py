@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import chain
 
+from allmodes import hints
 from allmodes.players import players_of, turns_of
 from allmodes.registry import did_you_mean
 from allmodes_schemas import (
@@ -41,6 +42,7 @@ def problems_of(spec: Spec) -> list[Problem]:
             spec.prior.check(spec),
             *(term.check(spec) for term in spec.losses),
             *(metric.check(spec) for metric in spec.evaluation.metrics),
+            hints.of_spec(spec),
         )
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
+from allmodes import averages
 from allmodes.run import Outcome
 from allmodes.studies import Method, State, Study
 from allmodes_schemas import Spec
@@ -34,19 +34,17 @@ class Row:
         return str(n) if n == of else f"{n} of {of}"
 
     def values(self, metric: str) -> list[float]:
-        """A metric's last value for each finished seed that measured it."""
-        return [outcome.results[metric] for outcome in self.finished if metric in outcome.results]
+        """A metric's last value for each finished seed that has one; seeds that withheld it are left out."""
+        return averages.known(outcome.results[metric] for outcome in self.finished if metric in outcome.results)
 
     def mean(self, metric: str) -> float:
-        """Mean over the finished seeds; NaN where there are none."""
-        return fmean(self.values(metric)) if self.values(metric) else math.nan
+        """Mean over the finished seeds that have the number, with a warning where some have none; NaN for none."""
+        averages.warn_of_withheld(metric, self.values(metric), len(self.finished))
+        return averages.mean(self.values(metric))
 
     def standard_error(self, metric: str) -> float:
-        """Standard error of the mean over the finished seeds; NaN for fewer than two."""
-        values = self.values(metric)
-        if len(values) < 2 or not all(map(math.isfinite, values)):
-            return math.nan
-        return stdev(values) / math.sqrt(len(values))
+        """Standard error of the mean over the finished seeds that have the number; NaN for fewer than two."""
+        return averages.standard_error(self.values(metric))
 
     @property
     def costs(self) -> dict[str, float]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from allmodes import figures, logs, resuming, specs
+from allmodes import figures, hints, logs, resuming, specs
 from allmodes.compose import CompositionError, check_data
 from allmodes.contracts import Functions
 from allmodes.data import Data, from_dataset
@@ -193,6 +193,8 @@ class Experiment:
     def prepare(self) -> None:
         """Load the data and what metrics need: what is missing is said before a folder is made."""
         labelled_of(self.spec, self.data, self.spec.seeds[0])
+        for hint in hints.of_data(self.spec, self.data):
+            self.warn(hint)
         for metric in self.metrics.values():
             metric.prepare(self.data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -107,19 +108,19 @@ def _measured(model: Model) -> tuple[dict[str, float], dict[str, float]]:
     """The last measurements up to the model's iteration, and what real data score."""
     until = model.iteration if model.iteration is not None else float("inf")
     found: dict[str, float] = {}
-    for line in journal.read(model.folder / "metrics.jsonl"):
+    for line in map(journal.numbers, journal.read(model.folder / "metrics.jsonl")):
         if line["iteration"] <= until:
             found |= {key.removeprefix("eval/"): value for key, value in line.items() if key.startswith("eval/")}
     results = model.folder / "results.json"
-    return found, json.loads(results.read_text())["floors"] if results.is_file() else {}
+    return found, journal.numbers(json.loads(results.read_text())["floors"]) if results.is_file() else {}
 
 
 def _table(measured: Mapping[str, float], floors: Mapping[str, float]) -> str:
     if not measured:
         return ""
-    rows = [f"| {key} | {value:.4g} | {_number(floors.get(key))} |" for key, value in measured.items()]
+    rows = [f"| {key} | {_number(value)} | {_number(floors.get(key))} |" for key, value in measured.items()]
     return "\n".join(["| metric | model | real data |", "|---|---|---|", *rows])
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None or math.isnan(value) else f"{value:.4g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ class Journal:
 
     def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
         """Append the numbers of an iteration."""
-        self._waiting.append(json.dumps({"iteration": iteration, **metrics}) + "\n")
+        self._waiting.append(json.dumps(plain({"iteration": iteration, **metrics})) + "\n")
         try:
             _append(self.path, "".join(self._waiting))
         except OSError as error:
@@ -51,8 +52,25 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON beside the file and rename, so that it is never half written."""
-    replace_text(path, json.dumps(dict(values), indent=1, default=str))
+    """Write JSON beside the file and rename, so that it is never half written.
+
+    JSON has no NaN and no infinity: a number that is withheld or not finite is null, and read as NaN by `numbers`.
+    """
+    replace_text(path, json.dumps(plain(values), indent=1, default=str))
+
+
+def numbers(page: Mapping[str, float | None]) -> dict[str, float]:
+    """Numbers as they were before they were written: null is NaN."""
+    return {name: math.nan if value is None else value for name, value in page.items()}
+
+
+def plain(value: Any) -> Any:
+    """A value in what JSON has a word for: null for what is withheld or not finite."""
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def replace_text(path: Path, text: str) -> None:

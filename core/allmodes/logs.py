@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from allmodes.hookspecs import hookimpl
+from allmodes.journal import plain
 
 if TYPE_CHECKING:
     from allmodes.run import Outcome, Run
@@ -63,14 +64,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         fields = {"time": round(record.created, 3), "level": record.levelname.lower(), "message": record.getMessage()}
-        return json.dumps(_strict(fields | getattr(record, "fields", {})), default=str)
-
-
-def _strict(value: Any) -> Any:
-    """With null for what is not a finite number, which JSON does not know."""
-    if isinstance(value, Mapping):
-        return {key: _strict(inner) for key, inner in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return json.dumps(plain(fields | getattr(record, "fields", {})), default=str)
 
 
 class Log:
@@ -86,7 +80,7 @@ class Log:
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
         """Numbers; as text only what an evaluation gave."""
         measured = {name.removeprefix("eval/"): value for name, value in metrics.items() if name.startswith("eval/")}
-        numbers = "  ".join(f"{name} {value:.4g}" for name, value in (measured or metrics).items())
+        numbers = "  ".join(f"{name} {_shown(value)}" for name, value in (measured or metrics).items())
         level = logging.INFO if measured else logging.DEBUG
         line = f"{run.name} {iteration:,}/{run.spec.training.iterations:,}  {numbers}"
         _say(level, line, "metrics", run, iteration=iteration, metrics=dict(metrics))
@@ -103,6 +97,11 @@ class Log:
         line += f": {outcome.error}" if outcome.error else ""
         level = logging.INFO if outcome.status == "finished" else logging.WARNING
         _say(level, line, "run_finished", run, **vars(outcome))
+
+
+def _shown(value: float) -> str:
+    """Four digits, or a dash for what is withheld."""
+    return "-" if math.isnan(value) else f"{value:.4g}"
 
 
 def _say(level: int, message: str, event: str, run: Run, **fields: Any) -> None:

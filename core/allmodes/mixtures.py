@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from allmodes.step import Batch
+
+BEYOND = math.exp(-4.5)
+"""Share of a Gaussian's points in the plane that lie beyond 3 stds: 1.11 %."""
+
+
+def equal_coverage(dims: int) -> float:
+    """The radius, in stds, that holds as many points of a Gaussian in so many dimensions as 3 stds hold in the plane.
+
+    It is the quantile of chi with `dims` degrees of freedom at 1 - exp(-4.5) = 0.98889: 2.54 on a line, 3 in the plane,
+    4.79 in 10 dimensions.
+    """
+    from scipy.special import gammainccinv
+
+    return round(math.sqrt(2 * float(gammainccinv(dims / 2, BEYOND))), 12)  # exactly 3 in the plane
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +33,8 @@ class Mixture:
         means: Centres of the modes (K, D), in the data's units.
         std: Standard deviation of every noisy coordinate, one number or one for each mode (K,), in the data's units.
         weights: Probability of each mode (K,); normalised here, so any non-negative numbers may be given.
-        threshold: A point is of high quality within this many stds of its nearest mean (Euclidean distance).
+        threshold: A point is of high quality within this many stds of a mode's mean (Euclidean distance); None means
+            `equal_coverage` in the coordinates that vary.
         noisy_dims: Noise is added to that many leading coordinates; None means to all D.
         uniform: Whether all modes are equally likely.
     """
@@ -26,7 +42,7 @@ class Mixture:
     means: Tensor
     std: float | Tensor
     weights: Tensor
-    threshold: float = 3.0
+    threshold: float | None = None
     noisy_dims: int | None = None
     uniform: bool = field(init=False)
 
@@ -39,6 +55,16 @@ class Mixture:
     def noisy(self) -> int:
         """Number of coordinates that vary within a mode."""
         return self.means.shape[1] if self.noisy_dims is None else self.noisy_dims
+
+    @property
+    def radius(self) -> float:
+        """How many stds of a mode a point of high quality may be away from its mean."""
+        return equal_coverage(max(1, self.noisy)) if self.threshold is None else self.threshold
+
+    @property
+    def present(self) -> Tensor:
+        """Which modes (K,) the data have: those of positive weight."""
+        return self.weights > 0
 
     @property
     def stds(self) -> Tensor:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from allmodes import averages
 from allmodes.journal import write_json
 from allmodes.run import Outcome
 from allmodes_schemas import Spec
@@ -24,17 +22,17 @@ class Results:
     outcomes: Mapping[int, Outcome]
 
     def values(self, metric: str) -> list[float]:
-        """A metric's last value for each seed that measured it."""
-        return [o.results[metric] for o in self.outcomes.values() if metric in o.results]
+        """A metric's last value for each seed that has one; seeds that withheld it are left out."""
+        return averages.known(o.results[metric] for o in self.outcomes.values() if metric in o.results)
 
     def mean(self, metric: str) -> float:
-        """Mean over the seeds."""
-        return float(np.mean(self.values(metric)))
+        """Mean over the seeds that have the number, with a warning where some have none; NaN where none has."""
+        averages.warn_of_withheld(metric, self.values(metric), len(self.outcomes))
+        return averages.mean(self.values(metric))
 
     def standard_error(self, metric: str) -> float:
-        """Standard error of the mean over the seeds; NaN for fewer than two."""
-        values = self.values(metric)
-        return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+        """Standard error of the mean over the seeds that have the number; NaN for fewer than two."""
+        return averages.standard_error(self.values(metric))
 
     @property
     def metrics(self) -> list[str]:

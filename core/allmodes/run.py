@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from allmodes.journal import numbers
 from allmodes_schemas import Spec
 
 Status = Literal["finished", "failed", "killed"]
@@ -49,7 +50,8 @@ class Run:
 class Outcome:
     """How a run ended, its last measurements by metric, and their real-against-real values at the same N.
 
-    `costs` are `items` (real ones that were drawn), `updates/<player>` and `parameters/<module>`.
+    A number that was withheld is NaN (and null on disk). `costs` are `items` (real ones that were drawn),
+    `updates/<player>` and `parameters/<module>`.
     """
 
     status: Status
@@ -59,3 +61,7 @@ class Outcome:
     floors: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("results", "floors"):
+            object.__setattr__(self, name, numbers(getattr(self, name)))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from allmodes.data import Data
-from allmodes.journal import write_json
+from allmodes.journal import numbers, write_json
 from allmodes.lock import in_turn
 from allmodes_schemas import Spec
 
@@ -24,5 +24,4 @@ def shared_floors(folder: Path, spec: Spec, data: Data, compute: Callable[[], Nu
     with in_turn(folder):
         if not page.is_file():
             write_json(page, compute())
-    found: Numbers = json.loads(page.read_text())
-    return found
+    return numbers(json.loads(page.read_text()))

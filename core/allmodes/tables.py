@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
+from allmodes import averages
 from allmodes.comparison import COSTS, Comparison, Group, Row, cost_of
 from allmodes.journal import replace_text
 from allmodes.terminal import number
@@ -25,6 +26,7 @@ SHOWN = {
     "other_parameters": "other parameters",
     "seconds": "seconds",
 }
+NOTE = "`-`: withheld, too little to measure; (2 of 3): the mean is over the two of three seeds that have the number."
 LONG = ("data", "method", "seed", "status", "metric", "value")
 TEX = {"\\": r"\textbackslash{}", **{sign: f"\\{sign}" for sign in "&%$#_{}"}, "±": r"$\pm$"}
 
@@ -61,7 +63,7 @@ def _fitting(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str
 
 def markdown(comparison: Comparison) -> str:
     """Everything but the single seeds."""
-    parts = [f"# {comparison.study.name}\n\nMean ± standard error over the finished seeds.\n"]
+    parts = [f"# {comparison.study.name}\n\nMean ± standard error over the finished seeds. {NOTE}\n"]
     for group in comparison.groups:
         heads = _heads(group, COSTS)
         lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *_body(group, COSTS)]
@@ -82,14 +84,15 @@ def long(comparison: Comparison) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(LONG)
     for group in comparison.groups:
-        writer.writerows((group.title, "real data", "", "", name, value) for name, value in group.floors.items())
+        floors = ((name, _cell(value)) for name, value in group.floors.items())
+        writer.writerows((group.title, "real data", "", "", *floor) for floor in floors)
         for row in group.rows:
             writer.writerows((group.title, row.method, *line) for line in _each(row))
     return file.getvalue()
 
 
 def shown(metric: str, value: float, error: float = math.nan) -> str:
-    """`7.5 ± 0.29`, or per cent for shares."""
+    """`7.5 ± 0.29`, or per cent for shares; `-` for what is withheld."""
     if math.isnan(value):
         return "-"
     share = bool(SHARES.match(metric))
@@ -106,8 +109,15 @@ def _body(group: Group, costs: Sequence[str]) -> Iterator[list[str]]:
     floors = [shown(name, group.floors.get(name, math.nan)) for name in group.metrics]
     yield ["real data", "", *floors, *[""] * len(costs)]
     for row in group.rows:
-        metrics = [shown(name, row.mean(name), row.standard_error(name)) for name in group.metrics]
+        metrics = [_mean(row, name) for name in group.metrics]
         yield [row.method, row.seeds, *metrics, *(_cost(row, name) for name in costs)]
+
+
+def _mean(row: Row, metric: str) -> str:
+    """The mean over the finished seeds, and over how many where some withheld the number."""
+    values = row.values(metric)
+    cell = shown(metric, averages.mean(values), averages.standard_error(values))
+    return cell + averages.over(values, len(row.finished))
 
 
 def _cost(row: Row, name: str) -> str:
@@ -121,9 +131,14 @@ def _each(row: Row) -> Iterator[tuple[int, str, str, float | str]]:
         outcome = row.outcomes.get(seed)
         numbers = {} if outcome is None else {**outcome.results, **cost_of(outcome)}
         for name, value in numbers.items():
-            yield seed, state, name, value
+            yield seed, state, name, _cell(value)
         if not numbers:
             yield seed, state, "", ""
+
+
+def _cell(value: float) -> float | str:
+    """Empty for what is withheld."""
+    return "" if math.isnan(value) else value
 
 
 def _tabular(group: Group) -> str:

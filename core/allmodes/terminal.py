@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from allmodes import describing
+from allmodes import averages, describing
 from allmodes.hookspecs import hookimpl
 from allmodes.registry import Kind, Plugin, Registry
 
@@ -131,13 +131,16 @@ def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
     if first:
         shown["losses"] = "  ".join(f"{player[0].upper()} {value:.2g}" for player, value in first.items())
     for name, unit in (("eval/modes", "modes"), ("eval/stacked_modes", "modes"), ("eval/classes", "classes")):
-        if name in metrics:
+        if not math.isnan(metrics.get(name, math.nan)):
             shown["modes"] = f"[bold]{metrics[name]:.0f} {unit}[/]"
     return shown
 
 
 def results_table(results: Results) -> Table:
-    """A row for each metric: mean and standard error over the seeds, the end's average, real data, every seed."""
+    """A row for each metric: mean and standard error over the seeds, the end's average, real data, every seed.
+
+    A dash stands for what is withheld; where some seeds withheld a number, the mean says over how many it is.
+    """
     seeds = list(results.outcomes)
     table = Table(title=f"{results.spec.name}: {results.status}", title_justify="left")
     columns = ["metric", "mean", "s.e.", "last 30 %", "real data", *(f"seed {seed}" for seed in seeds)]
@@ -145,8 +148,11 @@ def results_table(results: Results) -> Table:
         table.add_column(column, justify="left" if column == "metric" else "right")
     for metric in results.metrics:
         each = [number(outcome.results.get(metric)) for outcome in results.outcomes.values()]
-        summary = (results.mean(metric), results.standard_error(metric), results.mean(f"recent_{metric}"))
-        table.add_row(metric, *map(number, summary), number(results.floors.get(metric)), *each)
+        own, recent = results.values(metric), results.values(f"recent_{metric}")
+        means = [number(averages.mean(values)) + averages.over(values, len(seeds)) for values in (own, recent)]
+        error = number(averages.standard_error(own))
+        table.add_row(metric, means[0], error, means[1], number(results.floors.get(metric)), *each)
+    table.caption = _caption(outcome.results for outcome in results.outcomes.values())
     return table
 
 
@@ -158,11 +164,18 @@ def measures_table(title: str, seeds: Mapping[int, Mapping[str, float]], floors:
     for metric in dict.fromkeys(name for results in seeds.values() for name in results):
         each = [number(results.get(metric)) for results in seeds.values()]
         table.add_row(metric, number(floors.get(metric)), *each)
+    table.caption = _caption(seeds.values())
     return table
 
 
+def _caption(seeds: Iterable[Mapping[str, float]]) -> str | None:
+    """What a dash means, where a seed withheld a number."""
+    withheld = any(math.isnan(value) for results in seeds for value in results.values())
+    return "-: withheld, too little to measure (docs/metrics.md)" if withheld else None
+
+
 def number(value: float | None) -> str:
-    """A number with four digits, or a dash."""
+    """A number with four digits, or a dash for one that is withheld."""
     return "-" if value is None or math.isnan(value) else f"{value:.4g}"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from allmodes import checkpoints, figures, measuring, models
+from allmodes import checkpoints, collapse, figures, measuring, models
 from allmodes.checkpoints import Checkpoint
 from allmodes.compose import compose, stream
 from allmodes.contracts import Functions
@@ -29,10 +29,6 @@ from allmodes.streams import loader_of
 
 RECENT = 0.3
 """Share of a run, at its end, over which `recent` averages are taken."""
-
-
-COUNTED = ("modes", "stacked_modes", "classes")
-"""Metrics that count what a model has captured; the first of them that a spec measures is watched."""
 
 
 class DivergenceError(RuntimeError):
@@ -137,7 +133,7 @@ class SeedRun:
         return results
 
     def recent(self) -> dict[str, float]:
-        """Mean of each metric over the evaluations in the last part of the run."""
+        """Mean of each metric over the evaluations in the last part of the run; NaN where one withheld the number."""
         since = (1 - RECENT) * self.loop.iteration
         last = [results for iteration, results in self.evaluations if iteration >= since]
         shared = set.intersection(*map(set, last)) if last else set()
@@ -152,12 +148,13 @@ class SeedRun:
 
     def _watch(self) -> None:
         """Say when the model has lost half of what it had: once for each fall."""
-        counts = [next((r[key] for key in COUNTED if key in r), math.nan) for _, r in self.evaluations]
-        most, action = max(counts[:-1], default=math.nan), self.run.spec.evaluation.collapse
-        before, self.collapsed = self.collapsed, most > 1 and counts[-1] <= most / 2
+        *past, present = [results for _, results in self.evaluations]
+        most, left = collapse.most_held(past, self.data), collapse.captured(present)
+        before, self.collapsed = self.collapsed, most > 1 and left <= most / 2
+        action = self.run.spec.evaluation.collapse
         if not self.collapsed or action == "ignore":
             return
-        what = f"{counts[-1]:.0f} of {most:.0f} modes are left at iteration {self.loop.iteration}"
+        what = f"{left:.0f} of {most:.0f} modes are left at iteration {self.loop.iteration}"
         if action == "stop":
             self.checkpoint()
             raise CollapseError(f"{what}; evaluation.collapse is stop")

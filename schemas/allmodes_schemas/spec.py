@@ -53,7 +53,8 @@ class EvaluationConfig(Config):
     metrics: tuple[MetricConfig, ...] = ()
     """What is measured; a bare word means a metric with its defaults."""
     collapse: Literal["warn", "stop", "ignore"] = "warn"
-    """What happens when at most half of the modes (or classes) are left that the run had captured before."""
+    """What happens when at most half of the modes (or classes) are left that the run held before: half of all or more,
+    above chance."""
     figure: bool = True
     """Whether a picture of samples is drawn at each evaluation."""
 

@@ -97,4 +97,4 @@ class FreshLoader(Loader):
 
 def _numbers(mixture: Mixture) -> tuple[object, ...]:
     """What tells a mixture from others."""
-    return mixture.means, mixture.stds, mixture.weights, mixture.threshold, mixture.noisy_dims
+    return mixture.means, mixture.stds, mixture.weights, mixture.radius, mixture.noisy_dims

@@ -9,7 +9,7 @@ from torch import Tensor
 from allmodes.classifier import Classifier
 from allmodes.data import Data, DataError
 from allmodes.metrics.base import Better, Evaluation, Metric
-from allmodes.metrics.modes import nearest_modes
+from allmodes.metrics.modes import modes_of
 from allmodes.metrics.spaces import Spaces
 from allmodes_schemas import FeatureConfig
 
@@ -64,7 +64,7 @@ class Share(Metric):
         """Mode or class (N,) of each sample."""
         if evaluation.data.truth is None:
             return classes_of_samples(evaluation, self.classifier, self.spaces)
-        modes, good = nearest_modes(evaluation.samples, evaluation.data.truth.to("cpu"))
+        modes, good = modes_of(evaluation.samples, evaluation.data.truth.to("cpu"))
         return modes.where(good, NONE)
 
     def _facts(self, data: Data) -> dict[str, float]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from allmodes.metrics.base import Better, Evaluation, Metric
 from allmodes.metrics.classes import classes_of, classifier_of
 from allmodes.metrics.clustering import table
-from allmodes.metrics.modes import nearest_modes
+from allmodes.metrics.modes import modes_of
 from allmodes_schemas import FeatureConfig
 
 SHOWN, POINTS = 10, 60
@@ -80,7 +80,7 @@ class Conditional(Metric):
 
     def _names(self, evaluation: Evaluation, items: Tensor) -> Tensor | None:
         if (truth := evaluation.data.truth) is not None:
-            return nearest_modes(items, truth.to("cpu"))[0]
+            return modes_of(items, truth.to("cpu"))[0]
         if self.classifier is None:
             return None
         return classes_of(items, evaluation.data, self.classifier, self.spaces)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from allmodes.classifier import Classifier
 from allmodes.data import Data
 from allmodes.metrics.base import Better, Evaluation, Metric
-from allmodes.metrics.modes import kl
+from allmodes.metrics.modes import enough, kl
 from allmodes.metrics.spaces import Spaces
 from allmodes.stacked import StackedDigits, mode_of
 from allmodes_schemas import FeatureConfig
@@ -35,7 +35,7 @@ class StackedModes(Metric):
     sampler scores 0 there, give or take 0.0004 for 100,000.
 
     `stacked_classifier_accuracy` is the classifier's on MNIST's test digits. All else is NaN where a sample is not
-    finite.
+    finite; a KL of fewer than 10,000 samples, ten a mode, is withheld (NaN).
     """
 
     better: ClassVar[Mapping[str, Better]] = {
@@ -66,9 +66,10 @@ class StackedModes(Metric):
         data, classifier = self._classifier(evaluation.data)
         modes = self._modes(classifier, evaluation)
         usual = modes[: self.samples].bincount(minlength=1000)
-        numbers = {"stacked_modes": float((usual > 0).sum()), "stacked_kl": kl(usual, torch.ones(1000))}
+        numbers = {"stacked_modes": float((usual > 0).sum()), "stacked_kl": _told(kl, usual, torch.ones(1000))}
         if self.sharp:
-            numbers["stacked_kl_sharp"] = corrected_kl(modes[: self.sharp].bincount(minlength=1000), data.shares())
+            sharp = modes[: self.sharp].bincount(minlength=1000)
+            numbers["stacked_kl_sharp"] = _told(corrected_kl, sharp, data.shares())
         numbers = numbers if len(modes) else dict.fromkeys(numbers, math.nan)
         return numbers | {"stacked_classifier_accuracy": classifier.facts["accuracy"]}
 
@@ -91,6 +92,11 @@ class StackedModes(Metric):
             digits = classifier.labels(x.flatten(0, 1)[:, None], evaluation.data.device)
             found.append(mode_of(digits.view(len(x), -1)))
         return torch.cat(found)
+
+
+def _told(divergence: Callable[[Tensor, Tensor], float], counts: Tensor, weights: Tensor) -> float:
+    """The KL of counts (K,), where they are enough for one."""
+    return divergence(counts, weights) if enough(int(counts.sum()), len(counts)) else math.nan
 
 
 def corrected_kl(counts: Tensor, weights: Tensor) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
 
+from allmodes import averages
 from allmodes.tracking.spool import Event
 
 COURSE = ("train/", "eval/", "time/", "floor/", "recent/")
@@ -20,14 +20,18 @@ def final(event: Event) -> dict[str, float]:
 
 
 def over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mean of each final metric that all seeds have, and its standard error where there are several."""
-    shared = set.intersection(*map(set, seeds)) if seeds else set()
+    """Mean of each final metric over the seeds that have it, and its standard error where there are several.
+
+    Where some seeds withheld a number, `<name>_seeds` says how many have it; where all did, the mean is NaN.
+    """
+    names = {name for metrics in seeds for name in metrics if not name.startswith(COURSE)}
     summary: dict[str, float] = {}
-    for name in sorted(name for name in shared if not name.startswith(COURSE)):
-        values = [metrics[name] for metrics in seeds]
-        summary[name] = fmean(values)
-        if len(values) > 1 and all(map(math.isfinite, values)):
-            summary[f"{name}_se"] = stdev(values) / math.sqrt(len(values))
+    for name in sorted(names):
+        values = [metrics.get(name, math.nan) for metrics in seeds]
+        error, given = averages.standard_error(values), len(averages.known(values))
+        summary[name] = averages.mean(values)
+        summary |= {} if math.isnan(error) else {f"{name}_se": error}
+        summary |= {f"{name}_seeds": float(given)} if given < len(seeds) else {}
     return summary
 
 
@@ -44,7 +48,7 @@ def page(event: Event, folder: Path) -> str:
 
 def note(before: str, metrics: Mapping[str, float]) -> str:
     """The run's page with a table of its final metrics on top, where MLflow shows it without a click."""
-    names = [name for name in metrics if not name.startswith(COURSE) and not name.endswith("_se")]
+    names = [name for name in metrics if not name.startswith(COURSE) and not name.endswith(("_se", "_seeds"))]
     rows = [f"| {name} | {_number(metrics, name)} | {_number(metrics, f'floor/{name}')} |" for name in names]
     table = ["| metric | model | real data |", "|---|---|---|", *rows]
     about = before.rpartition(ABOUT)[2]
@@ -62,5 +66,12 @@ def overall(statuses: Sequence[str], seeds: int) -> str | None:
 def _number(metrics: Mapping[str, float], name: str) -> str:
     if name not in metrics:
         return ""
-    error = metrics.get(f"{name}_se")
-    return f"{metrics[name]:.4g}" + (f" ± {error:.2g}" if error is not None else "")
+    if math.isnan(metrics[name]):
+        return "-"
+    error, seeds = metrics.get(f"{name}_se"), metrics.get(f"{name}_seeds")
+    spread = f" ± {error:.2g}" if error is not None else ""
+    return f"{metrics[name]:.4g}{spread}" + (f" ({_seeds(seeds)})" if seeds is not None else "")
+
+
+def _seeds(number: float) -> str:
+    return "1 seed" if number == 1 else f"{number:.0f} seeds"

@@ -1,4 +1,4 @@
-"""Every method and hybrid on ring and grid with equal networks and budget: recipes alone, for `allmodes compare`."""
+"""Every method and hybrid on ring and grid, equal networks and generator updates: recipes for `allmodes compare`."""
 
 from pathlib import Path
 
