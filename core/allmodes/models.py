@@ -86,7 +86,7 @@ def load(spec: Spec, folder: Path) -> Stored:
     """
     page, prior = read_page(folder), stored_prior(spec, folder)
     shape = tuple(page["shape"])
-    with seeded_generator(0):  # initial weights, soon replaced
+    with seeded_generator(None):
         modules = {"prior": prior, "generator": spec.generator.build(((prior.dim,),), shape)}
     restore_sampled(modules["generator"], folder, "generator")
     return Stored(modules, shape, page["units"] and Units.of(page["units"]), page["iteration"])
@@ -95,7 +95,7 @@ def load(spec: Spec, folder: Path) -> Stored:
 def stored_prior(spec: Spec, folder: Path) -> Prior:
     """The prior of a stored model as it was fitted, so that nothing has to be fitted again."""
     page = read_page(folder)
-    with seeded_generator(0):  # initial weights, soon replaced
+    with seeded_generator(None):
         prior = spec.prior.build()
     assert isinstance(prior, Prior)
     prior.dim, prior.sizes = page["prior"]["dim"], page["prior"]["sizes"]

@@ -48,14 +48,15 @@ def settings(threads: int | None, deterministic: bool) -> Iterator[None]:
 
 
 @contextmanager
-def seeded_generator(seed: int) -> Iterator[None]:
+def seeded_generator(seed: int | None) -> Iterator[None]:
     """torch's global generator, which initial weights come from, seeded and afterwards as it was: one thread at a time.
 
     Everything that builds a network does so within this block, since a network that is built in another thread would
-    draw from the same generator.
+    draw from the same generator. Without a seed draws differ from block to block: for weights that are read from a file
+    next, so that what a module forgets to store is never right by accident.
     """
     with _DRAWING, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.seed() if seed is None else torch.manual_seed(seed)
         yield
 
 
