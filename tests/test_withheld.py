@@ -15,8 +15,9 @@ from rich.console import Console
 from allmodes import averages, collapse, logs, specs, tables
 from allmodes.comparison import Group, Row
 from allmodes.data import Data, TensorData
+from allmodes.durable import write_json
 from allmodes.export import _table
-from allmodes.journal import Journal, numbers, read, write_json
+from allmodes.journal import Journal, numbers, read
 from allmodes.kinds.data import GridConfig, RingConfig
 from allmodes.registry import installed
 from allmodes.results import Results, load_results

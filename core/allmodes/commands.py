@@ -246,7 +246,7 @@ def sync(
     """Send to MLflow what could not be sent while runs trained."""
     from allmodes import tracking
 
-    return tracking.sync(folders or [Path("runs")], store, say, fail)
+    return tracking.sync(folders or [Path("runs")], store, say, fail, warn)
 
 
 @app.command

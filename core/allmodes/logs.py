@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from allmodes.durable import plain
 from allmodes.hookspecs import hookimpl
-from allmodes.journal import plain
 
 if TYPE_CHECKING:
     from allmodes.run import Outcome, Run

@@ -72,8 +72,13 @@ def dump(spec: Spec) -> str:
     """A spec as YAML with every default written out, but for those of deprecated options: they may be gone tomorrow."""
     yaml, text = YAML(), StringIO()
     yaml.width = 120
-    yaml.dump(spec.model_dump(mode="json", exclude=_fading(spec)), text)
+    yaml.dump(values(spec), text)
     return text.getvalue()
+
+
+def values(spec: Spec) -> dict[str, Any]:
+    """What `dump` writes, as plain values."""
+    return spec.model_dump(mode="json", exclude=_fading(spec))
 
 
 def schema(registry: Registry) -> dict[str, Any]:

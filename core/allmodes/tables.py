@@ -12,7 +12,7 @@ from rich.table import Table
 
 from allmodes import averages
 from allmodes.comparison import COSTS, Comparison, Group, Row, cost_of
-from allmodes.journal import replace_text
+from allmodes.durable import replace_text
 from allmodes.terminal import number
 
 SHARES = re.compile(r"^(high_quality|(true_)?share_|precision|recall|coverage|acc_|purity_|conditional_purity)")
