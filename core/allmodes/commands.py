@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
-from rich.markup import escape
+from rich.text import Text
 
 import allmodes
 from allmodes import logs, specs, studies, tables, terminal
 from allmodes.comparing import Comparing, cores
-from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, out, say, warn
+from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, out, page, say, warn
+from allmodes.printable import printable
 from allmodes.registry import installed
 from allmodes.renaming import renew
 from allmodes.specs import SpecError
@@ -121,8 +122,7 @@ def recipes() -> int:
     """List the ready specs of everything that is installed."""
     registry = installed()
     for name, path in registry.recipes.items():
-        described = specs.read(path.read_text("utf-8"), name).tree.get("description", "")
-        out.print(f"[bold]{name:24}[/] {escape(described)}", highlight=False, soft_wrap=True)
+        out.print(Text.assemble((f"{name:24}", "bold"), " ", printable(_described(name, path))), soft_wrap=True)
     return OK
 
 
@@ -166,7 +166,7 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
             out.print(terminal.kind_table(slot, kind))
             out.print(terminal.options_table(kind.config))
         return OK
-    say(specs.dump(specs.load(thing, registry)))
+    page(specs.dump(specs.load(thing, registry)))
     return OK
 
 
@@ -271,6 +271,14 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise SpecError(f"--seeds {text}: write 0-4 or 0,2,5")
         seeds += range(int(first), int(last or first) + 1)
     return tuple(dict.fromkeys(seeds))
+
+
+def _described(name: str, path: Path) -> str:
+    """What a recipe says of itself; one that cannot be read does not hide the others."""
+    try:
+        return str(specs.read(specs.text(path), name).tree.get("description", ""))
+    except SpecError as error:
+        return f"cannot be read: {error}"
 
 
 def _means_kind(thing: str) -> bool:

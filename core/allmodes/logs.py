@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from allmodes.hookspecs import hookimpl
 from allmodes.journal import plain
+from allmodes.printable import printable
 
 if TYPE_CHECKING:
     from allmodes.run import Outcome, Run
@@ -25,7 +26,7 @@ def begin(as_json: bool, stream: TextIO | None = None) -> Log:
     As text they go to standard error; as JSON, one object a line, to standard output.
     """
     handler = logging.StreamHandler(stream or (sys.stdout if as_json else sys.stderr))
-    handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(JsonLines() if as_json else Lines("%(asctime)s %(levelname)s %(message)s"))
     send_to(handler, logging.DEBUG if as_json else logging.INFO)
     logging.raiseExceptions = False  # whoever read the lines may have gone (`| head`); the run goes on
     return Log()
@@ -56,6 +57,14 @@ def learned(line: str, partly: bool, warn: Callable[[str], None]) -> None:
         LOGGER.info(line, extra={"fields": {"event": "data"}})
     elif partly:
         warn(line)
+
+
+class Lines(logging.Formatter):
+    """A record as one line of text, whatever its message holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return printable(super().format(record))
 
 
 class JsonLines(logging.Formatter):

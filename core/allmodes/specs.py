@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
-from allmodes import wording
+from allmodes import bounded, wording
 from allmodes.checks import problems_of
+from allmodes.printable import printable
 from allmodes.registry import Registry, did_you_mean, nearest
 from allmodes.renaming import renew
 from allmodes.slots import plain, spec_model
@@ -28,8 +29,7 @@ def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> S
 
     Raises SpecError with a line for each thing that is wrong; warnings go through `warnings.warn`.
     """
-    text, name = locate(reference, registry)
-    source = read(text, name)
+    source = read(*locate(reference, registry))
     for change in overrides:
         override(source, change)
     return check(source, registry)
@@ -46,9 +46,9 @@ def locate(reference: str, registry: Registry) -> tuple[str, str]:
     if (stored := path / "spec.yaml").is_file():
         path = stored
     if path.is_file():
-        return _text(path), str(path)
+        return text(path), str(path)
     if recipe := registry.recipes.get(reference):
-        return _text(recipe), reference
+        return text(recipe), reference
     hint = _missing_plugin(reference, registry) or did_you_mean(reference, registry.recipes)
     hint = hint or ": `allmodes recipes` lists them"
     raise SpecError(f"{reference}: neither a file, a run's folder nor a recipe{hint}")
@@ -70,10 +70,10 @@ def check(source: Source, registry: Registry) -> Spec:
 
 def dump(spec: Spec) -> str:
     """A spec as YAML with every default written out, but for those of deprecated options: they may be gone tomorrow."""
-    yaml, text = YAML(), StringIO()
+    yaml, written = YAML(), StringIO()
     yaml.width = 120
-    yaml.dump(spec.model_dump(mode="json", exclude=_fading(spec)), text)
-    return text.getvalue()
+    yaml.dump(spec.model_dump(mode="json", exclude=_fading(spec)), written)
+    return written.getvalue()
 
 
 def schema(registry: Registry) -> dict[str, Any]:
@@ -105,16 +105,28 @@ def _entries(value: Any) -> Iterable[tuple[Any, Any]]:
 
 def _unrolled(values: Any, name: str) -> Any:
     try:
-        return plain(values)
+        tree = plain(values)
     except RecursionError:
-        raise SpecError(f"{name}: nested too deeply") from None
+        raise SpecError(printable(f"{name}: {bounded.TOO_DEEP}")) from None
+    if _count(tree) > bounded.VALUES:
+        raise SpecError(printable(f"{name}: {bounded.TOO_LARGE}"))
+    return tree
 
 
-def _text(path: Path) -> str:
+def _count(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(_count, inner))
+
+
+def text(path: Path) -> str:
+    """The text of a spec's file, of which no more is read than one may have."""
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: cannot be read: {error}") from None
+        with path.open("rb") as file:
+            return file.read(bounded.BYTES + 1).decode("utf-8")
+    except OSError as error:
+        raise SpecError(printable(f"{path}: cannot be read: {error.strerror or error}")) from None
+    except UnicodeDecodeError as error:
+        raise SpecError(printable(f"{path}: cannot be read: {error}")) from None
 
 
 def _missing_plugin(reference: str, registry: Registry) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from allmodes import averages, describing
 from allmodes.hookspecs import hookimpl
@@ -24,19 +24,24 @@ if TYPE_CHECKING:
 WIDE = 110  # columns of a terminal on which everything has room
 
 
+def _column(text: str, style: str = "none") -> TextColumn:
+    """A column of a bar whose words are no markup."""
+    return TextColumn(text, style, markup=False)
+
+
 class Terminal:
     """An observer that shows a bar with rate, losses and modes; silent where nobody watches."""
 
     def __init__(self, console: Console) -> None:
         wide = console.width >= WIDE
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            _column("{task.description}"),
             BarColumn(bar_width=24 if wide else 8),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            TextColumn("{task.fields[rate]}"),
+            _column("{task.completed:,.0f}/{task.total:,.0f}"),
+            _column("{task.fields[rate]}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[modes]}"),
-            TextColumn("[dim]{task.fields[losses]}"),
+            _column("{task.fields[modes]}", "bold"),
+            _column("{task.fields[losses]}", "dim"),
             console=console,
             disable=not console.is_terminal,
             refresh_per_second=4,
@@ -68,11 +73,11 @@ class StudyTerminal:
 
     def __init__(self, console: Console, say: Callable[[str], None]) -> None:
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            _column("{task.description}"),
             BarColumn(bar_width=24 if console.width >= WIDE else 8),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            _column("{task.completed:,.0f}/{task.total:,.0f}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[note]}"),
+            _column("{task.fields[note]}"),
             console=console,
             disable=not console.is_terminal,
             refresh_per_second=2,
@@ -132,7 +137,7 @@ def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
         shown["losses"] = "  ".join(f"{player[0].upper()} {value:.2g}" for player, value in first.items())
     for name, unit in (("eval/modes", "modes"), ("eval/stacked_modes", "modes"), ("eval/classes", "classes")):
         if not math.isnan(metrics.get(name, math.nan)):
-            shown["modes"] = f"[bold]{metrics[name]:.0f} {unit}[/]"
+            shown["modes"] = f"{metrics[name]:.0f} {unit}"
     return shown
 
 
@@ -188,13 +193,13 @@ def plugins_table(registry: Registry) -> Table:
     recipes = list(registry.recipes)
     for plugin in registry.plugins.values():
         own = [f"{word} {kind.name}" for word, kind in kinds if kind.plugin.name == plugin.name]
-        table.add_row(plugin.name, str(plugin), escape(plugin.origin), _offer(plugin, own, recipes))
+        table.add_row(plugin.name, str(plugin), plugin.origin, _offer(plugin, own, recipes))
     return table
 
 
-def _offer(plugin: Plugin, kinds: Sequence[str], recipes: Sequence[str]) -> str:
+def _offer(plugin: Plugin, kinds: Sequence[str], recipes: Sequence[str]) -> str | Text:
     if plugin.error:
-        return f"[red]could not be loaded:[/] {escape(plugin.error)}"
+        return Text.assemble(("could not be loaded:", "red"), f" {plugin.error}")
     owned = [name for name in recipes if name.startswith(f"{plugin.name}/")]
     return "\n".join([*kinds, *(f"recipe {name}" for name in owned)])
 
@@ -214,9 +219,9 @@ def kind_table(slot: str, kind: Kind) -> Table:
     table = Table(title=f"{kind.name}: {kind.config.summary()}", title_justify="left", show_header=False)
     table.add_row("slot", slot)
     table.add_row("from", str(kind.plugin))
-    table.add_row("requires", escape("\n".join(describing.requires(kind.config)) or "nothing"))
+    table.add_row("requires", "\n".join(describing.requires(kind.config)) or "nothing")
     if brings := describing.provides(kind.config):
-        table.add_row("provides", escape("\n".join(brings)))
+        table.add_row("provides", "\n".join(brings))
     return table
 
 
@@ -230,7 +235,7 @@ def options_table(config: type[KindConfig]) -> Table:
         if name != "kind":
             default = str(option["default"]) if "default" in option else "required"
             unit = f", in {option['unit']}" if "unit" in option else ""
-            table.add_row(name, _type(option) + unit, escape(default), escape(_meaning(option)))
+            table.add_row(name, _type(option) + unit, default, _meaning(option))
     return table
 
 
