@@ -114,7 +114,7 @@ def test_sampling_into_an_unknown_format_or_from_nothing_is_refused(spec: str, c
         "without an ending it is a folder of pictures\n"
     )
     assert cli.execute(["sample", "nothing-here"]) == 2
-    assert said(capsys)[1].startswith("error: nothing-here: neither a file, a run's folder nor a recipe")
+    assert said(capsys)[1] == f"error: nothing-here: no such file or folder in {Path.cwd()}\n"
 
 
 def test_show_lists_the_options_of_a_kind_and_the_defaults_of_a_spec(spec: str, capsys: Capture) -> None:

@@ -15,8 +15,9 @@ import allmodes
 from allmodes import logs, specs, studies, tables, terminal
 from allmodes.comparing import Comparing, cores
 from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, out, page, say, warn
+from allmodes.mistyped import holds
 from allmodes.printable import printable
-from allmodes.registry import installed
+from allmodes.registry import installed, looks_like_path
 from allmodes.renaming import renew
 from allmodes.specs import SpecError
 from allmodes_schemas import Spec
@@ -283,8 +284,7 @@ def _described(name: str, path: Path) -> str:
 
 def _means_kind(thing: str) -> bool:
     """Recipes have a slash, files an ending."""
-    path = Path(thing)
-    return path.name == thing and path.suffix not in (".yaml", ".yml", ".json") and not path.exists()
+    return not looks_like_path(thing) and not holds(Path(thing).exists)
 
 
 def _watching(quiet: bool, as_json: bool) -> dict[str, object]:

@@ -6,7 +6,7 @@ import unicodedata
 
 
 def printable(text: str) -> str:
-    """One line without control characters: escapes, line breaks, marks of direction and the like become `\\x1b`."""
+    """One line without control characters: escapes, line breaks, marks of direction and the like are spelled out."""
     return text if text.isprintable() else "".join(map(_spelled, text))
 
 

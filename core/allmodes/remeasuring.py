@@ -13,6 +13,7 @@ from allmodes import checkpoints, measuring, models, resuming
 from allmodes.compose import compose
 from allmodes.composition import Composition
 from allmodes.experiment import Experiment
+from allmodes.mistyped import holds, no_such_file
 from allmodes.registry import Registry
 from allmodes.run import Run
 from allmodes.sources import SpecError
@@ -42,6 +43,8 @@ def remeasure_all(
         ModelError: There is no model.
         DataError: The data are not those of the run.
     """
+    if not holds(run.exists):
+        raise SpecError(no_such_file(run))
     folders = [run] if (run / "run.json").is_file() else sorted(path.parent for path in run.glob("seed-*/run.json"))
     if not folders:
         raise SpecError(f"{run}: no run to measure there: give the folder that `allmodes run` printed")

@@ -11,6 +11,7 @@ from typing import Any
 from allmodes import checkpoints, identity, provenance, specs
 from allmodes.data import DataError
 from allmodes.journal import replace_text
+from allmodes.mistyped import holds, no_such_file
 from allmodes.registry import Registry
 from allmodes.run import Outcome, Run
 from allmodes.sources import SpecError
@@ -23,6 +24,8 @@ def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Pa
     Raises:
         SpecError: The folder holds no run, an override would make it another one, or nothing is left to do.
     """
+    if not holds(run.exists):
+        raise SpecError(no_such_file(run))
     one = (run / "run.json").is_file()
     if not one and not list(run.glob("seed-*/run.json")):
         raise SpecError(f"{run}: no run to resume there: give the folder that `allmodes run` printed")

@@ -76,4 +76,3 @@ def override(source: Source, text: str) -> None:
     except (IndexError, KeyError, TypeError, ValueError):
         raise SpecError(printable(f"--set {text}: there is no {dotted} to set")) from None
     source.overridden.add(path)
-

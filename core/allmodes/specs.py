@@ -16,8 +16,9 @@ from ruamel.yaml import YAML
 
 from allmodes import bounded, wording
 from allmodes.checks import problems_of
+from allmodes.mistyped import holds, no_such_file
 from allmodes.printable import printable
-from allmodes.registry import Registry, did_you_mean, nearest
+from allmodes.registry import Registry, did_you_mean, looks_like_path, nearest
 from allmodes.renaming import renew
 from allmodes.slots import plain, spec_model
 from allmodes.sources import Location, Source, SpecError, override, read
@@ -42,16 +43,26 @@ def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
 
 def locate(reference: str, registry: Registry) -> tuple[str, str]:
     """Text and name of what a user calls a spec: a file, a recipe, or the folder of a run."""
-    path = Path(reference)
-    if (stored := path / "spec.yaml").is_file():
-        path = stored
-    if path.is_file():
-        return text(path), str(path)
+    for path in (Path(reference, "spec.yaml"), Path(reference)):
+        if holds(path.is_file):
+            return text(path), str(path)
     if recipe := registry.recipes.get(reference):
         return text(recipe), reference
-    hint = _missing_plugin(reference, registry) or did_you_mean(reference, registry.recipes)
+    raise SpecError(_not_there(reference, registry))
+
+
+def _not_there(reference: str, registry: Registry) -> str:
+    """Why a reference means nothing here, and what it may mean."""
+    if holds(Path(reference).is_dir):
+        return printable(f"{reference}: no run's folder: it holds no spec.yaml")
+    owner, slash, _ = reference.partition("/")
+    owners = {*registry.plugins, *(name.partition("/")[0] for name in registry.recipes)}
+    if looks_like_path(reference) and not (slash and nearest(owner, owners)):
+        return no_such_file(reference)
+    broken = registry.broken.get(owner)
+    hint = f" ({broken} could not be loaded: {broken.error})" if broken else did_you_mean(reference, registry.recipes)
     hint = hint or ": `allmodes recipes` lists them"
-    raise SpecError(f"{reference}: neither a file, a run's folder nor a recipe{hint}")
+    return printable(f"{reference}: neither a file, a run's folder nor a recipe{hint}")
 
 
 def check(source: Source, registry: Registry) -> Spec:
@@ -127,16 +138,6 @@ def text(path: Path) -> str:
         raise SpecError(printable(f"{path}: cannot be read: {error.strerror or error}")) from None
     except UnicodeDecodeError as error:
         raise SpecError(printable(f"{path}: cannot be read: {error}")) from None
-
-
-def _missing_plugin(reference: str, registry: Registry) -> str:
-    """What to install for a recipe whose plugin is not there, unless its name is a near miss of one that is."""
-    owner, slash, _ = reference.partition("/")
-    if broken := registry.broken.get(owner):
-        return f" ({broken} could not be loaded: {broken.error})"
-    known = {*registry.plugins, *(name.partition("/")[0] for name in registry.recipes)}
-    elsewhere = slash and owner.isidentifier() and not nearest(owner, known)
-    return f" (pip install allmodes-{owner}?)" if elsewhere else ""
 
 
 def _unmet(values: Mapping[str, Any]) -> Iterator[Problem]:

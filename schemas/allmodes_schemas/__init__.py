@@ -1,6 +1,18 @@
 """The spec of an experiment and the base classes of its parts' configs: pydantic only, no torch."""
 
-from allmodes_schemas.base import Config, Given, KindConfig, Problem, Ramp, Renamed, Scheduled, Shape, at
+from allmodes_schemas.base import (
+    SHAPES,
+    Config,
+    Given,
+    KindConfig,
+    Problem,
+    Ramp,
+    Renamed,
+    Scheduled,
+    Shape,
+    at,
+    worded,
+)
 from allmodes_schemas.components import (
     AuxiliaryConfig,
     DatasetConfig,
@@ -25,6 +37,7 @@ from allmodes_schemas.training import (
 )
 
 __all__ = [
+    "SHAPES",
     "AdamConfig",
     "AuxiliaryConfig",
     "CheckpointsConfig",
@@ -54,4 +67,5 @@ __all__ = [
     "TrainingConfig",
     "TurnConfig",
     "at",
+    "worded",
 ]

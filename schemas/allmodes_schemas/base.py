@@ -16,6 +16,16 @@ Given: TypeAlias = Mapping[str, Any]
 """What a conditional draw holds fixed, by the name of the latent part: `{"mode": 3}`."""
 
 
+SHAPES: dict[str, str] = {}
+"""What texts that a regular expression describes should be, in words, by the expression."""
+
+
+def worded(pattern: str, words: str) -> str:
+    """A regular expression for `Field(pattern=...)`, whose refusal says in words what the text should be."""
+    SHAPES[pattern] = words
+    return pattern
+
+
 @dataclass(frozen=True)
 class Renamed:
     """An older word for an option or, where `new` is the kind itself, for a kind: still read, with a warning.

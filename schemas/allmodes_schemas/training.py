@@ -4,7 +4,9 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PositiveFloat
 
-from allmodes_schemas.base import Config, KindConfig, Ramp, Scheduled
+from allmodes_schemas.base import Config, KindConfig, Ramp, Scheduled, worded
+
+DEVICE = worded(r"^(auto|cpu|cuda(:\d+)?)$", "'auto', 'cpu', 'cuda' or a card such as 'cuda:1'")
 
 
 def _not_negative(ramp: Ramp) -> Ramp:
@@ -138,7 +140,7 @@ class TrainingConfig(Config):
     """Moving average of the generator, if any."""
     engine: Literal["eager"] = "eager"
     """What runs the updates."""
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    device: str = Field("auto", pattern=DEVICE)
     """`auto` (CUDA if there is one), `cpu`, `cuda` or `cuda:1`."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision inside networks; `bfloat16` (autocast) is faster for large ones. Weights, losses, samples: float32."""
