@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,9 +79,7 @@ def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
     Raises SpecError where one would not, or where a plugin of the run is not installed.
     """
     provenance.refuse_missing(run, [run / "run.json", *run.glob("seed-*/run.json")], registry)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they were said when the run began
-        before = specs.load(str(run), registry)
+    before = specs.stored(run, registry)
     after = specs.load(str(run), registry, overrides)
     if found := identity.changes(before, after):
         raise SpecError(identity.refusal(found, run))

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from allmodes import bounded, wording
 from allmodes.checks import problems_of
+from allmodes.limits import problems_of_sizes
 from allmodes.mistyped import holds, no_such_file
 from allmodes.printable import printable
 from allmodes.registry import Registry, did_you_mean, looks_like_path, nearest
@@ -34,6 +35,12 @@ def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> S
     for change in overrides:
         override(source, change)
     return check(source, registry)
+
+
+def stored(folder: str | Path, registry: Registry) -> Spec:
+    """The spec of a run that is there; what is worth a warning was said when it was begun."""
+    with warnings.catch_warnings(action="ignore"):
+        return load(str(folder), registry)
 
 
 def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
@@ -75,6 +82,7 @@ def check(source: Source, registry: Registry) -> Spec:
         spec = model.model_validate(values)
     except ValidationError as error:
         raise SpecError("\n".join(wording.lines(error.errors(), source, model))) from None
+    _report(problems_of_sizes(spec), source)
     _report(problems_of(spec), source)
     return spec
 
@@ -182,4 +190,17 @@ def _refuse(problems: Sequence[Problem], source: Source) -> None:
         raise SpecError("\n".join(source.line(problem.where, problem.what) for problem in problems))
 
 
-__all__ = ["Source", "SpecError", "check", "dump", "load", "locate", "parse", "plain", "read", "schema", "spec_model"]
+__all__ = [
+    "Source",
+    "SpecError",
+    "check",
+    "dump",
+    "load",
+    "locate",
+    "parse",
+    "plain",
+    "read",
+    "schema",
+    "spec_model",
+    "stored",
+]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -169,9 +168,7 @@ def _changed(methods: Sequence[Method], registry: Registry) -> Iterator[str]:
     """What keeps runs that are there from standing for the specs that are asked for."""
     for method in methods:
         if (method.folder / "spec.yaml").is_file():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # they were said when it was run
-                before = specs.load(str(method.folder), registry)
+            before = specs.stored(method.folder, registry)
             yield from (_refusal(method, *change) for change in identity.changes(before, method.spec))
             yield from _beyond(method)
 

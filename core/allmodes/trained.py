@@ -88,7 +88,7 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
         raise SpecError(no_such_file(folder))
     folder, stored = _places(folder, checkpoint)
     provenance.refuse_missing(folder, [stored / "model.json"], registry)
-    spec = specs.load(str(folder), registry)
+    spec = specs.stored(folder, registry)
     _compare_versions(models.read_page(stored), registry)
     read = models.load(spec, stored)
     return Model(spec, read.modules, read.shape, folder, stored, read.units, read.iteration)

@@ -1,13 +1,16 @@
 """The spec of an experiment and the base classes of its parts' configs: pydantic only, no torch."""
 
 from allmodes_schemas.base import (
+    ANY,
     SHAPES,
     Config,
     Given,
+    Iteration,
     KindConfig,
     Problem,
     Ramp,
     Renamed,
+    Sane,
     Scheduled,
     Shape,
     at,
@@ -37,6 +40,7 @@ from allmodes_schemas.training import (
 )
 
 __all__ = [
+    "ANY",
     "SHAPES",
     "AdamConfig",
     "AuxiliaryConfig",
@@ -48,6 +52,7 @@ __all__ = [
     "EvaluationConfig",
     "FeatureConfig",
     "Given",
+    "Iteration",
     "KindConfig",
     "LossTermConfig",
     "MetricConfig",
@@ -59,6 +64,7 @@ __all__ = [
     "Problem",
     "Ramp",
     "Renamed",
+    "Sane",
     "Scheduled",
     "SgdConfig",
     "Shape",

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from allmodes_schemas.base import Config, worded
+from allmodes_schemas.base import Config, Iteration, Sane, worded
 from allmodes_schemas.components import (
     AuxiliaryConfig,
     DatasetConfig,
@@ -33,7 +33,7 @@ class StreamConfig(Config):
     """How many of each class, in the place of `items`."""
     balanced: bool = True
     """Whether batches hold all classes equally often, however many items of each there are (oversampling)."""
-    batch_size: int = Field(64, ge=1)
+    batch_size: Annotated[int, Sane(2**17)] = Field(64, ge=1)
     """Items per draw, drawn with replacement."""
     labels_file: str | None = None
     """A CSV of `index,label`, a line for each labelled item: its position in the training data, from 0, and its label,
@@ -51,7 +51,7 @@ class EvaluationConfig(Config):
 
     free: ClassVar[frozenset[str]] = frozenset({"every", "samples", "metrics", "collapse", "figure"})
 
-    every: int = Field(1000, ge=1)
+    every: Iteration = Field(1000, ge=1)
     """Iterations between evaluations."""
     samples: int = Field(2500, ge=2)
     """Samples drawn from the model for each evaluation."""
@@ -70,7 +70,7 @@ class Spec(Config):
     This class types the fields by their bases; the registry narrows them to the kinds that are installed.
     """
 
-    free: ClassVar[frozenset[str]] = frozenset({"description", "seeds", "plugins"})
+    free: ClassVar[frozenset[str]] = frozenset({"description", "seeds", "plugins", "large"})
 
     schema_version: Literal[1] = 1
     """Version of this format."""
@@ -100,6 +100,8 @@ class Spec(Config):
     """One run per seed."""
     plugins: tuple[str, ...] = ()
     """Requirements that must be met before the spec is read, such as `allmodes-acme>=0.1`."""
+    large: bool = False
+    """Whether sizes beyond what is believed (widths, batches, threads, samples, memory) are meant."""
 
     @field_validator("name")
     @classmethod
