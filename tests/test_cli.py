@@ -212,13 +212,13 @@ def test_show_says_what_a_kind_requires_and_provides_and_the_unit_of_an_option(
         "requires an auxiliary that maps data to code: auxiliaries.inverter: {kind: acme.inverter}",
         "provides player cycler, which trains generator and inverter",
         "Options",
-        "weight number or Ramp 1.0 Factor of the term.",
-        "every integer >= 1, in iterations 1 Only at iterations divisible by this (the weight is not rescaled).",
+        "weight number or ramp 1 Factor of the term.",
+        "every whole number ≥ 1, in iterations 1 Only at iterations divisible by this (the weight is not rescaled).",
     ]
     assert cli.execute(["show", "acme.bump"]) == 0
     lines = rows(capsys)
     assert "provides latent parts code (2), mode (fitted), trained by generator" in lines
-    assert "old integer >= 0, in seconds 3 Deprecated. How long." in lines
+    assert "old whole number ≥ 0, in seconds 3 Deprecated. How long." in lines
     assert cli.execute(["show", "ring"]) == 0
     lines = rows(capsys)
     first = lines.index("requires nothing")

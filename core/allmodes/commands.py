@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from rich.text import Text
 
 import allmodes
-from allmodes import logs, specs, studies, tables, terminal
+from allmodes import describing, logs, specs, studies, tables, terminal
 from allmodes.comparing import Comparing, cores
 from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, out, page, say, warn
 from allmodes.mistyped import holds
@@ -167,7 +167,8 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
             out.print(terminal.kind_table(slot, kind))
             out.print(terminal.options_table(kind.config))
         return OK
-    page(specs.dump(specs.load(thing, registry)))
+    checked = specs.load(thing, registry)
+    page(specs.dump(checked) + "\n".join(["# Players, in the order of their turns:", *describing.turns(checked)]))
     return OK
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from allmodes_schemas import Config, LossTermConfig, PlayerConfig, Problem, Ramp, Scheduled, Spec, TurnConfig, at
 
 Where: TypeAlias = tuple[str | int, ...]
+Severity: TypeAlias = Literal["error", "warning"]
 
 
 def problems_of_dues(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
@@ -36,7 +37,8 @@ def _losses(spec: Spec) -> Iterator[Problem]:
         elif _nothing(term.weight, spec):
             yield Problem(("losses", i, "weight"), f"{term.kind} has weight 0 throughout: remove it", "warning")
         if what := _not_within(term, spec.training.iterations):
-            yield Problem(("losses", i), f"{term.kind} never counts in this run: {what}", "warning")
+            severity: Severity = "error" if term.is_game else "warning"
+            yield Problem(("losses", i), f"{term.kind} never counts in this run: {what}", severity)
 
 
 def _idle(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
@@ -46,8 +48,8 @@ def _idle(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
         for player in term.players():
             brought.setdefault(player.name, []).append(term)
     for name, terms in brought.items():
-        if name in players and all(_nothing(term.weight, spec) for term in terms):
-            what = f"player {name!r} learns nothing: {' and '.join(term.kind for term in terms)} have weight 0"
+        if name in players and all(_silent(term, spec) for term in terms):
+            what = f"player {name!r} learns nothing in this run, of {' and '.join(term.kind for term in terms)}"
             yield Problem(("losses", spec.losses.index(terms[0])), what, "warning")
 
 
@@ -102,6 +104,10 @@ def _first(due: TurnConfig | LossTermConfig) -> int:
 
 def _nothing(weight: Scheduled, spec: Spec) -> bool:
     return not any(_ends(weight, spec))
+
+
+def _silent(term: LossTermConfig, spec: Spec) -> bool:
+    return _nothing(term.weight, spec) or bool(_not_within(term, spec.training.iterations))
 
 
 def _ends(weight: Scheduled, spec: Spec) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -14,6 +14,10 @@ from allmodes.printable import printable
 from allmodes_schemas import Spec
 
 Location: TypeAlias = tuple[str | int, ...]
+
+
+LONGEST, MOST = 2000, 50
+"""Letters of a complaint, and complaints, that are shown."""
 
 
 class SpecError(Exception):
@@ -48,7 +52,14 @@ class Source:
     def line(self, path: Location, what: str) -> str:
         """A complaint about a path, with its place."""
         dotted = ".".join(map(str, path))
-        return printable(f"{self.place(path)}: {dotted}: {what}" if dotted else f"{self.place(path)}: {what}")
+        said = printable(f"{self.place(path)}: {dotted}: {what}" if dotted else f"{self.place(path)}: {what}")
+        return said if len(said) <= LONGEST else f"{said[: LONGEST // 2]} ... {said[-LONGEST // 4 :]}"
+
+
+def listed(lines: Sequence[str]) -> list[str]:
+    """Complaints, but no more than somebody reads."""
+    more = len(lines) - MOST
+    return [*lines] if more <= 0 else [*lines[:MOST], f"... and {more:,} more"]
 
 
 def read(text: str, name: str) -> Source:

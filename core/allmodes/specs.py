@@ -22,7 +22,7 @@ from allmodes.printable import printable
 from allmodes.registry import Registry, did_you_mean, looks_like_path, nearest
 from allmodes.renaming import renew
 from allmodes.slots import plain, spec_model
-from allmodes.sources import Location, Source, SpecError, override, read
+from allmodes.sources import Location, Source, SpecError, listed, override, read
 from allmodes_schemas import Config, Problem, Spec
 
 
@@ -187,7 +187,7 @@ def _report(problems: Sequence[Problem], source: Source) -> None:
 
 def _refuse(problems: Sequence[Problem], source: Source) -> None:
     if problems:
-        raise SpecError("\n".join(source.line(problem.where, problem.what) for problem in problems))
+        raise SpecError("\n".join(listed([source.line(problem.where, problem.what) for problem in problems])))
 
 
 __all__ = [

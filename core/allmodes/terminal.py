@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.text import Text
 from allmodes import averages, describing
 from allmodes.hookspecs import hookimpl
 from allmodes.registry import Kind, Plugin, Registry
+from allmodes_schemas import DiscriminatorOptions, NetworkConfig
 
 if TYPE_CHECKING:
     from allmodes.experiment import Results
@@ -230,30 +231,11 @@ def options_table(config: type[KindConfig]) -> Table:
     table = Table(title="Options", title_justify="left")
     for column in ("option", "type", "default", "meaning"):
         table.add_column(column, overflow="fold")
-    properties = config.model_json_schema()
-    for name, option in properties["properties"].items():
-        if name != "kind":
-            default = str(option["default"]) if "default" in option else "required"
-            unit = f", in {option['unit']}" if "unit" in option else ""
-            table.add_row(name, _type(option) + unit, default, _meaning(option))
+    for option in describing.options(config):
+        table.add_row(option.name, option.type, option.default, option.meaning)
+    if issubclass(config, NetworkConfig):
+        for option in describing.options(DiscriminatorOptions):
+            table.add_row(
+                option.name, option.type, option.default, f"{option.meaning} In the slot discriminator alone."
+            )
     return table
-
-
-def _meaning(option: Mapping[str, Any]) -> str:
-    """What an option is for; one on its way out says so first."""
-    return f"{'Deprecated. ' if option.get('deprecated') else ''}{option.get('description', '')}"
-
-
-def _type(option: Mapping[str, Any]) -> str:
-    branches: Iterable[Mapping[str, Any]] = option.get("anyOf", [option])
-    return " or ".join(_name(branch) for branch in branches)
-
-
-def _name(branch: Mapping[str, Any]) -> str:
-    if "enum" in branch:
-        return " | ".join(map(str, branch["enum"]))
-    if "$ref" in branch:
-        return str(branch["$ref"]).rpartition("/")[2]
-    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    limits = [f"{sign} {branch[key]:g}" for key, sign in bounds.items() if key in branch]
-    return " ".join([str(branch.get("type", "any")), *limits])

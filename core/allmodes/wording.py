@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from allmodes.registry import did_you_mean
-from allmodes.sources import Location, Source
+from allmodes.sources import Location, Source, listed
 from allmodes_schemas import SHAPES, Config, KindConfig, Spec
 
 _EXPECTED = {
@@ -38,7 +38,7 @@ def lines(errors: Sequence[ErrorDetails], source: Source, model: type[Spec]) -> 
     for error in errors:
         found.setdefault(_path(error, source.tree), []).append(error)
     deepest = [p for p in found if not any(len(q) > len(p) and q[: len(p)] == p for q in found)]
-    return [source.line(path, _what(found[path], model)) for path in deepest]
+    return listed([source.line(path, _what(found[path], model)) for path in deepest])
 
 
 def _path(error: ErrorDetails, tree: Any) -> Location:

@@ -101,7 +101,7 @@ class Spec(Config):
     plugins: tuple[str, ...] = ()
     """Requirements that must be met before the spec is read, such as `allmodes-acme>=0.1`."""
     large: bool = False
-    """Whether sizes beyond what is believed (widths, batches, threads, samples, memory) are meant."""
+    """Whether sizes that look like slips (widths, batches, threads, samples, memory) are meant."""
 
     @field_validator("name")
     @classmethod
