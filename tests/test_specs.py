@@ -365,7 +365,7 @@ def test_an_unknown_name_says_what_there_is(reference: str, hint: str) -> None:
         (
             "name",
             "a b",
-            r"name: should be a name of letters, digits, dots, dashes and underscores, and not of dots alone, got 'a b'",
+            "name: should be a name of letters, digits, dots, dashes and underscores, and not of dots alone, got 'a b'",
         ),
         ("name", 3, "name: should be text, got 3"),
         ("seeds", "0-4", "seeds: should be a list, got '0-4'"),

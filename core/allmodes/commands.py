@@ -14,7 +14,8 @@ from rich.text import Text
 import allmodes
 from allmodes import describing, logs, specs, studies, tables, terminal
 from allmodes.comparing import Comparing, cores
-from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, out, page, say, warn
+from allmodes.comparison import Comparison
+from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, note, out, page, say, warn
 from allmodes.mistyped import holds
 from allmodes.printable import printable
 from allmodes.registry import installed, looks_like_path
@@ -23,7 +24,6 @@ from allmodes.specs import SpecError
 from allmodes_schemas import Spec
 
 if TYPE_CHECKING:
-    from allmodes.comparison import Comparison
     from allmodes.results import Results
 
 app = App(
@@ -41,6 +41,9 @@ Quiet = Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="nei
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="a line of JSON for each event, and no table")]
 Trained = Annotated[str, Parameter(help="a run's folder, an exported model, or MLflow's runs:/ID")]
 Checkpoint = Annotated[str | None, Parameter(help="best, last, or an iteration; default: the model at the end")]
+
+
+MANY = 10  # names in a line
 
 
 @app.command
@@ -87,9 +90,14 @@ def compare(
         raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
     chosen = None if seeds is None else parse_seeds(seeds)
     study = studies.load(methods, installed(), folder, name, overrides or (), chosen)
-    watcher = None if quiet else terminal.StudyTerminal(err, _saying())
-    comparing = Comparing(study, jobs or cores(), tracking, warn, watcher)
-    return _end_study(comparing.run(), comparing.stop.asked)
+    tell = note if quiet else _saying()
+    tell(f"study {study.name}, in {study.folder}")
+    comparing = Comparing(study, jobs or cores(), tracking, warn, None if quiet else terminal.StudyTerminal(err, tell))
+    try:
+        comparison, stopped = comparing.run(), comparing.stop.asked
+    except KeyboardInterrupt:  # the second Ctrl-C: what there is, is there
+        comparison, stopped = Comparison(comparing.study, comparing.errors), True
+    return _end_study(comparison, stopped)
 
 
 @app.command
@@ -293,7 +301,7 @@ def _watching(quiet: bool, as_json: bool) -> dict[str, object]:
     if as_json or not (quiet or err.is_terminal):
         return {"log": logs.begin(as_json)}
     if quiet:
-        return {}
+        return {"beginning": terminal.Beginning(note)}
     logs.send_to(Notes(), logging.INFO)
     return {"terminal": terminal.Terminal(err)}
 
@@ -320,6 +328,9 @@ def _end_study(comparison: Comparison, stopped: bool) -> int:
         out.print(table)
     for line in comparison.unfinished:
         fail(line)
+    if waiting := comparison.waiting:
+        more = f" and {len(waiting) - MANY} more" if len(waiting) > MANY else ""
+        (say if stopped else fail)(f"not begun: {', '.join(waiting[:MANY])}{more}")
     say(f"folder   {comparison.folder}")
     if comparison.status == "finished":
         return OK

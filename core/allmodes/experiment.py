@@ -241,6 +241,7 @@ class Experiment:
     def _train_seed(self, run: Run, stop: Stop, panels: Panels) -> Outcome:
         with alone(run.folder):
             if self.resumed and (outcome := resuming.ended(run)):
+                logs.LOGGER.info(f"{run.name} is finished at iteration {outcome.iteration:,}: nothing is left to do")
                 samples: Tensor | None = load_run(run.folder, self.registry).drawn(self.spec.evaluation.samples)
             else:
                 begun = (run.folder / "run.json").is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -59,6 +60,16 @@ def learned(line: str, partly: bool, warn: Callable[[str], None]) -> None:
         warn(line)
 
 
+def beginning(run: Run) -> str:
+    """What a run says of itself when it begins or goes on: how far it goes, on which device, and where it lies."""
+    here = Path(os.path.relpath(run.folder))
+    folder = run.folder if ".." in here.parts else here
+    until = run.spec.training.iterations
+    if run.iteration:
+        return f"{run.name} goes on from iteration {run.iteration:,} to {until:,} on {run.device}, in {folder}"
+    return f"{run.name} begins: {until:,} iterations on {run.device}, in {folder}"
+
+
 class Lines(logging.Formatter):
     """A record as one line of text, whatever its message holds."""
 
@@ -82,8 +93,7 @@ class Log:
     @hookimpl
     def allmodes_run_started(self, run: Run) -> None:
         """A run begins, or goes on."""
-        iterations = run.spec.training.iterations
-        _say(logging.INFO, f"{run.name} begins: {iterations:,} iterations on {run.device}", "run_started", run)
+        _say(logging.INFO, beginning(run), "run_started", run, iteration=run.iteration)
 
     @hookimpl
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:

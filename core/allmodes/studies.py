@@ -65,6 +65,15 @@ class Unit:
         short = outcome.iteration < self.method.spec.training.iterations
         return "interrupted" if outcome.status == "finished" and short else outcome.status
 
+    @property
+    def standing(self) -> str:
+        """How its run stands, in words: where it was saved, or that it has not begun."""
+        if (state := self.state) in ("finished", "missing"):
+            return {"missing": "not begun"}.get(state, state)
+        saved = [int(path.name) for path in (self.folder / "checkpoints").glob("*") if path.name.isdecimal()]
+        of = f"of {self.method.spec.training.iterations:,}"
+        return f"{state}, saved at iteration {max(saved):,} {of}" if saved else f"{state} before it was saved"
+
 
 @dataclass(frozen=True)
 class Study:

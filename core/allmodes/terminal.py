@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 from rich.text import Text
 
-from allmodes import averages, describing
+from allmodes import averages, describing, logs
 from allmodes.hookspecs import hookimpl
 from allmodes.registry import Kind, Plugin, Registry
 from allmodes_schemas import DiscriminatorOptions, NetworkConfig
@@ -51,10 +51,13 @@ class Terminal:
 
     @hookimpl
     def allmodes_run_started(self, run: Run) -> None:
-        """Begin a bar."""
+        """Begin a bar, below a line that says where the run lies."""
+        logs.LOGGER.info(logs.beginning(run))
         self.progress.start()
         total = run.spec.training.iterations
-        self.task = self.progress.add_task(f"seed {run.seed}", total=total, rate="", modes="", losses="")
+        self.task = self.progress.add_task(
+            f"seed {run.seed}", total=total, completed=run.iteration, rate="", modes="", losses=""
+        )
 
     @hookimpl
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
@@ -67,6 +70,18 @@ class Terminal:
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:
         """Leave the bar where the run ended."""
         self.progress.stop()
+
+
+class Beginning:
+    """An observer that says where a run lies, and from where it goes on, and nothing else."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    @hookimpl
+    def allmodes_run_started(self, run: Run) -> None:
+        """One line."""
+        self._say(logs.beginning(run))
 
 
 class StudyTerminal:
@@ -111,9 +126,11 @@ class StudyTerminal:
 
     def end(self, unit: Unit, status: str) -> None:
         """Count a run that ended and take its bar away."""
-        self._ended += status == "finished"
-        self.moved(unit, unit.method.spec.training.iterations)
-        self.progress.remove_task(self._bars.pop(unit.name))
+        if status == "finished":
+            self._ended += 1
+            self.moved(unit, unit.method.spec.training.iterations)
+        self.progress.remove_task(self.progress_of(unit))
+        del self._bars[unit.name]
         self.progress.update(self.all, note=self._count())
         self._say(f"{unit.name} {status} ({self._count()})")
 

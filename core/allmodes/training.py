@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -227,6 +227,7 @@ class SeedRun:
         if checkpoints.newest(self.run.folder, self.warn, self._use) is None:
             self.warn(f"{self.run.name} has no checkpoint that can be read: it starts from the beginning")
         self.journal.rewind(self.loop.iteration)
+        self.run = replace(self.run, iteration=self.loop.iteration)
 
     def _use(self, checkpoint: Checkpoint) -> None:
         here = torch.device(self.run.device).type
