@@ -69,7 +69,7 @@ def test_a_failed_run_is_marked_and_the_others_are_trained(trained: tuple[Path, 
     place, code = trained
     assert code == 1
     table = (place / "out" / "table.md").read_text()
-    assert "- broken/seed-0: failed: DivergenceError: " in table
+    assert "- broken/seed-0: failed before it was saved: DivergenceError: " in table
     assert [markdown(place / "out", name)["seeds"] for name in METHODS] == ["2", "2", "0 of 2"]
     assert {line["status"] for line in lines(place / "out") if line["method"] == "broken"} == {"failed"}
 
