@@ -16,6 +16,7 @@ from allmodes import describing, logs, specs, studies, tables, terminal
 from allmodes.comparing import Comparing, cores
 from allmodes.comparison import Comparison
 from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, note, out, page, say, warn
+from allmodes.limits import BELIEVED
 from allmodes.mistyped import holds
 from allmodes.printable import printable
 from allmodes.registry import installed, looks_like_path
@@ -88,6 +89,8 @@ def compare(
     """Train several specs with several seeds side by side, and tabulate them. The same command goes on."""
     if jobs is not None and jobs < 1:
         raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
+    if jobs is not None and jobs > (most := 8 * cores()):
+        raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
     chosen = None if seeds is None else parse_seeds(seeds)
     study = studies.load(methods, installed(), folder, name, overrides or (), chosen)
     tell = note if quiet else _saying()
@@ -198,10 +201,15 @@ def sample(
         Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv, .parquet or .png, or a folder for pictures")
     ] = Path("samples.npz"),
     checkpoint: Checkpoint = None,
+    large: Annotated[bool, Parameter(negative=(), help="more than a million items are meant")] = False,
 ) -> int:
     """Draw from a trained model into a file or a folder."""
     if number < 1:
         raise SpecError(f"--number {number}: draw at least one item")
+    if number > BELIEVED.most and not large:
+        raise SpecError(
+            f"--number {number}: more than {BELIEVED.most:,}, and most likely a slip: add --large if you mean it"
+        )
 
     from allmodes import writing
     from allmodes.trained import load_run
