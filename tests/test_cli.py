@@ -269,8 +269,10 @@ def test_the_schema_has_the_kinds_of_an_installed_plugin(environment: Environmen
 # What is said
 
 
-@pytest.mark.parametrize("command", ["", "run", "compare", "resume", "validate", "recipes", "plugins", "new-plugin", "show",
-                                     "schema", "sample", "export", "evaluate", "sync", "ui"])  # fmt: skip
+COMMANDS = "run compare resume validate recipes plugins new-plugin show schema sample export evaluate sync ui"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS.split()])
 def test_help_goes_to_standard_output_in_lines_to_read(command: str, capsys: Capture) -> None:
     assert cli.execute([*command.split(), "--help"]) == 0
     out, err = said(capsys)

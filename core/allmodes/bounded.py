@@ -29,7 +29,7 @@ class UnreadableError(ValueError):
         self.line, self.column = line, column
 
 
-class _Composer(Composer):  # type: ignore[misc]
+class _Composer(Composer):
     """Counts values as they are read, those behind an alias once more for each, so that nothing large is ever made."""
 
     def __init__(self, loader: Any = None) -> None:
@@ -62,7 +62,7 @@ class _Composer(Composer):  # type: ignore[misc]
         return "" if tag is None else f"the tag {_written(tag)} is not read: remove it"
 
 
-class _Constructor(RoundTripConstructor):  # type: ignore[misc]
+class _Constructor(RoundTripConstructor):
     """Leaves dates, and a lone = or <<, what they are in a spec: text."""
 
 

@@ -44,7 +44,7 @@ def options(
     properties = model.model_json_schema()["properties"]
     words = _Words(quoted, link)
     return [
-        Option(name, words.type(properties[name]), words.default(model, name), _meaning(field))
+        Option(name, words.kind(properties[name]), words.default(model, name), _meaning(field))
         for name, field in model.model_fields.items()
         if name != "kind"
     ]
@@ -60,7 +60,7 @@ class _Words:
     quoted: Callable[[str], str]
     link: Callable[[str], str]
 
-    def type(self, schema: Mapping[str, Any]) -> str:
+    def kind(self, schema: Mapping[str, Any]) -> str:
         """A type, from its JSON Schema."""
         unit = f", in {schema['unit']}" if "unit" in schema else ""
         return self._type(schema) + unit
@@ -84,7 +84,9 @@ class _Words:
         if schema.get("type") == "array":
             return self._list(schema)
         if schema.get("type") == "object":
-            values = schema.get("additionalProperties") or next(iter(schema.get("patternProperties", {}).values()), {})
+            values: Mapping[str, Any] = schema.get("additionalProperties") or next(
+                iter(schema.get("patternProperties", {}).values()), {}
+            )
             return f"mapping of names to {_several(self._type(values))}"
         return " ".join([TYPES.get(schema.get("type", ""), "anything"), ", ".join(_limits(schema))]).strip()
 

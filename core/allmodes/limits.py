@@ -76,7 +76,8 @@ def _numbers_in(value: Any, sane: Sane | None, where: Where) -> Iterator[tuple[W
 
 def _sane(config: type[Config], name: str) -> Sane | None:
     """The most that is believed of a field: as it says, or as the class says that it comes from; else a million."""
-    fields = [base.model_fields[name] for base in config.__mro__ if name in getattr(base, "model_fields", {})]
+    bases = [base for base in config.__mro__ if issubclass(base, Config)]
+    fields = [base.model_fields[name] for base in bases if name in base.model_fields]
     said = [mark for field in fields for mark in _marks(field) if isinstance(mark, Sane)]
     if said:
         return None if said[0].most >= ANY else said[0]

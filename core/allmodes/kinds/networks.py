@@ -93,14 +93,13 @@ class DcganConfig(NetworkConfig):
 
     def parameters(self, sees: tuple[Shape, ...], gives: Shape) -> int:
         """Weights of the convolutions and of the layers at the end of them, biases aside."""
-        generates = len(gives) == 3
-        image, vectors = (gives, sees) if generates else (sees[0], (*sees[1:], gives))
+        image, vector = (gives, sees[0]) if len(gives) == 3 else (sees[0], gives)
         halvings = max(math.ceil(math.log2(max(image[-1], 5) / 4)), 1)
         widths = [image[0], *(self.channels * min(2**i, 8) for i in range(halvings))]
-        flat = widths[-1] * 16
-        joins = len(sees) > 1
-        between = self.kernel**2 * sum(a * b for a, b in pairwise(widths))
-        return between + (flat + sees[1][0]) * self.joint_hidden if joins else between + flat * vectors[0][0]
+        convolutions: int = self.kernel**2 * sum(a * b for a, b in pairwise(widths))
+        flat = 16 * widths[-1]
+        joined = (flat + sees[1][0]) * self.joint_hidden if len(sees) > 1 else flat * vector[0]
+        return convolutions + joined
 
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> "DcganGenerator | DcganEncoder":
         """The generator if `gives` is an image's shape (C, S, S), else the encoder of an image of shape `sees[0]`.
