@@ -95,8 +95,8 @@ class DcganConfig(NetworkConfig):
         """Weights of the convolutions and of the layers at the end of them, biases aside."""
         image, vector = (gives, sees[0]) if len(gives) == 3 else (sees[0], gives)
         halvings = max(math.ceil(math.log2(max(image[-1], 5) / 4)), 1)
-        widths = [image[0], *(self.channels * min(2**i, 8) for i in range(halvings))]
-        convolutions: int = self.kernel**2 * sum(a * b for a, b in pairwise(widths))
+        widths: list[int] = [image[0], *(self.channels * min(2**i, 8) for i in range(halvings))]
+        convolutions = self.kernel**2 * sum(a * b for a, b in pairwise(widths))
         flat = 16 * widths[-1]
         joined = (flat + sees[1][0]) * self.joint_hidden if len(sees) > 1 else flat * vector[0]
         return convolutions + joined
