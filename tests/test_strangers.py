@@ -335,6 +335,14 @@ def test_a_game_that_begins_after_the_run_is_refused() -> None:
             {"training": {"schedule": [DISCRIMINATOR, GENERATOR | {"start": 50}]}},
             "training.schedule.1: the turn is not taken in this run: it begins at iteration 50, and the run has 20",
         ),
+        (
+            {"training": {"schedule": [DISCRIMINATOR, GENERATOR | {"every": 30}]}},
+            "training.schedule.1.every: the turn is taken once in this run: every 30 of 20 iterations",
+        ),
+        (
+            {"losses": [GAME, {"kind": "r1", "every": 21}]},
+            "losses.1.every: r1 counts once in this run: every 21 of 20 iterations",
+        ),
         ({"losses": [GAME, {"kind": "r1", "weight": 0}]}, "losses.1.weight: r1 has weight 0 throughout: remove it"),
         (
             {"losses": [GAME, {"kind": "r1", "start": 5, "every": 30}]},

@@ -27,6 +27,10 @@ def _turns(spec: Spec) -> Iterator[Problem]:
             yield Problem(("training", "schedule", i), f"the turn is never taken: {what}")
         elif what := _not_within(turn, spec.training.iterations):
             yield Problem(("training", "schedule", i), f"the turn is not taken in this run: {what}", "warning")
+        elif what := _once(turn, spec.training.iterations):
+            yield Problem(
+                ("training", "schedule", i, "every"), f"the turn is taken once in this run: {what}", "warning"
+            )
 
 
 def _losses(spec: Spec) -> Iterator[Problem]:
@@ -39,6 +43,8 @@ def _losses(spec: Spec) -> Iterator[Problem]:
         if what := _not_within(term, spec.training.iterations):
             severity: Severity = "error" if term.is_game else "warning"
             yield Problem(("losses", i), f"{term.kind} never counts in this run: {what}", severity)
+        elif what := _once(term, spec.training.iterations):
+            yield Problem(("losses", i, "every"), f"{term.kind} counts once in this run: {what}", "warning")
 
 
 def _idle(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
@@ -95,6 +101,10 @@ def _not_within(due: TurnConfig | LossTermConfig, iterations: int) -> str:
     if (first := _first(due)) < iterations:
         return ""
     return f"it begins at iteration {first:,}, and the run has {iterations:,}"
+
+
+def _once(due: TurnConfig | LossTermConfig, iterations: int) -> str:
+    return f"every {due.every:,} of {iterations:,} iterations" if due.every > iterations else ""
 
 
 def _first(due: TurnConfig | LossTermConfig) -> int:
