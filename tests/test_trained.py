@@ -202,7 +202,8 @@ def test_where_nobody_watches_evaluations_are_log_lines(tmp_path: Path, capsys: 
     (tmp_path / "tiny.json").write_text(json.dumps(SPEC))
     assert cli.execute(["run", str(tmp_path / "tiny.json"), "--no-tracking", "-o", str(tmp_path / "runs")]) == 0
     lines = [line.partition(" INFO ")[2] for line in capsys.readouterr().err.splitlines()]
-    assert lines[0] == "tiny/seed-3 begins: 20 iterations on cpu"
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert lines[0] == f"tiny/seed-3 begins: 20 iterations on cpu, in {folder / 'seed-3'}"
     assert lines[1].startswith("tiny/seed-3 10/20  modes ")
     assert lines[-1] == "tiny/seed-3 finished at iteration 20"
 

@@ -242,6 +242,7 @@ class Experiment:
     def _train_seed(self, run: Run, stop: Stop, panels: Panels) -> Outcome:
         with alone(run.folder):
             if self.resumed and (outcome := resuming.ended(run)):
+                logs.LOGGER.info(f"{run.name} is finished at iteration {outcome.iteration:,}: nothing is left to do")
                 samples = self._sampled(run)
             else:
                 begun = records.is_run(run.folder)

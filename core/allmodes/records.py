@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from reprlib import repr as short
 from typing import Any, TypeVar
@@ -99,7 +99,7 @@ def spec(folder: Path, registry: Registry) -> Spec:
 
     Raises SpecError where it cannot be read, or was edited since a run began with it.
     """
-    found = specs.check(source(folder, registry), registry)
+    found = specs.check_again(source(folder, registry), registry)
     refuse_edited(folder, found, registry)
     return found
 
@@ -128,11 +128,11 @@ def edits(folder: Path, now: Spec, registry: Registry) -> Iterator[tuple[Path, S
 
 def _began(run: Path, folder: Path, now: Spec, registry: Registry) -> Spec | None:
     """The spec that a run began with; of one of an older version, what lies in its folder, if that is not `now`."""
-    with suppress(SpecError, FileNotFoundError, pages.PageError), _quiet():
+    with suppress(SpecError, FileNotFoundError, pages.PageError):
         told = pages.read(run / RUN, Facts).spec
         if told is not None:
-            return now if told == specs.values(now) else specs.check(_of_page(run, told), registry)
-        return specs.load(str(run), registry) if run != folder else None
+            return now if told == specs.values(now) else specs.check_again(_of_page(run, told), registry)
+        return specs.stored(run, registry) if run != folder else None
     return None
 
 
@@ -156,7 +156,7 @@ def _others(folder: Path) -> Iterator[Source]:
     places = [run / SPEC for run in runs] if folder not in runs else [folder.absolute().parent / SPEC]
     for path in places:
         with suppress(OSError, ValueError, SpecError):
-            yield _with_seeds(specs.read(path.read_text("utf-8"), str(path)), runs)
+            yield _with_seeds(specs.read(specs.text(path), str(path)), runs)
 
 
 def _of_page(run: Path, told: Mapping[str, Any]) -> Source:
@@ -169,14 +169,5 @@ def _with_seeds(found: Source, runs: Sequence[Path]) -> Source:
 
 
 def _sound(found: Source, registry: Registry) -> Source:
-    with _quiet():
-        specs.check(found, registry)
+    specs.check_again(found, registry)
     return found
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What there is to say of a stored spec was said when the run began."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -12,6 +12,7 @@ from allmodes import checkpoints, measuring, models, records, resuming
 from allmodes.compose import compose
 from allmodes.composition import Composition
 from allmodes.experiment import Experiment
+from allmodes.mistyped import holds, no_such_file
 from allmodes.registry import Registry
 from allmodes.run import Run
 from allmodes.sources import SpecError
@@ -43,6 +44,8 @@ def remeasure_all(
         ModelError: There is no model.
         DataError: The data are not those of the run.
     """
+    if not holds(run.exists):
+        raise SpecError(no_such_file(run))
     if not (folders := records.runs_in(run)):
         raise SpecError(f"{run}: no run to measure there: give the folder that `allmodes run` printed")
     experiment = Experiment(resuming.changed(run, registry, overrides), registry, track=track, warn=warn)

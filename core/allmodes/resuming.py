@@ -10,6 +10,7 @@ from typing import Any
 from allmodes import checkpoints, identity, models, provenance, records, specs
 from allmodes.data import DataError
 from allmodes.durable import replace_text
+from allmodes.mistyped import holds, no_such_file
 from allmodes.records import Facts
 from allmodes.registry import Registry
 from allmodes.run import Outcome, Run
@@ -23,6 +24,8 @@ def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Pa
     Raises:
         SpecError: The folder holds no run, an override would make it another one, or nothing is left to do.
     """
+    if not holds(run.exists):
+        raise SpecError(no_such_file(run))
     one = records.is_run(run)
     if not records.runs_in(run):
         raise SpecError(f"{run}: no run to resume there: give the folder that `allmodes run` printed")
@@ -76,9 +79,7 @@ def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
     """
     provenance.refuse_missing(run, [one / records.RUN for one in records.runs_in(run)], registry)
     source = records.source(run, registry)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they were said when the run began
-        before = specs.check(source, registry)
+    before = specs.check_again(source, registry)
     records.refuse_edited(run, before, registry)
     for text in overrides:
         override(source, text)

@@ -49,6 +49,8 @@ class Run:
     data: Mapping[str, object] = field(default_factory=dict)
     rerunnable: bool = True
     study: str | None = None
+    iteration: int = 0
+    """Where training begins: that of the checkpoint from which the run goes on."""
 
     @property
     def name(self) -> str:

@@ -68,6 +68,15 @@ class Unit:
         short = outcome.iteration < self.method.spec.training.iterations
         return "interrupted" if outcome.status == "finished" and short else outcome.status
 
+    @property
+    def standing(self) -> str:
+        """How its run stands, in words: where it was saved, or that it has not begun."""
+        if (state := self.state) in ("finished", "missing"):
+            return {"missing": "not begun"}.get(state, state)
+        saved = [int(path.name) for path in (self.folder / "checkpoints").glob("*") if path.name.isdecimal()]
+        of = f"of {self.method.spec.training.iterations:,}"
+        return f"{state}, saved at iteration {max(saved):,} {of}" if saved else f"{state} before it was saved"
+
 
 @dataclass(frozen=True)
 class Study:
@@ -191,9 +200,7 @@ def _changed(methods: Sequence[Method], registry: Registry) -> Iterator[str]:
 def _stored(method: Method, registry: Registry) -> Spec:
     """The spec that lies in a method's folder; where it is damaged, its runs say whether the method's is theirs."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they were said when it was run
-            return specs.load(str(method.folder), registry)
+        return specs.stored(method.folder, registry)
     except SpecError as error:
         path = method.folder / records.SPEC
         what = str(error).splitlines()[0] if path.is_file() else f"{path} is no file"

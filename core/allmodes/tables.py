@@ -70,6 +70,8 @@ def markdown(comparison: Comparison) -> str:
         parts.append(f"## {group.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines))
     if comparison.unfinished:
         parts.append("Not finished, and in no mean:\n\n" + "".join(f"- {line}\n" for line in comparison.unfinished))
+    if comparison.waiting:
+        parts.append("Not begun:\n\n" + "".join(f"- {name}\n" for name in comparison.waiting))
     return "\n".join(parts)
 
 

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from allmodes import checkpoints, models, provenance, records
 from allmodes.compose import stream
 from allmodes.contracts import NOTHING
+from allmodes.mistyped import holds, no_such_file
 from allmodes.models import ModelError, Page
 from allmodes.registry import Registry, installed
 from allmodes.sampling import draw, refusal
+from allmodes.sources import SpecError
 from allmodes.surroundings import plain_torch
 from allmodes.units import Units
 from allmodes_schemas import Given, Shape, Spec
@@ -83,7 +85,9 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
     Raises SpecError where the folder or a plugin is missing, ModelError where the stored model cannot be read.
     """
     registry = registry or installed()
-    folder, stored = _places(_local(reference), checkpoint)
+    if not holds((folder := _local(reference)).exists):
+        raise SpecError(no_such_file(folder))
+    folder, stored = _places(folder, checkpoint)
     provenance.refuse_missing(folder, [stored / "model.json"], registry)
     spec = records.spec(folder, registry)
     with advice(folder, stored):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -236,6 +236,7 @@ class SeedRun:
             self.loop.loader.close()
             self._build()  # one that did not fit may have been taken in part
         self.journal.rewind(self.loop.iteration)
+        self.run = replace(self.run, iteration=self.loop.iteration)
 
     def _use(self, checkpoint: Checkpoint) -> None:
         here = torch.device(self.run.device).type

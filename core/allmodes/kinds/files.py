@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from allmodes_schemas import DatasetConfig, Shape
+from allmodes_schemas import ANY, DatasetConfig, Sane, Shape
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Size = Annotated[int, Field(ge=1, le=4096)]
@@ -274,7 +274,7 @@ class PythonConfig(DatasetConfig):
     """Shape of one item."""
     labels: int | None = Field(None, ge=1)
     """Number of labels, if any."""
-    items: int | None = Field(None, ge=1)
+    items: Annotated[int, Sane(ANY)] | None = Field(None, ge=1)
     """Number of training items, if it is finite."""
 
     @classmethod
