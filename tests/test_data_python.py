@@ -127,7 +127,7 @@ def test_a_recipe_takes_torch_s_own_form_without_labels() -> None:
 def test_keys_that_are_not_learned_are_said_and_may_be_chosen() -> None:
     items = [{"img": x, "fine_label": y, "coarse_label": 0} for x, y in zip(VECTORS, LABELS, strict=True)]
     assert described(built(items), "python") == (
-        "data: list: 36 to train on and 4 held out; vectors of 2 numbers; no labels; "
+        "data: list: 36 items to train on, 4 held out; vectors of 2 numbers; no labels; "
         "left out: key 'fine_label', key 'coarse_label'"
     )
     chosen = built(items, label="fine_label")
