@@ -290,7 +290,9 @@ def test_an_archive_s_outer_folder_is_looked_through_and_said() -> None:
 def test_train_and_test_folders_in_folders_of_their_own_name_are_looked_through() -> None:
     folder(Path("images/seg_train/seg_train"), each=4)
     folder(Path("images/seg_test/seg_test"), each=2)
-    assert images().startswith("8 items to train on, 4 held out (seg_test); RGB images of 8 x 8 px; 2 classes: cat, dog")
+    assert images().startswith(
+        "8 items to train on, 4 held out (seg_test); RGB images of 8 x 8 px; 2 classes: cat, dog"
+    )
 
 
 def test_test_images_in_no_class_folder_are_refused_where_the_others_have_classes() -> None:

@@ -346,3 +346,23 @@ def test_what_is_no_data_set_is_refused_with_what_to_give(dataset: Any, message:
 
 def test_an_empty_test_set_is_refused() -> None:
     assert refusal(lambda: built(VECTORS, test=VECTORS[:0])) == "the test set of Tensor has no items"
+
+
+def test_a_class_of_which_only_a_held_out_item_is_there_counts() -> None:
+    data = built([(x, 0) for x in VECTORS], held_out=0.5)
+    held = next(i for i, x in enumerate(VECTORS) if (data.test_x == x).all(1).any())
+    rare = [(x, 7 if i == held else i % 2) for i, x in enumerate(VECTORS)]
+    assert (built(rare, held_out=0.5).classes, int(built(rare, held_out=0.5).labels.max())) == (8, 1)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ([0, 1], [0, 5], "the test set of list has the label 5, which the training data have not"),
+        ([0, 1], [None], "list has labels, but the test set of list has none: make them alike"),
+        ([None], [0], "the test set of list has labels, but list has none: make them alike"),
+    ],
+)
+def test_a_test_set_of_other_labels_is_refused(train: list[Any], test: list[Any], message: str) -> None:
+    items, others = ([(VECTORS[i], label) for i, label in enumerate(labels * 3)] for labels in (train, test))
+    assert refusal(lambda: built(items, test=others)) == message

@@ -11,7 +11,7 @@ from torch.utils.data import IterableDataset
 
 from allmodes.data.arrays import CHANNELS, Range, refuse_values
 from allmodes.data.base import DataError, Origin
-from allmodes.data.finite import FiniteData
+from allmodes.data.finite import FiniteData, TensorData
 from allmodes.data.items import FORMS, LABELS, Keys, as_tensor, kind_of, numbers_of, told
 from allmodes.data.sources import SAMPLED, Facts, Items, Keeping, Memory, Source, data_of, parts
 
@@ -174,10 +174,29 @@ def from_dataset(
         data = data_of(*parts(train, held_out), keeping, facts)
     else:
         _refuse_other(test, name_of_test := f"the test set of {name}")
-        data = data_of(train, Foreign(test, name_of_test, range, train.classes, keys), keeping, facts)
+        unseen = Foreign(test, name_of_test, range, train.classes, keys)
+        _refuse_labels_of_one(train, unseen)
+        data = data_of(train, unseen, keeping, facts)
+    _count_classes(data, unseen.name if test is not None else None)
     if train.labelled and data.classes is None:
         raise DataError(f"data: {name} has labels, but streaming does not see them all: say how many with classes")
     return data
+
+
+def _refuse_labels_of_one(train: Foreign, test: Foreign) -> None:
+    if train.labelled != test.labelled:
+        have, have_not = (train, test) if train.labelled else (test, train)
+        raise DataError(f"data: {have.name} has labels, but {have_not.name} has none: make them alike")
+
+
+def _count_classes(data: FiniteData, test: str | None) -> None:
+    """Count the classes of data in memory: those of held-out items too, unless they came on their own."""
+    if not isinstance(data, TensorData) or data.labels is None or data.test_labels is None:
+        return
+    most = int(data.test_labels.max())
+    if test is not None and most >= (data.classes or 0):
+        raise DataError(f"data: {test} has the label {most}, which the training data have not")
+    data.classes = max(data.classes or 0, most + 1)
 
 
 def _facts(train: Foreign) -> Facts:
