@@ -136,7 +136,10 @@ def test_keys_that_are_not_learned_are_said_and_may_be_chosen() -> None:
 
 def test_one_hot_labels_are_said() -> None:
     data = built([(x, torch.eye(5)[y]) for x, y in zip(VECTORS, LABELS, strict=True)])
-    assert (data.classes, data.origin.notes) == (5, ("labels are one-hot, of 5 classes",))
+    assert (data.classes, data.origin.notes) == (
+        5,
+        ("labels are one-hot, of 5 classes", "no item has the label 3, 4"),
+    )
 
 
 def test_names_of_classes_come_from_the_features_of_hugging_face() -> None:
@@ -150,6 +153,7 @@ def test_names_of_classes_come_from_the_features_of_hugging_face() -> None:
 def test_labels_that_a_data_set_tells_otherwise_than_its_items_are_not_believed() -> None:
     class Mapped(Dataset[Any]):
         targets = [0] * 40
+        classes = ("ant", "bee", "cow")
 
         def __len__(self) -> int:
             return 40
@@ -158,6 +162,7 @@ def test_labels_that_a_data_set_tells_otherwise_than_its_items_are_not_believed(
             return VECTORS[i], LABELS[i]
 
     data = from_dataset(Mapped(), memory="stream", classes=3)
+    assert data.class_names is None
     assert data.shares().tolist() == built(Mapped(), classes=3).shares().tolist() != [1, 0, 0]
 
 
@@ -366,3 +371,14 @@ def test_a_class_of_which_only_a_held_out_item_is_there_counts() -> None:
 def test_a_test_set_of_other_labels_is_refused(train: list[Any], test: list[Any], message: str) -> None:
     items, others = ([(VECTORS[i], label) for i, label in enumerate(labels * 3)] for labels in (train, test))
     assert refusal(lambda: built(items, test=others)) == message
+
+
+def test_labels_that_no_item_has_are_said() -> None:
+    assert built([(x, 1 + 2 * (i % 2)) for i, x in enumerate(VECTORS)]).origin.notes == ("no item has the label 0, 2",)
+
+
+@pytest.mark.parametrize("options", [{"memory": "resident"}, {"memory": "stream", "classes": 10**12 + 40}])
+def test_labels_that_are_numbers_of_customers_are_refused(options: dict[str, Any]) -> None:
+    assert refusal(lambda: from_dataset([(x, 10**12 + i) for i, x in enumerate(VECTORS)], **options)) == (
+        "list has labels up to 1000000000039, but 40 items: number the classes from 0 without gaps"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -11,10 +12,13 @@ from torch.utils.data import IterableDataset
 
 from allmodes.data.arrays import CHANNELS, Range, refuse_values
 from allmodes.data.base import DataError, Origin
+from allmodes.data.description import listed
 from allmodes.data.finite import FiniteData, TensorData
 from allmodes.data.items import FORMS, LABELS, Keys, as_tensor, kind_of, numbers_of, told
 from allmodes.data.sources import SAMPLED, Facts, Items, Keeping, Memory, Source, data_of, parts
 
+FEW = 1000
+"""Classes that data may have however few their items are."""
 COMPARED = 10
 """Items, about, whose labels are compared with those that a data set tells."""
 
@@ -40,6 +44,7 @@ class Foreign(Source):
         if not _length(dataset, name):
             raise DataError(f"data: {name} has no items")
         self.one_hot: int | None = None
+        self.believed = True
         x, label = self._item(0, first=True)
         self.shape, self.dtype, self.labelled = tuple(x.shape), x.dtype, label is not None
         self.classes = classes or self.one_hot
@@ -65,8 +70,8 @@ class Foreign(Source):
         """All labels, where the data set tells them and its items have the same."""
         labels = _told_labels(self.dataset)
         sample = range(0, len(self), max(1, len(self) // COMPARED))
-        agrees = labels is not None and all(self._item(i)[1] == int(labels[i]) for i in sample)
-        return labels if agrees else None
+        self.believed = labels is None or all(self._item(i)[1] == int(labels[i]) for i in sample)
+        return labels if self.believed else None
 
     def _checked(self, position: int) -> tuple[Tensor, int | None]:
         x, label = self._item(position)
@@ -190,13 +195,24 @@ def _refuse_labels_of_one(train: Foreign, test: Foreign) -> None:
 
 
 def _count_classes(data: FiniteData, test: str | None) -> None:
-    """Count the classes of data in memory: those of held-out items too, unless they came on their own."""
-    if not isinstance(data, TensorData) or data.labels is None or data.test_labels is None:
-        return
-    most = int(data.test_labels.max())
-    if test is not None and most >= (data.classes or 0):
-        raise DataError(f"data: {test} has the label {most}, which the training data have not")
-    data.classes = max(data.classes or 0, most + 1)
+    """Count the classes: in memory those of held-out items too, unless these came on their own."""
+    labels = torch.empty(0)
+    if isinstance(data, TensorData) and data.labels is not None and data.test_labels is not None:
+        labels, most = torch.cat([data.labels, data.test_labels]), int(data.test_labels.max())
+        if test is not None and most >= (data.classes or 0):
+            raise DataError(f"data: {test} has the label {most}, which the training data have not")
+        data.classes = max(data.classes or 0, most + 1)
+    _refuse_gaps(data.origin.name, data.classes or 0, data.items + data.test_items)
+    if len(labels) and (empty := (labels.bincount(minlength=data.classes or 0) == 0).nonzero()[:, 0].tolist()):
+        note = f"no item has the label {listed(list(map(str, empty)), 3)}"
+        data.origin = replace(data.origin, notes=(*data.origin.notes, note))
+
+
+def _refuse_gaps(name: str, classes: int, items: int) -> None:
+    """Refuse labels that are no numbers of classes, such as the numbers of customers."""
+    if classes > max(FEW, items):
+        what = f"labels up to {classes - 1}, but {items} items"
+        raise DataError(f"data: {name} has {what}: number the classes from 0 without gaps")
 
 
 def _facts(train: Foreign) -> Facts:
@@ -204,7 +220,7 @@ def _facts(train: Foreign) -> Facts:
     origin = Origin(train.name, left_out=left_out, notes=train.notes())
     if not train.labelled:
         return Facts(origin=origin)
-    names = _names(train.dataset, train.keys.label)
+    names = _names(train.dataset, train.keys.label) if train.believed else ()
     return Facts(train.classes, names if len(names) == train.classes else None, origin=origin)
 
 
