@@ -261,6 +261,7 @@ masked = np.ma.masked_array([1.0, 2.0], [True, False])
         ([(VECTORS[0], 1.5)] * 3, f"item 0 of list has the label 1.5: {WHOLE}"),
         ([(VECTORS[0], NAN)] * 3, f"item 0 of list has the label nan: {WHOLE}"),
         ([(VECTORS[0], INF)] * 3, f"item 0 of list has the label inf: {WHOLE}"),
+        ([(VECTORS[0], 10**30)] * 3, f"item 0 of list has the label 1e+30: {WHOLE}"),
         ([(VECTORS[0], [0.2, 0.8])] * 3, f"item 0 of list has the label [0.2, 0.8]: {WHOLE}"),
         ([(VECTORS[0], [1, 1, 0])] * 3, f"item 0 of list has the label [1, 1, 0]: {WHOLE}"),
         ([(VECTORS[0], torch.eye(3)[0]), (VECTORS[0], 1)], f"item 1 of list has the label 1: {WHOLE}"),

@@ -271,7 +271,8 @@ def unwrapped(items: Sequence[Item]) -> list[Item]:
 def once(items: Sequence[Item], group: Callable[[Item], Hashable]) -> tuple[list[Item], list[Item]]:
     """The files of which a group has each once, its own before linked ones, and those that are left out."""
     seen, kept, again = set[Hashable](), list[Item](), list[Item]()
-    for item in sorted(items, key=lambda item: (_is_linked(item.path), item.parts)):
+    folders = {folder: folder.resolve() != folder.absolute() for folder in {item.path.parent for item in items}}
+    for item in sorted(items, key=lambda item: (folders[item.path.parent] or item.path.is_symlink(), item.parts)):
         which = group(item), _identity(item.path)
         (again if which in seen else kept).append(item)
         seen.add(which)
@@ -282,10 +283,6 @@ def common(items: Iterable[Item], others: Iterable[Item]) -> list[Item]:
     """Those of the items that are files of the others, too."""
     known = {_identity(item.path) for item in others}
     return [item for item in items if _identity(item.path) in known]
-
-
-def _is_linked(path: Path) -> bool:
-    return path.resolve() != path.absolute()
 
 
 def _level(items: Sequence[Item], depth: int) -> dict[str, Kind]:

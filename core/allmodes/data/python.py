@@ -19,6 +19,8 @@ from allmodes.data.sources import SAMPLED, Facts, Items, Keeping, Memory, Source
 
 FEW = 1000
 """Classes that data may have however few their items are."""
+LARGEST = 2**62
+"""What a label is smaller than, so that a tensor holds it."""
 COMPARED = 10
 """Items, about, whose labels are compared with those that a data set tells."""
 
@@ -132,7 +134,7 @@ class Foreign(Source):
             self.one_hot = len(values) if first else self.one_hot
             if len(values) == self.one_hot:
                 return values.index(1)
-        if len(values) == 1 and values[0] == values[0] // 1 and self.one_hot is None:
+        if len(values) == 1 and values[0] == values[0] // 1 and abs(values[0]) < LARGEST and self.one_hot is None:
             return int(values[0])
         raise DataError(f"data: {self._call(position)} has the label {told(label)}: give whole numbers from 0")
 
