@@ -166,6 +166,20 @@ def test_labels_that_a_data_set_tells_otherwise_than_its_items_are_not_believed(
     assert data.shares().tolist() == built(Mapped(), classes=3).shares().tolist() != [1, 0, 0]
 
 
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_what_torch_has_set_around_does_not_change_data(device: str) -> None:
+    plain = built([(x, y) for x, y in zip(VECTORS, LABELS, strict=True)])
+    torch.set_default_device(device)
+    torch.set_default_dtype(torch.float64)
+    try:
+        data = built(list(zip(VECTORS, LABELS, strict=True)))
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+    assert data.fingerprint == plain.fingerprint
+    assert data.labels.device.type == "cpu"
+
+
 def test_items_that_change_are_said() -> None:
     class Changing(Dataset[torch.Tensor]):
         def __len__(self) -> int:

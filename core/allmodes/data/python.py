@@ -16,6 +16,7 @@ from allmodes.data.description import listed
 from allmodes.data.finite import FiniteData, TensorData
 from allmodes.data.items import FORMS, LABELS, Keys, as_tensor, kind_of, numbers_of, told
 from allmodes.data.sources import SAMPLED, Facts, Items, Keeping, Memory, Source, data_of, parts
+from allmodes.surroundings import plain_torch
 
 FEW = 1000
 """Classes that data may have however few their items are."""
@@ -139,6 +140,7 @@ class Foreign(Source):
         raise DataError(f"data: {self._call(position)} has the label {told(label)}: give whole numbers from 0")
 
 
+@plain_torch()
 def from_dataset(
     dataset: Dataset,
     *,
