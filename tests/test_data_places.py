@@ -287,6 +287,26 @@ def test_an_archive_s_outer_folder_is_looked_through_and_said() -> None:
     assert images().endswith("2 classes: cat, dog; the classes are the folders within images/PetImages")
 
 
+def test_an_outer_folder_of_test_images_is_looked_through_as_that_of_the_others() -> None:
+    folder(Path("images/train/pets"), each=4)
+    folder(Path("images/test/pets"), ("cat",), each=2)
+    assert images().startswith("8 items to train on, 2 held out (test); RGB images of 8 x 8 px; 2 classes: cat, dog")
+
+
+@pytest.mark.parametrize("where", ["runs/one", "one", "cat/one"])
+def test_pictures_of_runs_within_the_folder_are_no_data(where: str) -> None:
+    folder(Path("images"), each=4)
+    for name in ("", "seed-0/figures", "seed-0"):
+        picture(Path("images", where, name, "samples.png"), size=(9, 9))
+    for name in ("spec.yaml", "results.json"):
+        Path("images", where, name).touch()
+    picture(Path("images/mlruns/1/artifacts/samples.png"), size=(9, 9))
+    assert images() == (
+        "7 items to train on, 1 held out; RGB images of 8 x 8 px; 2 classes: cat, dog; "
+        f"left out: images/mlruns (hidden, or a system's own), images/{where} (a folder of runs)"
+    )
+
+
 def test_train_and_test_folders_in_folders_of_their_own_name_are_looked_through() -> None:
     folder(Path("images/seg_train/seg_train"), each=4)
     folder(Path("images/seg_test/seg_test"), each=2)
