@@ -16,6 +16,7 @@ from allmodes.data.description import listed
 from allmodes.data.finite import FiniteData, TensorData
 from allmodes.data.items import FORMS, LABELS, Keys, as_tensor, kind_of, numbers_of, told
 from allmodes.data.sources import SAMPLED, Facts, Items, Keeping, Memory, Source, data_of, parts
+from allmodes.data.vectors import in_units
 from allmodes.surroundings import plain_torch
 
 FEW = 1000
@@ -79,9 +80,7 @@ class Foreign(Source):
     def _checked(self, position: int) -> tuple[Tensor, int | None]:
         x, label = self._item(position)
         if tuple(x.shape) != self.shape or x.dtype != self.dtype:
-            first = f"item 0 has {self.shape} of {self.dtype}"
-            have = f"{tuple(x.shape)} of {x.dtype}"
-            raise DataError(f"data: {self._call(position)} has shape {have}, but {first}: make them alike")
+            raise DataError(f"data: {self._call(position)} {self._unlike(x)}: make them alike")
         if (label is not None) != self.labelled:
             what = "no label, but item 0 has one" if self.labelled else "a label, but item 0 has none"
             raise DataError(f"data: {self._call(position)} has {what}")
@@ -89,6 +88,11 @@ class Foreign(Source):
             limit = f"from 0 to {self.classes - 1}" if self.classes else "0 or more"
             raise DataError(f"data: {self._call(position)} has label {label}, but labels are {limit}")
         return x, label
+
+    def _unlike(self, x: Tensor) -> str:
+        if x.dtype == self.dtype:
+            return f"has shape {tuple(x.shape)}, but item 0 has {self.shape}"
+        return f"has {tuple(x.shape)} of {x.dtype}, but item 0 has {self.shape} of {self.dtype}"
 
     def _call(self, position: int) -> str:
         return f"item {position} of {self.name}"
@@ -108,7 +112,9 @@ class Foreign(Source):
             what = "one number: make it a vector, such as x[:, None]" if x.dim() == 0 else f"{kind_of(x)}: {FORMS}"
             raise DataError(f"data: {self._call(position)} is {what}")
         if x.dim() == 1:
-            return self._finite(x.float(), position)
+            self._finite(x.float(), position)
+            exact: Tensor = x.double()  # float32 once it is standardised
+            return exact
         x = x[None] if x.dim() == 2 else x
         x = x.permute(2, 0, 1) if x.shape[0] not in CHANNELS and x.shape[2] in CHANNELS else x
         return self._pixels(x, position).contiguous()
@@ -153,6 +159,7 @@ def from_dataset(
     name: str | None = None,
     x: str | None = None,
     label: str | None = None,
+    standardise: bool = False,
 ) -> FiniteData:
     """The items of any map-style `torch.utils.data.Dataset` as data to learn from.
 
@@ -169,6 +176,8 @@ def from_dataset(
         name: What messages call it; by default the class's name.
         x: Key of what is learned, where items are mappings; by default the usual one, such as `image`.
         label: Key of their label; by default the usual one, such as `label`, if any.
+        standardise: Whether each coordinate of vectors is given zero mean and unit variance, in double precision, as
+            the columns of files are; samples are converted back.
 
     Raises:
         DataError: If it is not map-style, or an item is of another form or shape than the first.
@@ -179,23 +188,27 @@ def from_dataset(
     train = Foreign(dataset, name, range, classes, keys)
     _refuse_unmapped(train)
     keeping, facts = Keeping(memory, workers), _facts(train)
-    if test is None:
-        data = data_of(*parts(train, held_out), keeping, facts)
-    else:
-        _refuse_other(test, name_of_test := f"the test set of {name}")
-        unseen = Foreign(test, name_of_test, range, train.classes, keys)
-        _refuse_labels_of_one(train, unseen)
-        data = data_of(train, unseen, keeping, facts)
-    _count_classes(data, unseen.name if test is not None else None)
+    seen: Source
+    unseen: Source
+    seen, unseen = parts(train, held_out) if test is None else (train, _test_of(train, test))
+    if len(train.shape) == 1:
+        seen, unseen, units = in_units(seen, unseen, standardise)
+        facts = replace(facts, units=units)
+    data = data_of(seen, unseen, keeping, facts)
+    _count_classes(data, None if test is None else unseen.name)
     if train.labelled and data.classes is None:
         raise DataError(f"data: {name} has labels, but streaming does not see them all: say how many with classes")
     return data
 
 
-def _refuse_labels_of_one(train: Foreign, test: Foreign) -> None:
+def _test_of(train: Foreign, dataset: Dataset) -> Foreign:
+    """The items of a test set, which have labels where those that are trained on have."""
+    _refuse_other(dataset, name := f"the test set of {train.name}")
+    test = Foreign(dataset, name, train.range, train.classes, train.keys)
     if train.labelled != test.labelled:
         have, have_not = (train, test) if train.labelled else (test, train)
         raise DataError(f"data: {have.name} has labels, but {have_not.name} has none: make them alike")
+    return test
 
 
 def _count_classes(data: FiniteData, test: str | None) -> None:
