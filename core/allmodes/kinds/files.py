@@ -227,7 +227,8 @@ class ParquetConfig(MissingConfig, ImagesConfig):
     image: str | None = None
     """Column of encoded images: bytes, or a struct with a field `bytes`; by default the only one there is, if any."""
     columns: tuple[str, ...] | None = Field(None, min_length=1)
-    """Columns of numbers to learn; by default all but the label, where there are no images."""
+    """Columns of numbers to learn; by default all but the label and the index of a data frame, where there are no
+    images."""
     label: str | None = None
     """Column of labels, whole numbers or words; by default the one called `label`, if any."""
     test_path: str | None = None
