@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -14,6 +15,7 @@ from allmodes.data.base import DataError, Origin
 from allmodes.data.finite import FiniteData
 from allmodes.data.items import FORMS, LABELS, Keys, as_tensor, kind_of, numbers_of, told
 from allmodes.data.sources import SAMPLED, Facts, Items, Keeping, Memory, Source, data_of, parts
+from allmodes.data.vectors import in_units
 
 COMPARED = 10
 """Items, about, whose labels are compared with those that a data set tells."""
@@ -100,7 +102,8 @@ class Foreign(Source):
             what = "one number: make it a vector, such as x[:, None]" if x.dim() == 0 else f"{kind_of(x)}: {FORMS}"
             raise DataError(f"data: {self._call(position)} is {what}")
         if x.dim() == 1:
-            return self._finite(x.float(), position)
+            self._finite(x.float(), position)
+            return x.double()  # float32 once it is standardised
         x = x[None] if x.dim() == 2 else x
         x = x.permute(2, 0, 1) if x.shape[0] not in CHANNELS and x.shape[2] in CHANNELS else x
         return self._pixels(x, position).contiguous()
@@ -144,6 +147,7 @@ def from_dataset(
     name: str | None = None,
     x: str | None = None,
     label: str | None = None,
+    standardise: bool = False,
 ) -> FiniteData:
     """The items of any map-style `torch.utils.data.Dataset` as data to learn from.
 
@@ -160,6 +164,8 @@ def from_dataset(
         name: What messages call it; by default the class's name.
         x: Key of what is learned, where items are mappings; by default the usual one, such as `image`.
         label: Key of their label; by default the usual one, such as `label`, if any.
+        standardise: Whether each coordinate of vectors is given zero mean and unit variance, in double precision, as
+            the columns of files are; samples are converted back.
 
     Raises:
         DataError: If it is not map-style, or an item is of another form or shape than the first.
@@ -170,11 +176,17 @@ def from_dataset(
     train = Foreign(dataset, name, range, classes, keys)
     _refuse_unmapped(train)
     keeping, facts = Keeping(memory, workers), _facts(train)
+    seen: Source
+    unseen: Source
     if test is None:
-        data = data_of(*parts(train, held_out), keeping, facts)
+        seen, unseen = parts(train, held_out)
     else:
         _refuse_other(test, name_of_test := f"the test set of {name}")
-        data = data_of(train, Foreign(test, name_of_test, range, train.classes, keys), keeping, facts)
+        seen, unseen = train, Foreign(test, name_of_test, range, train.classes, keys)
+    if len(train.shape) == 1:
+        seen, unseen, units = in_units(seen, unseen, standardise)
+        facts = replace(facts, units=units)
+    data = data_of(seen, unseen, keeping, facts)
     if train.labelled and data.classes is None:
         raise DataError(f"data: {name} has labels, but streaming does not see them all: say how many with classes")
     return data
