@@ -103,7 +103,8 @@ class Foreign(Source):
             raise DataError(f"data: {self._call(position)} is {what}")
         if x.dim() == 1:
             self._finite(x.float(), position)
-            return x.double()  # float32 once it is standardised
+            exact: Tensor = x.double()  # float32 once it is standardised
+            return exact
         x = x[None] if x.dim() == 2 else x
         x = x.permute(2, 0, 1) if x.shape[0] not in CHANNELS and x.shape[2] in CHANNELS else x
         return self._pixels(x, position).contiguous()
