@@ -19,7 +19,7 @@ import torch
 
 from allmodes import Experiment, cli, load_run, logs
 from allmodes.comparing import Comparing
-from allmodes.data import FiniteData, TensorData, from_dataset
+from allmodes.data import DataError, FiniteData, TensorData, from_dataset
 from allmodes.data.base import Origin
 from allmodes.data.description import described
 from allmodes.data.labels import names_of, text_of, without_missing
@@ -259,6 +259,17 @@ def test_vectors_from_python_are_standardised_before_they_are_floats_or_warned_o
     with pytest.warns(UserWarning, match=r"x\[:, 0\] of mine: ") as said:
         from_dataset(x, memory=memory, name="mine")
     assert str(said[0].message) == f"data: x[:, 0] of mine: {how}: give from_dataset(..., standardise=True)"
+
+
+def test_tensors_that_lose_digits_are_warned_of_and_those_that_are_not_finite_are_refused() -> None:
+    x = torch.arange(20.0, dtype=torch.float64)[:, None]
+    with pytest.warns(UserWarning, match=r"float32 loses digits of it: standardise it first, as from_dataset"):
+        TensorData(1e6 + 1e-3 * x)
+    x[7] = float("inf")
+    with pytest.raises(DataError) as error:
+        Experiment.from_spec(spec({"kind": "ring"}), data=TensorData(x), track=False)
+    what = "item 7 of the training data has inf at [0]"
+    assert str(error.value) == f"data: {what}: give finite numbers, or leave the item out"
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e-300])

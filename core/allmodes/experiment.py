@@ -18,7 +18,7 @@ from torch import Tensor
 from allmodes import figures, hints, logs, records, resuming, specs
 from allmodes.compose import CompositionError, check_data
 from allmodes.contracts import Functions
-from allmodes.data import Data, from_dataset
+from allmodes.data import Data, TensorData, from_dataset
 from allmodes.data.description import described
 from allmodes.durable import replace_text, write_json
 from allmodes.journal import Journal
@@ -326,6 +326,8 @@ class Experiment:
 
 @plain_torch()
 def _given(data: Any) -> Data | None:
+    if isinstance(data, TensorData):
+        data.refuse_infinite()
     return from_dataset(data) if data is not None and not isinstance(data, Data) else data
 
 

@@ -20,12 +20,10 @@ from allmodes.data.labels import names_of, numbered
 from allmodes.data.missing import Gaps, Missing, Positions
 from allmodes.data.scratch import Scratch
 from allmodes.data.sources import SAMPLED, Facts, Items, Keeping, Part, Source, data_of, split
-from allmodes.units import Units
+from allmodes.units import COARSE, Units
 
 ROWS = 10_000
 """Rows that are looked at a time."""
-COARSE = 1e-3
-"""Spread of a column, in parts of its largest number, below which float32 holds less than four digits of it."""
 
 
 class NpyFile:
