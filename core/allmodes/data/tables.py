@@ -120,6 +120,7 @@ class _Reading:
     def __init__(self, path: Path, form: Form, file: IO[str]) -> None:
         self.path, self.form = path, form
         head = list(islice(file, FIRST))
+        head[:1] = [line.removeprefix("\ufeff") for line in head[:1]]  # an encoding that was named leaves the mark
         if any("\0" in line for line in head):
             raise DataError(f"data: {path} is not text in UTF-8: save it so, or set encoding, such as utf-16-le")
         self.skipped, separator, self.comment = _preamble(head)
