@@ -59,14 +59,16 @@ def seed_of(run: Path) -> int:
     return int(number) if number.isascii() and number.isdecimal() else 0
 
 
-def facts(run: Path) -> Facts | None:
+def facts(run: Path, warn: Callable[[str], None] = warnings.warn) -> Facts | None:
     """What a run began with; nothing, with a warning, where its page is damaged."""
-    return _unless_damaged(_facts, run, "what the run began with cannot be compared; the next resume writes it anew")
+    otherwise = "what the run began with cannot be compared; the next resume writes it anew"
+    return _unless_damaged(_facts, run, otherwise, warn)
 
 
-def outcome(run: Path) -> Outcome | None:
+def outcome(run: Path, warn: Callable[[str], None] = warnings.warn) -> Outcome | None:
     """How a run ended, if it did; where its page is damaged, a warning, since resuming it writes the page again."""
-    return _unless_damaged(_outcome, run, "the run counts as interrupted; the next resume writes it anew")
+    otherwise = "the run counts as interrupted; the next resume writes it anew"
+    return _unless_damaged(_outcome, run, otherwise, warn)
 
 
 def outcomes(folder: Path) -> dict[int, Outcome]:
@@ -148,13 +150,13 @@ def _outcome(run: Path) -> Outcome:
     return pages.read(run / RESULTS, Outcome)
 
 
-def _unless_damaged(page: Callable[[Path], T], run: Path, otherwise: str) -> T | None:
+def _unless_damaged(page: Callable[[Path], T], run: Path, otherwise: str, warn: Callable[[str], None]) -> T | None:
     try:
         return page(run)
     except FileNotFoundError:
         return None
     except pages.PageError as error:
-        warnings.warn(f"{error}: {otherwise}", stacklevel=3)
+        warn(f"{error}: {otherwise}")
         return None
 
 
