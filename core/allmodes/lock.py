@@ -6,20 +6,29 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import RLock
 
 from allmodes.run import RunError
+
+_mine = set[Path]()
+"""Folders that this process is alone in."""
+_threads = RLock()
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold a folder for as long as the block lasts; the death of the process lets go of it.
 
+    Where this process lets others in `in_turn`, it does not wait for itself.
+
     Raises RunError where another process holds it. Systems and file systems without locks let everybody in.
     """
     handle = _locked(folder)
+    _mine.add(folder.resolve())
     try:
         yield
     finally:
+        _mine.discard(folder.resolve())
         if handle is not None:
             os.close(handle)
 
@@ -27,6 +36,10 @@ def alone(folder: Path) -> Iterator[None]:
 @contextmanager
 def in_turn(folder: Path) -> Iterator[None]:
     """Let one process at a time into the block; the others wait. Where there are no locks, everybody is let in."""
+    if folder.resolve() in _mine:
+        with _threads:
+            yield
+        return
     handle = None
     with suppress(ImportError, OSError):  # Windows, some network file systems
         import fcntl

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from allmodes import hiding
 from allmodes.tracking import events, receipt, spool
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
@@ -54,9 +55,10 @@ class Forwarder:
         if found is None:
             return
         try:
-            open_store(self.store).attach(found, files, page)
+            open_store(self.store, self._say).attach(found, files, page)
         except Exception as error:  # whatever the store does, the study has been trained
-            self._say(f"cannot write to {shown(self.store)} ({reason(error)}); the same command adds the table later")
+            why = reason(error, self.store)
+            self._say(f"cannot write to {shown(self.store)} ({why}); the same command adds the table later")
 
     def _finish(self) -> bool:
         """Send what waits, for at most half a minute; returns whether something is left, and says so once."""
@@ -68,7 +70,7 @@ class Forwarder:
         return bool(left)
 
     def _say(self, message: str) -> None:
-        self._warn(f"MLflow: {message}")
+        self._warn(hiding.text(f"MLflow: {message}"))
 
 
 def _death(run: Path) -> spool.Event | None:

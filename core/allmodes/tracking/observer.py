@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from allmodes import hiding
 from allmodes.hookspecs import hookimpl
 from allmodes.tracking import events
 from allmodes.tracking.address import absolute, default_store, shown
@@ -92,4 +93,4 @@ class MlflowObserver:
             delivery.spool.append(event)
 
     def _say(self, message: str) -> None:
-        self._warn(f"MLflow: {message}")
+        self._warn(hiding.text(f"MLflow: {message}"))

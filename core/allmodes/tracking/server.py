@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 
-from allmodes.tracking.address import ENVIRONMENT, artifacts, default_store, shown, sqlite_file
+from allmodes.tracking.address import ENVIRONMENT, absolute, artifacts, default_store, for_mlflow, shown, sqlite_file
 from allmodes.tracking.view import page
 
 
@@ -32,7 +32,7 @@ def ui(store: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> i
     Raises:
         TrackingError: There are no runs yet, or the port is taken.
     """
-    store = store or default_store()
+    store = absolute(store or default_store())
     if store.startswith(("http://", "https://")):
         print(f"The MLflow server of this store is already there: {shown(store)}", flush=True)
         return 0
@@ -79,7 +79,7 @@ def _serve(store: str, host: str, port: int) -> int:
 
 def _environment(store: str) -> dict[str, str]:
     """Environment of the server; the store goes here, since a command line would show its password to everybody."""
-    ours = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}
+    ours = dict.fromkeys(("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI"), for_mlflow(store))
     ours |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}  # jobs take 2 GB and serve none
     if (beside := artifacts(store)) is not None:
         ours["MLFLOW_ARTIFACTS_DESTINATION"] = beside

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from allmodes import hiding
+from allmodes.places import at_home
 from allmodes.tracking import events, spool
-from allmodes.tracking.address import absolute, shown
+from allmodes.tracking.address import absolute, default_store, shown, sqlite_file
 from allmodes.tracking.delivery import Delivery
 from allmodes.tracking.sender import open_store, reason
 from allmodes.tracking.server import TrackingError
@@ -36,7 +37,7 @@ def sync(folders: Sequence[Path], store: str | None, say: Say, complain: Say) ->
         TrackingError: A folder does not exist, or holds no tracked run.
     """
     work = _Work(absolute(store) if store else None, say, complain)
-    runs = [run for folder in folders for run in tracked(folder)]
+    runs = [run for folder in folders for run in tracked(at_home(folder))]
     failed = [run for run in runs if not work.send(run)]
     return 1 if failed else 0
 
@@ -85,8 +86,8 @@ class _Work:
         try:
             number = sum(delivery.send(self._opened(delivery.address)))
         except Exception as error:  # stores fail in many ways
-            left = delivery.spool.count()
-            self._complain(f"{delivery.folder}: cannot write to {to} ({reason(error)}); {left} events still wait here")
+            left, why = delivery.spool.count(), reason(error, delivery.address)
+            self._complain(f"{delivery.folder}: cannot write to {to} ({why}); {left} events still wait here")
             return False
         self._say(f"{delivery.folder}: {number} events were sent to {to}")
         return True
@@ -94,7 +95,7 @@ class _Work:
     def _opened(self, address: str) -> Store:
         if address not in self._stores:
             try:
-                self._stores[address] = open_store(address)
+                self._stores[address] = open_store(address, self._complain)
             except Exception as error:
                 self._stores[address] = error
         if isinstance(opened := self._stores[address], Exception):
@@ -112,9 +113,10 @@ def _start_and_last(folder: Path) -> tuple[Event | None, Event]:
 
 def _meant(address: str, folder: Path) -> str:
     """The store's address with the password, which is nowhere on disk."""
-    given = os.environ.get("MLFLOW_TRACKING_URI", "")
+    given = absolute(default_store())
     if shown(given) == address:
         return given
-    if ":***@" in address:
-        raise TrackingError(f"{folder} was logged to {address}: set MLFLOW_TRACKING_URI to that with the password")
+    if sqlite_file(address) is None and hiding.MARK in address:
+        what = "the password" if f":{hiding.MARK}@" in address else f"what {hiding.MARK} stands for"
+        raise TrackingError(f"{folder} was logged to {address}: set MLFLOW_TRACKING_URI to that with {what}")
     return address
