@@ -15,8 +15,11 @@ import allmodes
 from allmodes import logs, specs, studies, tables, terminal
 from allmodes.comparing import Comparing, cores
 from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, out, say, warn
+from allmodes.places import at_home, near
 from allmodes.registry import installed
 from allmodes.renaming import renew
+from allmodes.seeds import parse as parse_seeds
+from allmodes.signals import Stop
 from allmodes.specs import SpecError
 from allmodes_schemas import Spec
 
@@ -63,7 +66,7 @@ def run(
     from allmodes.experiment import Experiment
 
     experiment = Experiment(checked, registry, folder, tracking, _watching(quiet, as_json), warn)
-    return _end(experiment.run(chosen), tracking, as_json)
+    return _end(experiment.run(chosen, Stop()), tracking, as_json)
 
 
 @app.command
@@ -104,7 +107,7 @@ def resume(
 
     observers = _watching(quiet, as_json)
     experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=warn)
-    return _end(experiment.run(), experiment.track, as_json)
+    return _end(experiment.run(stop=Stop()), experiment.track, as_json)
 
 
 @app.command
@@ -196,6 +199,7 @@ def sample(
     from allmodes import writing
     from allmodes.trained import load_run
 
+    to = at_home(to)
     writing.check(to)
     model = load_run(run, checkpoint=checkpoint)
     writing.write(model, model.sample(number, seed, mode=mode), to)
@@ -262,17 +266,6 @@ def ui(
     return tracking.ui(store, host, port)
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """`0-4` or `0,2,5` or both."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
-            raise SpecError(f"--seeds {text}: write 0-4 or 0,2,5")
-        seeds += range(int(first), int(last or first) + 1)
-    return tuple(dict.fromkeys(seeds))
-
-
 def _means_kind(thing: str) -> bool:
     """Recipes have a slash, files an ending."""
     path = Path(thing)
@@ -311,7 +304,7 @@ def _end_study(comparison: Comparison, stopped: bool) -> int:
         out.print(table)
     for line in comparison.unfinished:
         fail(line)
-    say(f"folder   {comparison.folder}")
+    say(f"folder   {near(comparison.folder)}")
     if comparison.status == "finished":
         return OK
     say("go on    the same command")
@@ -330,10 +323,10 @@ def _report(results: Results, tracked: bool) -> None:
     for seed, outcome in results.outcomes.items():
         if outcome.error:
             fail(f"seed {seed}: {outcome.error}")
-    say(f"folder   {results.folder}")
+    say(f"folder   {near(results.folder)}")
     if (picture := results.folder / "samples.png").exists():
-        say(f"picture  {picture}")
+        say(f"picture  {near(picture)}")
     if tracked:
         say("MLflow   allmodes ui")
     if results.status == "killed":
-        say(f"resume   allmodes resume {results.folder}")
+        say(f"resume   allmodes resume {near(results.folder)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,10 +15,12 @@ from typing import Literal
 
 from allmodes import identity, specs
 from allmodes.journal import replace_text, write_json
+from allmodes.places import at_home, place
 from allmodes.registry import Registry
 from allmodes.run import Outcome
+from allmodes.seeds import checked
 from allmodes.sources import SpecError
-from allmodes_schemas import Spec
+from allmodes_schemas import Spec, folder_name
 
 State = Literal["finished", "failed", "killed", "interrupted", "missing"]
 
@@ -103,18 +106,20 @@ def load(
     """
     named = list(dict.fromkeys(name for reference in references for name in _named(reference, registry)))
     problems: list[str] = []
+    folder, seeds = place(folder), None if seeds is None else checked(seeds)
+    given = name if name is None else _checked_name(name)
     methods = [method for one in named for method in _loaded(one, registry, folder, overrides, seeds, problems)]
     problems += [] if problems else [*_twins(methods), *_changed(methods, registry)]
     if problems or not methods:
         raise SpecError("\n".join(problems) or "nothing to compare: name specs, recipes or patterns of recipes")
     known = _known(folder)
-    return Study(name or known.get("name") or folder.absolute().name, folder, tuple(methods), known.get("id", ""))
+    return Study(given or known.get("name") or _name_of(folder), folder, tuple(methods), known.get("id", ""))
 
 
 def write(study: Study) -> Study:
     """Make the folder of a study and of its methods; returns the study with what identifies it."""
     study.folder.mkdir(parents=True, exist_ok=True)
-    study = Study(study.name, study.folder, study.methods, study.id or f"{study.name}-{secrets.token_hex(4)}")
+    study = Study(study.name, study.folder, study.methods, study.id or _new_id(study.name))
     write_json(study.folder / "study.json", {"name": study.name, "id": study.id})
     for method in study.methods:
         method.folder.mkdir(exist_ok=True)
@@ -122,9 +127,32 @@ def write(study: Study) -> Study:
     return study
 
 
+def _checked_name(name: str) -> str:
+    """A study's name as it was given: MLflow shows it, and whoever copies a command may make a folder of it."""
+    letters = "".join("x" if letter in " '\"()[]+,:;&=%!?#@" else letter for letter in name)
+    if not name.strip():
+        raise SpecError("--name: a study's name is not empty; by default it is the folder's")
+    try:
+        folder_name(letters)
+    except ValueError as error:
+        raise SpecError(f"--name {short(name)}: {str(error).partition(', got ')[0]}") from None
+    return name
+
+
+def _name_of(folder: Path) -> str:
+    """A study's name where none is given; that of a folder may hold anything."""
+    return "".join(letter if letter.isprintable() else "_" for letter in folder.name) or "study"
+
+
+def _new_id(name: str) -> str:
+    """What tells a study from others of its name, in letters that need no quoting anywhere."""
+    plain = re.sub(r"[^\w.-]+", "-", name)[:100]
+    return f"{plain}-{secrets.token_hex(4)}"
+
+
 def _named(reference: str, registry: Registry) -> list[str]:
     """What a pattern of recipes stands for."""
-    if not set("*?[") & set(reference) or Path(reference).exists():
+    if not set("*?[") & set(reference) or at_home(reference).exists():
         return [reference]
     found = [name for name in registry.recipes if fnmatchcase(name, reference)]
     if not found:
@@ -146,15 +174,15 @@ def _loaded(
         problems += [line if line.startswith(reference) else f"{reference}: {line}" for line in str(error).splitlines()]
         return
     spec = spec if seeds is None else spec.model_copy(update={"seeds": tuple(seeds)})
-    ran = _experiment(Path(reference))
+    ran = _experiment(place(reference))
     yield Method(reference, spec, ran, ran.name) if ran else Method(reference, spec, folder / spec.name, spec.name)
 
 
 def _experiment(path: Path) -> Path | None:
     """The folder of an experiment that has been run, of which a path is that or one of its runs."""
     if (path / "run.json").is_file():
-        return path.absolute().parent
-    return path.absolute() if list(path.glob("seed-*/run.json")) else None
+        return path.parent
+    return path if list(path.glob("seed-*/run.json")) else None
 
 
 def _twins(methods: Sequence[Method]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from allmodes_schemas.components import (
     NetworkConfig,
     PriorConfig,
 )
-from allmodes_schemas.spec import EvaluationConfig, Spec, StreamConfig
+from allmodes_schemas.spec import EvaluationConfig, Seeds, Spec, StreamConfig, folder_name
 from allmodes_schemas.training import (
     AdamConfig,
     CheckpointsConfig,
@@ -47,6 +47,7 @@ __all__ = [
     "Ramp",
     "Renamed",
     "Scheduled",
+    "Seeds",
     "SgdConfig",
     "Shape",
     "Spec",
@@ -54,4 +55,5 @@ __all__ = [
     "TrainingConfig",
     "TurnConfig",
     "at",
+    "folder_name",
 ]

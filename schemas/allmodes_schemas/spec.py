@@ -1,8 +1,11 @@
 """The whole experiment as it is written down."""
 
-from typing import Annotated, ClassVar, Literal, Self
+import operator
+from collections import Counter
+from reprlib import repr as short
+from typing import Annotated, ClassVar, Literal, Self, SupportsIndex
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from allmodes_schemas.base import Config
 from allmodes_schemas.components import (
@@ -15,7 +18,43 @@ from allmodes_schemas.components import (
 )
 from allmodes_schemas.training import TrainingConfig
 
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+def folder_name(name: str) -> str:
+    """The name, which is also that of folders, on any system.
+
+    Raises ValueError with what it should be.
+    """
+    letters = all(letter.isalnum() or letter in "._-" for letter in name)
+    words = "be a name of letters, digits, dots, dashes and underscores, and not of dots alone"
+    for right, should in (
+        (letters and name.strip("."), words),
+        (name[:1] not in ("-", "."), "begin with a letter or a digit"),
+        (not name.endswith("."), "not end with a dot"),
+        (len(name) <= 100 and len(name.encode()) <= 200, "have at most 100 letters (200 bytes)"),
+        (name.partition(".")[0].upper() not in _DEVICES, "be no name that Windows keeps for devices"),
+    ):
+        if not right:
+            raise ValueError(f"should {should}, got {short(name)}")
+    return name
+
+
+def _whole(seed: object) -> object:
+    """Other libraries' whole numbers as Python's, and True and False as what they are: no numbers."""
+    if isinstance(seed, bool):
+        raise ValueError(f"should be a whole number, got {seed}")
+    return operator.index(seed) if isinstance(seed, SupportsIndex) else seed
+
+
+def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    twice = [seed for seed, times in Counter(seeds).items() if times > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is there twice: each seed is one run")
+    return seeds
+
+
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{device}{n}" for device in ("COM", "LPT") for n in range(1, 10))}
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63), BeforeValidator(_whole)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -69,8 +108,8 @@ class Spec(Config):
 
     schema_version: Literal[1] = 1
     """Version of this format."""
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.\-]+$")
-    """Name of the experiment: letters, digits, dots, dashes."""
+    name: Annotated[str, AfterValidator(folder_name)] = Field(json_schema_extra={"pattern": r"^\w[\w.\-]{0,99}$"})
+    """Name of the experiment: letters, digits, dots, dashes, underscores; a letter or digit first."""
     description: str = ""
     """A sentence for whoever finds the run."""
     data: DatasetConfig
@@ -91,7 +130,7 @@ class Spec(Config):
     """How long, on what, in which order."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """When and how the run is measured."""
-    seeds: tuple[Seed, ...] = Field((0,), min_length=1)
+    seeds: Seeds = (0,)
     """One run per seed."""
     plugins: tuple[str, ...] = ()
     """Requirements that must be met before the spec is read, such as `allmodes-acme>=0.1`."""
