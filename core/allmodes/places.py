@@ -12,16 +12,16 @@ def place(path: str | Path) -> Path:
     return path.resolve() if ".." in path.parts else path.absolute()
 
 
-def settled(path: str) -> str:
-    """`place` for paths that are text, patterns among them."""
-    return str(place(path))
-
-
 def at_home(path: str | Path) -> Path:
     """The path with the home folder in the place of `~`; one that names no user's home stays as it is."""
     with suppress(RuntimeError):
         return Path(path).expanduser()
     return Path(path)
+
+
+def homely(path: str) -> str:
+    """`at_home` for paths that are text, patterns among them: what is said of data says them as they were written."""
+    return str(at_home(path)) if path.startswith("~") else path
 
 
 def near(path: Path) -> Path:

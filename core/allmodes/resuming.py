@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from allmodes import checkpoints, identity, provenance, specs
 from allmodes.data import DataError
 from allmodes.journal import replace_text
+from allmodes.kinds.files import PLACES
+from allmodes.places import at_home
 from allmodes.registry import Registry
 from allmodes.run import Outcome, Run
 from allmodes.sources import SpecError
@@ -31,7 +35,7 @@ def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Pa
     _check_left(run, folders, spec.training.iterations)
     if overrides and not one:
         replace_text(run / "spec.yaml", specs.dump(spec))
-    return run.absolute().parent if one else run, spec
+    return run.parent if one else run, spec
 
 
 def ended(run: Run) -> Outcome | None:
@@ -53,6 +57,26 @@ def compare(run: Run, began: Mapping[str, Any], warn: Callable[[str], None]) -> 
     for distribution, version in began["plugins"].items():
         if (have := run.plugins.get(distribution)) != version:
             warn(f"{run.name} began with {distribution} {version} and goes on with {have}")
+
+
+def explained(error: str, spec: Spec, run: Path | None) -> str:
+    """What is wrong with data, with relative paths, and where those were looked for if they are not there."""
+    here = Path.cwd()
+    error = error.replace(f"{here}{os.sep}", "")
+    paths = [str(value) for name, value in spec.data if name in PLACES and value is not None]
+    if all(at_home(path).is_absolute() or set("*?[") & set(path) or at_home(path).exists() for path in paths):
+        return error
+    there = _begun_in(run) if run else None
+    began = f"; the run was begun in {there}, so go there or give --set data's path anew" if there != str(here) else ""
+    return f"{error} (relative paths are looked for in {here}{began if there else ''})"
+
+
+def _begun_in(run: Path) -> str | None:
+    for page in (run / "run.json", *sorted(run.glob("seed-*/run.json"))):
+        with suppress(OSError, ValueError, AttributeError):  # whoever reads the page says what is wrong with it
+            if there := json.loads(page.read_text()).get("begun_in"):
+                return str(there)
+    return None
 
 
 def _compare_labels(run: Run, began: Mapping[str, str]) -> None:

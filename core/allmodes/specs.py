@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from allmodes import wording
 from allmodes.checks import problems_of
+from allmodes.places import at_home
 from allmodes.registry import Registry, did_you_mean, nearest
 from allmodes.renaming import renew
 from allmodes.slots import plain, spec_model
@@ -42,7 +43,7 @@ def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
 
 def locate(reference: str, registry: Registry) -> tuple[str, str]:
     """Text and name of what a user calls a spec: a file, a recipe, or the folder of a run."""
-    path = Path(reference)
+    path = at_home(reference)
     if (stored := path / "spec.yaml").is_file():
         path = stored
     if path.is_file():

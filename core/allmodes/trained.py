@@ -13,6 +13,7 @@ from allmodes import checkpoints, models, provenance, specs
 from allmodes.compose import stream
 from allmodes.contracts import NOTHING
 from allmodes.models import ModelError, Page
+from allmodes.places import place
 from allmodes.registry import Registry, installed
 from allmodes.sampling import draw, refusal
 from allmodes.surroundings import plain_torch
@@ -92,7 +93,7 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
 
 def run_folder(reference: str | Path) -> Path:
     """The folder of a run of one seed, given that or its experiment's (then the first seed's)."""
-    folder = Path(reference)
+    folder = place(reference)
     if (folder / "run.json").is_file():
         return folder
     return next((path.parent for path in sorted(folder.glob("seed-*/run.json"))), folder)
@@ -104,7 +105,7 @@ def _local(reference: str | Path) -> Path:
         from allmodes import tracking
 
         return tracking.download(str(reference))
-    return Path(reference)
+    return place(reference)
 
 
 def _places(folder: Path, checkpoint: str | None) -> tuple[Path, Path]:
