@@ -8,7 +8,7 @@ import warnings
 from rich.console import Console
 from rich.markup import escape
 
-from allmodes import logs
+from allmodes import hiding, logs
 
 OK, FAILED, WRONG, KILLED = 0, 1, 2, 130
 """Done; failed; wrong input; interrupted."""
@@ -40,6 +40,7 @@ def say(line: str) -> None:
 
 def warn(message: str) -> None:
     """A warning: on the terminal, between bars, or as a log line."""
+    message = hiding.text(message)
     if logs.speaks():
         logs.LOGGER.warning(message)
         return
@@ -48,7 +49,7 @@ def warn(message: str) -> None:
 
 def fail(message: str) -> None:
     """An error on the terminal, a line for each thing that is wrong."""
-    for line in message.splitlines() or [""]:
+    for line in hiding.text(message).splitlines() or [""]:
         err.print(f"[red]error:[/] {escape(line)}", highlight=False, soft_wrap=True)
 
 

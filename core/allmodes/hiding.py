@@ -40,7 +40,7 @@ def address(given: str) -> str:
     """
     scheme, mark, rest = given.partition("://")
     if not mark:
-        return _named(re.sub(r"^([^:/@\\]{2,}):[^@]*@", rf"\1:{MARK}@", given))
+        return _named(_half(given))
     if scheme.lower() == "file":
         return given
     authority, tail = _divided(rest)
@@ -64,11 +64,17 @@ def of_store(said: str, store: str) -> str | None:
     """What a library said of a store, without the store's secrets; None where parts of them may be left."""
     secrets = [one for one in (*_secrets(store), *_known()) if one]
     for secret in _sorted(_variants(secrets)):
-        said = said.replace(secret, MARK) if len(secret) >= 2 else said
+        said = said.replace(secret, MARK) if len(secret) >= LEAST else re.sub(_word(secret), MARK, said)
     parts = {part for secret in _variants(secrets) for part in _SPLITS.split(secret) if len(part) >= 2}
-    if any(re.search(rf"(?<!\w){re.escape(part)}(?!\w)", said) for part in parts):
+    if any(re.search(_word(part), said) for part in parts):
         return None
     return re.sub(r"([?#])[^\s'\")]+", rf"\1{MARK}", text(said))
+
+
+def _half(given: str) -> str:
+    """What is no whole address, but may have been meant as one; a path stays as it is."""
+    shown = re.sub(r"(?s)^(/*[^:/@\\]{2,}):.*@", rf"\1:{MARK}@", given)
+    return _path(shown) if re.match(r"/*[\w.+-]{2,}:[/\d]", given) else shown
 
 
 def _divided(rest: str) -> tuple[str, str]:
@@ -116,10 +122,11 @@ def _secrets(given: str) -> Iterator[str]:
     if scheme.lower() == "file" or scheme.lower().startswith("sqlite"):
         return
     for user in {rest.rpartition("@")[0], _divided(rest)[0].rpartition("@")[0]} - {""}:
-        name, colon, password = user.partition(":")
-        yield password if colon and password else name
-        if colon and password:
-            yield base64.b64encode(unquote(user).encode()).decode()
+        name, colon, after = user.partition(":")
+        if after:
+            yield from (after, base64.b64encode(unquote(user).encode()).decode())
+        elif colon or not scheme.lower().startswith(_DATABASES):
+            yield name
     if end := _ENDS.search(rest):
         query = rest[end.end() :]
         yield query
@@ -131,6 +138,10 @@ def _variants(secrets: Iterable[str]) -> set[str]:
     plain = {form for one in secrets for form in (one, unquote(one), unquote_plus(one))} - {""}
     written = {form for one in plain for form in (quote(one), quote(one, safe=""), quote_plus(one))}
     return plain | written | {form for one in plain for form in (repr(one)[1:-1], json.dumps(one)[1:-1])}
+
+
+def _word(secret: str) -> str:
+    return rf"(?<!\w){re.escape(secret)}(?!\w)"
 
 
 def _sorted(secrets: Iterable[str]) -> list[str]:

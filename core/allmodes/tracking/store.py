@@ -230,7 +230,8 @@ def connect(address: str, say: Say) -> MlflowClient:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if (file := sqlite_file(address)) is None:
         return MlflowClient(tracking_uri=address)
-    (beside := file.with_name(ARTIFACTS)).mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    (beside := file.with_name(ARTIFACTS)).mkdir(exist_ok=True)
     with in_turn(beside):  # MLflow fails where two processes create a store's tables at once
         database.make_whole(file, _make_tables, say)
         return _client(address, file)
