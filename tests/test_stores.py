@@ -56,7 +56,7 @@ def test_a_database_that_holds_runs_is_never_set_aside(store: str, tmp_path: Pat
     file, said = tmp_path / "mlflow.db", list[str]()
     tell(MlflowObserver(store, said.append), runs_in(tmp_path / "x", 0)[0])
     spoil(shutil.copy(file, other := tmp_path / "other.db"))
-    with pytest.raises(database.DatabaseError) as caught:
+    with pytest.raises(database.StoreError) as caught:
         open_store(sqlite_address(other))
     assert str(caught.value).startswith(f"MLflow cannot open {other} (")
     assert str(caught.value).endswith("): move the file away, and a new one is made in its place")
@@ -66,7 +66,7 @@ def test_a_database_that_holds_runs_is_never_set_aside(store: str, tmp_path: Pat
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (file := tmp_path / "mlflow.db").write_text("no database, but long enough to be read as one" * 20)
-    with pytest.raises(database.DatabaseError) as caught:
+    with pytest.raises(database.StoreError) as caught:
         open_store(sqlite_address(file))
     said = f"file is not a database: move {file} away, and a new one is made in its place"
     assert (str(caught.value), reason(caught.value, sqlite_address(file))) == (said, said)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from allmodes import logs, studies, tables
+from allmodes import hiding, logs, studies, tables
 from allmodes.comparison import Comparison
 from allmodes.lock import alone
 from allmodes.pool import Message, Pool, Task
@@ -70,7 +70,7 @@ def compare(
     Raises SpecError with a line for each thing that is wrong, before anything is trained.
     """
     study = studies.load(references, registry or installed(), Path(folder), name, overrides, seeds)
-    comparing = Comparing(study, jobs or cores(), track, lambda text: warnings.warn(text, stacklevel=3))
+    comparing = Comparing(study, jobs or cores(), track, lambda text: warnings.warn(hiding.text(text), stacklevel=3))
     comparison = comparing.run()
     comparing.stop.pass_on()
     return comparison

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from allmodes import figures, hints, logs, resuming, specs
+from allmodes import figures, hiding, hints, logs, resuming, specs
 from allmodes.compose import CompositionError, check_data
 from allmodes.contracts import Functions
 from allmodes.data import Data, DataError, from_dataset
@@ -46,7 +46,7 @@ Panels = list[tuple[str, Tensor]]
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=3)
+    warnings.warn(hiding.text(message), stacklevel=3)
 
 
 @dataclass

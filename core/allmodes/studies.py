@@ -25,6 +25,10 @@ from allmodes_schemas import Spec, folder_name
 State = Literal["finished", "failed", "killed", "interrupted", "missing"]
 
 
+OWN = frozenset({"study.json", "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"})
+"""Files of a study, beside which its methods' folders lie."""
+
+
 @dataclass(frozen=True)
 class Method:
     """A spec of a study, where it came from, and its folder, which is that of an experiment.
@@ -189,6 +193,8 @@ def _twins(methods: Sequence[Method]) -> Iterator[str]:
     """Methods that would lie in one folder."""
     first: dict[str, str] = {}
     for method in methods:
+        if method.name in OWN:
+            yield f"{method.reference}: name: {method.name} is a file of the study's own: give the spec another name"
         if (other := first.setdefault(method.name, method.reference)) != method.reference:
             yield f"{other} and {method.reference} are both named {method.name}: give each a name of its own"
 

@@ -17,14 +17,14 @@ BESIDE = ("", "-journal", "-wal", "-shm")  # SQLite's files for one database
 Fill = Callable[[Path], None]
 
 
-class DatabaseError(Exception):
-    """A SQLite file that is no store; the message says what to do about it."""
+class StoreError(Exception):
+    """A store that cannot be used as it is; the message says what to do about it."""
 
 
 def check_writable(file: Path) -> None:
     """Fail soon on a SQLite file that cannot be written: MLflow would try again for 100 seconds.
 
-    Raises DatabaseError where it is a file of another kind.
+    Raises StoreError where it is a file of another kind.
     """
     with contextlib.closing(sqlite3.connect(file, timeout=SQLITE_WAIT)) as database:
         try:
@@ -32,7 +32,7 @@ def check_writable(file: Path) -> None:
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
-            raise DatabaseError(f"{error}: move {file} away, and a new one is made in its place") from None
+            raise StoreError(f"{error}: move {file} away, and a new one is made in its place") from None
 
 
 def make_whole(file: Path, fill: Fill, say: Callable[[str], None]) -> None:
@@ -95,9 +95,20 @@ def _make(file: Path, fill: Fill) -> None:
         fill(new)
         with new.open("rb") as made:
             os.fsync(made.fileno())
-        new.replace(file.resolve())
+        _put(new, file.resolve())
     finally:
         _remove(new)
+
+
+def _put(new: Path, file: Path) -> None:
+    """Rename, but never over what another process made meanwhile."""
+    try:
+        os.link(new, file)
+    except FileExistsError:
+        if file.stat().st_size == 0:
+            new.replace(file)
+    except OSError:  # a file system without links
+        new.replace(file)
 
 
 def _beside(file: Path) -> Path:

@@ -191,12 +191,19 @@ class Store:
                 if (known := self.client.get_experiment_by_name(name)) is None:
                     raise
         if known.lifecycle_stage != "active":
-            self.client.restore_experiment(known.experiment_id)
+            self._restore(known.experiment_id, name)
             self._say(
                 f"the experiment {name} had been deleted in {shown(self._address)} and is restored, since runs are "
                 "logged to it; MLFLOW_EXPERIMENT_NAME names another"
             )
         return str(known.experiment_id)
+
+    def _restore(self, experiment_id: str, name: str) -> None:
+        try:
+            self.client.restore_experiment(experiment_id)
+        except MlflowException:
+            remedy = "restore it there, or name another in MLFLOW_EXPERIMENT_NAME"
+            raise database.StoreError(f"the experiment {name} was deleted: {remedy}") from None
 
     def _log(self, run_id: str, metrics: Sequence[Metric]) -> None:
         for batch in _batches(metrics, METRICS_PER_BATCH):
@@ -224,7 +231,7 @@ class Store:
 def connect(address: str, say: Say) -> MlflowClient:
     """A client of the store, whose database is created if need be.
 
-    Raises DatabaseError where a SQLite file is none that MLflow can use.
+    Raises StoreError where a SQLite file is none that MLflow can use.
     """
     for name in CHATTY:  # they tell of creating a database, of retries and errors; our own warning says what matters
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -245,12 +252,14 @@ def _client(address: str, file: Path) -> MlflowClient:
         if "locked" in said:
             raise
         remedy = "move the file away, and a new one is made in its place"
-        raise database.DatabaseError(f"MLflow cannot open {file} ({said[:150]}): {remedy}") from None
+        raise database.StoreError(f"MLflow cannot open {file} ({said[:150]}): {remedy}") from None
 
 
 def _make_tables(file: Path) -> None:
     """All tables of a store in a new file; in one that is there, those that it lacks."""
-    store = SqlAlchemyStore(for_mlflow(sqlite_address(file)), artifacts(sqlite_address(file)))
+    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
+        for_mlflow(sqlite_address(file)), artifacts(sqlite_address(file))
+    )
     store.engine.dispose()  # lets go of the file, which will be renamed
 
 
