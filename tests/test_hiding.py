@@ -1,6 +1,8 @@
 """Addresses and texts hold no password, token or query, whatever characters those have."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from allmodes import cli, hiding
 from allmodes.tracking import events
 from allmodes.tracking.address import shown
 from allmodes.tracking.sender import reason
+from allmodes.tracking.server import _repeat
 from tracked import FINISHED, runs_in
 
 ADDRESSES = {
@@ -96,6 +99,14 @@ def test_an_address_on_the_command_line_is_not_printed(capsys: pytest.CaptureFix
     assert cli.execute(["run", "http://me:SEC/RET@host/spec.yaml"]) == 2
     assert "http://me:***@host/spec.yaml" in (err := capsys.readouterr().err)
     assert "SEC" not in err
+
+
+def test_what_an_mlflow_server_says_is_repeated_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
+    hiding.learn("foo://me:SEC/RET@host")
+    code = "print('unsupported URI foo://me:SEC/RET@host, SEC%2FRET')"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as said:
+        _repeat(said)
+    assert capsys.readouterr().err == "unsupported URI foo://me:***@host, ***\n"
 
 
 def test_what_a_run_tells_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def tell(observer: MlflowObserver, run: Any) -> None:
     observer.allmodes_run_started(run)
     observer.allmodes_metrics_logged(run, 10, {"eval/modes": 24.0})
     observer.allmodes_run_finished(run, FINISHED)
-    observer.close()
+    observer.close(300)  # making a database may take that long on a machine that is at other work
 
 
 @pytest.fixture
@@ -64,12 +64,34 @@ def test_a_database_that_holds_runs_is_never_set_aside(store: str, tmp_path: Pat
     assert said == []
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (file := tmp_path / "mlflow.db").write_text("no database, but long enough to be read as one" * 20)
+@pytest.mark.parametrize("kind", ["file", "folder", "database disk image"])
+def test_what_is_no_database_is_named(kind: str, store: str, tmp_path: Path) -> None:
+    whole, file = (tmp_path / "mlflow.db").read_bytes(), tmp_path / "new.db"
+    if kind == "folder":
+        file.mkdir()
+    else:
+        file.write_bytes(b"no database, but long" * 20 if kind == "file" else whole[:4096] + bytes(len(whole) - 4096))
     with pytest.raises(database.StoreError) as caught:
         open_store(sqlite_address(file))
-    said = f"file is not a database: move {file} away, and a new one is made in its place"
+    what = f"{kind} is malformed" if "disk" in kind else f"{'a ' if kind == 'folder' else ''}{kind} is not a database"
+    said = f"{what}: move {file} away, and a new one is made in its place"
     assert (str(caught.value), reason(caught.value, sqlite_address(file))) == (said, said)
+
+
+def test_an_empty_file_and_what_a_killed_process_left_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    (tmp_path / ".mlflow.db-1-ab").touch()
+    database.make_whole(tmp_path / "mlflow.db", lambda new: new.write_text("made"), pytest.fail)  # type: ignore[arg-type, return-value]
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("mlflow.db", "made")]
+
+
+def test_a_database_that_another_process_makes_meanwhile_stays(tmp_path: Path) -> None:
+    def slow(new: Path) -> None:
+        new.write_text("mine")
+        (tmp_path / "mlflow.db").write_text("another's")
+
+    database.make_whole(tmp_path / "mlflow.db", slow, pytest.fail)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("mlflow.db", "another's")]
 
 
 def test_a_process_that_dies_while_it_makes_a_database_leaves_none(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def of_store(said: str, store: str) -> str | None:
     parts = {part for secret in _variants(secrets) for part in _SPLITS.split(secret) if len(part) >= 2}
     if any(re.search(_word(part), said) for part in parts):
         return None
-    return re.sub(r"([?#])[^\s'\")]+", rf"\1{MARK}", text(said))
+    return re.sub(r"(/[^\s'\"?#]*[?#])[^\s'\")]+", rf"\1{MARK}", text(said))
 
 
 def _half(given: str) -> str:

@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 
 SQLITE_WAIT = 20.0  # s for another process that writes to the SQLite store, as long as MLflow itself waits
@@ -22,17 +23,9 @@ class StoreError(Exception):
 
 
 def check_writable(file: Path) -> None:
-    """Fail soon on a SQLite file that cannot be written: MLflow would try again for 100 seconds.
-
-    Raises StoreError where it is a file of another kind.
-    """
+    """Fail soon on a SQLite file that cannot be written: MLflow would try again for 100 seconds."""
     with contextlib.closing(sqlite3.connect(file, timeout=SQLITE_WAIT)) as database:
-        try:
-            database.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{error}: move {file} away, and a new one is made in its place") from None
+        database.execute("BEGIN IMMEDIATE")
 
 
 def make_whole(file: Path, fill: Fill, say: Callable[[str], None]) -> None:
@@ -44,15 +37,29 @@ def make_whole(file: Path, fill: Fill, say: Callable[[str], None]) -> None:
         file: The database.
         fill: Makes a store's tables in a file, or raises where it cannot go on with what is there.
         say: Told of what was set aside.
+
+    Raises StoreError where there is a folder, a damaged file or one of another kind.
     """
     if not file.exists() or file.stat().st_size == 0:
         _make(file, fill)
         return
-    check_writable(file)
-    if not holds_something(file) and (error := _half_made(file, fill)):
+    if not _checked(file) and (error := _half_made(file, fill)):
         aside = _set_aside(file)
         say(f"{file} was left half made, without a run in it ({error}): it is {aside.name} now, and a new one is made")
         _make(file, fill)
+
+
+def _checked(file: Path) -> bool:
+    """Whether a database that can be written holds anything."""
+    try:
+        if file.is_dir():
+            raise sqlite3.DatabaseError("a folder is not a database")
+        check_writable(file)
+        return holds_something(file)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{error}: move {file} away, and a new one is made in its place") from None
 
 
 def holds_something(file: Path) -> bool:
@@ -90,6 +97,8 @@ def _tried(file: Path, fill: Fill) -> str | None:
 
 
 def _make(file: Path, fill: Fill) -> None:
+    for left in file.parent.glob(f".{escape(file.name)}-*-*"):  # by a process that was killed here
+        left.unlink()
     new = _beside(file)
     try:
         fill(new)

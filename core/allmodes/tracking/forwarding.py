@@ -55,7 +55,10 @@ class Forwarder:
         if found is None:
             return
         try:
-            open_store(self.store, self._say).attach(found, files, page)
+            if (store := open_store(self.store, self._say)).has(found):
+                store.attach(found, files, page)
+            else:
+                self._say(f"its run was deleted in {shown(self.store)}, and the tables are not added to it")
         except Exception as error:  # whatever the store does, the study has been trained
             why = reason(error, self.store)
             self._say(f"cannot write to {shown(self.store)} ({why}); the same command adds the table later")
