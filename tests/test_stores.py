@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -83,6 +84,28 @@ def test_an_empty_file_and_what_a_killed_process_left_are_replaced(tmp_path: Pat
     (tmp_path / ".mlflow.db-1-ab").touch()
     database.make_whole(tmp_path / "mlflow.db", lambda new: new.write_text("made"), pytest.fail)  # type: ignore[arg-type, return-value]
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("mlflow.db", "made")]
+
+
+def test_of_two_that_find_a_half_made_database_one_mends_it(tmp_path: Path) -> None:
+    """While the second waits for its turn, the first puts a whole one in its place."""
+    file = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(file)) as base, base:
+        base.execute("CREATE TABLE webhooks (id)")
+    entered, said = threading.Event(), list[str]()
+
+    def first() -> None:
+        with in_turn(file):
+            entered.set()
+            time.sleep(0.5)
+            file.rename(tmp_path / "aside")
+            file.write_text("whole")
+
+    other = threading.Thread(target=first)
+    other.start()
+    entered.wait()
+    database.make_whole(file, pytest.fail, said.append)  # type: ignore[arg-type]
+    other.join()
+    assert (file.read_text(), said) == ("whole", [])
 
 
 def test_a_database_that_another_process_makes_meanwhile_stays(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def sample(
     writing.check(to)
     model = load_run(run, checkpoint=checkpoint)
     writing.write(model, model.sample(number, seed, mode=mode), to)
-    say(f"{number} samples of {model.folder} are in {to}")
+    say(f"{number} samples of {near(model.folder)} are in {to}")
     return OK
 
 

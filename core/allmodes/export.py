@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from allmodes import figures, journal, models, specs
 from allmodes.data import TensorData
-from allmodes.places import place
+from allmodes.places import near, place
 from allmodes.sources import SpecError
 from allmodes.trained import Model
 from allmodes_schemas import KindConfig, Spec
@@ -33,7 +33,7 @@ def export(model: Model, folder: Path) -> Path:
     """
     folder = place(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SpecError(f"{folder}: is there already, and nothing is overwritten: choose another folder")
+        raise SpecError(f"{near(folder)}: is there already, and nothing is overwritten: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     stored = models.read_page(model.stored)
     page = models.page_of(model.modules, model.shape, model.units, model.iteration or 0)

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 
+from allmodes.places import near
 from allmodes.run import RunError
 
 _mine = set[Path]()
@@ -34,11 +35,14 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def in_turn(folder: Path) -> Iterator[None]:
-    """Let one process at a time into the block; the others wait. Where there are no locks, everybody is let in."""
+def in_turn(folder: Path) -> Iterator[bool]:
+    """Let one process at a time into the block; the others wait. Where there are no locks, everybody is let in.
+
+    Of a file, tells whether nobody put another in its place meanwhile.
+    """
     if folder.resolve() in _mine:
         with _threads:
-            yield
+            yield True
         return
     handle = None
     with suppress(ImportError, OSError):  # Windows, some network file systems
@@ -47,10 +51,16 @@ def in_turn(folder: Path) -> Iterator[None]:
         handle = os.open(folder, os.O_RDONLY)
         fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        yield
+        yield handle is None or _is_there(folder, handle)
     finally:
         if handle is not None:
             os.close(handle)
+
+
+def _is_there(place: Path, handle: int) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(place.stat(), os.fstat(handle))
+    return False
 
 
 def _locked(folder: Path) -> int | None:
@@ -63,7 +73,9 @@ def _locked(folder: Path) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        raise RunError(f"{folder} is being trained by another process: wait until it has ended, or end it") from None
+        raise RunError(
+            f"{near(folder)} is being trained by another process: wait until it has ended, or end it"
+        ) from None
     except OSError:  # some network file systems know no locks
         os.close(handle)
         return None

@@ -13,7 +13,7 @@ from allmodes import checkpoints, measuring, models, resuming
 from allmodes.compose import compose
 from allmodes.composition import Composition
 from allmodes.experiment import Experiment
-from allmodes.places import place
+from allmodes.places import near, place
 from allmodes.registry import Registry
 from allmodes.run import Run
 from allmodes.sources import SpecError
@@ -46,7 +46,7 @@ def remeasure_all(
     run = place(run)
     folders = [run] if (run / "run.json").is_file() else sorted(path.parent for path in run.glob("seed-*/run.json"))
     if not folders:
-        raise SpecError(f"{run}: no run to measure there: give the folder that `allmodes run` printed")
+        raise SpecError(f"{near(run)}: no run to measure there: give the folder that `allmodes run` printed")
     experiment = Experiment(resuming.changed(run, registry, overrides), registry, track=track, warn=warn)
     experiment.resumed = run  # which is what messages are about
     experiment.prepare()

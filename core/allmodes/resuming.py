@@ -14,7 +14,7 @@ from allmodes import checkpoints, identity, provenance, specs
 from allmodes.data import DataError
 from allmodes.journal import replace_text
 from allmodes.kinds.files import PLACES
-from allmodes.places import at_home
+from allmodes.places import at_home, near
 from allmodes.registry import Registry
 from allmodes.run import Outcome, Run
 from allmodes.sources import SpecError
@@ -29,7 +29,7 @@ def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Pa
     """
     one = (run / "run.json").is_file()
     if not one and not list(run.glob("seed-*/run.json")):
-        raise SpecError(f"{run}: no run to resume there: give the folder that `allmodes run` printed")
+        raise SpecError(f"{near(run)}: no run to resume there: give the folder that `allmodes run` printed")
     spec = changed(run, registry, overrides)
     folders = [run] if one else [run / f"seed-{seed}" for seed in spec.seeds]
     _check_left(run, folders, spec.training.iterations)
@@ -52,7 +52,7 @@ def compare(run: Run, began: Mapping[str, Any], warn: Callable[[str], None]) -> 
     Raises DataError where the data or labels differ.
     """
     if (then := began["data"]["fingerprint"]) != (now := run.data["fingerprint"]):
-        raise DataError(f"data: {run.folder} was trained on other data (fingerprint {then}, these have {now})")
+        raise DataError(f"data: {near(run.folder)} was trained on other data (fingerprint {then}, these have {now})")
     _compare_labels(run, began["data"].get("labels_fingerprint", {}))
     for distribution, version in began["plugins"].items():
         if (have := run.plugins.get(distribution)) != version:
@@ -84,10 +84,9 @@ def _compare_labels(run: Run, began: Mapping[str, str]) -> None:
     labels: Any = run.data.get("labels_fingerprint", {})
     for name, then in began.items():
         if (now := labels[name]) != then:
-            raise DataError(
-                f"streams.{name}: {run.folder} was trained with other labels (fingerprint {then}, these have {now}): "
-                "give it those labels again, or begin a new run"
-            )
+            differ = f"was trained with other labels (fingerprint {then}, these have {now})"
+            remedy = "give it those labels again, or begin a new run"
+            raise DataError(f"streams.{name}: {near(run.folder)} {differ}: {remedy}")
 
 
 def tracked(folder: Path) -> bool:
@@ -106,7 +105,7 @@ def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
         before = specs.load(str(run), registry)
     after = specs.load(str(run), registry, overrides)
     if found := identity.changes(before, after):
-        raise SpecError(identity.refusal(found, run))
+        raise SpecError(identity.refusal(found, near(run)))
     return after
 
 
@@ -114,10 +113,10 @@ def _check_left(run: Path, folders: Sequence[Path], iterations: int) -> None:
     outcomes = [_outcome(folder) for folder in folders]
     done = max(_iteration(folder) for folder in folders)
     if done > iterations:
-        raise SpecError(f"{run} is at iteration {done} already: set training.iterations to {done} or more")
+        raise SpecError(f"{near(run)} is at iteration {done} already: set training.iterations to {done} or more")
     if all(o is not None and o.status == "finished" and o.iteration >= iterations for o in outcomes):
         more = f"--set training.iterations={2 * iterations}"
-        raise SpecError(f"{run} is finished at iteration {iterations}: to train on, set more, such as {more}")
+        raise SpecError(f"{near(run)} is finished at iteration {iterations}: to train on, set more, such as {more}")
 
 
 def _iteration(folder: Path) -> int:

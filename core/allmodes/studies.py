@@ -15,7 +15,7 @@ from typing import Literal
 
 from allmodes import identity, specs
 from allmodes.journal import replace_text, write_json
-from allmodes.places import at_home, place
+from allmodes.places import at_home, near, place
 from allmodes.registry import Registry
 from allmodes.run import Outcome
 from allmodes.seeds import checked
@@ -212,8 +212,8 @@ def _changed(methods: Sequence[Method], registry: Registry) -> Iterator[str]:
 
 def _refusal(method: Method, path: str, before: object, after: object) -> str:
     return (
-        f"{method.reference}: {path} is {short(before)} in {method.folder} and would be "
-        f"{short(after)}: compare into another folder, or remove {method.folder} to run the method anew"
+        f"{method.reference}: {path} is {short(before)} in {near(method.folder)} and would be "
+        f"{short(after)}: compare into another folder, or remove {near(method.folder)} to run the method anew"
     )
 
 
@@ -222,7 +222,7 @@ def _beyond(method: Method) -> Iterator[str]:
     for seed in method.spec.seeds:
         outcome = Unit(method, seed).outcome
         if outcome is not None and outcome.iteration > wanted:
-            done = f"{method.folder / f'seed-{seed}'} is at iteration {outcome.iteration} already"
+            done = f"{near(method.folder / f'seed-{seed}')} is at iteration {outcome.iteration} already"
             yield f"{method.reference}: {done}: set training.iterations to {outcome.iteration} or more"
 
 

@@ -25,9 +25,6 @@ ENVIRONMENT = {
 }
 """Defaults of ours; what the user sets comes first."""
 
-ARTIFACTS = "mlartifacts"
-"""Folder beside a SQLite file for what is no number."""
-
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]*)(?P<options>\?.*)?", re.DOTALL)
 
 
@@ -83,7 +80,7 @@ def for_mlflow(store: str) -> str:
 def artifacts(store: str) -> str | None:
     """Where artifacts of a SQLite store lie: beside it; other stores decide for themselves."""
     file = sqlite_file(store)
-    return file.with_name(ARTIFACTS).as_uri() if file else None
+    return (file.parent / "mlartifacts").as_uri() if file else None
 
 
 def _options(store: str) -> str:

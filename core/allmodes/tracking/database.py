@@ -11,6 +11,8 @@ from collections.abc import Callable
 from glob import escape
 from pathlib import Path
 
+from allmodes.lock import in_turn
+
 SQLITE_WAIT = 20.0  # s for another process that writes to the SQLite store, as long as MLflow itself waits
 SETTLED = 5.0  # s without a change after which nobody is at work on a file
 BESIDE = ("", "-journal", "-wal", "-shm")  # SQLite's files for one database
@@ -43,10 +45,13 @@ def make_whole(file: Path, fill: Fill, say: Callable[[str], None]) -> None:
     if not file.exists() or file.stat().st_size == 0:
         _make(file, fill)
         return
-    if not _checked(file) and (error := _half_made(file, fill)):
-        aside = _set_aside(file)
-        say(f"{file} was left half made, without a run in it ({error}): it is {aside.name} now, and a new one is made")
-        _make(file, fill)
+    if _checked(file):
+        return
+    with in_turn(file) as first:  # of several processes that find it half made, one mends it
+        if first and (error := _half_made(file, fill)):
+            aside = _set_aside(file).name
+            say(f"{file} was left half made, without a run in it ({error}): it is {aside} now, and a new one is made")
+            _make(file, fill)
 
 
 def _checked(file: Path) -> bool:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from allmodes import hiding
+from allmodes.places import near
 from allmodes.tracking import events, receipt, spool
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
@@ -67,7 +68,7 @@ class Forwarder:
         """Send what waits, for at most half a minute; returns whether something is left, and says so once."""
         left = self._sender.stop(CLOSE_WAIT if self._until is None else max(0.0, self._until - time.monotonic()))
         if left and self._until is None:
-            folder = os.path.commonpath([delivery.folder for delivery in left])
+            folder = near(Path(os.path.commonpath([delivery.folder for delivery in left])))
             self._say(f"not all could be sent; `allmodes sync {folder}` sends it to {shown(self.store)}.")
         self._until = time.monotonic()
         return bool(left)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from allmodes import hiding
+from allmodes.places import near
 from allmodes.tracking.address import ENVIRONMENT, shown
 from allmodes.tracking.delivery import Delivery, refused
 
@@ -111,16 +112,19 @@ class Sender:
 
     def _set_aside(self, delivery: Delivery, error: Exception) -> None:
         self._deliveries.remove(delivery)
+        folder = near(delivery.folder)
         self._warn(
-            f"{shown(self._address)} refuses {delivery.folder} ({reason(error, self._address)}). Training goes on; "
-            f"what is not sent waits there, and `allmodes sync {delivery.folder}` sends it."
+            f"{shown(self._address)} refuses {folder} ({reason(error, self._address)}). Training goes on; "
+            f"what is not sent waits there, and `allmodes sync {folder}` sends it."
         )
 
     def _failed(self, error: Exception) -> None:
         self._store = None
         self._failures += 1
         if self._failures == 1:
-            where = next((delivery.folder for delivery in self._deliveries if delivery.spool.count()), "its folder")
+            where = next(
+                (near(delivery.folder) for delivery in self._deliveries if delivery.spool.count()), "its folder"
+            )
             self._warn(
                 f"cannot write to {shown(self._address)} ({reason(error, self._address)}). Training goes on; "
                 f"what is not sent waits in {where} and is sent when the store answers."

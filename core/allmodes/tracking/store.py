@@ -19,7 +19,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from allmodes.lock import in_turn
 from allmodes.tracking import database, description, flavor, pictures, summary, view
-from allmodes.tracking.address import ARTIFACTS, artifacts, for_mlflow, shown, sqlite_address, sqlite_file
+from allmodes.tracking.address import artifacts, for_mlflow, shown, sqlite_address, sqlite_file
 from allmodes.tracking.receipt import Receipt
 from allmodes.tracking.spool import Event
 
@@ -238,10 +238,8 @@ def connect(address: str, say: Say) -> MlflowClient:
     if (file := sqlite_file(address)) is None:
         return MlflowClient(tracking_uri=address)
     file.parent.mkdir(parents=True, exist_ok=True)
-    (beside := file.with_name(ARTIFACTS)).mkdir(exist_ok=True)
-    with in_turn(beside):  # MLflow fails where two processes create a store's tables at once
-        database.make_whole(file, _make_tables, say)
-        return _client(address, file)
+    database.make_whole(file, _make_tables, say)
+    return _client(address, file)
 
 
 def _client(address: str, file: Path) -> MlflowClient:
