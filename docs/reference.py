@@ -8,14 +8,12 @@ The page is committed so that it can be read where no site is built; a test fail
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
-from allmodes import Registry, installed
+from allmodes import Registry, describing, installed
 from allmodes_schemas import (
     AdamConfig,
     AuxiliaryConfig,
@@ -64,6 +62,10 @@ evaluation: {metrics: [modes]}
 A component is a mapping with its `kind` and that kind's options. Keys that nobody reads are refused, and so are values
 out of range: `allmodes validate FILE` says so with line and column. Overrides on the command line take a dotted path:
 `--set training.iterations=2000`, `--set losses.1.gamma=1`.
+
+Sizes that are most likely slips are refused, too: those marked *unless `large`*, whole numbers above a million where no
+bound is given, and networks and batches that would take more than 16 GiB. Write `large: true` if you mean them
+(`--set large=true`). Numbers that 32-bit floats do not hold (beyond 1e30, below 1e-30 but not 0) are always refused.
 """
 
 SLOTS: Mapping[type[KindConfig], tuple[str, str]] = {
@@ -109,8 +111,6 @@ BLOCKS: Mapping[type[BaseModel], tuple[str, str]] = {
 """Heading and introduction of each block that is not picked by a kind."""
 
 LINKS = {base.__name__: heading for base, (heading, _) in {**SLOTS, **BLOCKS}.items()}
-BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "null": "none"}
 
 
 def text(registry: Registry) -> str:
@@ -137,8 +137,14 @@ def _slot(base: type[KindConfig], registry: Registry) -> Iterator[str]:
         yield f"### `{name}`\n"
         yield _docstring(kind.config)
         yield from _facts(kind.config)
-        own = [field for field in kind.config.model_fields if field not in ("kind", *common)]
+        own = [field for field in kind.config.model_fields if field not in ("kind", *_as_common(kind.config, base))]
         yield from _fields(kind.config, own) if own else ["No options of its own.\n"]
+
+
+def _as_common(config: type[KindConfig], base: type[KindConfig]) -> list[str]:
+    """Options that a kind has of its slot, with the slot's default."""
+    fields = config.model_fields
+    return [name for name, field in base.model_fields.items() if fields[name].default == field.default]
 
 
 def _docstring(config: type[KindConfig]) -> str:
@@ -152,6 +158,10 @@ def _facts(config: type[KindConfig]) -> Iterator[str]:
     if issubclass(config, AuxiliaryConfig):
         players = " and ".join(f"`{player}`" for player in config.trained_by) or "nobody"
         yield f"Maps {config.sees} to the part `{config.gives}`; trained by the player {players}.\n"
+    if issubclass(config, LossTermConfig):
+        for what in describing.provides(config):
+            if what.startswith("player "):
+                yield f"Adds the {what}, unless `training.optimizers` says otherwise.\n"
     needs: Sequence[Need] = getattr(config, "needs", ())
     for need in needs:
         yield f"Needs {_need(need)}.\n"
@@ -170,13 +180,11 @@ def _need(need: Need) -> str:
 
 def _fields(model: type[BaseModel], names: Sequence[str] | None = None) -> Iterator[str]:
     """A table of a model's fields."""
-    schema = model.model_json_schema()
-    names = [name for name in model.model_fields if name != "kind"] if names is None else names
     yield "| key | type | default | meaning |\n|---|---|---|---|"
-    for name in names:
-        described = schema["properties"][name]
-        cells = (f"`{name}`", _type(described), _default(model, name), model.model_fields[name].description or "")
-        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    for option in describing.options(model, quoted=lambda text: f"`{text}`", link=_link):
+        if names is None or option.name in names:
+            cells = (f"`{option.name}`", option.type, option.default, option.meaning)
+            yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
     yield ""
 
 
@@ -186,68 +194,9 @@ def _free(model: type[BaseModel]) -> Iterator[str]:
         yield f"May change when a run is [resumed](runs.md): {', '.join(free)}.\n"
 
 
-def _type(schema: Mapping[str, Any]) -> str:
-    """A type in words, from its JSON Schema."""
-    if "$ref" in schema:
-        return _link(str(schema["$ref"]).rpartition("/")[2])
-    for union in ("anyOf", "oneOf"):
-        if union in schema:
-            return " or ".join(dict.fromkeys(_type(branch) for branch in schema[union]))
-    if "enum" in schema or "const" in schema:
-        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
-    if schema.get("type") == "array":
-        return _list(schema)
-    if schema.get("type") == "object":
-        values = schema.get("additionalProperties") or next(iter(schema.get("patternProperties", {}).values()), {})
-        return f"mapping of names to {_several(_type(values))}"
-    limits = [f"{sign} {schema[key]:g}" for key, sign in BOUNDS.items() if abs(schema.get(key, 2**60)) < 2**60]
-    return " ".join([TYPES.get(schema.get("type", ""), "anything"), ", ".join(limits)]).strip()
-
-
-def _list(schema: Mapping[str, Any]) -> str:
-    if "prefixItems" in schema:
-        return f"[{', '.join(_type(item) for item in schema['prefixItems'])}]"
-    return f"list of {_several(_type(schema.get('items', {})))}"
-
-
-def _several(words: str) -> str:
-    """A type's words in the plural."""
-    return re.sub(r"^(whole number|number|text|list)\b", r"\1s", words)
-
-
 def _link(model: str) -> str:
     heading = LINKS.get(model)
     return f"[{heading.lower()}](#{heading.lower().replace(' ', '-')})" if heading else model
-
-
-def _default(model: type[BaseModel], name: str) -> str:
-    field = model.model_fields[name]
-    if field.is_required():
-        return "required"
-    shown = _flow(field.get_default(call_default_factory=True))
-    return f"`{shown}`" if shown else "empty"
-
-
-def _flow(value: Any) -> str:
-    """A value as YAML on one line; of a config only what differs from its own defaults."""
-    match value:
-        case BaseModel():
-            kind = {"kind": value.kind} if isinstance(value, KindConfig) else {}
-            return _flow(kind | {name: getattr(value, name) for name in _changed(value)})
-        case Mapping():
-            return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(map(_flow, value)) + "]"
-        case bool():
-            return str(value).lower()
-        case None:
-            return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _changed(value: BaseModel) -> list[str]:
-    fields = type(value).model_fields.items()
-    return [name for name, field in fields if name != "kind" and getattr(value, name) != field.get_default()]
 
 
 if __name__ == "__main__":

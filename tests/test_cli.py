@@ -1,6 +1,7 @@
 """The command line as a user types it: output, exit codes, messages, and what is not loaded."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from allmodes import cli, console
-from allmodes.registry import installed
-from fixtures.distributions import ACME, Environment
+from allmodes import cli, console, describing
+from allmodes.registry import SLOTS, installed
+from fixtures.distributions import ACME, Environment, first_party
 from tiny import SPEC
 
 Capture = pytest.CaptureFixture[str]
@@ -114,7 +115,7 @@ def test_sampling_into_an_unknown_format_or_from_nothing_is_refused(spec: str, c
         "without an ending it is a folder of pictures\n"
     )
     assert cli.execute(["sample", "nothing-here"]) == 2
-    assert said(capsys)[1].startswith("error: nothing-here: neither a file, a run's folder nor a recipe")
+    assert said(capsys)[1] == f"error: nothing-here: no such file or folder in {Path.cwd()}\n"
 
 
 def test_show_lists_the_options_of_a_kind_and_the_defaults_of_a_spec(spec: str, capsys: Capture) -> None:
@@ -212,13 +213,13 @@ def test_show_says_what_a_kind_requires_and_provides_and_the_unit_of_an_option(
         "requires an auxiliary that maps data to code: auxiliaries.inverter: {kind: acme.inverter}",
         "provides player cycler, which trains generator and inverter",
         "Options",
-        "weight number or Ramp 1.0 Factor of the term.",
-        "every integer >= 1, in iterations 1 Only at iterations divisible by this (the weight is not rescaled).",
+        "weight number or ramp 1 Factor of the term.",
+        "every whole number ≥ 1, in iterations 1 Only at iterations divisible by this (the weight is not rescaled).",
     ]
     assert cli.execute(["show", "acme.bump"]) == 0
     lines = rows(capsys)
     assert "provides latent parts code (2), mode (fitted), trained by generator" in lines
-    assert "old integer >= 0, in seconds 3 Deprecated. How long." in lines
+    assert "old whole number ≥ 0, in seconds 3 Deprecated. How long." in lines
     assert cli.execute(["show", "ring"]) == 0
     lines = rows(capsys)
     first = lines.index("requires nothing")
@@ -263,3 +264,120 @@ def test_the_schema_has_the_kinds_of_an_installed_plugin(environment: Environmen
     environment.install(ACME)
     assert cli.execute(["schema"]) == 0
     assert '"const": "acme.bump"' in said(capsys)[0]
+
+
+# What is said
+
+
+COMMANDS = "run compare resume validate recipes plugins new-plugin show schema sample export evaluate sync ui"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS.split()])
+def test_help_goes_to_standard_output_in_lines_to_read(command: str, capsys: Capture) -> None:
+    assert cli.execute([*command.split(), "--help"]) == 0
+    out, err = said(capsys)
+    assert out.startswith(f"Usage: allmodes {command}".rstrip())
+    assert max(map(len, out.splitlines())) <= 200
+    assert err == ""
+
+
+def test_a_wrong_argument_is_one_line(capsys: Capture) -> None:
+    assert cli.execute(["run", "gan/ring", "--zzz"]) == 2
+    assert said(capsys) == ("", "error: Unknown option: --zzz.\n")
+    assert cli.execute(["sample", "x", "-n", "[red]\x1b"]) == 2
+    assert said(capsys) == ("", 'error: Invalid value for -n: unable to convert "[red]\\x1b" into int.\n')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "specs/nope.yaml"], "specs/nope.yaml: no such file or folder: there is no folder {here}/specs"),
+        (["run", "my/spec"], "my/spec: no such file or folder: there is no folder {here}/my"),
+        (["validate", "tinny.json"], "tinny.json: no such file or folder in {here} (did you mean 'tiny.json'?)"),
+        (["show", "./nope"], "./nope: no such file or folder in {here}"),
+        (["show", "train.csv"], "train.csv: no such file or folder in {here}"),
+        (["sample", "runs/nope"], "runs/nope: no such file or folder: there is no folder {here}/runs"),
+        (["resume", "nope"], "nope: no such file or folder in {here}"),
+        (["evaluate", "nope"], "nope: no such file or folder in {here}"),
+        (["compare", "a/b.yaml"], "a/b.yaml: no such file or folder: there is no folder {here}/a"),
+        (["run", "x" * 300 + ".yaml"], "x" * 300 + ".yaml: no such file or folder in {here}"),
+        (["run", "."], ".: no run's folder: it holds no spec.yaml"),
+        (["run", "gan/rign"], "gan/rign: neither a file, a run's folder nor a recipe (did you mean 'gan/ring'?)"),
+    ],
+)
+def test_a_mistyped_path_is_no_such_file_and_never_a_package(
+    arguments: list[str], told: str, spec: str, capsys: Capture
+) -> None:
+    assert cli.execute(arguments) == 2
+    assert said(capsys)[1] == f"error: {told.format(here=Path.cwd())}\n"
+
+
+def test_a_path_in_the_place_of_a_kind_is_no_package_either(spec: str, capsys: Capture) -> None:
+    Path("x.json").write_text(json.dumps({**SPEC, "data": {"kind": "train.csv"}}))
+    assert cli.execute(["validate", "x.json"]) == 2
+    assert "pip install" not in said(capsys)[1]
+
+
+def test_a_recipe_that_cannot_be_read_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    registry, bad = first_party(), tmp_path / "bad.yaml"
+    bad.write_text("description: [")
+    registry._recipes |= {"gan/bad": bad, "gan/gone": tmp_path / "gone.yaml"}
+    monkeypatch.setattr("allmodes.commands.installed", lambda: registry)
+    assert cli.execute(["recipes"]) == 0
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in said(capsys)[0].splitlines()}
+    assert lines["gan/bad"].startswith("cannot be read: gan/bad:1:15: expected the node content")
+    assert lines["gan/gone"].startswith("cannot be read: ")
+    assert lines["gan/ring"]
+
+
+def test_a_run_says_where_it_lies_and_one_that_goes_on_from_where(spec: str, capsys: Capture) -> None:
+    assert cli.execute(["run", spec, "--no-tracking", "-q"]) == 0
+    (folder,) = Path("runs").iterdir()
+    place = folder / "seed-3"
+    assert said(capsys)[1] == f"tiny/seed-3 begins: 20 iterations on cpu, in {place}\n"
+    longer = ["--no-tracking", "-q", "--set", "training.iterations=25"]
+    assert cli.execute(["resume", str(folder), *longer]) == 0
+    assert said(capsys)[1] == f"tiny/seed-3 goes on from iteration 20 to 25 on cpu, in {place}\n"
+    assert cli.execute(["resume", str(folder), *longer]) == 2
+    assert said(capsys)[1] == (
+        f"error: {folder} is finished at iteration 25: to train on, set more, such as --set training.iterations=50\n"
+    )
+
+
+def test_a_run_that_logs_where_no_loss_is_due_goes_on(spec: str, capsys: Capture) -> None:
+    changes = ["losses=[{kind: non_saturating, every: 2}]", "training.log_every=1", "training.iterations=4"]
+    overrides = [word for change in changes for word in ("--set", change)]
+    assert cli.execute(["run", spec, "--no-tracking", "-q", *overrides]) == 0
+
+
+def test_more_samples_or_processes_than_anybody_wants_have_to_be_meant(spec: str, capsys: Capture) -> None:
+    assert cli.execute(["sample", "x", "-n", "2000000"]) == 2
+    slip = "more than 1,000,000, and most likely a slip: add --large if you mean it"
+    assert said(capsys)[1] == f"error: --number 2000000: {slip}\n"
+    assert cli.execute(["compare", spec, "--jobs", "1000000"]) == 2
+    assert said(capsys)[1].startswith("error: --jobs 1000000: there are ")
+
+
+def test_show_tells_the_options_of_every_kind_as_the_reference_does() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "spec.md").read_text("utf-8")
+    for _, kind in first_party().all_kinds():
+        base = next(slot for slot in SLOTS.values() if issubclass(kind.config, slot))
+        for option in describing.options(kind.config):
+            common = base.model_fields.get(option.name)
+            own = common is None or kind.config.model_fields[option.name].default != common.default
+            default = option.default if option.default in ("required", "empty") else f"`{option.default}`"
+            meaning = option.meaning.replace("|", "\\|").replace("\n", " ")
+            ends = re.escape(f" | {default} | {meaning} |".replace("\\|", "|")).replace(r"\|", r"\\?\|")
+            assert not own or re.search(rf"^\| `{option.name}` .*{ends}$", page, re.MULTILINE), (kind.name, option)
+
+
+def test_show_writes_who_learns_what_below_a_spec(spec: str, capsys: Capture) -> None:
+    assert cli.execute(["show", spec]) == 0
+    adam = "{kind: adam}"
+    assert said(capsys)[0].splitlines()[-3:] == [
+        "# Players, in the order of their turns:",
+        f"#   once: player discriminator, which trains discriminator with {adam}",
+        f"#   once: player generator, which trains generator with {adam}",
+    ]

@@ -1,8 +1,10 @@
 """Studies: what is trained, kept, refused and gone on with; the tables against the runs; MLflow."""
 
 import csv
+import io
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from allmodes import Experiment, SpecError, cli, compare, tables, terminal
 from allmodes.comparing import Comparing
 from allmodes.comparison import Comparison
+from allmodes.console import Door
 from allmodes.registry import installed
 from allmodes.run import Outcome
 from allmodes.studies import Unit, load
@@ -70,7 +73,7 @@ def test_a_failed_run_is_marked_and_the_others_are_trained(trained: tuple[Path, 
     place, code = trained
     assert code == 1
     table = (place / "out" / "table.md").read_text()
-    assert "- broken/seed-0: failed: DivergenceError: " in table
+    assert "- broken/seed-0: failed before it was saved: DivergenceError: " in table
     assert [markdown(place / "out", name)["seeds"] for name in METHODS] == ["2", "2", "0 of 2"]
     assert {line["status"] for line in lines(place / "out") if line["method"] == "broken"} == {"failed"}
 
@@ -243,10 +246,40 @@ def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
 
     interrupting(lambda: signal.raise_signal(signal.SIGINT))
     assert cli.execute([*command, "--seeds", "0"]) == 130
-    assert "long/seed-0: killed" in capsys.readouterr().err
+    assert re.search(r"error: long/seed-0: killed, saved at iteration \d+ of 1,000\n", capsys.readouterr().err)
     interrupting(lambda: [child.kill() for child in psutil.Process().children()])
     assert cli.execute([*command, "--seeds", "0"]) == 1
     assert "its process was killed by signal 9 (out of memory? try fewer --jobs)" in capsys.readouterr().err
     assert cli.execute([*command, "--seeds", "0"]) == 0
     alone = Experiment.from_recipe("long.json", track=False, folder=tmp_path / "alone").run([0])
     assert interrupted.equal(Path("runs/comparison/long/seed-0"), alone.folder / "seed-0")
+
+
+def test_what_has_not_begun_is_told_apart_from_what_was_interrupted(tmp_path: Path) -> None:
+    study = load(["gan/ring"], installed(), tmp_path, seeds=[0, 1, 2])
+    first, second, _ = study.units
+    for unit, checkpoint in ((first, "00000050"), (second, "")):
+        (unit.folder / "checkpoints" / checkpoint).mkdir(parents=True)
+        (unit.folder / "run.json").write_text("{}")
+    comparison = Comparison(study)
+    wanted = f"{study.methods[0].spec.training.iterations:,}"
+    assert comparison.unfinished == [
+        f"{first.name}: interrupted, saved at iteration 50 of {wanted}",
+        f"{second.name}: interrupted before it was saved",
+    ]
+    assert comparison.waiting == [study.units[2].name]
+    assert tables.markdown(comparison).endswith(f"Not begun:\n\n- {study.units[2].name}\n")
+
+
+def test_the_bar_of_a_study_counts_what_was_trained(tmp_path: Path) -> None:
+    first, second = (study := load(["gan/ring"], installed(), tmp_path, seeds=[0, 1])).units
+    iterations, said = study.methods[0].spec.training.iterations, list[str]()
+    bar = terminal.StudyTerminal(Door(file=io.StringIO()), said.append)
+    bar.begin(study.units, study.units)
+    bar.moved(first, 10)
+    bar.end(first, "killed")
+    (task,) = bar.progress.tasks
+    assert task.completed == 10
+    bar.end(second, "finished")
+    assert task.completed == 10 + iterations
+    assert said[-1] == f"{second.name} finished (1 of 2 runs finished)"

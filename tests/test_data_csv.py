@@ -136,7 +136,9 @@ def test_numbers_with_and_without_separators_are_read(cell: str, number: float) 
     assert Writing(thousands=",").number(cell) == number
 
 
-@pytest.mark.parametrize("cell", ["2020-01-31", "01.02.2020", "1/2/20", "10:30", "n12", "12 Main", "", "x" * 10**6])
+@pytest.mark.parametrize(
+    "cell", ["2020-01-31", "01.02.2020", "1/2/20", "10:30", "n12", "12 Main", "", "#1", "x" * 10**6]
+)
 def test_dates_and_words_do_not_look_like_numbers(cell: str) -> None:
     assert not looks_like_number(cell)
 

@@ -19,7 +19,7 @@ import torch
 
 from allmodes import Experiment, cli, load_run, logs
 from allmodes.comparing import Comparing
-from allmodes.data import FiniteData, TensorData
+from allmodes.data import DataError, FiniteData, TensorData, from_dataset
 from allmodes.data.base import Origin
 from allmodes.data.description import described
 from allmodes.data.labels import names_of, text_of, without_missing
@@ -245,6 +245,31 @@ def test_numbers_that_float32_cannot_tell_apart_are_warned_of_where_they_are_not
     np.save("x.npy", np.arange(20.0)[:, None] * 1e38)
     with pytest.raises(ValueError, match=r"has numbers up to 1.9e\+39, more than float32 holds: set standardise: true"):
         ArraysConfig(path="x.npy", standardise=False).build()
+
+
+@pytest.mark.parametrize("memory", ["resident", "stream"])
+def test_vectors_from_python_are_standardised_before_they_are_floats_or_warned_of(memory: Any) -> None:
+    x = 1e12 + np.random.default_rng(0).normal(size=(500, 1)) * 1e-2
+    data = from_dataset(x, standardise=True, memory=memory, name="mine")
+    drawn = data.take(torch.arange(data.items)).x
+    assert (drawn.dtype, float(drawn.std(correction=0))) == (torch.float32, pytest.approx(1, abs=1e-3))
+    back = data.units.restore(torch.cat([drawn, data.take_held_out(torch.arange(data.test_items)).x]))
+    assert np.allclose(back.sort(0).values.numpy(), np.sort(x, 0), rtol=0, atol=2e-4)
+    how = "the spread is so small beside the numbers that float32 loses digits of it"
+    with pytest.warns(UserWarning, match=r"x\[:, 0\] of mine: ") as said:
+        from_dataset(x, memory=memory, name="mine")
+    assert str(said[0].message) == f"data: x[:, 0] of mine: {how}: give from_dataset(..., standardise=True)"
+
+
+def test_tensors_that_lose_digits_are_warned_of_and_those_that_are_not_finite_are_refused() -> None:
+    x = torch.arange(20.0, dtype=torch.float64)[:, None]
+    with pytest.warns(UserWarning, match=r"float32 loses digits of it: standardise it first, as from_dataset"):
+        TensorData(1e6 + 1e-3 * x)
+    x[7] = float("inf")
+    with pytest.raises(DataError) as error:
+        Experiment.from_spec(spec({"kind": "ring"}), data=TensorData(x), track=False)
+    what = "item 7 of the training data has inf at [0]"
+    assert str(error.value) == f"data: {what}: give finite numbers, or leave the item out"
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e-300])

@@ -92,7 +92,7 @@ def test_hidden_files_and_those_of_other_kinds_are_left_out_and_said() -> None:
     for name in ("_SUCCESS", "README.md", ".a.parquet.crc"):
         Path("x", name).touch()
     assert said() == (
-        "9 to train on and 1 held out; columns a, b; left out: "
+        "9 items to train on, 1 held out; columns a, b; left out: "
         "x/.a.parquet, x/.ipynb_checkpoints, x/_temporary (hidden, or a system's own), "
         "2 files of other kinds (.md 1, no suffix 1)"
     )
@@ -138,7 +138,7 @@ def test_the_training_part_of_path_and_the_test_part_of_test_path_are_read() -> 
 def test_a_file_that_a_link_leads_to_again_is_read_once() -> None:
     write("x/a.parquet")
     Path("x/b.parquet").symlink_to(Path("x/a.parquet").absolute())
-    assert said() == ("9 to train on and 1 held out; columns a, b; left out: x/b.parquet (a link to another file)")
+    assert said() == ("9 items to train on, 1 held out; columns a, b; left out: x/b.parquet (a link to another file)")
 
 
 # Partitions

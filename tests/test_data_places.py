@@ -197,7 +197,7 @@ def test_linked_folders_in_a_class_are_followed_and_links_that_leave_are_said() 
     for name in ("cat", "dog"):
         Path("images", name, "more").symlink_to(Path("real", name).absolute())
     assert images() == (
-        "11 to train on and 1 held out; RGB images of 8 x 8 px; 2 classes: cat, dog; "
+        "11 items to train on, 1 held out; RGB images of 8 x 8 px; 2 classes: cat, dog; "
         "links out of images are followed: images/cat/more, images/dog/more"
     )
 
@@ -218,7 +218,7 @@ def test_cycles_end(target: str) -> None:
     Path("images/cat/deep").mkdir()
     Path("images/cat/deep/back").symlink_to(Path(target).absolute())
     said = images()
-    assert said.startswith("5 to train on and 1 held out")
+    assert said.startswith("5 items to train on, 1 held out")
     assert "images/cat/deep/back (a link back to a folder that holds it)" in said or target == "."
 
 
@@ -228,7 +228,7 @@ def test_links_that_lead_nowhere_are_left_out_and_said() -> None:
     Path("images/cat/gone.png").symlink_to("nowhere.png")
     Path("images/dog/self.png").symlink_to(Path("images/dog/self.png").absolute())
     said = images()
-    assert said.startswith("5 to train on and 1 held out")
+    assert said.startswith("5 items to train on, 1 held out")
     assert "left out: images/cat/gone.png, images/dog/self.png (a link that leads nowhere)" in said
 
 
@@ -238,7 +238,7 @@ def test_a_file_that_a_class_has_twice_is_read_once() -> None:
     Path("images/cat/0.png").symlink_to("00.png")
     Path("images/cat/all").symlink_to(Path("images/cat").absolute())
     said = images()
-    assert said.startswith("5 to train on and 1 held out")
+    assert said.startswith("5 items to train on, 1 held out")
     assert "images/cat/0.png (a link to another file of its class)" in said
 
 
@@ -287,10 +287,32 @@ def test_an_archive_s_outer_folder_is_looked_through_and_said() -> None:
     assert images().endswith("2 classes: cat, dog; the classes are the folders within images/PetImages")
 
 
+def test_an_outer_folder_of_test_images_is_looked_through_as_that_of_the_others() -> None:
+    folder(Path("images/train/pets"), each=4)
+    folder(Path("images/test/pets"), ("cat",), each=2)
+    assert images().startswith("8 items to train on, 2 held out (test); RGB images of 8 x 8 px; 2 classes: cat, dog")
+
+
+@pytest.mark.parametrize("where", ["runs/one", "one", "cat/one"])
+def test_pictures_of_runs_within_the_folder_are_no_data(where: str) -> None:
+    folder(Path("images"), each=4)
+    for name in ("", "seed-0/figures", "seed-0"):
+        picture(Path("images", where, name, "samples.png"), size=(9, 9))
+    for name in ("spec.yaml", "results.json"):
+        Path("images", where, name).touch()
+    picture(Path("images/mlruns/1/artifacts/samples.png"), size=(9, 9))
+    assert images() == (
+        "7 items to train on, 1 held out; RGB images of 8 x 8 px; 2 classes: cat, dog; "
+        f"left out: images/mlruns (hidden, or a system's own), images/{where} (a folder of runs)"
+    )
+
+
 def test_train_and_test_folders_in_folders_of_their_own_name_are_looked_through() -> None:
     folder(Path("images/seg_train/seg_train"), each=4)
     folder(Path("images/seg_test/seg_test"), each=2)
-    assert images().startswith("8 to train on and 4 held out (seg_test); RGB images of 8 x 8 px; 2 classes: cat, dog")
+    assert images().startswith(
+        "8 items to train on, 4 held out (seg_test); RGB images of 8 x 8 px; 2 classes: cat, dog"
+    )
 
 
 def test_test_images_in_no_class_folder_are_refused_where_the_others_have_classes() -> None:
@@ -306,7 +328,7 @@ def test_classes_of_test_images_alone_are_no_labels() -> None:
     for i in range(4):
         picture(Path(f"images/train/{i}.png"), seed=i)
     folder(Path("images/test"), each=2)
-    assert images() == "4 to train on and 4 held out (test); RGB images of 8 x 8 px; no labels"
+    assert images() == "4 items to train on, 4 held out (test); RGB images of 8 x 8 px; no labels"
 
 
 def test_what_lies_beside_train_and_test_is_said() -> None:
@@ -322,7 +344,7 @@ def test_what_lies_beside_train_and_test_is_said() -> None:
 def test_classes_of_partitions_have_their_value_as_name() -> None:
     for part in ("train", "test"):
         folder(Path(f"images/split={part}"), ("label=cat", "label=dog"), each=3)
-    assert images() == "6 to train on and 6 held out (split=test); RGB images of 8 x 8 px; 2 classes: cat, dog"
+    assert images() == "6 items to train on, 6 held out (split=test); RGB images of 8 x 8 px; 2 classes: cat, dog"
 
 
 def test_names_of_classes_are_the_same_whatever_system_wrote_their_letters() -> None:

@@ -127,7 +127,7 @@ def test_a_recipe_takes_torch_s_own_form_without_labels() -> None:
 def test_keys_that_are_not_learned_are_said_and_may_be_chosen() -> None:
     items = [{"img": x, "fine_label": y, "coarse_label": 0} for x, y in zip(VECTORS, LABELS, strict=True)]
     assert described(built(items), "python") == (
-        "data: list: 36 to train on and 4 held out; vectors of 2 numbers; no labels; "
+        "data: list: 36 items to train on, 4 held out; vectors of 2 numbers; no labels; "
         "left out: key 'fine_label', key 'coarse_label'"
     )
     chosen = built(items, label="fine_label")
@@ -136,7 +136,10 @@ def test_keys_that_are_not_learned_are_said_and_may_be_chosen() -> None:
 
 def test_one_hot_labels_are_said() -> None:
     data = built([(x, torch.eye(5)[y]) for x, y in zip(VECTORS, LABELS, strict=True)])
-    assert (data.classes, data.origin.notes) == (5, ("labels are one-hot, of 5 classes",))
+    assert (data.classes, data.origin.notes) == (
+        5,
+        ("labels are one-hot, of 5 classes", "no item has the label 3, 4"),
+    )
 
 
 def test_names_of_classes_come_from_the_features_of_hugging_face() -> None:
@@ -150,6 +153,7 @@ def test_names_of_classes_come_from_the_features_of_hugging_face() -> None:
 def test_labels_that_a_data_set_tells_otherwise_than_its_items_are_not_believed() -> None:
     class Mapped(Dataset[Any]):
         targets = [0] * 40
+        classes = ("ant", "bee", "cow")
 
         def __len__(self) -> int:
             return 40
@@ -158,7 +162,22 @@ def test_labels_that_a_data_set_tells_otherwise_than_its_items_are_not_believed(
             return VECTORS[i], LABELS[i]
 
     data = from_dataset(Mapped(), memory="stream", classes=3)
+    assert data.class_names is None
     assert data.shares().tolist() == built(Mapped(), classes=3).shares().tolist() != [1, 0, 0]
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_what_torch_has_set_around_does_not_change_data(device: str) -> None:
+    plain = built([(x, y) for x, y in zip(VECTORS, LABELS, strict=True)])
+    torch.set_default_device(device)
+    torch.set_default_dtype(torch.float64)
+    try:
+        data = built(list(zip(VECTORS, LABELS, strict=True)))
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+    assert data.fingerprint == plain.fingerprint
+    assert data.labels.device.type == "cpu"
 
 
 def test_items_that_change_are_said() -> None:
@@ -256,6 +275,7 @@ masked = np.ma.masked_array([1.0, 2.0], [True, False])
         ([(VECTORS[0], 1.5)] * 3, f"item 0 of list has the label 1.5: {WHOLE}"),
         ([(VECTORS[0], NAN)] * 3, f"item 0 of list has the label nan: {WHOLE}"),
         ([(VECTORS[0], INF)] * 3, f"item 0 of list has the label inf: {WHOLE}"),
+        ([(VECTORS[0], 10**30)] * 3, f"item 0 of list has the label 1e+30: {WHOLE}"),
         ([(VECTORS[0], [0.2, 0.8])] * 3, f"item 0 of list has the label [0.2, 0.8]: {WHOLE}"),
         ([(VECTORS[0], [1, 1, 0])] * 3, f"item 0 of list has the label [1, 1, 0]: {WHOLE}"),
         ([(VECTORS[0], torch.eye(3)[0]), (VECTORS[0], 1)], f"item 1 of list has the label 1: {WHOLE}"),
@@ -346,3 +366,34 @@ def test_what_is_no_data_set_is_refused_with_what_to_give(dataset: Any, message:
 
 def test_an_empty_test_set_is_refused() -> None:
     assert refusal(lambda: built(VECTORS, test=VECTORS[:0])) == "the test set of Tensor has no items"
+
+
+def test_a_class_of_which_only_a_held_out_item_is_there_counts() -> None:
+    data = built([(x, 0) for x in VECTORS], held_out=0.5)
+    held = next(i for i, x in enumerate(VECTORS) if (data.test_x == x).all(1).any())
+    rare = [(x, 7 if i == held else i % 2) for i, x in enumerate(VECTORS)]
+    assert (built(rare, held_out=0.5).classes, int(built(rare, held_out=0.5).labels.max())) == (8, 1)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ([0, 1], [0, 5], "the test set of list has the label 5, which the training data have not"),
+        ([0, 1], [None], "list has labels, but the test set of list has none: make them alike"),
+        ([None], [0], "the test set of list has labels, but list has none: make them alike"),
+    ],
+)
+def test_a_test_set_of_other_labels_is_refused(train: list[Any], test: list[Any], message: str) -> None:
+    items, others = ([(VECTORS[i], label) for i, label in enumerate(labels * 3)] for labels in (train, test))
+    assert refusal(lambda: built(items, test=others)) == message
+
+
+def test_labels_that_no_item_has_are_said() -> None:
+    assert built([(x, 1 + 2 * (i % 2)) for i, x in enumerate(VECTORS)]).origin.notes == ("no item has the label 0, 2",)
+
+
+@pytest.mark.parametrize("options", [{"memory": "resident"}, {"memory": "stream", "classes": 10**12 + 40}])
+def test_labels_that_are_numbers_of_customers_are_refused(options: dict[str, Any]) -> None:
+    assert refusal(lambda: from_dataset([(x, 10**12 + i) for i, x in enumerate(VECTORS)], **options)) == (
+        "list has labels up to 1000000000039, but 40 items: number the classes from 0 without gaps"
+    )

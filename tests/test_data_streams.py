@@ -299,7 +299,8 @@ def listed(*items: object) -> list[object]:
 
 FORMS_OF_ITEMS = "give x or (x, y) with x a vector (F,), an image (C, H, W) or a PIL image, and y a whole number"
 FEW = [(torch.zeros(2), 0)] * 3
-SHAPES = "has shape (3,) of torch.float32, but item 0 has (2,) of torch.float32: make them alike"
+SHAPES = "has shape (3,), but item 0 has (2,): make them alike"
+BYTES = "has (1, 2, 2) of torch.uint8, but item 0 has (1, 2, 2) of torch.float32: make them alike"
 UNSEEN = "list has labels, but streaming does not see them all: say how many with classes"
 
 
@@ -309,6 +310,7 @@ UNSEEN = "list has labels, but streaming does not see them all: say how many wit
         (Endless(), {}, "Endless gives no items by position: give a data set with __len__ and __getitem__"),
         ([], {}, "list has no items"),
         (listed(torch.zeros(3)), {}, f"item 3 of list {SHAPES}"),
+        ([torch.zeros(1, 2, 2) - 1, torch.zeros(1, 2, 2).byte()], {}, f"item 1 of list {BYTES}"),
         (listed((torch.zeros(2), 1)), {}, "item 3 of list has a label, but item 0 has none"),
         ([(torch.zeros(2), 0), torch.zeros(2)], {}, "item 1 of list has no label, but item 0 has one"),
         ([(torch.zeros(2), "cat")], {}, "item 0 of list has the label 'cat': give whole numbers from 0"),
@@ -331,7 +333,7 @@ def test_a_broken_item_in_a_worker_is_named_too() -> None:
     data = from_dataset(Squares(40), memory="stream", workers=2)
     loader = data.loader(data.items, seed=0)
     next(loader)
-    data.train.whole.dataset = Broken(40)
+    data.train.source.whole.dataset = Broken(40)
     assert refusal(lambda: next(loader)) == "data: item 7 of Squares cannot be read: KeyError: 'seven'"
 
 

@@ -167,6 +167,7 @@ def test_a_resumed_run_goes_on_where_it_was_logged_though_its_settings_changed(
         "tracking_uri": store,
         "experiment_id": child.info.experiment_id,
         "sent": (run.folder / "tracking.jsonl").stat().st_size,
+        "run": "20261122-abc/dots-and-bells/seed-0",
     }
     assert [point.step for point in client.get_metric_history(child.info.run_id, "train/generator")] == [1, 2]
     assert (parent.info.status, child.info.status) == ("FINISHED", "FINISHED")

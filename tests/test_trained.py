@@ -202,7 +202,8 @@ def test_where_nobody_watches_evaluations_are_log_lines(tmp_path: Path, capsys: 
     (tmp_path / "tiny.json").write_text(json.dumps(SPEC))
     assert cli.execute(["run", str(tmp_path / "tiny.json"), "--no-tracking", "-o", str(tmp_path / "runs")]) == 0
     lines = [line.partition(" INFO ")[2] for line in capsys.readouterr().err.splitlines()]
-    assert lines[0] == "tiny/seed-3 begins: 20 iterations on cpu"
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert lines[0] == f"tiny/seed-3 begins: 20 iterations on cpu, in {folder / 'seed-3'}"
     assert lines[1].startswith("tiny/seed-3 10/20  modes ")
     assert lines[-1] == "tiny/seed-3 finished at iteration 20"
 
@@ -223,7 +224,12 @@ def test_a_journal_cut_short_is_read_up_to_the_cut_and_rewound(tmp_path: Path) -
     for iteration in (1, 2, 3):
         journal.write(iteration, {"a": float(iteration)})
     journal.path.write_bytes(journal.path.read_bytes() + b'{"iteration": 4, "a"')
-    assert [line["iteration"] for line in read(journal.path)] == [1, 2, 3]
-    journal.rewind(2)
+    said: list[str] = []
+    assert [line["iteration"] for line in read(journal.path, said.append)] == [1, 2, 3]
+    assert said == [f"{journal.path}:4: the line is damaged and left out"]
+    journal.write(5, {"a": 5.0})
+    assert [line["iteration"] for line in read(journal.path, said.append)] == [1, 2, 3, 5]
+    Journal(journal.path, said.append).rewind(2)
+    assert said == 3 * said[:1]
     journal.write(3, {"a": 30.0})
     assert [line["a"] for line in read(journal.path)] == [1.0, 2.0, 30.0]

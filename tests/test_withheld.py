@@ -15,8 +15,9 @@ from rich.console import Console
 from allmodes import averages, collapse, logs, specs, tables
 from allmodes.comparison import Group, Row
 from allmodes.data import Data, TensorData
+from allmodes.durable import write_json
 from allmodes.export import _table
-from allmodes.journal import Journal, numbers, read, write_json
+from allmodes.journal import Journal, numbers, read
 from allmodes.kinds.data import GridConfig, RingConfig
 from allmodes.registry import installed
 from allmodes.results import Results, load_results
@@ -247,9 +248,11 @@ def test_the_best_checkpoint_is_never_one_whose_number_was_withheld() -> None:
     assert best == [False, True, False, False, True]
 
 
-def test_a_log_line_has_a_dash_for_what_is_withheld(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_line_has_a_dash_for_what_is_withheld(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Run(spec_of({}), 0, Path("x"), "x", 0, 1, "cpu")
-    logs.LOGGER.propagate = True
+    monkeypatch.setattr(logs.LOGGER, "propagate", True)
     with caplog.at_level("INFO", "allmodes"):
         logs.Log().allmodes_metrics_logged(run, 3, {"eval/modes": 2.0, "eval/kl": NONE})
     assert caplog.messages == ["tiny/seed-0 3/20  modes 2  kl -"]

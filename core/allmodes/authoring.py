@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import allmodes
+from allmodes import durable
 from allmodes.places import at_home
 from allmodes.registry import Plugin
 from allmodes.sources import SpecError
@@ -32,7 +33,7 @@ def new_plugin(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> Path:
     with as_file(files("allmodes") / "template") as template:
         for path in _files_in(template):
             _write(path, beside / str(path.relative_to(template)).replace(PLACEHOLDER, name), name)
-    return beside.replace(target)
+    return durable.replace_folder(beside, target)
 
 
 def supported() -> str:

@@ -20,8 +20,10 @@ from torch import nn
 
 from allmodes import models
 from allmodes.models import ModelError, Page
+from allmodes.places import near
 
 FOLDER, STATE = "checkpoints", "state.pt"
+DAMAGED = "is damaged, or holds more than plain data"
 
 State = dict[str, Any]
 
@@ -44,8 +46,8 @@ class Checkpoint:
 
         Raises ModelError where a file is damaged or does not fit.
         """
-        read = {name: models.tensors_in(self.folder, name) for name in modules}  # all of it before any is changed
-        for name, module in modules.items():
+        read = {name: models.tensors_of(module, self.folder, name) for name, module in modules.items()}
+        for name, module in modules.items():  # all of it was read before any is changed
             models.restore(module, read[name], name)
 
 
@@ -58,20 +60,22 @@ def write(run: Path, modules: Mapping[str, nn.Module], page: Page, state: State)
 def read(folder: Path) -> Checkpoint:
     """A checkpoint with its state; raises ModelError where it cannot be read."""
     page = models.read_page(folder)
+    if not (folder / STATE).exists():
+        raise ModelError(f"{folder} has no {STATE}: it is a model, not a checkpoint")
+    models.check_digest(folder / STATE, DAMAGED)
     try:
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ModelError(f"{folder} has no {STATE}: it is a model, not a checkpoint") from None
+        for older in range(page["format"], models.FORMAT):
+            state = _MIGRATIONS[older](state)
     except Exception:  # several types, and where it is not plain data torch's own words advise to load it anyway
-        raise ModelError(f"{folder / STATE} is damaged, or holds more than plain data") from None
-    for older in range(page["format"], models.FORMAT):
-        state = _MIGRATIONS[older](state)
+        raise models.DamagedError(f"{folder / STATE} {DAMAGED}") from None
     return Checkpoint(folder, page, state)
 
 
 def folders(run: Path) -> list[Path]:
     """The checkpoints of a run's folder, newest first."""
-    return sorted((p for p in (run / FOLDER).glob("[0-9]*") if p.is_dir()), key=lambda p: p.name, reverse=True)
+    found = (path for path in (run / FOLDER).glob("[0-9]*") if path.name.isdecimal() and path.is_dir())
+    return sorted(found, key=lambda path: int(path.name), reverse=True)
 
 
 def newest(run: Path, warn: Callable[[str], None], use: Callable[[Checkpoint], None]) -> Checkpoint | None:
@@ -99,17 +103,22 @@ def chosen(run: Path, which: str) -> Path:
         have = [folder for folder in have if _page(folder).get("best")]
         if have:
             return have[0]
-        raise ModelError(f"{run} keeps no best checkpoint: set training.checkpoints.best to a metric such as modes")
+        raise ModelError(
+            f"{near(run)} keeps no best checkpoint: set training.checkpoints.best to a metric such as modes"
+        )
     for folder in have:
         if which.isdecimal() and int(which) == int(folder.name):
             return folder
     known = ", ".join(str(int(folder.name)) for folder in reversed(have)) or "none"
-    raise ModelError(f"{run} has no checkpoint {which!r}: there are best, last, and iterations {known}")
+    raise ModelError(f"{near(run)} has no checkpoint {which!r}: there are best, last, and iterations {known}")
 
 
-def tidy(run: Path, keep: int) -> None:
-    """Delete all but the last `keep` checkpoints and the newest of those marked best, and what broken writes left."""
-    have = folders(run)
+def tidy(run: Path, keep: int, iteration: int) -> None:
+    """Delete all but the last `keep` checkpoints and the newest of those marked best, and what broken writes left.
+
+    Those beyond the run's iteration are damaged ones that it passed over: they stay, and stand for none that is sound.
+    """
+    have = [folder for folder in folders(run) if int(folder.name) <= iteration]
     best = [folder for folder in have if _page(folder).get("best")][:1]
     for folder in (*have[keep:], *(run / FOLDER).glob(".[0-9]*")):
         if folder not in best:

@@ -6,6 +6,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import chain
 
 from allmodes import hints
+from allmodes.dues import problems_of_dues
+from allmodes.limits import problems_of_memory
 from allmodes.players import players_of, turns_of
 from allmodes.registry import did_you_mean
 from allmodes_schemas import (
@@ -38,7 +40,10 @@ def problems_of(spec: Spec) -> list[Problem]:
             (p for p in _unlabelled_streams(spec) if spec.data.classes() is None and spec.data.shape() is not None),
             _discriminator(spec),
             misfits(spec, spec.data.shape()),
+            _memory(spec, spec.data.shape()),
+            _batches(spec),
             _players(spec, players),
+            problems_of_dues(spec, players),
             spec.prior.check(spec),
             *(term.check(spec) for term in spec.losses),
             *(metric.check(spec) for metric in spec.evaluation.metrics),
@@ -150,6 +155,26 @@ def _discriminator(spec: Spec) -> Iterator[Problem]:
         )
 
 
+def _memory(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
+    """Where shapes do not fit, sizes mean nothing."""
+    if not list(misfits(spec, shape)):
+        yield from problems_of_memory(spec, shape)
+
+
+def _batches(spec: Spec) -> Iterator[Problem]:
+    """BatchNorm divides by a spread that a single item does not have."""
+    batch = spec.training.batch_size
+    networks = (
+        ("generator", spec.generator, batch),
+        ("discriminator", spec.discriminator, batch // _options(spec).pack),
+    )
+    for name, network, items in networks:
+        if items == 1 and network.normalises_batches():
+            yield Problem(
+                (name,), "BatchNorm needs two items or more at once: raise training.batch_size, or switch it off"
+            )
+
+
 def _pack(spec: Spec) -> Iterator[Problem]:
     pack, batch = _options(spec).pack, spec.training.batch_size
     if rest := batch % pack:
@@ -179,7 +204,7 @@ def _misjoined(spec: Spec, name: str) -> Iterator[str]:
 def problems_of_loaded(spec: Spec, shape: Shape, classes: int | None) -> list[Problem]:
     """What only the data themselves could tell: that their shape suits no network, or that they have no labels."""
     unlabelled = (p for p in chain(_unlabelled(spec), _unlabelled_streams(spec)) if classes is None)
-    return [*unlabelled, *misfits(spec, shape)]
+    return [*unlabelled, *misfits(spec, shape), *_memory(spec, shape)]
 
 
 def _unlabelled(spec: Spec) -> Iterator[Problem]:

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import torch
 from platformdirs import user_cache_path
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from allmodes import durable
 from allmodes.data import Data, DataError, TensorData
 from allmodes.features import Features, extract
 from allmodes.places import place
@@ -26,6 +29,7 @@ from allmodes_schemas import Shape
 
 log = logging.getLogger("allmodes.features")
 
+DIGEST = "sha256"
 VERSION = 1
 """Goes into the cache's key: count it up when network or training change."""
 HELD_OUT = 10_000
@@ -170,7 +174,7 @@ def _restored(network: Classifier, path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(_read(path))
     except Exception as error:  # safetensors raises several types for a damaged file
         reason = str(error).splitlines()[0]
         warnings.warn(f"the cached classifier {path} is damaged ({reason}): training it again", stacklevel=4)
@@ -178,12 +182,28 @@ def _restored(network: Classifier, path: Path) -> bool:
     return True
 
 
+def _read(path: Path) -> dict[str, Tensor]:
+    """The weights of the cache, if they are those that were put there; older caches have no digest."""
+    with safe_open(path, "pt") as file:
+        wanted = (file.metadata() or {}).get(DIGEST)
+    tensors: dict[str, Tensor] = load_file(path)
+    if wanted not in (None, _digest(tensors)):
+        raise ValueError("it is not what was written (another sha256)")
+    return tensors
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(name.encode() + value.numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _store(network: Classifier, path: Path) -> None:
-    """Write beside the file and rename, so that it is never half written; a cache that refuses is no error."""
-    beside = path.with_name(f".{path.name}-{os.getpid()}")
+    """Keep the weights with their digest; a cache that refuses is no error."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(network.state_dict(), beside)
-        beside.replace(path)
+        tensors = network.state_dict()
+        durable.replace(path, serialised(tensors, {DIGEST: _digest(tensors)}))
     except OSError as error:
         warnings.warn(f"the classifier could not be kept in {path.parent}: {error}", stacklevel=4)

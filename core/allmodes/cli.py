@@ -9,7 +9,8 @@ from cyclopts import CycloptsError
 
 from allmodes import console
 from allmodes.commands import app
-from allmodes.console import FAILED, KILLED, OK, WRONG, err, fail
+from allmodes.console import FAILED, KILLED, OK, WRONG, Door, fail, tell_defect
+from allmodes.printable import printable
 from allmodes.registry import PluginError
 from allmodes.seeds import parse as parse_seeds
 from allmodes.specs import SpecError
@@ -19,18 +20,28 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
     console.begin()
     try:
-        code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value", console=err)
+        code = app(
+            arguments,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+            console=Door(),  # of a width to read, also where `out` has none
+        )
         return int(code or OK)
-    except CycloptsError:
+    except CycloptsError as error:
+        fail(printable(str(error)))
         return WRONG
-    except (SpecError, PluginError) as error:
+    except SpecError as error:
         fail(str(error))
+        return WRONG
+    except PluginError as error:
+        fail(printable(str(error)))
         return WRONG
     except KeyboardInterrupt:
         fail("interrupted")
         return KILLED
     except OSError as error:
-        fail(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
+        fail(printable(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ")))
         return FAILED
     except Exception as error:
         return _known_failure(error)
@@ -38,6 +49,7 @@ def execute(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """The entry point of the `allmodes` command."""
+    sys.excepthook = tell_defect
     sys.exit(execute())
 
 
@@ -46,7 +58,8 @@ def _known_failure(error: Exception) -> int:
     known = ("CompositionError", "DataError", "ModelError", "RunError", "TrackingError")
     if type(error).__name__ not in known or not type(error).__module__.startswith("allmodes"):
         raise error
-    fail(str(error))
+    several = type(error).__name__ == "CompositionError"
+    fail(str(error) if several else printable(str(error)))
     return WRONG
 
 

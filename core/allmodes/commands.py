@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
-from rich.markup import escape
+from rich.text import Text
 
 import allmodes
-from allmodes import logs, specs, studies, tables, terminal
+from allmodes import describing, logs, specs, studies, tables, terminal
 from allmodes.comparing import Comparing, cores
-from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, out, say, warn
+from allmodes.comparison import Comparison
+from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, note, out, page, say, warn
+from allmodes.limits import BELIEVED
+from allmodes.mistyped import holds
 from allmodes.places import at_home, near
-from allmodes.registry import installed
+from allmodes.printable import printable
+from allmodes.registry import installed, looks_like_path
 from allmodes.renaming import renew
 from allmodes.seeds import parse as parse_seeds
 from allmodes.signals import Stop
@@ -24,7 +28,6 @@ from allmodes.specs import SpecError
 from allmodes_schemas import Spec
 
 if TYPE_CHECKING:
-    from allmodes.comparison import Comparison
     from allmodes.results import Results
 
 app = App(
@@ -42,6 +45,9 @@ Quiet = Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="nei
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="a line of JSON for each event, and no table")]
 Trained = Annotated[str, Parameter(help="a run's folder, an exported model, or MLflow's runs:/ID")]
 Checkpoint = Annotated[str | None, Parameter(help="best, last, or an iteration; default: the model at the end")]
+
+
+MANY = 10  # names in a line
 
 
 @app.command
@@ -86,11 +92,18 @@ def compare(
     """Train several specs with several seeds side by side, and tabulate them. The same command goes on."""
     if jobs is not None and jobs < 1:
         raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
+    if jobs is not None and jobs > (most := 8 * cores()):
+        raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
     chosen = None if seeds is None else parse_seeds(seeds)
     study = studies.load(methods, installed(), folder, name, overrides or (), chosen)
-    watcher = None if quiet else terminal.StudyTerminal(err, _saying())
-    comparing = Comparing(study, jobs or cores(), tracking, warn, watcher)
-    return _end_study(comparing.run(), comparing.stop.asked)
+    tell = note if quiet else _saying()
+    tell(f"study {study.name}, in {study.folder}")
+    comparing = Comparing(study, jobs or cores(), tracking, warn, None if quiet else terminal.StudyTerminal(err, tell))
+    try:
+        comparison, stopped = comparing.run(), comparing.stop.asked
+    except KeyboardInterrupt:  # the second Ctrl-C: what there is, is there
+        comparison, stopped = Comparison(comparing.study, comparing.errors), True
+    return _end_study(comparison, stopped)
 
 
 @app.command
@@ -124,8 +137,7 @@ def recipes() -> int:
     """List the ready specs of everything that is installed."""
     registry = installed()
     for name, path in registry.recipes.items():
-        described = specs.read(path.read_text("utf-8"), name).tree.get("description", "")
-        out.print(f"[bold]{name:24}[/] {escape(described)}", highlight=False, soft_wrap=True)
+        out.print(Text.assemble((f"{name:24}", "bold"), " ", printable(_described(name, path))), soft_wrap=True)
     return OK
 
 
@@ -169,7 +181,8 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
             out.print(terminal.kind_table(slot, kind))
             out.print(terminal.options_table(kind.config))
         return OK
-    say(specs.dump(specs.load(thing, registry)))
+    checked = specs.load(thing, registry)
+    page(specs.dump(checked) + "\n".join(["# Players, in the order of their turns:", *describing.turns(checked)]))
     return OK
 
 
@@ -191,10 +204,15 @@ def sample(
         Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv, .parquet or .png, or a folder for pictures")
     ] = Path("samples.npz"),
     checkpoint: Checkpoint = None,
+    large: Annotated[bool, Parameter(negative=(), help="more than a million items are meant")] = False,
 ) -> int:
     """Draw from a trained model into a file or a folder."""
     if number < 1:
         raise SpecError(f"--number {number}: draw at least one item")
+    if number > BELIEVED.most and not large:
+        raise SpecError(
+            f"--number {number}: more than {BELIEVED.most:,}, and most likely a slip: add --large if you mean it"
+        )
 
     from allmodes import writing
     from allmodes.trained import load_run
@@ -250,7 +268,7 @@ def sync(
     """Send to MLflow what could not be sent while runs trained."""
     from allmodes import tracking
 
-    return tracking.sync(folders or [Path("runs")], store, say, fail)
+    return tracking.sync(folders or [Path("runs")], store, say, fail, warn)
 
 
 @app.command
@@ -266,10 +284,17 @@ def ui(
     return tracking.ui(store, host, port)
 
 
+def _described(name: str, path: Path) -> str:
+    """What a recipe says of itself; one that cannot be read does not hide the others."""
+    try:
+        return str(specs.read(specs.text(path), name).tree.get("description", ""))
+    except SpecError as error:
+        return f"cannot be read: {error}"
+
+
 def _means_kind(thing: str) -> bool:
     """Recipes have a slash, files an ending."""
-    path = Path(thing)
-    return path.name == thing and path.suffix not in (".yaml", ".yml", ".json") and not path.exists()
+    return not looks_like_path(thing) and not holds(Path(thing).exists)
 
 
 def _watching(quiet: bool, as_json: bool) -> dict[str, object]:
@@ -277,7 +302,7 @@ def _watching(quiet: bool, as_json: bool) -> dict[str, object]:
     if as_json or not (quiet or err.is_terminal):
         return {"log": logs.begin(as_json)}
     if quiet:
-        return {}
+        return {"beginning": terminal.Beginning(note)}
     logs.send_to(Notes(), logging.INFO)
     return {"terminal": terminal.Terminal(err)}
 
@@ -304,6 +329,9 @@ def _end_study(comparison: Comparison, stopped: bool) -> int:
         out.print(table)
     for line in comparison.unfinished:
         fail(line)
+    if waiting := comparison.waiting:
+        more = f" and {len(waiting) - MANY} more" if len(waiting) > MANY else ""
+        (say if stopped else fail)(f"not begun: {', '.join(waiting[:MANY])}{more}")
     say(f"folder   {near(comparison.folder)}")
     if comparison.status == "finished":
         return OK

@@ -1,19 +1,46 @@
-"""What the command line says, and the exit codes that it ends with."""
+"""What the command line says, and the exit codes that it ends with. All that reaches the terminal passes `Door`."""
 
 from __future__ import annotations
 
 import logging
+import sys
+import traceback
 import warnings
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 from allmodes import hiding, logs
+from allmodes.printable import lines, printable
 
 OK, FAILED, WRONG, KILLED = 0, 1, 2, 130
 """Done; failed; wrong input; interrupted."""
 
-out, err = Console(), Console(stderr=True)
+
+class Door(Console):
+    """A console on which texts are what they are: no markup in them, and nothing that steers a terminal.
+
+    Names, kinds, headers and messages come from files and packages of anybody. What is to be coloured is a `Text`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Spelled out before it is laid out, so that columns keep their widths; line breaks stay."""
+        return super().render_str("\n".join(lines(text)), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Every other way to the terminal ends here: bars, tables, the help."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment("\n".join(lines(segment.text)), segment.style)
+
+
+out, err = Door(), Door(stderr=True)
 if not out.is_terminal:
     out.width = 10_000  # whoever reads a pipe finds each row of a table on one line
 
@@ -23,7 +50,7 @@ class Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """A dim line."""
-        err.print(f"[dim]{escape(record.getMessage())}[/]", highlight=False, soft_wrap=True)
+        note(record.getMessage())
 
 
 def begin() -> None:
@@ -35,7 +62,17 @@ def begin() -> None:
 
 def say(line: str) -> None:
     """A line as it is, however long."""
-    out.print(line, markup=False, highlight=False, soft_wrap=True)
+    out.print(printable(line), soft_wrap=True)
+
+
+def page(text: str) -> None:
+    """A text of many lines, such as a spec, however long they are."""
+    out.print(text, soft_wrap=True)
+
+
+def note(line: str) -> None:
+    """A dim line beside what a command gives."""
+    err.print(Text(printable(line), "dim"), soft_wrap=True)
 
 
 def warn(message: str) -> None:
@@ -44,13 +81,19 @@ def warn(message: str) -> None:
     if logs.speaks():
         logs.LOGGER.warning(message)
         return
-    err.print(f"[yellow]warning:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    err.print(Text.assemble(("warning:", "yellow"), " ", printable(message)), soft_wrap=True)
 
 
 def fail(message: str) -> None:
     """An error on the terminal, a line for each thing that is wrong."""
-    for line in hiding.text(message).splitlines() or [""]:
-        err.print(f"[red]error:[/] {escape(line)}", highlight=False, soft_wrap=True)
+    for line in lines(hiding.text(message)):
+        err.print(Text.assemble(("error:", "red"), " ", line), soft_wrap=True)
+
+
+def tell_defect(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
+    """What Python says of an error that nobody expected, for `sys.excepthook`; its message may be of anywhere."""
+    for text in traceback.format_exception(kind, error, place):
+        sys.stderr.write("\n".join(lines(hiding.text(text))))
 
 
 _said: set[str] = set()

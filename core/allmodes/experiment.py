@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 import warnings
@@ -16,19 +15,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from allmodes import figures, hiding, hints, logs, resuming, specs
+from allmodes import figures, hiding, hints, logs, records, resuming, specs
 from allmodes.compose import CompositionError, check_data
 from allmodes.contracts import Functions
-from allmodes.data import Data, DataError, from_dataset
+from allmodes.data import Data, DataError, TensorData, from_dataset
 from allmodes.data.description import described
-from allmodes.journal import Journal, replace_text, write_json
+from allmodes.durable import replace_text, write_json
+from allmodes.journal import Journal
 from allmodes.kinds.files import PythonConfig
 from allmodes.lock import alone
 from allmodes.metrics import Metric, built, floors
+from allmodes.models import ModelError
 from allmodes.places import place
 from allmodes.registry import Registry, did_you_mean, installed
 from allmodes.results import Results, load_results
-from allmodes.run import Outcome, Run
+from allmodes.run import Outcome, Run, RunError
 from allmodes.seeds import checked
 from allmodes.sharing import shared_floors
 from allmodes.signals import Stop
@@ -238,7 +239,7 @@ class Experiment:
     def _train(self, seeds: Sequence[int], folder: Path, stop: Stop) -> dict[int, Outcome]:
         """Train the seeds in turn, to the end or to the user's stop; what there is, is written in any case."""
         panels = Panels()
-        outcomes = load_results(folder) if self.resumed else {}
+        outcomes = records.outcomes(folder) if self.resumed else {}
         try:
             with stop.listening(), self._settings():
                 for position, seed in enumerate(seeds):
@@ -262,19 +263,29 @@ class Experiment:
     def _train_seed(self, run: Run, stop: Stop, panels: Panels) -> Outcome:
         with alone(run.folder):
             if self.resumed and (outcome := resuming.ended(run)):
-                samples: Tensor | None = load_run(run.folder, self.registry).drawn(self.spec.evaluation.samples)
+                logs.LOGGER.info(f"{run.name} is finished at iteration {outcome.iteration:,}: nothing is left to do")
+                samples = self._sampled(run)
             else:
-                begun = (run.folder / "run.json").is_file()
+                begun = records.is_run(run.folder)
                 self._prepare(run)
                 seed_run = SeedRun(run, self.data, self.metrics, self.registry, self.warn, stop, self.functions)
                 if begun:
                     seed_run.restore()
-                outcome, samples = seed_run.train(lambda: self.floors), seed_run.samples
+                outcome = seed_run.train(lambda: self.floors)
+                samples = self._sampled(run) if begun and seed_run.samples is None else seed_run.samples
         panels += [] if samples is None else [(f"seed {run.seed}", samples)]
         return outcome
 
     def _settings(self) -> AbstractContextManager[None]:
         return settings(self.spec.training.threads, self.spec.training.deterministic)
+
+    def _sampled(self, run: Run) -> Tensor | None:
+        """Samples of a run that has ended; one without a sound model costs a warning."""
+        try:
+            return load_run(run.folder, self.registry).drawn(self.spec.evaluation.samples)
+        except ModelError as error:
+            self.warn(f"{run.name}: no samples for the picture: {error}")
+            return None
 
     def _tracker(self) -> MlflowObserver | None:
         if not self.track:
@@ -287,7 +298,7 @@ class Experiment:
         name = f"{self.spec.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         folder = self.folder / name
         folder.mkdir(parents=True)
-        (folder / "spec.yaml").write_text(specs.dump(self.spec.model_copy(update={"seeds": seeds})))
+        replace_text(folder / records.SPEC, specs.dump(self.spec.model_copy(update={"seeds": seeds})))
         return folder
 
     def run_of(self, seed: int, folder: Path, position: int = 0, seeds: int = 1) -> Run:
@@ -307,16 +318,19 @@ class Experiment:
         )
 
     def _prepare(self, run: Run) -> None:
-        """Write what the run is; of a run that goes on, first see that data and plugins are those it began with."""
+        """Write what the run is; of a run that goes on, first see that it is the one that began."""
         facts: dict[str, Any] = {name: getattr(run, name) for name in _FACTS} | {"tracked": self.track}
         facts["begun_in"] = str(Path.cwd())
-        if (page := run.folder / "run.json").is_file():
-            began = json.loads(page.read_text())
+        if (began := records.facts(run.folder)) is not None:
+            records.refuse_edited(run.folder, run.spec, self.registry)
             resuming.compare(run, began, self.warn)
-            facts["begun_in"] = began.get("begun_in", facts["begun_in"])
-            facts |= {"resumed": began.get("resumed", 0) + 1, "tracked": self.track or began.get("tracked", True)}
-        replace_text(run.folder / "spec.yaml", specs.dump(run.spec))
-        write_json(page, facts)
+            facts |= {"resumed": began.resumed + 1, "tracked": self.track or began.tracked}
+            facts["begun_in"] = began.begun_in or facts["begun_in"]
+        try:
+            replace_text(run.folder / records.SPEC, specs.dump(run.spec))
+            write_json(run.folder / records.RUN, facts | {"spec": specs.values(run.spec)})
+        except IsADirectoryError as error:
+            raise RunError(f"{error.filename}: {error.strerror}") from None
 
     def _description(self, seed: int) -> dict[str, object]:
         data = self.data
@@ -335,6 +349,8 @@ class Experiment:
 
 @plain_torch()
 def _given(data: Any) -> Data | None:
+    if isinstance(data, TensorData):
+        data.refuse_infinite()
     return from_dataset(data) if data is not None and not isinstance(data, Data) else data
 
 

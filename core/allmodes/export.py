@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from io import StringIO
@@ -11,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from allmodes import figures, journal, models, specs
+from allmodes import figures, journal, models, records, specs
 from allmodes.data import TensorData
 from allmodes.places import near, place
 from allmodes.sources import SpecError
@@ -117,8 +116,8 @@ def _measured(model: Model) -> tuple[dict[str, float], dict[str, float]]:
     for line in map(journal.numbers, journal.read(model.folder / "metrics.jsonl")):
         if line["iteration"] <= until:
             found |= {key.removeprefix("eval/"): value for key, value in line.items() if key.startswith("eval/")}
-    results = model.folder / "results.json"
-    return found, journal.numbers(json.loads(results.read_text())["floors"]) if results.is_file() else {}
+    outcome = records.outcome(model.folder)
+    return found, {} if outcome is None else dict(outcome.floors)
 
 
 def _table(measured: Mapping[str, float], floors: Mapping[str, float]) -> str:

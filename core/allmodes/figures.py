@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+from allmodes import durable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -269,6 +270,4 @@ def save(figure: Figure, path: Path) -> Path:
     unsaid = {"png": "Software", "pdf": "CreationDate"}  # else the same picture gives another file
     figure.savefig(picture, format=kind, metadata={unsaid[kind]: None} if kind in unsaid else None)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(picture.getvalue())
-    return beside.replace(path)
+    return durable.replace(path, picture.getvalue())

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from allmodes import figures
 from allmodes.comparison import Comparison, Group, Row
+from allmodes.models import ModelError
+from allmodes.sources import SpecError
 from allmodes.surroundings import plain_torch
 from allmodes.tables import shown
-from allmodes.trained import load_run
+from allmodes.trained import Model, load_run
 
 TITLED = ("modes", "stacked_modes", "classes", "high_quality")
 """Metrics that a panel's title tells."""
@@ -31,11 +33,24 @@ def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the specs' were said when they were loaded
-        models = {method: load_run(folder) for method, folder in folders.items()}
+        loaded = {method: _loaded(method, folder) for method, folder in folders.items()}
+    models = {method: model for method, model in loaded.items() if isinstance(model, Model)}
+    for why in (model for model in loaded.values() if isinstance(model, str)):
+        warnings.warn(why, stacklevel=2)
+    if not models:
+        return []
     model = next(iter(models.values()))
     data, n = model.spec.data.build(), model.spec.evaluation.samples
     panels = [(_title(group, method), one.drawn(n)) for method, one in models.items()]
     return [figures.compare(panels, data, comparison.folder / f"{stem}.{ending}") for ending in ("png", "pdf")]
+
+
+def _loaded(method: str, folder: Path) -> Model | str:
+    """A method's model, or why it has no panel: one that is damaged does not cost the others theirs."""
+    try:
+        return load_run(folder)
+    except (ModelError, SpecError) as error:
+        return f"{method} is left out of the figure: {error}"
 
 
 def _seed(row: Row) -> int:

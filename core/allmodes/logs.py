@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from allmodes.durable import plain
 from allmodes.hookspecs import hookimpl
-from allmodes.journal import plain
+from allmodes.printable import printable
 
 if TYPE_CHECKING:
     from allmodes.run import Outcome, Run
@@ -25,7 +27,7 @@ def begin(as_json: bool, stream: TextIO | None = None) -> Log:
     As text they go to standard error; as JSON, one object a line, to standard output.
     """
     handler = logging.StreamHandler(stream or (sys.stdout if as_json else sys.stderr))
-    handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(JsonLines() if as_json else Lines("%(asctime)s %(levelname)s %(message)s"))
     send_to(handler, logging.DEBUG if as_json else logging.INFO)
     logging.raiseExceptions = False  # whoever read the lines may have gone (`| head`); the run goes on
     return Log()
@@ -58,6 +60,24 @@ def learned(line: str, partly: bool, warn: Callable[[str], None]) -> None:
         warn(line)
 
 
+def beginning(run: Run) -> str:
+    """What a run says of itself when it begins or goes on: how far it goes, on which device, and where it lies."""
+    here = Path(os.path.relpath(run.folder))
+    folder = run.folder if ".." in here.parts else here
+    until = run.spec.training.iterations
+    if run.iteration:
+        return f"{run.name} goes on from iteration {run.iteration:,} to {until:,} on {run.device}, in {folder}"
+    return f"{run.name} begins: {until:,} iterations on {run.device}, in {folder}"
+
+
+class Lines(logging.Formatter):
+    """A record as one line of text, whatever its message holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return printable(super().format(record))
+
+
 class JsonLines(logging.Formatter):
     """A record as one line of JSON: time, level, message, and the event's own fields."""
 
@@ -73,8 +93,7 @@ class Log:
     @hookimpl
     def allmodes_run_started(self, run: Run) -> None:
         """A run begins, or goes on."""
-        iterations = run.spec.training.iterations
-        _say(logging.INFO, f"{run.name} begins: {iterations:,} iterations on {run.device}", "run_started", run)
+        _say(logging.INFO, beginning(run), "run_started", run, iteration=run.iteration)
 
     @hookimpl
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:

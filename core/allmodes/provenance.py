@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from allmodes import pages
 from allmodes.registry import Registry
 from allmodes.sources import SpecError
 
@@ -36,9 +38,13 @@ def differing(made_with: Mapping[str, str], registry: Registry) -> Iterator[tupl
 
 
 def _plugins_of(page: Path) -> dict[str, str]:
-    with suppress(OSError, ValueError, AttributeError):  # whoever reads the page says what is wrong with it
-        return dict(json.loads(page.read_text()).get("plugins", {}))
+    with suppress(OSError, pages.PageError):  # whoever reads the page says what is wrong with it
+        return pages.read(page, _Page).plugins
     return {}
+
+
+class _Page(BaseModel):
+    plugins: dict[str, str] = {}
 
 
 __all__ = ["differing", "refuse_missing"]

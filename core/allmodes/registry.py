@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -189,7 +190,7 @@ class Registry:
     def _hint(self, kinds: Mapping[str, Kind], word: str) -> str:
         """The kind that a word may mean, or the package of a plugin that is not there."""
         owner, dot, _ = word.partition(".")
-        if not dot or not owner.isidentifier():
+        if not dot or not owner.isidentifier() or looks_like_path(word):
             return did_you_mean(word, kinds)
         if not (near := nearest(owner, self.plugins)):
             return f": pip install allmodes-{owner}"
@@ -331,10 +332,26 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=0.8)), None)
 
 
+FILES = frozenset(
+    f".{ending}"
+    for ending in (
+        *("yaml", "yml", "json", "jsonl", "toml", "txt", "md", "py", "csv", "tsv", "npy", "npz", "parquet", "pq"),
+        *("pt", "pth", "safetensors", "png", "jpg", "jpeg", "gz", "zip"),
+    )
+)
+"""Endings of what is a file, and no kind of a plugin."""
+
+
+def looks_like_path(word: str) -> bool:
+    """Whether somebody who typed this meant a file or folder: a separator, a known ending, a dot or ~ in front."""
+    separators = {os.sep, os.altsep or os.sep, "/"}
+    return bool(separators & set(word)) or word.startswith((".", "~")) or Path(word).suffix.lower() in FILES
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for a near miss, else nothing."""
     near = get_close_matches(word, sorted(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-__all__ = ["Kind", "Plugin", "PluginError", "Registry", "did_you_mean", "installed", "nearest"]
+__all__ = ["Kind", "Plugin", "PluginError", "Registry", "did_you_mean", "installed", "looks_like_path", "nearest"]

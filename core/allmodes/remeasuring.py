@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
 
-from allmodes import checkpoints, measuring, models, resuming
+from allmodes import checkpoints, measuring, models, records, resuming
 from allmodes.compose import compose
 from allmodes.composition import Composition
 from allmodes.experiment import Experiment
+from allmodes.mistyped import holds, no_such_file
 from allmodes.places import near, place
 from allmodes.registry import Registry
 from allmodes.run import Run
 from allmodes.sources import SpecError
 from allmodes.surroundings import plain_torch
+from allmodes.trained import advice
+from allmodes_schemas import Spec
 
 Warn = Callable[[str], None]
 
@@ -44,8 +46,9 @@ def remeasure_all(
         DataError: The data are not those of the run.
     """
     run = place(run)
-    folders = [run] if (run / "run.json").is_file() else sorted(path.parent for path in run.glob("seed-*/run.json"))
-    if not folders:
+    if not holds(run.exists):
+        raise SpecError(no_such_file(near(run)))
+    if not (folders := records.runs_in(run)):
         raise SpecError(f"{near(run)}: no run to measure there: give the folder that `allmodes run` printed")
     experiment = Experiment(resuming.changed(run, registry, overrides), registry, track=track, warn=warn)
     experiment.resumed = run  # which is what messages are about
@@ -60,15 +63,17 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
 
     Raises ModelError where there is no model, DataError where the data are not those of the run.
     """
-    seed = json.loads((folder / "run.json").read_text())
-    run = experiment.run_of(seed["seed"], folder.parent)
-    resuming.compare(run, seed, experiment.warn)
+    began = records.facts(folder)
+    run = experiment.run_of(records.seed_of(folder) if began is None else began.seed, folder.parent)
+    if began is not None:
+        resuming.compare(run, began, experiment.warn)
     stored = folder / "model" if checkpoint is None else checkpoints.chosen(folder, checkpoint)
-    composition = compose(run.spec, experiment.data.to("cpu"), run.seed, stored=stored)
-    modules = _restored(composition, stored)
+    with advice(folder, stored):
+        composition = compose(run.spec, experiment.data.to("cpu"), run.seed, stored=stored)
+        modules = _restored(composition, run.spec, stored)
+        iteration = models.read_page(stored)["iteration"] or run.spec.training.iterations
     for module in modules.values():
         module.to(run.device).eval()
-    iteration = models.read_page(stored)["iteration"] or run.spec.training.iterations
     n = run.spec.evaluation.samples
     evaluation = measuring.evaluation(composition, modules, experiment.data, n, run.seed, iteration, run.device)
     results = measuring.measure(experiment.metrics, evaluation, experiment.warn)
@@ -80,8 +85,8 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
     return Remeasured(run, iteration, results, experiment.floors)
 
 
-def _restored(composition: Composition, stored: Path) -> dict[str, nn.Module]:
+def _restored(composition: Composition, spec: Spec, stored: Path) -> dict[str, nn.Module]:
     """The modules as they were stored, with moving averages in the place of what they average."""
     for name, module in composition.modules.items():
-        models.restore_sampled(module, stored, name)
+        models.restore_sampled(module, spec, stored, name)
     return dict(composition.modules)

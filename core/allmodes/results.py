@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from allmodes import averages
-from allmodes.journal import write_json
+from allmodes import averages, pages, records
+from allmodes.durable import write_json
 from allmodes.run import Outcome
 from allmodes_schemas import Spec
 
@@ -56,7 +56,14 @@ class Results:
 
 
 def load_results(folder: Path) -> dict[int, Outcome]:
-    """The outcomes by seed that an experiment wrote to its folder; none where it has not ended yet."""
-    path = folder / "results.json"
-    written = json.loads(path.read_text()) if path.exists() else {}
-    return {int(seed): Outcome(**outcome) for seed, outcome in written.items()}
+    """The outcomes by seed that an experiment wrote to its folder; none where it has not ended yet.
+
+    Where the page is damaged, they are those that the runs wrote, with a warning.
+    """
+    try:
+        return pages.read(folder / "results.json", dict[int, Outcome])
+    except FileNotFoundError:
+        return {}
+    except pages.PageError as error:
+        warnings.warn(f"{error}: the numbers are taken from the folders of its seeds", stacklevel=2)
+        return records.outcomes(folder)

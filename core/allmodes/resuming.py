@@ -10,14 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from allmodes import checkpoints, identity, provenance, specs
+from allmodes import checkpoints, identity, models, provenance, records, specs
 from allmodes.data import DataError
-from allmodes.journal import replace_text
+from allmodes.durable import replace_text
 from allmodes.kinds.files import PLACES
+from allmodes.mistyped import holds, no_such_file
 from allmodes.places import at_home, near
+from allmodes.records import Facts
 from allmodes.registry import Registry
 from allmodes.run import Outcome, Run
-from allmodes.sources import SpecError
+from allmodes.sources import SpecError, override
 from allmodes_schemas import Spec
 
 
@@ -27,8 +29,10 @@ def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Pa
     Raises:
         SpecError: The folder holds no run, an override would make it another one, or nothing is left to do.
     """
-    one = (run / "run.json").is_file()
-    if not one and not list(run.glob("seed-*/run.json")):
+    if not holds(run.exists):
+        raise SpecError(no_such_file(near(run)))
+    one = records.is_run(run)
+    if not records.runs_in(run):
         raise SpecError(f"{near(run)}: no run to resume there: give the folder that `allmodes run` printed")
     spec = changed(run, registry, overrides)
     folders = [run] if one else [run / f"seed-{seed}" for seed in spec.seeds]
@@ -40,21 +44,18 @@ def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Pa
 
 def ended(run: Run) -> Outcome | None:
     """The outcome of a run that has nothing left to do."""
-    outcome = _outcome(run.folder)
-    if outcome is None or outcome.status != "finished" or outcome.iteration < run.spec.training.iterations:
-        return None
-    return outcome
+    return records.outcome(run.folder) if _is_done(run.folder, run.spec.training.iterations) else None
 
 
-def compare(run: Run, began: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+def compare(run: Run, began: Facts, warn: Callable[[str], None]) -> None:
     """See that the data are those that a run began with, and say where the plugins' versions are not.
 
     Raises DataError where the data or labels differ.
     """
-    if (then := began["data"]["fingerprint"]) != (now := run.data["fingerprint"]):
+    if (then := began.data.fingerprint) != (now := run.data["fingerprint"]):
         raise DataError(f"data: {near(run.folder)} was trained on other data (fingerprint {then}, these have {now})")
-    _compare_labels(run, began["data"].get("labels_fingerprint", {}))
-    for distribution, version in began["plugins"].items():
+    _compare_labels(run, began.data.labels_fingerprint)
+    for distribution, version in began.plugins.items():
         if (have := run.plugins.get(distribution)) != version:
             warn(f"{run.name} began with {distribution} {version} and goes on with {have}")
 
@@ -83,7 +84,7 @@ def _compare_labels(run: Run, began: Mapping[str, str]) -> None:
     """A run that began before labels had fingerprints is not looked at."""
     labels: Any = run.data.get("labels_fingerprint", {})
     for name, then in began.items():
-        if (now := labels[name]) != then:
+        if (now := labels.get(name)) != then:
             differ = f"was trained with other labels (fingerprint {then}, these have {now})"
             remedy = "give it those labels again, or begin a new run"
             raise DataError(f"streams.{name}: {near(run.folder)} {differ}: {remedy}")
@@ -91,7 +92,8 @@ def _compare_labels(run: Run, began: Mapping[str, str]) -> None:
 
 def tracked(folder: Path) -> bool:
     """Whether an experiment was logged to MLflow."""
-    return any(json.loads(page.read_text()).get("tracked", True) for page in folder.glob("seed-*/run.json"))
+    found = [(records.facts(run), run) for run in records.runs_in(folder)]
+    return any((run / "tracking.jsonl").exists() if page is None else page.tracked for page, run in found)
 
 
 def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
@@ -99,22 +101,23 @@ def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
 
     Raises SpecError where one would not, or where a plugin of the run is not installed.
     """
-    provenance.refuse_missing(run, [run / "run.json", *run.glob("seed-*/run.json")], registry)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they were said when the run began
-        before = specs.load(str(run), registry)
-    after = specs.load(str(run), registry, overrides)
+    provenance.refuse_missing(run, [one / records.RUN for one in records.runs_in(run)], registry)
+    source = records.source(run, registry)
+    before = specs.check_again(source, registry)
+    records.refuse_edited(run, before, registry)
+    for text in overrides:
+        override(source, text)
+    after = specs.check(source, registry)
     if found := identity.changes(before, after):
         raise SpecError(identity.refusal(found, near(run)))
     return after
 
 
 def _check_left(run: Path, folders: Sequence[Path], iterations: int) -> None:
-    outcomes = [_outcome(folder) for folder in folders]
     done = max(_iteration(folder) for folder in folders)
     if done > iterations:
         raise SpecError(f"{near(run)} is at iteration {done} already: set training.iterations to {done} or more")
-    if all(o is not None and o.status == "finished" and o.iteration >= iterations for o in outcomes):
+    if all(_is_done(folder, iterations) for folder in folders):
         more = f"--set training.iterations={2 * iterations}"
         raise SpecError(f"{near(run)} is finished at iteration {iterations}: to train on, set more, such as {more}")
 
@@ -124,6 +127,12 @@ def _iteration(folder: Path) -> int:
     return int(have[0].name) if have else 0
 
 
-def _outcome(folder: Path) -> Outcome | None:
-    path = folder / "results.json"
-    return Outcome(**json.loads(path.read_text())) if path.is_file() else None
+def _is_done(folder: Path, iterations: int) -> bool:
+    """Whether a run was trained to the end, and nothing of what that gave has to be made again."""
+    outcome = records.outcome(folder)
+    if outcome is None or outcome.status != "finished" or outcome.iteration < iterations:
+        return False
+    if (damage := models.damage(folder / "model")) and checkpoints.folders(folder):
+        warnings.warn(f"{damage}: the model is made again from the last checkpoint", stacklevel=3)
+        return False
+    return True

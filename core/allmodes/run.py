@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator
 
 from allmodes.journal import numbers
 from allmodes_schemas import Spec
 
 Status = Literal["finished", "failed", "killed"]
+
+
+def _known(page: Any) -> Any:
+    return numbers(page) if isinstance(page, Mapping) else page
+
+
+Numbers: TypeAlias = Annotated[Mapping[str, float], BeforeValidator(_known)]
+"""Of a page a number that is null is NaN."""
 
 
 class RunError(RuntimeError):
@@ -39,6 +49,8 @@ class Run:
     data: Mapping[str, object] = field(default_factory=dict)
     rerunnable: bool = True
     study: str | None = None
+    iteration: int = 0
+    """Where training begins: that of the checkpoint from which the run goes on."""
 
     @property
     def name(self) -> str:
@@ -57,8 +69,8 @@ class Outcome:
     status: Status
     iteration: int
     seconds: float
-    results: Mapping[str, float] = field(default_factory=dict)
-    floors: Mapping[str, float] = field(default_factory=dict)
+    results: Numbers = field(default_factory=dict)
+    floors: Numbers = field(default_factory=dict)
     error: str | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
 

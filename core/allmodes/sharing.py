@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from allmodes import pages
 from allmodes.data import Data
-from allmodes.journal import numbers, write_json
+from allmodes.durable import write_json
+from allmodes.journal import numbers
 from allmodes.lock import in_turn
 from allmodes_schemas import Spec
 
@@ -22,6 +25,19 @@ def shared_floors(folder: Path, spec: Spec, data: Data, compute: Callable[[], Nu
     page = folder / f"{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
     folder.mkdir(parents=True, exist_ok=True)
     with in_turn(folder):
-        if not page.is_file():
-            write_json(page, compute())
-    return numbers(json.loads(page.read_text()))
+        try:
+            return numbers(pages.read(page, dict[str, float | None]))
+        except FileNotFoundError:
+            return _kept(page, compute())
+        except pages.PageError as error:
+            warnings.warn(f"{error}: what real data score is computed again", stacklevel=2)
+            return _kept(page, compute())
+
+
+def _kept(page: Path, found: Numbers) -> Numbers:
+    """A page that cannot be written costs the next run the time to compute it."""
+    try:
+        write_json(page, found)
+    except OSError as error:
+        warnings.warn(f"{page} could not be written ({error.strerror or error})", stacklevel=2)
+    return found

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from allmodes import bounded
+from allmodes.bounded import UnreadableError
+from allmodes.printable import printable
 from allmodes_schemas import Spec
 
 Location: TypeAlias = tuple[str | int, ...]
+
+
+LONGEST, MOST = 2000, 50
+"""Letters of a complaint, and complaints, that are shown."""
 
 
 class SpecError(Exception):
@@ -29,7 +34,7 @@ class Source:
 
     def __post_init__(self) -> None:
         if not isinstance(self.tree, Mapping):
-            raise SpecError(f"{self.name}: a spec is a mapping with the keys {', '.join(Spec.model_fields)}")
+            raise SpecError(f"{printable(self.name)}: a spec is a mapping with the keys {', '.join(Spec.model_fields)}")
 
     def place(self, path: Location) -> str:
         """`file:line:column` of a path, of its nearest existing parent, or of the option that set it."""
@@ -47,40 +52,38 @@ class Source:
     def line(self, path: Location, what: str) -> str:
         """A complaint about a path, with its place."""
         dotted = ".".join(map(str, path))
-        return f"{self.place(path)}: {dotted}: {what}" if dotted else f"{self.place(path)}: {what}"
+        said = printable(f"{self.place(path)}: {dotted}: {what}" if dotted else f"{self.place(path)}: {what}")
+        return said if len(said) <= LONGEST else f"{said[: LONGEST // 2]} ... {said[-LONGEST // 4 :]}"
+
+
+def listed(lines: Sequence[str]) -> list[str]:
+    """Complaints, but no more than somebody reads."""
+    more = len(lines) - MOST
+    return [*lines] if more <= 0 else [*lines[:MOST], f"... and {more:,} more"]
 
 
 def read(text: str, name: str) -> Source:
-    """Parse YAML (JSON is YAML too); duplicate keys and broken syntax are errors with their place."""
+    """Parse YAML (JSON is YAML too); duplicate keys, tags, broken or endless syntax are errors with their place."""
     try:
-        return Source(YAML(typ="rt").load(text), name)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise SpecError(f"{place}: {_first_line(error.problem or error.context)}") from None
-    except (YAMLError, ValueError) as error:
-        raise SpecError(f"{name}: not readable as YAML: {_first_line(error)}") from None
-    except RecursionError:
-        raise SpecError(f"{name}: nested too deeply") from None
+        return Source(bounded.load(text), name)
+    except UnreadableError as error:
+        place = name if error.line is None else f"{name}:{error.line}:{error.column}"
+        raise SpecError(printable(f"{place}: {error}")) from None
 
 
 def override(source: Source, text: str) -> None:
     """Set a value by its dotted path; mappings on the way are made, entries of lists must be there."""
     dotted, equals, value = text.partition("=")
     if not equals or not dotted:
-        raise SpecError(f"--set {text}: write it as key.subkey=value")
-    path = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+        raise SpecError(printable(f"--set {text}: write it as key.subkey=value"))
     node = source.tree
     try:
+        path = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
         for key in path[:-1]:
             node = node.setdefault(key, CommentedMap()) if isinstance(node, CommentedMap) else node[key]
-        node[path[-1]] = YAML(typ="safe").load(value)
-    except (IndexError, KeyError, TypeError):
-        raise SpecError(f"--set {text}: there is no {dotted} to set") from None
-    except (YAMLError, ValueError) as error:
-        raise SpecError(f"--set {text}: not readable as YAML: {_first_line(error)}") from None
+        node[path[-1]] = bounded.load(value)
+    except UnreadableError as error:
+        raise SpecError(printable(f"--set {text}: {error}")) from None
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise SpecError(printable(f"--set {text}: there is no {dotted} to set")) from None
     source.overridden.add(path)
-
-
-def _first_line(error: object) -> str:
-    return str(error).splitlines()[0]

@@ -14,13 +14,16 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
-from allmodes import wording
+from allmodes import bounded, wording
 from allmodes.checks import problems_of
+from allmodes.limits import problems_of_sizes
+from allmodes.mistyped import holds, no_such_file
 from allmodes.places import at_home
-from allmodes.registry import Registry, did_you_mean, nearest
+from allmodes.printable import printable
+from allmodes.registry import Registry, did_you_mean, looks_like_path, nearest
 from allmodes.renaming import renew
 from allmodes.slots import plain, spec_model
-from allmodes.sources import Location, Source, SpecError, override, read
+from allmodes.sources import Location, Source, SpecError, listed, override, read
 from allmodes_schemas import Config, Problem, Spec
 
 
@@ -29,11 +32,15 @@ def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> S
 
     Raises SpecError with a line for each thing that is wrong; warnings go through `warnings.warn`.
     """
-    text, name = locate(reference, registry)
-    source = read(text, name)
+    source = read(*locate(reference, registry))
     for change in overrides:
         override(source, change)
     return check(source, registry)
+
+
+def stored(folder: str | Path, registry: Registry) -> Spec:
+    """The spec of a run that is there."""
+    return check_again(read(*locate(str(folder), registry)), registry)
 
 
 def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
@@ -43,16 +50,26 @@ def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
 
 def locate(reference: str, registry: Registry) -> tuple[str, str]:
     """Text and name of what a user calls a spec: a file, a recipe, or the folder of a run."""
-    path = at_home(reference)
-    if (stored := path / "spec.yaml").is_file():
-        path = stored
-    if path.is_file():
-        return _text(path), str(path)
+    for path in (at_home(reference) / "spec.yaml", at_home(reference)):
+        if holds(path.is_file):
+            return text(path), str(path)
     if recipe := registry.recipes.get(reference):
-        return _text(recipe), reference
-    hint = _missing_plugin(reference, registry) or did_you_mean(reference, registry.recipes)
+        return text(recipe), reference
+    raise SpecError(_not_there(reference, registry))
+
+
+def _not_there(reference: str, registry: Registry) -> str:
+    """Why a reference means nothing here, and what it may mean."""
+    if holds(Path(reference).is_dir):
+        return printable(f"{reference}: no run's folder: it holds no spec.yaml")
+    owner, slash, _ = reference.partition("/")
+    owners = {*registry.plugins, *(name.partition("/")[0] for name in registry.recipes)}
+    if looks_like_path(reference) and not (slash and nearest(owner, owners)):
+        return no_such_file(reference)
+    broken = registry.broken.get(owner)
+    hint = f" ({broken} could not be loaded: {broken.error})" if broken else did_you_mean(reference, registry.recipes)
     hint = hint or ": `allmodes recipes` lists them"
-    raise SpecError(f"{reference}: neither a file, a run's folder nor a recipe{hint}")
+    return printable(f"{reference}: neither a file, a run's folder nor a recipe{hint}")
 
 
 def check(source: Source, registry: Registry) -> Spec:
@@ -65,16 +82,28 @@ def check(source: Source, registry: Registry) -> Spec:
         spec = model.model_validate(values)
     except ValidationError as error:
         raise SpecError("\n".join(wording.lines(error.errors(), source, model))) from None
+    _report(problems_of_sizes(spec), source)
     _report(problems_of(spec), source)
     return spec
 
 
+def check_again(source: Source, registry: Registry) -> Spec:
+    """The spec of a run that is there; what is worth a warning was said when it was begun."""
+    with warnings.catch_warnings(action="ignore"):
+        return check(source, registry)
+
+
 def dump(spec: Spec) -> str:
     """A spec as YAML with every default written out, but for those of deprecated options: they may be gone tomorrow."""
-    yaml, text = YAML(), StringIO()
+    yaml, written = YAML(), StringIO()
     yaml.width = 120
-    yaml.dump(spec.model_dump(mode="json", exclude=_fading(spec)), text)
-    return text.getvalue()
+    yaml.dump(values(spec), written)
+    return written.getvalue()
+
+
+def values(spec: Spec) -> dict[str, Any]:
+    """What `dump` writes, as plain values."""
+    return spec.model_dump(mode="json", exclude=_fading(spec))
 
 
 def schema(registry: Registry) -> dict[str, Any]:
@@ -106,26 +135,28 @@ def _entries(value: Any) -> Iterable[tuple[Any, Any]]:
 
 def _unrolled(values: Any, name: str) -> Any:
     try:
-        return plain(values)
+        tree = plain(values)
     except RecursionError:
-        raise SpecError(f"{name}: nested too deeply") from None
+        raise SpecError(printable(f"{name}: {bounded.TOO_DEEP}")) from None
+    if _count(tree) > bounded.VALUES:
+        raise SpecError(printable(f"{name}: {bounded.TOO_LARGE}"))
+    return tree
 
 
-def _text(path: Path) -> str:
+def _count(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(_count, inner))
+
+
+def text(path: Path) -> str:
+    """The text of a spec's file, of which no more is read than one may have."""
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: cannot be read: {error}") from None
-
-
-def _missing_plugin(reference: str, registry: Registry) -> str:
-    """What to install for a recipe whose plugin is not there, unless its name is a near miss of one that is."""
-    owner, slash, _ = reference.partition("/")
-    if broken := registry.broken.get(owner):
-        return f" ({broken} could not be loaded: {broken.error})"
-    known = {*registry.plugins, *(name.partition("/")[0] for name in registry.recipes)}
-    elsewhere = slash and owner.isidentifier() and not nearest(owner, known)
-    return f" (pip install allmodes-{owner}?)" if elsewhere else ""
+        with path.open("rb") as file:
+            return file.read(bounded.BYTES + 1).decode("utf-8")
+    except OSError as error:
+        raise SpecError(printable(f"{path}: cannot be read: {error.strerror or error}")) from None
+    except UnicodeDecodeError as error:
+        raise SpecError(printable(f"{path}: cannot be read: {error}")) from None
 
 
 def _unmet(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -167,7 +198,22 @@ def _report(problems: Sequence[Problem], source: Source) -> None:
 
 def _refuse(problems: Sequence[Problem], source: Source) -> None:
     if problems:
-        raise SpecError("\n".join(source.line(problem.where, problem.what) for problem in problems))
+        raise SpecError("\n".join(listed([source.line(problem.where, problem.what) for problem in problems])))
 
 
-__all__ = ["Source", "SpecError", "check", "dump", "load", "locate", "parse", "plain", "read", "schema", "spec_model"]
+__all__ = [
+    "Source",
+    "SpecError",
+    "check",
+    "check_again",
+    "dump",
+    "load",
+    "locate",
+    "parse",
+    "plain",
+    "read",
+    "schema",
+    "spec_model",
+    "stored",
+    "text",
+]

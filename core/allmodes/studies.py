@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import warnings
@@ -13,14 +12,18 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import Literal
 
-from allmodes import identity, specs
-from allmodes.journal import replace_text, write_json
+from pydantic import BaseModel
+
+from allmodes import identity, pages, records, specs
+from allmodes.durable import replace_text, write_json
 from allmodes.places import at_home, near, place
 from allmodes.registry import Registry
 from allmodes.run import Outcome
 from allmodes.seeds import checked
-from allmodes.sources import SpecError
+from allmodes.sources import SpecError, override
 from allmodes_schemas import Spec, folder_name
+
+PAGE = "study.json"
 
 State = Literal["finished", "failed", "killed", "interrupted", "missing"]
 
@@ -62,16 +65,24 @@ class Unit:
     @property
     def outcome(self) -> Outcome | None:
         """How its run ended, if it did."""
-        path = self.folder / "results.json"
-        return Outcome(**json.loads(path.read_text())) if path.is_file() else None
+        return records.outcome(self.folder)
 
     @property
     def state(self) -> State:
         """How its run stands; one that finished before the spec was given more iterations is interrupted."""
         if (outcome := self.outcome) is None:
-            return "interrupted" if (self.folder / "run.json").is_file() else "missing"
+            return "interrupted" if records.is_run(self.folder) else "missing"
         short = outcome.iteration < self.method.spec.training.iterations
         return "interrupted" if outcome.status == "finished" and short else outcome.status
+
+    @property
+    def standing(self) -> str:
+        """How its run stands, in words: where it was saved, or that it has not begun."""
+        if (state := self.state) in ("finished", "missing"):
+            return {"missing": "not begun"}.get(state, state)
+        saved = [int(path.name) for path in (self.folder / "checkpoints").glob("*") if path.name.isdecimal()]
+        of = f"of {self.method.spec.training.iterations:,}"
+        return f"{state}, saved at iteration {max(saved):,} {of}" if saved else f"{state} before it was saved"
 
 
 @dataclass(frozen=True)
@@ -124,7 +135,7 @@ def write(study: Study) -> Study:
     """Make the folder of a study and of its methods; returns the study with what identifies it."""
     study.folder.mkdir(parents=True, exist_ok=True)
     study = Study(study.name, study.folder, study.methods, study.id or _new_id(study.name))
-    write_json(study.folder / "study.json", {"name": study.name, "id": study.id})
+    write_json(study.folder / PAGE, {"name": study.name, "id": study.id})
     for method in study.methods:
         method.folder.mkdir(exist_ok=True)
         replace_text(method.folder / "spec.yaml", specs.dump(method.spec))
@@ -173,7 +184,7 @@ def _loaded(
     problems: list[str],
 ) -> Iterator[Method]:
     try:
-        spec = specs.load(reference, registry, overrides)
+        spec = _read(reference, registry, overrides)
     except SpecError as error:
         problems += [line if line.startswith(reference) else f"{reference}: {line}" for line in str(error).splitlines()]
         return
@@ -182,11 +193,21 @@ def _loaded(
     yield Method(reference, spec, ran, ran.name) if ran else Method(reference, spec, folder / spec.name, spec.name)
 
 
+def _read(reference: str, registry: Registry, overrides: Sequence[str]) -> Spec:
+    """A spec by any reference; a run's is read as runs are, with what else says it where it is damaged."""
+    if not records.runs_in(Path(reference)):
+        return specs.load(reference, registry, overrides)
+    source = records.source(Path(reference), registry)
+    for text in overrides:
+        override(source, text)
+    return specs.check(source, registry)
+
+
 def _experiment(path: Path) -> Path | None:
     """The folder of an experiment that has been run, of which a path is that or one of its runs."""
-    if (path / "run.json").is_file():
+    if records.is_run(path):
         return path.parent
-    return path if list(path.glob("seed-*/run.json")) else None
+    return path if records.runs_in(path) else None
 
 
 def _twins(methods: Sequence[Method]) -> Iterator[str]:
@@ -202,17 +223,28 @@ def _twins(methods: Sequence[Method]) -> Iterator[str]:
 def _changed(methods: Sequence[Method], registry: Registry) -> Iterator[str]:
     """What keeps runs that are there from standing for the specs that are asked for."""
     for method in methods:
-        if (method.folder / "spec.yaml").is_file():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # they were said when it was run
-                before = specs.load(str(method.folder), registry)
-            yield from (_refusal(method, *change) for change in identity.changes(before, method.spec))
+        if (method.folder / "spec.yaml").exists():
+            changes = identity.changes(_stored(method, registry), method.spec)
+            yield from (_refusal(method, method.folder, *change) for change in changes)
+            for run, other in [] if changes else list(records.edits(method.folder, method.spec, registry))[:1]:
+                yield from (_refusal(method, run, *change) for change in other)
             yield from _beyond(method)
 
 
-def _refusal(method: Method, path: str, before: object, after: object) -> str:
+def _stored(method: Method, registry: Registry) -> Spec:
+    """The spec that lies in a method's folder; where it is damaged, its runs say whether the method's is theirs."""
+    try:
+        return specs.stored(method.folder, registry)
+    except SpecError as error:
+        path = method.folder / records.SPEC
+        what = str(error).splitlines()[0] if path.is_file() else f"{path} is no file"
+        warnings.warn(f"{what}: it is written anew", stacklevel=2)
+        return method.spec
+
+
+def _refusal(method: Method, where: Path, path: str, before: object, after: object) -> str:
     return (
-        f"{method.reference}: {path} is {short(before)} in {near(method.folder)} and would be "
+        f"{method.reference}: {path} is {short(before)} in {where} and would be "
         f"{short(after)}: compare into another folder, or remove {near(method.folder)} to run the method anew"
     )
 
@@ -226,7 +258,27 @@ def _beyond(method: Method) -> Iterator[str]:
             yield f"{method.reference}: {done}: set training.iterations to {outcome.iteration} or more"
 
 
+class _Page(BaseModel):
+    name: str
+    id: str
+
+
 def _known(folder: Path) -> dict[str, str]:
-    path = folder / "study.json"
-    known: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
-    return known
+    try:
+        return pages.read(folder / PAGE, _Page).model_dump()
+    except FileNotFoundError:
+        return {}
+    except pages.PageError as error:
+        known = _recalled(folder)
+        found = "its id is taken from its runs" if known else "the study gets a new id"
+        warnings.warn(f"{error}: {found}, its name from --name or the folder", stacklevel=3)
+        return known
+
+
+def _recalled(folder: Path) -> dict[str, str]:
+    """What identifies a study, as its runs were told."""
+    for run in sorted(folder.glob("*/seed-*")):
+        told = records.facts(run)
+        if told is not None and told.experiment != run.parent.name:  # which is what a run of no study is told
+            return {"id": told.experiment}
+    return {}

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from allmodes import averages
 from allmodes.comparison import COSTS, Comparison, Group, Row, cost_of
-from allmodes.journal import replace_text
+from allmodes.durable import replace_text
 from allmodes.places import near
 from allmodes.terminal import number
 
@@ -71,6 +71,8 @@ def markdown(comparison: Comparison) -> str:
         parts.append(f"## {group.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines))
     if comparison.unfinished:
         parts.append("Not finished, and in no mean:\n\n" + "".join(f"- {line}\n" for line in comparison.unfinished))
+    if comparison.waiting:
+        parts.append("Not begun:\n\n" + "".join(f"- {name}\n" for name in comparison.waiting))
     return "\n".join(parts)
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from allmodes import averages, describing
+from allmodes import averages, describing, logs
 from allmodes.hookspecs import hookimpl
 from allmodes.registry import Kind, Plugin, Registry
+from allmodes_schemas import DiscriminatorOptions, NetworkConfig
 
 if TYPE_CHECKING:
     from allmodes.experiment import Results
@@ -24,19 +25,24 @@ if TYPE_CHECKING:
 WIDE = 110  # columns of a terminal on which everything has room
 
 
+def _column(text: str, style: str = "none") -> TextColumn:
+    """A column of a bar whose words are no markup."""
+    return TextColumn(text, style, markup=False)
+
+
 class Terminal:
     """An observer that shows a bar with rate, losses and modes; silent where nobody watches."""
 
     def __init__(self, console: Console) -> None:
         wide = console.width >= WIDE
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            _column("{task.description}"),
             BarColumn(bar_width=24 if wide else 8),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            TextColumn("{task.fields[rate]}"),
+            _column("{task.completed:,.0f}/{task.total:,.0f}"),
+            _column("{task.fields[rate]}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[modes]}"),
-            TextColumn("[dim]{task.fields[losses]}"),
+            _column("{task.fields[modes]}", "bold"),
+            _column("{task.fields[losses]}", "dim"),
             console=console,
             disable=not console.is_terminal,
             refresh_per_second=4,
@@ -45,10 +51,13 @@ class Terminal:
 
     @hookimpl
     def allmodes_run_started(self, run: Run) -> None:
-        """Begin a bar."""
+        """Begin a bar, below a line that says where the run lies."""
+        logs.LOGGER.info(logs.beginning(run))
         self.progress.start()
         total = run.spec.training.iterations
-        self.task = self.progress.add_task(f"seed {run.seed}", total=total, rate="", modes="", losses="")
+        self.task = self.progress.add_task(
+            f"seed {run.seed}", total=total, completed=run.iteration, rate="", modes="", losses=""
+        )
 
     @hookimpl
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
@@ -63,16 +72,28 @@ class Terminal:
         self.progress.stop()
 
 
+class Beginning:
+    """An observer that says where a run lies, and from where it goes on, and nothing else."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    @hookimpl
+    def allmodes_run_started(self, run: Run) -> None:
+        """One line."""
+        self._say(logs.beginning(run))
+
+
 class StudyTerminal:
     """A bar over all runs of a study, and one for each that is being trained; lines where nobody watches."""
 
     def __init__(self, console: Console, say: Callable[[str], None]) -> None:
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            _column("{task.description}"),
             BarColumn(bar_width=24 if console.width >= WIDE else 8),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            _column("{task.completed:,.0f}/{task.total:,.0f}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[note]}"),
+            _column("{task.fields[note]}"),
             console=console,
             disable=not console.is_terminal,
             refresh_per_second=2,
@@ -105,9 +126,11 @@ class StudyTerminal:
 
     def end(self, unit: Unit, status: str) -> None:
         """Count a run that ended and take its bar away."""
-        self._ended += status == "finished"
-        self.moved(unit, unit.method.spec.training.iterations)
-        self.progress.remove_task(self._bars.pop(unit.name))
+        if status == "finished":
+            self._ended += 1
+            self.moved(unit, unit.method.spec.training.iterations)
+        self.progress.remove_task(self.progress_of(unit))
+        del self._bars[unit.name]
         self.progress.update(self.all, note=self._count())
         self._say(f"{unit.name} {status} ({self._count()})")
 
@@ -132,7 +155,7 @@ def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
         shown["losses"] = "  ".join(f"{player[0].upper()} {value:.2g}" for player, value in first.items())
     for name, unit in (("eval/modes", "modes"), ("eval/stacked_modes", "modes"), ("eval/classes", "classes")):
         if not math.isnan(metrics.get(name, math.nan)):
-            shown["modes"] = f"[bold]{metrics[name]:.0f} {unit}[/]"
+            shown["modes"] = f"{metrics[name]:.0f} {unit}"
     return shown
 
 
@@ -188,13 +211,13 @@ def plugins_table(registry: Registry) -> Table:
     recipes = list(registry.recipes)
     for plugin in registry.plugins.values():
         own = [f"{word} {kind.name}" for word, kind in kinds if kind.plugin.name == plugin.name]
-        table.add_row(plugin.name, str(plugin), escape(plugin.origin), _offer(plugin, own, recipes))
+        table.add_row(plugin.name, str(plugin), plugin.origin, _offer(plugin, own, recipes))
     return table
 
 
-def _offer(plugin: Plugin, kinds: Sequence[str], recipes: Sequence[str]) -> str:
+def _offer(plugin: Plugin, kinds: Sequence[str], recipes: Sequence[str]) -> str | Text:
     if plugin.error:
-        return f"[red]could not be loaded:[/] {escape(plugin.error)}"
+        return Text.assemble(("could not be loaded:", "red"), f" {plugin.error}")
     owned = [name for name in recipes if name.startswith(f"{plugin.name}/")]
     return "\n".join([*kinds, *(f"recipe {name}" for name in owned)])
 
@@ -214,9 +237,9 @@ def kind_table(slot: str, kind: Kind) -> Table:
     table = Table(title=f"{kind.name}: {kind.config.summary()}", title_justify="left", show_header=False)
     table.add_row("slot", slot)
     table.add_row("from", str(kind.plugin))
-    table.add_row("requires", escape("\n".join(describing.requires(kind.config)) or "nothing"))
+    table.add_row("requires", "\n".join(describing.requires(kind.config)) or "nothing")
     if brings := describing.provides(kind.config):
-        table.add_row("provides", escape("\n".join(brings)))
+        table.add_row("provides", "\n".join(brings))
     return table
 
 
@@ -225,30 +248,11 @@ def options_table(config: type[KindConfig]) -> Table:
     table = Table(title="Options", title_justify="left")
     for column in ("option", "type", "default", "meaning"):
         table.add_column(column, overflow="fold")
-    properties = config.model_json_schema()
-    for name, option in properties["properties"].items():
-        if name != "kind":
-            default = str(option["default"]) if "default" in option else "required"
-            unit = f", in {option['unit']}" if "unit" in option else ""
-            table.add_row(name, _type(option) + unit, escape(default), escape(_meaning(option)))
+    for option in describing.options(config):
+        table.add_row(option.name, option.type, option.default, option.meaning)
+    if issubclass(config, NetworkConfig):
+        for option in describing.options(DiscriminatorOptions):
+            table.add_row(
+                option.name, option.type, option.default, f"{option.meaning} In the slot discriminator alone."
+            )
     return table
-
-
-def _meaning(option: Mapping[str, Any]) -> str:
-    """What an option is for; one on its way out says so first."""
-    return f"{'Deprecated. ' if option.get('deprecated') else ''}{option.get('description', '')}"
-
-
-def _type(option: Mapping[str, Any]) -> str:
-    branches: Iterable[Mapping[str, Any]] = option.get("anyOf", [option])
-    return " or ".join(_name(branch) for branch in branches)
-
-
-def _name(branch: Mapping[str, Any]) -> str:
-    if "enum" in branch:
-        return " | ".join(map(str, branch["enum"]))
-    if "$ref" in branch:
-        return str(branch["$ref"]).rpartition("/")[2]
-    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    limits = [f"{sign} {branch[key]:g}" for key, sign in bounds.items() if key in branch]
-    return " ".join([str(branch.get("type", "any")), *limits])

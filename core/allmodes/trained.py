@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from allmodes import checkpoints, models, provenance, specs
+from allmodes import checkpoints, models, provenance, records
 from allmodes.compose import stream
 from allmodes.contracts import NOTHING
+from allmodes.mistyped import holds, no_such_file
 from allmodes.models import ModelError, Page
-from allmodes.places import place
+from allmodes.places import near, place
 from allmodes.registry import Registry, installed
 from allmodes.sampling import draw, refusal
+from allmodes.sources import SpecError
 from allmodes.surroundings import plain_torch
 from allmodes.units import Units
 from allmodes_schemas import Given, Shape, Spec
@@ -83,20 +86,21 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
     Raises SpecError where the folder or a plugin is missing, ModelError where the stored model cannot be read.
     """
     registry = registry or installed()
-    folder, stored = _places(_local(reference), checkpoint)
+    if not holds((folder := _local(reference)).exists):
+        raise SpecError(no_such_file(near(folder)))
+    folder, stored = _places(folder, checkpoint)
     provenance.refuse_missing(folder, [stored / "model.json"], registry)
-    spec = specs.load(str(folder), registry)
-    _compare_versions(models.read_page(stored), registry)
-    read = models.load(spec, stored)
+    spec = records.spec(folder, registry)
+    with advice(folder, stored):
+        _compare_versions(models.read_page(stored), registry)
+        read = models.load(spec, stored)
     return Model(spec, read.modules, read.shape, folder, stored, read.units, read.iteration)
 
 
 def run_folder(reference: str | Path) -> Path:
     """The folder of a run of one seed, given that or its experiment's (then the first seed's)."""
     folder = place(reference)
-    if (folder / "run.json").is_file():
-        return folder
-    return next((path.parent for path in sorted(folder.glob("seed-*/run.json"))), folder)
+    return next(iter(records.runs_in(folder)), folder)
 
 
 def _local(reference: str | Path) -> Path:
@@ -118,6 +122,24 @@ def _places(folder: Path, checkpoint: str | None) -> tuple[Path, Path]:
     if (folder / "model").is_dir() or not (have := checkpoints.folders(folder)):
         return folder, folder / "model"
     return folder, have[0]
+
+
+@contextmanager
+def advice(folder: Path, stored: Path) -> Iterator[None]:
+    """Where a stored model of a run's folder turns out to be damaged, say what to do."""
+    try:
+        yield
+    except models.DamagedError as error:
+        raise ModelError(f"{error}: {_remedy(folder, stored)}") from None
+
+
+def _remedy(folder: Path, stored: Path) -> str:
+    """What to do about a stored model that is damaged."""
+    if stored == folder:
+        return "get the model again from where it came from"
+    others = [str(int(one.name)) for one in reversed(checkpoints.folders(folder)) if one != stored]
+    take = f"take another with --checkpoint ({', '.join(others)})" if others else "no other checkpoint is there"
+    return take if stored.name != "model" else f"{take}, or `allmodes resume {folder}` makes the model again"
 
 
 def _compare_versions(page: Page, registry: Registry) -> None:

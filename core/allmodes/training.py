@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,13 +17,14 @@ from allmodes.compose import compose, stream
 from allmodes.contracts import Functions
 from allmodes.costs import costs
 from allmodes.data import Data
+from allmodes.durable import write_json
 from allmodes.engine import EagerEngine, Losses
-from allmodes.journal import Journal, write_json
+from allmodes.journal import Journal
 from allmodes.loop import Average, Loop
 from allmodes.metrics import Evaluation, Metric
 from allmodes.models import ModelError
 from allmodes.registry import Registry
-from allmodes.run import Outcome, Run, Status
+from allmodes.run import Outcome, Run, RunError, Status
 from allmodes.signals import Stop
 from allmodes.streams import loader_of
 
@@ -57,6 +58,11 @@ class SeedRun:
     saved: int | None = None
 
     def __post_init__(self) -> None:
+        self._build()
+        self.journal = Journal(self.run.folder / "metrics.jsonl", self.warn)
+
+    def _build(self) -> None:
+        """Everything as it is at the start."""
         spec, seed, device = self.run.spec, self.run.seed, self.run.device
         composition = compose(spec, self.data.to("cpu"), seed, self.functions)
         for module in composition.modules.values():
@@ -68,7 +74,6 @@ class SeedRun:
             stream(seed, "noise", device),
             Average(spec.training.ema, composition) if spec.training.ema else None,
         )
-        self.journal = Journal(self.run.folder / "metrics.jsonl", self.warn)
 
     # The run
 
@@ -208,11 +213,13 @@ class SeedRun:
         if self.saved == self.loop.iteration:
             return
         began = self.saved_at = time.monotonic()
-        page = self._page(best=best, device=torch.device(self.run.device).type)
+        device, data = torch.device(self.run.device).type, self.run.data.get("fingerprint")
+        page = self._page(best=best, device=device, data=data)
         modules = self._checked_modules()
         try:
+            self.journal.settle()
             checkpoints.write(self.run.folder, modules, page, self._state())
-            checkpoints.tidy(self.run.folder, self.run.spec.training.checkpoints.keep)
+            checkpoints.tidy(self.run.folder, self.run.spec.training.checkpoints.keep, self.loop.iteration)
             self.saved = self.loop.iteration
         except OSError as error:
             self.warn(f"{self.run.name}: no checkpoint at iteration {self.loop.iteration}: {error.strerror or error}")
@@ -227,17 +234,26 @@ class SeedRun:
         """Go on from the newest checkpoint that can be read, or from the start where there is none."""
         if checkpoints.newest(self.run.folder, self.warn, self._use) is None:
             self.warn(f"{self.run.name} has no checkpoint that can be read: it starts from the beginning")
+            self.loop.loader.close()
+            self._build()  # one that did not fit may have been taken in part
         self.journal.rewind(self.loop.iteration)
+        self.run = replace(self.run, iteration=self.loop.iteration)
 
     def _use(self, checkpoint: Checkpoint) -> None:
         here = torch.device(self.run.device).type
-        if (there := checkpoint.page["device"]) != here:
-            raise ModelError(f"it was written on {there} and cannot go on on {here}: set training.device={there}")
+        if (there := checkpoint.page.get("device", here)) != here:  # not to be passed over: nothing is wrong with it
+            what = f"{checkpoint.folder} was written on {there} and cannot go on on {here}"
+            raise RunError(f"{what}: set training.device={there}")
+        if (then := checkpoint.page.get("data", now := self.run.data.get("fingerprint"))) != now:
+            what = f"{checkpoint.folder} was trained on other data"
+            raise RunError(f"{what} (fingerprint {then}, these have {now})")
         checkpoint.restore(self._modules())
         try:
             self._set_state(checkpoint.state)
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:
-            raise ModelError(f"its state does not fit the spec: {error}") from None
+            self.saved = self.loop.iteration
+        except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+            what = "its state does not fit the spec"
+            raise ModelError(f"{what}: {type(error).__name__}: {models.in_one_line(error)}") from None
 
     def _state(self) -> checkpoints.State:
         measured = {"evaluations": self.evaluations, "collapsed": self.collapsed}

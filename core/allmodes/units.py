@@ -9,6 +9,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+COARSE = 1e-3
+"""Spread of a coordinate, in parts of its largest number, below which float32 holds less than four digits of it."""
+
 
 @dataclass(frozen=True)
 class Units:

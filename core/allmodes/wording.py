@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from allmodes.registry import did_you_mean
-from allmodes.sources import Location, Source
-from allmodes_schemas import Config, KindConfig, Spec
+from allmodes.sources import Location, Source, listed
+from allmodes_schemas import SHAPES, Config, KindConfig, Spec
 
 _EXPECTED = {
     "bool_parsing": "true or false",
@@ -28,6 +28,7 @@ _EXPECTED = {
     "tuple_type": "a list",
 }
 _MAPPING = ("model_type", "model_attributes_type")
+_PATTERN = "string_pattern_mismatch"
 _OF_KIND = ("said_of_kind", "union_tag_invalid")
 
 
@@ -37,7 +38,7 @@ def lines(errors: Sequence[ErrorDetails], source: Source, model: type[Spec]) -> 
     for error in errors:
         found.setdefault(_path(error, source.tree), []).append(error)
     deepest = [p for p in found if not any(len(q) > len(p) and q[: len(p)] == p for q in found)]
-    return [source.line(path, _what(found[path], model)) for path in deepest]
+    return listed([source.line(path, _what(found[path], model)) for path in deepest])
 
 
 def _path(error: ErrorDetails, tree: Any) -> Location:
@@ -81,13 +82,21 @@ def _said(error: ErrorDetails, model: type[Spec]) -> str | None:
             return f"unknown key{did_you_mean(str(error['loc'][-1]), _fields_at(model, error['loc'][:-1]))}"
         case "too_short":
             return f"has {error['ctx']['actual_length']} entries, but needs at least {error['ctx']['min_length']}"
-    expects = error["type"] in (*_EXPECTED, *_MAPPING) or error["msg"].startswith("Input should be ")
+        case "too_long":
+            return f"has {error['ctx']['actual_length']} entries, but may have at most {error['ctx']['max_length']}"
+        case "string_too_short":
+            return "is empty" if error["ctx"]["min_length"] == 1 else None
+        case "string_too_long":
+            return f"has {len(error['input'])} letters, but may have at most {error['ctx']['max_length']}"
+    expects = error["type"] in (*_EXPECTED, *_MAPPING, _PATTERN) or error["msg"].startswith("Input should be ")
     return None if expects else f"{error['msg'][0].lower()}{error['msg'][1:]}, got {short(error['input'])}"
 
 
 def _expected(error: ErrorDetails, model: type[Spec]) -> str:
     if error["type"] in _MAPPING:
         return f"a mapping with the keys {', '.join(_fields_at(model, error['loc']))}"
+    if error["type"] == _PATTERN:
+        return SHAPES.get(error["ctx"]["pattern"]) or f"text as described: {_description_at(model, error['loc'])}"
     return _EXPECTED.get(error["type"]) or error["msg"].removeprefix("Input should be ")
 
 
@@ -107,6 +116,17 @@ def _fields_at(annotation: Any, loc: Location) -> list[str]:
             return _fields_at(model.model_fields[str(loc[0])].annotation, loc[1:])
     chosen = [model for model in models if loc[0] in (model.__name__, _kind_of(model))]
     return _fields_at(chosen[0] if chosen else annotation, loc[1:])
+
+
+def _description_at(annotation: Any, loc: Location) -> str:
+    """What the field that an error's location leads to is for, as its author says."""
+    models = _models(annotation)
+    for model in models:
+        if loc[0] in model.model_fields:
+            field = model.model_fields[str(loc[0])]
+            return (len(loc) > 1 and _description_at(field.annotation, loc[1:])) or field.description or ""
+    chosen = [model for model in models if loc[0] in (model.__name__, _kind_of(model))]
+    return _description_at(chosen[0] if chosen else annotation, loc[1:]) if len(loc) > 1 else ""
 
 
 def _kind_of(model: type[BaseModel]) -> str | None:

@@ -1,6 +1,21 @@
 """The spec of an experiment and the base classes of its parts' configs: pydantic only, no torch."""
 
-from allmodes_schemas.base import Config, Given, KindConfig, Problem, Ramp, Renamed, Scheduled, Shape, at
+from allmodes_schemas.base import (
+    ANY,
+    SHAPES,
+    Config,
+    Given,
+    Iteration,
+    KindConfig,
+    Problem,
+    Ramp,
+    Renamed,
+    Sane,
+    Scheduled,
+    Shape,
+    at,
+    worded,
+)
 from allmodes_schemas.components import (
     AuxiliaryConfig,
     DatasetConfig,
@@ -25,6 +40,8 @@ from allmodes_schemas.training import (
 )
 
 __all__ = [
+    "ANY",
+    "SHAPES",
     "AdamConfig",
     "AuxiliaryConfig",
     "CheckpointsConfig",
@@ -35,6 +52,7 @@ __all__ = [
     "EvaluationConfig",
     "FeatureConfig",
     "Given",
+    "Iteration",
     "KindConfig",
     "LossTermConfig",
     "MetricConfig",
@@ -46,6 +64,7 @@ __all__ = [
     "Problem",
     "Ramp",
     "Renamed",
+    "Sane",
     "Scheduled",
     "Seeds",
     "SgdConfig",
@@ -56,4 +75,5 @@ __all__ = [
     "TurnConfig",
     "at",
     "folder_name",
+    "worded",
 ]

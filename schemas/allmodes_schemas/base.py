@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -14,6 +14,38 @@ Shape: TypeAlias = tuple[int, ...]
 
 Given: TypeAlias = Mapping[str, Any]
 """What a conditional draw holds fixed, by the name of the latent part: `{"mode": 3}`."""
+
+
+@dataclass(frozen=True)
+class Sane:
+    """In a field's type: the most that a whole number, or a list's `length`, is believed to be.
+
+    More is refused unless the spec says `large: true`: it is most often a slip, and costs all memory or an endless run.
+    Whole numbers that neither say this nor have an upper bound are believed up to a million.
+    """
+
+    most: int
+    length: int | None = None
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Editors may show it; it is no bound."""
+        return handler(schema) | ({"sane": self.most} if self.most < ANY else {})
+
+
+ANY = 2**63
+"""The most of a number that costs nothing, such as an iteration at which something begins."""
+Iteration: TypeAlias = Annotated[int, Sane(ANY)]
+"""A place or distance in a run."""
+
+
+SHAPES: dict[str, str] = {}
+"""What texts that a regular expression describes should be, in words, by the expression."""
+
+
+def worded(pattern: str, words: str) -> str:
+    """A regular expression for `Field(pattern=...)`, whose refusal says in words what the text should be."""
+    SHAPES[pattern] = words
+    return pattern
 
 
 @dataclass(frozen=True)
@@ -78,9 +110,9 @@ class Ramp(Config):
     """Value at the first iteration."""
     end: float
     """Value from iteration `begin + over` on."""
-    over: int = Field(ge=1)
+    over: Iteration = Field(ge=1)
     """How long the change takes, in iterations."""
-    begin: int = Field(0, ge=0)
+    begin: Iteration = Field(0, ge=0)
     """Iteration at which the change begins."""
     shape: Literal["linear", "cosine", "exponential"] = "linear"
     """Form of the change; `exponential` multiplies by the same factor each iteration."""

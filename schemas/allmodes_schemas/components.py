@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.config import JsonDict
 
-from allmodes_schemas.base import Config, KindConfig, Problem, Ramp, Shape
+from allmodes_schemas.base import Config, Iteration, KindConfig, Problem, Ramp, Sane, Shape
 from allmodes_schemas.training import PlayerConfig
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ class NetworkConfig(KindConfig):
         """Whether one item's output depends on the others of its batch (BatchNorm)."""
         return False
 
+    def parameters(self, sees: tuple[Shape, ...], gives: Shape) -> int | None:
+        """Roughly how many numbers it learns, to refuse one too large before memory is taken; None: unknown."""
+        return None
+
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
         """The network from inputs of shapes `sees` to an output of shape `gives` (imports torch)."""
         raise NotImplementedError(f"{type(self).__name__} does not define build()")
@@ -74,7 +78,7 @@ class DiscriminatorOptions(Config):
 
     joint: str | None = None
     """Auxiliary whose code it sees beside real data (beside generated data: the latent's code)."""
-    pack: int = Field(1, ge=1)
+    pack: Annotated[int, Sane(1024)] = Field(1, ge=1)
     """Items judged together (PacGAN)."""
 
     def network(self) -> NetworkConfig:
@@ -133,9 +137,9 @@ class LossTermConfig(KindConfig):
 
     weight: float | Ramp = 1.0
     """Factor of the term."""
-    every: int = Field(1, ge=1, json_schema_extra=ITERATIONS)
+    every: Iteration = Field(1, ge=1, json_schema_extra=ITERATIONS)
     """Only at iterations divisible by this (the weight is not rescaled)."""
-    start: int = Field(0, ge=0, json_schema_extra=ITERATIONS)
+    start: Iteration = Field(0, ge=0, json_schema_extra=ITERATIONS)
     """First iteration at which the term counts."""
 
     def players(self) -> tuple[PlayerConfig, ...]:

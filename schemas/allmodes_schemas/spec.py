@@ -5,9 +5,9 @@ from collections import Counter
 from reprlib import repr as short
 from typing import Annotated, ClassVar, Literal, Self, SupportsIndex
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from allmodes_schemas.base import Config
+from allmodes_schemas.base import Config, Iteration, Sane, worded
 from allmodes_schemas.components import (
     AuxiliaryConfig,
     DatasetConfig,
@@ -30,11 +30,13 @@ def folder_name(name: str) -> str:
         (letters and name.strip("."), words),
         (name[:1] not in ("-", "."), "begin with a letter or a digit"),
         (not name.endswith("."), "not end with a dot"),
-        (len(name) <= 100 and len(name.encode()) <= 200, "have at most 100 letters (200 bytes)"),
+        (len(name) <= 100, "have at most 100 letters"),
         (name.partition(".")[0].upper() not in _DEVICES, "be no name that Windows keeps for devices"),
     ):
         if not right:
             raise ValueError(f"should {should}, got {short(name)}")
+    if len(name.encode()) > BYTES:
+        raise ValueError(f"takes {len(name.encode())} bytes, too many for the name of a folder: take a shorter one")
     return name
 
 
@@ -55,7 +57,12 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{device}{n}" for device in ("COM", "LPT") for n in range(1, 10))}
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63), BeforeValidator(_whole)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+NAME = worded(r"^[a-z][a-z0-9_]*$", "a name of small letters, digits and underscores that begins with a letter")
+TITLE = worded(
+    r"^[\w.\-]*[\w\-][\w.\-]*$", "a name of letters, digits, dots, dashes and underscores, and not of dots alone"
+)
+BYTES = 200  # the name of a run's folder has room for no more
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class StreamConfig(Config):
@@ -67,7 +74,7 @@ class StreamConfig(Config):
     """How many of each class, in the place of `items`."""
     balanced: bool = True
     """Whether batches hold all classes equally often, however many items of each there are (oversampling)."""
-    batch_size: int = Field(64, ge=1)
+    batch_size: Annotated[int, Sane(2**17)] = Field(64, ge=1)
     """Items per draw, drawn with replacement."""
     labels_file: str | None = None
     """A CSV of `index,label`, a line for each labelled item: its position in the training data, from 0, and its label,
@@ -85,7 +92,7 @@ class EvaluationConfig(Config):
 
     free: ClassVar[frozenset[str]] = frozenset({"every", "samples", "metrics", "collapse", "figure"})
 
-    every: int = Field(1000, ge=1)
+    every: Iteration = Field(1000, ge=1)
     """Iterations between evaluations."""
     samples: int = Field(2500, ge=2)
     """Samples drawn from the model for each evaluation."""
@@ -104,12 +111,12 @@ class Spec(Config):
     This class types the fields by their bases; the registry narrows them to the kinds that are installed.
     """
 
-    free: ClassVar[frozenset[str]] = frozenset({"description", "seeds", "plugins"})
+    free: ClassVar[frozenset[str]] = frozenset({"description", "seeds", "plugins", "large"})
 
     schema_version: Literal[1] = 1
     """Version of this format."""
-    name: Annotated[str, AfterValidator(folder_name)] = Field(json_schema_extra={"pattern": r"^\w[\w.\-]{0,99}$"})
-    """Name of the experiment: letters, digits, dots, dashes, underscores; a letter or digit first."""
+    name: str = Field(min_length=1, max_length=100, pattern=TITLE)
+    """Name of the experiment: letters, digits, dots, dashes and underscores; a letter or digit first."""
     description: str = ""
     """A sentence for whoever finds the run."""
     data: DatasetConfig
@@ -134,3 +141,10 @@ class Spec(Config):
     """One run per seed."""
     plugins: tuple[str, ...] = ()
     """Requirements that must be met before the spec is read, such as `allmodes-acme>=0.1`."""
+    large: bool = False
+    """Whether sizes that look like slips (widths, batches, threads, samples, memory) are meant."""
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        return folder_name(name)

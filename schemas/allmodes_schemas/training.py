@@ -4,7 +4,11 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PositiveFloat
 
-from allmodes_schemas.base import Config, KindConfig, Ramp, Scheduled
+from allmodes_schemas.base import Config, Iteration, KindConfig, Ramp, Sane, Scheduled, worded
+
+MOST = 0.9999999
+"""The largest share: 1 less than it is about the smallest difference from 1 of 32-bit floats."""
+DEVICE = worded(r"^(auto|cpu|cuda(:\d+)?)$", "'auto', 'cpu', 'cuda' or a card such as 'cuda:1'")
 
 
 def _not_negative(ramp: Ramp) -> Ramp:
@@ -13,15 +17,23 @@ def _not_negative(ramp: Ramp) -> Ramp:
     return ramp
 
 
+def _below_one(share: float) -> float:
+    """Networks compute with 32-bit floats, in which a number just below 1 is 1."""
+    if share > MOST:
+        raise ValueError(f"should be at most {MOST}: nearer to 1 it is 1 in 32-bit floats, and nothing would move")
+    return share
+
+
 def _share(ramp: Ramp) -> Ramp:
     if min(ramp.start, ramp.end) < 0 or max(ramp.start, ramp.end) >= 1:
         raise ValueError("start and end should be at least 0 and less than 1")
+    _below_one(max(ramp.start, ramp.end))
     return ramp
 
 
 Rate: TypeAlias = PositiveFloat | Annotated[Ramp, AfterValidator(_not_negative)]
 """A positive number, or a ramp, which may begin or end at 0."""
-Share: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+Share: TypeAlias = Annotated[float, Field(ge=0, lt=1), AfterValidator(_below_one)]
 """A number from 0 to below 1."""
 RampedShare: TypeAlias = Share | Annotated[Ramp, AfterValidator(_share)]
 """A share, or a ramp through shares."""
@@ -68,13 +80,13 @@ class TurnConfig(Config):
 
     player: str | Annotated[tuple[str, ...], Field(min_length=1)]
     """The player, or several whose gradients are all taken before any of them steps."""
-    times: int = Field(1, ge=1)
+    times: Annotated[int, Sane(1000)] = Field(1, ge=1)
     """Updates in a row."""
-    every: int = Field(1, ge=1)
+    every: Iteration = Field(1, ge=1)
     """Only at iterations divisible by this."""
-    start: int = Field(0, ge=0)
+    start: Iteration = Field(0, ge=0)
     """First iteration (from 0) at which the turn is taken."""
-    end: int | None = Field(None, ge=1)
+    end: Iteration | None = Field(None, ge=1)
     """Iteration before which the turn is last taken; none: to the end."""
     draw: Literal["fresh", "shared"] = "fresh"
     """A new batch and latent, or those of the turn before; dropout masks are new in either case."""
@@ -97,18 +109,18 @@ class EmaConfig(Config):
 
     decay: RampedShare = 0.999
     """Share of the average that is kept at each iteration."""
-    start: int = Field(0, ge=0)
+    start: Iteration = Field(0, ge=0)
     """Iteration before which the average simply follows the weights."""
 
 
 class CheckpointsConfig(Config):
     """When a run is saved so that it can be resumed, and which of these checkpoints stay."""
 
-    every: int = Field(1000, ge=1)
+    every: Iteration = Field(1000, ge=1)
     """Iterations between checkpoints: what an abrupt end costs at most."""
     minutes: PositiveFloat = 10.0
     """Minutes after which there is a checkpoint in any case, so that slow runs lose little time."""
-    keep: int = Field(2, ge=1)
+    keep: Annotated[int, Sane(10_000)] = Field(2, ge=1)
     """How many of the last checkpoints stay."""
     best: str | None = None
     """Metric whose best value so far has its checkpoint kept as well, such as `modes` or `w1`."""
@@ -121,14 +133,14 @@ class TrainingConfig(Config):
         {"iterations", "device", "threads", "deterministic", "log_every", "checkpoints"}
     )
 
-    iterations: int = Field(10_000, ge=1)
+    iterations: Annotated[int, Sane(10**10)] = Field(10_000, ge=1)
     """Passes through the schedule."""
-    batch_size: int = Field(256, ge=1)
+    batch_size: Annotated[int, Sane(2**17)] = Field(256, ge=1)
     """Items per draw."""
     schedule: Literal["alternating", "simultaneous"] | tuple[TurnConfig, ...] = "alternating"
     """`alternating`: discriminator, generator, then added players, each on a fresh draw; `simultaneous`: all gradients
     on one draw, then all optimisers step; or a list of turns."""
-    discriminator_updates: int = Field(1, ge=1)
+    discriminator_updates: Annotated[int, Sane(1000)] = Field(1, ge=1)
     """Discriminator updates per iteration of the alternating schedule."""
     optimizer: OptimizerConfig = AdamConfig()
     """Optimiser of every player that has none of its own."""
@@ -138,16 +150,16 @@ class TrainingConfig(Config):
     """Moving average of the generator, if any."""
     engine: Literal["eager"] = "eager"
     """What runs the updates."""
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    device: str = Field("auto", pattern=DEVICE)
     """`auto` (CUDA if there is one), `cpu`, `cuda` or `cuda:1`."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision inside networks; `bfloat16` (autocast) is faster for large ones. Weights, losses, samples: float32."""
-    threads: int | None = Field(None, ge=1)
+    threads: Annotated[int, Sane(1024)] | None = Field(None, ge=1)
     """CPU threads; none: as many as torch takes. Small networks are fastest, and safest beside other work, with 1."""
     deterministic: bool = False
     """Whether only algorithms are used that always give the same bits, which may be slower. A CPU's do without it; on
     CUDA a resumed run equals an unbroken one only with it."""
-    log_every: int = Field(100, ge=1)
+    log_every: Iteration = Field(100, ge=1)
     """Iterations between logged training losses."""
     checkpoints: CheckpointsConfig = CheckpointsConfig()
     """When the run is saved so that it can be resumed."""

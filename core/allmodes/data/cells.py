@@ -16,7 +16,7 @@ LONGEST = 330
 """Letters of a cell that may be a number."""
 PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?|\d{1,2}:\d{2}(:.*)?")
-_DRESSED = re.compile(r"[^\w\s]*\s*([+-]?[\d.,'\u2019 \u00a0\u202f_]*\d[\d.,]*([eE][+-]?\d+)?)\s*[^\w\s]*")
+_DRESSED = re.compile(r"[^\w\s#]*\s*([+-]?[\d.,'\u2019 \u00a0\u202f_]*\d[\d.,]*([eE][+-]?\d+)?)\s*[^\w\s]*")
 _GROUPED = r"[+-]?\d{{1,3}}({0}\d{{2,3}})*{0}\d{{3}}"
 THOUSANDS = {",": ",", ".": ".", "'": "'\u2019", "space": " \u00a0\u202f"}
 """Signs that each way to separate thousands stands for."""

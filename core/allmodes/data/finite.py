@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from allmodes.data.base import Data, DataError, Device, Loader, fingerprint_of
 from allmodes.step import Batch
-from allmodes.units import Units
+from allmodes.units import COARSE, Units
 from allmodes_schemas import Shape
 
 READ = 500
@@ -113,6 +114,18 @@ class TensorData(FiniteData):
         tensors = (self.x, self.labels, self.test_x, self.test_labels)
         self.fingerprint = fingerprint or fingerprint_of(*tensors, self.classes)
 
+    def refuse_infinite(self) -> None:
+        """Refuse items with NaN or infinity.
+
+        Raises:
+            DataError: With the first.
+        """
+        for which, x in (("training", self.x), ("test", self.test_x)):
+            if x is not None and not bool(x.isfinite().all()):
+                item, *place = (~x.isfinite()).nonzero()[0].tolist()
+                what = f"item {item} of the {which} data has {float(x[item, *place]):g} at {place}"
+                raise DataError(f"data: {what}: give finite numbers, or leave the item out")
+
     def to(self, device: Device) -> TensorData:
         """The same data on a device."""
         moved = copy.copy(self)
@@ -199,6 +212,13 @@ def as_floats(x: Tensor) -> Tensor:
 
 
 def _stored(x: Tensor) -> Tensor:
+    if x.dim() == 2 and x.dtype in (torch.float64, torch.int64):
+        low, high = x.double().aminmax(dim=0)
+        if bool(((high > low) & (high - low < COARSE * torch.maximum(low.abs(), high.abs()))).any()):
+            what = "the spread of a coordinate is so small beside its numbers that float32 loses digits of it"
+            warnings.warn(
+                f"data: {what}: standardise it first, as from_dataset(..., standardise=True) does", stacklevel=3
+            )
     return x.contiguous() if x.dtype == torch.uint8 else x.float().contiguous()
 
 

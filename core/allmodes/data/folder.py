@@ -63,17 +63,19 @@ def image_folder(root: str | Path, wanted: Wanted, held_out: float, keeping: Kee
     facts = Facts(len(names) or None, names or None, origin=origin)
     if halves.test is None:
         return data_of(*parts(seen, held_out), keeping, facts)
-    return data_of(
-        seen, made_alike(_files(root / halves.held, halves.test, names), wanted, images.look), keeping, facts
-    )
+    others = _files(root / halves.held, halves.test, names)
+    return data_of(seen, made_alike(others, wanted, images.look), keeping, facts)
 
 
 def _sorted_out(root: Path, found: Found) -> Halves:
     """Images to train on and to hold out, each once in its class, with the class as the first of its parts."""
     halves = divided(found, str(root))
     found.left_out += halves.left_out
-    train = _classed(root, found, halves.train)
-    test = None if halves.test is None else _classed(root, found, halves.test)
+    train, levels = unwrapped(halves.train)
+    if levels:
+        found.notes.append(f"the classes are the folders within {_class_folder(train[0]).parent}")
+    train = _classed(root, found, train)
+    test = None if halves.test is None else _classed(root, found, unwrapped(halves.test, levels)[0])
     if found.linked:
         train, test = _once(found, train), None if test is None else _once(found, test)
         _note_shared(found, train, test or [])
@@ -81,10 +83,8 @@ def _sorted_out(root: Path, found: Found) -> Halves:
 
 
 def _classed(root: Path, found: Found, items: Sequence[Item]) -> list[Item]:
-    """Images in class folders or all beside one another, without the folder of an archive around them."""
-    bare = _named(unwrapped(items))
-    if len(bare[0].parts) < len(items[0].parts):
-        found.notes.append(f"the classes are the folders within {_class_folder(bare[0]).parent}")
+    """Images in class folders, or all beside one another."""
+    bare = _named(items)
     flat = next((item for item in bare if not _has_class(item)), None)
     classed = next((item for item in bare if _has_class(item)), None)
     if flat and classed:
@@ -99,9 +99,8 @@ def _named(items: Sequence[Item]) -> list[Item]:
     keys = {item.parts[0].partition("=")[:2] for item in items if _has_class(item)}
     start = "".join(keys.pop()) if len(keys) == 1 else ""
     start = start if start.endswith("=") else ""
-    return [
-        item._replace(parts=(normalize("NFC", item.parts[0].removeprefix(start)), *item.parts[1:])) for item in items
-    ]
+    names = {name: normalize("NFC", name.removeprefix(start)) for name in {item.parts[0] for item in items}}
+    return [item._replace(parts=(names[item.parts[0]], *item.parts[1:])) for item in items]
 
 
 def _refuse_empty(root: Path, found: Found, classes: set[Path]) -> None:

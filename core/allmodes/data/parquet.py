@@ -125,7 +125,8 @@ def placed(path: str, test_path: str | None = None) -> Places:
     other = found_at(test_path)
     split = divided(other, test_path, any_file=True)
     test = split.train if split.test is None else split.test
-    train = [item for item in halves.train if item not in common(halves.train, test)]
+    within = set(common(halves.train, test))
+    train = [item for item in halves.train if item not in within]
     if not train:
         raise DataError(
             f"data: path {path} and test_path {test_path} name the same files: there is nothing to train on"

@@ -26,10 +26,12 @@ KINDS: dict[str, Kind] = {
 SYSTEM = frozenset(
     {
         *("@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin"),
-        *("system volume information", "lost+found", "thumbs.db", "desktop.ini"),
+        *("system volume information", "lost+found", "thumbs.db", "desktop.ini", "mlruns", "mlartifacts"),
     }
 )
 """What systems put beside the files of people, in small letters."""
+RUN = ({"spec.yaml", "run.json"}, {"spec.yaml", "results.json"}, {"spec.yaml", "model.json"}, {"study.json"})
+"""Files of which a folder of our own has all of one group: its pictures are no data."""
 NAMED = 3
 """How many of those that are left out are named."""
 
@@ -120,12 +122,14 @@ class _Walk:
     def __init__(self, root: Path, suffixes: Collection[str]) -> None:
         self.root, self.real, self.suffixes, self.found = root, root.resolve(), suffixes, Found()
         self.private, self.dangling, self.back, self.out = list[str](), list[str](), list[str](), list[str]()
+        self.runs = list[Path]()
         self.others = Counter[str]()
         self.entered = set[tuple[tuple[str, ...], Identity]]()
         self.todo = [_Folder(root, (), frozenset())]
         while self.todo:
             self._enter(self.todo.pop())
         self.found.items.sort(key=lambda item: item.parts)
+        self._forget_runs()
         self._tell()
 
     def _enter(self, folder: _Folder) -> None:
@@ -136,9 +140,18 @@ class _Walk:
         if me is None or (folder.parts[:2], me) in self.entered:
             return
         self.entered.add((folder.parts[:2], me))
+        entries = _entries(folder.path)
+        if folder.parts and _is_run({entry.name for entry in entries}):
+            self.runs.append(folder.path)
+            return
         self.found.folders += [folder.parts] if folder.parts else []
-        for entry in _entries(folder.path):
+        for entry in entries:
             self._look(entry, folder._replace(above=folder.above | {me}))
+
+    def _forget_runs(self) -> None:
+        """Take folders that hold nothing but runs for no folders of data."""
+        above = {folder for run in self.runs for folder in run.parents} - self.found.holding()
+        self.found.folders = [parts for parts in self.found.folders if self.root.joinpath(*parts) not in above]
 
     def _look(self, entry: os.DirEntry[str], within: _Folder) -> None:
         path, parts = within.path / entry.name, (*within.parts, entry.name)
@@ -173,6 +186,7 @@ class _Walk:
     def _tell(self) -> None:
         told = (
             (self.private, "hidden, or a system's own"),
+            ([str(run) for run in self.runs], "a folder of runs"),
             (self.dangling, "a link that leads nowhere"),
             (self.back, "a link back to a folder that holds it"),
         )
@@ -191,6 +205,10 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError as error:
         raise DataError(f"data: {folder} cannot be read: {error.strerror}") from None
+
+
+def _is_run(names: set[str]) -> bool:
+    return any(group <= names for group in RUN)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -261,17 +279,26 @@ def _refuse_empty(found: Found, root: Path) -> None:
             raise DataError(f"data: {folder} has none of the files that are read: add them, or remove it")
 
 
-def unwrapped(items: Sequence[Item]) -> list[Item]:
-    """Without an outer folder that holds all the others, as archives have it."""
+def unwrapped(items: Sequence[Item], levels: int | None = None) -> tuple[list[Item], int]:
+    """Without outer folders that hold all the others, as archives have them, and how many were taken away.
+
+    Args:
+        items: Files below a folder.
+        levels: How many may be taken away whatever they hold; by default those that hold more than one folder.
+    """
     outer, inner = {item.parts[0] for item in items}, {item.parts[1:2] for item in items}
-    deep = all(len(item.parts) > 2 for item in items)
-    return unwrapped(_without(items, 0)) if deep and len(outer) == 1 and len(inner) > 1 else list(items)
+    wraps = len(inner) > 1 if levels is None else levels > 0
+    if len(outer) > 1 or not wraps or any(len(item.parts) < 3 for item in items):
+        return list(items), 0
+    bare, more = unwrapped(_without(items, 0), None if levels is None else levels - 1)
+    return bare, more + 1
 
 
 def once(items: Sequence[Item], group: Callable[[Item], Hashable]) -> tuple[list[Item], list[Item]]:
     """The files of which a group has each once, its own before linked ones, and those that are left out."""
     seen, kept, again = set[Hashable](), list[Item](), list[Item]()
-    for item in sorted(items, key=lambda item: (_is_linked(item.path), item.parts)):
+    folders = {folder: folder.resolve() != folder.absolute() for folder in {item.path.parent for item in items}}
+    for item in sorted(items, key=lambda item: (folders[item.path.parent] or item.path.is_symlink(), item.parts)):
         which = group(item), _identity(item.path)
         (again if which in seen else kept).append(item)
         seen.add(which)
@@ -282,10 +309,6 @@ def common(items: Iterable[Item], others: Iterable[Item]) -> list[Item]:
     """Those of the items that are files of the others, too."""
     known = {_identity(item.path) for item in others}
     return [item for item in items if _identity(item.path) in known]
-
-
-def _is_linked(path: Path) -> bool:
-    return path.resolve() != path.absolute()
 
 
 def _level(items: Sequence[Item], depth: int) -> dict[str, Kind]:

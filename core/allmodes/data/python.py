@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -11,10 +12,17 @@ from torch.utils.data import IterableDataset
 
 from allmodes.data.arrays import CHANNELS, Range, refuse_values
 from allmodes.data.base import DataError, Origin
-from allmodes.data.finite import FiniteData
+from allmodes.data.description import listed
+from allmodes.data.finite import FiniteData, TensorData
 from allmodes.data.items import FORMS, LABELS, Keys, as_tensor, kind_of, numbers_of, told
 from allmodes.data.sources import SAMPLED, Facts, Items, Keeping, Memory, Source, data_of, parts
+from allmodes.data.vectors import in_units
+from allmodes.surroundings import plain_torch
 
+FEW = 1000
+"""Classes that data may have however few their items are."""
+LARGEST = 2**62
+"""What a label is smaller than, so that a tensor holds it."""
 COMPARED = 10
 """Items, about, whose labels are compared with those that a data set tells."""
 
@@ -40,6 +48,7 @@ class Foreign(Source):
         if not _length(dataset, name):
             raise DataError(f"data: {name} has no items")
         self.one_hot: int | None = None
+        self.believed = True
         x, label = self._item(0, first=True)
         self.shape, self.dtype, self.labelled = tuple(x.shape), x.dtype, label is not None
         self.classes = classes or self.one_hot
@@ -65,15 +74,13 @@ class Foreign(Source):
         """All labels, where the data set tells them and its items have the same."""
         labels = _told_labels(self.dataset)
         sample = range(0, len(self), max(1, len(self) // COMPARED))
-        agrees = labels is not None and all(self._item(i)[1] == int(labels[i]) for i in sample)
-        return labels if agrees else None
+        self.believed = labels is None or all(self._item(i)[1] == int(labels[i]) for i in sample)
+        return labels if self.believed else None
 
     def _checked(self, position: int) -> tuple[Tensor, int | None]:
         x, label = self._item(position)
         if tuple(x.shape) != self.shape or x.dtype != self.dtype:
-            first = f"item 0 has {self.shape} of {self.dtype}"
-            have = f"{tuple(x.shape)} of {x.dtype}"
-            raise DataError(f"data: {self._call(position)} has shape {have}, but {first}: make them alike")
+            raise DataError(f"data: {self._call(position)} {self._unlike(x)}: make them alike")
         if (label is not None) != self.labelled:
             what = "no label, but item 0 has one" if self.labelled else "a label, but item 0 has none"
             raise DataError(f"data: {self._call(position)} has {what}")
@@ -81,6 +88,11 @@ class Foreign(Source):
             limit = f"from 0 to {self.classes - 1}" if self.classes else "0 or more"
             raise DataError(f"data: {self._call(position)} has label {label}, but labels are {limit}")
         return x, label
+
+    def _unlike(self, x: Tensor) -> str:
+        if x.dtype == self.dtype:
+            return f"has shape {tuple(x.shape)}, but item 0 has {self.shape}"
+        return f"has {tuple(x.shape)} of {x.dtype}, but item 0 has {self.shape} of {self.dtype}"
 
     def _call(self, position: int) -> str:
         return f"item {position} of {self.name}"
@@ -100,7 +112,9 @@ class Foreign(Source):
             what = "one number: make it a vector, such as x[:, None]" if x.dim() == 0 else f"{kind_of(x)}: {FORMS}"
             raise DataError(f"data: {self._call(position)} is {what}")
         if x.dim() == 1:
-            return self._finite(x.float(), position)
+            self._finite(x.float(), position)
+            exact: Tensor = x.double()  # float32 once it is standardised
+            return exact
         x = x[None] if x.dim() == 2 else x
         x = x.permute(2, 0, 1) if x.shape[0] not in CHANNELS and x.shape[2] in CHANNELS else x
         return self._pixels(x, position).contiguous()
@@ -127,11 +141,12 @@ class Foreign(Source):
             self.one_hot = len(values) if first else self.one_hot
             if len(values) == self.one_hot:
                 return values.index(1)
-        if len(values) == 1 and values[0] == values[0] // 1 and self.one_hot is None:
+        if len(values) == 1 and values[0] == values[0] // 1 and abs(values[0]) < LARGEST and self.one_hot is None:
             return int(values[0])
         raise DataError(f"data: {self._call(position)} has the label {told(label)}: give whole numbers from 0")
 
 
+@plain_torch()
 def from_dataset(
     dataset: Dataset,
     *,
@@ -144,6 +159,7 @@ def from_dataset(
     name: str | None = None,
     x: str | None = None,
     label: str | None = None,
+    standardise: bool = False,
 ) -> FiniteData:
     """The items of any map-style `torch.utils.data.Dataset` as data to learn from.
 
@@ -160,6 +176,8 @@ def from_dataset(
         name: What messages call it; by default the class's name.
         x: Key of what is learned, where items are mappings; by default the usual one, such as `image`.
         label: Key of their label; by default the usual one, such as `label`, if any.
+        standardise: Whether each coordinate of vectors is given zero mean and unit variance, in double precision, as
+            the columns of files are; samples are converted back.
 
     Raises:
         DataError: If it is not map-style, or an item is of another form or shape than the first.
@@ -170,14 +188,48 @@ def from_dataset(
     train = Foreign(dataset, name, range, classes, keys)
     _refuse_unmapped(train)
     keeping, facts = Keeping(memory, workers), _facts(train)
-    if test is None:
-        data = data_of(*parts(train, held_out), keeping, facts)
-    else:
-        _refuse_other(test, name_of_test := f"the test set of {name}")
-        data = data_of(train, Foreign(test, name_of_test, range, train.classes, keys), keeping, facts)
+    seen: Source
+    unseen: Source
+    seen, unseen = parts(train, held_out) if test is None else (train, _test_of(train, test))
+    if len(train.shape) == 1:
+        seen, unseen, units = in_units(seen, unseen, standardise)
+        facts = replace(facts, units=units)
+    data = data_of(seen, unseen, keeping, facts)
+    _count_classes(data, None if test is None else unseen.name)
     if train.labelled and data.classes is None:
         raise DataError(f"data: {name} has labels, but streaming does not see them all: say how many with classes")
     return data
+
+
+def _test_of(train: Foreign, dataset: Dataset) -> Foreign:
+    """The items of a test set, which have labels where those that are trained on have."""
+    _refuse_other(dataset, name := f"the test set of {train.name}")
+    test = Foreign(dataset, name, train.range, train.classes, train.keys)
+    if train.labelled != test.labelled:
+        have, have_not = (train, test) if train.labelled else (test, train)
+        raise DataError(f"data: {have.name} has labels, but {have_not.name} has none: make them alike")
+    return test
+
+
+def _count_classes(data: FiniteData, test: str | None) -> None:
+    """Count the classes: in memory those of held-out items too, unless these came on their own."""
+    labels = torch.empty(0)
+    if isinstance(data, TensorData) and data.labels is not None and data.test_labels is not None:
+        labels, most = torch.cat([data.labels, data.test_labels]), int(data.test_labels.max())
+        if test is not None and most >= (data.classes or 0):
+            raise DataError(f"data: {test} has the label {most}, which the training data have not")
+        data.classes = max(data.classes or 0, most + 1)
+    _refuse_gaps(data.origin.name, data.classes or 0, data.items + data.test_items)
+    if len(labels) and (empty := (labels.bincount(minlength=data.classes or 0) == 0).nonzero()[:, 0].tolist()):
+        note = f"no item has the label {listed(list(map(str, empty)), 3)}"
+        data.origin = replace(data.origin, notes=(*data.origin.notes, note))
+
+
+def _refuse_gaps(name: str, classes: int, items: int) -> None:
+    """Refuse labels that are no numbers of classes, such as the numbers of customers."""
+    if classes > max(FEW, items):
+        what = f"labels up to {classes - 1}, but {items} items"
+        raise DataError(f"data: {name} has {what}: number the classes from 0 without gaps")
 
 
 def _facts(train: Foreign) -> Facts:
@@ -185,7 +237,7 @@ def _facts(train: Foreign) -> Facts:
     origin = Origin(train.name, left_out=left_out, notes=train.notes())
     if not train.labelled:
         return Facts(origin=origin)
-    names = _names(train.dataset, train.keys.label)
+    names = _names(train.dataset, train.keys.label) if train.believed else ()
     return Facts(train.classes, names if len(names) == train.classes else None, origin=origin)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,13 +19,11 @@ from allmodes.data.finite import FiniteData
 from allmodes.data.labels import names_of, numbered
 from allmodes.data.missing import Gaps, Missing, Positions
 from allmodes.data.scratch import Scratch
-from allmodes.data.sources import Facts, Items, Keeping, Part, Source, data_of, split
-from allmodes.units import Units
+from allmodes.data.sources import SAMPLED, Facts, Items, Keeping, Part, Source, data_of, split
+from allmodes.units import COARSE, Units
 
 ROWS = 10_000
 """Rows that are looked at a time."""
-COARSE = 1e-3
-"""Spread of a column, in parts of its largest number, below which float32 holds less than four digits of it."""
 
 
 class NpyFile:
@@ -97,6 +95,45 @@ class Vectors(Source):
         """Rows, standardised in double precision: large values of small spread keep their digits."""
         x = torch.from_numpy(np.array(self.rows[list(positions)], dtype=np.float64))
         return Items((self.units.standardise(x) if self.units else x).float(), self.labels_at(positions))
+
+
+class InUnits(Source):
+    """Vectors of a source in double precision, which come out as float32 in standard units."""
+
+    dtype = torch.float32
+
+    def __init__(self, source: Source, units: Units | None) -> None:
+        self.source, self.units = source, units
+        self.name, self.shape, self.labels = source.name, source.shape, source.labels
+
+    def __len__(self) -> int:
+        """Number of vectors."""
+        return len(self.source)
+
+    def read(self, positions: Sequence[int]) -> Items:
+        """Vectors, standardised."""
+        x, labels = self.source.read(positions)
+        return Items((self.units.standardise(x) if self.units else x).float(), labels)
+
+    def check(self, positions: Iterable[int]) -> None:
+        """Look at the source's items there."""
+        self.source.check(positions)
+
+
+def in_units(train: Source, test: Source, standardise: bool) -> tuple[InUnits, InUnits, Units | None]:
+    """Vectors from Python as float32, and their units where they are standardised by those that are trained on.
+
+    Raises:
+        DataError: If a coordinate is constant and is to be standardised.
+    """
+    n = len(train)
+    positions = range(n) if standardise else range(0, n, max(1, n // SAMPLED))
+    table = Table(train.name, train.read(positions).x.numpy())
+    rows = torch.arange(len(positions))
+    units = measured(table, rows) if standardise else None
+    if not standardise:
+        _check_digits(table, rows, "give from_dataset(..., standardise=True)")
+    return InUnits(train, units), InUnits(test, units), units
 
 
 @dataclass(frozen=True)
@@ -244,7 +281,7 @@ def _whole(table: Table, rows: Tensor) -> tuple[bool, ...]:
     return tuple(np.all([((part == np.rint(part)) & (np.abs(part) < 2**53)).all(0) for part in parts], 0).tolist())
 
 
-def _check_digits(table: Table, rows: Tensor) -> None:
+def _check_digits(table: Table, rows: Tensor, remedy: str = "set standardise: true") -> None:
     """Networks compute in float32: say where that is too coarse for numbers that are not standardised.
 
     Raises:
@@ -254,12 +291,12 @@ def _check_digits(table: Table, rows: Tensor) -> None:
     largest = np.maximum(np.abs(low), np.abs(high))
     for column in np.flatnonzero(largest > np.finfo(np.float32).max)[:1]:
         what = f"{table.call(column)} has numbers up to {largest[column]:g}, more than float32 holds"
-        raise DataError(f"data: {what}: set standardise: true")
+        raise DataError(f"data: {what}: {remedy}")
     coarse = np.flatnonzero((high > low) & (high - low < COARSE * largest))
     if len(coarse):
         what = listed([table.call(column) for column in coarse.tolist()])
         how = "the spread is so small beside the numbers that float32 loses digits of it"
-        warnings.warn(f"data: {what}: {how}: set standardise: true", stacklevel=2)
+        warnings.warn(f"data: {what}: {how}: {remedy}", stacklevel=2)
 
 
 def _parts(table: Table, rows: Tensor) -> Iterator[np.ndarray[Any, Any]]:

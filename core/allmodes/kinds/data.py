@@ -18,6 +18,10 @@ Label = Annotated[int, Field(ge=0)]
 Point = tuple[float, ...]
 
 
+RESOLUTION = 1e-6
+"""The smallest std beside means of size 1: 32-bit floats are 1.2e-7 apart there, and few of them lie within it."""
+
+
 class KnownModesConfig(DatasetConfig):
     """A mixture of isotropic Gaussians: what its kinds share."""
 
@@ -39,6 +43,17 @@ class KnownModesConfig(DatasetConfig):
                 rarest = min(weights[k] for k in empty)
                 enough = f"items to {math.ceil(sum(weights) / rarest)} or more"
                 raise ValueError(f"items is {self.items}, which leaves mode {empty[0]} without a point: set {enough}")
+        return self
+
+    @model_validator(mode="after")
+    def _widths_are_seen(self) -> Self:
+        sizes, stds = [max(map(abs, centre)) for centre in self.centres()], self.stds()
+        each = stds if isinstance(stds, Sequence) else (stds,) * len(sizes)
+        for std, size in zip(each, sizes, strict=True):
+            if std < RESOLUTION * size < math.inf:
+                what = f"std {std:g} is lost beside a mean of size {size:g}, where 32-bit floats are"
+                least = f"take at least {RESOLUTION * size:.1g}, or smaller means"
+                raise ValueError(f"{what} {size * 2**-23:.1g} apart: {least}")
         return self
 
     def centres(self) -> Sequence[Point]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from allmodes.places import homely
-from allmodes_schemas import DatasetConfig, Shape
+from allmodes_schemas import ANY, DatasetConfig, Sane, Shape
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Size = Annotated[int, Field(ge=1, le=4096)]
@@ -230,7 +230,8 @@ class ParquetConfig(MissingConfig, ImagesConfig):
     image: str | None = None
     """Column of encoded images: bytes, or a struct with a field `bytes`; by default the only one there is, if any."""
     columns: tuple[str, ...] | None = Field(None, min_length=1)
-    """Columns of numbers to learn; by default all but the label, where there are no images."""
+    """Columns of numbers to learn; by default all but the label and the index of a data frame, where there are no
+    images."""
     label: str | None = None
     """Column of labels, whole numbers or words; by default the one called `label`, if any."""
     test_path: str | None = None
@@ -277,7 +278,7 @@ class PythonConfig(DatasetConfig):
     """Shape of one item."""
     labels: int | None = Field(None, ge=1)
     """Number of labels, if any."""
-    items: int | None = Field(None, ge=1)
+    items: Annotated[int, Sane(ANY)] | None = Field(None, ge=1)
     """Number of training items, if it is finite."""
 
     @classmethod

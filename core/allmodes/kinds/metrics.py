@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from allmodes.kinds.features import ClassifierConfig, PixelsConfig
-from allmodes_schemas import FeatureConfig, MetricConfig, Need, Problem, Spec
+from allmodes_schemas import FeatureConfig, MetricConfig, Need, Problem, Sane, Spec
 
 
 class ModesConfig(MetricConfig):
@@ -115,7 +115,7 @@ class KidConfig(ReferencedConfig):
     """Kernel distance of features: unbiased squared MMD with a cubic kernel."""
 
     kind: Literal["kid"] = "kid"
-    subsets: int = Field(100, ge=1)
+    subsets: Annotated[int, Sane(100_000)] = Field(100, ge=1)
     """Random subsets over which mean and standard deviation are taken."""
     size: int = Field(1000, ge=2)
     """Items of a subset, on each side; all, if there are fewer."""
@@ -159,7 +159,7 @@ class SlicedWassersteinConfig(FeatureMetricConfig):
     """Wasserstein distance along random directions of the features."""
 
     kind: Literal["sliced_wasserstein"] = "sliced_wasserstein"
-    projections: int = Field(1000, ge=1)
+    projections: Annotated[int, Sane(100_000)] = Field(1000, ge=1)
     """Random directions."""
     p: Literal[1, 2] = 2
     """Order of the distance."""
@@ -189,11 +189,11 @@ class IvomConfig(MetricConfig):
     """Inference via optimisation: mean error of the best latent for held-out items; the budget is part of it."""
 
     kind: Literal["ivom"] = "ivom"
-    images: int = Field(64, ge=1)
+    images: Annotated[int, Sane(100_000)] = Field(64, ge=1)
     """Held-out items to reproduce."""
-    restarts: int = Field(3, ge=1)
+    restarts: Annotated[int, Sane(1000)] = Field(3, ge=1)
     """Draws of the prior from which the search starts; the best counts for each item."""
-    iterations: int = Field(100, ge=1)
+    iterations: Annotated[int, Sane(100_000)] = Field(100, ge=1)
     """Iterations of L-BFGS at most, from each start."""
 
     def build(self) -> Any:

@@ -1,16 +1,20 @@
 """Settings of the core's networks: the multilayer perceptron and the DCGAN family."""
 
+import math
+from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from allmodes_schemas import NetworkConfig, Shape
+from allmodes_schemas import NetworkConfig, Sane, Shape
 
 if TYPE_CHECKING:
     from allmodes.dcgan import DcganEncoder, DcganGenerator
     from allmodes.networks import Mlp
 
 SIZES = range(8, 129)
+WIDEST = 2**16
 
 
 class MlpConfig(NetworkConfig):
@@ -18,7 +22,7 @@ class MlpConfig(NetworkConfig):
 
     kind: Literal["mlp"] = "mlp"
     """The word that picks this network."""
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (128, 128)
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Sane(WIDEST, length=100)] = (128, 128)
     """Units of each hidden layer, from the input on; empty for a linear map."""
     activation: Literal["relu", "leaky_relu", "tanh", "silu", "maxout"] = "relu"
     """Nonlinearity after each hidden layer; `maxout` takes the largest of several linear maps for each unit."""
@@ -39,6 +43,11 @@ class MlpConfig(NetworkConfig):
         """Whether one item's output depends on the others of its batch (BatchNorm)."""
         return self.batch_norm and bool(self.hidden)
 
+    def parameters(self, sees: tuple[Shape, ...], gives: Shape) -> int:
+        """Weights and biases of all layers."""
+        sizes, times = [sum(map(prod, sees)), *self.hidden], self.pieces if self.activation == "maxout" else 1
+        return sum((a + 1) * b * times for a, b in pairwise(sizes)) + (sizes[-1] + 1) * prod(gives)
+
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> "Mlp":
         """The perceptron from inputs of shapes `sees`, flattened side by side, to an output of shape `gives`."""
         from allmodes.networks import Mlp
@@ -55,7 +64,7 @@ class DcganConfig(NetworkConfig):
 
     kind: Literal["dcgan"] = "dcgan"
     """The word that picks this network."""
-    channels: int = Field(64, ge=1)
+    channels: Annotated[int, Sane(4096)] = Field(64, ge=1)
     """Channels of the layer beside the image; they double at each halving of the image, up to eight times this."""
     kernel: Literal[4, 5] = 4
     """Side of the convolutions' kernels, in px."""
@@ -63,7 +72,7 @@ class DcganConfig(NetworkConfig):
     """BatchNorm but in a discriminator's first and a generator's last layer; off in a critic with gradient penalty."""
     output: Literal["tanh", "linear", "sigmoid"] = "tanh"
     """Nonlinearity of a generated image (a vector output is always linear)."""
-    joint_hidden: int = Field(256, ge=1)
+    joint_hidden: Annotated[int, Sane(WIDEST)] = Field(256, ge=1)
     """Units of the hidden layer that joins an image's features with a second, vector input."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a hidden unit is dropped in training."""
@@ -81,6 +90,16 @@ class DcganConfig(NetworkConfig):
     def normalises_batches(self) -> bool:
         """Whether one item's output depends on the others of its batch (BatchNorm)."""
         return self.batch_norm
+
+    def parameters(self, sees: tuple[Shape, ...], gives: Shape) -> int:
+        """Weights of the convolutions and of the layers at the end of them, biases aside."""
+        image, vector = (gives, sees[0]) if len(gives) == 3 else (sees[0], gives)
+        halvings = max(math.ceil(math.log2(max(image[-1], 5) / 4)), 1)
+        widths: list[int] = [image[0], *(self.channels * min(2**i, 8) for i in range(halvings))]
+        convolutions = self.kernel**2 * sum(a * b for a, b in pairwise(widths))
+        flat = 16 * widths[-1]
+        joined = (flat + sees[1][0]) * self.joint_hidden if len(sees) > 1 else flat * vector[0]
+        return convolutions + joined
 
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> "DcganGenerator | DcganEncoder":
         """The generator if `gives` is an image's shape (C, S, S), else the encoder of an image of shape `sees[0]`.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from allmodes_schemas import PriorConfig
+from allmodes_schemas import PriorConfig, Sane
+
+RESOLUTION = 1e-5
+"""Smallest width beside a size of 1 at which 32-bit floats still hold about a hundred numbers."""
 
 
 class _Independent(PriorConfig):
-    dim: int = Field(64, ge=1)
+    dim: Annotated[int, Sane(100_000)] = Field(64, ge=1)
     """Size of the code."""
-    nuisance_dim: int = Field(0, ge=0)
+    nuisance_dim: Annotated[int, Sane(100_000)] = Field(0, ge=0)
     """Size of a further part that the generator sees but nobody reconstructs or judges."""
 
     def parts(self) -> Mapping[str, int | None]:
@@ -48,6 +51,10 @@ class UniformConfig(_Independent):
     def _in_order(self) -> Self:
         if self.low >= self.high:
             raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+        if self.high - self.low < RESOLUTION * max(abs(self.low), abs(self.high)):
+            raise ValueError(
+                f"low and high ({self.low:g}) are so near to each other that 32-bit floats hold nothing between"
+            )
         return self
 
     def build(self) -> Any:

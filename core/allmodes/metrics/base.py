@@ -65,7 +65,7 @@ class Metric:
         """Get ready before training: build what takes long, or may turn out to be missing."""
 
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """The numbers by key."""
+        """The numbers by key; NaN for one that is withheld, since the samples do not tell it."""
         raise NotImplementedError(f"{type(self).__name__} does not define compute(evaluation)")
 
     def floor(self, evaluation: Evaluation) -> dict[str, float]:
@@ -102,7 +102,8 @@ def floors(
     which there is no such thing are left out; so are those that raise, where `failed` is there to be told of them.
 
     Returns:
-        By key, the mean and the standard deviation over `repeats` (at least 2) independent repetitions.
+        By key, the mean and the standard deviation over `repeats` (at least 2) independent repetitions; both NaN where
+        one of them withheld the number.
     """
     data, generator, left = data.to("cpu"), torch.Generator().manual_seed(seed), list(metrics)
     rounds = [_score(left, _real_against_real(data, samples, generator), failed) for _ in range(repeats)]

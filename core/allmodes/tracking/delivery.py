@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from allmodes.tracking import receipt
+from allmodes.tracking import recalling, receipt, spool
 from allmodes.tracking.receipt import Receipt
 from allmodes.tracking.spool import Event, Spool, parse
 
@@ -51,7 +52,8 @@ class Delivery:
                 yield len(events)
 
     def _restore(self) -> int:
-        self._receipt = receipt.read(self.folder, self.address)
+        start = next((event for event in spool.events(self.folder / spool.NAME) if event["what"] == "start"), None)
+        self._receipt = receipt.read(self.folder, self.address, self._warn, _name(start) if start else "")
         return self._receipt.sent if self._receipt else 0
 
     def _check(self, store: Store) -> None:
@@ -63,16 +65,23 @@ class Delivery:
 
     def _tell(self, store: Store, events: Sequence[Event]) -> None:
         event = events[0]
-        if event["what"] == "start":
-            self._receipt = store.start(event, self.folder, self._receipt)
-        elif self._receipt is None:
-            raise LostStartError(f"{self.spool.path} does not begin with the start of a run")
-        elif event["what"] == "metrics":
+        if event["what"] == "start" or self._receipt is None:
+            self._receipt = self._begun(store, event if event["what"] == "start" else self._recalled())
+        if event["what"] == "metrics":
             store.log(self._receipt, events)
         elif event["what"] == "figure":
             self._draw(store, self._receipt, event)
-        else:
+        elif event["what"] == "end":
             store.end(self._receipt, event, self.folder)
+
+    def _begun(self, store: Store, start: Event) -> Receipt:
+        return replace(store.start(start, self.folder, self._receipt), run=_name(start))
+
+    def _recalled(self) -> Event:
+        """The start of the run, where its line is damaged."""
+        if (start := recalling.start(self.folder, self.address)) is None:
+            raise LostStartError(f"{self.spool.path} does not begin with the start of a run")
+        return start
 
     def _draw(self, store: Store, to: Receipt, event: Event) -> None:
         from allmodes.tracking.pictures import DamagedError
@@ -86,8 +95,13 @@ class Delivery:
 
     def _note(self) -> None:
         if self._receipt is not None:
-            self._receipt = Receipt(**{**vars(self._receipt), "sent": self.spool.kept})
+            self._receipt = replace(self._receipt, sent=self.spool.kept)
             self._receipt.write(self.folder)
+
+
+def _name(start: Event) -> str:
+    """What tells a run from others."""
+    return f"{start['experiment']}/{start['name']}/seed-{start['seed']}"
 
 
 def refused(error: Exception) -> bool:

@@ -50,10 +50,18 @@ def figure(run: Run, iteration: int, path: Path) -> dict[str, Any]:
 
 def ended(run: Run, outcome: Outcome) -> dict[str, Any]:
     """How the run ended."""
+    return _now("end") | _ending(outcome, run.seeds, description.requirements(run))
+
+
+def recalled(outcome: Outcome, start: Mapping[str, Any], time: int) -> dict[str, Any]:
+    """How a run ended of which the end was not told, or is damaged: as its results say, at the time of the clock."""
+    return {"what": "end", "time": time} | _ending(outcome, start["seeds"], start["requirements"])
+
+
+def _ending(outcome: Outcome, seeds: int, requirements: list[str]) -> dict[str, Any]:
     return {
-        **_now("end"),
-        "seeds": run.seeds,
-        "requirements": description.requirements(run),
+        "seeds": seeds,
+        "requirements": requirements,
         "step": outcome.iteration,
         "status": outcome.status.upper(),
         "seconds": outcome.seconds,

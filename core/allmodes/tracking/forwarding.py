@@ -11,7 +11,7 @@ from typing import Self
 
 from allmodes import hiding
 from allmodes.places import near
-from allmodes.tracking import events, receipt, spool
+from allmodes.tracking import recalling, receipt, spool
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
 from allmodes.tracking.observer import CLOSE_WAIT, is_tracked
@@ -40,6 +40,12 @@ class Forwarder:
         """Send what waits in the folder of a run that has ended, or whose process died."""
         if not is_tracked(run):
             return
+        try:
+            self._add(run)
+        except Exception as error:  # a damaged run must not stop the others
+            self._say(f"{run}: cannot be sent ({reason(error, self.store)})")
+
+    def _add(self, run: Path) -> None:
         delivery = Delivery(run, self.store, self._say)
         if not delivery.spool.held and not delivery.spool.ended and (ending := _death(run)):
             delivery.spool.append(ending)
@@ -52,7 +58,7 @@ class Forwarder:
         """Send what waits, then add files and a page of Markdown to the run that the given runs are part of."""
         if self._finish():
             return
-        found = next(filter(None, (receipt.read(run, self.store) for run in runs)), None)
+        found = next(filter(None, (receipt.read(run, self.store, self._say) for run in runs)), None)
         if found is None:
             return
         try:
@@ -79,6 +85,5 @@ class Forwarder:
 
 def _death(run: Path) -> spool.Event | None:
     """The end of a run whose process died without a word."""
-    told = list(spool.events(run / spool.NAME))
-    start = next((event for event in reversed(told) if event["what"] == "start"), None)
-    return None if start is None else events.died(start, told[-1])
+    start, last = spool.start_and_last(run)
+    return None if start is None else recalling.end(run, start, last)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from allmodes import durable, pages
 from allmodes.tracking.address import shown
 
 NAME = "mlflow.json"
@@ -14,25 +15,34 @@ NAME = "mlflow.json"
 
 @dataclass(frozen=True)
 class Receipt:
-    """Kept beside the run as `mlflow.json`; `sent` counts the bytes of its spool that the store has taken."""
+    """Kept beside the run as `mlflow.json`; `sent` counts the bytes of its spool that the store has taken.
+
+    `run` tells it from other runs; receipts of older versions are silent about it.
+    """
 
     run_id: str
     parent_run_id: str
     tracking_uri: str
     experiment_id: str
     sent: int = 0
+    run: str = ""
 
     def write(self, folder: Path) -> None:
-        """Write beside the file and rename; a disk that refuses costs at most sending again, which changes nothing."""
-        beside = folder / f".{NAME}"
+        """Replace the file; a disk that refuses costs at most sending again, which changes nothing."""
         with contextlib.suppress(OSError):
-            beside.write_text(json.dumps(asdict(self), indent=2) + "\n")
-            beside.replace(folder / NAME)
+            durable.write_json(folder / NAME, asdict(self))
 
 
-def read(folder: Path, store: str) -> Receipt | None:
-    """The receipt that this store gave for a run, if there is one."""
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        receipt = Receipt(**json.loads((folder / NAME).read_text()))
-        return receipt if receipt.tracking_uri == shown(store) else None
-    return None
+def read(folder: Path, store: str, warn: Callable[[str], None], run: str = "") -> Receipt | None:
+    """The receipt that this store gave for a run, if there is one; that of another run is none."""
+    try:
+        receipt = pages.read(folder / NAME, Receipt)
+    except FileNotFoundError:
+        return None
+    except pages.PageError as error:
+        warn(f"{error}: all is sent again, which changes nothing that has arrived")
+        return None
+    if run and receipt.run not in ("", run):
+        warn(f"{folder / NAME} is of another run: all of this one is sent again")
+        return None
+    return receipt if receipt.tracking_uri == shown(store) and receipt.sent >= 0 else None

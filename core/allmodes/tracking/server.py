@@ -13,6 +13,7 @@ import threading
 from typing import Any
 
 from allmodes import hiding
+from allmodes.printable import printable
 from allmodes.tracking.address import ENVIRONMENT, absolute, artifacts, default_store, for_mlflow, shown, sqlite_file
 from allmodes.tracking.view import page
 
@@ -39,14 +40,18 @@ def ui(store: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> i
     """
     store = absolute(store or default_store())
     if store.startswith(("http://", "https://")):
-        print(f"The MLflow server of this store is already there: {shown(store)}", flush=True)
+        _say(f"The MLflow server of this store is already there: {shown(store)}")
         return 0
     _check_store(store)
     _check_port(host, port)
-    print(f"MLflow UI: http://{host}:{port} (Ctrl-C ends it), runs of {shown(store)}", flush=True)
+    _say(f"MLflow UI: http://{host}:{port} (Ctrl-C ends it), runs of {shown(store)}")
     if (place := page(store)) is not None:
-        print(f"Modes captured, run by run: http://{host}:{port}/{place}", flush=True)
+        _say(f"Modes captured, run by run: http://{host}:{port}/{place}")
     return _serve(store, host, port)
+
+
+def _say(line: str) -> None:
+    print(printable(line), flush=True)
 
 
 def _check_store(store: str) -> None:

@@ -9,7 +9,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Discriminator, NonNegativeInt, PositiveInt, TypeAdapter
+
+from allmodes import pages
+from allmodes.journal import left_out
 
 NAME = "tracking.jsonl"
 CHUNK = 1 << 18  # bytes that are taken at once
@@ -18,6 +23,54 @@ ROOM = 64 << 20  # bytes that wait in memory at most, while the disk refuses the
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 Event = Mapping[str, Any]
+
+
+class _Told(BaseModel, strict=True):
+    """What every event must say; whatever else it says is left as it is."""
+
+    time: NonNegativeInt
+
+
+class _Start(_Told):
+    what: Literal["start"]
+    store: str
+    mlflow_experiment: str
+    name: str
+    experiment: str
+    seed: int
+    seeds: PositiveInt
+    about: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    data: dict[str, str]
+    requirements: list[str]
+
+
+class _Metrics(_Told):
+    what: Literal["metrics"]
+    step: NonNegativeInt
+    values: dict[str, float]
+
+
+class _Figure(_Told):
+    what: Literal["figure"]
+    step: NonNegativeInt
+    key: str
+    path: str
+
+
+class _End(_Told):
+    what: Literal["end"]
+    step: NonNegativeInt
+    seeds: PositiveInt
+    requirements: list[str]
+    status: Literal["FINISHED", "FAILED", "KILLED"]
+    results: dict[str, float]
+    floors: dict[str, float]
+    error: str | None
+
+
+_FORM: TypeAdapter[Any] = TypeAdapter(Annotated[_Start | _Metrics | _Figure | _End, Discriminator("what")])
 
 
 class Spool:
@@ -146,11 +199,15 @@ class Spool:
     def _look_back(self, file: int) -> None:
         """Learn from the file what was noted before."""
         whole = self.path.read_bytes()
+        found = [(number, parse(line)) for number, line in enumerate(whole.split(b"\n"), 1) if line.strip()]
+        if damaged := [number for number, event in found if event is None]:
+            self._say_once("damaged", left_out(self.path, damaged))
         self._size = whole.rfind(b"\n") + 1
         os.ftruncate(file, self._size)  # a process that was killed may have left half a line
         del self._memory[: self._sent]  # what arrived before the file could be opened
-        self._sent = min(self._arrived_before(), self._size)
-        for event in filter(None, map(parse, whole.splitlines())):
+        arrived = min(self._arrived_before(), self._size)
+        self._sent = arrived if whole[:arrived].endswith(b"\n") else 0
+        for event in (event for _, event in found if event is not None):
             self.ended = self.ended if self._memory else _over(event, self.ended)
             for key in _keys(event):
                 self._known[key] = max(event["step"], self._known.get(key, -1))
@@ -182,17 +239,29 @@ class Spool:
 
 
 def events(path: Path) -> Iterator[Event]:
-    """The whole events of a spool, without holding it."""
-    yield from filter(None, map(parse, path.read_bytes().splitlines()))
+    """The sound events of a spool, without holding it."""
+    with path.open("rb") as file:
+        yield from filter(None, map(parse, file))
+
+
+def start_and_last(folder: Path) -> tuple[Event | None, Event]:
+    """Of what a run's spool tells: the last start, and the last event."""
+    start: Event | None = None
+    last: Event = {}
+    for last in events(folder / NAME):
+        start = last if last["what"] == "start" else start
+    return start, last
 
 
 def parse(line: bytes) -> Event | None:
-    """The event of a line; None for one that is not whole, or that a loss of power damaged."""
+    """The event of a line; None for one that is damaged: no JSON, or JSON of another form."""
     try:
-        event = json.loads(line)
+        event = pages.decoded(line)
+        _FORM.validate_python(event)
     except ValueError:
         return None
-    return event if isinstance(event, dict) and "what" in event else None
+    known: Event = event
+    return known
 
 
 def _keys(event: Event) -> list[str]:

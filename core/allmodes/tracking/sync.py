@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allmodes import hiding
 from allmodes.places import at_home
-from allmodes.tracking import events, spool
+from allmodes.tracking import recalling, spool
 from allmodes.tracking.address import absolute, default_store, shown, sqlite_file
 from allmodes.tracking.delivery import Delivery
 from allmodes.tracking.sender import open_store, reason
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def sync(folders: Sequence[Path], store: str | None, say: Say, complain: Say) -> int:
+def sync(
+    folders: Sequence[Path], store: str | None, say: Say, complain: Say, warn: Callable[[str], None] = warnings.warn
+) -> int:
     """Send what is left of runs to the stores that they were meant for; end those whose process was killed.
 
     Args:
@@ -29,16 +32,20 @@ def sync(folders: Sequence[Path], store: str | None, say: Say, complain: Say) ->
         store: Address of another store; it gets all of each run.
         say: Told a line for each run.
         complain: Told of each run that could not be sent, which stays as it is.
+        warn: Told of damage that does not keep a run from being sent.
 
     Returns:
         0, or 1 where a run could not be sent.
 
     Raises:
-        TrackingError: A folder does not exist, or holds no tracked run.
+        TrackingError: A folder does not exist, or holds no tracked run; or, when all others are sent, a store's
+            password is not given.
     """
-    work = _Work(absolute(store) if store else None, say, complain)
+    work = _Work(absolute(store) if store else None, say, complain, warn)
     runs = [run for folder in folders for run in tracked(at_home(folder))]
     failed = [run for run in runs if not work.send(run)]
+    if work.refused:
+        raise TrackingError("\n".join(work.refused))
     return 1 if failed else 0
 
 
@@ -54,17 +61,27 @@ def tracked(folder: Path) -> list[Path]:
 class _Work:
     """One call of `sync`: each store is opened once, and not again where that failed."""
 
-    def __init__(self, store: str | None, say: Say, complain: Say) -> None:
-        self._store, self._say, self._complain = store, say, complain
+    def __init__(self, store: str | None, say: Say, complain: Say, warn: Say) -> None:
+        self._store, self._say, self._complain, self._warn = store, say, complain, warn
+        self.refused: list[str] = []
         self._stores: dict[str, Store | Exception] = {}
 
     def send(self, folder: Path) -> bool:
         """Send what is left of a run; returns whether nothing is left that we could have sent."""
-        start, last = _start_and_last(folder)
-        if start is None:
+        try:
+            return self._sent(folder)
+        except TrackingError as error:
+            self.refused.append(str(error))
+        except Exception as error:  # whatever is wrong with one run, the others are sent
+            self._complain(f"{folder}: cannot be sent ({reason(error, self._store or default_store())})")
+        return False
+
+    def _sent(self, folder: Path) -> bool:
+        start, last = spool.start_and_last(folder)
+        if start is None and (start := recalling.start(folder, self._store or absolute(default_store()))) is None:
             self._complain(f"{folder / spool.NAME} does not begin with the start of a run")
             return False
-        delivery = Delivery(folder, self._store or _meant(start["store"], folder), self._complain)
+        delivery = Delivery(folder, self._store or _meant(start["store"], folder), self._warn)
         try:
             return self._deliver(delivery, start, last)
         finally:
@@ -75,7 +92,7 @@ class _Work:
             self._say(f"{delivery.folder}: is being sent by another process")
             return True
         if not delivery.spool.ended:
-            delivery.spool.append(events.died(start, last))
+            delivery.spool.append(recalling.end(delivery.folder, start, last))
         if not delivery.spool.count():
             self._say(f"{delivery.folder}: nothing is left to send")
             return True
@@ -101,14 +118,6 @@ class _Work:
         if isinstance(opened := self._stores[address], Exception):
             raise opened
         return opened
-
-
-def _start_and_last(folder: Path) -> tuple[Event | None, Event]:
-    start: Event | None = None
-    last: Event = {}
-    for last in spool.events(folder / spool.NAME):
-        start = last if last["what"] == "start" else start
-    return start, last
 
 
 def _meant(address: str, folder: Path) -> str:

@@ -29,7 +29,7 @@ class ModeMixtureConfig(PriorConfig):
     kind: Literal["nemgan.mode_mixture"] = "nemgan.mode_mixture"
     dim: int = Field(50, ge=1)
     """Size of z; the noise is added to all of it."""
-    modes: int = Field(10, ge=2)
+    modes: int = Field(10, ge=2, le=100_000)
     """Number of modes, K."""
     noise: float = Field(0.3, gt=0)
     """The noise is uniform between minus and plus this; modes keep apart below 0.5."""

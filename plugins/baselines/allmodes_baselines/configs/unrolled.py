@@ -1,10 +1,11 @@
 """What a spec says about Unrolled GAN (torch-free)."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from allmodes import LossTermConfig
+from allmodes_schemas import Sane
 
 
 class UnrolledConfig(LossTermConfig):
@@ -13,7 +14,7 @@ class UnrolledConfig(LossTermConfig):
     kind: Literal["baselines.unrolled"] = "baselines.unrolled"
     is_game: ClassVar[bool] = True
 
-    updates: int = Field(5, ge=0)
+    updates: Annotated[int, Sane(100)] = Field(5, ge=0)
     """How many updates ahead; with 0 it is the plain game. The generator's step costs about as many times more."""
     objective: Literal["non_saturating", "minimax"] = "non_saturating"
     """What the generator lowers: the loss of `non_saturating`, or the game's value, as the authors' demo has it."""

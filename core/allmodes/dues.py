@@ -1,0 +1,139 @@
+"""What of a spec has no effect: turns and losses that never come, weights of nothing, changes outside the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, TypeAlias
+
+from allmodes_schemas import Config, LossTermConfig, PlayerConfig, Problem, Ramp, Scheduled, Spec, TurnConfig, at
+
+Where: TypeAlias = tuple[str | int, ...]
+Severity: TypeAlias = Literal["error", "warning"]
+
+
+def problems_of_dues(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
+    """Errors for what no run could mean, warnings for what this run, which may be short on purpose, never does."""
+    yield from _turns(spec)
+    yield from _losses(spec)
+    yield from _idle(spec, players)
+    yield from _ramps(spec)
+    yield from _cadences(spec)
+
+
+def _turns(spec: Spec) -> Iterator[Problem]:
+    schedule = spec.training.schedule
+    for i, turn in enumerate(() if isinstance(schedule, str) else schedule):
+        if what := _never(turn, turn.end):
+            yield Problem(("training", "schedule", i), f"the turn is never taken: {what}")
+        elif what := _not_within(turn, spec.training.iterations):
+            yield Problem(("training", "schedule", i), f"the turn is not taken in this run: {what}", "warning")
+        elif what := _once(turn, spec.training.iterations):
+            yield Problem(
+                ("training", "schedule", i, "every"), f"the turn is taken once in this run: {what}", "warning"
+            )
+
+
+def _losses(spec: Spec) -> Iterator[Problem]:
+    for i, term in enumerate(spec.losses):
+        highest = max(_ends(term.weight, spec))
+        if term.is_game and highest <= 0:
+            yield Problem(("losses", i, "weight"), f"a game of weight {highest:g} is none: give it a positive one")
+        elif _nothing(term.weight, spec):
+            yield Problem(("losses", i, "weight"), f"{term.kind} has weight 0 throughout: remove it", "warning")
+        if what := _not_within(term, spec.training.iterations):
+            severity: Severity = "error" if term.is_game else "warning"
+            yield Problem(("losses", i), f"{term.kind} never counts in this run: {what}", severity)
+        elif what := _once(term, spec.training.iterations):
+            yield Problem(("losses", i, "every"), f"{term.kind} counts once in this run: {what}", "warning")
+
+
+def _idle(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
+    """Players that losses bring along, and that none of them teaches anything."""
+    brought: dict[str, list[LossTermConfig]] = {}
+    for term in spec.losses:
+        for player in term.players():
+            brought.setdefault(player.name, []).append(term)
+    for name, terms in brought.items():
+        if name in players and all(_silent(term, spec) for term in terms):
+            what = f"player {name!r} learns nothing in this run, of {' and '.join(term.kind for term in terms)}"
+            yield Problem(("losses", spec.losses.index(terms[0])), what, "warning")
+
+
+def _ramps(spec: Spec) -> Iterator[Problem]:
+    for where, ramp in _ramps_in(spec, ()):
+        iterations, last = spec.training.iterations, ramp.begin + ramp.over
+        if ramp.start == ramp.end:
+            yield Problem(where, f"the ramp goes from {ramp.start:g} to itself: write the number", "warning")
+        elif ramp.begin >= iterations - 1:
+            yield Problem(
+                where, f"the ramp begins at iteration {ramp.begin:,}, after the run's {iterations:,}", "warning"
+            )
+        elif last > iterations:
+            reached = f"it is {ramp.at(iterations - 1):.3g}, not {ramp.end:g}, at the end"
+            yield Problem(where, f"the ramp goes on to iteration {last:,} of {iterations:,}: {reached}", "warning")
+    for i, term in enumerate(spec.losses):
+        if isinstance(term.weight, Ramp) and term.start >= term.weight.begin + term.weight.over:
+            what = f"the ramp is over before the term counts, from iteration {term.start:,} on"
+            yield Problem(("losses", i, "weight"), what, "warning")
+
+
+def _cadences(spec: Spec) -> Iterator[Problem]:
+    """What is asked for more seldom than the run is long."""
+    training, iterations = spec.training, spec.training.iterations
+    asked: tuple[tuple[Where, Config, str, str], ...] = (
+        (("evaluation", "every"), spec.evaluation, "every", "the run is measured at its end alone"),
+        (("training", "log_every"), training, "log_every", "losses are logged at the first iteration alone"),
+        (("training", "checkpoints", "every"), training.checkpoints, "every", "the run is saved at its end"),
+    )
+    for where, config, name, so in asked:
+        every = getattr(config, name)
+        if every > iterations and every != type(config).model_fields[name].default:
+            yield Problem(where, f"{every:,} is more than the {iterations:,} iterations of the run: {so}", "warning")
+
+
+def _never(due: TurnConfig, end: int | None) -> str:
+    if end is None or _first(due) < end:
+        return ""
+    return f"it begins at iteration {_first(due):,} and ends before {end:,}"
+
+
+def _not_within(due: TurnConfig | LossTermConfig, iterations: int) -> str:
+    if (first := _first(due)) < iterations:
+        return ""
+    return f"it begins at iteration {first:,}, and the run has {iterations:,}"
+
+
+def _once(due: TurnConfig | LossTermConfig, iterations: int) -> str:
+    return f"every {due.every:,} of {iterations:,} iterations" if due.every > iterations else ""
+
+
+def _first(due: TurnConfig | LossTermConfig) -> int:
+    """The first iteration at which something is due."""
+    return -(-due.start // due.every) * due.every
+
+
+def _nothing(weight: Scheduled, spec: Spec) -> bool:
+    return not any(_ends(weight, spec))
+
+
+def _silent(term: LossTermConfig, spec: Spec) -> bool:
+    return _nothing(term.weight, spec) or bool(_not_within(term, spec.training.iterations))
+
+
+def _ends(weight: Scheduled, spec: Spec) -> tuple[float, float]:
+    """A value at the first and last iteration, between which it does not turn round."""
+    return at(weight, 0), at(weight, spec.training.iterations - 1)
+
+
+def _ramps_in(value: object, where: Where) -> Iterator[tuple[Where, Ramp]]:
+    if isinstance(value, Ramp):
+        yield where, value
+    elif isinstance(value, Config):
+        for name, inner in value:
+            yield from _ramps_in(inner, (*where, name))
+    elif isinstance(value, Mapping | tuple | list):
+        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _ramps_in(inner, (*where, key))
+
+
+__all__ = ["problems_of_dues"]

@@ -1,0 +1,122 @@
+"""How large what a spec asks for may be: 32-bit floats, sizes that somebody means, memory before it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import prod
+from typing import Any, TypeAlias, get_args
+
+from annotated_types import Le, Lt
+from pydantic.fields import FieldInfo
+
+from allmodes_schemas import ANY, Config, NetworkConfig, Problem, Sane, Shape, Spec
+
+Where: TypeAlias = tuple[str | int, ...]
+
+SMALLEST, LARGEST = 1e-30, 1e30
+"""Numbers beyond these would be 0 or endless once they are multiplied as 32-bit floats."""
+BELIEVED = Sane(1_000_000)
+"""Of whole numbers whose authors say nothing."""
+MEMORY = 16 * 2**30
+"""Bytes that a part may take."""
+COPIES = 4
+"""Of each weight: itself, its gradient, and two moments."""
+MEANT = "set large: true if you mean it"
+
+
+def problems_of_sizes(spec: Spec) -> list[Problem]:
+    """Numbers that no run could use, and, unless the spec says `large`, sizes that nobody means."""
+    return [problem for where, value, sane in _numbers(spec) if (problem := _problem(spec, where, value, sane))]
+
+
+def problems_of_memory(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
+    """Networks and batches, of items of that shape, that would take more memory than is believed."""
+    if spec.large or shape is None:
+        return
+    for where, network, sees, gives in _networks(spec, shape):
+        weights = network.parameters(sees, gives) or 0
+        if (needed := 4 * COPIES * weights) > MEMORY:
+            what = f"its {weights:,} weights take {_gigabytes(needed)} with gradients and moments"
+            yield Problem(where, f"{what}: make it narrower, or {MEANT}")
+    for where, items in ((("training", "batch_size"), spec.training.batch_size),
+                         (("evaluation", "samples"), spec.evaluation.samples)):  # fmt: skip
+        if (needed := 4 * items * prod(shape)) > MEMORY:
+            yield Problem(where, f"{items:,} items take {_gigabytes(needed)}: take fewer, or {MEANT}")
+
+
+def _problem(spec: Spec, where: Where, value: float, sane: Sane | None) -> Problem | None:
+    if isinstance(value, float) and value and not SMALLEST <= abs(value) <= LARGEST:
+        what = f"{value:g} is no number to compute with in 32-bit floats: take a size"
+        return Problem(where, f"{what} between {SMALLEST:g} and {LARGEST:g}")
+    if spec.large or sane is None or isinstance(value, float) or value <= sane.most:
+        return None
+    return Problem(where, f"{value:,} is more than {sane.most:,}, and most likely a slip: {MEANT}")
+
+
+def _numbers(config: Config, where: Where = ()) -> Iterator[tuple[Where, float, Sane | None]]:
+    """Every number of a spec with its place and the most that is believed; of long lists their lengths."""
+    for name, value in config:
+        yield from _numbers_in(value, _sane(type(config), name), (*where, name))
+
+
+def _numbers_in(value: Any, sane: Sane | None, where: Where) -> Iterator[tuple[Where, float, Sane | None]]:
+    if isinstance(value, Config):
+        yield from _numbers(value, where)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _numbers_in(inner, sane, (*where, key))
+    elif isinstance(value, tuple | list):
+        if sane and sane.length is not None:
+            yield (*where, "length"), len(value), Sane(sane.length)
+        for i, inner in enumerate(value):
+            yield from _numbers_in(inner, sane, (*where, i))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield where, value, sane
+
+
+def _sane(config: type[Config], name: str) -> Sane | None:
+    """The most that is believed of a field: as it says, or as the class says that it comes from; else a million."""
+    bases = [base for base in config.__mro__ if issubclass(base, Config)]
+    fields = [base.model_fields[name] for base in bases if name in base.model_fields]
+    said = [mark for field in fields for mark in _marks(field) if isinstance(mark, Sane)]
+    if said:
+        return None if said[0].most >= ANY else said[0]
+    bounded = any(isinstance(mark, Le | Lt) for mark in _marks(fields[0]))
+    return None if bounded else BELIEVED
+
+
+def _marks(field: FieldInfo) -> Iterator[object]:
+    """What is annotated to a field or to any part of its type."""
+    yield from field.metadata
+    yield from _marks_in(field.annotation)
+
+
+def _marks_in(annotation: Any) -> Iterator[object]:
+    yield from _flat(getattr(annotation, "__metadata__", ()))
+    for argument in get_args(annotation):
+        yield from _marks_in(argument)
+
+
+def _flat(marks: Iterable[object]) -> Iterator[object]:
+    for mark in marks:
+        yield from mark.metadata if isinstance(mark, FieldInfo) else (mark,)
+
+
+def _networks(spec: Spec, shape: Shape) -> Iterator[tuple[Where, NetworkConfig, tuple[Shape, ...], Shape]]:
+    """Each network with what it sees and gives, where a fit does not decide."""
+    code, pack = spec.prior.parts().get("code") or 1, getattr(spec.discriminator, "pack", 1)
+    packed = (pack * shape[0], *shape[1:])
+    joint = getattr(spec.discriminator, "joint", None) is not None
+    yield ("generator",), spec.generator, ((code,),), shape
+    yield ("discriminator",), spec.discriminator, (packed, (pack * code,)) if joint else (packed,), (1,)
+    for name, auxiliary in spec.auxiliaries.items():
+        body = getattr(auxiliary, "network", None)
+        if auxiliary.sees == "data" and isinstance(body, NetworkConfig):
+            yield ("auxiliaries", name, "network"), body, (shape,), (code,)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 2**30:,.0f} GiB"
+
+
+__all__ = ["BELIEVED", "problems_of_memory", "problems_of_sizes"]

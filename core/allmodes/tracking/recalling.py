@@ -1,0 +1,79 @@
+"""What a run's spool has lost, told again from the pages beside it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from allmodes import pages, records, specs
+from allmodes.registry import installed
+from allmodes.run import Outcome, Run
+from allmodes.tracking import events
+
+if TYPE_CHECKING:
+    from allmodes.records import Facts
+    from allmodes.registry import Registry
+    from allmodes_schemas import Spec
+
+
+def start(folder: Path, store: str) -> dict[str, Any] | None:
+    """The start of a run, as its spec and its facts tell it; nothing where they do not."""
+    registry = installed()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            facts, spec = pages.read(folder / records.RUN, records.Facts), records.spec(folder, registry)
+        began = {"time": _milliseconds(folder / records.RUN)}
+    except (OSError, pages.PageError, specs.SpecError):
+        return None
+    return {**events.started(_run(folder, facts, spec, registry), store), **began}
+
+
+def end(folder: Path, began: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:
+    """The end of a run that told none: what its results say, or, where they are of before, that it was killed."""
+    outcome = _outcome(folder, began["time"], last.get("step", 0))
+    if outcome is None:
+        return events.died(began, last or began)
+    return events.recalled(outcome, began, _milliseconds(folder / records.RESULTS))
+
+
+def _outcome(folder: Path, began: int, step: int) -> Outcome | None:
+    outcome = records.outcome(folder)
+    if outcome is None or outcome.iteration < step or _milliseconds(folder / records.RESULTS) < began:
+        return None
+    return outcome
+
+
+def _run(folder: Path, facts: Facts, spec: Spec, registry: Registry) -> Run:
+    whole = folder.absolute().parent
+    study = facts.experiment if facts.experiment != whole.name else None
+    return Run(
+        spec=spec,
+        seed=facts.seed,
+        folder=folder,
+        experiment=facts.experiment,
+        position=0,
+        seeds=_seeds(whole, registry) if study is None else 1,
+        device=facts.device,
+        plugins=facts.plugins,
+        data=facts.data.model_dump(),
+        rerunnable=facts.rerunnable,
+        study=study and study.rpartition("-")[0],
+    )
+
+
+def _seeds(whole: Path, registry: Registry) -> int:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return len(specs.load(str(whole), registry).seeds)
+    except specs.SpecError:
+        return 1
+
+
+def _milliseconds(path: Path) -> int:
+    """When a page was written, in ms; now, where it is not there."""
+    return int(1000 * (path.stat().st_mtime if path.exists() else time.time()))
