@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from allmodes import Experiment, SpecError, cli, compare, tables, terminal
+from allmodes.comparing import Comparing
 from allmodes.comparison import Comparison
 from allmodes.console import Door
 from allmodes.registry import installed
@@ -187,6 +188,33 @@ def test_what_is_wrong_with_any_spec_is_said_before_anything_is_trained(
         load(["good.json", twin], installed(), Path("out"))
     with pytest.raises(SpecError, match=r"^none/\*: no recipe is called so: `allmodes recipes` lists them$"):
         load(["none/*"], installed(), Path("out"))
+
+
+def test_a_script_that_is_terminated_while_it_compares_ends_after_the_tables_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    moved = Comparing._heard
+
+    def terminated(self: Comparing, *heard: Any) -> None:
+        moved(self, *heard)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Comparing, "_heard", terminated)
+    long = spec_file("long", training={**SPEC["training"], "iterations": 10**6})
+    with pytest.raises(SystemExit) as ended:
+        compare([long], jobs=1, folder="out", track=False)
+    assert ended.value.code == 143
+    assert lines(tmp_path / "out")[0]["status"] == "killed"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_spec_is_not_called_like_a_file_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        load([spec_file("table.md")], installed(), tmp_path / "out")
+    said = "table.md.json: name: table.md is a file of the study's own: give the spec another name"
+    assert str(caught.value) == said
 
 
 def test_a_pattern_names_recipes_and_seeds_come_in_turn(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from allmodes import Experiment, Outcome, Results, Run, hookimpl, load_run
 from allmodes.compose import CompositionError, stream
 from allmodes.experiment import load_results
 from allmodes.models import ModelError
+from allmodes.signals import Stop
 from tiny import SPEC
 
 
@@ -252,6 +253,101 @@ def test_a_terminated_process_saves_and_says_that_it_was_killed(tmp_path: Path) 
     assert "tiny: killed" in out
     (folder,) = tmp_path.glob("runs/*")
     assert load_results(folder)[3].status == "killed"
+
+
+LOOP = """
+import signal
+from allmodes import Experiment, hookimpl
+
+class Ending:
+    @hookimpl
+    def allmodes_metrics_logged(self, iteration, metrics):
+        signal.raise_signal(signal.SIGTERM)  # a group and its process may both be told
+        signal.raise_signal(signal.SIGTERM)
+
+try:
+    for i in range(3):
+        print("begins", i, flush=True)
+        changes = ["training.iterations=3000", "evaluation.figure=false", "training.threads=1"]
+        Experiment.from_recipe("gan/ring", changes, track=False, observers={"ending": Ending()}).run([0])
+        print("goes on")
+finally:
+    print("cleans up")
+"""
+
+
+def test_a_script_that_is_terminated_ends_after_it_has_saved(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LOOP], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout.splitlines()) == (143, ["begins 0", "cleans up"]), done.stderr
+    (folder,) = tmp_path.glob("runs/*")
+    assert load_results(folder)[0].status == "killed"
+    assert load_run(folder).sample(3).shape == (3, 2)
+
+
+class Raising:
+    """An observer that sends a signal when the first numbers come."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    @hookimpl
+    def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        signal.raise_signal(self.number)
+
+
+def test_a_program_that_handles_sigterm_itself_is_told_when_everything_is_saved(tmp_path: Path) -> None:
+    told: list[bool] = []
+    experiment = tiny(tmp_path)
+    experiment.observers = {"raising": Raising(signal.SIGTERM)}
+    before = signal.signal(signal.SIGTERM, lambda *_: told.append(bool(list(tmp_path.glob("*/seed-3/results.json")))))
+    try:
+        assert experiment.run().status == "killed"
+        assert told == [True]
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_whoever_gives_a_stop_looks_at_it(tmp_path: Path) -> None:
+    experiment, stop = tiny(tmp_path), Stop()
+    experiment.observers = {"raising": Raising(signal.SIGTERM)}
+    assert experiment.run(stop=stop).status == "killed"
+    assert (stop.asked, stop.terminated) == (True, True)
+    with pytest.raises(SystemExit) as ended:
+        stop.pass_on()
+    assert ended.value.code == 143
+
+
+def test_signals_are_handled_within_the_block_only() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with (stop := Stop()).listening():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.terminated
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_program_that_ignores_sigterm_goes_on_ignoring_it() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with (stop := Stop()).listening():
+            signal.raise_signal(signal.SIGTERM)
+        assert not stop.asked
+        stop.pass_on()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_in_a_thread_nothing_is_handled_and_a_run_ends_as_usual(tmp_path: Path) -> None:
+    before, statuses = signal.getsignal(signal.SIGTERM), list[str]()
+    thread = threading.Thread(target=lambda: statuses.append(tiny(tmp_path).run().status))
+    thread.start()
+    thread.join(60)
+    assert statuses == ["finished"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_damaged_model_is_named(tmp_path: Path) -> None:

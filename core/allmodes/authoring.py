@@ -11,6 +11,7 @@ from pathlib import Path
 
 import allmodes
 from allmodes import durable
+from allmodes.places import at_home
 from allmodes.registry import Plugin
 from allmodes.sources import SpecError
 
@@ -24,7 +25,7 @@ def new_plugin(name: str, folder: Path, plugins: Mapping[str, Plugin]) -> Path:
     Raises SpecError where the name is no word, is taken by one of the plugins, or the distribution's folder is there.
     """
     _refuse_name(name, plugins)
-    target = folder / f"allmodes-{name}"
+    target = at_home(folder) / f"allmodes-{name}"
     if target.exists():
         raise SpecError(f"{target}: is there already, and nothing is overwritten: choose another name or --folder")
     beside = target.with_name(f".{target.name}")

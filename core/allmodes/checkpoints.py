@@ -20,6 +20,7 @@ from torch import nn
 
 from allmodes import models
 from allmodes.models import ModelError, Page
+from allmodes.places import near
 
 FOLDER, STATE = "checkpoints", "state.pt"
 DAMAGED = "is damaged, or holds more than plain data"
@@ -102,12 +103,14 @@ def chosen(run: Path, which: str) -> Path:
         have = [folder for folder in have if _page(folder).get("best")]
         if have:
             return have[0]
-        raise ModelError(f"{run} keeps no best checkpoint: set training.checkpoints.best to a metric such as modes")
+        raise ModelError(
+            f"{near(run)} keeps no best checkpoint: set training.checkpoints.best to a metric such as modes"
+        )
     for folder in have:
         if which.isdecimal() and int(which) == int(folder.name):
             return folder
     known = ", ".join(str(int(folder.name)) for folder in reversed(have)) or "none"
-    raise ModelError(f"{run} has no checkpoint {which!r}: there are best, last, and iterations {known}")
+    raise ModelError(f"{near(run)} has no checkpoint {which!r}: there are best, last, and iterations {known}")
 
 
 def tidy(run: Path, keep: int, iteration: int) -> None:

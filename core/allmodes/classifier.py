@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from allmodes import durable
 from allmodes.data import Data, DataError, TensorData
 from allmodes.features import Features, extract
+from allmodes.places import place
 from allmodes.surroundings import seeded_generator
 from allmodes_schemas import Shape
 
@@ -143,7 +144,7 @@ def train(data: Data, training: Training) -> Classifier:
 
 def cache() -> Path:
     """Where what is computed once is kept: `$ALLMODES_CACHE`, or the user's cache folder of the platform."""
-    return Path(os.environ.get("ALLMODES_CACHE") or user_cache_path("allmodes"))
+    return place(os.environ.get("ALLMODES_CACHE") or user_cache_path("allmodes"))
 
 
 def _accuracy(network: Classifier, data: Data, seed: int) -> float:

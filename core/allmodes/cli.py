@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from cyclopts import CycloptsError
 
 from allmodes import console
-from allmodes.commands import app, parse_seeds
+from allmodes.commands import app
 from allmodes.console import FAILED, KILLED, OK, WRONG, Door, fail, tell_defect
 from allmodes.printable import printable
 from allmodes.registry import PluginError
+from allmodes.seeds import parse as parse_seeds
 from allmodes.specs import SpecError
 
 

@@ -19,9 +19,12 @@ from allmodes.comparison import Comparison
 from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, note, out, page, say, warn
 from allmodes.limits import BELIEVED, MEMORY
 from allmodes.mistyped import holds
+from allmodes.places import at_home, near
 from allmodes.printable import printable
 from allmodes.registry import installed, looks_like_path
 from allmodes.renaming import renew
+from allmodes.seeds import parse as parse_seeds
+from allmodes.signals import Stop
 from allmodes.specs import SpecError
 from allmodes_schemas import Spec
 
@@ -70,7 +73,7 @@ def run(
     from allmodes.experiment import Experiment
 
     experiment = Experiment(checked, registry, folder, tracking, _watching(quiet, as_json), warn)
-    return _end(experiment.run(chosen), tracking, as_json)
+    return _end(experiment.run(chosen, Stop()), tracking, as_json)
 
 
 @app.command
@@ -118,7 +121,7 @@ def resume(
 
     observers = _watching(quiet, as_json)
     experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=warn)
-    return _end(experiment.run(), experiment.track, as_json)
+    return _end(experiment.run(stop=Stop()), experiment.track, as_json)
 
 
 @app.command
@@ -214,12 +217,13 @@ def sample(
     from allmodes import writing
     from allmodes.trained import load_run
 
+    to = at_home(to)
     writing.check(to)
     model = load_run(run, checkpoint=checkpoint)
     if 8 * number * prod(model.shape) > MEMORY and not large:
         raise SpecError(f"--number {number}: items of {model.shape} take more than 16 GiB: add --large if you mean it")
     writing.write(model, model.sample(number, seed, mode=mode), to)
-    say(f"{number} samples of {model.folder} are in {to}")
+    say(f"{number} samples of {near(model.folder)} are in {to}")
     return OK
 
 
@@ -282,17 +286,6 @@ def ui(
     return tracking.ui(store, host, port)
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """`0-4` or `0,2,5` or both."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
-            raise SpecError(f"--seeds {text}: write 0-4 or 0,2,5")
-        seeds += range(int(first), int(last or first) + 1)
-    return tuple(dict.fromkeys(seeds))
-
-
 def _described(name: str, path: Path) -> str:
     """What a recipe says of itself; one that cannot be read does not hide the others."""
     try:
@@ -341,7 +334,7 @@ def _end_study(comparison: Comparison, stopped: bool) -> int:
     if waiting := comparison.waiting:
         more = f" and {len(waiting) - MANY} more" if len(waiting) > MANY else ""
         (say if stopped else fail)(f"not begun: {', '.join(waiting[:MANY])}{more}")
-    say(f"folder   {comparison.folder}")
+    say(f"folder   {near(comparison.folder)}")
     if comparison.status == "finished":
         return OK
     say("go on    the same command")
@@ -360,10 +353,10 @@ def _report(results: Results, tracked: bool) -> None:
     for seed, outcome in results.outcomes.items():
         if outcome.error:
             fail(f"seed {seed}: {outcome.error}")
-    say(f"folder   {results.folder}")
+    say(f"folder   {near(results.folder)}")
     if (picture := results.folder / "samples.png").exists():
-        say(f"picture  {picture}")
+        say(f"picture  {near(picture)}")
     if tracked:
         say("MLflow   allmodes ui")
     if results.status == "killed":
-        say(f"resume   allmodes resume {results.folder}")
+        say(f"resume   allmodes resume {near(results.folder)}")

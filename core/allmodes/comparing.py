@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from allmodes import logs, studies, tables
+from allmodes import hiding, logs, studies, tables
 from allmodes.comparison import Comparison
 from allmodes.lock import alone
 from allmodes.pool import Message, Pool, Task
@@ -65,10 +65,15 @@ def compare(
         track: Whether runs are logged to MLflow.
         registry: The plugins; by default all that are installed.
 
+    Ctrl-C and SIGTERM save what is in training, as they do with `Experiment.run`; after SIGTERM the program ends.
+
     Raises SpecError with a line for each thing that is wrong, before anything is trained.
     """
     study = studies.load(references, registry or installed(), Path(folder), name, overrides, seeds)
-    return Comparing(study, jobs or cores(), track, lambda text: warnings.warn(text, stacklevel=3)).run()
+    comparing = Comparing(study, jobs or cores(), track, lambda text: warnings.warn(hiding.text(text), stacklevel=3))
+    comparison = comparing.run()
+    comparing.stop.pass_on()
+    return comparison
 
 
 def cores() -> int:

@@ -14,7 +14,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from allmodes import logs
+from allmodes import hiding, logs
 from allmodes.printable import lines, printable
 
 OK, FAILED, WRONG, KILLED = 0, 1, 2, 130
@@ -77,6 +77,7 @@ def note(line: str) -> None:
 
 def warn(message: str) -> None:
     """A warning: on the terminal, between bars, or as a log line."""
+    message = hiding.text(message)
     if logs.speaks():
         logs.LOGGER.warning(message)
         return
@@ -85,14 +86,14 @@ def warn(message: str) -> None:
 
 def fail(message: str) -> None:
     """An error on the terminal, a line for each thing that is wrong."""
-    for line in lines(message):
+    for line in lines(hiding.text(message)):
         err.print(Text.assemble(("error:", "red"), " ", line), soft_wrap=True)
 
 
 def tell_defect(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
     """What Python says of an error that nobody expected, for `sys.excepthook`; its message may be of anywhere."""
     for text in traceback.format_exception(kind, error, place):
-        sys.stderr.write("\n".join(lines(text)))
+        sys.stderr.write("\n".join(lines(hiding.text(text))))
 
 
 _said: set[str] = set()

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from allmodes import figures, hints, logs, records, resuming, specs
+from allmodes import figures, hiding, hints, logs, records, resuming, specs
 from allmodes.compose import CompositionError, check_data
 from allmodes.contracts import Functions
-from allmodes.data import Data, TensorData, from_dataset
+from allmodes.data import Data, DataError, TensorData, from_dataset
 from allmodes.data.description import described
 from allmodes.durable import replace_text, write_json
 from allmodes.journal import Journal
@@ -26,9 +26,11 @@ from allmodes.kinds.files import PythonConfig
 from allmodes.lock import alone
 from allmodes.metrics import Metric, built, floors
 from allmodes.models import ModelError
+from allmodes.places import place
 from allmodes.registry import Registry, did_you_mean, installed
 from allmodes.results import Results, load_results
 from allmodes.run import Outcome, Run, RunError
+from allmodes.seeds import checked
 from allmodes.sharing import shared_floors
 from allmodes.signals import Stop
 from allmodes.streams import labelled_of
@@ -45,7 +47,7 @@ Panels = list[tuple[str, Tensor]]
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=3)
+    warnings.warn(hiding.text(message), stacklevel=3)
 
 
 @dataclass
@@ -72,6 +74,12 @@ class Experiment:
     floors_in: Path | None = None
     sends: bool = True
     say: Callable[[str, bool], None] | None = None
+
+    def __post_init__(self) -> None:
+        """Settle where everything lies: a program may change its folder while it trains."""
+        self.folder = place(self.folder)
+        self.resumed = self.resumed and place(self.resumed)
+        self.floors_in = self.floors_in and place(self.floors_in)
 
     @classmethod
     def from_recipe(cls, name: str, overrides: Iterable[str] = (), **options: Any) -> Experiment:
@@ -107,7 +115,7 @@ class Experiment:
             SpecError: The folder holds no run, an override would make it another one, or nothing is left to do.
         """
         registry = options.pop("registry", None) or installed()
-        folder, spec = resuming.prepare(Path(run), registry, list(overrides))
+        folder, spec = resuming.prepare(place(run), registry, list(overrides))
         options["track"] = resuming.tracked(folder) if options.get("track") is None else options["track"]
         given = _given(options.pop("data", None))
         return cls(spec, registry, folder.parent, resumed=folder, given=given, **options)
@@ -130,7 +138,7 @@ class Experiment:
 
         Raises DataError where they cannot be read, CompositionError where they turn out not to suit the spec.
         """
-        data: Data = self.spec.data.build() if self.given is None else self.given
+        data: Data = self._read() if self.given is None else self.given
         check_data(self.spec, data)
         self._tell(data)
         return data.to(self.device)
@@ -144,6 +152,13 @@ class Experiment:
             self.say(line, partly)
         else:
             logs.learned(line, partly, self.warn)
+
+    def _read(self) -> Any:
+        """The data of the spec; what is wrong with them is said in paths as the user wrote them."""
+        try:
+            return self.spec.data.build()
+        except DataError as error:
+            raise DataError(resuming.explained(str(error), self.spec, self.resumed)) from None
 
     @cached_property
     @plain_torch()
@@ -171,16 +186,22 @@ class Experiment:
         self.warn(f"the floor of metric {name} failed: {type(error).__name__}: {error}")
 
     @plain_torch()
-    def run(self, seeds: Sequence[int] | None = None) -> Results:
+    def run(self, seeds: Sequence[int] | None = None, stop: Stop | None = None) -> Results:
         """Train every seed, one after another, and return what they gave.
 
-        Ctrl-C finishes the turn, saves a checkpoint and the model, and ends with the status `killed`.
+        Ctrl-C finishes the turn, saves a checkpoint and the model, and ends with the status `killed`. SIGTERM does so
+        too, and then ends the program (SystemExit with 143, or the program's own handler), unless whoever calls gives
+        a `stop` and looks at it.
+
+        Raises SpecError where a seed is none, before anything is written.
         """
-        seeds = tuple(self.spec.seeds if seeds is None else seeds)
+        seeds = self.spec.seeds if seeds is None else checked(seeds)
         self.prepare()
-        folder = self.resumed or self._new_folder(seeds)
+        folder, asked = self.resumed or self._new_folder(seeds), stop or Stop()
         with self.observed():
-            outcomes = self._train(seeds, folder)
+            outcomes = self._train(seeds, folder, asked)
+        if stop is None:
+            asked.pass_on()
         return Results(self.spec, folder, outcomes)
 
     @plain_torch()
@@ -215,9 +236,9 @@ class Experiment:
         Journal(run.folder / "metrics.jsonl", self.warn).write(iteration, metrics)
         self.registry.tell("metrics_logged", self.warn, run=run, iteration=iteration, metrics=metrics)
 
-    def _train(self, seeds: Sequence[int], folder: Path) -> dict[int, Outcome]:
+    def _train(self, seeds: Sequence[int], folder: Path, stop: Stop) -> dict[int, Outcome]:
         """Train the seeds in turn, to the end or to the user's stop; what there is, is written in any case."""
-        stop, panels = Stop(), Panels()
+        panels = Panels()
         outcomes = records.outcomes(folder) if self.resumed else {}
         try:
             with stop.listening(), self._settings():
@@ -275,7 +296,7 @@ class Experiment:
 
     def _new_folder(self, seeds: tuple[int, ...]) -> Path:
         name = f"{self.spec.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-        folder = Path(self.folder) / name
+        folder = self.folder / name
         folder.mkdir(parents=True)
         replace_text(folder / records.SPEC, specs.dump(self.spec.model_copy(update={"seeds": seeds})))
         return folder
@@ -299,10 +320,12 @@ class Experiment:
     def _prepare(self, run: Run) -> None:
         """Write what the run is; of a run that goes on, first see that it is the one that began."""
         facts: dict[str, Any] = {name: getattr(run, name) for name in _FACTS} | {"tracked": self.track}
+        facts["begun_in"] = str(Path.cwd())
         if (began := records.facts(run.folder, self.warn)) is not None:
             records.refuse_edited(run.folder, run.spec, self.registry)
             resuming.compare(run, began, self.warn)
             facts |= {"resumed": began.resumed + 1, "tracked": self.track or began.tracked}
+            facts["begun_in"] = began.begun_in or facts["begun_in"]
         try:
             replace_text(run.folder / records.SPEC, specs.dump(run.spec))
             write_json(run.folder / records.RUN, facts | {"spec": specs.values(run.spec)})

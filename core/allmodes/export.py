@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from allmodes import figures, journal, models, records, specs
 from allmodes.data import TensorData
+from allmodes.places import near, place
 from allmodes.sources import SpecError
 from allmodes.trained import Model
 from allmodes_schemas import KindConfig, Spec
@@ -29,13 +30,18 @@ def export(model: Model, folder: Path) -> Path:
 
     Raises SpecError where the folder is there already: nothing is overwritten.
     """
+    folder = place(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SpecError(f"{folder}: is there already, and nothing is overwritten: choose another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+        raise SpecError(f"{near(folder)}: is there already, and nothing is overwritten: choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
     stored = models.read_page(model.stored)
     page = models.page_of(model.modules, model.shape, model.units, model.iteration or 0)
     page |= {"plugins": stored.get("plugins", {})}
-    return models.save(model.modules, page, folder, lambda beside: _describe(model, page, beside))
+    made = models.save(model.modules, page, folder / "new", lambda beside: _describe(model, page, beside))
+    for path in made.iterdir():  # the folder itself stays: somebody may work in it
+        path.replace(folder / path.name)
+    made.rmdir()
+    return folder
 
 
 def _describe(model: Model, page: models.Page, folder: Path) -> None:

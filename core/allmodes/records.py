@@ -38,6 +38,7 @@ class Facts(BaseModel):
     rerunnable: bool = True
     tracked: bool = True
     resumed: int = 0
+    begun_in: str | None = None
     spec: dict[str, Any] | None = None
 
 

@@ -13,6 +13,7 @@ from allmodes.compose import compose
 from allmodes.composition import Composition
 from allmodes.experiment import Experiment
 from allmodes.mistyped import holds, no_such_file
+from allmodes.places import near, place
 from allmodes.registry import Registry
 from allmodes.run import Run
 from allmodes.sources import SpecError
@@ -44,11 +45,13 @@ def remeasure_all(
         ModelError: There is no model.
         DataError: The data are not those of the run.
     """
+    run = place(run)
     if not holds(run.exists):
-        raise SpecError(no_such_file(run))
+        raise SpecError(no_such_file(near(run)))
     if not (folders := records.runs_in(run)):
-        raise SpecError(f"{run}: no run to measure there: give the folder that `allmodes run` printed")
+        raise SpecError(f"{near(run)}: no run to measure there: give the folder that `allmodes run` printed")
     experiment = Experiment(resuming.changed(run, registry, overrides), registry, track=track, warn=warn)
+    experiment.resumed = run  # which is what messages are about
     experiment.prepare()
     with experiment.observed():
         return [remeasure(experiment, folder, checkpoint) for folder in folders]

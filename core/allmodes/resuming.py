@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from allmodes import checkpoints, identity, models, provenance, records, specs
 from allmodes.data import DataError
 from allmodes.durable import replace_text
+from allmodes.kinds.files import PLACES
 from allmodes.mistyped import holds, no_such_file
+from allmodes.places import at_home, near
 from allmodes.records import Facts
 from allmodes.registry import Registry
 from allmodes.run import Outcome, Run
@@ -25,16 +30,16 @@ def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Pa
         SpecError: The folder holds no run, an override would make it another one, or nothing is left to do.
     """
     if not holds(run.exists):
-        raise SpecError(no_such_file(run))
+        raise SpecError(no_such_file(near(run)))
     one = records.is_run(run)
     if not records.runs_in(run):
-        raise SpecError(f"{run}: no run to resume there: give the folder that `allmodes run` printed")
+        raise SpecError(f"{near(run)}: no run to resume there: give the folder that `allmodes run` printed")
     spec = changed(run, registry, overrides)
     folders = [run] if one else [run / f"seed-{seed}" for seed in spec.seeds]
     _check_left(run, folders, spec.training.iterations)
     if overrides and not one:
         replace_text(run / "spec.yaml", specs.dump(spec))
-    return run.absolute().parent if one else run, spec
+    return run.parent if one else run, spec
 
 
 def ended(run: Run) -> Outcome | None:
@@ -48,11 +53,31 @@ def compare(run: Run, began: Facts, warn: Callable[[str], None]) -> None:
     Raises DataError where the data or labels differ.
     """
     if (then := began.data.fingerprint) != (now := run.data["fingerprint"]):
-        raise DataError(f"data: {run.folder} was trained on other data (fingerprint {then}, these have {now})")
+        raise DataError(f"data: {near(run.folder)} was trained on other data (fingerprint {then}, these have {now})")
     _compare_labels(run, began.data.labels_fingerprint)
     for distribution, version in began.plugins.items():
         if (have := run.plugins.get(distribution)) != version:
             warn(f"{run.name} began with {distribution} {version} and goes on with {have}")
+
+
+def explained(error: str, spec: Spec, run: Path | None) -> str:
+    """What is wrong with data, with relative paths, and where those were looked for if they are not there."""
+    here = Path.cwd()
+    error = error.replace(f"{here}{os.sep}", "")
+    paths = [str(value) for name, value in spec.data if name in PLACES and value is not None]
+    if all(at_home(path).is_absolute() or set("*?[") & set(path) or at_home(path).exists() for path in paths):
+        return error
+    there = _begun_in(run) if run else None
+    began = f"; the run was begun in {there}, so go there or give --set data's path anew" if there != str(here) else ""
+    return f"{error} (relative paths are looked for in {here}{began if there else ''})"
+
+
+def _begun_in(run: Path) -> str | None:
+    for page in (run / "run.json", *sorted(run.glob("seed-*/run.json"))):
+        with suppress(OSError, ValueError, AttributeError):  # whoever reads the page says what is wrong with it
+            if there := json.loads(page.read_text()).get("begun_in"):
+                return str(there)
+    return None
 
 
 def _compare_labels(run: Run, began: Mapping[str, str]) -> None:
@@ -60,10 +85,9 @@ def _compare_labels(run: Run, began: Mapping[str, str]) -> None:
     labels: Any = run.data.get("labels_fingerprint", {})
     for name, then in began.items():
         if (now := labels.get(name)) != then:
-            raise DataError(
-                f"streams.{name}: {run.folder} was trained with other labels (fingerprint {then}, these have {now}): "
-                "give it those labels again, or begin a new run"
-            )
+            differ = f"was trained with other labels (fingerprint {then}, these have {now})"
+            remedy = "give it those labels again, or begin a new run"
+            raise DataError(f"streams.{name}: {near(run.folder)} {differ}: {remedy}")
 
 
 def tracked(folder: Path) -> bool:
@@ -85,17 +109,17 @@ def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
         override(source, text)
     after = specs.check(source, registry)
     if found := identity.changes(before, after):
-        raise SpecError(identity.refusal(found, run))
+        raise SpecError(identity.refusal(found, near(run)))
     return after
 
 
 def _check_left(run: Path, folders: Sequence[Path], iterations: int) -> None:
     done = max(_iteration(folder) for folder in folders)
     if done > iterations:
-        raise SpecError(f"{run} is at iteration {done} already: set training.iterations to {done} or more")
+        raise SpecError(f"{near(run)} is at iteration {done} already: set training.iterations to {done} or more")
     if all(_is_done(folder, iterations) for folder in folders):
         more = f"--set training.iterations={2 * iterations}"
-        raise SpecError(f"{run} is finished at iteration {iterations}: to train on, set more, such as {more}")
+        raise SpecError(f"{near(run)} is finished at iteration {iterations}: to train on, set more, such as {more}")
 
 
 def _iteration(folder: Path) -> int:

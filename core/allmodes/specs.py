@@ -18,6 +18,7 @@ from allmodes import bounded, wording
 from allmodes.checks import problems_of
 from allmodes.limits import problems_of_sizes
 from allmodes.mistyped import holds, no_such_file
+from allmodes.places import at_home
 from allmodes.printable import printable
 from allmodes.registry import Registry, did_you_mean, looks_like_path, nearest
 from allmodes.renaming import renew
@@ -49,7 +50,7 @@ def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
 
 def locate(reference: str, registry: Registry) -> tuple[str, str]:
     """Text and name of what a user calls a spec: a file, a recipe, or the folder of a run."""
-    for path in (Path(reference, "spec.yaml"), Path(reference)):
+    for path in (at_home(reference) / "spec.yaml", at_home(reference)):
         if holds(path.is_file):
             return text(path), str(path)
     if recipe := registry.recipes.get(reference):

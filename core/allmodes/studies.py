@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,14 +16,20 @@ from pydantic import BaseModel
 
 from allmodes import identity, pages, records, specs
 from allmodes.durable import replace_text, write_json
+from allmodes.places import at_home, near, place
 from allmodes.registry import Registry
 from allmodes.run import Outcome
+from allmodes.seeds import checked
 from allmodes.sources import SpecError, override
-from allmodes_schemas import Spec
+from allmodes_schemas import Spec, folder_name
 
 PAGE = "study.json"
 
 State = Literal["finished", "failed", "killed", "interrupted", "missing"]
+
+
+OWN = frozenset({"study.json", "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"})
+"""Files of a study, beside which its methods' folders lie."""
 
 
 @dataclass(frozen=True)
@@ -114,18 +121,20 @@ def load(
     """
     named = list(dict.fromkeys(name for reference in references for name in _named(reference, registry)))
     problems: list[str] = []
+    folder, seeds = place(folder), None if seeds is None else checked(seeds)
+    given = name if name is None else _checked_name(name)
     methods = [method for one in named for method in _loaded(one, registry, folder, overrides, seeds, problems)]
     problems += [] if problems else [*_twins(methods), *_changed(methods, registry)]
     if problems or not methods:
         raise SpecError("\n".join(problems) or "nothing to compare: name specs, recipes or patterns of recipes")
     known = _known(folder)
-    return Study(name or known.get("name") or folder.absolute().name, folder, tuple(methods), known.get("id", ""))
+    return Study(given or known.get("name") or _name_of(folder), folder, tuple(methods), known.get("id", ""))
 
 
 def write(study: Study) -> Study:
     """Make the folder of a study and of its methods; returns the study with what identifies it."""
     study.folder.mkdir(parents=True, exist_ok=True)
-    study = Study(study.name, study.folder, study.methods, study.id or f"{study.name}-{secrets.token_hex(4)}")
+    study = Study(study.name, study.folder, study.methods, study.id or _new_id(study.name))
     write_json(study.folder / PAGE, {"name": study.name, "id": study.id})
     for method in study.methods:
         method.folder.mkdir(exist_ok=True)
@@ -133,9 +142,32 @@ def write(study: Study) -> Study:
     return study
 
 
+def _checked_name(name: str) -> str:
+    """A study's name as it was given: MLflow shows it, and whoever copies a command may make a folder of it."""
+    letters = "".join("x" if letter in " '\"()[]+,:;&=%!?#@" else letter for letter in name)
+    if not name.strip():
+        raise SpecError("--name: a study's name is not empty; by default it is the folder's")
+    try:
+        folder_name(letters)
+    except ValueError as error:
+        raise SpecError(f"--name {short(name)}: {str(error).partition(', got ')[0]}") from None
+    return name
+
+
+def _name_of(folder: Path) -> str:
+    """A study's name where none is given; that of a folder may hold anything."""
+    return "".join(letter if letter.isprintable() else "_" for letter in folder.name) or "study"
+
+
+def _new_id(name: str) -> str:
+    """What tells a study from others of its name, in letters that need no quoting anywhere."""
+    plain = re.sub(r"[^\w.-]+", "-", name)[:100]
+    return f"{plain}-{secrets.token_hex(4)}"
+
+
 def _named(reference: str, registry: Registry) -> list[str]:
     """What a pattern of recipes stands for."""
-    if not set("*?[") & set(reference) or Path(reference).exists():
+    if not set("*?[") & set(reference) or at_home(reference).exists():
         return [reference]
     found = [name for name in registry.recipes if fnmatchcase(name, reference)]
     if not found:
@@ -157,7 +189,7 @@ def _loaded(
         problems += [line if line.startswith(reference) else f"{reference}: {line}" for line in str(error).splitlines()]
         return
     spec = spec if seeds is None else spec.model_copy(update={"seeds": tuple(seeds)})
-    ran = _experiment(Path(reference))
+    ran = _experiment(place(reference))
     yield Method(reference, spec, ran, ran.name) if ran else Method(reference, spec, folder / spec.name, spec.name)
 
 
@@ -174,14 +206,16 @@ def _read(reference: str, registry: Registry, overrides: Sequence[str]) -> Spec:
 def _experiment(path: Path) -> Path | None:
     """The folder of an experiment that has been run, of which a path is that or one of its runs."""
     if records.is_run(path):
-        return path.absolute().parent
-    return path.absolute() if records.runs_in(path) else None
+        return path.parent
+    return path if records.runs_in(path) else None
 
 
 def _twins(methods: Sequence[Method]) -> Iterator[str]:
     """Methods that would lie in one folder."""
     first: dict[str, str] = {}
     for method in methods:
+        if method.name in OWN:
+            yield f"{method.reference}: name: {method.name} is a file of the study's own: give the spec another name"
         if (other := first.setdefault(method.name, method.reference)) != method.reference:
             yield f"{other} and {method.reference} are both named {method.name}: give each a name of its own"
 
@@ -211,7 +245,7 @@ def _stored(method: Method, registry: Registry) -> Spec:
 def _refusal(method: Method, where: Path, path: str, before: object, after: object) -> str:
     return (
         f"{method.reference}: {path} is {short(before)} in {where} and would be "
-        f"{short(after)}: compare into another folder, or remove {method.folder} to run the method anew"
+        f"{short(after)}: compare into another folder, or remove {near(method.folder)} to run the method anew"
     )
 
 
@@ -220,7 +254,7 @@ def _beyond(method: Method) -> Iterator[str]:
     for seed in method.spec.seeds:
         outcome = Unit(method, seed).outcome
         if outcome is not None and outcome.iteration > wanted:
-            done = f"{method.folder / f'seed-{seed}'} is at iteration {outcome.iteration} already"
+            done = f"{near(method.folder / f'seed-{seed}')} is at iteration {outcome.iteration} already"
             yield f"{method.reference}: {done}: set training.iterations to {outcome.iteration} or more"
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from allmodes import averages
 from allmodes.comparison import COSTS, Comparison, Group, Row, cost_of
 from allmodes.durable import replace_text
+from allmodes.places import near
 from allmodes.terminal import number
 
 SHARES = re.compile(r"^(high_quality|(true_)?share_|precision|recall|coverage|acc_|purity_|conditional_purity)")
@@ -44,7 +45,7 @@ def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
         columns = list(zip(_heads(group, ("seconds",)), *_body(group, ("seconds",)), strict=True))
         kept, hidden = _fitting(columns, width)
         table = Table(title=f"{comparison.study.name}: {group.title}", title_justify="left")
-        table.caption = f"{hidden} more in {comparison.folder / 'table.md'}" if hidden else None
+        table.caption = f"{hidden} more in {near(comparison.folder / 'table.md')}" if hidden else None
         for i, (name, *_) in enumerate(kept):
             table.add_column(name, justify="right" if i else "left", overflow="fold")
         for cells in zip(*(cells for _, *cells in kept), strict=True):

@@ -15,6 +15,7 @@ from allmodes.compose import stream
 from allmodes.contracts import NOTHING
 from allmodes.mistyped import holds, no_such_file
 from allmodes.models import ModelError, Page
+from allmodes.places import near, place
 from allmodes.registry import Registry, installed
 from allmodes.sampling import draw, refusal
 from allmodes.sources import SpecError
@@ -86,7 +87,7 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
     """
     registry = registry or installed()
     if not holds((folder := _local(reference)).exists):
-        raise SpecError(no_such_file(folder))
+        raise SpecError(no_such_file(near(folder)))
     folder, stored = _places(folder, checkpoint)
     provenance.refuse_missing(folder, [stored / "model.json"], registry)
     spec = records.spec(folder, registry)
@@ -98,7 +99,8 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
 
 def run_folder(reference: str | Path) -> Path:
     """The folder of a run of one seed, given that or its experiment's (then the first seed's)."""
-    return next(iter(records.runs_in(Path(reference))), Path(reference))
+    folder = place(reference)
+    return next(iter(records.runs_in(folder)), folder)
 
 
 def _local(reference: str | Path) -> Path:
@@ -107,7 +109,7 @@ def _local(reference: str | Path) -> Path:
         from allmodes import tracking
 
         return tracking.download(str(reference))
-    return Path(reference)
+    return place(reference)
 
 
 def _places(folder: Path, checkpoint: str | None) -> tuple[Path, Path]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from allmodes import checkpoints, collapse, figures, measuring, models
+from allmodes import checkpoints, collapse, figures, hiding, measuring, models
 from allmodes.checkpoints import Checkpoint
 from allmodes.compose import compose, stream
 from allmodes.contracts import Functions
@@ -86,7 +86,8 @@ class SeedRun:
             status = self.advance(self.run.spec.training.iterations)
             self.checkpoint()
         except BaseException as problem:
-            error = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
+            said = hiding.text(str(problem))
+            error = f"{type(problem).__name__}: {said}" if said else type(problem).__name__
             status = "killed" if isinstance(problem, KeyboardInterrupt) else "failed"
             if not isinstance(problem, DivergenceError | CollapseError | KeyboardInterrupt):
                 raise

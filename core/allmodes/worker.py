@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from allmodes import specs
+from allmodes import hiding, specs
 from allmodes.experiment import Experiment
 from allmodes.hookspecs import hookimpl
 from allmodes.registry import installed
@@ -67,8 +67,8 @@ def _done(task: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
     try:
         outcome = _train(task, send, stop)
     except Exception as error:
-        traceback.print_exc()
-        text = str(error) or type(error).__name__
+        print(hiding.text(traceback.format_exc()), file=sys.stderr)
+        text = hiding.text(str(error)) or type(error).__name__
         return {"status": "failed", "error": f"{type(error).__name__}: {text}"}
     return {"status": outcome.status, "error": outcome.error}
 

@@ -27,7 +27,7 @@ from allmodes_schemas.components import (
     NetworkConfig,
     PriorConfig,
 )
-from allmodes_schemas.spec import EvaluationConfig, Spec, StreamConfig
+from allmodes_schemas.spec import EvaluationConfig, Seeds, Spec, StreamConfig, folder_name
 from allmodes_schemas.training import (
     AdamConfig,
     CheckpointsConfig,
@@ -66,6 +66,7 @@ __all__ = [
     "Renamed",
     "Sane",
     "Scheduled",
+    "Seeds",
     "SgdConfig",
     "Shape",
     "Spec",
@@ -73,5 +74,6 @@ __all__ = [
     "TrainingConfig",
     "TurnConfig",
     "at",
+    "folder_name",
     "worded",
 ]

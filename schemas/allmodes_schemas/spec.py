@@ -1,8 +1,11 @@
 """The whole experiment as it is written down."""
 
-from typing import Annotated, ClassVar, Literal, Self
+import operator
+from collections import Counter
+from reprlib import repr as short
+from typing import Annotated, ClassVar, Literal, Self, SupportsIndex
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from allmodes_schemas.base import Config, Iteration, Sane, worded
 from allmodes_schemas.components import (
@@ -15,7 +18,45 @@ from allmodes_schemas.components import (
 )
 from allmodes_schemas.training import TrainingConfig
 
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+def folder_name(name: str) -> str:
+    """The name, which is also that of folders, on any system.
+
+    Raises ValueError with what it should be.
+    """
+    letters = all(letter.isalnum() or letter in "._-" for letter in name)
+    words = "be a name of letters, digits, dots, dashes and underscores, and not of dots alone"
+    for right, should in (
+        (letters and name.strip("."), words),
+        (name[:1] not in ("-", "."), "begin with a letter or a digit"),
+        (not name.endswith("."), "not end with a dot"),
+        (len(name) <= 100, "have at most 100 letters"),
+        (name.partition(".")[0].upper() not in _DEVICES, "be no name that Windows keeps for devices"),
+    ):
+        if not right:
+            raise ValueError(f"should {should}, got {short(name)}")
+    if len(name.encode()) > BYTES:
+        raise ValueError(f"takes {len(name.encode())} bytes, too many for the name of a folder: take a shorter one")
+    return name
+
+
+def _whole(seed: object) -> object:
+    """Other libraries' whole numbers as Python's, and True and False as what they are: no numbers."""
+    if isinstance(seed, bool):
+        raise ValueError(f"should be a whole number, got {seed}")
+    return operator.index(seed) if isinstance(seed, SupportsIndex) else seed
+
+
+def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    twice = [seed for seed, times in Counter(seeds).items() if times > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is there twice: each seed is one run")
+    return seeds
+
+
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{device}{n}" for device in ("COM", "LPT") for n in range(1, 10))}
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63), BeforeValidator(_whole)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
 NAME = worded(r"^[a-z][a-z0-9_]*$", "a name of small letters, digits and underscores that begins with a letter")
 TITLE = worded(
     r"^[\w.\-]*[\w\-][\w.\-]*$", "a name of letters, digits, dots, dashes and underscores, and not of dots alone"
@@ -75,7 +116,7 @@ class Spec(Config):
     schema_version: Literal[1] = 1
     """Version of this format."""
     name: str = Field(min_length=1, max_length=100, pattern=TITLE)
-    """Name of the experiment: letters, digits, dots, dashes and underscores, not dots alone."""
+    """Name of the experiment: letters, digits, dots, dashes and underscores; a letter or digit first."""
     description: str = ""
     """A sentence for whoever finds the run."""
     data: DatasetConfig
@@ -96,7 +137,7 @@ class Spec(Config):
     """How long, on what, in which order."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """When and how the run is measured."""
-    seeds: tuple[Seed, ...] = Field((0,), min_length=1)
+    seeds: Seeds = (0,)
     """One run per seed."""
     plugins: tuple[str, ...] = ()
     """Requirements that must be met before the spec is read, such as `allmodes-acme>=0.1`."""
@@ -106,6 +147,4 @@ class Spec(Config):
     @field_validator("name")
     @classmethod
     def _names_a_folder(cls, name: str) -> str:
-        if len(name.encode()) > BYTES:
-            raise ValueError(f"takes {len(name.encode())} bytes, too many for the name of a folder: take a shorter one")
-        return name
+        return folder_name(name)

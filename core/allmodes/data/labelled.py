@@ -15,6 +15,7 @@ from allmodes.data.base import Data, DataError, Loader
 from allmodes.data.description import listed
 from allmodes.data.finite import FiniteData, TensorData
 from allmodes.data.labels import NUMBER
+from allmodes.places import at_home
 from allmodes.step import Batch
 from allmodes_schemas import StreamConfig
 
@@ -79,7 +80,7 @@ def labelled(name: str, config: StreamConfig, data: Data, generator: torch.Gener
         DataError: If there are too few items, or the file of labels is not as it should be.
     """
     where = f"streams.{name}"
-    given = None if config.labels_file is None else _read(where, Path(config.labels_file), data)
+    given = None if config.labels_file is None else _read(where, at_home(config.labels_file), data)
     parts = _drawn(data, generator) if given is None else _named(data, given, generator)
     if config.per_class is not None:
         classes = data.classes if given is None or data.classes is not None else max(given.values()) + 1

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from allmodes.data.base import DataError, Origin
 from allmodes.data.finite import TensorData
+from allmodes.places import at_home
 
 
 def digits() -> TensorData:
@@ -65,6 +66,7 @@ def torchvision_images(
 def _split(name: str, root: str, train: bool, download: bool) -> tuple[Tensor, Tensor]:
     from torchvision import datasets
 
+    root = str(at_home(root))
     which = {"split": "train" if train else "test"} if name == "SVHN" else {"train": train}
     try:
         found = getattr(datasets, name)(root=root, download=download, **which)

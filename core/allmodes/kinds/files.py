@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from allmodes.places import homely
 from allmodes_schemas import ANY, DatasetConfig, Sane, Shape
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -107,7 +108,7 @@ class ImageFolderConfig(ImagesConfig):
         """
         from allmodes.data.folder import image_folder
 
-        return image_folder(self.root, self.wanted(), self.held_out, self.keeping())
+        return image_folder(homely(self.root), self.wanted(), self.held_out, self.keeping())
 
 
 class ArraysConfig(MissingConfig, KeptConfig):
@@ -148,11 +149,11 @@ class ArraysConfig(MissingConfig, KeptConfig):
         from allmodes.data.arrays import Chosen, arrays
 
         return arrays(
-            self.path,
-            Chosen(self.x, self.labels),
+            homely(self.path),
+            Chosen(self.x, self.labels and homely(self.labels)),
             self.held_out,
             self.keeping(),
-            self.test_path,
+            self.test_path and homely(self.test_path),
             Chosen(self.test_x or self.x, self._test_labels()) if self.test_path or self.test_x else None,
             self.layout,
             self.range,
@@ -162,7 +163,8 @@ class ArraysConfig(MissingConfig, KeptConfig):
 
     def _test_labels(self) -> str | None:
         own_file = (self.labels or "").lower().endswith(".npy")
-        return self.test_labels or (None if own_file else self.labels)
+        labels = self.test_labels or (None if own_file else self.labels)
+        return labels and homely(labels)
 
 
 class CsvConfig(MissingConfig, HeldOutConfig):
@@ -208,7 +210,8 @@ class CsvConfig(MissingConfig, HeldOutConfig):
 
         writing = Writing(self.decimal, self.thousands, frozenset(text.strip() for text in self.missing_values))
         form = Form(self.columns, self.label, self.delimiter, self.header, writing, self.encoding)
-        return csv_data(self.path, form, self.held_out, self.test_path, self.standardise, self.missing)
+        test_path = self.test_path and homely(self.test_path)
+        return csv_data(homely(self.path), form, self.held_out, test_path, self.standardise, self.missing)
 
     @model_validator(mode="after")
     def _decimals_are_not_thousands(self) -> Self:
@@ -254,12 +257,12 @@ class ParquetConfig(MissingConfig, ImagesConfig):
 
         columns = Columns(self.image, self.columns, self.label)
         return parquet_data(
-            self.path,
+            homely(self.path),
             columns,
             self.wanted(),
             self.held_out,
             self.keeping(),
-            self.test_path,
+            self.test_path and homely(self.test_path),
             self.standardise,
             self.missing,
         )

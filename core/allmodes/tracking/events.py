@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from allmodes import hiding
 from allmodes.tracking import description
 from allmodes.tracking.address import experiment, shown
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def started(run: Run, store: str) -> dict[str, Any]:
-    """The run, described; and the store that it is meant for, without its password."""
-    return {
+    """The run, described, without what is secret; and the store that it is meant for, likewise."""
+    told = {
         **_now("start"),
         "store": shown(store),
         "mlflow_experiment": experiment(),
@@ -32,6 +33,7 @@ def started(run: Run, store: str) -> dict[str, Any]:
         "data": description.dataset(run),
         "requirements": description.requirements(run),
     }
+    return {name: _scrubbed(value) for name, value in told.items()}
 
 
 def metrics(iteration: int, values: Mapping[str, float]) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def _ending(outcome: Outcome, seeds: int, requirements: list[str]) -> dict[str, 
         "seconds": outcome.seconds,
         "results": {key: float(value) for key, value in outcome.results.items()},
         "floors": {key: float(value) for key, value in outcome.floors.items()},
-        "error": outcome.error,
+        "error": _scrubbed(outcome.error),
     }
 
 
@@ -74,6 +76,15 @@ def died(start: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:
     known = {"seeds": start["seeds"], "requirements": start["requirements"]}
     when = {"what": "end", "time": last["time"], "step": last.get("step", 0)}
     return {**when, **known, "status": "KILLED", "results": {}, "floors": {}, "error": "its process was killed"}
+
+
+def _scrubbed(value: Any) -> Any:
+    """The value with texts at any depth without what is secret."""
+    if isinstance(value, Mapping):
+        return {name: _scrubbed(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_scrubbed(inner) for inner in value]
+    return hiding.text(value) if isinstance(value, str) else value
 
 
 def _now(what: str) -> dict[str, Any]:

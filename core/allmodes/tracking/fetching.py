@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from allmodes.tracking.address import default_store, shown
+from allmodes.tracking.address import absolute, default_store, for_mlflow, shown
 from allmodes.tracking.sender import environment, reason
 from allmodes.tracking.server import TrackingError
 
@@ -17,15 +17,15 @@ def download(reference: str) -> Path:
     Raises TrackingError where the store or the model cannot be had.
     """
     whole = f"{reference.rstrip('/')}/{MODEL}" if reference.startswith("runs:/") and _bare(reference) else reference
-    store = default_store()
+    store = absolute(default_store())
     environment()
     from allmodes.tracking import flavor
 
     try:
-        return flavor.fetched(whole, store)
+        return flavor.fetched(whole, for_mlflow(store))
     except Exception as error:  # stores fail in many ways
         raise TrackingError(
-            f"{reference}: cannot be read from {shown(store)} ({reason(error)}): check the id, and that "
+            f"{reference}: cannot be read from {shown(store)} ({reason(error, store)}): check the id, and that "
             "MLFLOW_TRACKING_URI is the store that the run was logged to"
         ) from None
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from allmodes import hiding
+from allmodes.places import near
 from allmodes.tracking import recalling, receipt, spool
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
@@ -41,7 +43,7 @@ class Forwarder:
         try:
             self._add(run)
         except Exception as error:  # a damaged run must not stop the others
-            self._say(f"{run}: cannot be sent ({reason(error)})")
+            self._say(f"{run}: cannot be sent ({reason(error, self.store)})")
 
     def _add(self, run: Path) -> None:
         delivery = Delivery(run, self.store, self._say)
@@ -60,21 +62,25 @@ class Forwarder:
         if found is None:
             return
         try:
-            open_store(self.store).attach(found, files, page)
+            if (store := open_store(self.store, self._say)).has(found):
+                store.attach(found, files, page)
+            else:
+                self._say(f"its run was deleted in {shown(self.store)}, and the tables are not added to it")
         except Exception as error:  # whatever the store does, the study has been trained
-            self._say(f"cannot write to {shown(self.store)} ({reason(error)}); the same command adds the table later")
+            why = reason(error, self.store)
+            self._say(f"cannot write to {shown(self.store)} ({why}); the same command adds the table later")
 
     def _finish(self) -> bool:
         """Send what waits, for at most half a minute; returns whether something is left, and says so once."""
         left = self._sender.stop(CLOSE_WAIT if self._until is None else max(0.0, self._until - time.monotonic()))
         if left and self._until is None:
-            folder = os.path.commonpath([delivery.folder for delivery in left])
+            folder = near(Path(os.path.commonpath([delivery.folder for delivery in left])))
             self._say(f"not all could be sent; `allmodes sync {folder}` sends it to {shown(self.store)}.")
         self._until = time.monotonic()
         return bool(left)
 
     def _say(self, message: str) -> None:
-        self._warn(f"MLflow: {message}")
+        self._warn(hiding.text(f"MLflow: {message}"))
 
 
 def _death(run: Path) -> spool.Event | None:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from allmodes import hiding
 from allmodes.hookspecs import hookimpl
+from allmodes.places import near
 from allmodes.tracking import events
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
@@ -74,7 +76,7 @@ class MlflowObserver:
     def close(self, timeout: float = CLOSE_WAIT) -> None:
         """Send what is still waiting, for at most `timeout` seconds, and say what is left."""
         if left := self._sender.stop(timeout):
-            folder = os.path.commonpath([delivery.folder for delivery in left])
+            folder = near(Path(os.path.commonpath([delivery.folder for delivery in left])))
             number = sum(delivery.spool.count() for delivery in left)
             wait = f"{number} event{'s wait' if number > 1 else ' waits'} in {folder}"
             self._say(f"{wait}; `allmodes sync {folder}` sends them to {shown(self.store)} when it answers.")
@@ -92,4 +94,4 @@ class MlflowObserver:
             delivery.spool.append(event)
 
     def _say(self, message: str) -> None:
-        self._warn(f"MLflow: {message}")
+        self._warn(hiding.text(f"MLflow: {message}"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from allmodes import hiding
+from allmodes.places import near
 from allmodes.tracking.address import ENVIRONMENT, shown
 from allmodes.tracking.delivery import Delivery, refused
 
@@ -89,7 +92,7 @@ class Sender:
             time.sleep(PERIOD)
 
     def _round(self) -> None:
-        self._store = self._store or open_store(self._address)
+        self._store = self._store or open_store(self._address, self._warn)
         for delivery in list(self._deliveries):
             try:
                 for number in delivery.send(self._store):
@@ -109,18 +112,21 @@ class Sender:
 
     def _set_aside(self, delivery: Delivery, error: Exception) -> None:
         self._deliveries.remove(delivery)
+        folder = near(delivery.folder)
         self._warn(
-            f"{shown(self._address)} refuses {delivery.folder} ({reason(error)}). Training goes on; "
-            f"what is not sent waits there, and `allmodes sync {delivery.folder}` sends it."
+            f"{shown(self._address)} refuses {folder} ({reason(error, self._address)}). Training goes on; "
+            f"what is not sent waits there, and `allmodes sync {folder}` sends it."
         )
 
     def _failed(self, error: Exception) -> None:
         self._store = None
         self._failures += 1
         if self._failures == 1:
-            where = next((delivery.folder for delivery in self._deliveries if delivery.spool.count()), "its folder")
+            where = next(
+                (near(delivery.folder) for delivery in self._deliveries if delivery.spool.count()), "its folder"
+            )
             self._warn(
-                f"cannot write to {shown(self._address)} ({reason(error)}). Training goes on; "
+                f"cannot write to {shown(self._address)} ({reason(error, self._address)}). Training goes on; "
                 f"what is not sent waits in {where} and is sent when the store answers."
             )
 
@@ -130,12 +136,12 @@ class Sender:
         self._failures = self._late = 0
 
 
-def open_store(address: str) -> Store:
+def open_store(address: str, say: Callable[[str], None] | None = None) -> Store:
     """Connect to a store; the first to import MLflow, in the environment that it should find."""
     environment()
     from allmodes.tracking.store import Store
 
-    return Store(address)
+    return Store(address, say or logging.getLogger(__name__).warning)
 
 
 def environment() -> None:
@@ -144,19 +150,22 @@ def environment() -> None:
         os.environ.setdefault(name, value)
 
 
-def reason(error: BaseException) -> str:
-    """The operating system's answer if there is one, that nothing was answered, or the error's first line."""
+def reason(error: BaseException, store: str) -> str:
+    """The operating system's answer if there is one, that nothing was answered, or the error's first line.
+
+    Of a text that may hold parts of the store's password only the error's type is left.
+    """
     links = list(_links(error))
     answers = [link.strerror for link in links if isinstance(link, OSError) and link.strerror]
     late = ["no answer in time" for link in links if isinstance(link, TimeoutError) or "Timeout" in type(link).__name__]
     first = next(iter(str(error).splitlines()), "")[:300] or type(error).__name__
-    return shown([first, *late, *answers][-1])
+    return hiding.of_store([first, *late, *answers][-1], store) or type(error).__name__
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:
     """An error and all that led to it, also where libraries pass that as an argument."""
     yield error
     given = (*error.args, getattr(error, "reason", None))
-    cause = error.__cause__ or error.__context__
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     for inner in {id(link): link for link in (*given, cause) if isinstance(link, BaseException)}.values():
         yield from _links(inner)

@@ -9,10 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from typing import Any
 
+from allmodes import hiding
 from allmodes.printable import printable
-from allmodes.tracking.address import ENVIRONMENT, artifacts, default_store, shown, sqlite_file
+from allmodes.tracking.address import ENVIRONMENT, absolute, artifacts, default_store, for_mlflow, shown, sqlite_file
 from allmodes.tracking.view import page
+
+LAST_WORDS = 2.0  # s for what a server said before it ended
 
 
 class TrackingError(Exception):
@@ -33,7 +38,7 @@ def ui(store: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> i
     Raises:
         TrackingError: There are no runs yet, or the port is taken.
     """
-    store = store or default_store()
+    store = absolute(store or default_store())
     if store.startswith(("http://", "https://")):
         _say(f"The MLflow server of this store is already there: {shown(store)}")
         return 0
@@ -74,24 +79,38 @@ def _serve(store: str, host: str, port: int) -> int:
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
     command += ["--uvicorn-opts", "--log-level warning"]
     # A session of its own: Ctrl-C reaches us alone, and we end the server and its helpers in order.
-    server = subprocess.Popen(command, env=_environment(store), start_new_session=True)  # noqa: S603
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    server = subprocess.Popen(command, env=_environment(store), start_new_session=True, **pipes)  # noqa: S603
+    repeating = threading.Thread(target=_repeat, args=(server,), daemon=True)
+    repeating.start()
     try:
-        return server.wait()
+        code = server.wait()
+        repeating.join(LAST_WORDS)
+        return code
     except KeyboardInterrupt:
         _end(server)
         return 0
 
 
+def _repeat(server: subprocess.Popen[str]) -> None:
+    """Say what the server says, without the store's password: MLflow's errors hold the whole address."""
+    assert server.stdout is not None
+    for line in server.stdout:
+        sys.stderr.write(hiding.text(line))
+        sys.stderr.flush()
+
+
 def _environment(store: str) -> dict[str, str]:
     """Environment of the server; the store goes here, since a command line would show its password to everybody."""
-    ours = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}
+    ours = dict.fromkeys(("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI"), for_mlflow(store))
+    ours |= {"PYTHONUNBUFFERED": "1"}  # what it says goes through a pipe
     ours |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}  # jobs take 2 GB and serve none
     if (beside := artifacts(store)) is not None:
         ours["MLFLOW_ARTIFACTS_DESTINATION"] = beside
     return ENVIRONMENT | dict(os.environ) | ours
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
+def _end(server: subprocess.Popen[str]) -> None:
     """End the server and its helpers; the hard way if it does not listen."""
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):

@@ -6,7 +6,8 @@ Every call may be repeated: what the store knows already stays as it is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,15 +15,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from allmodes.lock import in_turn
-from allmodes.tracking import description, flavor, pictures, summary, view
-from allmodes.tracking.address import artifacts, shown, sqlite_file
-from allmodes.tracking.database import check_writable
+from allmodes.tracking import database, description, flavor, pictures, summary, view
+from allmodes.tracking.address import artifacts, for_mlflow, shown, sqlite_address, sqlite_file
 from allmodes.tracking.receipt import Receipt
 from allmodes.tracking.spool import Event
 
 T = TypeVar("T")
+Say = Callable[[str], None]
 
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100  # MLflow's own limits
 NOTE = "mlflow.note.content"
@@ -31,16 +33,19 @@ CHATTY = ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.connect
 
 
 class Store:
-    """A connection to a store."""
+    """A connection to a store; `say` is told of what had to be mended there."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self.client = connect(address)
+    def __init__(self, address: str, say: Say) -> None:
+        self._address, self._say = address, say
+        self.client = connect(address, say)
 
     def has(self, receipt: Receipt) -> bool:
-        """Whether the run is there and not deleted."""
+        """Whether the run and that of its experiment are there and not deleted."""
+        return self._is_active(receipt.run_id) and self._is_active(receipt.parent_run_id)
+
+    def _is_active(self, run_id: str) -> bool:
         try:
-            return str(self.client.get_run(receipt.run_id).info.lifecycle_stage) == "active"
+            return str(self.client.get_run(run_id).info.lifecycle_stage) == "active"
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return False
@@ -84,7 +89,7 @@ class Store:
 
     def _opened(self, event: Event) -> Receipt:
         """Find or create the runs of an experiment and of its seed: a process that died may have opened them."""
-        experiment = _experiment(self.client, self._address, event["mlflow_experiment"])
+        experiment = self._experiment(event["mlflow_experiment"])
         known = self._runs(experiment, event["experiment"])
         parents = {run.data.tags.get("mlflow.parentRunId") for run in known}
         parent = self._only((run for run in known if _is_parent(run)), parents)
@@ -93,6 +98,7 @@ class Store:
         tags = {"allmodes.kind": "seed", "allmodes.seed": str(event["seed"]), "mlflow.parentRunId": parent}
         mine = (run for run in known if _who(run) == (event["name"], tags["allmodes.seed"]))
         child = self._only(mine) or self._create(experiment, event, f"{event['name']}/seed-{event['seed']}", tags)
+        self.client.set_tag(child, "mlflow.parentRunId", parent)  # that of an earlier one may have been deleted
         return Receipt(child, parent, shown(self._address), experiment)
 
     def _only(self, found: Iterable[Logged], kept: Iterable[str | None] = ()) -> str | None:
@@ -168,12 +174,36 @@ class Store:
 
     def _runs(self, experiment: str, name: str) -> list[Logged]:
         """The runs of one execution of a spec."""
-        mine, found, token = f"tags.`allmodes.experiment` = '{name}'", list[Logged](), None
+        found, token = list[Logged](), None
         while True:
-            page = self.client.search_runs([experiment], mine, max_results=1000, page_token=token)
-            found += page
+            page = self.client.search_runs([experiment], _tagged(name), max_results=1000, page_token=token)
+            found += [run for run in page if run.data.tags.get("allmodes.experiment") == name]
             if not (token := page.token):
                 return found
+
+    def _experiment(self, name: str) -> str:
+        """Id of the MLflow experiment that runs go to: created if it is not there, restored if it was deleted."""
+        known = self.client.get_experiment_by_name(name)
+        if known is None:
+            try:
+                return str(self.client.create_experiment(name, artifacts(self._address), KIND | view.tag()))
+            except MlflowException:  # another process was faster, or the store is at fault
+                if (known := self.client.get_experiment_by_name(name)) is None:
+                    raise
+        if known.lifecycle_stage != "active":
+            self._restore(known.experiment_id, name)
+            self._say(
+                f"the experiment {name} had been deleted in {shown(self._address)} and is restored, since runs are "
+                "logged to it; MLFLOW_EXPERIMENT_NAME names another"
+            )
+        return str(known.experiment_id)
+
+    def _restore(self, experiment_id: str, name: str) -> None:
+        try:
+            self.client.restore_experiment(experiment_id)
+        except MlflowException:
+            remedy = "restore it there, or name another in MLFLOW_EXPERIMENT_NAME"
+            raise database.StoreError(f"the experiment {name} was deleted: {remedy}") from None
 
     def _log(self, run_id: str, metrics: Sequence[Metric]) -> None:
         for batch in _batches(metrics, METRICS_PER_BATCH):
@@ -198,27 +228,43 @@ class Store:
             self.client.log_artifact(run_id, str(path))
 
 
-def connect(address: str) -> MlflowClient:
-    """A client of the store, whose database is created if need be."""
+def connect(address: str, say: Say) -> MlflowClient:
+    """A client of the store, whose database is created if need be.
+
+    Raises StoreError where a SQLite file is none that MLflow can use.
+    """
     for name in CHATTY:  # they tell of creating a database, of retries and errors; our own warning says what matters
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if (file := sqlite_file(address)) is None:
         return MlflowClient(tracking_uri=address)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with in_turn(file.parent):  # MLflow fails where two processes create a store's tables at once
-        check_writable(file)
-        return MlflowClient(tracking_uri=address)
+    database.make_whole(file, _make_tables, say)
+    return _client(address, file)
 
 
-def _experiment(client: MlflowClient, address: str, name: str) -> str:
-    """Id of the MLflow experiment that runs go to, created if it is not there."""
-    if (known := client.get_experiment_by_name(name)) is None:
-        try:
-            return str(client.create_experiment(name, artifacts(address), KIND | view.tag()))
-        except MlflowException:  # another process was faster, or the store is at fault
-            if (known := client.get_experiment_by_name(name)) is None:
-                raise
-    return str(known.experiment_id)
+def _client(address: str, file: Path) -> MlflowClient:
+    try:
+        return MlflowClient(tracking_uri=for_mlflow(address))
+    except Exception as error:  # an older or newer MLflow's tables, or an upgrade that was broken off
+        said = str(error).splitlines()[0]
+        if "locked" in said:
+            raise
+        remedy = "move the file away, and a new one is made in its place"
+        raise database.StoreError(f"MLflow cannot open {file} ({said[:150]}): {remedy}") from None
+
+
+def _make_tables(file: Path) -> None:
+    """All tables of a store in a new file; in one that is there, those that it lacks."""
+    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
+        for_mlflow(sqlite_address(file)), artifacts(sqlite_address(file))
+    )
+    store.engine.dispose()  # lets go of the file, which will be renamed
+
+
+def _tagged(name: str) -> str:
+    """MLflow's filter for the runs of an experiment; it knows no way to write a quote, and takes any letter for one."""
+    odd = re.sub(r"[^\w.\- ]", "_", name)
+    return f"tags.`allmodes.experiment` {'=' if odd == name else 'LIKE'} '{odd}'"
 
 
 def _is_parent(run: Logged) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from allmodes import hiding
+from allmodes.places import at_home
 from allmodes.tracking import recalling, spool
-from allmodes.tracking.address import absolute, default_store, shown
+from allmodes.tracking.address import absolute, default_store, shown, sqlite_file
 from allmodes.tracking.delivery import Delivery
 from allmodes.tracking.sender import open_store, reason
 from allmodes.tracking.server import TrackingError
@@ -41,7 +42,7 @@ def sync(
             password is not given.
     """
     work = _Work(absolute(store) if store else None, say, complain, warn)
-    runs = [run for folder in folders for run in tracked(folder)]
+    runs = [run for folder in folders for run in tracked(at_home(folder))]
     failed = [run for run in runs if not work.send(run)]
     if work.refused:
         raise TrackingError("\n".join(work.refused))
@@ -74,7 +75,7 @@ class _Work:
         except IsADirectoryError as error:
             self._complain(f"{folder / spool.NAME} cannot be read ({error.strerror}): move it away")
         except Exception as error:  # whatever is wrong with one run, the others are sent
-            self._complain(f"{folder}: cannot be sent ({reason(error)})")
+            self._complain(f"{folder}: cannot be sent ({reason(error, self._store or default_store())})")
         return False
 
     def _sent(self, folder: Path) -> bool:
@@ -104,8 +105,8 @@ class _Work:
         try:
             number = sum(delivery.send(self._opened(delivery.address)))
         except Exception as error:  # stores fail in many ways
-            left = delivery.spool.count()
-            self._complain(f"{delivery.folder}: cannot write to {to} ({reason(error)}); {left} events still wait here")
+            left, why = delivery.spool.count(), reason(error, delivery.address)
+            self._complain(f"{delivery.folder}: cannot write to {to} ({why}); {left} events still wait here")
             return False
         self._say(f"{delivery.folder}: {number} events were sent to {to}")
         return True
@@ -113,7 +114,7 @@ class _Work:
     def _opened(self, address: str) -> Store:
         if address not in self._stores:
             try:
-                self._stores[address] = open_store(address)
+                self._stores[address] = open_store(address, self._complain)
             except Exception as error:
                 self._stores[address] = error
         if isinstance(opened := self._stores[address], Exception):
@@ -123,9 +124,10 @@ class _Work:
 
 def _meant(address: str, folder: Path) -> str:
     """The store's address with the password, which is nowhere on disk."""
-    given = os.environ.get("MLFLOW_TRACKING_URI", "")
+    given = absolute(default_store())
     if shown(given) == address:
         return given
-    if ":***@" in address:
-        raise TrackingError(f"{folder} was logged to {address}: set MLFLOW_TRACKING_URI to that with the password")
+    if sqlite_file(address) is None and hiding.MARK in address:
+        what = "the password" if f":{hiding.MARK}@" in address else f"what {hiding.MARK} stands for"
+        raise TrackingError(f"{folder} was logged to {address}: set MLFLOW_TRACKING_URI to that with {what}")
     return address
