@@ -49,7 +49,7 @@ class KnownModesConfig(DatasetConfig):
     def _widths_are_seen(self) -> Self:
         sizes, stds = [max(map(abs, centre)) for centre in self.centres()], self.stds()
         each = stds if isinstance(stds, Sequence) else (stds,) * len(sizes)
-        for std, size in zip(each, sizes, strict=True):
+        for std, size in zip(each, sizes, strict=False):  # whether there are as many is checked by those who take them
             if std < RESOLUTION * size < math.inf:
                 what = f"std {std:g} is lost beside a mean of size {size:g}, where 32-bit floats are"
                 least = f"take at least {RESOLUTION * size:.1g}, or smaller means"
