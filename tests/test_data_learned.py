@@ -40,8 +40,9 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def spec(data: dict[str, object], name: str = "case") -> dict[str, Any]:
     measured = {"every": 2, "samples": 8, "metrics": ["wasserstein"], "figure": False}
-    trained = {**SPEC["training"], "iterations": 2, "batch_size": 4}
-    return {**SPEC, "name": name, "seeds": [0], "data": data, "training": trained, "evaluation": measured}
+    trained = {**SPEC["training"], "iterations": 2, "batch_size": 4, "log_every": 1}
+    parts = {"data": data, "losses": [{"kind": "non_saturating"}], "training": trained, "evaluation": measured}
+    return {**SPEC, "name": name, "seeds": [0], **parts}
 
 
 def measured_csv(path: str = "m.csv", rows: int = 40) -> dict[str, object]:
