@@ -98,7 +98,7 @@ def compare(
     chosen = None if seeds is None else parse_seeds(seeds)
     study = studies.load(methods, installed(), folder, name, overrides or (), chosen)
     tell = note if quiet else _saying()
-    tell(f"study {study.name}, in {study.folder}")
+    tell(f"study {study.name}, in {near(study.folder)}")
     comparing = Comparing(study, jobs or cores(), tracking, warn, None if quiet else terminal.StudyTerminal(err, tell))
     try:
         comparison, stopped = comparing.run(), comparing.stop.asked

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from allmodes.durable import plain
 from allmodes.hookspecs import hookimpl
+from allmodes.places import near
 from allmodes.printable import printable
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ def learned(line: str, partly: bool, warn: Callable[[str], None]) -> None:
 
 def beginning(run: Run) -> str:
     """What a run says of itself when it begins or goes on: how far it goes, on which device, and where it lies."""
-    here = Path(os.path.relpath(run.folder))
-    folder = run.folder if ".." in here.parts else here
-    until = run.spec.training.iterations
+    folder, until = near(run.folder), run.spec.training.iterations
     if run.iteration:
         return f"{run.name} goes on from iteration {run.iteration:,} to {until:,} on {run.device}, in {folder}"
     return f"{run.name} begins: {until:,} iterations on {run.device}, in {folder}"
