@@ -42,7 +42,7 @@ def draw_samples(axes: Axes, folder: Path, title: str, colour: str) -> None:
     x, y = load_run(folder).sample(2500).T.tolist()
     axes.scatter(x, y, s=2, color=colour, linewidths=0)
     axes.set_title(title, fontsize=9, color=INK)
-    axes.set(aspect="equal", xticks=[], yticks=[])
+    axes.set(aspect="equal", xlim=(-2.4, 2.4), ylim=(-2.4, 2.4), xticks=[], yticks=[])
     axes.spines[:].set_color(TRUE)
 
 

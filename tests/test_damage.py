@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -130,16 +131,18 @@ def test_a_sound_checkpoint_resumes_whatever_has_happened_to_the_pages(page: str
 @pytest.mark.parametrize(
     ("page", "otherwise"),
     [
-        ("seed-3/run.json", "what the run began with cannot be compared; the next resume writes the page anew"),
-        ("seed-3/results.json", "the run counts as interrupted; the next resume writes the page anew"),
+        ("seed-3/run.json", "what the run began with cannot be compared; the next resume writes it anew"),
+        ("seed-3/results.json", "the run counts as interrupted; the next resume writes it anew"),
         ("seed-3/spec.yaml", "the spec is taken from {run.json}"),
     ],
 )
 def test_what_is_done_about_a_damaged_page_is_said(page: str, otherwise: str, folder: Path) -> None:
     (folder / page).write_text("")
-    with pytest.warns(UserWarning, match="is damaged|not readable|spec.yaml") as said:
-        resumed(folder / "seed-3")
-    words = {str(one.message) for one in said}
+    told: list[str] = []
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        resumed(folder / "seed-3", said=told)
+    words = {*told, *(str(one.message) for one in said)}
     (line,) = [one for one in words if str(folder / page) in one]
     assert line.endswith(otherwise.replace("{run.json}", str(folder / "seed-3" / "run.json")))
 
@@ -182,16 +185,18 @@ def edited(file: Path) -> None:
 
 @pytest.mark.parametrize("files", [["spec.yaml"], ["seed-3/spec.yaml"], ["spec.yaml", "seed-3/spec.yaml"]])
 def test_a_spec_that_was_edited_under_a_run_is_refused_with_the_difference(files: list[str], folder: Path) -> None:
-    record = (folder / "seed-3" / "run.json").read_bytes()
+    record = folder / "seed-3" / "run.json"
+    before = record.read_bytes()
     for file in files:
         edited(folder / file)
     place = folder if "spec.yaml" in files else folder / "seed-3"
     rest = "it decides what is trained: set it back, or start a new run for another value"
-    expected = f"training.batch_size was 8 when {folder / 'seed-3'} began and is 16 in {place / 'spec.yaml'}: {rest}"
+    what = f"training.batch_size is 8 in {record}, as the run began, and 16 in {place / 'spec.yaml'}"
+    expected = f"{what}: {rest}"
     assert complaint(SpecError, lambda: resumed(place)) == expected
-    assert (folder / "seed-3" / "run.json").read_bytes() == record
+    assert record.read_bytes() == before
     if "seed-3/spec.yaml" in files:
-        assert "batch_size was 8" in complaint(SpecError, lambda: load_run(folder))
+        assert "batch_size is 8 in" in complaint(SpecError, lambda: load_run(folder))
 
 
 def test_what_does_not_decide_what_is_trained_may_be_edited(folder: Path) -> None:
@@ -204,7 +209,19 @@ def test_a_run_of_an_older_version_is_compared_with_the_spec_in_its_folder(folde
     page = folder / "seed-3" / "run.json"
     page.write_text(json.dumps({key: value for key, value in json.loads(page.read_text()).items() if key != "spec"}))
     edited(folder / "spec.yaml")
-    assert "training.batch_size was 8" in complaint(SpecError, lambda: resumed(folder))
+    expected = f"training.batch_size is 8 in {folder / 'seed-3' / 'spec.yaml'}, as the run began, and 16 in "
+    assert complaint(SpecError, lambda: resumed(folder)).startswith(expected)
+
+
+def test_what_another_run_began_with_is_not_taken_for_the_record(folder: Path) -> None:
+    page = folder / "seed-3" / "run.json"
+    facts = json.loads(page.read_text())
+    page.write_text(json.dumps({**facts, "seed": 7, "spec": {**facts["spec"], "name": "other"}}))
+    said: list[str] = []
+    assert resumed(folder, said=said).status == "finished"
+    otherwise = "what the run began with cannot be compared; the next resume writes it anew"
+    assert said == [f"{page} is of another run (of seed 7): {otherwise}"]
+    assert json.loads(page.read_text())["seed"] == 3
 
 
 # Weights and states
@@ -591,7 +608,7 @@ def test_a_damaged_run_does_not_keep_the_others_from_being_sent(folder: Path, st
         (folder / "b" / name).write_bytes(b"")
     code, said, _ = sent(folder)
     assert code == 1
-    assert said[0] == f"{folder / 'a'}: cannot be sent (Is a directory)"
+    assert said[0] == f"{folder / 'a' / 'tracking.jsonl'} cannot be read (Is a directory): move it away"
     assert said[1] == f"{folder / 'b' / 'tracking.jsonl'} does not begin with the start of a run"
     assert [status for what, status in store.told if what == "end"] == ["FINISHED", "FINISHED"]
 

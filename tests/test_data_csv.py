@@ -97,7 +97,10 @@ def test_a_comma_that_may_mean_two_things_is_never_guessed() -> None:
     assert columns(text, decimal=",")["a"] == {float(torch.tensor(1 + i / 1000)) for i in WHOLE}
 
 
-@pytest.mark.parametrize("cell", ["{}%", "$ {}.50", "{} €", "1_0{:02d}", "~{}", "'{}'", "({})"])
+@pytest.mark.parametrize(
+    "cell",
+    ["{}%", "$ {}.50", "{} €", "{} kg", "{}cm", "{} km/h", "USD {}", "{}.5D+03", "1_0{:02d}", "~{}", "'{}'", "({})"],
+)
 def test_signs_around_numbers_do_not_make_a_column_vanish(cell: str) -> None:
     text = rows(lambda i: f"{cell.format(i)};{i}", "a;b")
     first = cell.format(0)
@@ -170,6 +173,11 @@ def test_a_column_that_holds_no_numbers_is_left_out_and_said(cell: str, why: str
     assert data.origin.left_out == (f"column 'b' ({why})",)
 
 
+def test_numbers_with_a_letter_each_are_names() -> None:
+    data = read(rows(lambda i: f"{i},{i}{'abcdefgh'[i % 8]}"))
+    assert data.origin.left_out == ("column 'b' (text such as '0a')",)
+
+
 @pytest.mark.parametrize(
     ("header", "line", "index"),
     [
@@ -227,6 +235,7 @@ def test_columns_that_are_asked_for_are_read_whatever_the_others_hold() -> None:
         rows(lambda i: f"{i},{i * i}").encode("utf-16"),
         rows(lambda i: f"{i},{i * i}").encode("utf-32"),
         rows(lambda i: f"{i},{i * i}").encode("utf-8-sig"),
+        "\ufeff\ufeff" + rows(lambda i: f"{i},{i * i}"),
         gzip.compress(rows(lambda i: f"{i},{i * i}").encode()),
         bz2.compress(rows(lambda i: f"{i},{i * i}").encode()),
         lzma.compress(rows(lambda i: f"{i},{i * i}").encode()),

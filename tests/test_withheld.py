@@ -134,7 +134,7 @@ def test_the_tables_of_a_comparison_say_over_how_many_seeds_a_mean_is() -> None:
 
 def test_the_bar_shows_no_number_that_is_none() -> None:
     assert "modes" not in _shown({"eval/stacked_modes": NONE})
-    assert _shown({"eval/stacked_modes": 3.0})["modes"] == "[bold]3 modes[/]"
+    assert _shown({"eval/stacked_modes": 3.0})["modes"] == "3 modes"
 
 
 def test_the_card_of_an_export_shows_dashes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from allmodes import describing, logs, specs, studies, tables, terminal
 from allmodes.comparing import Comparing, cores
 from allmodes.comparison import Comparison
 from allmodes.console import FAILED, KILLED, OK, Notes, err, fail, note, out, page, say, warn
-from allmodes.limits import BELIEVED
+from allmodes.limits import BELIEVED, MEMORY
 from allmodes.mistyped import holds
 from allmodes.places import at_home, near
 from allmodes.printable import printable
@@ -204,15 +205,14 @@ def sample(
         Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv, .parquet or .png, or a folder for pictures")
     ] = Path("samples.npz"),
     checkpoint: Checkpoint = None,
-    large: Annotated[bool, Parameter(negative=(), help="more than a million items are meant")] = False,
+    large: Annotated[bool, Parameter(negative=(), help="more than a million items, or than 16 GiB, are meant")] = False,
 ) -> int:
     """Draw from a trained model into a file or a folder."""
     if number < 1:
         raise SpecError(f"--number {number}: draw at least one item")
     if number > BELIEVED.most and not large:
-        raise SpecError(
-            f"--number {number}: more than {BELIEVED.most:,}, and most likely a slip: add --large if you mean it"
-        )
+        slip = f"more than {BELIEVED.most:,}, and most likely a slip"
+        raise SpecError(f"--number {number}: {slip}: add --large if you mean it")
 
     from allmodes import writing
     from allmodes.trained import load_run
@@ -220,6 +220,8 @@ def sample(
     to = at_home(to)
     writing.check(to)
     model = load_run(run, checkpoint=checkpoint)
+    if 8 * number * prod(model.shape) > MEMORY and not large:
+        raise SpecError(f"--number {number}: items of {model.shape} take more than 16 GiB: add --large if you mean it")
     writing.write(model, model.sample(number, seed, mode=mode), to)
     say(f"{number} samples of {near(model.folder)} are in {to}")
     return OK

@@ -321,7 +321,7 @@ class Experiment:
         """Write what the run is; of a run that goes on, first see that it is the one that began."""
         facts: dict[str, Any] = {name: getattr(run, name) for name in _FACTS} | {"tracked": self.track}
         facts["begun_in"] = str(Path.cwd())
-        if (began := records.facts(run.folder)) is not None:
+        if (began := records.facts(run.folder, self.warn)) is not None:
             records.refuse_edited(run.folder, run.spec, self.registry)
             resuming.compare(run, began, self.warn)
             facts |= {"resumed": began.resumed + 1, "tracked": self.track or began.tracked}

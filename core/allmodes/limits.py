@@ -119,4 +119,4 @@ def _gigabytes(size: int) -> str:
     return f"{size / 2**30:,.0f} GiB"
 
 
-__all__ = ["BELIEVED", "problems_of_memory", "problems_of_sizes"]
+__all__ = ["BELIEVED", "MEMORY", "problems_of_memory", "problems_of_sizes"]

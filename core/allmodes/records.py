@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from reprlib import repr as short
@@ -60,14 +60,16 @@ def seed_of(run: Path) -> int:
     return int(number) if number.isascii() and number.isdecimal() else 0
 
 
-def facts(run: Path) -> Facts | None:
+def facts(run: Path, warn: Callable[[str], None] = warnings.warn) -> Facts | None:
     """What a run began with; nothing, with a warning, where its page is damaged."""
-    return _page(run / RUN, Facts, "what the run began with cannot be compared; the next resume writes the page anew")
+    otherwise = "what the run began with cannot be compared; the next resume writes it anew"
+    return _unless_damaged(_facts, run, otherwise, warn)
 
 
-def outcome(run: Path) -> Outcome | None:
+def outcome(run: Path, warn: Callable[[str], None] = warnings.warn) -> Outcome | None:
     """How a run ended, if it did; where its page is damaged, a warning, since resuming it writes the page again."""
-    return _page(run / RESULTS, Outcome, "the run counts as interrupted; the next resume writes the page anew")
+    otherwise = "the run counts as interrupted; the next resume writes it anew"
+    return _unless_damaged(_outcome, run, otherwise, warn)
 
 
 def outcomes(folder: Path) -> dict[int, Outcome]:
@@ -110,40 +112,52 @@ def refuse_edited(folder: Path, now: Spec, registry: Registry) -> None:
 
     Raises SpecError with a line for each setting that is not.
     """
-    for run, changes in edits(folder, now, registry):
+    for record, changes in edits(folder, now, registry):
         raise SpecError(
             "\n".join(
-                f"{path} was {short(before)} when {run} began and is {short(after)} in "
-                f"{folder / SPEC}: it decides what is trained: set it back, or start a new run for another value"
+                f"{path} is {short(before)} in {record}, as the run began, and {short(after)} in {folder / SPEC}: "
+                "it decides what is trained: set it back, or start a new run for another value"
                 for path, before, after in changes
             )
         )
 
 
 def edits(folder: Path, now: Spec, registry: Registry) -> Iterator[tuple[Path, Sequence[identity.Change]]]:
-    """The runs of a folder that began with another spec, and what differs."""
+    """The pages which say that runs of a folder began with another spec, and what differs."""
     for run in runs_in(folder):
-        if (then := _began(run, folder, now, registry)) and (found := identity.changes(then, now)):
-            yield run, found
+        record, then = _began(run, folder, now, registry)
+        if then is not None and (found := identity.changes(then, now)):
+            yield record, found
 
 
-def _began(run: Path, folder: Path, now: Spec, registry: Registry) -> Spec | None:
+def _began(run: Path, folder: Path, now: Spec, registry: Registry) -> tuple[Path, Spec | None]:
     """The spec that a run began with; of one of an older version, what lies in its folder, if that is not `now`."""
     with suppress(SpecError, FileNotFoundError, pages.PageError):
-        told = pages.read(run / RUN, Facts).spec
+        told = _facts(run).spec
         if told is not None:
-            return now if told == specs.values(now) else specs.check_again(_of_page(run, told), registry)
-        return specs.stored(run, registry) if run != folder else None
-    return None
+            return run / RUN, now if told == specs.values(now) else specs.check_again(_of_page(run, told), registry)
+        return run / SPEC, specs.stored(run, registry) if run != folder else None
+    return run, None
 
 
-def _page(path: Path, form: type[T], otherwise: str) -> T | None:
+def _facts(run: Path) -> Facts:
+    found = pages.read(run / RUN, Facts)
+    if run.absolute().name != f"seed-{found.seed}" and run.absolute().name.startswith("seed-"):
+        raise pages.PageError(f"{run / RUN} is of another run (of seed {found.seed})")
+    return found
+
+
+def _outcome(run: Path) -> Outcome:
+    return pages.read(run / RESULTS, Outcome)
+
+
+def _unless_damaged(page: Callable[[Path], T], run: Path, otherwise: str, warn: Callable[[str], None]) -> T | None:
     try:
-        return pages.read(path, form)
+        return page(run)
     except FileNotFoundError:
         return None
     except pages.PageError as error:
-        warnings.warn(f"{error}: {otherwise}", stacklevel=3)
+        warn(f"{error}: {otherwise}")
         return None
 
 
@@ -152,7 +166,7 @@ def _others(folder: Path) -> Iterator[Source]:
     runs = runs_in(folder)
     for run in runs:
         with suppress(FileNotFoundError, pages.PageError, SpecError):
-            if (told := pages.read(run / RUN, Facts).spec) is not None:
+            if (told := _facts(run).spec) is not None:
                 yield _with_seeds(_of_page(run, told), runs)
     places = [run / SPEC for run in runs] if folder not in runs else [folder.absolute().parent / SPEC]
     for path in places:

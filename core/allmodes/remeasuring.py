@@ -63,7 +63,7 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
 
     Raises ModelError where there is no model, DataError where the data are not those of the run.
     """
-    began = records.facts(folder)
+    began = records.facts(folder, experiment.warn)
     run = experiment.run_of(records.seed_of(folder) if began is None else began.seed, folder.parent)
     if began is not None:
         resuming.compare(run, began, experiment.warn)

@@ -16,7 +16,8 @@ LONGEST = 330
 """Letters of a cell that may be a number."""
 PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?|\d{1,2}:\d{2}(:.*)?")
-_DRESSED = re.compile(r"[^\w\s#]*\s*([+-]?[\d.,'\u2019 \u00a0\u202f_]*\d[\d.,]*([eE][+-]?\d+)?)\s*[^\w\s]*")
+_DRESSED = re.compile(r"[^\w\s#]*\s*([+-]?[\d.,'\u2019 \u00a0\u202f_]*\d[\d.,]*([eEdD][+-]?\d+)?)\s*[^\w\s]*")
+_WITH_UNIT = re.compile(r"[+-]?\d[\d.,]*\s?([^\W\d_/]{1,5}([/\u00b2\u00b3][^\W\d_]{0,3})?)|([A-Z]{3}) [+-]?\d[\d.,]*")
 _GROUPED = r"[+-]?\d{{1,3}}({0}\d{{2,3}})*{0}\d{{3}}"
 THOUSANDS = {",": ",", ".": ".", "'": "'\u2019", "space": " \u00a0\u202f"}
 """Signs that each way to separate thousands stands for."""
@@ -86,6 +87,12 @@ def looks_like_number(cell: str) -> bool:
     """Whether a cell is one to a person: with commas, spaces, a sign of currency or per cent, but no date."""
     text = cell.strip()
     return len(text) <= LONGEST and not _DATE.fullmatch(text) and _DRESSED.fullmatch(text) is not None
+
+
+def unit_of(cell: str) -> str | None:
+    """The letters of a cell that may be a number with its unit: `kg` of `12 kg`, `USD` of `USD 12`."""
+    found = _WITH_UNIT.fullmatch(cell.strip()) if len(cell) <= LONGEST else None
+    return found and (found[1] or found[3])
 
 
 def sort_of(cell: str) -> str:

@@ -11,11 +11,13 @@ from typing import NoReturn
 import numpy as np
 
 from allmodes.data.base import DataError
-from allmodes.data.cells import Writing, advice, looks_like_number, sort_of
+from allmodes.data.cells import Writing, advice, looks_like_number, sort_of, unit_of
 from allmodes.data.description import counted, listed
 
 KEPT = 200
 """Cells that look like numbers and are kept to see how they are written."""
+FEW = 3
+"""Units that a column may have."""
 SHOWN = 30
 """Letters of a cell that a message shows."""
 
@@ -31,7 +33,7 @@ class Column:
         writing: How numbers are written.
         values: Its numbers; NaN for every other cell.
         filled: Cells that are not missing.
-        likely: Cells that are no number but look like one.
+        likely: Cells that are no number but look like one; with those of one unit, such as kg, see `units`.
         wrong: Cells that are no number and not missing.
     """
 
@@ -46,6 +48,7 @@ class Column:
     _first: tuple[int, str] = (0, "")
     _likely: list[str] = field(default_factory=list)
     _sorts: Counter[str] = field(default_factory=Counter)
+    _units: Counter[str] = field(default_factory=Counter)
 
     def add(self, cells: Sequence[str], lines: Sequence[int]) -> None:
         """Take the cells of some rows."""
@@ -58,7 +61,13 @@ class Column:
 
     def doubtful(self, asked: bool) -> bool:
         """Whether it must not be passed over: it holds other things, but was asked for or looks mostly like numbers."""
-        return self.wrong > 0 and (asked or 2 * (self.filled + self.likely) >= self.filled + self.wrong)
+        numbers = self.filled + self.likely + self.units
+        return self.wrong > 0 and (asked or 2 * numbers >= self.filled + self.wrong)
+
+    @property
+    def units(self) -> int:
+        """Cells that are a number with the most common unit; with a unit each, as in 1a and 2b, they are names."""
+        return max(self._units.values(), default=0) if len(self._units) <= FEW else 0
 
     @property
     def learned(self) -> bool:
@@ -91,9 +100,9 @@ class Column:
     @property
     def advice(self) -> str:
         """What to do about it."""
-        if self.likely < self.wrong:
+        if self.likely + self.units < self.wrong:
             return "correct them, or list them in missing_values if they mean that a number is missing"
-        return advice(self._likely)
+        return advice(self._likely) if not self.units else "write plain numbers such as 1234.5"
 
     def _number(self, cell: str, line: int) -> float:
         try:
@@ -111,6 +120,8 @@ class Column:
                 self._likely.append(cell)
         else:
             self._sorts[sort_of(cell)] += 1
+            if len(self._units) <= FEW and (unit := unit_of(cell)):
+                self._units[unit] += 1
 
 
 def refuse_doubtful(where: str, columns: Sequence[Column], asked: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from allmodes.data.base import DataError
+from allmodes.data.base import DataError, Origin
 from allmodes.data.finite import TensorData
 from allmodes.places import at_home
 
@@ -58,7 +58,9 @@ def torchvision_images(
     parts = (_split(name, root, train, download) for train in (True, False))
     kept = (_keep(_resized(images, size), labels, groups) for images, labels in parts)
     (x, y), (test_x, test_y) = (_proportioned(images, labels, proportions) for images, labels in kept)
-    return TensorData(x, y, test_x, test_y, classes=None if groups is None else len(groups))
+    data = TensorData(x, y, test_x, test_y, classes=None if groups is None else len(groups))
+    data.origin = Origin(f"{name} in {root}", "its test set")
+    return data
 
 
 def _split(name: str, root: str, train: bool, download: bool) -> tuple[Tensor, Tensor]:

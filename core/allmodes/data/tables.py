@@ -120,6 +120,7 @@ class _Reading:
     def __init__(self, path: Path, form: Form, file: IO[str]) -> None:
         self.path, self.form = path, form
         head = list(islice(file, FIRST))
+        head[:1] = [line.removeprefix("\ufeff") for line in head[:1]]  # an encoding that was named leaves the mark
         if any("\0" in line for line in head):
             raise DataError(f"data: {path} is not text in UTF-8: save it so, or set encoding, such as utf-16-le")
         self.skipped, separator, self.comment = _preamble(head)
@@ -205,19 +206,20 @@ class _Reading:
         for rows in _chunks(chain([(self._number(), first)], ((self._number(), row) for row in self.records))):
             blank = [line for line, row in rows if not "".join(row).strip()]
             kept = [(line, row) for line, row in rows if line not in blank] if blank else rows
-            cells = list(zip(*(self._fitting(line, row) for line, row in kept), strict=True))
-            here = [line for line, _ in kept]
+            here, cells = [line for line, _ in kept], list(zip(*(self._fitting(*row) for row in kept), strict=True))
             for column in columns if cells else ():
                 column.add(cells[column.place], here)
             labels += [] if place is None or not cells else map(str.strip, cells[place])
             lines += here
             empty += blank
-        within = sum(line < lines[-1] for line in empty) if lines else 0
         if not lines:
             raise DataError(f"data: {self.path} has a header but no rows")
+        return lines, None if place is None else self._known(labels), _said_of(empty, lines[-1])
+
+    def _known(self, labels: Sequence[str]) -> list[str]:
+        """Labels, with the empty text for missing ones."""
         missing = self.form.writing.missing
-        known = without_missing(["" if label in missing else label for label in labels])
-        return lines, None if place is None else known, (f"{within} empty rows",) if within else ()
+        return without_missing(["" if label in missing else label for label in labels])
 
     def _fitting(self, line: int, row: list[str]) -> list[str]:
         """A row of as many cells as there are columns; what is more and empty is a separator at the end of the line."""
@@ -323,6 +325,12 @@ def _preamble(head: Sequence[str]) -> tuple[int, str | None, str]:
         elif text:
             return number, separator, comment
     return len(head), separator, comment
+
+
+def _said_of(empty: Sequence[int], last: int) -> tuple[str, ...]:
+    """What is said of empty rows: those after the last one are the end of the file."""
+    within = sum(line < last for line in empty)
+    return (counted(within, "empty row"),) if within else ()
 
 
 def _chunks(rows: Iterator[tuple[int, list[str]]]) -> Iterator[list[tuple[int, list[str]]]]:

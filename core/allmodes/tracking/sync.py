@@ -72,6 +72,8 @@ class _Work:
             return self._sent(folder)
         except TrackingError as error:
             self.refused.append(str(error))
+        except IsADirectoryError as error:
+            self._complain(f"{folder / spool.NAME} cannot be read ({error.strerror}): move it away")
         except Exception as error:  # whatever is wrong with one run, the others are sent
             self._complain(f"{folder}: cannot be sent ({reason(error, self._store or default_store())})")
         return False
