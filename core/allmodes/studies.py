@@ -244,7 +244,7 @@ def _stored(method: Method, registry: Registry) -> Spec:
 
 def _refusal(method: Method, where: Path, path: str, before: object, after: object) -> str:
     return (
-        f"{method.reference}: {path} is {short(before)} in {where} and would be "
+        f"{method.reference}: {path} is {short(before)} in {near(where)} and would be "
         f"{short(after)}: compare into another folder, or remove {near(method.folder)} to run the method anew"
     )
 
