@@ -98,7 +98,7 @@ def test_what_is_called_a_secret_is_one(word: str) -> None:
 def test_an_address_on_the_command_line_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.execute(["run", "http://me:SEC/RET@host/spec.yaml"]) == 2
     assert "http://me:***@host/spec.yaml" in (err := capsys.readouterr().err)
-    assert "SEC" not in err
+    assert all(part not in err for part in ("SEC", "RET"))
 
 
 def test_what_an_mlflow_server_says_is_repeated_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:

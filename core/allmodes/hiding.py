@@ -20,7 +20,7 @@ _SPLITS = re.compile(r"[/@:?#;&=\s]+")
 _KEYS = "token|password|passwd|pwd|secret|signature|api[_-]?key|access[_-]?key|account[_-]?key|authorization"
 _NAMED = re.compile(rf"(?i)((?<![a-z0-9])(?:[a-z0-9.]+[_-])*(?:{_KEYS})(?:=|%3d))[^\s&;,'\"<>]+")
 _PARTS = re.compile(r"(?i)([?&;](?:key|sig|auth|code)(?:=|%3d))[^\s&;,'\"<>]+")
-_ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.\-]*://[^\s'\"<>]*@[^\s'\"<>]*")
+_ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.\-]+:/{1,3}[^\s'\"<>]*@[^\s'\"<>]*")
 _HOLDS = re.compile(r"(?i)(token|passw(or)?d|secret|secret_?(access_?)?key|api_?key|access_?key|account_?key)$")
 
 _given = set[str]()
