@@ -520,7 +520,7 @@ class FakeStore:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     store = FakeStore("")
-    monkeypatch.setattr(sys.modules["allmodes.tracking.sync"], "open_store", lambda address: store)  # hidden by `sync`
+    monkeypatch.setattr(sys.modules["allmodes.tracking.sync"], "open_store", lambda *_: store)  # hidden by `sync`
     return store
 
 
