@@ -353,7 +353,7 @@ def test_a_page_that_claims_huge_sizes_takes_no_memory(folder: Path, tmp_path: P
 def test_a_spec_that_claims_huge_layers_takes_no_memory(folder: Path, tmp_path: Path) -> None:
     exported = load_run(folder).save_pretrained(tmp_path / "away")
     spec = exported / "spec.yaml"
-    spec.write_text(spec.read_text().replace("hidden:\n  - 8", f"hidden:\n  - {10**6}", 1))
+    spec.write_text(spec.read_text().replace("hidden:\n  - 8", "hidden:\n  - 60000", 1))
     said = complaint(ModelError, lambda: load_run(exported))
     assert "the stored generator does not fit the spec: trunk.0.weight is (8, 2) in" in said
 
@@ -520,7 +520,7 @@ class FakeStore:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     store = FakeStore("")
-    monkeypatch.setattr(sys.modules["allmodes.tracking.sync"], "open_store", lambda address: store)  # hidden by `sync`
+    monkeypatch.setattr(sys.modules["allmodes.tracking.sync"], "open_store", lambda *_: store)  # hidden by `sync`
     return store
 
 
@@ -701,7 +701,9 @@ def test_a_run_of_a_study_that_cannot_go_on_does_not_stop_the_others(study: Path
     with pytest.warns(UserWarning, match="is damaged|cannot be read"):
         comparison = again(study)
     wrong = "is a folder where a file should be: move it away"
-    assert comparison.unfinished == [f"a/seed-3: interrupted: {study / 'a/seed-3/run.json'}: {wrong}"]
+    assert comparison.unfinished == [
+        f"a/seed-3: interrupted, saved at iteration 20 of 20: {study / 'a/seed-3/run.json'}: {wrong}"
+    ]
     assert comparison.row("b").seeds == "1"
 
 

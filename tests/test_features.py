@@ -205,6 +205,20 @@ def test_a_damaged_cache_is_said_and_replaced(data: Data, tmp_path: Path, monkey
         classifier(data, short)
 
 
+def test_one_flipped_bit_in_the_cache_is_said_and_trained_again(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLMODES_CACHE", str(tmp_path))
+    first = classifier(data, Training(iterations=2))
+    (file,) = tmp_path.rglob("*.safetensors")
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1
+    file.write_bytes(content)
+    with pytest.warns(UserWarning, match=r"is damaged \(it is not what was written \(another sha256\)\)"):
+        again = classifier(data, Training(iterations=2))
+    assert torch.equal(again(images()), first(images()))
+
+
 def test_a_cache_that_cannot_be_written_costs_a_warning(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
