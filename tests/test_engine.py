@@ -19,6 +19,7 @@ from allmodes.mixtures import Mixture
 from allmodes.networks import Mlp
 from allmodes.noise import Noise, seeded
 from allmodes.priors import Gaussian, Uniform
+from allmodes.pure import initial_state, update
 from allmodes.step import Batch, Context, Draw, Step
 from allmodes_schemas import AdamConfig, EmaConfig, OptimizerConfig, Ramp, SgdConfig, TurnConfig
 from turns import assert_pure_turns_equal_eager_ones
@@ -221,6 +222,27 @@ def test_batch_norm_advances_once_a_turn_and_only_in_trained_modules() -> None:
     assert counts() == (1, 0)
     engine.update(TurnConfig(player="generator"), Draw(Batch(torch.randn(8, 2)), seeded(1)))
     assert counts() == (1, 1)
+
+
+@pytest.mark.parametrize("norm", [nn.InstanceNorm1d(4), nn.BatchNorm1d(4, track_running_stats=False)])
+def test_a_normalisation_without_running_statistics_stays_so(norm: nn.Module) -> None:
+    generator = nn.Sequential(nn.Linear(2, 8), nn.Unflatten(1, (4, 2)), norm, nn.Flatten(), nn.Linear(8, 2))
+    composition = composed(Discriminator(Mlp([(2,)], (1,), (4,))), generator=generator)
+    engine, x = EagerEngine(composition), torch.randn(8, 2)
+    for turn in composition.schedule:
+        engine.update(turn, Draw(Batch(x), seeded(0)))
+    assert not norm.track_running_stats
+    trained = generator(x)
+    torch.testing.assert_close(generator.eval()(x), trained)  # as evaluation runs it
+
+
+def test_a_turn_in_which_no_term_is_due_changes_nothing_in_either_engine() -> None:
+    late = Term("game", NonSaturating(), start=1)
+    composition = composed(Discriminator(Mlp([(2,)], (1,), (4,))), late)
+    state, x, turn = initial_state(composition), torch.randn(8, 2), composition.schedule[0]
+    assert EagerEngine(composition).update(turn, Draw(Batch(x), seeded(0)), iteration=0) == {}
+    after = update(composition, turn, state, x, {}, iteration=0)
+    torch.testing.assert_close(after, state, rtol=0, atol=0)
 
 
 def test_only_the_players_own_parameters_move() -> None:

@@ -71,9 +71,7 @@ class Composition:
         self.served = {name: self._terms_of(name) for name in self.players}
         self.functions = {(p, t.name): t.loss.losses()[p] for p, terms in self.served.items() for t in terms}
         self.differentiates_scores = False  # set by the first step that takes gradients of scores
-        self.batch_norms: dict[str, list[nn.modules.batchnorm._NormBase]] = _inside(
-            self.modules, nn.modules.batchnorm._NormBase
-        )
+        self.batch_norms = _with_statistics(self.modules)
         self.dropouts: dict[str, list[Dropout]] = _inside(self.modules, Dropout)
         self._constant = self._constant_weights()
         self._check()
@@ -167,6 +165,13 @@ class Composition:
             if name not in self.modules or name in seen:
                 what = "is trained by it" if name in seen else "is not defined"
                 raise ValueError(f"a turn of {', '.join(turn.players)} runs {name!r} in inference mode, which {what}")
+
+
+def _with_statistics(modules: Mapping[str, nn.Module]) -> dict[str, list[nn.modules.batchnorm._NormBase]]:
+    """The normalisations that keep running statistics; InstanceNorm keeps none unless it is told to."""
+    found = _inside(modules, nn.modules.batchnorm._NormBase)
+    keeping = {name: [norm for norm in norms if norm.track_running_stats] for name, norms in found.items()}
+    return {name: norms for name, norms in keeping.items() if norms}
 
 
 def _inside(modules: Mapping[str, nn.Module], sort: type[Inner]) -> dict[str, list[Inner]]:

@@ -54,6 +54,8 @@ def update(
     """The state after a turn on a batch (and its named streams) with noise that was drawn ahead."""
     weights = composition.weights(iteration)
     players = composition.active(turn, weights)
+    if not players:  # no term is due
+        return state
     context = Context(composition, weights, iteration, state["memories"].__getitem__, turn.inference)
     draw = Draw(Batch(x, labels, streams=streams), Noise(None, dict(noise)))
     own = {k: p for player in players for k, p in composition.own(player, state["parameters"]).items()}
