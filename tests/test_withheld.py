@@ -101,6 +101,22 @@ def test_an_average_over_the_end_is_withheld_with_any_of_its_numbers() -> None:
 # Tables
 
 
+@pytest.mark.parametrize(
+    ("metric", "value", "cell"),
+    [
+        ("high_quality", 0.9889, "98.89 %"),
+        ("high_quality_points", 98.8, "98.8"),
+        ("high_quality_radius", 3.0, "3"),
+        ("share_2", 0.125, "12.5 %"),
+        ("coverage_pixels", 0.97, "97 %"),
+        ("density_pixels", 1.02, "1.02"),
+        ("kl", 0.01, "0.01"),
+    ],
+)
+def test_shares_alone_are_shown_as_per_cent(metric: str, value: float, cell: str) -> None:
+    assert tables.shown(metric, value) == cell
+
+
 def test_the_table_of_results_shows_dashes_and_over_how_many_seeds_a_mean_is() -> None:
     lines = printed(results_table(results([1.0, NONE, 3.0]))).splitlines()
     (kl,) = [line for line in lines if re.search(r"\bkl\b", line)]
