@@ -332,6 +332,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=0.8)), None)
 
 
+SPECS = (".yaml", ".yml", ".json")
 FILES = frozenset(
     f".{ending}"
     for ending in (
@@ -343,9 +344,15 @@ FILES = frozenset(
 
 
 def looks_like_path(word: str) -> bool:
-    """Whether somebody who typed this meant a file or folder: a separator, a known ending, a dot or ~ in front."""
+    """Whether somebody who typed this meant a file or folder: a separator, an ending, a dot or ~ in front."""
     separators = {os.sep, os.altsep or os.sep, "/"}
-    return bool(separators & set(word)) or word.startswith((".", "~")) or Path(word).suffix.lower() in FILES
+    return bool(separators & set(word)) or word.startswith((".", "~")) or ends_like_a_file(word)
+
+
+def ends_like_a_file(word: str) -> bool:
+    """Whether a word has an ending of files, or nearly that of a spec: `a.ymal`, `a.yaml~`, `a.yaml.bak`."""
+    endings = [ending.lower() for ending in Path(word).suffixes]
+    return bool(FILES & set(endings)) or any(get_close_matches(ending, SPECS, 1, 0.8) for ending in endings)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -354,4 +361,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-__all__ = ["Kind", "Plugin", "PluginError", "Registry", "did_you_mean", "installed", "looks_like_path", "nearest"]
+__all__ = [
+    "Kind",
+    "Plugin",
+    "PluginError",
+    "Registry",
+    "did_you_mean",
+    "ends_like_a_file",
+    "installed",
+    "looks_like_path",
+    "nearest",
+]

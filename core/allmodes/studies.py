@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from allmodes import identity, pages, records, specs
 from allmodes.durable import replace_text, write_json
 from allmodes.places import at_home, near, place
-from allmodes.registry import Registry
+from allmodes.registry import Registry, ends_like_a_file
 from allmodes.run import Outcome
 from allmodes.seeds import checked
 from allmodes.sources import SpecError, override
@@ -170,6 +170,8 @@ def _named(reference: str, registry: Registry) -> list[str]:
     if not set("*?[") & set(reference) or at_home(reference).exists():
         return [reference]
     found = [name for name in registry.recipes if fnmatchcase(name, reference)]
+    if not found and ends_like_a_file(reference):
+        raise SpecError(f"{reference}: no such file or folder in {Path.cwd()}")
     if not found:
         raise SpecError(f"{reference}: no recipe is called so: `allmodes recipes` lists them")
     return found
