@@ -23,8 +23,8 @@ class Share(Metric):
     - `share_<label>`: samples of that mode or class over all samples;
     - `true_share_<label>`: the mode's weight, or the class's share of the labels that were trained on.
 
-    Where the data's modes are known, a sample falls into the nearest one if it is of high quality there, as for
-    `Modes`. Otherwise a classifier of the labels decides, whose accuracy on held-out items is reported beside
+    Where the data's modes are known, a sample falls into the most probable one of those in which it is of high quality,
+    as for `Modes`. Otherwise a classifier of the labels decides, whose accuracy on held-out items is reported beside
     (`classifier_accuracy`): it gives every finite sample a class, noise included. Samples that are not finite fall
     into none.
 
