@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from allmodes.composition import Composition, Player, Term
 from allmodes.contracts import Auxiliary, Discriminator, Loss, LossTerm, Network
 from allmodes.data import MixtureData
 from allmodes.engine import EagerEngine
+from allmodes.kinds.networks import MlpConfig
 from allmodes.loop import Average, Loop
 from allmodes.losses import GradientPenalty, NonSaturating, Relativistic, Wasserstein, ZeroCentredPenalty
 from allmodes.mixtures import Mixture
@@ -23,6 +25,7 @@ from allmodes.pure import initial_state, update
 from allmodes.step import Batch, Context, Draw, Step
 from allmodes_schemas import AdamConfig, EmaConfig, OptimizerConfig, Ramp, SgdConfig, TurnConfig
 from turns import assert_pure_turns_equal_eager_ones
+from turns import composed as of_spec
 
 SGD = SgdConfig(lr=0.1)
 
@@ -243,6 +246,31 @@ def test_a_turn_in_which_no_term_is_due_changes_nothing_in_either_engine() -> No
     assert EagerEngine(composition).update(turn, Draw(Batch(x), seeded(0)), iteration=0) == {}
     after = update(composition, turn, state, x, {}, iteration=0)
     torch.testing.assert_close(after, state, rtol=0, atol=0)
+
+
+def test_parameters_that_were_built_fixed_stay_so_in_either_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    build = MlpConfig.build
+
+    def with_a_fixed_layer(config: MlpConfig, *shapes: Any) -> Any:
+        network = build(config, *shapes)
+        network.trunk[0].requires_grad_(False)
+        return network
+
+    monkeypatch.setattr(MlpConfig, "build", with_a_fixed_layer)
+    mlp = {"kind": "mlp", "hidden": [4]}
+    values = {"name": "x", "data": {"kind": "ring"}, "prior": {"kind": "gaussian", "dim": 2}, "generator": mlp}
+    composition = of_spec(values | {"discriminator": mlp, "losses": [{"kind": "non_saturating"}, {"kind": "r1"}]})
+    before, state, x = initial_state(composition)["parameters"], initial_state(composition), torch.randn(8, 2)
+    engine = EagerEngine(composition)
+    for turn in composition.schedule:
+        draw = Draw(Batch(x), seeded(0))
+        engine.update(turn, draw)
+        state = update(composition, turn, state, x, draw.noise.drawn)
+    for name, first, last in (("generator", "trunk.0", "head"), ("discriminator", "network.trunk.0", "network.head")):
+        now, then = dict(composition.modules[name].named_parameters()), before[name]
+        assert torch.equal(now[f"{first}.weight"], then[f"{first}.weight"])
+        assert not torch.equal(now[f"{last}.weight"], then[f"{last}.weight"])
+        torch.testing.assert_close({key: value.detach() for key, value in now.items()}, state["parameters"][name])
 
 
 def test_only_the_players_own_parameters_move() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from allmodes import checks, models
-from allmodes.composition import Composition, Player, Term
+from allmodes.composition import Composition, Player, Term, fixed_in
 from allmodes.contracts import Discriminator, Fitting, Functions, Prior
 from allmodes.data import Data
 from allmodes.noise import Noise
@@ -56,6 +56,7 @@ def compose(
         turns_of(spec, players),
         frozenset(name for name, auxiliary in spec.auxiliaries.items() if auxiliary.sees == "features"),
         torch.bfloat16 if spec.training.precision == "bfloat16" else None,
+        fixed_in(modules),
     )
 
 

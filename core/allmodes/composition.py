@@ -50,7 +50,8 @@ class Composition:
 
     `modules` holds `generator`, `discriminator`, `prior` and the auxiliaries by name; loss terms join them as
     `losses/<name>`. `heads` are auxiliaries that read the discriminator's features instead of data. `precision` is that
-    of computations inside networks where it is not that of their weights.
+    of computations inside networks where it is not that of their weights. `fixed` are parameters, named
+    `module:parameter`, that no player trains.
 
     Raises ValueError where players, turns or terms name what is not there, or a simultaneous turn's players overlap.
     """
@@ -63,11 +64,12 @@ class Composition:
         schedule: Iterable[TurnConfig],
         heads: frozenset[str] = frozenset(),
         precision: torch.dtype | None = None,
+        fixed: frozenset[str] = frozenset(),
     ) -> None:
         self.terms = {term.name: term for term in terms}
         self.modules = {**modules, **{term.module: term.loss for term in self.terms.values()}}
         self.players = {player.name: player for player in players}
-        self.schedule, self.heads, self.precision = tuple(schedule), heads, precision
+        self.schedule, self.heads, self.precision, self.fixed = tuple(schedule), heads, precision, fixed
         self.served = {name: self._terms_of(name) for name in self.players}
         self.functions = {(p, t.name): t.loss.losses()[p] for p, terms in self.served.items() for t in terms}
         self.differentiates_scores = False  # set by the first step that takes gradients of scores
@@ -117,16 +119,20 @@ class Composition:
         return frozenset(module for player in players for module in self.players[player].modules)
 
     def parameters(self, player: str) -> list[nn.Parameter]:
-        """Parameters of a player's modules."""
-        return [p for module in self.players[player].modules for p in self.modules[module].parameters()]
+        """Parameters of a player's modules, but for the fixed ones."""
+        return list(self.named_parameters(player).values())
+
+    def named_parameters(self, player: str) -> dict[str, nn.Parameter]:
+        """The same, named `module:parameter`."""
+        named = {
+            f"{m}:{name}": p for m in self.players[player].modules for name, p in self.modules[m].named_parameters()
+        }
+        return {key: parameter for key, parameter in named.items() if key not in self.fixed}
 
     def own(self, player: str, tensors: NestedTensors) -> Tensors:
         """A player's parameters among nested tensors, named `module:parameter`."""
-        return {
-            f"{module}:{name}": tensors[module][name]
-            for module in self.players[player].modules
-            for name, _ in self.modules[module].named_parameters()
-        }
+        keys = (key.partition(":") for key in self.named_parameters(player))
+        return {f"{module}:{name}": tensors[module][name] for module, _, name in keys}
 
     def _terms_of(self, player: str) -> tuple[Term, ...]:
         return tuple(term for term in self.terms.values() if player in term.loss.losses())
@@ -182,8 +188,14 @@ def _inside(modules: Mapping[str, nn.Module], sort: type[Inner]) -> dict[str, li
 def require_gradients(composition: Composition, trained: frozenset[str]) -> None:
     """Let exactly the trained modules' parameters require gradients, so that autograd leaves out all others."""
     for name, module in composition.modules.items():
-        for parameter in module.parameters():
-            parameter.requires_grad_(name in trained)
+        for key, parameter in module.named_parameters():
+            parameter.requires_grad_(name in trained and f"{name}:{key}" not in composition.fixed)
 
 
-__all__ = ["Composition", "Player", "Term", "require_gradients"]
+def fixed_in(modules: Mapping[str, nn.Module]) -> frozenset[str]:
+    """The parameters, named `module:parameter`, that whoever built the modules has fixed (`requires_grad_(False)`)."""
+    named = ((f"{module}:{name}", p) for module, inside in modules.items() for name, p in inside.named_parameters())
+    return frozenset(key for key, parameter in named if not parameter.requires_grad)
+
+
+__all__ = ["Composition", "Player", "Term", "fixed_in", "require_gradients"]

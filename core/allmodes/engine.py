@@ -48,11 +48,7 @@ class EagerEngine:
 
     def memory(self, player: str) -> optimizers.Memory:
         """A copy of what a player's optimiser remembers, for the pure rule."""
-        own = {
-            f"{module}:{name}": p
-            for module in self.composition.players[player].modules
-            for name, p in self.composition.modules[module].named_parameters()
-        }
+        own = self.composition.named_parameters(player)
         return optimizers.memory(self.composition.players[player].optimizer, own, self.optimizers[player])
 
     def state_dict(self) -> dict[str, Any]:
