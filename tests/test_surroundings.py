@@ -57,9 +57,20 @@ def default_device() -> Iterator[None]:
         torch.set_default_device(None)
 
 
+@contextmanager
+def matmul_precision() -> Iterator[None]:
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        assert torch.get_float32_matmul_precision() == "medium", "the caller's precision is given back"
+        torch.set_float32_matmul_precision("highest")
+
+
 AROUND: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "default dtype": default_dtype,
     "default device": default_device,
+    "matmul precision": matmul_precision,
     "device block": lambda: torch.device("meta"),
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "no_grad": torch.no_grad,
@@ -81,6 +92,11 @@ def test_data_that_were_made_in_a_mode_can_be_trained_on(around: str, tmp_path: 
     with AROUND[around]():
         surrounded = trained(tmp_path / "surrounded", data=torch.linspace(-1, 1, 80).reshape(40, 2) * 3)
     assert torch.equal(surrounded, alone)
+
+
+def test_products_of_matrices_are_those_of_float32_whatever_is_set_around_them() -> None:
+    with matmul_precision(), plain_torch():
+        assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_blocks_of_several_threads_leave_the_process_as_the_first_found_it() -> None:

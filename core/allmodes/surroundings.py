@@ -15,10 +15,11 @@ _DEVICES = ("cpu", "cuda")
 
 @contextmanager
 def plain_torch() -> Iterator[None]:
-    """float32 by default, on the CPU, with gradients and without autocast, whatever holds around the block.
+    """float32 by default and in full, on the CPU, with gradients and without autocast, whatever holds around the block.
 
-    torch's defaults would otherwise decide what a run computes (`torch.set_default_dtype`, `torch.set_default_device`),
-    and its modes whether that can be trained (`torch.no_grad`, `torch.inference_mode`, `torch.autocast`).
+    torch's defaults would otherwise decide what a run computes (`torch.set_default_dtype`, `torch.set_default_device`,
+    `torch.set_float32_matmul_precision`), and its modes whether that can be trained (`torch.no_grad`,
+    `torch.inference_mode`, `torch.autocast`).
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
@@ -29,6 +30,8 @@ def plain_torch() -> Iterator[None]:
             stack.enter_context(torch.device("cpu"))
         stack.enter_context(_PROCESS.restored())
         torch.set_default_dtype(torch.float32)
+        if _matmul_precision() is not None:
+            torch.set_float32_matmul_precision("highest")
         yield
 
 
@@ -84,13 +87,23 @@ class _Process:
 
 def _restorer() -> Callable[[], None]:
     dtype, deterministic = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
-    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    only_warns, precision = torch.is_deterministic_algorithms_warn_only_enabled(), _matmul_precision()
 
     def restore() -> None:
         torch.set_default_dtype(dtype)
         torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
+        if precision is not None:
+            torch.set_float32_matmul_precision(precision)
 
     return restore
+
+
+def _matmul_precision() -> str | None:
+    """That of products of float32 matrices; None where somebody has set it for one backend alone: it is left so."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
 
 
 _PROCESS = _Process()
