@@ -103,6 +103,26 @@ def test_blocks_of_several_threads_leave_the_process_as_the_first_found_it() -> 
     assert not torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.parametrize("word", ["high", "medium"])
+def test_products_are_computed_in_full_whatever_precision_is_set_around_a_run(word: str) -> None:
+    def precisions() -> list[str]:
+        mkldnn: Any = torch.backends.mkldnn
+        return [mkldnn.matmul.fp32_precision, torch.backends.cuda.matmul.fp32_precision]
+
+    x = torch.randn(512, 512, generator=torch.Generator().manual_seed(0))
+    exact = x @ x
+    torch.set_float32_matmul_precision(word)
+    try:
+        before = precisions()
+        with plain_torch():
+            assert torch.equal(x @ x, exact)
+            assert precisions() == ["ieee", "ieee"]
+        assert precisions() == before, "the caller's precision is given back"
+        assert torch.get_float32_matmul_precision() == word
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_threads_are_those_of_the_spec_within_a_run_and_as_before_after_it() -> None:
     before = torch.get_num_threads()
     with settings(threads=before + 1, deterministic=False):

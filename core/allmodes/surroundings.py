@@ -7,18 +7,23 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 _DEVICES = ("cpu", "cuda")
+_MKLDNN: Any = torch.backends.mkldnn
+_PRODUCTS: tuple[Any, ...] = (_MKLDNN.matmul, _MKLDNN.conv, torch.backends.cuda.matmul)
+"""What computes in bfloat16 or TF32 where a program says so; torch itself does not."""
 
 
 @contextmanager
 def plain_torch() -> Iterator[None]:
-    """float32 by default, on the CPU, with gradients and without autocast, whatever holds around the block.
+    """float32 by default and in full, on the CPU, with gradients and without autocast, whatever holds around the block.
 
-    torch's defaults would otherwise decide what a run computes (`torch.set_default_dtype`, `torch.set_default_device`),
-    and its modes whether that can be trained (`torch.no_grad`, `torch.inference_mode`, `torch.autocast`).
+    torch's defaults would otherwise decide what a run computes (`torch.set_default_dtype`, `torch.set_default_device`,
+    `torch.set_float32_matmul_precision`), and its modes whether that can be trained (`torch.no_grad`,
+    `torch.inference_mode`, `torch.autocast`).
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
@@ -29,6 +34,8 @@ def plain_torch() -> Iterator[None]:
             stack.enter_context(torch.device("cpu"))
         stack.enter_context(_PROCESS.restored())
         torch.set_default_dtype(torch.float32)
+        for products in _PRODUCTS:
+            products.fp32_precision = "ieee"
         yield
 
 
@@ -85,8 +92,11 @@ class _Process:
 def _restorer() -> Callable[[], None]:
     dtype, deterministic = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    precisions = [products.fp32_precision for products in _PRODUCTS]
 
     def restore() -> None:
+        for products, precision in zip(_PRODUCTS, precisions, strict=True):
+            products.fp32_precision = precision
         torch.set_default_dtype(dtype)
         torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
 
