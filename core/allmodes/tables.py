@@ -16,7 +16,9 @@ from allmodes.durable import replace_text
 from allmodes.places import near
 from allmodes.terminal import number
 
-SHARES = re.compile(r"^(high_quality|(true_)?share_|precision|recall|coverage|acc_|purity_|conditional_purity)")
+SHARES = re.compile(
+    r"^(high_quality(?!_points|_radius)|(true_)?share_|precision|recall|coverage|acc_|purity_|conditional_purity)"
+)
 """Metrics that are shares and shown as per cent."""
 SHOWN = {
     "images": "images seen",
