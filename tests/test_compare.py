@@ -14,12 +14,13 @@ import numpy as np
 import psutil
 import pytest
 
-from allmodes import Experiment, SpecError, cli, compare, tables, terminal
+from allmodes import Experiment, SpecError, cli, compare, tables, terminal, worker
 from allmodes.comparing import Comparing
 from allmodes.comparison import Comparison
 from allmodes.console import Door
 from allmodes.registry import installed
 from allmodes.run import Outcome
+from allmodes.signals import Stop
 from allmodes.studies import Unit, load
 from allmodes.testing import interrupted
 from tiny import SPEC
@@ -283,3 +284,17 @@ def test_the_bar_of_a_study_counts_what_was_trained(tmp_path: Path) -> None:
     bar.end(second, "finished")
     assert task.completed == 10 + iterations
     assert said[-1] == f"{second.name} finished (1 of 2 runs finished)"
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "right"),
+    [("high_quality", 0.5, "50 %"), ("high_quality_points", 98.0, "98"), ("high_quality_radius", 3.0, "3")],
+)
+def test_shares_alone_are_shown_as_per_cent(metric: str, value: float, right: str) -> None:
+    assert tables.shown(metric, value) == right
+
+
+def test_a_run_whose_folder_cannot_be_made_fails_alone(tmp_path: Path) -> None:
+    (tmp_path / "seed-0").write_text("in the way")
+    done = worker._done({"log": str(tmp_path / "seed-0" / "log.txt")}, lambda **_: None, Stop())
+    assert done == {"status": "failed", "error": f"{tmp_path / 'seed-0'}: File exists"}

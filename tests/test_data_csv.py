@@ -326,3 +326,10 @@ def test_missing_labels_are_counted_and_left_out_where_asked() -> None:
 def test_nan_among_numbers_is_a_missing_label_and_among_words_a_word() -> None:
     assert " 'label' has 1 (first: line 6)" in refusal(rows(lambda i: f"{i},{'NaN' if i == 4 else i % 3}", "a,label"))
     assert read(rows(lambda i: f"{i},{'NA' if i % 2 else 'DE'}", "a,label")).class_names == ("DE", "NA")
+
+
+@pytest.mark.parametrize("written", ["-999", "-999.0", "-9.99e2", " -999.00"])
+def test_a_number_that_means_missing_does_so_however_it_is_written(written: str) -> None:
+    text = "a,b\n" + "".join(f"{i},{i * i % 7}\n" for i in range(20)) + f"{written},3\n"
+    data = read(text, missing_values=["-999"], missing="leave_out")
+    assert data.items + data.test_items == 20

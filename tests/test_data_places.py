@@ -98,6 +98,20 @@ def test_folders_that_are_alike_but_for_the_word_are_told_apart(train: str, test
     assert halves(*files)[:3] == (["cat/a.png"], ["cat/b.png"], test)
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("train_dir", "dev"), ("train", "val_images"), ("trainval", "test"), ("trn", "tst"), ("train", "validate")],
+)
+def test_folders_that_all_tell_are_told_apart(train: str, test: str) -> None:
+    assert halves(f"{train}/cat/a.png", f"{test}/cat/b.png") == (["cat/a.png"], ["cat/b.png"], test, ())
+
+
+def test_trainval_is_not_learned_beside_train() -> None:
+    train, test, _, left_out = halves("train/a.png", "val/b.png", "trainval/a.png", "trainval/b.png")
+    assert (train, test) == (["a.png"], ["b.png"])
+    assert left_out == ("trainval (2 files: neither to train on nor to hold out)",)
+
+
 @pytest.mark.parametrize("classes", [("bus", "car", "train"), ("test tube", "train station"), ("dev", "test", "bus")])
 def test_classes_with_such_names_stay_classes(classes: tuple[str, ...]) -> None:
     files = [f"{name}/a.png" for name in classes]

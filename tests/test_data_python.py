@@ -397,3 +397,8 @@ def test_labels_that_are_numbers_of_customers_are_refused(options: dict[str, Any
     assert refusal(lambda: from_dataset([(x, 10**12 + i) for i, x in enumerate(VECTORS)], **options)) == (
         "list has labels up to 1000000000039, but 40 items: number the classes from 0 without gaps"
     )
+
+
+def test_images_with_transparency_last_are_refused_and_not_turned() -> None:
+    with pytest.raises(DataError, match=r"item 0 of Tensor has shape \(8, 6, 4\): is it \(H, W, C\)"):
+        from_dataset(torch.zeros(20, 8, 6, 4, dtype=torch.uint8))

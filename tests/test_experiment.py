@@ -368,3 +368,20 @@ def test_means_and_standard_errors_are_those_of_the_seeds(tmp_path: Path) -> Non
     results = Results(tiny(tmp_path).spec, tmp_path, outcomes)
     assert results.mean("modes") == 23
     assert results.standard_error("modes") == pytest.approx(math.sqrt(13) / math.sqrt(3))
+
+
+def test_relative_data_are_those_of_the_folder_in_which_the_experiment_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, first in (("mine", 0), ("other", 1000)):
+        (tmp_path / name).mkdir()
+        rows = "".join(f"{first + i},{i * i % 7}\n" for i in range(40))
+        (tmp_path / name / "d.csv").write_text(f"a,b\n{rows}")
+    monkeypatch.chdir(tmp_path / "mine")
+    made = Experiment.from_spec(
+        SPEC | {"data": {"kind": "csv", "path": "d.csv", "standardise": False}, "evaluation": {"metrics": []}},
+        track=False,
+    )
+    monkeypatch.chdir(tmp_path / "other")
+    assert made.data.x.max() < 1000
+    assert made.spec.data.path == "d.csv", "a stored spec says what was written"

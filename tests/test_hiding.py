@@ -46,6 +46,10 @@ ADDRESSES = {
     "databricks": "databricks",
     "http://localhost:5000": "http://localhost:5000",
     "http://[::1]:5000/a:b": "http://[::1]:5000/a:b",
+    "m:SECRET@host:5000": "m:***@host:5000",
+    "//m:SECRET@host": "//m:***@host",
+    "file://me:SECRET@host/share": "file://me:***@host/share",
+    "C:/runs@home/mlruns": "C:/runs@home/mlruns",
     "file:///home/a@b/mlruns": "file:///home/a@b/mlruns",
     "./q?x": "./q?x",
 }

@@ -576,3 +576,18 @@ def test_the_schema_accepts_the_recipes_and_refuses_what_the_program_refuses() -
         {**VALID, "evaluation": {"metrics": ["mods"]}},
     ):
         assert list(validator.iter_errors(wrong))
+
+
+@pytest.mark.parametrize(
+    ("setting", "where"),
+    [
+        ("training.iterations=true", "training.iterations"),
+        ("training.threads=true", "training.threads"),
+        ("prior.dim=true", "prior.dim"),
+        ("generator.hidden=[true]", "generator.hidden"),
+        ("data.std=true", "data.std"),
+    ],
+)
+def test_true_and_false_are_no_numbers(setting: str, where: str) -> None:
+    with pytest.raises(SpecError, match=f"{where}.*should be a number, not yes or no"):
+        specs.load("gan/ring", REGISTRY, [setting])

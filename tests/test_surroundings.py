@@ -94,11 +94,6 @@ def test_data_that_were_made_in_a_mode_can_be_trained_on(around: str, tmp_path: 
     assert torch.equal(surrounded, alone)
 
 
-def test_products_of_matrices_are_those_of_float32_whatever_is_set_around_them() -> None:
-    with matmul_precision(), plain_torch():
-        assert torch.get_float32_matmul_precision() == "highest"
-
-
 def test_blocks_of_several_threads_leave_the_process_as_the_first_found_it() -> None:
     inside, left = threading.Event(), threading.Event()
 
@@ -117,6 +112,26 @@ def test_blocks_of_several_threads_leave_the_process_as_the_first_found_it() -> 
         thread.join()
         assert torch.get_default_dtype() == torch.float64
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("word", ["high", "medium"])
+def test_products_are_computed_in_full_whatever_precision_is_set_around_a_run(word: str) -> None:
+    def precisions() -> list[str]:
+        mkldnn: Any = torch.backends.mkldnn
+        return [mkldnn.matmul.fp32_precision, torch.backends.cuda.matmul.fp32_precision]
+
+    x = torch.randn(512, 512, generator=torch.Generator().manual_seed(0))
+    exact = x @ x
+    torch.set_float32_matmul_precision(word)
+    try:
+        before = precisions()
+        with pytest.warns(UserWarning, match="in fewer digits here"), plain_torch():
+            assert torch.equal(x @ x, exact)
+            assert precisions() == ["ieee", "ieee"]
+        assert precisions() == before, "the caller's precision is given back"
+        assert torch.get_float32_matmul_precision() == word
+    finally:
+        torch.set_float32_matmul_precision("highest")
 
 
 def test_threads_are_those_of_the_spec_within_a_run_and_as_before_after_it() -> None:

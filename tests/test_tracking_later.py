@@ -125,6 +125,31 @@ def test_a_server_that_refuses_is_named_without_its_password(
     assert str(caught.value) == message
 
 
+def test_each_run_whose_password_is_not_given_has_a_line(
+    tmp_path: Path, warnings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in runs_in(tmp_path, 0, 1):
+        observer = MlflowObserver(f"http://me:secret@127.0.0.1:{free_port()}", warnings.append)
+        observer.allmodes_run_started(run)
+        observer.close()
+    assert execute(["sync", str(tmp_path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all("set MLFLOW_TRACKING_URI to that" in line for line in lines)
+
+
+@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
+def test_a_database_in_memory_is_refused_and_events_wait(
+    address: str, tmp_path: Path, warnings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run,) = runs_in(tmp_path, 0)
+    observer = MlflowObserver(address, warnings.append)
+    observer.allmodes_run_started(run)
+    observer.close()
+    assert execute(["sync", str(tmp_path), "--store", address]) == 1
+    assert "is lost when the program ends" in capsys.readouterr().err
+
+
 def test_a_store_that_fails_between_telling_and_noting_gets_nothing_twice(
     store: str, client: Any, tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ class Experiment:
         self.folder = place(self.folder)
         self.resumed = self.resumed and place(self.resumed)
         self.floors_in = self.floors_in and place(self.floors_in)
+        self._here = Path.cwd()
 
     @classmethod
     def from_recipe(cls, name: str, overrides: Iterable[str] = (), **options: Any) -> Experiment:
@@ -156,7 +157,7 @@ class Experiment:
     def _read(self) -> Any:
         """The data of the spec; what is wrong with them is said in paths as the user wrote them."""
         try:
-            return self.spec.data.build()
+            return resuming.settled(self.spec.data, self._here).build()
         except DataError as error:
             raise DataError(resuming.explained(str(error), self.spec, self.resumed)) from None
 
@@ -320,7 +321,7 @@ class Experiment:
     def _prepare(self, run: Run) -> None:
         """Write what the run is; of a run that goes on, first see that it is the one that began."""
         facts: dict[str, Any] = {name: getattr(run, name) for name in _FACTS} | {"tracked": self.track}
-        facts["begun_in"] = str(Path.cwd())
+        facts["begun_in"] = str(self._here)
         if (began := records.facts(run.folder, self.warn)) is not None:
             records.refuse_edited(run.folder, run.spec, self.registry)
             resuming.compare(run, began, self.warn)

@@ -41,9 +41,9 @@ def address(given: str) -> str:
     scheme, mark, rest = given.partition("://")
     if not mark:
         return _named(_half(given))
-    if scheme.lower() == "file":
-        return given
     authority, tail = _divided(rest)
+    if scheme.lower() == "file" and "@" not in authority:
+        return given
     if "@" in tail:
         if rest.count("@") > 1 or not re.fullmatch(r"[^:]+:.*\D.*", authority):
             return f"{scheme}://{MARK}"
@@ -73,7 +73,8 @@ def of_store(said: str, store: str) -> str | None:
 
 def _half(given: str) -> str:
     """What is no whole address, but may have been meant as one; a path stays as it is."""
-    shown = re.sub(r"(?s)^(/*[^:/@\\]{2,}):.*@", rf"\1:{MARK}@", given)
+    word, letter = r"[^:/@\\]{2,}", r"[^:/@\\](?=:[^/\\])"  # m:password, but not C:/folder
+    shown = re.sub(rf"(?s)^(/*(?:{word}|{letter})):.*@", rf"\1:{MARK}@", given)
     return _path(shown) if re.match(r"/*[\w.+-]{2,}:[/\d]", given) else shown
 
 

@@ -20,7 +20,7 @@ from allmodes.records import Facts
 from allmodes.registry import Registry
 from allmodes.run import Outcome, Run
 from allmodes.sources import SpecError, override
-from allmodes_schemas import Spec
+from allmodes_schemas import DatasetConfig, Spec
 
 
 def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Path, Spec]:
@@ -70,6 +70,14 @@ def explained(error: str, spec: Spec, run: Path | None) -> str:
     there = _begun_in(run) if run else None
     began = f"; the run was begun in {there}, so go there or give --set data's path anew" if there != str(here) else ""
     return f"{error} (relative paths are looked for in {here}{began if there else ''})"
+
+
+def settled(data: DatasetConfig, here: Path) -> DatasetConfig:
+    """Data whose relative paths lie where the program was when it made the experiment, if it has changed its folder."""
+    if here == Path.cwd():
+        return data
+    paths = {name: str(here / at_home(value)) for name, value in data if name in PLACES and isinstance(value, str)}
+    return data.model_copy(update=paths)
 
 
 def _begun_in(run: Path) -> str | None:

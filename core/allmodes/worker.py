@@ -63,7 +63,10 @@ def _listen(tasks: SimpleQueue[str | None], stop: Stop) -> None:
 
 def _done(task: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
     """Train a run with everything that is printed in its log; a run that breaks must not cost those after it."""
-    _print_to(Path(task["log"]))
+    try:
+        _print_to(Path(task["log"]))
+    except OSError as error:  # of such a run nothing can be written down
+        return {"status": "failed", "error": f"{error.filename}: {error.strerror}"}
     try:
         outcome = _train(task, send, stop)
     except Exception as error:

@@ -5,9 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 Shape: TypeAlias = tuple[int, ...]
 """Shape of one item without the batch axis: `(2,)` for a point, `(1, 28, 28)` for a grey image."""
@@ -75,6 +83,31 @@ class Config(BaseModel):
     """Settings that may change when a run is resumed, since they do not decide what is trained."""
     renamed: ClassVar[tuple[Renamed, ...]] = ()
     """Older words that specs may still use."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _yes_is_no_number(cls, values: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        made = read(values)
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            if _is_yes_for_number(value, getattr(made, str(name), None)):
+                raise ValidationError.from_exception_data(
+                    cls.__name__,
+                    [
+                        {
+                            "type": PydanticCustomError("said", "should be a number, not yes or no"),
+                            "loc": (name,),
+                            "input": value,
+                        }
+                    ],
+                )
+        return made
+
+
+def _is_yes_for_number(given: object, read: object) -> bool:
+    """Whether `true` or `false` was read as 1 or 0."""
+    if isinstance(given, list | tuple) and isinstance(read, list | tuple):
+        return any(map(_is_yes_for_number, given, read))
+    return isinstance(given, bool) and isinstance(read, int | float) and not isinstance(read, bool)
 
 
 class KindConfig(Config):

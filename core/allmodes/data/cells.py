@@ -30,15 +30,18 @@ class Writing:
     Attributes:
         decimal: Before decimals: a point or a comma.
         thousands: Between thousands: `none`, or a name in `THOUSANDS`.
-        missing: More texts that mean a missing cell.
+        missing: More texts that mean a missing cell; of a number, however it is written: -999 is -999.0, too.
     """
 
     decimal: str = "."
     thousands: str = "none"
     missing: frozenset[str] = frozenset()
     _grouped: re.Pattern[str] | None = field(init=False, default=None, compare=False)
+    _absent: frozenset[float] = field(init=False, default=frozenset(), compare=False)
 
     def __post_init__(self) -> None:
+        numbers = frozenset(float(text) for text in self.missing if PLAIN.fullmatch(text))
+        object.__setattr__(self, "_absent", numbers)
         if self.thousands != "none":
             sign = f"[{re.escape(THOUSANDS[self.thousands])}]"
             pattern = rf"{_GROUPED.format(sign)}(?=$|[eE{re.escape(self.decimal)}])"
@@ -72,7 +75,8 @@ class Writing:
             text = text.replace(".", "_").replace(self.decimal, ".")
         if len(text) > LONGEST or not PLAIN.fullmatch(text):
             raise ValueError(f"{cell!r} is no number")
-        return float(text)
+        number = float(text)
+        return math.nan if number in self._absent else number
 
 
 _USUAL = Writing()

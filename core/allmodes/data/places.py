@@ -18,9 +18,9 @@ Identity: TypeAlias = tuple[int, int]
 """Device and inode: two paths of one file or folder have the same."""
 
 KINDS: dict[str, Kind] = {
-    **dict.fromkeys(("train", "training", "trainset"), "train"),
-    **dict.fromkeys(("test", "testing", "testset", "eval", "evaluation", "holdout", "heldout"), "test"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("train", "training", "trainset", "trainval", "trn"), "train"),
+    **dict.fromkeys(("test", "testing", "testset", "tst", "eval", "evaluation", "holdout", "heldout"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "validation"),
 }
 """Names of what is trained on and held out, in small letters."""
 SYSTEM = frozenset(
@@ -239,8 +239,9 @@ def divided(found: Found, root: str, any_file: bool = False) -> Halves:
     """Files to train on and to hold out, as the first level of folders tells that has both, or else their own names.
 
     A level has both where its folders are called `train` and `test` (or `training`, `val`, `split=test`, ...), or alike
-    but for that word (`seg_train`, `seg_test`); what lies beside them is left out. One such folder alone is looked
-    through. Names of files tell them apart where they have the word within (`data_test.parquet`).
+    but for that word (`seg_train`, `seg_test`); what lies beside them is left out. So have `train_images` and `val`,
+    where there are no other folders. One such folder alone is looked through. Names of files tell them apart where they
+    have the word within (`data_test.parquet`).
 
     Args:
         found: Files, and folders that may have none.
@@ -265,7 +266,7 @@ def _divided(items: Sequence[Item], where: str, any_file: bool) -> Halves:
             return _halved(items, depth, kinds)
     if not any_file and not all(_spoken(Path(item.parts[-1]).stem) for item in items):
         return Halves(list(items))
-    kinds = {name: kind for item in items if (kind := _spoken(Path(name := item.parts[-1]).stem))}
+    kinds = _each_once({name: kind for item in items if (kind := _spoken(Path(name := item.parts[-1]).stem))})
     return _halved(items, -1, kinds) if _has_both(kinds) else Halves(list(items))
 
 
@@ -314,8 +315,8 @@ def common(items: Iterable[Item], others: Iterable[Item]) -> list[Item]:
 def _level(items: Sequence[Item], depth: int) -> dict[str, Kind]:
     """What the names of the folders of a level tell, if they do."""
     names = {item.parts[depth] for item in items if len(item.parts) > depth + 1}
-    exact = {name: kind for name in names if (kind := kind_of(name))}
-    for kinds in (exact, _alike(names)):
+    exact = _each_once({name: kind for name in names if (kind := kind_of(name))})
+    for kinds in (exact, _alike(names), _all_told(names) if exact else {}):
         if _has_both(kinds) and (any("=" in name for name in kinds) or _everywhere(items, depth, kinds)):
             return kinds
     whole = all(len(item.parts) > depth + 1 for item in items)
@@ -356,6 +357,19 @@ def _alike(names: Iterable[str]) -> dict[str, Kind]:
         if kind := _spoken(name):
             groups.setdefault(tuple(word for word in _words(name) if word not in KINDS), {})[name] = kind
     return {name: kind for group in groups.values() if _has_both(group) for name, kind in group.items()}
+
+
+def _all_told(names: Collection[str]) -> dict[str, Kind]:
+    """What names tell where every one does, such as `train_images` beside `val`."""
+    told = {name: kind for name in names if (kind := _spoken(name))}
+    return told if len(told) == len(names) else {}
+
+
+def _each_once(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """Without `trainval` beside `train`, whose items it holds once more."""
+    both = {name for name in kinds if "trainval" in _words(name)}
+    others = any(kind == "train" and name not in both for name, kind in kinds.items())
+    return {name: kind for name, kind in kinds.items() if not (others and name in both)}
 
 
 def _without(items: Iterable[Item], depth: int) -> list[Item]:

@@ -116,6 +116,9 @@ class Foreign(Source):
             exact: Tensor = x.double()  # float32 once it is standardised
             return exact
         x = x[None] if x.dim() == 2 else x
+        if x.shape[2] == 4 < x.shape[0]:
+            what = f"has shape {tuple(x.shape)}: is it (H, W, C) with transparency? Drop that, or put channels first"
+            raise DataError(f"data: {self._call(position)} {what}")
         x = x.permute(2, 0, 1) if x.shape[0] not in CHANNELS and x.shape[2] in CHANNELS else x
         return self._pixels(x, position).contiguous()
 

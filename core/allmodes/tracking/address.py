@@ -56,9 +56,9 @@ def sqlite_file(store: str) -> Path | None:
     """The file of a SQLite store."""
     found = _SQLITE.fullmatch(store)
     path = _decoded(found["path"]) if found else ""
-    if path.startswith("file:") and "mode=memory" not in store:
+    if path.startswith("file:"):
         path = unquote(path.removeprefix("file:"))
-    return None if path in ("", ":memory:") else place(path)
+    return None if path in ("", ":memory:") or "mode=memory" in store else place(path)
 
 
 def sqlite_address(file: Path, options: str = "") -> str:

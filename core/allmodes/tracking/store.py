@@ -231,11 +231,14 @@ class Store:
 def connect(address: str, say: Say) -> MlflowClient:
     """A client of the store, whose database is created if need be.
 
-    Raises StoreError where a SQLite file is none that MLflow can use.
+    Raises StoreError where a SQLite file is none that MLflow can use, or there is no file.
     """
     for name in CHATTY:  # they tell of creating a database, of retries and errors; our own warning says what matters
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if (file := sqlite_file(address)) is None:
+        if address.startswith("sqlite"):
+            remedy = "name a file, such as sqlite:///mlflow.db"
+            raise database.StoreError(f"a database in memory is lost when the program ends: {remedy}")
         return MlflowClient(tracking_uri=address)
     file.parent.mkdir(parents=True, exist_ok=True)
     database.make_whole(file, _make_tables, say)

@@ -45,7 +45,10 @@ def sync(
     runs = [run for folder in folders for run in tracked(at_home(folder))]
     failed = [run for run in runs if not work.send(run)]
     if work.refused:
-        raise TrackingError("\n".join(work.refused))
+        *others, last = work.refused
+        for one in others:
+            complain(one)
+        raise TrackingError(last)
     return 1 if failed else 0
 
 
