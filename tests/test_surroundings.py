@@ -115,6 +115,7 @@ def test_blocks_of_several_threads_leave_the_process_as_the_first_found_it() -> 
 
 
 @pytest.mark.parametrize("word", ["high", "medium"])
+@pytest.mark.filterwarnings("ignore:torch is set to multiply")
 def test_products_are_computed_in_full_whatever_precision_is_set_around_a_run(word: str) -> None:
     def precisions() -> list[str]:
         mkldnn: Any = torch.backends.mkldnn
@@ -125,13 +126,31 @@ def test_products_are_computed_in_full_whatever_precision_is_set_around_a_run(wo
     torch.set_float32_matmul_precision(word)
     try:
         before = precisions()
-        with pytest.warns(UserWarning, match="in fewer digits here"), plain_torch():
+        with plain_torch():
             assert torch.equal(x @ x, exact)
             assert precisions() == ["ieee", "ieee"]
         assert precisions() == before, "the caller's precision is given back"
         assert torch.get_float32_matmul_precision() == word
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+@plain_torch()
+def nothing_in_a_plain_block() -> None:
+    pass
+
+
+def test_who_asked_for_products_in_fewer_digits_is_told_that_runs_take_all_of_them() -> None:
+    torch.set_float32_matmul_precision("high")
+    try:
+        with pytest.warns(UserWarning, match="fewer digits") as said:
+            nothing_in_a_plain_block()
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert str(said[0].message) == (
+        "torch is set to multiply float32 matrices in fewer digits here; allmodes multiplies them in full: set "
+        "training.precision to bfloat16 for speed"
+    )
 
 
 def test_threads_are_those_of_the_spec_within_a_run_and_as_before_after_it() -> None:
