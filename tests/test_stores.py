@@ -1,5 +1,6 @@
 """Stores as people have them: half made, deleted, in odd folders, or inside the folder that is trained in."""
 
+import os
 import shutil
 import sqlite3
 import threading
@@ -81,9 +82,12 @@ def test_what_is_no_database_is_named(kind: str, store: str, tmp_path: Path) -> 
 
 def test_an_empty_file_and_what_a_killed_process_left_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").touch()
-    (tmp_path / ".mlflow.db-1-ab").touch()
+    old, young = tmp_path / ".mlflow.db-1-ab", tmp_path / ".mlflow.db-2-cd"
+    for beside in (old, young):
+        beside.touch()
+    os.utime(old, (0, 0))
     database.make_whole(tmp_path / "mlflow.db", lambda new: new.write_text("made"), pytest.fail)  # type: ignore[arg-type, return-value]
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("mlflow.db", "made")]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"mlflow.db": "made", young.name: ""}
 
 
 def test_of_two_that_find_a_half_made_database_one_mends_it(tmp_path: Path) -> None:

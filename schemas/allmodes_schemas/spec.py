@@ -137,7 +137,7 @@ class Spec(Config):
     """How long, on what, in which order."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """When and how the run is measured."""
-    seeds: Seeds = (0,)
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     """One run per seed."""
     plugins: tuple[str, ...] = ()
     """Requirements that must be met before the spec is read, such as `allmodes-acme>=0.1`."""

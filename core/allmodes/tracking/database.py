@@ -15,6 +15,7 @@ from allmodes.lock import in_turn
 
 SQLITE_WAIT = 20.0  # s for another process that writes to the SQLite store, as long as MLflow itself waits
 SETTLED = 5.0  # s without a change after which nobody is at work on a file
+LEFT = 600.0  # s without a change after which a file that was to become a database was left by a process that died
 BESIDE = ("", "-journal", "-wal", "-shm")  # SQLite's files for one database
 
 Fill = Callable[[Path], None]
@@ -102,8 +103,10 @@ def _tried(file: Path, fill: Fill) -> str | None:
 
 
 def _make(file: Path, fill: Fill) -> None:
-    for left in file.parent.glob(f".{escape(file.name)}-*-*"):  # by a process that was killed here
-        left.unlink()
+    for left in file.parent.glob(f".{escape(file.name)}-*-*"):
+        with contextlib.suppress(FileNotFoundError):  # another process may be at the same
+            if time.time() - left.stat().st_mtime > LEFT:
+                left.unlink()
     new = _beside(file)
     try:
         fill(new)

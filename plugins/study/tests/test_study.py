@@ -80,4 +80,4 @@ def test_a_hybrid_has_parts_of_both_and_a_row_in_the_readme(name: str) -> None:
 
 
 def test_the_readme_tells_the_budget() -> None:
-    assert f"{specs('grid')['gan'].training.iterations:,} updates of the generator, batches of 128" in README
+    assert f"{specs('grid')['gan'].training.iterations:,} updates, batches of 128" in README
