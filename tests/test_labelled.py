@@ -1,5 +1,6 @@
 """A small labelled subset beside the batch: which items, whose labels, how often; what is said when it cannot be."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,26 @@ def test_every_batch_carries_a_draw_of_each_stream() -> None:
     assert (len(batch.x), len(batch.streams["few"].x), len(batch.streams["more"].x)) == (8, 4, 3)
     nearest = torch.cdist(batch.streams["few"].x, data.truth.means).argmin(1)
     assert torch.equal(nearest, batch.streams["few"].labels)
+
+
+def test_files_are_those_of_the_folder_where_the_experiment_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, labels in (("here", range(3)), ("elsewhere", range(6))):
+        (tmp_path / folder).mkdir()
+        _file(tmp_path / folder, "resident")
+        (tmp_path / folder / "few.csv").write_text("".join(f"{i},{i % 3}\n" for i in labels))
+    data = {"kind": "arrays", "path": "rows.npy", "labels": "labels.npy"}
+    monkeypatch.chdir(tmp_path / "here")
+    streams = {"few": {"labels_file": "few.csv"}}
+    spec = spec_of({"data": data, "streams": streams, "evaluation": {"every": 12, "metrics": ["wasserstein"]}})
+    experiment = Experiment.from_spec(spec, folder="runs", track=False)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    np.save("labels.npy", np.zeros(100, dtype=np.int64))
+    results = experiment.run()
+    began = json.loads((first_seed(results) / "run.json").read_text())
+    assert (results.folder.parent, began["data"]["labels_used"]) == (tmp_path / "here" / "runs", {"few": 3})
+    assert experiment.data.classes == 3
 
 
 def test_a_run_tells_mlflow_how_many_labels_it_used(tmp_path: Path) -> None:

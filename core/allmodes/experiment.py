@@ -20,6 +20,7 @@ from allmodes.compose import CompositionError, check_data
 from allmodes.contracts import Functions
 from allmodes.data import Data, DataError, TensorData, from_dataset
 from allmodes.data.description import described
+from allmodes.data.labelled import Labelled
 from allmodes.durable import replace_text, write_json
 from allmodes.journal import Journal
 from allmodes.kinds.files import PythonConfig
@@ -215,7 +216,7 @@ class Experiment:
     @plain_torch()
     def prepare(self) -> None:
         """Load the data and what metrics need: what is missing is said before a folder is made."""
-        labelled_of(self.spec, self.data, self.spec.seeds[0])
+        self._labelled(self.spec.seeds[0])
         for hint in hints.of_data(self.spec, self.data):
             self.warn(hint)
         for metric in self.metrics.values():
@@ -269,13 +270,26 @@ class Experiment:
             else:
                 begun = records.is_run(run.folder)
                 self._prepare(run)
-                seed_run = SeedRun(run, self.data, self.metrics, self.registry, self.warn, stop, self.functions)
+                seed_run = SeedRun(
+                    run,
+                    self.data,
+                    self.metrics,
+                    self.registry,
+                    self.warn,
+                    stop,
+                    self.functions,
+                    self._labelled(run.seed),
+                )
                 if begun:
                     seed_run.restore()
                 outcome = seed_run.train(lambda: self.floors)
                 samples = self._sampled(run) if begun and seed_run.samples is None else seed_run.samples
         panels += [] if samples is None else [(f"seed {run.seed}", samples)]
         return outcome
+
+    def _seed_run(self, run: Run, stop: Stop) -> SeedRun:
+        labelled = self._labelled(run.seed)
+        return SeedRun(run, self.data, self.metrics, self.registry, self.warn, stop, self.functions, labelled)
 
     def _settings(self) -> AbstractContextManager[None]:
         return settings(self.spec.training.threads, self.spec.training.deterministic)
@@ -333,9 +347,14 @@ class Experiment:
         except IsADirectoryError as error:
             raise RunError(f"{error.filename}: {error.strerror}") from None
 
+    def _labelled(self, seed: int) -> dict[str, Labelled]:
+        """The streams' items, from files where they lay when the experiment was made."""
+        streams = {name: resuming.settled(config, self._here) for name, config in self.spec.streams.items()}
+        return labelled_of(streams, self.data, seed)
+
     def _description(self, seed: int) -> dict[str, object]:
         data = self.data
-        labelled = labelled_of(self.spec, data, seed)
+        labelled = self._labelled(seed)
         labels = {name: items.items for name, items in labelled.items()}
         told = {name: items.fingerprint for name, items in labelled.items()}
         return {

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from allmodes import checkpoints, identity, models, provenance, records, specs
 from allmodes.data import DataError
@@ -20,7 +20,9 @@ from allmodes.records import Facts
 from allmodes.registry import Registry
 from allmodes.run import Outcome, Run
 from allmodes.sources import SpecError, override
-from allmodes_schemas import DatasetConfig, Spec
+from allmodes_schemas import Config, Spec
+
+Settled = TypeVar("Settled", bound=Config)
 
 
 def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Path, Spec]:
@@ -72,12 +74,18 @@ def explained(error: str, spec: Spec, run: Path | None) -> str:
     return f"{error} (relative paths are looked for in {here}{began if there else ''})"
 
 
-def settled(data: DatasetConfig, here: Path) -> DatasetConfig:
-    """Data whose relative paths lie where the program was when it made the experiment, if it has changed its folder."""
+def settled(config: Settled, here: Path) -> Settled:
+    """Data or a stream whose relative paths lie where the experiment was made, if the program is elsewhere now."""
     if here == Path.cwd():
-        return data
-    paths = {name: str(here / at_home(value)) for name, value in data if name in PLACES and isinstance(value, str)}
-    return data.model_copy(update=paths)
+        return config
+    paths = {name: str(here / at_home(value)) for name, value in config if _is_place(name, value)}
+    return config.model_copy(update=paths)
+
+
+def _is_place(name: str, value: Any) -> bool:
+    """Whether an option is a path; the labels of arrays may also be the name of one of several in a file."""
+    labels = name in ("labels", "test_labels") and str(value).lower().endswith(".npy")
+    return isinstance(value, str) and (labels or name in PLACES or name == "labels_file")
 
 
 def _begun_in(run: Path) -> str | None:

@@ -17,6 +17,7 @@ from allmodes.compose import compose, stream
 from allmodes.contracts import Functions
 from allmodes.costs import costs
 from allmodes.data import Data
+from allmodes.data.labelled import Labelled
 from allmodes.durable import write_json
 from allmodes.engine import EagerEngine, Losses
 from allmodes.journal import Journal
@@ -51,6 +52,7 @@ class SeedRun:
     warn: Callable[[str], None]
     stop: Stop
     functions: Functions = field(default_factory=dict)
+    labelled: Mapping[str, Labelled] | None = None
     evaluations: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     samples: Tensor | None = None
     collapsed: bool = False
@@ -70,7 +72,7 @@ class SeedRun:
         self.loop = Loop(
             composition,
             EagerEngine(composition),
-            loader_of(spec, self.data, seed),
+            loader_of(spec, self.data, seed, self.labelled),
             stream(seed, "noise", device),
             Average(spec.training.ema, composition) if spec.training.ema else None,
         )
