@@ -333,3 +333,16 @@ def test_a_number_that_means_missing_does_so_however_it_is_written(written: str)
     text = "a,b\n" + "".join(f"{i},{i * i % 7}\n" for i in range(20)) + f"{written},3\n"
     data = read(text, missing_values=["-999"], missing="leave_out")
     assert data.items + data.test_items == 20
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "classes"),
+    [("a,b,Label", ("a", "b"), 2), ("a,b,LABEL", ("a", "b"), 2), ("a,label,Label", ("a",), 40)],
+)
+def test_the_column_called_label_in_any_case_has_the_labels(
+    header: str, columns: tuple[str, ...], classes: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{header}\n" + "".join(f"{i / 7:.3f},{i},{('dog', 'cat')[i % 2]}\n" for i in range(40)))
+    data = CsvConfig(path=str(path)).build()
+    assert (data.units.columns, data.classes) == (columns, classes)

@@ -107,11 +107,12 @@ def refuse_unknown(names: Iterable[str], have: Sequence[str], where: object) -> 
 
 
 def label_of(wanted: str | None, columns: Sequence[str] | None, have: Sequence[str], where: object) -> str | None:
-    """The column of labels: that wanted, or the one called `label` unless it is read as a number."""
+    """The column of labels: that wanted, or the one called `label`, in any case, unless it is read as a number."""
     if wanted is not None:
         refuse_unknown([wanted], have, where)
-    implied = LABEL if LABEL in have and LABEL not in (columns or ()) else None
-    return wanted or implied
+        return wanted
+    called = [name for name in have if name.lower() == LABEL and name not in (columns or ())]
+    return LABEL if LABEL in called else called[0] if len(called) == 1 else None
 
 
 class _Reading:

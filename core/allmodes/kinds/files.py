@@ -179,7 +179,7 @@ class CsvConfig(MissingConfig, HeldOutConfig):
     """Columns to learn; by default all that hold numbers, but the label and the index of a data frame. A column that
     mostly looks like numbers and is none is an error; others are left out, which the run says."""
     label: Name | None = None
-    """Column of labels, whole numbers or words; by default the one called `label`, if any."""
+    """Column of labels, whole numbers or words; by default the one called `label`, in any case."""
     delimiter: Literal["auto", ",", ";", "\t", "|", " "] = "auto"
     """What separates cells; `auto`: what a first line `sep=;` says, else that which gives the first lines equally many
     cells, and the most. A blank stands for any number of them."""
@@ -233,7 +233,7 @@ class ParquetConfig(MissingConfig, ImagesConfig):
     """Columns of numbers to learn; by default all but the label and the index of a data frame, where there are no
     images."""
     label: str | None = None
-    """Column of labels, whole numbers or words; by default the one called `label`, if any."""
+    """Column of labels, whole numbers or words; by default the one called `label`, in any case."""
     test_path: str | None = None
     """File, folder or pattern of rows that are not trained on."""
     standardise: bool = True
