@@ -218,6 +218,17 @@ def test_a_spec_is_not_called_like_a_file_of_the_study(tmp_path: Path, monkeypat
     assert str(caught.value) == said
 
 
+def test_a_file_in_the_place_of_a_methods_folder_is_named_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("out").mkdir()
+    Path("out/one").write_text("mine")
+    with pytest.raises(SpecError) as error:
+        load([spec_file("one")], installed(), Path("out"))
+    assert str(error.value) == "one.json: out/one is no folder: move it away"
+
+
 def test_a_pattern_names_recipes_and_seeds_come_in_turn(tmp_path: Path) -> None:
     study = load(["gan/[rg]*"], installed(), tmp_path, seeds=[4, 2])
     first = [method.name for method in study.methods]

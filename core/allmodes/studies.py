@@ -225,7 +225,9 @@ def _twins(methods: Sequence[Method]) -> Iterator[str]:
 def _changed(methods: Sequence[Method], registry: Registry) -> Iterator[str]:
     """What keeps runs that are there from standing for the specs that are asked for."""
     for method in methods:
-        if (method.folder / "spec.yaml").exists():
+        if method.folder.exists() and not method.folder.is_dir():
+            yield f"{method.reference}: {near(method.folder)} is no folder: move it away"
+        elif (method.folder / "spec.yaml").exists():
             changes = identity.changes(_stored(method, registry), method.spec)
             yield from (_refusal(method, method.folder, *change) for change in changes)
             for run, other in [] if changes else list(records.edits(method.folder, method.spec, registry))[:1]:
