@@ -283,6 +283,14 @@ def test_what_has_not_begun_is_told_apart_from_what_was_interrupted(tmp_path: Pa
     assert tables.markdown(comparison).endswith(f"Not begun:\n\n- {study.units[2].name}\n")
 
 
+def test_a_run_that_could_not_begin_is_named_with_what_kept_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = load([spec_file("one")], installed(), Path("out"), seeds=[0, 1])
+    comparison = Comparison(study, {"one/seed-0": "DataError: data: p.csv is not there"})
+    assert comparison.unfinished == ["one/seed-0: not begun: DataError: data: p.csv is not there"]
+    assert comparison.waiting == ["one/seed-1"]
+
+
 def test_the_bar_of_a_study_counts_what_was_trained(tmp_path: Path) -> None:
     first, second = (study := load(["gan/ring"], installed(), tmp_path, seeds=[0, 1])).units
     iterations, said = study.methods[0].spec.training.iterations, list[str]()

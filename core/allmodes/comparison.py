@@ -99,14 +99,14 @@ class Comparison:
 
     @property
     def unfinished(self) -> list[str]:
-        """A line for each run that was begun and is not finished: how it stands, and the error if there was one."""
-        left = [unit for unit in self.study.units if unit.state not in ("finished", "missing")]
+        """A line for each run that is not finished and was begun or failed: how it stands, and the error if any."""
+        left = [unit for unit in self.study.units if unit.state != "finished" and unit.name not in self.waiting]
         return [f"{unit.name}: {unit.standing}{self._why(unit.name, unit.outcome)}" for unit in left]
 
     @property
     def waiting(self) -> list[str]:
-        """The runs that have not begun, by name."""
-        return [unit.name for unit in self.study.units if unit.state == "missing"]
+        """The runs that have not begun and that nothing keeps from it, by name."""
+        return [unit.name for unit in self.study.units if unit.state == "missing" and unit.name not in self.errors]
 
     def row(self, method: str) -> Row:
         """The row of a method by its name."""
