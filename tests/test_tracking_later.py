@@ -24,10 +24,9 @@ from tracked import FINISHED, files, free_port, logged, picture, runs_in
 
 
 @pytest.fixture(scope="session")
-def opened_server(opened_together: tuple[Path, str]) -> Iterator[Server]:
+def opened_server(opened_together: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real server on a database of its own; it takes 10 to 20 s to start."""
-    folder = opened_together[0].parent / "server"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("server")
     server = Server(folder, f"sqlite:///{folder / 'mlflow.db'}")
     (folder / "mlflow.db").write_bytes(opened_together[0].read_bytes())
     server.start()
