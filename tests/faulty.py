@@ -28,9 +28,9 @@ from allmodes import (
     TensorData,
     hookimpl,
 )
-from allmodes.contracts import NOTHING
-from allmodes.networks import Mlp
-from allmodes.registry import SLOTS, Plugin
+from allmodes.builtin.networks import Mlp
+from allmodes.game.contracts import NOTHING
+from allmodes.registry.registry import SLOTS, Plugin
 
 FEW = 64
 

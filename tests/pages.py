@@ -21,7 +21,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from allmodes import cli, installed, specs
+from allmodes import installed
+from allmodes.cli import main as cli_main
+from allmodes.specs import loading
 
 BLOCK = re.compile(
     r"<!-- test: setup\n(?P<setup>.*?)-->"
@@ -101,7 +103,7 @@ class Runner:
         """Check a spec; a fragment is laid over the spec before it on the page."""
         tree = YAML(typ="safe").load(block.text)
         self.spec = tree if {"data", "losses"} <= tree.keys() else {**self.spec, **tree}
-        specs.parse(self.spec, installed())
+        loading.parse(self.spec, installed())
 
     def json(self, block: Block) -> None:
         """Read each line, or all of it."""
@@ -133,7 +135,7 @@ def _commands(text: str) -> Iterator[tuple[str, list[str]]]:
 def _execute(command: str) -> int:
     words = [_place(word) for word in shlex.split(command)]
     if words[0] == "allmodes":
-        return cli.execute(words[1:])
+        return cli_main.execute(words[1:])
     if words[0] == "python":  # the one that runs the tests, whose environment need not be activated
         words[0] = sys.executable
     done = subprocess.run(words, capture_output=True, text=True)

@@ -16,8 +16,10 @@ import pytest
 from packaging.requirements import Requirement
 
 import allmodes
-from allmodes import cli, installed, specs
-from allmodes.authoring import new_plugin, supported
+from allmodes import installed
+from allmodes.cli import main as cli_main
+from allmodes.cli.new_plugin import new_plugin, supported
+from allmodes.specs import loading
 from fixtures.distributions import Environment
 
 ROOT = Path(__file__).parents[1]
@@ -91,7 +93,7 @@ def test_a_new_plugin_is_found_and_its_recipe_can_be_read(written: Path, environ
     environment.see(with_metadata(written), "allmodes_fancy")
     registry = installed()
     assert registry.plugins["fancy"].error is None
-    assert specs.load("fancy/ring", registry).prior.kind == "fancy.words"
+    assert loading.load("fancy/ring", registry).prior.kind == "fancy.words"
 
 
 def test_a_new_plugin_passes_its_own_tests(written: Path) -> None:
@@ -135,7 +137,7 @@ def test_a_new_plugin_can_be_installed_and_is_typed(written: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["", "My", "2d", "my_method", "my-method", "my method", "méthode", "../up"])
 def test_a_name_that_is_no_word_is_refused(name: str, tmp_path: Path, capsys: Capture) -> None:
-    assert cli.execute(["new-plugin", name, "--folder", str(tmp_path)]) == 2
+    assert cli_main.execute(["new-plugin", name, "--folder", str(tmp_path)]) == 2
     rule = "take small letters and digits, a letter first, such as mymethod"
     assert capsys.readouterr().err == f"error: {name!r} is no name of a plugin: {rule}\n"
     assert list(tmp_path.iterdir()) == []
@@ -149,7 +151,7 @@ def test_a_name_that_is_no_word_is_refused(name: str, tmp_path: Path, capsys: Ca
     ],
 )
 def test_a_name_that_is_taken_is_refused(name: str, said: str, tmp_path: Path, capsys: Capture) -> None:
-    assert cli.execute(["new-plugin", name, "--folder", str(tmp_path)]) == 2
+    assert cli_main.execute(["new-plugin", name, "--folder", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"error: {name!r} {said}\n"
     assert list(tmp_path.iterdir()) == []
 
@@ -157,7 +159,7 @@ def test_a_name_that_is_taken_is_refused(name: str, said: str, tmp_path: Path, c
 def test_nothing_is_overwritten(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "allmodes-fancy").mkdir()
     (tmp_path / "allmodes-fancy" / "mine.py").write_text("mine")
-    assert cli.execute(["new-plugin", "fancy", "--folder", str(tmp_path)]) == 2
+    assert cli_main.execute(["new-plugin", "fancy", "--folder", str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
         f"error: {tmp_path}/allmodes-fancy: is there already, and nothing is overwritten: choose another name or "
         "--folder\n"
@@ -169,7 +171,7 @@ def test_the_command_says_how_to_install_test_and_train(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.execute(["new-plugin", "fancy"]) == 0
+    assert cli_main.execute(["new-plugin", "fancy"]) == 0
     assert capsys.readouterr().out == (
         "allmodes-fancy is a plugin that works: make its method yours\n"
         "install  pip install -e 'allmodes-fancy[test]'\n"

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from allmodes import specs
-from allmodes.specs import SpecError
+from allmodes.specs import loading
+from allmodes.specs.loading import SpecError
 from fixtures.distributions import first_party
 
 Where: TypeAlias = tuple[str | int, ...]
@@ -105,7 +105,7 @@ def test_a_broken_spec_is_refused_by_the_name_of_what_is_wrong(
     with file.open("w") as stream:
         YAML().dump(tree, stream)
     with warnings.catch_warnings(action="ignore"), pytest.raises(SpecError) as error:
-        specs.load(str(file), REGISTRY)
+        loading.load(str(file), REGISTRY)
     for line in str(error.value).splitlines():
         said = re.fullmatch(rf"{re.escape(str(file))}:\d+:\d+: ([\w.\-]+): (.+)", line)
         assert said, line

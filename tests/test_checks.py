@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from allmodes import specs
-from allmodes.players import players_of, turns_of
-from allmodes.registry import Plugin
-from allmodes.specs import SpecError
+from allmodes.registry.registry import Plugin
+from allmodes.specs import loading
+from allmodes.specs.loading import SpecError
+from allmodes.specs.players import players_of, turns_of
 from allmodes_schemas import AdamConfig, SgdConfig, Spec, TurnConfig
 from fixtures.distributions import first_party, module
 from tiny import SPEC
@@ -102,7 +102,7 @@ def spec(**changes: Any) -> Spec:
     values: dict[str, Any] = copy.deepcopy(dict(SPEC)) | {"losses": [GAME]} | changes
     values["training"] = {**SPEC["training"], **changes.get("training", {})}
     with warnings.catch_warnings(action="error"):
-        return specs.parse(values, REGISTRY)
+        return loading.parse(values, REGISTRY)
 
 
 def problems(**changes: Any) -> list[str]:

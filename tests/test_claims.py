@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from allmodes import Results, installed
-from allmodes.run import Outcome
-from allmodes.specs import parse
+from allmodes.runs.run import Outcome
+from allmodes.specs.loading import parse
 from claims import each_at_least, each_at_most, mean_at_least, mean_at_most
 from tiny import SPEC
 

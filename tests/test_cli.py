@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from allmodes import cli, console, describing
-from allmodes.registry import SLOTS, installed
+from allmodes.cli import console, describe
+from allmodes.cli import main as cli_main
+from allmodes.registry.registry import SLOTS, installed
 from fixtures.distributions import ACME, Environment, first_party
 from tiny import SPEC
 
@@ -45,13 +46,13 @@ def test_a_run_without_tracking_loads_no_mlflow_faiss_or_torchvision(spec: str) 
 
 
 def test_validate_says_what_the_spec_is_made_of(spec: str, capsys: Capture) -> None:
-    assert cli.execute(["validate", spec]) == 0
+    assert cli_main.execute(["validate", spec]) == 0
     assert said(capsys)[0] == "tiny.json is valid: ring, gaussian, non_saturating, r1\n"
 
 
 def test_a_wrong_spec_ends_with_code_2_and_a_line_for_each_mistake(spec: str, capsys: Capture) -> None:
     Path("wrong.yaml").write_text("name: x\ndata: {kind: rings}\nprior: {kind: gaussian, dims: 2}\n" + REST)
-    assert cli.execute(["validate", "wrong.yaml"]) == 2
+    assert cli_main.execute(["validate", "wrong.yaml"]) == 2
     lines = said(capsys)[1].splitlines()
     assert lines[0].startswith(
         "error: wrong.yaml:2:8: data.kind: no installed plugin provides data 'rings' (did you mean 'ring'?)"
@@ -66,7 +67,9 @@ losses: [{kind: non_saturating}]
 
 
 def test_run_prints_a_table_with_real_data_beside_and_where_things_are(spec: str, capsys: Capture) -> None:
-    assert cli.execute(["run", spec, "--no-tracking", "-q", "--seeds", "0,2", "--set", "training.iterations=10"]) == 0
+    assert (
+        cli_main.execute(["run", spec, "--no-tracking", "-q", "--seeds", "0,2", "--set", "training.iterations=10"]) == 0
+    )
     out = said(capsys)[0]
     assert "tiny: finished" in out
     for word in ("modes", "high_quality", "real data", "seed 0", "seed 2", "folder", "samples.png"):
@@ -75,33 +78,33 @@ def test_run_prints_a_table_with_real_data_beside_and_where_things_are(spec: str
 
 @pytest.mark.parametrize(("text", "seeds"), [("0-2", (0, 1, 2)), ("5", (5,)), ("3,1,3", (3, 1)), ("0-1,7", (0, 1, 7))])
 def test_seeds_are_ranges_and_lists(text: str, seeds: tuple[int, ...]) -> None:
-    assert cli.parse_seeds(text) == seeds
+    assert cli_main.parse_seeds(text) == seeds
 
 
 @pytest.mark.parametrize("text", ["a", "3-1", "1-", "", "-1"])
 def test_wrong_seeds_are_said_with_the_way_to_write_them(spec: str, text: str, capsys: Capture) -> None:
-    assert cli.execute(["run", spec, f"--seeds={text}"]) in (2,)
+    assert cli_main.execute(["run", spec, f"--seeds={text}"]) in (2,)
     assert said(capsys)[1] == f"error: --seeds {text}: write 0-4 or 0,2,5\n"
 
 
 def test_a_folder_that_cannot_be_written_is_named(spec: str, capsys: Capture) -> None:
     Path("taken").write_text("a file")
-    assert cli.execute(["run", spec, "--no-tracking", "-q", "--out", "taken"]) == 1
+    assert cli_main.execute(["run", spec, "--no-tracking", "-q", "--out", "taken"]) == 1
     assert "taken" in said(capsys)[1]
     assert Path("taken").read_text() == "a file"
 
 
 def test_a_failed_run_ends_with_code_1_and_says_why(spec: str, capsys: Capture) -> None:
     change = "training.optimizer={kind: sgd, lr: 1.0e+30}"
-    assert cli.execute(["run", spec, "--no-tracking", "-q", "--set", change]) == 1
+    assert cli_main.execute(["run", spec, "--no-tracking", "-q", "--set", change]) == 1
     assert "is no longer finite at iteration" in said(capsys)[1]
 
 
 def test_sample_writes_arrays_tables_and_pictures(spec: str, capsys: Capture) -> None:
-    assert cli.execute(["run", spec, "--no-tracking", "-q"]) == 0
+    assert cli_main.execute(["run", spec, "--no-tracking", "-q"]) == 0
     (folder,) = Path("runs").iterdir()
     for name in ("x.npz", "deep/x.csv", "x.png"):
-        assert cli.execute(["sample", str(folder), "-n", "50", "--seed", "1", "--out", name]) == 0
+        assert cli_main.execute(["sample", str(folder), "-n", "50", "--seed", "1", "--out", name]) == 0
     array = np.load("x.npz")["samples"]
     assert array.shape == (50, 2)
     np.testing.assert_allclose(np.loadtxt("deep/x.csv", delimiter=","), array, rtol=1e-6)
@@ -109,29 +112,29 @@ def test_sample_writes_arrays_tables_and_pictures(spec: str, capsys: Capture) ->
 
 
 def test_sampling_into_an_unknown_format_or_from_nothing_is_refused(spec: str, capsys: Capture) -> None:
-    assert cli.execute(["sample", "runs/none", "--out", "x.txt"]) == 2
+    assert cli_main.execute(["sample", "runs/none", "--out", "x.txt"]) == 2
     assert said(capsys)[1] == (
         "error: --out x.txt: the file must end in .npz, .csv, .parquet, .png; "
         "without an ending it is a folder of pictures\n"
     )
-    assert cli.execute(["sample", "nothing-here"]) == 2
+    assert cli_main.execute(["sample", "nothing-here"]) == 2
     assert said(capsys)[1] == f"error: nothing-here: no such file or folder in {Path.cwd()}\n"
 
 
 def test_show_lists_the_options_of_a_kind_and_the_defaults_of_a_spec(spec: str, capsys: Capture) -> None:
-    assert cli.execute(["show", "gradient_penalty"]) == 0
+    assert cli_main.execute(["show", "gradient_penalty"]) == 0
     assert "strength" in said(capsys)[0]
-    assert cli.execute(["show", spec]) == 0
+    assert cli_main.execute(["show", spec]) == 0
     assert "discriminator_updates: 1" in said(capsys)[0]
 
 
 def test_schema_prints_json_that_knows_the_installed_kinds(capsys: Capture) -> None:
-    assert cli.execute(["schema"]) == 0
+    assert cli_main.execute(["schema"]) == 0
     assert "gradient_penalty" in json.dumps(json.loads(said(capsys)[0]))
 
 
 def test_recipes_lists_each_with_its_description(capsys: Capture) -> None:
-    assert cli.execute(["recipes"]) == 0
+    assert cli_main.execute(["recipes"]) == 0
     assert "gan/ring" in said(capsys)[0]
 
 
@@ -192,7 +195,7 @@ def test_plugins_lists_version_origin_kinds_and_why_one_could_not_be_loaded(
 ) -> None:
     site = environment.install(ACME)
     bad = environment.install("import foo", plugin="bad", name="allmodes-bad", version="0.3")
-    assert cli.execute(["plugins"]) == 1
+    assert cli_main.execute(["plugins"]) == 1
     lines = rows(capsys)
     first = lines.index(f"acme allmodes-acme 1.0 {site} prior acme.bell")
     assert lines[first + 1 : first + 3] == ["prior acme.bump", "auxiliary acme.helper"]
@@ -205,7 +208,7 @@ def test_show_says_what_a_kind_requires_and_provides_and_the_unit_of_an_option(
     environment: Environment, capsys: Capture
 ) -> None:
     environment.install(KINDS)
-    assert cli.execute(["show", "acme.cycle"]) == 0
+    assert cli_main.execute(["show", "acme.cycle"]) == 0
     assert [line for line in rows(capsys) if line[:1].isalpha()][:8] == [
         "acme.cycle: A cycle.",
         "slot loss",
@@ -216,11 +219,11 @@ def test_show_says_what_a_kind_requires_and_provides_and_the_unit_of_an_option(
         "weight number or ramp 1 Factor of the term.",
         "every whole number ≥ 1, in iterations 1 Only at iterations divisible by this (the weight is not rescaled).",
     ]
-    assert cli.execute(["show", "acme.bump"]) == 0
+    assert cli_main.execute(["show", "acme.bump"]) == 0
     lines = rows(capsys)
     assert "provides latent parts code (2), mode (fitted), trained by generator" in lines
     assert "old whole number ≥ 0, in seconds 3 Deprecated. How long." in lines
-    assert cli.execute(["show", "ring"]) == 0
+    assert cli_main.execute(["show", "ring"]) == 0
     lines = rows(capsys)
     first = lines.index("requires nothing")
     assert lines[first + 1 : first + 4] == ["provides items of shape 2", "labels, 8", "known modes"]
@@ -230,7 +233,7 @@ def test_show_says_what_an_older_name_of_a_kind_is_called_now(environment: Envir
     renamed = '    renamed = (Renamed("acme.lump", "acme.bump", since="1.1", until="2.0"),)\n'
     code = KINDS.replace("PriorConfig, hookimpl", "PriorConfig, Renamed, hookimpl")
     environment.install(code.replace('    trained_by = ("generator",)\n', renamed))
-    assert cli.execute(["show", "acme.lump"]) == 0
+    assert cli_main.execute(["show", "acme.lump"]) == 0
     out, err = said(capsys)
     assert "acme.bump: A bump." in out
     assert " ".join(err.split()) == (
@@ -256,13 +259,13 @@ def test_show_advises_on_a_kind_that_is_not_there(
 ) -> None:
     environment.install(KINDS)
     environment.install("import foo", plugin="bad", name="allmodes-bad", version="0.3")
-    assert cli.execute(["show", kind]) == 2
+    assert cli_main.execute(["show", kind]) == 2
     assert said(capsys)[1] == f"error: {advice.format(all='`allmodes plugins` lists all')}\n"
 
 
 def test_the_schema_has_the_kinds_of_an_installed_plugin(environment: Environment, capsys: Capture) -> None:
     environment.install(ACME)
-    assert cli.execute(["schema"]) == 0
+    assert cli_main.execute(["schema"]) == 0
     assert '"const": "acme.bump"' in said(capsys)[0]
 
 
@@ -274,7 +277,7 @@ COMMANDS = "run compare resume validate recipes plugins new-plugin show schema s
 
 @pytest.mark.parametrize("command", ["", *COMMANDS.split()])
 def test_help_goes_to_standard_output_in_lines_to_read(command: str, capsys: Capture) -> None:
-    assert cli.execute([*command.split(), "--help"]) == 0
+    assert cli_main.execute([*command.split(), "--help"]) == 0
     out, err = said(capsys)
     assert out.startswith(f"Usage: allmodes {command}".rstrip())
     assert max(map(len, out.splitlines())) <= 200
@@ -282,9 +285,9 @@ def test_help_goes_to_standard_output_in_lines_to_read(command: str, capsys: Cap
 
 
 def test_a_wrong_argument_is_one_line(capsys: Capture) -> None:
-    assert cli.execute(["run", "gan/ring", "--zzz"]) == 2
+    assert cli_main.execute(["run", "gan/ring", "--zzz"]) == 2
     assert said(capsys) == ("", "error: Unknown option: --zzz.\n")
-    assert cli.execute(["sample", "x", "-n", "[red]\x1b"]) == 2
+    assert cli_main.execute(["sample", "x", "-n", "[red]\x1b"]) == 2
     assert said(capsys) == ("", 'error: Invalid value for -n: unable to convert "[red]\\x1b" into int.\n')
 
 
@@ -312,13 +315,13 @@ def test_a_wrong_argument_is_one_line(capsys: Capture) -> None:
 def test_a_mistyped_path_is_no_such_file_and_never_a_package(
     arguments: list[str], told: str, spec: str, capsys: Capture
 ) -> None:
-    assert cli.execute(arguments) == 2
+    assert cli_main.execute(arguments) == 2
     assert said(capsys)[1] == f"error: {told.format(here=Path.cwd())}\n"
 
 
 def test_a_path_in_the_place_of_a_kind_is_no_package_either(spec: str, capsys: Capture) -> None:
     Path("x.json").write_text(json.dumps({**SPEC, "data": {"kind": "train.csv"}}))
-    assert cli.execute(["validate", "x.json"]) == 2
+    assert cli_main.execute(["validate", "x.json"]) == 2
     assert "pip install" not in said(capsys)[1]
 
 
@@ -328,8 +331,8 @@ def test_a_recipe_that_cannot_be_read_does_not_hide_the_others(
     registry, bad = first_party(), tmp_path / "bad.yaml"
     bad.write_text("description: [")
     registry._recipes |= {"gan/bad": bad, "gan/gone": tmp_path / "gone.yaml"}
-    monkeypatch.setattr("allmodes.commands.installed", lambda: registry)
-    assert cli.execute(["recipes"]) == 0
+    monkeypatch.setattr("allmodes.cli.app.installed", lambda: registry)
+    assert cli_main.execute(["recipes"]) == 0
     lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in said(capsys)[0].splitlines()}
     assert lines["gan/bad"].startswith("cannot be read: gan/bad:1:15: expected the node content")
     assert lines["gan/gone"].startswith("cannot be read: ")
@@ -337,14 +340,14 @@ def test_a_recipe_that_cannot_be_read_does_not_hide_the_others(
 
 
 def test_a_run_says_where_it_lies_and_one_that_goes_on_from_where(spec: str, capsys: Capture) -> None:
-    assert cli.execute(["run", spec, "--no-tracking", "-q"]) == 0
+    assert cli_main.execute(["run", spec, "--no-tracking", "-q"]) == 0
     (folder,) = Path("runs").iterdir()
     place = folder / "seed-3"
     assert said(capsys)[1] == f"tiny/seed-3 begins: 20 iterations on cpu, in {place}\n"
     longer = ["--no-tracking", "-q", "--set", "training.iterations=25"]
-    assert cli.execute(["resume", str(folder), *longer]) == 0
+    assert cli_main.execute(["resume", str(folder), *longer]) == 0
     assert said(capsys)[1] == f"tiny/seed-3 goes on from iteration 20 to 25 on cpu, in {place}\n"
-    assert cli.execute(["resume", str(folder), *longer]) == 2
+    assert cli_main.execute(["resume", str(folder), *longer]) == 2
     assert said(capsys)[1] == (
         f"error: {folder} is finished at iteration 25: to train on, set more, such as --set training.iterations=50\n"
     )
@@ -353,14 +356,14 @@ def test_a_run_says_where_it_lies_and_one_that_goes_on_from_where(spec: str, cap
 def test_a_run_that_logs_where_no_loss_is_due_goes_on(spec: str, capsys: Capture) -> None:
     changes = ["losses=[{kind: non_saturating, every: 2}]", "training.log_every=1", "training.iterations=4"]
     overrides = [word for change in changes for word in ("--set", change)]
-    assert cli.execute(["run", spec, "--no-tracking", "-q", *overrides]) == 0
+    assert cli_main.execute(["run", spec, "--no-tracking", "-q", *overrides]) == 0
 
 
 def test_more_samples_or_processes_than_anybody_wants_have_to_be_meant(spec: str, capsys: Capture) -> None:
-    assert cli.execute(["sample", "x", "-n", "2000000"]) == 2
+    assert cli_main.execute(["sample", "x", "-n", "2000000"]) == 2
     slip = "more than 1,000,000, and most likely a slip: add --large if you mean it"
     assert said(capsys)[1] == f"error: --number 2000000: {slip}\n"
-    assert cli.execute(["compare", spec, "--jobs", "1000000"]) == 2
+    assert cli_main.execute(["compare", spec, "--jobs", "1000000"]) == 2
     assert said(capsys)[1].startswith("error: --jobs 1000000: there are ")
 
 
@@ -368,7 +371,7 @@ def test_show_tells_the_options_of_every_kind_as_the_reference_does() -> None:
     page = (Path(__file__).parents[1] / "docs" / "spec.md").read_text("utf-8")
     for _, kind in first_party().all_kinds():
         base = next(slot for slot in SLOTS.values() if issubclass(kind.config, slot))
-        for option in describing.options(kind.config):
+        for option in describe.options(kind.config):
             common = base.model_fields.get(option.name)
             own = common is None or kind.config.model_fields[option.name].default != common.default
             default = option.default if option.default in ("required", "empty") else f"`{option.default}`"
@@ -378,7 +381,7 @@ def test_show_tells_the_options_of_every_kind_as_the_reference_does() -> None:
 
 
 def test_show_writes_who_learns_what_below_a_spec(spec: str, capsys: Capture) -> None:
-    assert cli.execute(["show", spec]) == 0
+    assert cli_main.execute(["show", spec]) == 0
     adam = "{kind: adam}"
     assert said(capsys)[0].splitlines()[-3:] == [
         "# Players, in the order of their turns:",

@@ -14,14 +14,17 @@ import numpy as np
 import psutil
 import pytest
 
-from allmodes import Experiment, SpecError, cli, compare, tables, terminal, worker
-from allmodes.comparing import Comparing
-from allmodes.comparison import Comparison
-from allmodes.console import Door
-from allmodes.registry import installed
-from allmodes.run import Outcome
-from allmodes.signals import Stop
-from allmodes.studies import Unit, load
+from allmodes import Experiment, SpecError, compare
+from allmodes.cli import main as cli_main
+from allmodes.cli import progress
+from allmodes.cli.console import Door
+from allmodes.registry.registry import installed
+from allmodes.runs.run import Outcome
+from allmodes.studies import tables, worker
+from allmodes.studies.compare import Comparing
+from allmodes.studies.comparison import Comparison
+from allmodes.studies.study import Unit, load
+from allmodes.system.signals import Stop
 from allmodes.testing import interrupted
 from tiny import SPEC
 
@@ -52,7 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, in
         patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
         for name, changes in METHODS.items():
             spec_file(name, **changes)
-        yield place, cli.execute(ARGUMENTS)
+        yield place, cli_main.execute(ARGUMENTS)
 
 
 def lines(folder: Path) -> list[dict[str, str]]:
@@ -159,7 +162,7 @@ def test_the_same_command_trains_nothing_again_and_another_spec_is_refused(
     again = compare(["plain.json", "wide.json"], seeds=[0, 1], folder="out", track=False)
     assert (again.status, again.row("wide").seeds) == ("finished", "2")
     assert [path.stat().st_mtime_ns for path in models] == before
-    assert cli.execute([*ARGUMENTS, "--set", "training.batch_size=4"]) == 2
+    assert cli_main.execute([*ARGUMENTS, "--set", "training.batch_size=4"]) == 2
     assert capsys.readouterr().err.splitlines()[0] == (
         "error: plain.json: training.batch_size is 8 in out/plain and would be 4: compare into another folder, "
         "or remove out/plain to run the method anew"
@@ -243,26 +246,26 @@ def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
     training = {**SPEC["training"], "iterations": 1000, "log_every": 50, "checkpoints": {"every": 100}}
     evaluation = {**SPEC["evaluation"], "every": 1000}
     command = ["compare", spec_file("long", training=training, evaluation=evaluation), "--no-tracking", "--jobs", "1"]
-    moved = terminal.StudyTerminal.moved
+    moved = progress.StudyTerminal.moved
 
     def interrupting(action: Any) -> None:
         done: list[int] = []
 
-        def once(self: terminal.StudyTerminal, unit: Unit, iteration: int) -> None:
+        def once(self: progress.StudyTerminal, unit: Unit, iteration: int) -> None:
             moved(self, unit, iteration)
             if iteration >= 100 and not done:
                 done.append(iteration)
                 action()
 
-        monkeypatch.setattr("allmodes.terminal.StudyTerminal.moved", once)
+        monkeypatch.setattr("allmodes.cli.progress.StudyTerminal.moved", once)
 
     interrupting(lambda: signal.raise_signal(signal.SIGINT))
-    assert cli.execute([*command, "--seeds", "0"]) == 130
+    assert cli_main.execute([*command, "--seeds", "0"]) == 130
     assert re.search(r"error: long/seed-0: killed, saved at iteration \d+ of 1,000\n", capsys.readouterr().err)
     interrupting(lambda: [child.kill() for child in psutil.Process().children()])
-    assert cli.execute([*command, "--seeds", "0"]) == 1
+    assert cli_main.execute([*command, "--seeds", "0"]) == 1
     assert "its process was killed by signal 9 (out of memory? try fewer --jobs)" in capsys.readouterr().err
-    assert cli.execute([*command, "--seeds", "0"]) == 0
+    assert cli_main.execute([*command, "--seeds", "0"]) == 0
     alone = Experiment.from_recipe("long.json", track=False, folder=tmp_path / "alone").run([0])
     assert interrupted.equal(Path("runs/comparison/long/seed-0"), alone.folder / "seed-0")
 
@@ -294,7 +297,7 @@ def test_a_run_that_could_not_begin_is_named_with_what_kept_it(tmp_path: Path, m
 def test_the_bar_of_a_study_counts_what_was_trained(tmp_path: Path) -> None:
     first, second = (study := load(["gan/ring"], installed(), tmp_path, seeds=[0, 1])).units
     iterations, said = study.methods[0].spec.training.iterations, list[str]()
-    bar = terminal.StudyTerminal(Door(file=io.StringIO()), said.append)
+    bar = progress.StudyTerminal(Door(file=io.StringIO()), said.append)
     bar.begin(study.units, study.units)
     bar.moved(first, 10)
     bar.end(first, "killed")

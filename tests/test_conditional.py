@@ -9,14 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from allmodes import Latent, MixtureData, Noise, Prior, SpecError, TensorData, figures, installed
+from allmodes import Latent, MixtureData, Noise, Prior, SpecError, TensorData, installed
+from allmodes.builtin.config.features import ClassifierConfig
+from allmodes.builtin.config.metrics import ConditionalConfig
 from allmodes.data import Mixture
-from allmodes.figures import save
-from allmodes.kinds.features import ClassifierConfig
-from allmodes.kinds.metrics import ConditionalConfig
+from allmodes.figures import drawing
+from allmodes.figures.drawing import save
+from allmodes.game.sampling import draw, refusal
 from allmodes.metrics import Conditional, Evaluation, built
-from allmodes.sampling import draw, refusal
-from allmodes.specs import parse
+from allmodes.specs.loading import parse
 from allmodes_schemas import Given
 from test_figures import pixels
 from tiny import SPEC
@@ -89,7 +90,7 @@ def test_without_known_modes_and_classifier_there_is_the_picture_alone() -> None
 
 def test_points_have_a_colour_for_each_mode(tmp_path: Path) -> None:
     seen = evaluation({"prior": Toy(), "generator": Steps()})
-    assert isinstance(figures.rows(torch.zeros(25, 4, 2), DATA), object)
+    assert isinstance(drawing.rows(torch.zeros(25, 4, 2), DATA), object)
     (axes,) = Conditional(20).figure(seen).axes
     colours = [tuple(points.get_facecolor()[0]) for points in axes.collections]
     assert len(set(colours)) == 3

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from allmodes.composition import Composition, Player, Term
-from allmodes.contracts import NOTHING, Auxiliary, Discriminator, Fitting, Latent, Loss, LossTerm, Network, Prior
-from allmodes.losses import GradientPenalty, NonSaturating, Relativistic, Wasserstein, ZeroCentredPenalty
-from allmodes.networks import Mlp
-from allmodes.noise import Noise, seeded
-from allmodes.priors import Gaussian
-from allmodes.step import Batch, Step
-from allmodes.testing.stacking import EagerRun, compared, eager_run, stacked_run
+from allmodes.builtin.losses import GradientPenalty, NonSaturating, Relativistic, Wasserstein, ZeroCentredPenalty
+from allmodes.builtin.networks import Mlp
+from allmodes.builtin.priors import Gaussian
+from allmodes.game.composition import Composition, Player, Term
+from allmodes.game.contracts import NOTHING, Auxiliary, Discriminator, Fitting, Latent, Loss, LossTerm, Network, Prior
+from allmodes.game.noise import Noise, seeded
+from allmodes.game.step import Batch, Step
+from allmodes.testing.seeds_under_vmap import EagerRun, compared, eager_run, stacked_run
 from allmodes_schemas import AdamConfig, Given, TurnConfig
 
 B, D, Z = 8, 2, 3

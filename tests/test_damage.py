@@ -13,25 +13,19 @@ from typing import Any
 import pytest
 import torch
 
-from allmodes import (
-    Experiment,
-    ModelError,
-    SpecError,
-    checkpoints,
-    cli,
-    durable,
-    journal,
-    load_run,
-    pages,
-    records,
-    worker,
-)
-from allmodes.comparing import compare
-from allmodes.journal import Journal
-from allmodes.registry import installed
-from allmodes.results import load_results
-from allmodes.run import Outcome, RunError
-from allmodes.sharing import shared_floors
+from allmodes import Experiment, ModelError, SpecError, load_run
+from allmodes.cli import main as cli_main
+from allmodes.experiments.floors import shared_floors
+from allmodes.models import checkpoints
+from allmodes.registry.registry import installed
+from allmodes.runs import journal
+from allmodes.runs.journal import Journal
+from allmodes.runs.results import load_results
+from allmodes.runs.run import Outcome, RunError
+from allmodes.specs import recorded
+from allmodes.studies import worker
+from allmodes.studies.compare import compare
+from allmodes.system import durable, json_pages
 from allmodes.testing.interrupted import Interrupting, numbers, weights
 from allmodes.tracking import recalling, sync
 from allmodes.tracking.receipt import Receipt
@@ -100,14 +94,14 @@ def test_a_damaged_page_is_named_with_the_reason(how: str, tmp_path: Path) -> No
     page = tmp_path / "results.json"
     page.write_text(json.dumps(vars(Outcome("finished", 1, 2.0))))
     DAMAGES[how](page)
-    said = complaint(pages.PageError, lambda: pages.read(page, Outcome))
+    said = complaint(json_pages.PageError, lambda: json_pages.read(page, Outcome))
     assert said.startswith(f"{page} is damaged (")
 
 
 def test_a_page_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "LARGEST", 10)
+    monkeypatch.setattr(json_pages, "LARGEST", 10)
     (tmp_path / "page.json").write_text("[1, 2, 3, 4]")
-    said = complaint(pages.PageError, lambda: pages.read(tmp_path / "page.json", dict))
+    said = complaint(json_pages.PageError, lambda: json_pages.read(tmp_path / "page.json", dict))
     assert said == f"{tmp_path}/page.json is damaged (12 bytes are too many for a page)"
 
 
@@ -171,7 +165,7 @@ def test_a_spec_that_is_damaged_is_what_the_runs_began_with(folder: Path) -> Non
     text = (folder / "spec.yaml").read_text()
     (folder / "spec.yaml").write_text(text[: len(text) // 2] + "\n  - [")
     with pytest.warns(UserWarning, match="the spec is taken from") as said:
-        assert records.spec(folder, installed()).training.batch_size == 8
+        assert recorded.spec(folder, installed()).training.batch_size == 8
     assert str(said[0].message).startswith(f"{folder / 'spec.yaml'}:")
     assert str(said[0].message).endswith(f"the spec is taken from {folder / 'seed-3' / 'run.json'}")
 
@@ -274,7 +268,7 @@ def test_a_checkpoint_that_lacks_a_file_is_refused_with_its_name(file: str, fold
     expected = f"{missing} is missing: take another with --checkpoint (10, 15)"
     assert complaint(ModelError, lambda: load_run(folder, checkpoint="last")) == expected
     for command in (["evaluate", str(folder), "--no-tracking"], ["export", str(folder), str(folder / "away")]):
-        assert cli.execute([*command, "--checkpoint", "last"]) == 2
+        assert cli_main.execute([*command, "--checkpoint", "last"]) == 2
         assert capsys.readouterr().err == f"error: {expected}\n"
     said: list[str] = []
     resumed(folder, said=said)
@@ -656,14 +650,14 @@ class Inline:
 def made_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("allmodes.comparing.Pool", Inline)
+        patch.setattr("allmodes.studies.compare.Pool", Inline)
         compare([str(spec) for spec in specs_in(place)], folder=place / "study", track=False)
     return place
 
 
 @pytest.fixture
 def study(made_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("allmodes.comparing.Pool", Inline)
+    monkeypatch.setattr("allmodes.studies.compare.Pool", Inline)
     return Path(shutil.copytree(made_study / "study", tmp_path / "study"))
 
 

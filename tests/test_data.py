@@ -11,8 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from allmodes.data import Data, DataError, Mixture, MixtureData, TensorData, digits
-from allmodes.kinds.data import (
+from allmodes.builtin.config.data import (
     KINDS,
     CircleConfig,
     DigitsConfig,
@@ -23,6 +22,7 @@ from allmodes.kinds.data import (
     TorchvisionConfig,
     apportioned,
 )
+from allmodes.data import Data, DataError, Mixture, MixtureData, TensorData, digits
 from allmodes.testing import DatasetContract
 
 IMAGES = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[1] / "../shared/data"))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from allmodes.builtin.config.files import ArraysConfig
 from allmodes.data import DataError, TensorData
 from allmodes.data.description import described
-from allmodes.kinds.files import ArraysConfig
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3))

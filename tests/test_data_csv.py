@@ -10,9 +10,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from allmodes.builtin.config.files import CsvConfig
 from allmodes.data import DataError, TensorData
-from allmodes.data.cells import Writing, looks_like_number
-from allmodes.kinds.files import CsvConfig
+from allmodes.data.files.cells import Writing, looks_like_number
 
 Text = str | bytes
 OTHERS = "or say which columns to learn with columns"

@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from allmodes.builtin.config.files import KINDS, ImageFolderConfig, ParquetConfig
 from allmodes.data import DataError, TensorData
-from allmodes.kinds.files import KINDS, ImageFolderConfig, ParquetConfig
 from files import folder, picture
 
 DATA = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[1] / "../shared/data"))

@@ -17,15 +17,17 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from allmodes import Experiment, cli, load_run, logs
-from allmodes.comparing import Comparing
+from allmodes import Experiment, load_run
+from allmodes.builtin.config.files import ArraysConfig, CsvConfig, ImageFolderConfig, ParquetConfig
+from allmodes.cli import main as cli_main
 from allmodes.data import DataError, FiniteData, TensorData, from_dataset
 from allmodes.data.base import Origin
 from allmodes.data.description import described
-from allmodes.data.labels import names_of, text_of, without_missing
-from allmodes.kinds.files import ArraysConfig, CsvConfig, ImageFolderConfig, ParquetConfig
-from allmodes.tracking.pyfunc import Sampler
-from allmodes.units import Units
+from allmodes.data.files.labels import names_of, text_of, without_missing
+from allmodes.data.standardisation import Units
+from allmodes.experiments import logs
+from allmodes.models.pyfunc import Sampler
+from allmodes.studies.compare import Comparing
 from files import folder
 from tiny import SPEC
 
@@ -158,13 +160,13 @@ def test_a_run_says_once_what_it_learns_from_before_it_trains_and_keeps_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("s.json").write_text(json.dumps(spec(measured_csv())))
-    assert cli.execute(["run", "s.json", "--no-tracking", "--seeds", "0,1"]) == 0
+    assert cli_main.execute(["run", "s.json", "--no-tracking", "--seeds", "0,1"]) == 0
     lines = [line.partition(" INFO ")[2] for line in capsys.readouterr().err.splitlines()]
     assert lines[0] == LEARNED
     assert lines.count(LEARNED) == 1
     run = next(Path("runs").glob("case-*"))
     assert json.loads((run / "seed-0" / "run.json").read_text())["data"]["learned"] == LEARNED
-    assert cli.execute(["resume", str(run), "--no-tracking", "--set", "training.iterations=4", "--json"]) == 0
+    assert cli_main.execute(["resume", str(run), "--no-tracking", "--set", "training.iterations=4", "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [event["message"] for event in events if event["event"] == "data"] == [LEARNED]
 
@@ -213,7 +215,7 @@ def test_samples_come_back_in_double_precision_and_whole_numbers_are_whole_in_fi
     assert exported.units.whole == (True, False)
     expected = torch.stack([samples[:, 0].round(), samples[:, 1]], 1).numpy()
     for name in ("s.csv", "s.npz", "s.parquet"):
-        assert cli.execute(["sample", str(results.folder), "-n", "8", "--out", name]) == 0
+        assert cli_main.execute(["sample", str(results.folder), "-n", "8", "--out", name]) == 0
     assert np.array_equal(np.loadtxt("s.csv", delimiter=",", skiprows=1), expected)
     first = Path("s.csv").read_text().splitlines()[1].split(",")
     assert (first[0], first[1]) == (str(int(expected[0, 0])), repr(float(expected[0, 1])))

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from allmodes.builtin.config.files import ArraysConfig, ParquetConfig
 from allmodes.data import DataError, FiniteData
 from allmodes.data.description import described
-from allmodes.kinds.files import ArraysConfig, ParquetConfig
 
 NAN, INF = float("nan"), float("inf")
 

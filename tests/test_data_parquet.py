@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from allmodes.builtin.config.files import ParquetConfig
 from allmodes.data import DataError, TensorData
 from allmodes.data.description import described
-from allmodes.kinds.files import ParquetConfig
 from files import picture
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from allmodes.builtin.config.files import ImageFolderConfig
 from allmodes.data import DataError
 from allmodes.data.description import described
-from allmodes.data.places import divided, kind_of, walk
-from allmodes.kinds.files import ImageFolderConfig
+from allmodes.data.files.places import divided, kind_of, walk
 from files import folder, picture
 
 

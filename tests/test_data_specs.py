@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from allmodes import Experiment, specs
-from allmodes.cli import execute
-from allmodes.compose import CompositionError, compose
+from allmodes import Experiment
+from allmodes.cli.main import execute
 from allmodes.data import DataError, from_dataset
-from allmodes.registry import installed
+from allmodes.game.compose import CompositionError, compose
+from allmodes.registry.registry import installed
+from allmodes.specs import loading
 from files import folder, picture
 from tiny import SPEC
 
@@ -90,7 +91,7 @@ def test_skip_unreadable_on_the_command_line_leaves_images_out(capfd: pytest.Cap
     folder(Path("images"), each=10)
     Path("images/cat/00.png").write_bytes(b"no image")
     Path("spec.yaml").write_text(
-        specs.dump(experiment({"kind": "image_folder", "root": "images", "memory": "resident"}).spec)
+        loading.dump(experiment({"kind": "image_folder", "root": "images", "memory": "resident"}).spec)
     )
     command = ["run", "spec.yaml", "--no-tracking", "--quiet"]
     assert execute(command) == 2
@@ -109,7 +110,7 @@ def test_skip_unreadable_is_refused_for_data_that_have_no_images(capfd: pytest.C
 
 @pytest.mark.parametrize("text", YAML, ids=[text.partition("\n")[0] for text in YAML])
 def test_the_specs_of_the_documentation_are_valid(text: str) -> None:
-    assert specs.check(specs.read(text, "data.md"), installed()).name.startswith("my-")
+    assert loading.check(loading.read(text, "data.md"), installed()).name.startswith("my-")
 
 
 @pytest.mark.parametrize("code", PYTHON)
@@ -124,7 +125,7 @@ def test_the_examples_of_the_documentation_print_what_they_say(code: str) -> Non
 
 
 def test_the_documentation_names_every_kind() -> None:
-    from allmodes.kinds.files import KINDS
+    from allmodes.builtin.config.files import KINDS
 
     assert all(f"`{kind.kind_name()}`" in DOCUMENT or f"kind: {kind.kind_name()}" in DOCUMENT for kind in KINDS)
     assert from_dataset.__name__ in DOCUMENT

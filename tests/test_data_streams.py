@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
+from allmodes.builtin.config.files import ArraysConfig, ImageFolderConfig, ParquetConfig, PythonConfig
 from allmodes.data import Data, DataError, StreamedData, TensorData, from_dataset
-from allmodes.data.sources import InMemory, Items, Keeping, free_memory, split
-from allmodes.data.workers import served
-from allmodes.kinds.files import ArraysConfig, ImageFolderConfig, ParquetConfig, PythonConfig
+from allmodes.data.files.loading import InMemory, Items, Keeping, free_memory, split
+from allmodes.data.files.workers import served
 from files import folder
 
 

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from allmodes.builtin.config.files import ArraysConfig, CsvConfig, ParquetConfig
 from allmodes.data import DataError, TensorData
-from allmodes.kinds.files import ArraysConfig, CsvConfig, ParquetConfig
-from allmodes.units import Units
+from allmodes.data.standardisation import Units
 
 FILL = "correct them or choose other columns, or set missing: leave_out to learn from the rows without"
 FILL_ITEMS = "correct them, or set missing: leave_out to learn from the rows without"

@@ -16,9 +16,9 @@ import torch
 from pydantic import BaseModel
 
 import pages
-from allmodes import console
+from allmodes.cli import console
+from allmodes.game.step import Step
 from allmodes.metrics import Better, Evaluation
-from allmodes.step import Step
 from allmodes_schemas import (
     AdamConfig,
     CheckpointsConfig,

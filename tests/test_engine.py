@@ -9,20 +9,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from allmodes import optimizers
-from allmodes.composition import Composition, Player, Term
-from allmodes.contracts import Auxiliary, Discriminator, Loss, LossTerm, Network
+from allmodes.builtin.config.networks import MlpConfig
+from allmodes.builtin.losses import GradientPenalty, NonSaturating, Relativistic, Wasserstein, ZeroCentredPenalty
+from allmodes.builtin.networks import Mlp
+from allmodes.builtin.priors import Gaussian, Uniform
 from allmodes.data import MixtureData
-from allmodes.engine import EagerEngine
-from allmodes.kinds.networks import MlpConfig
-from allmodes.loop import Average, Loop
-from allmodes.losses import GradientPenalty, NonSaturating, Relativistic, Wasserstein, ZeroCentredPenalty
-from allmodes.mixtures import Mixture
-from allmodes.networks import Mlp
-from allmodes.noise import Noise, seeded
-from allmodes.priors import Gaussian, Uniform
-from allmodes.pure import initial_state, update
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.data.mixture import Mixture
+from allmodes.engine import optimizers
+from allmodes.engine.eager import EagerEngine
+from allmodes.engine.functional import initial_state, update
+from allmodes.engine.loop import Average, Loop
+from allmodes.game.composition import Composition, Player, Term
+from allmodes.game.contracts import Auxiliary, Discriminator, Loss, LossTerm, Network
+from allmodes.game.noise import Noise, seeded
+from allmodes.game.step import Batch, Context, Draw, Step
 from allmodes_schemas import AdamConfig, EmaConfig, OptimizerConfig, Ramp, SgdConfig, TurnConfig
 from turns import assert_pure_turns_equal_eager_ones
 from turns import composed as of_spec

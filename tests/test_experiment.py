@@ -17,10 +17,10 @@ import torch
 from safetensors.torch import load_file
 
 from allmodes import Experiment, Outcome, Results, Run, hookimpl, load_run
-from allmodes.compose import CompositionError, stream
-from allmodes.experiment import load_results
-from allmodes.models import ModelError
-from allmodes.signals import Stop
+from allmodes.experiments.experiment import load_results
+from allmodes.game.compose import CompositionError, stream
+from allmodes.models.format import ModelError
+from allmodes.system.signals import Stop
 from tiny import SPEC
 
 

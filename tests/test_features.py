@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from allmodes.classifier import Classifier, Training, classifier, train
+from allmodes.builtin.config.data import RingConfig
+from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig, RandomConvConfig, TorchvisionFeaturesConfig
 from allmodes.data import Data, DataError, TensorData, digits
-from allmodes.features import CHUNK, RandomConv, backbone, extract
-from allmodes.kinds.data import RingConfig
-from allmodes.kinds.features import ClassifierConfig, PixelsConfig, RandomConvConfig, TorchvisionFeaturesConfig
+from allmodes.metrics.classifier import Classifier, Training, classifier, train
+from allmodes.metrics.features import CHUNK, RandomConv, backbone, extract
 from allmodes_schemas import FeatureConfig
 
 QUICK = ClassifierConfig(iterations=120, width=8, features=32)

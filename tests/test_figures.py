@@ -12,8 +12,8 @@ from matplotlib.image import imread
 from torch import Tensor
 
 from allmodes.data import Data, MixtureData, TensorData
-from allmodes.figures import compare, draw_samples
-from allmodes.mixtures import Mixture
+from allmodes.data.mixture import Mixture
+from allmodes.figures.drawing import compare, draw_samples
 
 CORNERS = torch.tensor([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 
@@ -161,7 +161,7 @@ def test_a_failure_leaves_the_former_picture(tmp_path: Path, monkeypatch: pytest
 
 def test_matplotlib_is_loaded_late_and_pyplot_never(tmp_path: Path) -> None:
     code = (
-        "import sys, torch; from pathlib import Path; from allmodes.figures import draw_samples; "
+        "import sys, torch; from pathlib import Path; from allmodes.figures.drawing import draw_samples; "
         "from allmodes.data import TensorData; early = 'matplotlib' in sys.modules; "
         f"draw_samples(torch.zeros(3, 2), TensorData(torch.ones(9, 2)), Path({str(tmp_path / 'x.png')!r})); "
         "print(early, 'matplotlib.pyplot' in sys.modules)"

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from allmodes import DataError, Experiment, Metric, SpecError, hookimpl, load_run
 from allmodes.data import torchvision_images
 from allmodes.metrics import Evaluation
-from allmodes.specs import load
+from allmodes.specs.loading import load
 from fixtures.distributions import first_party
 from tiny import SPEC
 

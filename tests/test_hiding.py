@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from allmodes import cli, hiding
+from allmodes.cli import main as cli_main
+from allmodes.text import redact
 from allmodes.tracking import events
 from allmodes.tracking.address import shown
 from allmodes.tracking.sender import reason
@@ -83,30 +84,30 @@ def test_what_a_library_says_of_a_store_holds_no_part_of_its_password(said: str)
 def test_a_text_without_secrets_is_said_as_it_is() -> None:
     said = "table webhooks already exists"
     assert reason(ValueError(said), "http://me:ex@host") == said
-    assert hiding.text("token: 3 of 5, see docs#password and a@b") == "token: 3 of 5, see docs#password and a@b"
+    assert redact.text("token: 3 of 5, see docs#password and a@b") == "token: 3 of 5, see docs#password and a@b"
 
 
 def test_secrets_of_the_environment_are_hidden_in_every_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "abc/def ghi")
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", "https://me:pass-word@minio:9000?x=queried")
     monkeypatch.setenv("HF_TOKEN", "1")
-    text = hiding.text("1 abc/def ghi, abc%2Fdef+ghi; pass-word queried")
+    text = redact.text("1 abc/def ghi, abc%2Fdef+ghi; pass-word queried")
     assert text == "1 ***, ***; *** ***"
 
 
 @pytest.mark.parametrize("word", ["token", "MLFLOW_TRACKING_PASSWORD", "api_key", "X-Amz-Signature"])
 def test_what_is_called_a_secret_is_one(word: str) -> None:
-    assert hiding.text(f"http://host/?a=1&{word}=SECRET&b=2 failed") == f"http://host/?a=1&{word}=***&b=2 failed"
+    assert redact.text(f"http://host/?a=1&{word}=SECRET&b=2 failed") == f"http://host/?a=1&{word}=***&b=2 failed"
 
 
 def test_an_address_on_the_command_line_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.execute(["run", "http://me:SEC/RET@host/spec.yaml"]) == 2
+    assert cli_main.execute(["run", "http://me:SEC/RET@host/spec.yaml"]) == 2
     assert "http://me:***@host/spec.yaml" in (err := capsys.readouterr().err)
     assert all(part not in err for part in ("SEC", "RET"))
 
 
 def test_what_an_mlflow_server_says_is_repeated_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
-    hiding.learn("foo://me:SEC/RET@host")
+    redact.learn("foo://me:SEC/RET@host")
     code = "print('unsupported URI foo://me:SEC/RET@host, SEC%2FRET')"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as said:
         _repeat(said)

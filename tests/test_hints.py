@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from allmodes import Experiment, hints, specs
+from allmodes import Experiment
 from allmodes.data import TensorData
-from allmodes.registry import installed
+from allmodes.registry.registry import installed
+from allmodes.specs import hints, loading
 from tiny import SPEC
 
 DIGITS = {"data": {"kind": "digits"}, "evaluation": {"metrics": ["wasserstein"]}}
@@ -24,7 +25,7 @@ SHIFT = "shift and scale the modes (means or radius, and std) to about 1"
 def said(**changes: Any) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        specs.parse({**SPEC, **changes}, installed())
+        loading.parse({**SPEC, **changes}, installed())
     return [str(warning.message).removeprefix("spec: ") for warning in caught]
 
 
@@ -134,7 +135,7 @@ def test_images_that_only_the_files_know_are_warned_about_when_they_are_loaded()
         def shape(self) -> None:
             return None
 
-    spec = specs.parse({**SPEC, **DIGITS}, installed())
+    spec = loading.parse({**SPEC, **DIGITS}, installed())
     images = TensorData(torch.zeros(4, 1, 8, 8))
     unknown = spec.model_copy(update={"data": Files()})
     assert hints.of_data(unknown, images) == [BLIND]

@@ -12,7 +12,7 @@ import torch
 from allmodes import DataError, Experiment, MixtureData, SpecError, TensorData, installed
 from allmodes.data import Mixture
 from allmodes.data.labelled import labelled
-from allmodes.specs import parse
+from allmodes.specs.loading import parse
 from allmodes.testing.interrupted import Interrupting, equal, first_seed
 from allmodes.tracking import description
 from allmodes_schemas import StreamConfig
@@ -149,7 +149,7 @@ def _streams(results: Any) -> list[torch.Tensor]:
 
 
 def test_every_batch_carries_a_draw_of_each_stream() -> None:
-    from allmodes.streams import loader_of
+    from allmodes.experiments.batches import loader_of
 
     spec = parse(spec_of({"streams": STREAMS}), installed())
     data = spec.data.build()

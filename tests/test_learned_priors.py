@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from allmodes import Given, Latent, Noise, Prior, Spec, installed
-from allmodes.compose import compose
-from allmodes.composition import Composition
-from allmodes.contracts import NOTHING
-from allmodes.noise import seeded
-from allmodes.specs import load, parse
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.game.compose import compose
+from allmodes.game.composition import Composition
+from allmodes.game.contracts import NOTHING
+from allmodes.game.noise import seeded
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.specs.loading import load, parse
 from allmodes_schemas import LossTermConfig
 
 TERMS = {

@@ -8,10 +8,9 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi, ncx2
 
-from allmodes.data import Data, TensorData, digits
-from allmodes.kinds.data import CircleConfig, GridConfig, HighDimensionalConfig, MixtureConfig, RingConfig
-from allmodes.kinds.features import PixelsConfig
-from allmodes.kinds.metrics import (
+from allmodes.builtin.config.data import CircleConfig, GridConfig, HighDimensionalConfig, MixtureConfig, RingConfig
+from allmodes.builtin.config.features import PixelsConfig
+from allmodes.builtin.config.metrics import (
     KINDS,
     ClassCoverageConfig,
     ClusteringConfig,
@@ -21,10 +20,11 @@ from allmodes.kinds.metrics import (
     ModesConfig,
     ShareConfig,
 )
+from allmodes.data import Data, TensorData, digits
+from allmodes.data.mixture import equal_coverage
+from allmodes.game.step import Batch
 from allmodes.metrics import ClassCoverage, Evaluation, Modes, Wasserstein, floors, kl, variance_ratio_floor
 from allmodes.metrics.modes import chance, modes_of
-from allmodes.mixtures import equal_coverage
-from allmodes.step import Batch
 from allmodes_schemas import MetricConfig
 
 COVERAGE = 1 - math.exp(-4.5)  # share of a 2-D Gaussian's points within 3 stds: 0.9889

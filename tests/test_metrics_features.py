@@ -14,10 +14,12 @@ from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
 from allmodes import Experiment, SpecError
-from allmodes.contracts import Latent, Prior
+from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig, RandomConvConfig
+from allmodes.builtin.config.metrics import FidConfig, KidConfig, SlicedWassersteinConfig
 from allmodes.data import Data, DataError, TensorData, digits
-from allmodes.kinds.features import ClassifierConfig, PixelsConfig, RandomConvConfig
-from allmodes.kinds.metrics import FidConfig, KidConfig, SlicedWassersteinConfig
+from allmodes.game.contracts import Latent, Prior
+from allmodes.game.noise import Noise
+from allmodes.game.step import Batch
 from allmodes.metrics import (
     Clustering,
     DensityCoverage,
@@ -37,8 +39,6 @@ from allmodes.metrics import (
     vendi,
 )
 from allmodes.metrics.distances import Cloud
-from allmodes.noise import Noise
-from allmodes.step import Batch
 from allmodes_schemas import Given
 from tiny import SPEC
 

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from allmodes.contracts import Discriminator, Dropout, Network
-from allmodes.dcgan import DcganEncoder, DcganGenerator, padding, sizes_of, upwards
-from allmodes.kinds.networks import KINDS, DcganConfig, MlpConfig
-from allmodes.networks import Mlp
-from allmodes.noise import seeded
+from allmodes.builtin.config.networks import KINDS, DcganConfig, MlpConfig
+from allmodes.builtin.dcgan import DcganEncoder, DcganGenerator, padding, sizes_of, upwards
+from allmodes.builtin.networks import Mlp
+from allmodes.game.contracts import Discriminator, Dropout, Network
+from allmodes.game.noise import seeded
 from allmodes_schemas import Shape
 
 Z = 3

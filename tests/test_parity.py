@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from allmodes import optimizers
-from allmodes.composition import Composition, Player, Term
-from allmodes.contracts import Discriminator, Loss, LossTerm
-from allmodes.dcgan import DcganEncoder, DcganGenerator
-from allmodes.engine import EagerEngine
-from allmodes.losses import GradientPenalty, NonSaturating, Wasserstein, ZeroCentredPenalty
-from allmodes.networks import Mlp
-from allmodes.noise import Noise
-from allmodes.priors import Gaussian
-from allmodes.pure import initial_state, update
-from allmodes.step import Batch, Draw, Step
+from allmodes.builtin.dcgan import DcganEncoder, DcganGenerator
+from allmodes.builtin.losses import GradientPenalty, NonSaturating, Wasserstein, ZeroCentredPenalty
+from allmodes.builtin.networks import Mlp
+from allmodes.builtin.priors import Gaussian
+from allmodes.engine import optimizers
+from allmodes.engine.eager import EagerEngine
+from allmodes.engine.functional import initial_state, update
+from allmodes.game.composition import Composition, Player, Term
+from allmodes.game.contracts import Discriminator, Loss, LossTerm
+from allmodes.game.noise import Noise
+from allmodes.game.step import Batch, Draw, Step
 from allmodes_schemas import AdamConfig, OptimizerConfig, SgdConfig, TurnConfig
 
 B, Z, SIDE = 6, 3, 16

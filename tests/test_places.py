@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from allmodes import DataError, Experiment, SpecError, cli, hookimpl, load_run
-from allmodes.places import at_home, near, place
-from allmodes.registry import installed
-from allmodes.studies import load, write
+from allmodes import DataError, Experiment, SpecError, hookimpl, load_run
+from allmodes.cli import main as cli_main
+from allmodes.registry.registry import installed
+from allmodes.studies.study import load, write
+from allmodes.system.paths import at_home, near, place
 from tiny import SPEC
 
 CHEAP = {
@@ -77,9 +78,9 @@ def test_the_home_folder_may_stand_in_every_path(elsewhere: Path, monkeypatch: p
     assert run.parent == elsewhere / "runs"
     reference = f"~/runs/{run.name}"
     assert load_run(reference).sample(2).shape == (2, 2)
-    assert cli.execute(["sample", reference, "-n", "2", "--out", "~/x.csv"]) == 0
-    assert cli.execute(["export", reference, "~/exported"]) == 0
-    assert cli.execute(["validate", f"{reference}/spec.yaml"]) == 0
+    assert cli_main.execute(["sample", reference, "-n", "2", "--out", "~/x.csv"]) == 0
+    assert cli_main.execute(["export", reference, "~/exported"]) == 0
+    assert cli_main.execute(["validate", f"{reference}/spec.yaml"]) == 0
     assert (elsewhere / "x.csv").is_file()
     assert (elsewhere / "exported" / "model.json").is_file()
     assert list(Path().iterdir()) == []
@@ -92,19 +93,19 @@ def test_the_folder_that_one_is_in_is_a_folder(
     run = Experiment.from_spec(CHEAP, folder=".", track=False).run().folder
     monkeypatch.chdir(run / "seed-3")
     more = ["--set", "training.iterations=3", "--no-tracking", "--quiet"]
-    assert cli.execute(["resume", ".", *more]) == 0
+    assert cli_main.execute(["resume", ".", *more]) == 0
     monkeypatch.chdir(run)
     more[1] = "training.iterations=4"
-    assert cli.execute(["resume", ".", *more]) == 0
+    assert cli_main.execute(["resume", ".", *more]) == 0
     assert load_run(".").iteration == 4
-    assert cli.execute(["sample", ".", "-n", "2", "--out", "x.npz"]) == 0
-    assert cli.execute(["evaluate", ".", "--no-tracking"]) == 0
+    assert cli_main.execute(["sample", ".", "-n", "2", "--out", "x.npz"]) == 0
+    assert cli_main.execute(["evaluate", ".", "--no-tracking"]) == 0
     monkeypatch.chdir(elsewhere)
-    assert cli.execute(["export", str(run), "."]) == 0
+    assert cli_main.execute(["export", str(run), "."]) == 0
     names = {path.name for path in Path().iterdir()}
     assert names == {"README.md", "generator.safetensors", "model.json", "samples.png", "spec.yaml"}
     assert Path.cwd().samefile(elsewhere)
-    assert cli.execute(["export", str(run), "."]) == 2
+    assert cli_main.execute(["export", str(run), "."]) == 2
     assert capsys.readouterr().err.endswith("is there already, and nothing is overwritten: choose another folder\n")
 
 
@@ -162,6 +163,6 @@ def test_seeds_of_other_libraries_are_seeds(tmp_path: Path) -> None:
     "text", ["9223372036854775808", "²", "٣", "0-99999999999", "9" * 40, "1.5", "0x1", "+1", "1_0"]
 )
 def test_seeds_of_the_command_line_are_refused_in_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.execute(["run", "gan/ring", "--no-tracking", "--seeds", text]) == 2
+    assert cli_main.execute(["run", "gan/ring", "--no-tracking", "--seeds", text]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: --seeds {text}: ")

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 
 from allmodes import Experiment
-from allmodes.compose import compose
-from allmodes.noise import seeded
-from allmodes.pure import initial_state, update
-from allmodes.specs import parse
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.engine.functional import initial_state, update
+from allmodes.game.compose import compose
+from allmodes.game.noise import seeded
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.specs.loading import parse
 from fixtures.distributions import first_party
 from tiny import SPEC
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import allmodes
-from allmodes import Experiment, SpecError, cli, installed, load_run
-from allmodes.remeasuring import remeasure_all
+from allmodes import Experiment, SpecError, installed, load_run
+from allmodes.cli import main as cli_main
+from allmodes.experiments.remeasure import remeasure_all
 from fixtures.distributions import Environment
 from tiny import SPEC
 
@@ -68,7 +69,7 @@ def test_the_commands_say_which_version_of_a_missing_plugin_to_install(
     folder: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = folder / "seed-3" if command == "sample" else folder
-    assert cli.execute([command, str(folder)]) == 2
+    assert cli_main.execute([command, str(folder)]) == 2
     assert capsys.readouterr().err == f"error: {where} {MISSING}\n"
 
 

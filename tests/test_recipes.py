@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from allmodes import Experiment, Spec, installed
-from allmodes.compose import compose
-from allmodes.specs import load
+from allmodes.game.compose import compose
+from allmodes.specs.loading import load
 from allmodes.testing import RecipeContract
 
 REGISTRY = installed()

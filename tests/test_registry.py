@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 import allmodes.builtin
-from allmodes import hookspecs, specs
-from allmodes.kinds.networks import MlpConfig
-from allmodes.registry import HOOKS, Plugin, PluginError, Registry, installed
+from allmodes.builtin.config.networks import MlpConfig
+from allmodes.registry import hookspecs
+from allmodes.registry.registry import HOOKS, Plugin, PluginError, Registry, installed
+from allmodes.specs import loading
 from allmodes_schemas import AuxiliaryConfig, LossTermConfig, PriorConfig
 from fixtures.distributions import ACME, Environment, first_party, module
 from tiny import SPEC
@@ -97,9 +98,9 @@ def test_a_kind_of_a_plugin_keeps_its_own_settings_through_a_file(environment: E
             "helper": {"kind": "acme.helper", "networks": [{"kind": "dcgan", "channels": 9}, {"kind": "mlp"}]}
         },
     )
-    spec = specs.parse(values, registry)
-    (tmp_path / "spec.yaml").write_text(specs.dump(spec))
-    again = specs.load(str(tmp_path / "spec.yaml"), registry)
+    spec = loading.parse(values, registry)
+    (tmp_path / "spec.yaml").write_text(loading.dump(spec))
+    again = loading.load(str(tmp_path / "spec.yaml"), registry)
     assert again.model_dump() == spec.model_dump()
     assert again.prior.model_dump() == {
         "kind": "acme.bump",
@@ -114,8 +115,8 @@ def test_a_kind_of_a_plugin_keeps_its_own_settings_through_a_file(environment: E
 def test_the_default_of_a_nested_network_survives_the_file(environment: Environment) -> None:
     environment.install(ACME)
     registry = installed()
-    spec = specs.parse(with_prior({"kind": "acme.bump"}), registry)
-    again = specs.check(specs.read(specs.dump(spec), "stored"), registry)
+    spec = loading.parse(with_prior({"kind": "acme.bump"}), registry)
+    again = loading.check(loading.read(loading.dump(spec), "stored"), registry)
     assert again.model_dump()["prior"]["network"]["hidden"] == (3,)
     assert again.model_dump() == spec.model_dump()
 
@@ -143,13 +144,13 @@ def test_a_plugin_that_cannot_be_imported_is_kept_with_its_error_and_the_others_
     assert list(registry.broken) == ["acme"]
     assert registry.broken["acme"].error == "ModuleNotFoundError: No module named 'foo'"
     assert "emca.bump" in registry.of(PriorConfig)
-    assert specs.parse(SPEC, registry).prior.kind == "gaussian"
+    assert loading.parse(SPEC, registry).prior.kind == "gaussian"
 
 
 def test_a_spec_that_asks_for_a_kind_of_a_broken_plugin_is_told_why(environment: Environment) -> None:
     environment.install("import foo")
-    with pytest.raises(specs.SpecError) as raised:
-        specs.parse(with_prior({"kind": "acme.bump"}), installed())
+    with pytest.raises(loading.SpecError) as raised:
+        loading.parse(with_prior({"kind": "acme.bump"}), installed())
     assert str(raised.value) == (
         "spec: prior.kind: prior 'acme.bump' comes from allmodes-acme 1.0, which could not be loaded: "
         "ModuleNotFoundError: No module named 'foo'"
@@ -158,8 +159,10 @@ def test_a_spec_that_asks_for_a_kind_of_a_broken_plugin_is_told_why(environment:
 
 def test_a_recipe_of_a_broken_plugin_says_why_it_is_missing(environment: Environment) -> None:
     environment.install("import foo")
-    with pytest.raises(specs.SpecError, match=re.escape("(allmodes-acme 1.0 could not be loaded: ModuleNotFoundError")):
-        specs.load("acme/corners", installed())
+    with pytest.raises(
+        loading.SpecError, match=re.escape("(allmodes-acme 1.0 could not be loaded: ModuleNotFoundError")
+    ):
+        loading.load("acme/corners", installed())
 
 
 RANGE = "allmodes-acme 1.0 supports allmodes {0}, and this is allmodes {1}: pip install --upgrade allmodes-acme, or "
@@ -182,8 +185,8 @@ def test_a_plugin_for_another_allmodes_is_kept_with_its_range(
     error = RANGE.format(shown, allmodes.__version__)
     assert registry.broken["acme"].error == error
     assert "allmodes_acme" not in sys.modules
-    with pytest.raises(specs.SpecError) as raised:
-        specs.parse(with_prior({"kind": "acme.bump"}), registry)
+    with pytest.raises(loading.SpecError) as raised:
+        loading.parse(with_prior({"kind": "acme.bump"}), registry)
     came = "spec: prior.kind: prior 'acme.bump' comes from allmodes-acme 1.0, which could not be loaded: "
     assert str(raised.value) == came + error
 
@@ -291,7 +294,7 @@ def test_a_plugin_that_breaks_a_rule_provides_nothing_and_says_which(code: str, 
     found = registry.plugins["acme"].error or ""
     assert found == error or (error.endswith("visit") and found.startswith(error))
     assert {kind.plugin.name for _, kind in registry.all_kinds()} == {"allmodes", "veegan"}
-    assert specs.parse(SPEC, registry).name == "tiny"
+    assert loading.parse(SPEC, registry).name == "tiny"
 
 
 def test_a_wrong_argument_of_a_hook_is_named() -> None:

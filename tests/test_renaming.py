@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from allmodes import specs
-from allmodes.registry import Plugin, Registry
+from allmodes.registry.registry import Plugin, Registry
+from allmodes.specs import loading
 from allmodes_schemas import AdamConfig, EvaluationConfig, Renamed
 from fixtures.distributions import first_party, module
 from tiny import SPEC
@@ -76,14 +76,14 @@ def prior(values: Mapping[str, Any], **changes: Any) -> tuple[dict[str, Any], li
     """The prior that a spec is read to have, and what is warned of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        spec = specs.parse({**SPEC, "prior": values, **changes}, registry())
+        spec = loading.parse({**SPEC, "prior": values, **changes}, registry())
     return spec.prior.model_dump(), [str(warning.message) for warning in caught if warning.category is UserWarning]
 
 
 def test_older_words_of_a_file_are_read_and_said_with_line_and_version() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        spec = specs.check(specs.read(FILE, "my.yaml"), registry())
+        spec = loading.check(loading.read(FILE, "my.yaml"), registry())
     dumped = spec.prior.model_dump()
     assert (dumped["kind"], dumped["elevation"], dumped["network"]["size"]) == ("acme.bump", 2.5, 7)
     assert [metric.kind for metric in spec.evaluation.metrics] == ["acme.size"]
@@ -107,7 +107,7 @@ def test_a_spec_in_the_words_of_today_warns_of_nothing_and_is_what_the_older_one
 
 
 def test_an_older_and_the_newer_word_together_are_refused() -> None:
-    with pytest.raises(specs.SpecError) as raised:
+    with pytest.raises(loading.SpecError) as raised:
         prior({"kind": "acme.bump", "height": 2, "elevation": 3})
     assert str(raised.value) == (
         "spec: prior.height: 'height' is the older name of 'elevation', which is there too: remove one"
@@ -120,14 +120,14 @@ def test_an_option_is_overridden_by_either_word(word: str, change: str, tmp_path
     (file := tmp_path / "my.yaml").write_text(FILE.replace("height", word))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        spec = specs.load(str(file), registry(), [f"prior.{change}=4"])
+        spec = loading.load(str(file), registry(), [f"prior.{change}=4"])
     assert spec.prior.model_dump()["elevation"] == 4
 
 
 def test_overrides_with_both_words_are_refused(tmp_path: Path) -> None:
     (file := tmp_path / "my.yaml").write_text(FILE)
-    with pytest.raises(specs.SpecError) as raised, pytest.warns(UserWarning, match="write acme.size"):
-        specs.load(str(file), registry(), ["prior.height=4", "prior.elevation=5"])
+    with pytest.raises(loading.SpecError) as raised, pytest.warns(UserWarning, match="write acme.size"):
+        loading.load(str(file), registry(), ["prior.height=4", "prior.elevation=5"])
     assert str(raised.value) == (
         "--set: prior.height: 'height' is the older name of 'elevation', which is there too: remove one"
     )
@@ -136,24 +136,24 @@ def test_overrides_with_both_words_are_refused(tmp_path: Path) -> None:
 def test_a_stored_spec_leaves_out_deprecated_options_that_nobody_set() -> None:
     code = ACME.replace("size: int = 1", 'size: int = 1\n    deep: tuple[int, ...] = Field((1,), deprecated="no")')
     installed, values = registry(code), {"kind": "acme.bump", "network": {"kind": "acme.line", "size": 7}}
-    stored = specs.dump(specs.parse({**SPEC, "prior": values, "generator": {"kind": "acme.line"}}, installed))
+    stored = loading.dump(loading.parse({**SPEC, "prior": values, "generator": {"kind": "acme.line"}}, installed))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        again = specs.check(specs.read(stored, "spec.yaml"), installed)
-    assert specs.plain(specs.read(stored, "spec.yaml").tree["prior"]) == {**values, "elevation": 1.0}
+        again = loading.check(loading.read(stored, "spec.yaml"), installed)
+    assert loading.plain(loading.read(stored, "spec.yaml").tree["prior"]) == {**values, "elevation": 1.0}
     assert "deep" not in stored
-    assert specs.dump(again) == stored
+    assert loading.dump(again) == stored
 
 
 def test_a_stored_spec_keeps_deprecated_options_that_were_set() -> None:
     with pytest.warns(UserWarning, match="'spare' is deprecated"):
-        spec = specs.parse({**SPEC, "prior": {"kind": "acme.bump", "spare": 2}}, registry())
-    assert "spare: 2" in specs.dump(spec)
+        spec = loading.parse({**SPEC, "prior": {"kind": "acme.bump", "spare": 2}}, registry())
+    assert "spare: 2" in loading.dump(spec)
 
 
 def test_what_is_wrong_under_an_older_word_is_said_beside_the_warning() -> None:
-    with pytest.warns(UserWarning, match="write elevation"), pytest.raises(specs.SpecError) as raised:
-        specs.parse({**SPEC, "prior": {"kind": "acme.bump", "height": "high"}}, registry())
+    with pytest.warns(UserWarning, match="write elevation"), pytest.raises(loading.SpecError) as raised:
+        loading.parse({**SPEC, "prior": {"kind": "acme.bump", "height": "high"}}, registry())
     assert str(raised.value) == "spec: prior: should be a number, got 'high'"
 
 

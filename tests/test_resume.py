@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from allmodes import DataError, Experiment, ModelError, Results, SpecError, load_run
-from allmodes import checkpoints as stored
-from allmodes.compose import CompositionError
-from allmodes.run import RunError
+from allmodes.game.compose import CompositionError
+from allmodes.models import checkpoints as stored
+from allmodes.runs.run import RunError
 from allmodes.testing.interrupted import Interrupting, equal, first_seed, weights
 from tiny import SPEC
 

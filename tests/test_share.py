@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
 from allmodes import Experiment, SpecError
-from allmodes.compose import CompositionError
+from allmodes.builtin.config.data import CircleConfig, MixtureConfig, RingConfig
+from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig
+from allmodes.builtin.config.metrics import ShareConfig
 from allmodes.data import Data, DataError, TensorData, digits, from_dataset
-from allmodes.kinds.data import CircleConfig, MixtureConfig, RingConfig
-from allmodes.kinds.features import ClassifierConfig, PixelsConfig
-from allmodes.kinds.metrics import ShareConfig
+from allmodes.game.compose import CompositionError
+from allmodes.game.step import Batch
 from allmodes.metrics import Evaluation, Share, Spaces, built, classes_of, floors
-from allmodes.step import Batch
 from files import folder, picture
 from tiny import SPEC
 

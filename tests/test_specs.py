@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allmodes import specs
-from allmodes.kinds.networks import MlpConfig
-from allmodes.kinds.priors import GaussianConfig
-from allmodes.registry import Registry
-from allmodes.specs import SpecError
+from allmodes.builtin.config.networks import MlpConfig
+from allmodes.builtin.config.priors import GaussianConfig
+from allmodes.registry.registry import Registry
+from allmodes.specs import loading
+from allmodes.specs.loading import SpecError
 from allmodes_schemas import Spec
 from allmodes_veegan import ReconstructorConfig
 from fixtures.distributions import first_party
@@ -24,8 +24,8 @@ from fixtures.distributions import first_party
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "tests" / "fixtures" / "spec.yaml"
 REGISTRY = first_party("veegan")
-MODEL = specs.spec_model(REGISTRY)
-VALID: Mapping[str, Any] = specs.plain(specs.read(FILE.read_text(), "valid").tree)
+MODEL = loading.spec_model(REGISTRY)
+VALID: Mapping[str, Any] = loading.plain(loading.read(FILE.read_text(), "valid").tree)
 KEYS = (
     "schema_version, name, description, data, prior, generator, discriminator, auxiliaries, streams, losses, training, "
     "evaluation, seeds, plugins, large"
@@ -61,38 +61,38 @@ def about(path: str, value: Any) -> str:
     for key in parents:
         node = node[key]
     node[last] = value
-    return complaint(lambda: specs.parse(changed, REGISTRY)).removeprefix("spec: ")
+    return complaint(lambda: loading.parse(changed, REGISTRY)).removeprefix("spec: ")
 
 
 def on_line(line: str, replacement: str, write: Write) -> str:
     """What is said of the file with one line replaced."""
     text = FILE.read_text()
     assert line in text
-    return complaint(lambda: specs.load(write(text.replace(line, replacement)), REGISTRY))
+    return complaint(lambda: loading.load(write(text.replace(line, replacement)), REGISTRY))
 
 
 def overridden(*overrides: str) -> str:
-    return complaint(lambda: specs.load(str(FILE), REGISTRY, overrides))
+    return complaint(lambda: loading.load(str(FILE), REGISTRY, overrides))
 
 
 # What is right
 
 
 def test_the_valid_spec_is_valid() -> None:
-    spec = specs.load(str(FILE), REGISTRY)
+    spec = loading.load(str(FILE), REGISTRY)
     assert spec.name == "valid"
     assert [term.kind for term in spec.losses] == ["veegan.game", "veegan.code_reconstruction", "r1"]
 
 
 @pytest.mark.parametrize("recipe", sorted(REGISTRY.recipes))
 def test_every_recipe_survives_being_written_and_read(recipe: str) -> None:
-    spec = specs.load(recipe, REGISTRY)
-    again = specs.check(specs.read(specs.dump(spec), "stored"), REGISTRY)
+    spec = loading.load(recipe, REGISTRY)
+    again = loading.check(loading.read(loading.dump(spec), "stored"), REGISTRY)
     assert again.model_dump() == spec.model_dump()
 
 
 def test_the_stored_spec_writes_every_default_out() -> None:
-    stored = specs.read(specs.dump(specs.load(str(FILE), REGISTRY)), "stored").tree
+    stored = loading.read(loading.dump(loading.load(str(FILE), REGISTRY)), "stored").tree
     assert stored["auxiliaries"]["reconstructor"]["code_noise"] == 1.0
     assert stored["training"]["optimizer"]["eps"] == 1e-8
     assert stored["evaluation"]["metrics"][1] == {"kind": "wasserstein", "samples": 2500}
@@ -102,18 +102,18 @@ def test_the_stored_spec_writes_every_default_out() -> None:
 
 def test_json_is_read_too(write: Write) -> None:
     text = json.dumps(VALID, indent="\t")
-    assert specs.load(write(text), REGISTRY).model_dump() == specs.load(str(FILE), REGISTRY).model_dump()
-    assert complaint(lambda: specs.load(write(text.replace('"dim"', '"dimm"')), REGISTRY)) == (
+    assert loading.load(write(text), REGISTRY).model_dump() == loading.load(str(FILE), REGISTRY).model_dump()
+    assert complaint(lambda: loading.load(write(text.replace('"dim"', '"dimm"')), REGISTRY)) == (
         "spec.yaml:8:3: prior.dimm: unknown key (did you mean 'dim'?)"
     )
 
 
 def test_a_byte_order_mark_does_no_harm(write: Write) -> None:
-    assert specs.load(write("\ufeff" + FILE.read_text()), REGISTRY).name == "valid"
+    assert loading.load(write("\ufeff" + FILE.read_text()), REGISTRY).name == "valid"
 
 
 def test_a_metric_may_be_a_bare_word_or_a_mapping() -> None:
-    metrics = specs.load(
+    metrics = loading.load(
         str(FILE), REGISTRY, ["evaluation.metrics=[modes, {kind: wasserstein, samples: 9}]"]
     ).evaluation.metrics
     assert [metric.model_dump() for metric in metrics] == [{"kind": "modes"}, {"kind": "wasserstein", "samples": 9}]
@@ -128,10 +128,10 @@ def test_config_objects_may_stand_in_their_places() -> None:
         "auxiliaries": {"reconstructor": ReconstructorConfig(network=network)},
         "generator": network,
     }
-    spec = specs.parse(values, REGISTRY)
+    spec = loading.parse(values, REGISTRY)
     assert spec.prior.model_dump() == GaussianConfig(dim=4).model_dump()
     assert spec.auxiliaries["reconstructor"].model_dump()["network"]["hidden"] == (7,)
-    assert specs.parse(spec.model_dump(), REGISTRY).model_dump() == spec.model_dump()
+    assert loading.parse(spec.model_dump(), REGISTRY).model_dump() == spec.model_dump()
 
 
 def test_a_config_object_in_the_wrong_place_is_an_error() -> None:
@@ -142,14 +142,14 @@ def test_a_config_object_in_the_wrong_place_is_an_error() -> None:
 
 def test_a_spec_is_found_by_the_folder_of_its_run(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(FILE.read_text())
-    assert specs.load(str(tmp_path), REGISTRY).name == "valid"
+    assert loading.load(str(tmp_path), REGISTRY).name == "valid"
 
 
 def test_a_warning_names_its_place_and_does_not_stop(write: Write) -> None:
     line = "discriminator: {kind: mlp, hidden: [8], joint: reconstructor}"
     text = FILE.read_text().replace(line, line.replace("hidden: [8]", "hidden: [8], batch_norm: true"))
     with pytest.warns(UserWarning, match="BatchNorm") as warned:
-        specs.load(write(text), REGISTRY)
+        loading.load(write(text), REGISTRY)
     assert [str(w.message) for w in warned] == [
         "spec.yaml:6:1: discriminator: r1 takes gradients item by item, but BatchNorm in the discriminator mixes the "
         "items of a batch: switch it off"
@@ -205,7 +205,7 @@ def test_a_key_that_stands_twice_is_placed(write: Write) -> None:
     ],
 )
 def test_a_file_that_is_no_spec_says_so(write: Write, text: str, said: str) -> None:
-    assert complaint(lambda: specs.load(write(text), REGISTRY)) == said
+    assert complaint(lambda: loading.load(write(text), REGISTRY)) == said
 
 
 def test_a_tag_in_a_file_runs_nothing(write: Write, tmp_path: Path) -> None:
@@ -213,18 +213,18 @@ def test_a_tag_in_a_file_runs_nothing(write: Write, tmp_path: Path) -> None:
     assert on_line("name: valid", f"name: {call}", write) == (
         "spec.yaml:2:7: the tag !!python/object/apply:os.system is not read: remove it"
     )
-    complaint(lambda: specs.load(write(call), REGISTRY))
-    complaint(lambda: specs.load(write(FILE.read_text()), REGISTRY, [f"name={call}"]))
+    complaint(lambda: loading.load(write(call), REGISTRY))
+    complaint(lambda: loading.load(write(FILE.read_text()), REGISTRY, [f"name={call}"]))
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_file_that_is_no_text_says_so(write: Write, tmp_path: Path) -> None:
     Path(write("")).write_bytes(b"\xff\xfe\xff")
-    assert complaint(lambda: specs.load("spec.yaml", REGISTRY)).startswith("spec.yaml: cannot be read: 'utf-8' codec")
+    assert complaint(lambda: loading.load("spec.yaml", REGISTRY)).startswith("spec.yaml: cannot be read: 'utf-8' codec")
 
 
 def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
-    assert complaint(lambda: specs.load(str(tmp_path), REGISTRY)) == (
+    assert complaint(lambda: loading.load(str(tmp_path), REGISTRY)) == (
         f"{tmp_path}: no run's folder: it holds no spec.yaml"
     )
 
@@ -238,7 +238,7 @@ def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_an_unknown_name_says_what_there_is(reference: str, hint: str) -> None:
-    said = complaint(lambda: specs.load(reference, REGISTRY))
+    said = complaint(lambda: loading.load(reference, REGISTRY))
     assert said == f"{reference}: neither a file, a run's folder nor a recipe{hint}"
 
 
@@ -391,7 +391,7 @@ def test_a_wrong_value_is_told_in_one_clear_line(path: str, value: Any, said: st
 
 
 def test_a_requirement_that_is_met_is_silent_and_one_that_is_not_names_both_versions() -> None:
-    assert specs.parse({**VALID, "plugins": ["allmodes>=0.0.1", "allmodes-veegan"]}, REGISTRY).plugins
+    assert loading.parse({**VALID, "plugins": ["allmodes>=0.0.1", "allmodes-veegan"]}, REGISTRY).plugins
     from importlib.metadata import version
 
     have = version("allmodes")
@@ -402,26 +402,26 @@ def test_a_requirement_that_is_met_is_silent_and_one_that_is_not_names_both_vers
 
 def test_requirements_come_before_kinds() -> None:
     said = complaint(
-        lambda: specs.parse({**VALID, "plugins": ["allmodes-nowhere"], "prior": {"kind": "nowhere.x"}}, REGISTRY)
+        lambda: loading.parse({**VALID, "plugins": ["allmodes-nowhere"], "prior": {"kind": "nowhere.x"}}, REGISTRY)
     )
     assert said == "spec: plugins.0: allmodes-nowhere is not installed: pip install 'allmodes-nowhere'"
 
 
 def test_a_slot_that_nobody_fills_says_so() -> None:
-    assert complaint(lambda: specs.parse(VALID, Registry())).splitlines()[0] == (
+    assert complaint(lambda: loading.parse(VALID, Registry())).splitlines()[0] == (
         "spec: data.kind: no installed plugin provides data 'grid'. Installed: none"
     )
 
 
 @pytest.mark.parametrize("values", [[], None, 3, "words", {1: 2}, {"name": {}}])
 def test_whatever_is_no_spec_is_an_error_and_no_traceback(values: Any) -> None:
-    assert complaint(lambda: specs.parse(values, REGISTRY))
+    assert complaint(lambda: loading.parse(values, REGISTRY))
 
 
 def test_a_mapping_that_holds_itself_is_an_error() -> None:
     values: dict[str, Any] = dict(VALID)
     values["prior"] = values
-    assert complaint(lambda: specs.parse(values, REGISTRY)) == "spec: nested too deeply"
+    assert complaint(lambda: loading.parse(values, REGISTRY)) == "spec: nested too deeply"
 
 
 # Overrides
@@ -429,7 +429,7 @@ def test_a_mapping_that_holds_itself_is_an_error() -> None:
 
 def test_overrides_reach_any_depth_and_make_what_is_missing() -> None:
     overrides = ["training.iterations=7", "losses.1.weight=2", "generator.hidden.0=9", "training.ema.decay=0.5"]
-    spec = specs.load(str(FILE), REGISTRY, [*overrides, "prior={kind: uniform, dim: 3}", "description=a=b"])
+    spec = loading.load(str(FILE), REGISTRY, [*overrides, "prior={kind: uniform, dim: 3}", "description=a=b"])
     assert spec.training.iterations == 7
     assert spec.losses[1].weight == 2.0
     assert spec.generator.model_dump()["hidden"] == (9, 6)
@@ -468,7 +468,7 @@ def test_a_wrong_override_names_the_option(override: str, said: str) -> None:
 
 def test_an_override_does_not_hide_the_place_of_other_mistakes(write: Write) -> None:
     path = write(FILE.read_text().replace("dim: 4", "dim: 0"))
-    assert complaint(lambda: specs.load(path, REGISTRY, ["training.iterations=0"])).splitlines() == [
+    assert complaint(lambda: loading.load(path, REGISTRY, ["training.iterations=0"])).splitlines() == [
         "spec.yaml:4:25: prior.dim: should be greater than or equal to 1, got 0",
         "--set: training.iterations: should be greater than or equal to 1, got 0",
     ]
@@ -516,7 +516,7 @@ def mutate(values: Any, data: st.DataObject) -> None:
 def attempt(values: Mapping[str, Any]) -> Spec | list[str]:
     """The spec, or the lines that refuse it."""
     try:
-        return specs.parse(values, REGISTRY)
+        return loading.parse(values, REGISTRY)
     except SpecError as error:
         return str(error).split("\n")
 
@@ -527,10 +527,10 @@ def test_a_spec_changed_at_random_is_refused_in_words_or_survives_being_stored(d
     values = copy.deepcopy(dict(VALID))
     for _ in range(data.draw(st.integers(1, 3))):
         mutate(values, data)
-    with patch.object(specs, "spec_model", lambda _: MODEL), warnings.catch_warnings(action="ignore"):
+    with patch.object(loading, "spec_model", lambda _: MODEL), warnings.catch_warnings(action="ignore"):
         found = attempt(values)
         if isinstance(found, Spec):
-            again = specs.check(specs.read(specs.dump(found), "stored"), REGISTRY)
+            again = loading.check(loading.read(loading.dump(found), "stored"), REGISTRY)
             assert again.model_dump() == found.model_dump()
         else:
             assert all(line.strip() for line in found)
@@ -542,18 +542,18 @@ def test_a_spec_changed_at_random_is_refused_in_words_or_survives_being_stored(d
 def test_the_committed_schema_is_that_of_the_first_party_kinds() -> None:
     """After a change: write `json.dumps(specs.schema(first_party()), indent=2)` to the file."""
     committed = json.loads((ROOT / "schemas" / "allmodes.schema.json").read_text("utf-8"))
-    assert committed == json.loads(json.dumps(specs.schema(first_party())))
+    assert committed == json.loads(json.dumps(loading.schema(first_party())))
 
 
 def test_the_schema_asks_for_the_kind_of_every_component() -> None:
-    definitions = specs.schema(REGISTRY)["$defs"]
+    definitions = loading.schema(REGISTRY)["$defs"]
     kinds = [d for d in definitions.values() if "kind" in d["properties"]]
     assert len(kinds) > 20
     assert all("kind" in d["required"] for d in kinds)
 
 
 def test_the_schema_names_the_kinds_of_each_slot_and_describes_every_field() -> None:
-    schema = specs.schema(REGISTRY)
+    schema = loading.schema(REGISTRY)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["title"] == "allmodes experiment"
     assert set(schema["properties"]["prior"]["discriminator"]["mapping"]) == {"gaussian", "uniform"}
@@ -566,9 +566,9 @@ def test_the_schema_names_the_kinds_of_each_slot_and_describes_every_field() -> 
 
 def test_the_schema_accepts_the_recipes_and_refuses_what_the_program_refuses() -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    validator = jsonschema.Draft202012Validator(specs.schema(REGISTRY))
+    validator = jsonschema.Draft202012Validator(loading.schema(REGISTRY))
     for name, path in REGISTRY.recipes.items():
-        assert not list(validator.iter_errors(specs.plain(specs.read(path.read_text(), name).tree))), name
+        assert not list(validator.iter_errors(loading.plain(loading.read(path.read_text(), name).tree))), name
     for wrong in (
         {**VALID, "prior": {"dim": 4}},
         {**VALID, "prior": {"kind": "gausian"}},
@@ -590,4 +590,4 @@ def test_the_schema_accepts_the_recipes_and_refuses_what_the_program_refuses() -
 )
 def test_true_and_false_are_no_numbers(setting: str, where: str) -> None:
     with pytest.raises(SpecError, match=f"{where}.*should be a number, not yes or no"):
-        specs.load("gan/ring", REGISTRY, [setting])
+        loading.load("gan/ring", REGISTRY, [setting])

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from allmodes import Experiment
+from allmodes.builtin.config.features import ClassifierConfig
+from allmodes.builtin.config.stacked_mnist import StackedMnistConfig, StackedModesConfig
 from allmodes.data import DataError, TensorData
-from allmodes.kinds.features import ClassifierConfig
-from allmodes.kinds.stacked import StackedMnistConfig, StackedModesConfig
+from allmodes.data.stacked_mnist import StackedDigits, mode_of, stacked_mnist
+from allmodes.game.step import Batch
 from allmodes.metrics import Evaluation, StackedModes, built, floors
-from allmodes.metrics.stacked import corrected_kl
-from allmodes.stacked import StackedDigits, mode_of, stacked_mnist
-from allmodes.step import Batch
+from allmodes.metrics.stacked_mnist import corrected_kl
 from allmodes_schemas import Given
 
 ROOT = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from allmodes.lock import alone, in_turn
+from allmodes.runs.lock import alone, in_turn
 from allmodes.tracking import MlflowObserver, database, sync
 from allmodes.tracking.address import absolute, default_store, for_mlflow, sqlite_address, sqlite_file
 from allmodes.tracking.sender import open_store, reason

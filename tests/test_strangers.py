@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
-from allmodes import bounded, cli, console, logs, specs, terminal
-from allmodes.printable import printable
-from allmodes.registry import Plugin, Registry
-from allmodes.specs import SpecError
+from allmodes.cli import console, progress
+from allmodes.cli import main as cli_main
+from allmodes.experiments import logs
+from allmodes.registry.registry import Plugin, Registry
+from allmodes.specs import loading, safe_yaml
+from allmodes.specs.loading import SpecError
+from allmodes.text.printable import printable
 from fixtures.distributions import first_party
 from tiny import SPEC
 
@@ -33,7 +36,7 @@ def checked(**changes: Any) -> tuple[list[str], list[str]]:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", UserWarning)
         try:
-            specs.parse(values, REGISTRY)
+            loading.parse(values, REGISTRY)
             errors = []
         except SpecError as error:
             errors = [line.removeprefix("spec: ") for line in str(error).splitlines()]
@@ -64,10 +67,10 @@ def complaint(act: Callable[[], object]) -> str:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (LAUGHS, f"x:6:10: {bounded.TOO_LARGE}"),
-        (MERGES, f"x:5:45: {bounded.TOO_LARGE}"),
-        ("a: [" + "1, " * 200_000 + "]", f"x: {bounded.TOO_LARGE}"),
-        ("a: [" + "1, " * 26_000 + "]", f"x:1:74996: {bounded.TOO_LARGE}"),
+        (LAUGHS, f"x:6:10: {safe_yaml.TOO_LARGE}"),
+        (MERGES, f"x:5:45: {safe_yaml.TOO_LARGE}"),
+        ("a: [" + "1, " * 200_000 + "]", f"x: {safe_yaml.TOO_LARGE}"),
+        ("a: [" + "1, " * 26_000 + "]", f"x:1:74996: {safe_yaml.TOO_LARGE}"),
         ("a: " + "x" * 2**20, "x: has more than 1 MiB: that is no spec"),
         ("a: " + "[" * 100_000, "x: nested too deeply"),
         ("- " * 100_000, "x: nested too deeply"),
@@ -87,34 +90,34 @@ def complaint(act: Callable[[], object]) -> str:
 )
 def test_a_text_beyond_what_a_spec_is_gets_one_line_at_once(text: str, said: str) -> None:
     began = time.process_time()
-    assert complaint(lambda: specs.read(text, "x")) == said
+    assert complaint(lambda: loading.read(text, "x")) == said
     assert time.process_time() - began < 10  # 2 s where nothing else runs
 
 
 @pytest.mark.parametrize("text", ["2001-99-99", "2001-12-09 12:00:00", "=", "<<", "190:20:30"])
 def test_words_that_older_yaml_reads_as_something_else_are_text(text: str) -> None:
-    assert specs.read(f"name: {text}", "x").tree == {"name": text}
+    assert loading.read(f"name: {text}", "x").tree == {"name": text}
 
 
 def test_an_override_is_read_with_the_same_bounds() -> None:
-    for value, said in (("!!bool x", "the tag !!bool is not read: remove it"), ("[" * 999, bounded.TOO_DEEP)):
+    for value, said in (("!!bool x", "the tag !!bool is not read: remove it"), ("[" * 999, safe_yaml.TOO_DEEP)):
         text = f"name={value}"
-        assert complaint(lambda text=text: specs.load("gan/ring", REGISTRY, [text])) == f"--set {text}: {said}"
+        assert complaint(lambda text=text: loading.load("gan/ring", REGISTRY, [text])) == f"--set {text}: {said}"
 
 
 def test_an_alias_that_is_overridden_leaves_its_other_places_as_they_are() -> None:
     text = '{"a": &n {"hidden": [8]}, "b": *n}'
-    source = specs.read(text, "x")
-    specs.override(source, "b.hidden=[9]")
-    assert specs.plain(source.tree) == {"a": {"hidden": [8]}, "b": {"hidden": [9]}}
+    source = loading.read(text, "x")
+    loading.override(source, "b.hidden=[9]")
+    assert loading.plain(source.tree) == {"a": {"hidden": [8]}, "b": {"hidden": [9]}}
 
 
 def test_python_values_have_the_same_bounds() -> None:
     means = [[0.0, float(i)] for i in range(10_001)]
-    assert error(data={"kind": "mixture", "means": means}) == bounded.TOO_LARGE
+    assert error(data={"kind": "mixture", "means": means}) == safe_yaml.TOO_LARGE
     loop: list[Any] = []
     loop.append(loop)
-    assert error(seeds=loop) == bounded.TOO_DEEP
+    assert error(seeds=loop) == safe_yaml.TOO_DEEP
 
 
 def test_no_more_complaints_are_made_than_somebody_reads() -> None:
@@ -139,7 +142,7 @@ def test_nothing_reaches_the_terminal_but_through_its_door(terminal_there: bool)
     door.print(f"{STEERING} [red]x[/red] :smile:")
     table = console_table(STEERING)
     door.print(table)
-    bar = terminal.Terminal(door).progress
+    bar = progress.Terminal(door).progress
     bar.add_task(f"[bold]{STEERING}", rate="", modes="", losses="")
     door.print(bar.get_renderable())
     said = file.getvalue()
@@ -151,7 +154,7 @@ def test_nothing_reaches_the_terminal_but_through_its_door(terminal_there: bool)
 def console_table(cell: str) -> Any:
     registry = Registry()
     registry.plugins["bad"] = Plugin("bad", f"allmodes-{cell}", cell, error=f"[red]{cell}", origin=cell)
-    return terminal.plugins_table(registry)
+    return progress.plugins_table(registry)
 
 
 def test_messages_are_one_line_each_whatever_they_name(capsys: Capture) -> None:
@@ -182,11 +185,11 @@ def test_the_name_of_a_file_is_shown_on_one_line(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.execute(["validate", name]) == 2
+    assert cli_main.execute(["validate", name]) == 2
     Path(name).write_text("name: [")
-    assert cli.execute(["validate", name]) == 2
+    assert cli_main.execute(["validate", name]) == 2
     Path(name).write_text('"\\e[31m\\n": 1')
-    assert cli.execute(["validate", name]) == 2
+    assert cli_main.execute(["validate", name]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert all(line.startswith(f"error: {printable(name)}:") for line in lines)
     assert all(line.isprintable() for line in lines)
@@ -238,18 +241,18 @@ def test_a_size_that_is_most_likely_a_slip_has_to_be_meant(changes: dict[str, An
 
 
 def test_memory_is_looked_at_again_when_files_told_the_shape() -> None:
-    from allmodes.checks import problems_of_loaded
+    from allmodes.specs.checks import problems_of_loaded
 
     csv = {"kind": "csv", "path": "x.csv"}
     values = {**SPEC, "data": csv, "evaluation": {"samples": 10_000}, "losses": [GAME]}
-    (problem,) = problems_of_loaded(specs.parse(values, REGISTRY), (500_000,), None)
+    (problem,) = problems_of_loaded(loading.parse(values, REGISTRY), (500_000,), None)
     assert (problem.where, problem.what[:29]) == (("evaluation", "samples"), "10,000 items take 19 GiB: tak")
 
 
 @pytest.mark.parametrize("network", ["mlp", "dcgan"])
 def test_weights_are_counted_before_they_are_there(network: str) -> None:
     torch = pytest.importorskip("torch")
-    from allmodes.kinds.networks import DcganConfig, MlpConfig
+    from allmodes.builtin.config.networks import DcganConfig, MlpConfig
 
     config = MlpConfig(hidden=(30, 50)) if network == "mlp" else DcganConfig(channels=16)
     for sees, gives in ((((9,),), (3, 32, 32)), (((3, 32, 32),), (1,)), (((3, 32, 32), (9,)), (1,))):
@@ -396,7 +399,7 @@ def test_the_recipes_have_no_such_faults() -> None:
     for recipe in REGISTRY.recipes:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", UserWarning)
-            specs.load(recipe, REGISTRY)
+            loading.load(recipe, REGISTRY)
         assert [str(one.message) for one in warned if known not in str(one.message)] == []
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from allmodes import Experiment, load_run
-from allmodes.compose import seeded_weights
-from allmodes.surroundings import plain_torch, seeded_generator, settings
+from allmodes.game.compose import seeded_weights
+from allmodes.system.torch_settings import plain_torch, seeded_generator, settings
 
 SPEC: dict[str, Any] = {
     "name": "surrounded",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from allmodes.run import Outcome
+from allmodes.runs.run import Outcome
 from allmodes.tracking import MlflowObserver, default_store
 from allmodes_schemas import TrainingConfig
 from tracked import FINISHED, files, logged, picture, runs_in

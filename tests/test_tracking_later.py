@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from allmodes.cli import execute
-from allmodes.run import Run
+from allmodes.cli.main import execute
+from allmodes.runs.run import Run
 from allmodes.tracking import MlflowObserver, TrackingError, sender, spool, sync
 from allmodes.tracking.sender import open_store
 from allmodes.tracking.spool import Spool

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from allmodes import Experiment, cli
+from allmodes import Experiment
+from allmodes.cli import main as cli_main
 from allmodes.testing.interrupted import Interrupting
 from tiny import SPEC
 from tracked import files, logged
@@ -37,9 +38,9 @@ def test_measuring_again_adds_to_the_run_and_leaves_its_status(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     folder = Experiment.from_spec(SPEC, folder=tmp_path / "runs").run().folder
-    assert cli.execute(["evaluate", str(folder), "--metric", "wasserstein", "--samples", "32"]) == 0
+    assert cli_main.execute(["evaluate", str(folder), "--metric", "wasserstein", "--samples", "32"]) == 0
     _, (child,) = logged(client)
     assert child.info.status == "FINISHED"
     assert steps(client, child, "eval/w1") == [20]
-    assert cli.execute(["sync", str(folder)]) == 0
+    assert cli_main.execute(["sync", str(folder)]) == 0
     assert logged(client)[1][0].info.status == "FINISHED"

@@ -10,15 +10,17 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from allmodes import Experiment, ModelError, SpecError, cli, load_run, writing
-from allmodes.export import export
-from allmodes.journal import Journal, numbers, read
-from allmodes.models import page_of, save
-from allmodes.priors import Gaussian
-from allmodes.registry import installed
-from allmodes.remeasuring import remeasure_all
-from allmodes.trained import Model
-from allmodes.units import Units
+from allmodes import Experiment, ModelError, SpecError, load_run
+from allmodes.builtin.priors import Gaussian
+from allmodes.cli import main as cli_main
+from allmodes.cli import samples
+from allmodes.data.standardisation import Units
+from allmodes.experiments.remeasure import remeasure_all
+from allmodes.models.export import export
+from allmodes.models.format import page_of, save
+from allmodes.models.trained import Model
+from allmodes.registry.registry import installed
+from allmodes.runs.journal import Journal, numbers, read
 from tiny import SPEC
 
 Capture = pytest.CaptureFixture[str]
@@ -132,12 +134,12 @@ def test_samples_come_in_the_units_of_the_data_with_the_names_of_the_columns(tmp
     model, plain = (model_with(u, (2,), tmp_path) for u in (units, None))
     expected = plain.sample(5).double() * torch.tensor([2.0, 0.5]) + torch.tensor([10.0, -5.0])
     torch.testing.assert_close(model.sample(5), expected)
-    writing.write(model, model.sample(5), tmp_path / "x.csv")
+    samples.write(model, model.sample(5), tmp_path / "x.csv")
     with (tmp_path / "x.csv").open() as file:
         names, *rows = csv.reader(file)
     assert names == ["height", "weight"]
     np.testing.assert_allclose(np.array(rows, dtype=float), expected, rtol=1e-6)
-    writing.write(model, model.sample(5), tmp_path / "x.npz")
+    samples.write(model, model.sample(5), tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz", allow_pickle=False) as file:
         assert file["columns"].tolist() == ["height", "weight"]
 
@@ -148,48 +150,48 @@ def test_a_folder_takes_a_picture_for_each_sample(channels: int, tmp_path: Path)
 
     model = model_with(None, (channels, 4, 4), tmp_path)
     samples = model.sample(3)
-    writing.write(model, samples, tmp_path / "pictures")
+    samples.write(model, samples, tmp_path / "pictures")
     found = sorted((tmp_path / "pictures").iterdir())
     assert [path.name for path in found] == ["000000.png", "000001.png", "000002.png"]
     pixels = np.asarray(Image.open(found[1]).convert("RGB")).transpose(2, 0, 1)[:channels]
     np.testing.assert_allclose(pixels, (samples[1].numpy() + 1) * 127.5, atol=0.51)
     with pytest.raises(SpecError, match="the folder is not empty, and nothing is overwritten"):
-        writing.check(tmp_path / "pictures")
+        samples.check(tmp_path / "pictures")
 
 
 def test_points_do_not_go_into_a_folder_of_pictures(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as error:
-        writing.write(model := model_with(None, (2,), tmp_path), model.sample(2), tmp_path / "pictures")
+        samples.write(model := model_with(None, (2,), tmp_path), model.sample(2), tmp_path / "pictures")
     wrong = "a folder takes pictures, but these samples have shape (2,): use .npz"
     assert str(error.value) == f"--out {tmp_path / 'pictures'}: {wrong}"
 
 
 def test_the_command_line_exports_samples_and_measures(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     model = str(tmp_path / "model")
-    assert cli.execute(["export", str(folder), model]) == 0
-    assert cli.execute(["sample", model, "-n", "6", "--out", str(tmp_path / "x.npz")]) == 0
+    assert cli_main.execute(["export", str(folder), model]) == 0
+    assert cli_main.execute(["sample", model, "-n", "6", "--out", str(tmp_path / "x.npz")]) == 0
     assert np.load(tmp_path / "x.npz")["samples"].shape == (6, 2)
     arguments = ["--metric", "{kind: wasserstein, samples: 8}", "--samples", "8", "--no-tracking"]
-    assert cli.execute(["evaluate", str(folder), *arguments]) == 0
+    assert cli_main.execute(["evaluate", str(folder), *arguments]) == 0
     table = capsys.readouterr().out
     assert all(word in table for word in ("w1", "real data", "seed 3", "seed 4"))
-    assert cli.execute(["evaluate", str(tmp_path)]) == 2
+    assert cli_main.execute(["evaluate", str(tmp_path)]) == 2
     said = f"error: {tmp_path}: no run to measure there: give the folder that `allmodes run` printed\n"
     assert capsys.readouterr().err == said
 
 
 def test_the_command_line_resumes_and_says_what_is_left(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     again = str(shutil.copytree(folder, tmp_path / "again"))
-    assert cli.execute(["resume", again, "-q"]) == 2
+    assert cli_main.execute(["resume", again, "-q"]) == 2
     assert "is finished at iteration 20: to train on, set more" in capsys.readouterr().err
-    assert cli.execute(["resume", again, "-q", "--set", "training.iterations=25"]) == 0
+    assert cli_main.execute(["resume", again, "-q", "--set", "training.iterations=25"]) == 0
     assert [json.loads(p.read_text())["iteration"] for p in sorted(Path(again).glob("*/results.json"))] == [25, 25]
 
 
 def test_every_event_is_a_line_of_strict_json_on_request(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "tiny.json").write_text(json.dumps(SPEC))
     arguments = ["run", str(tmp_path / "tiny.json"), "--no-tracking", "--json", "-o", str(tmp_path / "runs")]
-    assert cli.execute(arguments) == 0
+    assert cli_main.execute(arguments) == 0
     captured = capsys.readouterr()
     lines = [json.loads(line, parse_constant=pytest.fail) for line in captured.out.splitlines()]
     assert [line["event"] for line in (lines[0], lines[-1])] == ["run_started", "run_finished"]
@@ -200,7 +202,7 @@ def test_every_event_is_a_line_of_strict_json_on_request(tmp_path: Path, capsys:
 
 def test_where_nobody_watches_evaluations_are_log_lines(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "tiny.json").write_text(json.dumps(SPEC))
-    assert cli.execute(["run", str(tmp_path / "tiny.json"), "--no-tracking", "-o", str(tmp_path / "runs")]) == 0
+    assert cli_main.execute(["run", str(tmp_path / "tiny.json"), "--no-tracking", "-o", str(tmp_path / "runs")]) == 0
     lines = [line.partition(" INFO ")[2] for line in capsys.readouterr().err.splitlines()]
     (folder,) = (tmp_path / "runs").iterdir()
     assert lines[0] == f"tiny/seed-3 begins: 20 iterations on cpu, in {folder / 'seed-3'}"

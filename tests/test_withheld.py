@@ -12,19 +12,22 @@ import pytest
 import torch
 from rich.console import Console
 
-from allmodes import averages, collapse, logs, specs, tables
-from allmodes.comparison import Group, Row
+from allmodes.builtin.config.data import GridConfig, RingConfig
+from allmodes.cli.progress import _shown, measures_table, results_table
 from allmodes.data import Data, TensorData
-from allmodes.durable import write_json
-from allmodes.export import _table
-from allmodes.journal import Journal, numbers, read
-from allmodes.kinds.data import GridConfig, RingConfig
-from allmodes.registry import installed
-from allmodes.results import Results, load_results
-from allmodes.run import Outcome, Run
-from allmodes.terminal import _shown, measures_table, results_table
+from allmodes.experiments import collapse, logs
+from allmodes.experiments.seed_run import SeedRun
+from allmodes.models.export import _table
+from allmodes.registry.registry import installed
+from allmodes.runs import averages
+from allmodes.runs.journal import Journal, numbers, read
+from allmodes.runs.results import Results, load_results
+from allmodes.runs.run import Outcome, Run
+from allmodes.specs import loading
+from allmodes.studies import tables
+from allmodes.studies.comparison import Group, Row
+from allmodes.system.durable import write_json
 from allmodes.tracking import summary
-from allmodes.training import SeedRun
 from allmodes_schemas import Spec
 from tiny import SPEC
 
@@ -32,7 +35,7 @@ NONE = math.nan
 
 
 def spec_of(changes: dict[str, Any]) -> Spec:
-    return specs.parse({**SPEC, **changes}, installed())
+    return loading.parse({**SPEC, **changes}, installed())
 
 
 def results(values: Sequence[float], folder: Path = Path()) -> Results:

@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from allmodes.run import Outcome, Run
+from allmodes.runs.run import Outcome, Run
 from allmodes_schemas import (
     DatasetConfig,
     EvaluationConfig,

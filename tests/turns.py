@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from allmodes import installed
-from allmodes.compose import compose
-from allmodes.composition import Composition
-from allmodes.engine import EagerEngine
-from allmodes.noise import Noise, seeded
-from allmodes.pure import initial_state, update
-from allmodes.specs import parse
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.engine.eager import EagerEngine
+from allmodes.engine.functional import initial_state, update
+from allmodes.game.compose import compose
+from allmodes.game.composition import Composition
+from allmodes.game.noise import Noise, seeded
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.specs.loading import parse
 from allmodes_schemas import TurnConfig
 
 B = 8

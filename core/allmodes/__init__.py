@@ -6,10 +6,10 @@ The one public door. Importing it loads neither torch nor mlflow; names that nee
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from allmodes.hookspecs import hookimpl
-from allmodes.registry import Registry, installed
-from allmodes.run import Outcome, Run
-from allmodes.specs import SpecError
+from allmodes.registry.hookspecs import hookimpl
+from allmodes.registry.registry import Registry, installed
+from allmodes.runs.run import Outcome, Run
+from allmodes.specs.loading import SpecError
 from allmodes_schemas import (
     AuxiliaryConfig,
     DatasetConfig,
@@ -30,32 +30,32 @@ from allmodes_schemas import (
 )
 
 if TYPE_CHECKING:
-    from allmodes.comparing import compare
-    from allmodes.comparison import Comparison
-    from allmodes.contracts import Auxiliary, Dropout, Fitting, Latent, Loss, LossTerm, Network, Prior
+    from allmodes.builtin.losses import Game
     from allmodes.data import Data, DataError, MixtureData, TensorData, from_dataset
-    from allmodes.experiment import Experiment
-    from allmodes.losses import Game
+    from allmodes.experiments.experiment import Experiment
+    from allmodes.game.contracts import Auxiliary, Dropout, Fitting, Latent, Loss, LossTerm, Network, Prior
+    from allmodes.game.noise import Noise
+    from allmodes.game.step import Batch, Step
     from allmodes.metrics import Evaluation, Metric
-    from allmodes.models import ModelError
-    from allmodes.noise import Noise
-    from allmodes.results import Results
-    from allmodes.step import Batch, Step
-    from allmodes.trained import Model, load_run
+    from allmodes.models.format import ModelError
+    from allmodes.models.trained import Model, load_run
+    from allmodes.runs.results import Results
+    from allmodes.studies.compare import compare
+    from allmodes.studies.comparison import Comparison
 
 _LAZY = {
-    "allmodes.comparing": ("compare",),
-    "allmodes.comparison": ("Comparison",),
-    "allmodes.contracts": ("Auxiliary", "Dropout", "Fitting", "Latent", "Loss", "LossTerm", "Network", "Prior"),
+    "allmodes.studies.compare": ("compare",),
+    "allmodes.studies.comparison": ("Comparison",),
+    "allmodes.game.contracts": ("Auxiliary", "Dropout", "Fitting", "Latent", "Loss", "LossTerm", "Network", "Prior"),
     "allmodes.data": ("Data", "DataError", "MixtureData", "TensorData", "from_dataset"),
-    "allmodes.experiment": ("Experiment",),
-    "allmodes.losses": ("Game",),
+    "allmodes.experiments.experiment": ("Experiment",),
+    "allmodes.builtin.losses": ("Game",),
     "allmodes.metrics": ("Evaluation", "Metric"),
-    "allmodes.models": ("ModelError",),
-    "allmodes.noise": ("Noise",),
-    "allmodes.results": ("Results",),
-    "allmodes.step": ("Batch", "Step"),
-    "allmodes.trained": ("Model", "load_run"),
+    "allmodes.models.format": ("ModelError",),
+    "allmodes.game.noise": ("Noise",),
+    "allmodes.runs.results": ("Results",),
+    "allmodes.game.step": ("Batch", "Step"),
+    "allmodes.models.trained": ("Model", "load_run"),
 }
 _HOME = {name: module for module, names in _LAZY.items() for name in names}
 

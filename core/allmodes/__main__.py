@@ -1,5 +1,5 @@
 """`python -m allmodes` is the `allmodes` command."""
 
-from allmodes.cli import main
+from allmodes.cli.main import main
 
 main()

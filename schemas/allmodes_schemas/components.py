@@ -54,7 +54,7 @@ class DatasetConfig(KindConfig):
 
 
 class NetworkConfig(KindConfig):
-    """A network body. `build(sees, gives)` returns an `allmodes.contracts.Network`."""
+    """A network body. `build(sees, gives)` returns an `allmodes.Network`."""
 
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
         """Why this network cannot map those shapes, or None."""
@@ -88,7 +88,7 @@ class DiscriminatorOptions(Config):
 
 
 class PriorConfig(KindConfig):
-    """The distribution of the latent. `build(data_shape)` returns an `allmodes.contracts.Prior`."""
+    """The distribution of the latent. `build(data_shape)` returns an `allmodes.Prior`."""
 
     trained_by: ClassVar[tuple[str, ...]] = ()
     """Players that train its parameters, if it has any."""
@@ -108,7 +108,7 @@ class PriorConfig(KindConfig):
 
 
 class AuxiliaryConfig(KindConfig):
-    """A network beside the two. `build(sees, parts)` returns an `allmodes.contracts.Auxiliary`."""
+    """A network beside the two. `build(sees, parts)` returns an `allmodes.Auxiliary`."""
 
     gives: ClassVar[str] = "code"
     """The latent part that it estimates."""
@@ -127,7 +127,7 @@ class AuxiliaryConfig(KindConfig):
 
 
 class LossTermConfig(KindConfig):
-    """A contribution to players' objectives. `build()` returns an `allmodes.contracts.LossTerm`."""
+    """A contribution to players' objectives. `build()` returns an `allmodes.LossTerm`."""
 
     is_game: ClassVar[bool] = False
     """Whether it is the adversarial loss, of which a spec has exactly one."""

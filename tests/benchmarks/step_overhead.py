@@ -19,10 +19,11 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from allmodes import Experiment, specs
-from allmodes.signals import Stop
+from allmodes import Experiment
+from allmodes.experiments.seed_run import SeedRun
+from allmodes.specs import loading
+from allmodes.system.signals import Stop
 from allmodes.tracking import MlflowObserver
-from allmodes.training import SeedRun
 
 SIZES = {"veegan/grid": (254, 128, 500, 50), "toy, 32 wide, batch 64": (16, 32, 64, 300)}
 
@@ -64,7 +65,7 @@ def tracked(k: int, h: int, batch: int, folder: Path) -> SeedRun:
     experiment.registry.observe(MlflowObserver(f"sqlite:///{folder}/mlflow.db"), f"mlflow {k}")
     run = experiment.run_of(0, folder / f"benchmark-{k}")
     run.folder.mkdir(parents=True)
-    (run.folder / "spec.yaml").write_text(specs.dump(run.spec))
+    (run.folder / "spec.yaml").write_text(loading.dump(run.spec))
     seed_run = SeedRun(run, experiment.data, {}, experiment.registry, print, Stop())
     seed_run.begin()
     return seed_run

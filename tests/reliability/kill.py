@@ -24,8 +24,8 @@ from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from allmodes import checkpoints
-from allmodes.journal import read
+from allmodes.models import checkpoints
+from allmodes.runs.journal import read
 from allmodes.testing.interrupted import equal
 from tiny import SPEC
 

@@ -1,12 +1,12 @@
 """Data to learn from: mixtures drawn without end, and finite items in memory or streamed; loaders resume exactly."""
 
 from allmodes.data.base import Data, DataError, Device, Loader
+from allmodes.data.files.streaming import StreamedData, StreamLoader
+from allmodes.data.files.torch_dataset import from_dataset
 from allmodes.data.finite import EpochLoader, FiniteData, TensorData
 from allmodes.data.fresh import FixedMixture, FreshLoader, MixtureData
-from allmodes.data.python import from_dataset
+from allmodes.data.mixture import Mixture
 from allmodes.data.sets import digits, torchvision_images
-from allmodes.data.streamed import StreamedData, StreamLoader
-from allmodes.mixtures import Mixture
 
 __all__ = [
     "Data",

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from allmodes.data.base import Data, Device, Loader, fingerprint_of
 from allmodes.data.finite import TensorData
-from allmodes.mixtures import Mixture
-from allmodes.step import Batch
+from allmodes.data.mixture import Mixture
+from allmodes.game.step import Batch
 
 
 class MixtureData(Data):

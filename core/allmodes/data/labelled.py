@@ -13,10 +13,10 @@ from torch import Tensor
 
 from allmodes.data.base import Data, DataError, Loader
 from allmodes.data.description import listed
+from allmodes.data.files.labels import NUMBER
 from allmodes.data.finite import FiniteData, TensorData
-from allmodes.data.labels import NUMBER
-from allmodes.places import at_home
-from allmodes.step import Batch
+from allmodes.game.step import Batch
+from allmodes.system.paths import at_home
 from allmodes_schemas import StreamConfig
 
 ITEMS = 500

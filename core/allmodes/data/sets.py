@@ -10,7 +10,7 @@ from torch import Tensor
 
 from allmodes.data.base import DataError, Origin
 from allmodes.data.finite import TensorData
-from allmodes.places import at_home
+from allmodes.system.paths import at_home
 
 
 def digits() -> TensorData:

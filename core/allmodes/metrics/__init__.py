@@ -10,7 +10,7 @@ from allmodes.metrics.modes import ClassCoverage, Modes, kl, variance_ratio_floo
 from allmodes.metrics.moments import Fid, Kid, frechet, polynomial_mmd
 from allmodes.metrics.neighbours import DensityCoverage, PrecisionRecall
 from allmodes.metrics.spaces import FeatureMetric, Spaces
-from allmodes.metrics.stacked import StackedModes
+from allmodes.metrics.stacked_mnist import StackedModes
 from allmodes.metrics.transport import SlicedWasserstein, Wasserstein
 
 __all__ = [

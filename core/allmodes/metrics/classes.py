@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from allmodes.classifier import Classifier
 from allmodes.data import Data, DataError
 from allmodes.metrics.base import Better, Evaluation, Metric
+from allmodes.metrics.classifier import Classifier
 from allmodes.metrics.modes import modes_of
 from allmodes.metrics.spaces import Spaces
 from allmodes_schemas import FeatureConfig

@@ -63,10 +63,10 @@ class Conditional(Metric):
 
     def figure(self, evaluation: Evaluation) -> Any:
         """A row of images for each mode, or points in a colour for each."""
-        from allmodes import figures
+        from allmodes.figures import drawing
 
         drawn = self._drawn(evaluation)[:, : SHOWN if len(evaluation.data.shape) == 3 else POINTS]
-        return figures.rows(drawn, evaluation.data, [f"mode {k}" for k in range(len(drawn))])
+        return drawing.rows(drawn, evaluation.data, [f"mode {k}" for k in range(len(drawn))])
 
     def _drawn(self, evaluation: Evaluation) -> Tensor:
         key = ("conditional", str(self.samples))

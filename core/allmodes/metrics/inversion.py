@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from allmodes.game.noise import Noise
+from allmodes.game.sampling import evaluating
 from allmodes.metrics.base import Better, Evaluation, Metric
-from allmodes.noise import Noise
-from allmodes.sampling import evaluating
 
 FAR = 1e6
 """What counts for an item that the generator does not give as finite numbers: the search turns back there."""

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from allmodes.data import Data, Mixture
+from allmodes.game.step import Batch
 from allmodes.metrics.base import Better, Evaluation, Metric
 from allmodes.metrics.distances import Cloud
-from allmodes.step import Batch
 
 ROWS, AT_ONCE = 4096, 1 << 22
 """Samples, and pairs of a sample and a mode, that are looked at together."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from allmodes.data import Data
-from allmodes.features import extract
 from allmodes.metrics.base import Better, Evaluation, Metric
+from allmodes.metrics.features import extract
 from allmodes_schemas import FeatureConfig
 
 Reference: TypeAlias = Literal["held_out", "train"]

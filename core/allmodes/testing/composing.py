@@ -9,19 +9,19 @@ from typing import Any, ClassVar
 
 import torch
 
-from allmodes import specs
-from allmodes.compose import compose, stream
-from allmodes.composition import Composition
 from allmodes.data import Data
-from allmodes.engine import EagerEngine
-from allmodes.noise import Noise
-from allmodes.registry import Registry
-from allmodes.slots import plain
-from allmodes.sources import override
-from allmodes.step import Batch, Draw
-from allmodes.streams import loader_of
+from allmodes.engine.eager import EagerEngine
+from allmodes.experiments.batches import loader_of
+from allmodes.game.compose import compose, stream
+from allmodes.game.composition import Composition
+from allmodes.game.noise import Noise
+from allmodes.game.step import Batch, Draw
+from allmodes.registry.registry import Registry
+from allmodes.specs import loading
+from allmodes.specs.source import override
+from allmodes.specs.union import plain
 from allmodes.testing.kinds import KindContract
-from allmodes.testing.stacking import due
+from allmodes.testing.seeds_under_vmap import due
 from allmodes_schemas import Spec
 
 SMALL = (
@@ -89,7 +89,7 @@ class ComposedContract(KindContract):
     def made(self) -> Made:
         """The spec with the kind in it, read once for all tests of a class."""
         if type(self) not in _MADE:
-            _MADE[type(self)] = Made(specs.parse(self.values(), self.registry))
+            _MADE[type(self)] = Made(loading.parse(self.values(), self.registry))
         return _MADE[type(self)]
 
     def values(self) -> dict[str, Any]:
@@ -105,10 +105,10 @@ class ComposedContract(KindContract):
 def values_of(reference: str | Mapping[str, Any], registry: Registry, overrides: Iterable[str] = ()) -> dict[str, Any]:
     """A spec by name, or a mapping, as plain values: small, then with overrides."""
     if isinstance(reference, str):
-        source = specs.read(*specs.locate(reference, registry))
+        source = loading.read(*loading.locate(reference, registry))
     else:
-        source = specs.Source(plain(reference), "the test's spec")
-    source = specs.read(specs.dump(specs.check(source, registry)), source.name)  # every default written out
+        source = loading.Source(plain(reference), "the test's spec")
+    source = loading.read(loading.dump(loading.check(source, registry)), source.name)  # every default written out
     for change in (*SMALL, *overrides):
         override(source, change)
     values: dict[str, Any] = plain(source.tree)

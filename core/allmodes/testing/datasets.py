@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from allmodes.data import Data
-from allmodes.step import Batch
+from allmodes.game.step import Batch
+from allmodes.testing.advice import saying
 from allmodes.testing.kinds import KindContract
 from allmodes.testing.randomness import own_randomness
-from allmodes.testing.saying import saying
 from allmodes_schemas import DatasetConfig, KindConfig, Spec
 
 N = 8

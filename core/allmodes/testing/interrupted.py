@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from allmodes import Results, checkpoints, hookimpl, journal
+from allmodes import Results, hookimpl
+from allmodes.models import checkpoints
+from allmodes.runs import journal
 
 
 class Interrupting:

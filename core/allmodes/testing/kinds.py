@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, cast
 
-from allmodes.registry import SLOTS, WORDS, Kind, Registry, installed
-from allmodes.slots import plain, spec_model
-from allmodes.sources import read
-from allmodes.specs import dump, schema
-from allmodes.testing.saying import saying
+from allmodes.registry.registry import SLOTS, WORDS, Kind, Registry, installed
+from allmodes.specs.loading import dump, schema
+from allmodes.specs.source import read
+from allmodes.specs.union import plain, spec_model
+from allmodes.testing.advice import saying
 from allmodes_schemas import KindConfig, Spec
 
 PLAIN: Mapping[str, Any] = {

@@ -11,18 +11,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from allmodes import specs
-from allmodes.compose import CompositionError, term_names
-from allmodes.composition import Composition, Term
-from allmodes.contracts import LossTerm
-from allmodes.engine import EagerEngine
-from allmodes.sources import SpecError
-from allmodes.step import Context, Step
+from allmodes.engine.eager import EagerEngine
+from allmodes.game.compose import CompositionError, term_names
+from allmodes.game.composition import Composition, Term
+from allmodes.game.contracts import LossTerm
+from allmodes.game.step import Context, Step
+from allmodes.specs import loading
+from allmodes.specs.source import SpecError
+from allmodes.testing.advice import saying
 from allmodes.testing.composing import ComposedContract, Made, updated
+from allmodes.testing.modules_under_vmap import same
 from allmodes.testing.randomness import own_randomness
-from allmodes.testing.saying import saying
-from allmodes.testing.stacked import same
-from allmodes.testing.stacking import compared, due, eager_run, stacked_run
+from allmodes.testing.seeds_under_vmap import compared, due, eager_run, stacked_run
 from allmodes_schemas import KindConfig, LossTermConfig, Spec
 
 LAST = 1_000_000
@@ -142,7 +142,7 @@ class LossTermContract(ComposedContract):
     def within(self, values: dict[str, Any]) -> dict[str, Any]:
         """The spec with the settings in the place of a term of the kind, or of the game, or after the others."""
         losses, place = values["losses"], self._place(values["losses"])
-        return {**values, "losses": [*losses[:place], specs.plain(self.config), *losses[place + 1 :]]}
+        return {**values, "losses": [*losses[:place], loading.plain(self.config), *losses[place + 1 :]]}
 
     @cached_property
     def iteration(self) -> int:
@@ -165,7 +165,7 @@ class LossTermContract(ComposedContract):
 
     def term(self, composition: Composition) -> Term:
         """The term within a composition."""
-        name = term_names(self.made.spec.losses)[self._place(specs.plain(self.made.spec.losses))]
+        name = term_names(self.made.spec.losses)[self._place(loading.plain(self.made.spec.losses))]
         term = composition.terms[name]
         assert isinstance(term.loss, LossTerm), (
             f"{self.who}: build() must return an allmodes.LossTerm, not {term.loss!r}"
@@ -197,7 +197,7 @@ class LossTermContract(ComposedContract):
         """The spec with another prior, or None where it is refused."""
         size = self.made.spec.prior.parts().get("code") or 4
         try:
-            made = Made(specs.parse({**self.values(), "prior": {**prior, "dim": size}}, self.registry))
+            made = Made(loading.parse({**self.values(), "prior": {**prior, "dim": size}}, self.registry))
             made.composed()
         except (SpecError, CompositionError):
             return None

@@ -9,14 +9,14 @@ from typing import Any, ClassVar, get_args
 import torch
 from matplotlib.figure import Figure
 
-from allmodes import measuring, specs
-from allmodes.composition import Composition
-from allmodes.metrics import Evaluation, Metric, built, floors
+from allmodes.game.composition import Composition
+from allmodes.metrics import Evaluation, Metric, built, floors, measure
 from allmodes.metrics.base import Better
+from allmodes.specs import loading
+from allmodes.testing.advice import saying
 from allmodes.testing.composing import ComposedContract
+from allmodes.testing.modules_under_vmap import same
 from allmodes.testing.randomness import own_randomness
-from allmodes.testing.saying import saying
-from allmodes.testing.stacked import same
 from allmodes_schemas import KindConfig, MetricConfig, Spec
 
 
@@ -91,7 +91,7 @@ class MetricContract(ComposedContract):
 
     def within(self, values: dict[str, Any]) -> dict[str, Any]:
         """The spec with this metric alone."""
-        return {**values, "evaluation": {**values["evaluation"], "metrics": [specs.plain(self.config)]}}
+        return {**values, "evaluation": {**values["evaluation"], "metrics": [loading.plain(self.config)]}}
 
     def metric(self) -> Metric:
         """The metric, prepared."""
@@ -103,7 +103,7 @@ class MetricContract(ComposedContract):
     def evaluation(self, composition: Composition) -> Evaluation:
         """An untrained model's draws beside held-out items."""
         n = self.made.spec.evaluation.samples
-        return measuring.evaluation(composition, composition.modules, self.made.data, n, 0, 0, "cpu")
+        return measure.evaluation(composition, composition.modules, self.made.data, n, 0, 0, "cpu")
 
     def measured(self, evaluation: Evaluation | None = None) -> dict[str, float]:
         """The metric's numbers, by default of an untrained model."""

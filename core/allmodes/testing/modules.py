@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from allmodes.noise import Noise, seeded
+from allmodes.game.noise import Noise, seeded
+from allmodes.testing.advice import saying
 from allmodes.testing.kinds import KindContract
+from allmodes.testing.modules_under_vmap import on_another_device, same, under_vmap
 from allmodes.testing.randomness import own_randomness
-from allmodes.testing.saying import saying
-from allmodes.testing.stacked import on_another_device, same, under_vmap
 from allmodes_schemas import Shape
 
 B = 8

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from allmodes import models
-from allmodes.compose import seeded_weights
-from allmodes.contracts import Fitting, Functions, Latent, Prior
-from allmodes.noise import Noise, seeded
+from allmodes.game.compose import seeded_weights
+from allmodes.game.contracts import Fitting, Functions, Latent, Prior
+from allmodes.game.noise import Noise, seeded
+from allmodes.models import format as model_format
+from allmodes.testing.advice import saying
 from allmodes.testing.kinds import KindContract
+from allmodes.testing.modules_under_vmap import on_another_device, same, under_vmap
 from allmodes.testing.randomness import own_randomness
-from allmodes.testing.saying import saying
-from allmodes.testing.stacked import on_another_device, same, under_vmap
 from allmodes_schemas import KindConfig, PriorConfig, Spec
 
 N = 16
@@ -96,9 +96,9 @@ class PriorContract(KindContract):
         """What it learned or fitted is in its state."""
         prior = self.built()
         with saying(f"{self.who} cannot be stored: keep what is fitted in parameters and buffers"):
-            page = models.page_of({"prior": prior}, (2,), None, 0)
-            models.save({"prior": prior}, page, tmp_path / "model")
-            again = models.stored_prior(self.in_a_spec(), tmp_path / "model")
+            page = model_format.page_of({"prior": prior}, (2,), None, 0)
+            model_format.save({"prior": prior}, page, tmp_path / "model")
+            again = model_format.stored_prior(self.in_a_spec(), tmp_path / "model")
             drawn = draw(again.train(prior.training), seeded(0))
         assert same(draw(prior, seeded(0)), drawn), (
             f"{self.who}: once stored and read, it draws something else: keep what is fitted in parameters and buffers"

@@ -9,15 +9,16 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from allmodes import journal, specs
-from allmodes.experiment import Experiment
-from allmodes.export import export
-from allmodes.registry import Registry
-from allmodes.results import Results
+from allmodes.experiments.experiment import Experiment
+from allmodes.models.export import export
+from allmodes.models.trained import load_run
+from allmodes.registry.registry import Registry
+from allmodes.runs import journal
+from allmodes.runs.results import Results
+from allmodes.specs import loading
+from allmodes.testing.advice import saying
 from allmodes.testing.interrupted import Interrupting, equal, first_seed, weights
 from allmodes.testing.kinds import INSTALLED
-from allmodes.testing.saying import saying
-from allmodes.trained import load_run
 from allmodes_schemas import Spec
 
 ITERATIONS, CUT = 4, 2
@@ -45,7 +46,7 @@ class RecipeContract:
 
     def test_it_begins_by_saying_where_its_settings_come_from(self) -> None:
         """A paper, code, or your own search."""
-        first = (specs.locate(self.recipe, self.registry)[0].splitlines() or [""])[0]
+        first = (loading.locate(self.recipe, self.registry)[0].splitlines() or [""])[0]
         assert first.startswith("# "), (
             f"{self.recipe}: begin with a comment that says where its settings come from, not with {first!r}"
         )
@@ -103,7 +104,7 @@ class RecipeContract:
     def checked(self, *overrides: str) -> Spec:
         """The checked spec."""
         with saying(f"{self.recipe} is not valid"):
-            return specs.load(self.recipe, self.registry, (*overrides, *self.overrides))
+            return loading.load(self.recipe, self.registry, (*overrides, *self.overrides))
 
     def run(self, folder: Path, *cuts: int) -> Path:
         """Train a few iterations, interrupted at some and resumed; returns the seed's folder."""

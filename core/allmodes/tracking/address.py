@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from allmodes import hiding
-from allmodes.places import place
+from allmodes.system.paths import place
+from allmodes.text import redact
 
 ENVIRONMENT = {
     # Training at home or in a closed network should call nobody.
@@ -40,7 +40,7 @@ def experiment() -> str:
 
 def absolute(store: str) -> str:
     """The address, good from any working folder."""
-    hiding.learn(store)
+    redact.learn(store)
     if file := sqlite_file(store):
         return sqlite_address(file, _options(store))
     return str(place(store)) if _is_path(store) else store
@@ -49,7 +49,7 @@ def absolute(store: str) -> str:
 def shown(store: str) -> str:
     """The address without password, token and query: to be written and printed, and to tell stores apart by."""
     file = sqlite_file(store)
-    return sqlite_address(file) if file else hiding.address(store)
+    return sqlite_address(file) if file else redact.address(store)
 
 
 def sqlite_file(store: str) -> Path | None:

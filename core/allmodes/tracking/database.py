@@ -11,7 +11,7 @@ from collections.abc import Callable
 from glob import escape
 from pathlib import Path
 
-from allmodes.lock import in_turn
+from allmodes.runs.lock import in_turn
 
 SQLITE_WAIT = 20.0  # s for another process that writes to the SQLite store, as long as MLflow itself waits
 SETTLED = 5.0  # s without a change after which nobody is at work on a file

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from allmodes.run import Run
+    from allmodes.runs.run import Run
 
 KEY, PARAM, TAG, DIGEST, PLUGINS = 250, 6000, 5000, 36, 50  # letters; number of plugins
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from allmodes import hiding
+from allmodes.text import redact
 from allmodes.tracking import description
 from allmodes.tracking.address import experiment, shown
 
 if TYPE_CHECKING:
-    from allmodes.run import Outcome, Run
+    from allmodes.runs.run import Outcome, Run
 
 
 def started(run: Run, store: str) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _scrubbed(value: Any) -> Any:
         return {name: _scrubbed(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_scrubbed(inner) for inner in value]
-    return hiding.text(value) if isinstance(value, str) else value
+    return redact.text(value) if isinstance(value, str) else value
 
 
 def _now(what: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from mlflow import artifacts, pyfunc
 from mlflow.models import Model, ModelSignature
 from mlflow.types import DataType, ParamSchema, ParamSpec
 
-LOADER = "allmodes.tracking.pyfunc"
+LOADER = "allmodes.models.pyfunc"
 ENVIRONMENT = f"python: {platform.python_version()}\nbuild_dependencies: [pip]\ndependencies: [-r requirements.txt]\n"
 SIGNATURE = ModelSignature(params=ParamSchema([ParamSpec("seed", DataType.long, 0)]))
 

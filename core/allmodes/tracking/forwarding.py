@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from allmodes import hiding
-from allmodes.places import near
+from allmodes.system.paths import near
+from allmodes.text import redact
 from allmodes.tracking import recalling, receipt, spool
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
@@ -80,7 +80,7 @@ class Forwarder:
         return bool(left)
 
     def _say(self, message: str) -> None:
-        self._warn(hiding.text(f"MLflow: {message}"))
+        self._warn(redact.text(f"MLflow: {message}"))
 
 
 def _death(run: Path) -> spool.Event | None:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from allmodes import hiding
-from allmodes.hookspecs import hookimpl
-from allmodes.places import near
+from allmodes.registry.hookspecs import hookimpl
+from allmodes.system.paths import near
+from allmodes.text import redact
 from allmodes.tracking import events
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
@@ -20,7 +20,7 @@ from allmodes.tracking.sender import Sender
 from allmodes.tracking.spool import NAME, Event
 
 if TYPE_CHECKING:
-    from allmodes.run import Outcome, Run
+    from allmodes.runs.run import Outcome, Run
 
 CLOSE_WAIT = 30.0  # s that the end of an experiment waits for what is still to be sent
 
@@ -94,4 +94,4 @@ class MlflowObserver:
             delivery.spool.append(event)
 
     def _say(self, message: str) -> None:
-        self._warn(hiding.text(f"MLflow: {message}"))
+        self._warn(redact.text(f"MLflow: {message}"))

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from allmodes import pages, records, specs
-from allmodes.registry import installed
-from allmodes.run import Outcome, Run
+from allmodes.registry.registry import installed
+from allmodes.runs.run import Outcome, Run
+from allmodes.specs import loading, recorded
+from allmodes.system import json_pages
 from allmodes.tracking import events
 
 if TYPE_CHECKING:
-    from allmodes.records import Facts
-    from allmodes.registry import Registry
+    from allmodes.registry.registry import Registry
+    from allmodes.specs.recorded import Facts
     from allmodes_schemas import Spec
 
 
@@ -25,9 +26,9 @@ def start(folder: Path, store: str) -> dict[str, Any] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            facts, spec = pages.read(folder / records.RUN, records.Facts), records.spec(folder, registry)
-        began = {"time": _milliseconds(folder / records.RUN)}
-    except (OSError, pages.PageError, specs.SpecError):
+            facts, spec = json_pages.read(folder / recorded.RUN, recorded.Facts), recorded.spec(folder, registry)
+        began = {"time": _milliseconds(folder / recorded.RUN)}
+    except (OSError, json_pages.PageError, loading.SpecError):
         return None
     return {**events.started(_run(folder, facts, spec, registry), store), **began}
 
@@ -37,12 +38,12 @@ def end(folder: Path, began: Mapping[str, Any], last: Mapping[str, Any]) -> dict
     outcome = _outcome(folder, began["time"], last.get("step", 0))
     if outcome is None:
         return events.died(began, last or began)
-    return events.recalled(outcome, began, _milliseconds(folder / records.RESULTS))
+    return events.recalled(outcome, began, _milliseconds(folder / recorded.RESULTS))
 
 
 def _outcome(folder: Path, began: int, step: int) -> Outcome | None:
-    outcome = records.outcome(folder)
-    if outcome is None or outcome.iteration < step or _milliseconds(folder / records.RESULTS) < began:
+    outcome = recorded.outcome(folder)
+    if outcome is None or outcome.iteration < step or _milliseconds(folder / recorded.RESULTS) < began:
         return None
     return outcome
 
@@ -69,8 +70,8 @@ def _seeds(whole: Path, registry: Registry) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return len(specs.load(str(whole), registry).seeds)
-    except specs.SpecError:
+            return len(loading.load(str(whole), registry).seeds)
+    except loading.SpecError:
         return 1
 
 

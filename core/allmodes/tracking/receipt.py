@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from allmodes import durable, pages
+from allmodes.system import durable, json_pages
 from allmodes.tracking.address import shown
 
 NAME = "mlflow.json"
@@ -36,10 +36,10 @@ class Receipt:
 def read(folder: Path, store: str, warn: Callable[[str], None], run: str = "") -> Receipt | None:
     """The receipt that this store gave for a run, if there is one; that of another run is none."""
     try:
-        receipt = pages.read(folder / NAME, Receipt)
+        receipt = json_pages.read(folder / NAME, Receipt)
     except FileNotFoundError:
         return None
-    except pages.PageError as error:
+    except json_pages.PageError as error:
         warn(f"{error}: all is sent again, which changes nothing that has arrived")
         return None
     if run and receipt.run not in ("", run):

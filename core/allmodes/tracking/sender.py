@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from allmodes import hiding
-from allmodes.places import near
+from allmodes.system.paths import near
+from allmodes.text import redact
 from allmodes.tracking.address import ENVIRONMENT, shown
 from allmodes.tracking.delivery import Delivery, refused
 
@@ -159,7 +159,7 @@ def reason(error: BaseException, store: str) -> str:
     answers = [link.strerror for link in links if isinstance(link, OSError) and link.strerror]
     late = ["no answer in time" for link in links if isinstance(link, TimeoutError) or "Timeout" in type(link).__name__]
     first = next(iter(str(error).splitlines()), "")[:300] or type(error).__name__
-    return hiding.of_store([first, *late, *answers][-1], store) or type(error).__name__
+    return redact.of_store([first, *late, *answers][-1], store) or type(error).__name__
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:

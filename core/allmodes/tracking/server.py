@@ -12,8 +12,8 @@ import sys
 import threading
 from typing import Any
 
-from allmodes import hiding
-from allmodes.printable import printable
+from allmodes.text import redact
+from allmodes.text.printable import printable
 from allmodes.tracking.address import ENVIRONMENT, absolute, artifacts, default_store, for_mlflow, shown, sqlite_file
 from allmodes.tracking.view import page
 
@@ -96,7 +96,7 @@ def _repeat(server: subprocess.Popen[str]) -> None:
     """Say what the server says, without the store's password: MLflow's errors hold the whole address."""
     assert server.stdout is not None
     for line in server.stdout:
-        sys.stderr.write(hiding.text(line))
+        sys.stderr.write(redact.text(line))
         sys.stderr.flush()
 
 

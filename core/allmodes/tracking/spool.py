@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, NonNegativeInt, PositiveInt, TypeAdapter
 
-from allmodes import pages
-from allmodes.journal import left_out
+from allmodes.runs.journal import left_out
+from allmodes.system import json_pages
 
 NAME = "tracking.jsonl"
 CHUNK = 1 << 18  # bytes that are taken at once
@@ -256,7 +256,7 @@ def start_and_last(folder: Path) -> tuple[Event | None, Event]:
 def parse(line: bytes) -> Event | None:
     """The event of a line; None for one that is damaged: no JSON, or JSON of another form."""
     try:
-        event = pages.decoded(line)
+        event = json_pages.decoded(line)
         _FORM.validate_python(event)
     except ValueError:
         return None

@@ -17,7 +17,7 @@ from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from allmodes.lock import in_turn
+from allmodes.runs.lock import in_turn
 from allmodes.tracking import database, description, flavor, pictures, summary, view
 from allmodes.tracking.address import artifacts, for_mlflow, shown, sqlite_address, sqlite_file
 from allmodes.tracking.receipt import Receipt

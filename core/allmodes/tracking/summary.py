@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from allmodes import averages
+from allmodes.runs import averages
 from allmodes.tracking.spool import Event
 
 COURSE = ("train/", "eval/", "time/", "floor/", "recent/")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from allmodes import hiding
-from allmodes.places import at_home
+from allmodes.system.paths import at_home
+from allmodes.text import redact
 from allmodes.tracking import recalling, spool
 from allmodes.tracking.address import absolute, default_store, shown, sqlite_file
 from allmodes.tracking.delivery import Delivery
@@ -130,7 +130,7 @@ def _meant(address: str, folder: Path) -> str:
     given = absolute(default_store())
     if shown(given) == address:
         return given
-    if sqlite_file(address) is None and hiding.MARK in address:
-        what = "the password" if f":{hiding.MARK}@" in address else f"what {hiding.MARK} stands for"
+    if sqlite_file(address) is None and redact.MARK in address:
+        what = "the password" if f":{redact.MARK}@" in address else f"what {redact.MARK} stands for"
         raise TrackingError(f"{folder} was logged to {address}: set MLFLOW_TRACKING_URI to that with {what}")
     return address

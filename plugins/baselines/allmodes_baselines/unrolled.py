@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias
 from torch import Tensor
 
 from allmodes import Step
-from allmodes.losses import NonSaturating
+from allmodes.builtin.losses import NonSaturating
 
 Objective: TypeAlias = Literal["non_saturating", "minimax"]
 

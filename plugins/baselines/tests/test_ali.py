@@ -13,13 +13,13 @@ from torch.nn.functional import softplus
 import allmodes.builtin
 import allmodes_baselines
 from allmodes import Network, Registry, SpecError, TurnConfig, installed
-from allmodes.compose import compose
-from allmodes.composition import Composition
-from allmodes.engine import EagerEngine
-from allmodes.noise import Noise, seeded
-from allmodes.registry import Plugin
-from allmodes.specs import load, parse
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.engine.eager import EagerEngine
+from allmodes.game.compose import compose
+from allmodes.game.composition import Composition
+from allmodes.game.noise import Noise, seeded
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.registry.registry import Plugin
+from allmodes.specs.loading import load, parse
 from allmodes_baselines.ali import Code, GaussianEncoder
 from fixtures.distributions import module
 

@@ -10,9 +10,9 @@ import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
 from allmodes import Experiment, SpecError, installed
-from allmodes.compose import CompositionError
-from allmodes.noise import seeded
-from allmodes.specs import load, parse
+from allmodes.game.compose import CompositionError
+from allmodes.game.noise import seeded
+from allmodes.specs.loading import load, parse
 from allmodes_baselines.clustergan import ClusterLatent
 from turns import B, a_step, assert_pure_turns_equal_eager_ones, composed, gradients, moved
 

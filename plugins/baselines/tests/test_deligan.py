@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from allmodes import SpecError, installed
-from allmodes.composition import Composition
-from allmodes.noise import Noise, seeded
-from allmodes.specs import load, parse
+from allmodes.game.composition import Composition
+from allmodes.game.noise import Noise, seeded
+from allmodes.specs.loading import load, parse
 from allmodes_baselines.deligan import MixtureOfGaussians
 from turns import B, a_step, assert_pure_turns_equal_eager_ones, composed, gradients, moved
 

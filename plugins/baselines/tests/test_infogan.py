@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.distributions import Categorical, Normal, Uniform
 
 from allmodes import Latent, SpecError, installed
-from allmodes.compose import CompositionError
-from allmodes.noise import seeded
-from allmodes.specs import parse
+from allmodes.game.compose import CompositionError
+from allmodes.game.noise import seeded
+from allmodes.specs.loading import parse
 from allmodes_baselines.infogan import InfoLatent, Posterior, entropy, log_q
 from turns import B, a_step, assert_pure_turns_equal_eager_ones, composed, gradients, moved
 

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from allmodes import installed
-from allmodes.compose import compose
-from allmodes.composition import Composition
-from allmodes.noise import Noise
-from allmodes.specs import load
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.game.compose import compose
+from allmodes.game.composition import Composition
+from allmodes.game.noise import Noise
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.specs.loading import load
 
 B = 8
 SMALL = ("training.batch_size=8", "generator.hidden=[6]", "generator.batch_norm=false", "discriminator.hidden=[5]")

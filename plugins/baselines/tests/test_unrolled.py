@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from allmodes import SpecError, TurnConfig, installed
-from allmodes.compose import compose
-from allmodes.composition import Composition
-from allmodes.engine import EagerEngine
-from allmodes.losses import NonSaturating
-from allmodes.noise import Noise
-from allmodes.specs import load, parse
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.builtin.losses import NonSaturating
+from allmodes.engine.eager import EagerEngine
+from allmodes.game.compose import compose
+from allmodes.game.composition import Composition
+from allmodes.game.noise import Noise
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.specs.loading import load, parse
 
 B, RATE = 8, 0.3
 SGD = {"kind": "sgd", "lr": RATE}

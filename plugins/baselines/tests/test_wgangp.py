@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from allmodes import installed
-from allmodes.compose import compose
-from allmodes.noise import Noise
-from allmodes.specs import load
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.game.compose import compose
+from allmodes.game.noise import Noise
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.specs.loading import load
 
 B = 8
 SMALL = ("generator.hidden=[6]", "discriminator.hidden=[5]", "discriminator.activation=tanh")

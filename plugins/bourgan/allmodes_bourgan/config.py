@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, WithJsonSchema
 
 from allmodes import FeatureConfig, LossTermConfig, MetricConfig, PriorConfig, Problem, Ramp
-from allmodes.kinds.features import PixelsConfig
+from allmodes.builtin.config.features import PixelsConfig
 
 if TYPE_CHECKING:
     from allmodes import Spec

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from allmodes import Fitting
-from allmodes.contracts import Functions
 from allmodes.data import Data, DataError
-from allmodes.data.sources import free_memory
-from allmodes.features import extract
+from allmodes.data.files.loading import free_memory
+from allmodes.game.contracts import Functions
+from allmodes.metrics.features import extract
 from allmodes_bourgan import distances, embedding, width
 from allmodes_bourgan.distances import Distance
 from allmodes_bourgan.embedding import Ratios

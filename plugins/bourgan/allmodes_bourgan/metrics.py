@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from allmodes.compose import stream
-from allmodes.features import extract
+from allmodes.game.compose import stream
+from allmodes.game.noise import Noise
 from allmodes.metrics import Better, Evaluation, Metric
+from allmodes.metrics.features import extract
 from allmodes.metrics.spaces import Spaces
-from allmodes.noise import Noise
 from allmodes_bourgan.distances import faiss_distance
 from allmodes_bourgan.embedding import Ratios
 from allmodes_bourgan.model import KeptDistances, MetricMixture

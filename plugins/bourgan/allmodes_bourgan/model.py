@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from allmodes import Fitting, Latent, Loss, LossTerm, Noise, Prior, Step
-from allmodes.contracts import NOTHING
+from allmodes.game.contracts import NOTHING
 from allmodes_bourgan.fit import fit
 from allmodes_schemas import Given
 

@@ -13,15 +13,15 @@ from scipy.stats import wasserstein_distance
 from torch import Tensor, nn
 
 from allmodes import Experiment, Fitting, Spec, SpecError, installed, load_run
-from allmodes.compose import compose
-from allmodes.composition import Composition
 from allmodes.data import Mixture, MixtureData, TensorData
+from allmodes.experiments.remeasure import remeasure_all
+from allmodes.game.compose import compose
+from allmodes.game.composition import Composition
+from allmodes.game.noise import Noise, seeded
+from allmodes.game.step import Batch, Context, Draw, Step
 from allmodes.metrics import Evaluation
-from allmodes.models import restore
-from allmodes.noise import Noise, seeded
-from allmodes.remeasuring import remeasure_all
-from allmodes.specs import load, parse
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.models.format import restore
+from allmodes.specs.loading import load, parse
 from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
 from allmodes_bourgan.metrics import LogDistances, draw, facts, log_pairs
 from allmodes_bourgan.model import KeptDistances, MetricMixture

@@ -15,9 +15,9 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from allmodes import Fitting
+from allmodes.builtin.config.data import CircleConfig, GridConfig, MixtureConfig, RingConfig
 from allmodes.data import Data, DataError, TensorData
-from allmodes.kinds.data import CircleConfig, GridConfig, MixtureConfig, RingConfig
-from allmodes.noise import seeded
+from allmodes.game.noise import seeded
 from allmodes_bourgan import fit as fitting_module
 from allmodes_bourgan.config import MetricMixtureConfig
 from allmodes_bourgan.distances import faiss_distance

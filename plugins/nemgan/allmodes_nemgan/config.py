@@ -109,7 +109,7 @@ class InverterConfig(AuxiliaryConfig):
 
         Raises CompositionError where the latent has no modes.
         """
-        from allmodes.compose import CompositionError
+        from allmodes.game.compose import CompositionError
         from allmodes_nemgan.inverter import Inverter
 
         if "mode" not in parts:
@@ -271,6 +271,6 @@ class InvarianceConfig(LossTermConfig):
 
 
 def _default_network() -> NetworkConfig:
-    from allmodes.kinds.networks import MlpConfig
+    from allmodes.builtin.config.networks import MlpConfig
 
     return MlpConfig(hidden=(128, 128))

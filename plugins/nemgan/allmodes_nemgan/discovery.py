@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from allmodes import Evaluation, Metric, figures
+from allmodes import Evaluation, Metric
+from allmodes.figures import drawing
+from allmodes.game.noise import seeded
+from allmodes.game.sampling import evaluating
 from allmodes.metrics import Better, table
-from allmodes.noise import seeded
-from allmodes.sampling import evaluating
 
 BASES, DELTA = 8, 0.05
 LEAST = 1e-6
@@ -50,7 +51,7 @@ class PriorError(Metric):
         names = evaluation.data.class_names or tuple(map(str, range(items.shape[1])))
         learned = weights_of(evaluation.modules["prior"])
         rows = [f"mode {k}: {float(weight):.3f}" for k, weight in enumerate(learned)]
-        return figures.matrix(items / items.sum(1, keepdim=True).clamp(min=1), rows, names)
+        return drawing.matrix(items / items.sum(1, keepdim=True).clamp(min=1), rows, names)
 
 
 class Attributes(Metric):
@@ -65,7 +66,7 @@ class Attributes(Metric):
 
     def figure(self, evaluation: Evaluation) -> Any:
         """Rows of items along each direction."""
-        return figures.rows(attributes(evaluation.modules, self.directions, self.steps).flatten(0, 1), evaluation.data)
+        return drawing.rows(attributes(evaluation.modules, self.directions, self.steps).flatten(0, 1), evaluation.data)
 
 
 @torch.no_grad()

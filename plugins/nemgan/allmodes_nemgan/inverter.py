@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
 from allmodes import Auxiliary, Network, Noise
-from allmodes.networks import xavier
+from allmodes.builtin.networks import xavier
 
 
 class Inverted(NamedTuple):

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from allmodes import DataError, Experiment, ModelError, Noise, Spec, SpecError, TurnConfig, cli, installed, load_run
-from allmodes.compose import CompositionError, compose
-from allmodes.composition import Composition
-from allmodes.kinds.networks import MlpConfig
-from allmodes.noise import seeded
-from allmodes.specs import load, parse
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes import DataError, Experiment, ModelError, Noise, Spec, SpecError, TurnConfig, installed, load_run
+from allmodes.builtin.config.networks import MlpConfig
+from allmodes.cli import main as cli_main
+from allmodes.game.compose import CompositionError, compose
+from allmodes.game.composition import Composition
+from allmodes.game.noise import seeded
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.specs.loading import load, parse
 from allmodes.testing.interrupted import Interrupting, equal
 from allmodes_nemgan import (
     CriticConfig,
@@ -265,11 +266,11 @@ def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
 
 def test_the_command_line_draws_from_one_mode(trained: Path, tmp_path: Path) -> None:
     to = tmp_path / "samples.npz"
-    assert cli.execute(["sample", str(trained), "--mode", "1", "-n", "5", "-o", str(to)]) == 0
+    assert cli_main.execute(["sample", str(trained), "--mode", "1", "-n", "5", "-o", str(to)]) == 0
     with np.load(to) as file:
         drawn = torch.from_numpy(file["samples"])
     assert torch.equal(drawn, load_run(trained).sample(5, mode=1))
-    assert cli.execute(["sample", str(trained), "--mode", "9", "-o", str(to)]) != 0
+    assert cli_main.execute(["sample", str(trained), "--mode", "9", "-o", str(to)]) != 0
 
 
 def test_a_model_draws_from_one_mode_and_says_which_modes_there_are(trained: Path) -> None:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from allmodes import SpecError, installed
-from allmodes.compose import compose
-from allmodes.noise import seeded
-from allmodes.specs import parse
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.game.compose import compose
+from allmodes.game.noise import seeded
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.specs.loading import parse
 from allmodes_nemgan.invariance import Moves
 
 MLP = {"kind": "mlp", "hidden": [8]}

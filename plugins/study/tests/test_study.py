@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from allmodes import Spec, installed
-from allmodes.specs import load
+from allmodes.specs.loading import load
 from allmodes.testing import RecipeContract
 
 REGISTRY = installed()

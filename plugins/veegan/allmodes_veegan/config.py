@@ -69,6 +69,6 @@ class CodeReconstructionConfig(LossTermConfig):
 
 
 def _default_network() -> NetworkConfig:
-    from allmodes.kinds.networks import MlpConfig
+    from allmodes.builtin.config.networks import MlpConfig
 
     return MlpConfig(hidden=(128, 128))

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from allmodes import Experiment, Network, Noise, Spec, SpecError, TurnConfig, installed
-from allmodes.compose import compose
-from allmodes.composition import Composition
-from allmodes.engine import EagerEngine
-from allmodes.specs import load, parse
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.engine.eager import EagerEngine
+from allmodes.game.compose import compose
+from allmodes.game.composition import Composition
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.specs.loading import load, parse
 from allmodes_veegan.model import Reconstructor
 
 B, K = 6, 254

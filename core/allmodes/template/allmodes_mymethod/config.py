@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from allmodes import AuxiliaryConfig, LossTermConfig, Need, NetworkConfig, PriorConfig, Shape
-from allmodes.kinds.networks import MlpConfig
+from allmodes.builtin.config.networks import MlpConfig
 
 
 class WordsConfig(PriorConfig):

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from allmodes import Experiment, installed, load_run
-from allmodes.compose import compose
-from allmodes.noise import seeded
-from allmodes.specs import load
-from allmodes.step import Batch, Context, Draw, Step
+from allmodes.game.compose import compose
+from allmodes.game.noise import seeded
+from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.specs.loading import load
 from allmodes.testing import AuxiliaryContract, LossTermContract, PriorContract, RecipeContract
 from allmodes_mymethod import ReaderConfig, ReadingConfig, WordsConfig
 from allmodes_mymethod.model import Reader, Words

@@ -66,6 +66,6 @@ class AliConfig(LossTermConfig):
 
 
 def _default_network() -> NetworkConfig:
-    from allmodes.kinds.networks import MlpConfig
+    from allmodes.builtin.config.networks import MlpConfig
 
     return MlpConfig(hidden=(128, 128))

@@ -52,7 +52,7 @@ class ClusterEncoderConfig(AuxiliaryConfig):
 
         Raises CompositionError where the latent lacks the noise or the modes.
         """
-        from allmodes.compose import CompositionError
+        from allmodes.game.compose import CompositionError
         from allmodes_baselines.clustergan import ClusterEncoder
 
         if not {"noise", "mode"} <= parts.keys():
@@ -92,6 +92,6 @@ class ClusterInversionConfig(LossTermConfig):
 
 
 def _default_network() -> NetworkConfig:
-    from allmodes.kinds.networks import MlpConfig
+    from allmodes.builtin.config.networks import MlpConfig
 
     return MlpConfig(hidden=(128, 128), activation="leaky_relu")

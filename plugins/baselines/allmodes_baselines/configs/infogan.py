@@ -53,7 +53,7 @@ class QHeadConfig(AuxiliaryConfig):
 
         Raises CompositionError where the latent has no modes.
         """
-        from allmodes.compose import CompositionError
+        from allmodes.game.compose import CompositionError
         from allmodes_baselines.infogan import QHead
 
         if "mode" not in parts:
@@ -91,6 +91,6 @@ class InformationConfig(LossTermConfig):
 
 
 def _default_network() -> NetworkConfig:
-    from allmodes.kinds.networks import MlpConfig
+    from allmodes.builtin.config.networks import MlpConfig
 
     return MlpConfig(hidden=(128,), activation="leaky_relu")

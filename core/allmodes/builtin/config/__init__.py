@@ -1,0 +1,1 @@
+"""The settings of the core's own kinds."""

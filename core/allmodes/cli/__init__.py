@@ -1,0 +1,1 @@
+"""The command line: words in, library calls, tables and bars out."""

@@ -1,0 +1,100 @@
+"""Samples into files: arrays, tables, a picture, or a folder of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from allmodes.models.trained import Model
+from allmodes.specs.source import SpecError
+
+
+def check(to: Path) -> None:
+    """Refuse a place that samples cannot go to, before anything is drawn.
+
+    Raises SpecError for an unknown ending, and for a folder that holds something already.
+    """
+    if to.suffix not in _WRITERS:
+        known = ", ".join(filter(None, _WRITERS))
+        raise SpecError(f"--out {to}: the file must end in {known}; without an ending it is a folder of pictures")
+    if not to.suffix and to.is_dir() and any(to.iterdir()):
+        raise SpecError(f"--out {to}: the folder is not empty, and nothing is overwritten: choose another")
+
+
+def write(model: Model, samples: Tensor, to: Path) -> None:
+    """Write samples (N, *shape) in the form that the file's ending asks for; folders are made."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    _WRITERS[to.suffix](model, samples, to)
+
+
+def _array(model: Model, samples: Tensor, to: Path) -> None:
+    import numpy as np
+
+    np.savez_compressed(to, samples=_rounded(model, samples).numpy(), columns=np.array(_columns(model), dtype=str))
+
+
+def _table(model: Model, samples: Tensor, to: Path) -> None:
+    """Numbers with all their digits, and none that mean nothing: the shortest text that is read back as the same."""
+    import csv
+
+    names, whole = _columns(model), _whole(model, samples)
+    with to.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerows([names] if names else [])
+        for row in _rounded(model, samples).flatten(1).numpy():
+            writer.writerow([int(value) if exact else value for value, exact in zip(row, whole, strict=True)])
+
+
+def _parquet(model: Model, samples: Tensor, to: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = _rounded(model, samples).flatten(1).numpy().T
+    names = _columns(model) or tuple(str(i) for i in range(1, len(columns) + 1))
+    whole = _whole(model, samples)
+    arrays = [column.astype("int64") if exact else column for column, exact in zip(columns, whole, strict=True)]
+    pq.write_table(pa.table(dict(zip(names, map(pa.array, arrays), strict=True))), to)
+
+
+def _columns(model: Model) -> tuple[str, ...]:
+    return model.units.columns if model.units else ()
+
+
+def _whole(model: Model, samples: Tensor) -> tuple[bool, ...]:
+    """Which numbers of an item are whole in the data."""
+    return (model.units.whole if model.units else ()) or (False,) * samples[0].numel()
+
+
+def _rounded(model: Model, samples: Tensor) -> Tensor:
+    return model.units.rounded(samples) if model.units else samples
+
+
+def _picture(model: Model, samples: Tensor, to: Path) -> None:
+    from allmodes.data import TensorData
+    from allmodes.figures import drawing
+
+    seen = model.units.standardise(samples) if model.units else samples
+    drawing.draw_samples(seen, TensorData(seen), to)
+
+
+def _pictures(model: Model, samples: Tensor, to: Path) -> None:
+    """One PNG for each image, named by its number."""
+    from PIL import Image
+
+    if len(model.shape) != 3 or model.shape[0] not in (1, 3):
+        raise SpecError(f"--out {to}: a folder takes pictures, but these samples have shape {model.shape}: use .npz")
+    to.mkdir(exist_ok=True)
+    pixels = ((samples.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    for i, image in enumerate(pixels):
+        Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(to / f"{i:06d}.png")
+
+
+_WRITERS: Mapping[str, Callable[[Model, Tensor, Path], None]] = {
+    ".npz": _array,
+    ".csv": _table,
+    ".parquet": _parquet,
+    ".png": _picture,
+    "": _pictures,
+}

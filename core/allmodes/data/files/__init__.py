@@ -1,0 +1,1 @@
+"""Reads what users bring: arrays, tables, images, data sets of their own."""

@@ -1,0 +1,142 @@
+"""Worker processes that read ahead."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from types import FrameType
+from typing import Any, ClassVar
+
+from torch.utils.data import DataLoader, Dataset
+
+from allmodes.data.base import DataError
+from allmodes.data.files.loading import Items, Source
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+AHEAD = 2
+"""Batches that each worker reads ahead."""
+LONGEST = 103 - len("/pymp-12345678/listener-12345678")
+"""Bytes of a folder in which multiprocessing can make its sockets, on every Unix: macOS takes 103 for all of it."""
+
+
+class _Reader(Dataset[Items | str]):
+    """A source whose items are whole batches; an error travels as its message, without torch's traceback."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __getitem__(self, positions: Sequence[int]) -> Items | str:
+        try:
+            return self.source.read(positions)
+        except DataError as error:
+            return str(error)
+
+
+def served(source: Source, batches: Iterable[Sequence[int]], workers: int = 0, pinned: bool = False) -> Iterator[Items]:
+    """The items of each batch of positions in order, which may have no end; closing it ends the workers.
+
+    Raises:
+        DataError: If an item cannot be read, a worker dies, or workers have no place for a socket.
+    """
+    if not workers:
+        yield from (source.read(positions) for positions in batches)
+        return
+    _check_sockets()
+    loader: DataLoader[Any] = DataLoader(
+        _Reader(source),
+        sampler=batches,
+        batch_size=None,  # a batch comes whole from the reader
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        prefetch_factor=AHEAD,
+        pin_memory=pinned,
+        worker_init_fn=_leave_signals_to_the_parent,
+        # What cannot be pickled, such as a data set defined in a notebook, reaches a forked worker.
+        multiprocessing_context="fork" if sys.platform == "linux" else None,
+    )
+    yield from map(_or_error, _Running(_started(loader)))
+
+
+def _check_sockets() -> None:
+    """Tensors come by a socket in the folder for temporary files: with a longer name, workers would hang."""
+    folder = tempfile.gettempdir()
+    if sys.platform != "win32" and len(os.fsencode(folder)) > LONGEST:
+        raise DataError(
+            f"data: the folder for temporary files, {folder}, has a name too long for worker processes (at most "
+            f"{LONGEST} bytes): set TMPDIR to a shorter one, or workers to 0"
+        )
+
+
+def _started(loader: DataLoader[Any]) -> Iterator[Items | str]:
+    """Start the workers, and keep torch from raising a worker's death in the middle of whatever this process does then.
+
+    It is still raised, within seconds, where the next batch is waited for.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    before = signal.getsignal(signal.SIGCHLD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # a worker inherits this until it knows what to do with them
+    try:
+        return iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        signal.signal(signal.SIGCHLD, before)
+
+
+class _Running(Iterator[Items | str]):
+    """What workers read. They end with this object, with `end()`, or before this process waits for them at its exit."""
+
+    alive: ClassVar[weakref.WeakSet[_Running]] = weakref.WeakSet()
+
+    def __init__(self, items: Iterator[Items | str]) -> None:
+        self.items: Iterator[Items | str] | None = items
+        self.alive.add(self)
+
+    def __next__(self) -> Items | str:
+        if self.items is None:
+            raise StopIteration
+        try:
+            return next(self.items)
+        except (RuntimeError, OSError, EOFError) as error:  # however the death of a worker shows first
+            what = f"data: a worker process ended ({error})"
+            raise DataError(f"{what}: set workers to fewer, or to 0 to read without") from error
+
+    def end(self) -> None:
+        """Have torch's iterator end its workers, even where a traceback still holds it."""
+        if shutdown := getattr(self.items, "_shutdown_workers", None):
+            shutdown()
+        self.items = None
+
+
+@atexit.register
+def _end_all() -> None:
+    for running in list(_Running.alive):
+        running.end()
+
+
+def _or_error(read: Items | str) -> Items:
+    if isinstance(read, str):
+        raise DataError(read)
+    return read
+
+
+def _as_it_is(read: Any) -> Any:
+    return read
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Ctrl-C and SIGTERM reach the whole group, but the turn in progress still needs its batches."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _obey_next_time)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def _obey_next_time(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,1 @@
+"""How players are updated: optimisers, eager and functional updates, the loop, costs."""

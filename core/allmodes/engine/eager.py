@@ -1,0 +1,85 @@
+"""The eager engine: the reference, which works for every term on every device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from allmodes.engine import optimizers
+from allmodes.game.composition import Composition, require_gradients
+from allmodes.game.step import Context, Draw, Step
+from allmodes_schemas import TurnConfig
+
+Losses = dict[tuple[str, str], Tensor]
+
+
+class EagerEngine:
+    """Updates the modules of a composition in place with torch's fused optimisers."""
+
+    def __init__(self, composition: Composition) -> None:
+        self.composition = composition
+        self.parameters = {name: composition.parameters(name) for name in composition.players}
+        self.optimizers = {
+            name: optimizers.torch_optimizer(player.optimizer, self.parameters[name])
+            for name, player in composition.players.items()
+        }
+        self.scheduled = [
+            name for name, player in composition.players.items() if optimizers.is_scheduled(player.optimizer)
+        ]
+        self._trained: frozenset[str] | None = None
+        self._known: dict[tuple[object, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
+
+    def update(self, turn: TurnConfig, draw: Draw, iteration: int = 0) -> Losses:
+        """Take a turn on a draw; returns the value of each term by (player, term)."""
+        weights = self.composition.weights(iteration)
+        players, trained = self._who(turn, weights)
+        self._train_only(trained)
+        context = Context(self.composition, weights, iteration, self.memory, turn.inference)
+        step = Step(context, draw, trained)
+        losses = [self.composition.objective(player, step) for player in players]
+        for i, (player, loss) in enumerate(zip(players, losses, strict=True)):
+            self._differentiate(loss, self.parameters[player], keep=i + 1 < len(players))
+        for player in players:
+            self._step(player, iteration)
+        return step.losses
+
+    def memory(self, player: str) -> optimizers.Memory:
+        """A copy of what a player's optimiser remembers, for the pure rule."""
+        own = self.composition.named_parameters(player)
+        return optimizers.memory(self.composition.players[player].optimizer, own, self.optimizers[player])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the optimisers remember, by player."""
+        return {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with what optimisers of the same players remembered."""
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state[name])
+
+    def _who(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The players of a turn and the modules that they train, looked up once for each set of active terms."""
+        key = (turn.player, *weights)
+        if key not in self._known:
+            players = self.composition.active(turn, weights)
+            self._known[key] = players, self.composition.trained(players)
+        return self._known[key]
+
+    def _train_only(self, trained: frozenset[str]) -> None:
+        if trained is not self._trained:
+            require_gradients(self.composition, trained)
+            self._trained = trained
+
+    @staticmethod
+    def _differentiate(loss: Tensor, parameters: list[nn.Parameter], keep: bool) -> None:
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=keep, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            optimizers.set_gradient(parameter, gradient)
+
+    def _step(self, player: str, iteration: int) -> None:
+        if player in self.scheduled:
+            optimizers.advance(self.optimizers[player], self.composition.players[player].optimizer, iteration)
+        self.optimizers[player].step()

@@ -1,0 +1,90 @@
+"""The training loop, which knows no method: for each turn that is due, draw, take the gradients, apply."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from allmodes.data import Loader
+from allmodes.engine.eager import EagerEngine, Losses
+from allmodes.game.composition import Composition
+from allmodes.game.noise import Noise
+from allmodes.game.step import Draw
+from allmodes_schemas import EmaConfig, at
+
+
+@dataclass
+class Loop:
+    """A run in progress. `iteration` counts passes through the schedule that are complete."""
+
+    composition: Composition
+    engine: EagerEngine
+    loader: Loader
+    generator: torch.Generator
+    average: Average | None = None
+    iteration: int = 0
+
+    def iterate(self) -> Losses:
+        """One pass through the schedule; returns the last value of each term by (player, term)."""
+        draw: Draw | None = None
+        losses: Losses = {}
+        for turn in self.composition.schedule:
+            if not turn.due(self.iteration):
+                continue
+            for _ in range(turn.times):
+                if draw is None or turn.draw == "fresh":
+                    draw = Draw(next(self.loader), Noise(self.generator))
+                else:
+                    draw = draw.again()
+                losses |= self.engine.update(turn, draw, self.iteration)
+        if self.average is not None:
+            self.average.update(self.iteration)
+        self.iteration += 1
+        return losses
+
+    def sampled(self) -> Mapping[str, nn.Module]:
+        """The modules that samples are drawn with: the moving average where there is one."""
+        return {**self.composition.modules, **(self.average.modules if self.average else {})}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides the next iteration, but for the modules: plain numbers and tensors."""
+        return {
+            "iteration": self.iteration,
+            "engine": self.engine.state_dict(),
+            "data": self.loader.state_dict(),
+            "noise": self.generator.get_state(),
+            "differentiates_scores": self.composition.differentiates_scores,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where another loop of the same composition, data and kind of device was."""
+        self.engine.load_state_dict(state["engine"])
+        self.loader.load_state_dict(state["data"])
+        self.generator.set_state(state["noise"])
+        self.composition.differentiates_scores = state.get("differentiates_scores", False)
+        self.iteration = state["iteration"]
+
+
+class Average:
+    """An exponential moving average of the generator and of a learned prior; buffers are copied."""
+
+    def __init__(self, config: EmaConfig, composition: Composition) -> None:
+        self.config = config
+        self.live = {name: composition.modules[name] for name in ("generator", "prior")}
+        self.modules = {name: copy.deepcopy(module).requires_grad_(False) for name, module in self.live.items()}
+
+    @torch.no_grad()
+    def update(self, iteration: int) -> None:
+        """Move the average towards the weights."""
+        decay = at(self.config.decay, iteration) if iteration >= self.config.start else 0.0
+        for name, module in self.modules.items():
+            mine: list[torch.Tensor] = list(module.parameters())
+            if mine:
+                torch._foreach_lerp_(mine, list(self.live[name].parameters()), 1 - decay)
+            for buffer, live in zip(module.buffers(), self.live[name].buffers(), strict=True):
+                buffer.copy_(live)

@@ -1,0 +1,1 @@
+"""One spec over its seeds: train, measure, save, resume, measure again."""

@@ -1,0 +1,94 @@
+"""Measuring a run again after it has ended: any metric, any number of samples, the same held-out data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from allmodes.experiments import resume
+from allmodes.experiments.experiment import Experiment
+from allmodes.game.compose import compose
+from allmodes.game.composition import Composition
+from allmodes.metrics import measure
+from allmodes.models import checkpoints
+from allmodes.models import format as model_format
+from allmodes.models.trained import advice
+from allmodes.registry.registry import Registry
+from allmodes.runs.run import Run
+from allmodes.specs import recorded
+from allmodes.specs.source import SpecError
+from allmodes.system.no_such_file import holds, no_such_file
+from allmodes.system.paths import near, place
+from allmodes.system.torch_settings import plain_torch
+from allmodes_schemas import Spec
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Remeasured:
+    """A run, the iteration of its model, and its numbers beside those of real data."""
+
+    run: Run
+    iteration: int
+    results: Mapping[str, float]
+    floors: Mapping[str, float]
+
+
+@plain_torch()
+def remeasure_all(
+    run: Path, overrides: Sequence[str], checkpoint: str | None, registry: Registry, track: bool, warn: Warn
+) -> list[Remeasured]:
+    """Measure a run, or every seed of an experiment, with the metrics of its spec and overrides.
+
+    Raises:
+        SpecError: There is no run, or an override would make it another one.
+        ModelError: There is no model.
+        DataError: The data are not those of the run.
+    """
+    run = place(run)
+    if not holds(run.exists):
+        raise SpecError(no_such_file(near(run)))
+    if not (folders := recorded.runs_in(run)):
+        raise SpecError(f"{near(run)}: no run to measure there: give the folder that `allmodes run` printed")
+    experiment = Experiment(resume.changed(run, registry, overrides), registry, track=track, warn=warn)
+    experiment.resumed = run  # which is what messages are about
+    experiment.prepare()
+    with experiment.observed():
+        return [remeasure(experiment, folder, checkpoint) for folder in folders]
+
+
+@plain_torch()
+def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = None) -> Remeasured:
+    """Measure the model in a run's folder with the metrics of the experiment's spec, and log the numbers there.
+
+    Raises ModelError where there is no model, DataError where the data are not those of the run.
+    """
+    began = recorded.facts(folder, experiment.warn)
+    run = experiment.run_of(recorded.seed_of(folder) if began is None else began.seed, folder.parent)
+    if began is not None:
+        resume.compare(run, began, experiment.warn)
+    stored = folder / "model" if checkpoint is None else checkpoints.chosen(folder, checkpoint)
+    with advice(folder, stored):
+        composition = compose(run.spec, experiment.data.to("cpu"), run.seed, stored=stored)
+        modules = _restored(composition, run.spec, stored)
+        iteration = model_format.read_page(stored)["iteration"] or run.spec.training.iterations
+    for module in modules.values():
+        module.to(run.device).eval()
+    n = run.spec.evaluation.samples
+    evaluation = measure.evaluation(composition, modules, experiment.data, n, run.seed, iteration, run.device)
+    results = measure.measure(experiment.metrics, evaluation, experiment.warn)
+    experiment.log(run, iteration, {f"eval/{key}": value for key, value in results.items()})
+    for name, path in measure.pictures(experiment.metrics, evaluation, folder / "figures", iteration, experiment.warn):
+        experiment.registry.tell("samples_drawn", experiment.warn, run=run, iteration=iteration, figure=path, name=name)
+    return Remeasured(run, iteration, results, experiment.floors)
+
+
+def _restored(composition: Composition, spec: Spec, stored: Path) -> dict[str, nn.Module]:
+    """The modules as they were stored, with moving averages in the place of what they average."""
+    for name, module in composition.modules.items():
+        model_format.restore_sampled(module, spec, stored, name)
+    return dict(composition.modules)

@@ -1,0 +1,201 @@
+"""A composition: the modules, terms, players and turns that make up one experiment, and how they are wired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from allmodes.game.contracts import Auxiliary, Discriminator, Dropout, LossTerm
+from allmodes.game.step import NestedTensors, Step, Tensors
+from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
+
+Inner = TypeVar("Inner", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Player:
+    """A named optimiser over named modules."""
+
+    name: str
+    modules: tuple[str, ...]
+    optimizer: OptimizerConfig
+
+
+@dataclass(frozen=True)
+class Term:
+    """A loss term with its factor and cadence."""
+
+    name: str
+    loss: LossTerm
+    weight: Scheduled = 1.0
+    every: int = 1
+    start: int = 0
+
+    @property
+    def module(self) -> str:
+        """The term's name among the modules."""
+        return f"losses/{self.name}"
+
+    def counts(self, iteration: int) -> bool:
+        """Whether the term contributes at an iteration."""
+        return iteration >= self.start and iteration % self.every == 0
+
+
+class Composition:
+    """What is trained, by whom, on which objectives, in which order.
+
+    `modules` holds `generator`, `discriminator`, `prior` and the auxiliaries by name; loss terms join them as
+    `losses/<name>`. `heads` are auxiliaries that read the discriminator's features instead of data. `precision` is that
+    of computations inside networks where it is not that of their weights. `fixed` are parameters, named
+    `module:parameter`, that no player trains.
+
+    Raises ValueError where players, turns or terms name what is not there, or a simultaneous turn's players overlap.
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        terms: Iterable[Term],
+        players: Iterable[Player],
+        schedule: Iterable[TurnConfig],
+        heads: frozenset[str] = frozenset(),
+        precision: torch.dtype | None = None,
+        fixed: frozenset[str] = frozenset(),
+    ) -> None:
+        self.terms = {term.name: term for term in terms}
+        self.modules = {**modules, **{term.module: term.loss for term in self.terms.values()}}
+        self.players = {player.name: player for player in players}
+        self.schedule, self.heads, self.precision, self.fixed = tuple(schedule), heads, precision, fixed
+        self.served = {name: self._terms_of(name) for name in self.players}
+        self.functions = {(p, t.name): t.loss.losses()[p] for p, terms in self.served.items() for t in terms}
+        self.differentiates_scores = False  # set by the first step that takes gradients of scores
+        self.batch_norms = _with_statistics(self.modules)
+        self.dropouts: dict[str, list[Dropout]] = _inside(self.modules, Dropout)
+        self._constant = self._constant_weights()
+        self._check()
+
+    @property
+    def discriminator(self) -> Discriminator:
+        """The discriminator, which knows what it sees."""
+        module = self.modules["discriminator"]
+        assert isinstance(module, Discriminator)
+        return module
+
+    def auxiliary_module(self, name: str) -> Auxiliary:
+        """An auxiliary by name."""
+        module = self.modules[name]
+        assert isinstance(module, Auxiliary)
+        return module
+
+    def objective(self, player: str, step: Step) -> Tensor:
+        """The weighted sum of the active terms that serve a player; their values are kept in `step.losses`."""
+        total: Tensor | None = None
+        for term in self.served[player]:
+            if term.name in step.context.weights:
+                value = step.losses[player, term.name] = step.value(term, player)
+                weight = step.context.weights[term.name]
+                weighted = value if weight == 1.0 else value * weight
+                total = weighted if total is None else total + weighted
+        if total is None:
+            raise ValueError(f"no active loss term serves player {player!r} in this iteration")
+        return total
+
+    def weights(self, iteration: int) -> Mapping[str, float]:
+        """The factors of the terms that count at an iteration."""
+        if self._constant is not None:
+            return self._constant
+        return {name: at(term.weight, iteration) for name, term in self.terms.items() if term.counts(iteration)}
+
+    def active(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[str, ...]:
+        """The players of a turn for which some term counts."""
+        return tuple(p for p in turn.players if any(term.name in weights for term in self.served[p]))
+
+    def trained(self, players: Iterable[str]) -> frozenset[str]:
+        """Names of the modules that the players train."""
+        return frozenset(module for player in players for module in self.players[player].modules)
+
+    def parameters(self, player: str) -> list[nn.Parameter]:
+        """Parameters of a player's modules, but for the fixed ones."""
+        return list(self.named_parameters(player).values())
+
+    def named_parameters(self, player: str) -> dict[str, nn.Parameter]:
+        """The same, named `module:parameter`."""
+        named = {
+            f"{m}:{name}": p for m in self.players[player].modules for name, p in self.modules[m].named_parameters()
+        }
+        return {key: parameter for key, parameter in named.items() if key not in self.fixed}
+
+    def own(self, player: str, tensors: NestedTensors) -> Tensors:
+        """A player's parameters among nested tensors, named `module:parameter`."""
+        keys = (key.partition(":") for key in self.named_parameters(player))
+        return {f"{module}:{name}": tensors[module][name] for module, _, name in keys}
+
+    def _terms_of(self, player: str) -> tuple[Term, ...]:
+        return tuple(term for term in self.terms.values() if player in term.loss.losses())
+
+    def _constant_weights(self) -> Mapping[str, float] | None:
+        varying = any(isinstance(t.weight, Ramp) or t.every > 1 or t.start for t in self.terms.values())
+        return None if varying else {name: at(term.weight, 0) for name, term in self.terms.items()}
+
+    def _check(self) -> None:
+        for player in self.players.values():
+            for module in player.modules:
+                if module not in self.modules:
+                    raise ValueError(f"player {player.name!r} trains {module!r}, which is not defined")
+            if not self.served[player.name]:
+                raise ValueError(f"no loss term serves player {player.name!r}")
+        for turn in self.schedule:
+            self._check_turn(turn)
+        for name in _inside(self.modules, nn.modules.dropout._DropoutNd):
+            raise ValueError(
+                f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
+            )
+
+    def _check_turn(self, turn: TurnConfig) -> None:
+        seen: dict[str, str] = {}
+        for player in turn.players:
+            if player not in self.players:
+                raise ValueError(f"the schedule names player {player!r}; there are {', '.join(sorted(self.players))}")
+            for module in self.players[player].modules:
+                if module in seen:
+                    raise ValueError(
+                        f"players {seen[module]!r} and {player!r} both train {module!r} and cannot take a simultaneous "
+                        "turn: give them turns of their own"
+                    )
+                seen[module] = player
+        for name in turn.inference:
+            if name not in self.modules or name in seen:
+                what = "is trained by it" if name in seen else "is not defined"
+                raise ValueError(f"a turn of {', '.join(turn.players)} runs {name!r} in inference mode, which {what}")
+
+
+def _with_statistics(modules: Mapping[str, nn.Module]) -> dict[str, list[nn.modules.batchnorm._NormBase]]:
+    """The normalisations that keep running statistics; InstanceNorm keeps none unless it is told to."""
+    found = _inside(modules, nn.modules.batchnorm._NormBase)
+    keeping = {name: [norm for norm in norms if norm.track_running_stats] for name, norms in found.items()}
+    return {name: norms for name, norms in keeping.items() if norms}
+
+
+def _inside(modules: Mapping[str, nn.Module], sort: type[Inner]) -> dict[str, list[Inner]]:
+    found = {name: [inner for inner in module.modules() if isinstance(inner, sort)] for name, module in modules.items()}
+    return {name: inner for name, inner in found.items() if inner}
+
+
+def require_gradients(composition: Composition, trained: frozenset[str]) -> None:
+    """Let exactly the trained modules' parameters require gradients, so that autograd leaves out all others."""
+    for name, module in composition.modules.items():
+        for key, parameter in module.named_parameters():
+            parameter.requires_grad_(name in trained and f"{name}:{key}" not in composition.fixed)
+
+
+def fixed_in(modules: Mapping[str, nn.Module]) -> frozenset[str]:
+    """The parameters, named `module:parameter`, that whoever built the modules has fixed (`requires_grad_(False)`)."""
+    named = ((f"{module}:{name}", p) for module, inside in modules.items() for name, p in inside.named_parameters())
+    return frozenset(key for key, parameter in named if not parameter.requires_grad)
+
+
+__all__ = ["Composition", "Player", "Term", "fixed_in", "require_gradients"]

@@ -1,0 +1,154 @@
+"""What a plugin builds: priors, networks, auxiliaries, loss terms, and the discriminator around a network.
+
+All of them are pure: they reach networks, gradients and noise only through what they are given, call no global random
+function, never look at a value on the host and never branch on data. So the same object runs eagerly, under `vmap`
+over seeds and compiled. All are `torch.nn.Module`s: whatever they learn or fit is a parameter or a buffer, and is
+therefore checkpointed, exported and stacked with the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from allmodes.game.noise import Noise
+from allmodes_schemas import Given, Shape
+
+if TYPE_CHECKING:
+    from allmodes.data import Data
+    from allmodes.game.step import Step
+
+Loss: TypeAlias = "Callable[[Step], Tensor]"
+Functions: TypeAlias = Mapping[str, Callable[..., Any]]
+NOTHING: Given = MappingProxyType({})
+
+
+class Latent(NamedTuple):
+    """A draw of the prior: `z` (B, dim) is what the generator eats, `parts` are named slices or companions of it."""
+
+    z: Tensor
+    parts: Mapping[str, Tensor] = NOTHING
+
+    @property
+    def code(self) -> Tensor:
+        """What reconstructors, joint discriminators and latent distances see: (B, code_dim), by default all of z."""
+        return self.parts.get("code", self.z)
+
+    def part(self, name: str) -> Tensor:
+        """A part by name, `code` included."""
+        return self.code if name == "code" else self.parts[name]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What a component may look at before training; `prior` and `generator` are None while the prior is fitted.
+
+    `functions` came from Python, by name: a config may say `python:name` where it takes one.
+    """
+
+    data: Data
+    noise: Noise
+    prior: Prior | None = None
+    generator: nn.Module | None = None
+    functions: Functions = field(default_factory=dict)
+
+
+class Prior(nn.Module):
+    """A distribution of the latent. `dim` is the size of z and `sizes` that of each part, both known after `fit`."""
+
+    dim: int
+    sizes: Mapping[str, int]
+
+    def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
+        """Draw n latents from noise, with the parts named in `given` held fixed."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward(noise, n, given)")
+
+    def fit(self, fitting: Fitting) -> None:
+        """Adapt to the data before training; store what was found in buffers."""
+
+
+class Network(nn.Module):
+    """A network with a trunk to features of size `feature_dim` and a head from there to its output."""
+
+    trunk: nn.Module
+    head: nn.Module
+    feature_dim: int
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """From inputs of the shapes it was built for, with a batch axis, to its output."""
+        output: Tensor = self.head(self.trunk(*inputs))
+        return output
+
+
+class Auxiliary(nn.Module):
+    """A network beside generator and discriminator; `forward` maps what it sees to its output (any structure)."""
+
+    def forward(self, seen: Tensor) -> Any:
+        """From data, or from the discriminator's features where its config says so, to the output."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward(seen)")
+
+    def code(self, output: Any, noise: Noise) -> Tensor:
+        """The code that a joint discriminator sees beside real data: (B, code_dim), by default the output itself."""
+        code: Tensor = output
+        return code
+
+
+class LossTerm(nn.Module):
+    """A scalar for each player that it serves.
+
+    `losses()` names the players and their functions of the step. A term that depends on the data's scale finds it in
+    `fit` and registers it as a buffer.
+    """
+
+    def losses(self) -> Mapping[str, Loss]:
+        """By player, the function from the step to a scalar."""
+        raise NotImplementedError(f"{type(self).__name__} does not define losses()")
+
+    def forward(self, step: Step, player: str) -> Tensor:
+        """The scalar for a player."""
+        return self.losses()[player](step)
+
+    def fit(self, fitting: Fitting) -> None:
+        """Adapt to data, prior and the untrained generator before training; store what was found in buffers."""
+
+
+class Discriminator(nn.Module):
+    """One network on what it sees: data, data joint with a code, packed `pack` at a time, or both."""
+
+    def __init__(self, network: Network, pack: int = 1, joint: str | None = None) -> None:
+        super().__init__()
+        self.network, self.pack, self.joint = network, pack, joint
+
+    def forward(self, *seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Score (B/pack,) and features (B/pack, feature_dim)."""
+        features = self.network.trunk(*seen)
+        return self.network.head(features).squeeze(-1), features
+
+    def together(self, x: Tensor) -> Tensor:
+        """`pack` consecutive items joined along the first axis of an item: (B, c, ...) to (B/pack, pack*c, ...)."""
+        return x if self.pack == 1 else x.reshape(len(x) // self.pack, self.pack * x.shape[1], *x.shape[2:])
+
+    def pack_shape(self, shape: Shape) -> Shape:
+        """The shape of an item after packing."""
+        return (self.pack * shape[0], *shape[1:])
+
+
+class Dropout(nn.Module):
+    """Dropout whose masks come from the run's own noise (torch's draws from a global generator)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.noise: Noise | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero entries with probability p and scale the others by 1/(1-p), in training mode."""
+        if not self.training or self.noise is None:
+            return x
+        keep = self.noise.uniform("mask", *x.shape) >= self.p
+        return torch.where(keep, x / (1 - self.p), torch.zeros_like(x))

@@ -1,0 +1,75 @@
+"""Drawing from a trained model: evaluation mode, no gradients, in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from reprlib import repr as short
+
+import torch
+from torch import Tensor, nn
+
+from allmodes.game.contracts import NOTHING
+from allmodes.game.noise import Noise
+from allmodes_schemas import Given
+
+CHUNK = 1024
+
+
+@torch.no_grad()
+def draw(
+    modules: Mapping[str, nn.Module], n: int, generator: torch.Generator, given: Given = NOTHING, chunk: int = CHUNK
+) -> Tensor:
+    """n generated items (n, *shape) on the CPU, with the parts of the latent in `given` held fixed.
+
+    `modules` holds `prior` and `generator`, on the device of the random generator.
+    """
+    prior, network = modules["prior"], modules["generator"]
+    with evaluating(prior, network):
+        parts = [range(start, min(start + chunk, n)) for start in range(0, n, chunk)]
+        return torch.cat([network(prior(Noise(generator), len(p), _part(given, n, p)).z).cpu() for p in parts])
+
+
+def refusal(prior: nn.Module, given: Given, n: int) -> str | None:
+    """Why a prior cannot draw n latents with these parts held fixed, or None.
+
+    A part `mode` is given as a number from 0, or as one for each draw (n,); any other part as its entries (n, size).
+    """
+    sizes: dict[str, int] = dict(prior.sizes)  # type: ignore[arg-type]
+    for name, value in given.items():
+        if name not in sizes:
+            return f"the prior has no part {name!r}: its parts are {', '.join(sizes)}"
+        if name != "mode":
+            shape = tuple(getattr(value, "shape", ()))
+            if shape != (n, sizes[name]):
+                return f"part {name!r} is given as a tensor of shape ({n}, {sizes[name]}), not {shape or short(value)}"
+        elif problem := _no_mode(torch.as_tensor(value), sizes[name], n):
+            return problem
+    return None
+
+
+def _no_mode(mode: Tensor, modes: int, n: int) -> str | None:
+    if mode.is_floating_point() or mode.shape not in ((), (n,)):
+        return f"modes are given as a number from 0 to {modes - 1}, or as {n} of them, one for each draw"
+    for wrong in mode[(mode < 0) | (mode >= modes)].tolist():
+        return f"there is no mode {wrong}: the prior has modes 0 to {modes - 1}"
+    return None
+
+
+def _part(given: Given, n: int, rows: range) -> Given:
+    """What is given for some of n draws."""
+    each = {name: value for name, value in given.items() if isinstance(value, Tensor) and value.shape[:1] == (n,)}
+    return {**given, **{name: value[rows.start : rows.stop] for name, value in each.items()}}
+
+
+@contextmanager
+def evaluating(*modules: nn.Module) -> Iterator[None]:
+    """Modules in evaluation mode, and afterwards in the mode that they were in."""
+    modes = [module.training for module in modules]
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.train(mode)

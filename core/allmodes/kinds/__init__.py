@@ -1,1 +1,0 @@
-"""Configs of the built-in kinds: torch-free, one module per slot."""

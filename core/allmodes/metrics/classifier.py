@@ -1,0 +1,209 @@
+"""A small classifier of the data's labels, trained once and kept in the user's cache: a feature space of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from math import prod
+from pathlib import Path
+
+import torch
+from platformdirs import user_cache_path
+from safetensors import safe_open
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from allmodes.data import Data, DataError, TensorData
+from allmodes.metrics.features import Features, extract
+from allmodes.system import durable
+from allmodes.system.paths import place
+from allmodes.system.torch_settings import seeded_generator
+from allmodes_schemas import Shape
+
+log = logging.getLogger("allmodes.features")
+
+DIGEST = "sha256"
+VERSION = 1
+"""Goes into the cache's key: count it up when network or training change."""
+HELD_OUT = 10_000
+"""Items that the accuracy is taken on, where the data do not say how many they hold out."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a classifier is trained: Adam with a one-cycle learning rate, cross-entropy, no augmentation.
+
+    Attributes:
+        iterations: Updates.
+        batch_size: Items per update.
+        lr: Largest learning rate.
+        width: Channels of the first layer; deeper ones double, up to fourfold.
+        features: Units of the last hidden layer, F.
+        seed: Of initial weights and order.
+    """
+
+    iterations: int = 1500
+    batch_size: int = 128
+    lr: float = 3e-3
+    width: int = 16
+    features: int = 128
+    seed: int = 0
+
+
+class Classifier(Features):
+    """Scores of K labels on top of F features; `accuracy` on held-out items is a buffer, and so is saved with it."""
+
+    accuracy: Tensor
+
+    def __init__(self, shape: Shape, classes: int, width: int = 16, features: int = 128) -> None:
+        super().__init__()
+        trunk, flat = _convolutions(shape, width) if len(shape) == 3 else _layers(shape, 16 * width)
+        self.trunk = nn.Sequential(*trunk, nn.Linear(flat, features), nn.ReLU())
+        self.head = nn.Linear(features, classes)
+        self.register_buffer("accuracy", torch.tensor(0.0, dtype=torch.float64))
+
+    @property
+    def facts(self) -> Mapping[str, float]:  # type: ignore[override]
+        """The accuracy on held-out items."""
+        return {"accuracy": float(self.accuracy)}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The last hidden layer (B, F)."""
+        features: Tensor = self.trunk(x)
+        return features
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Logits (B, K)."""
+        scores: Tensor = self.head(self(x))
+        return scores
+
+    def labels(self, x: Tensor, device: str | torch.device = "cpu") -> Tensor:
+        """The most likely label (N,) of each item, on the CPU."""
+        scores: Tensor = self.head.to("cpu")(extract(self.trunk, x, device))
+        return scores.argmax(1)
+
+
+def _convolutions(shape: Shape, width: int) -> tuple[list[nn.Module], int]:
+    """3x3 convolutions with BatchNorm, halving images until they are below 8 px, then one more; and their size."""
+    channels, (height, side) = shape[0], shape[1:]
+    layers: list[nn.Module] = []
+    wider = width
+    while min(height, side) >= 8:
+        layers += _convolution(channels, wider, stride=2)
+        channels, wider, height, side = wider, min(2 * wider, 4 * width), (height + 1) // 2, (side + 1) // 2
+    return [*layers, *_convolution(channels, wider, stride=1), nn.Flatten()], wider * height * side
+
+
+def _convolution(sees: int, gives: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv2d(sees, gives, 3, stride, padding=1, bias=False), nn.BatchNorm2d(gives), nn.ReLU()]
+
+
+def _layers(shape: Shape, hidden: int) -> tuple[list[nn.Module], int]:
+    return [nn.Flatten(), nn.Linear(prod(shape), hidden), nn.ReLU()], hidden
+
+
+def classifier(data: Data, training: Training) -> Classifier:
+    """The classifier of these data: from the cache, or trained now and put there. On the CPU, in evaluation mode.
+
+    Raises:
+        DataError: If the data have no labels.
+    """
+    if data.classes is None:
+        raise DataError("features classifier: the data have no labels: take data with labels, or other features")
+    path = cache() / "classifiers" / f"{_key(data, training)}.safetensors"
+    network = _blank(data, training)
+    if not _restored(network, path):
+        network = train(data.to("cpu"), training)
+        _store(network, path)
+    return network.eval().requires_grad_(False)
+
+
+def train(data: Data, training: Training) -> Classifier:
+    """Train a classifier on training items and take its accuracy on held-out ones; the same seed gives the same."""
+    log.info("features: training a classifier of the labels, once for these data: a minute or two for images")
+    network = _blank(data, training).train()
+    optimizer = torch.optim.Adam(network.parameters(), training.lr)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, training.lr, total_steps=training.iterations)
+    loader = data.loader(min(training.batch_size, data.items or training.batch_size), training.seed)
+    for batch in islice(loader, training.iterations):
+        loss = F.cross_entropy(network.scores(batch.x), _labels(batch.labels))
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        cycle.step()
+    network.eval().accuracy.fill_(_accuracy(network, data, training.seed))
+    return network
+
+
+def cache() -> Path:
+    """Where what is computed once is kept: `$ALLMODES_CACHE`, or the user's cache folder of the platform."""
+    return place(os.environ.get("ALLMODES_CACHE") or user_cache_path("allmodes"))
+
+
+def _accuracy(network: Classifier, data: Data, seed: int) -> float:
+    items = len(data.test_x) if isinstance(data, TensorData) and data.test_x is not None else HELD_OUT
+    held_out = data.held_out(items, torch.Generator().manual_seed(seed))
+    return float((network.labels(held_out.x) == _labels(held_out.labels)).double().mean())
+
+
+def _labels(labels: Tensor | None) -> Tensor:
+    if labels is None:
+        raise DataError("features classifier: some items have no labels: give test items labels too")
+    return labels
+
+
+def _blank(data: Data, training: Training) -> Classifier:
+    """Initial weights from the seed; torch's global generator is left as it was."""
+    with seeded_generator(training.seed):
+        return Classifier(tuple(data.shape), data.classes or 0, training.width, training.features)
+
+
+def _key(data: Data, training: Training) -> str:
+    return hashlib.sha256(f"{VERSION}/{data.fingerprint}/{asdict(training)}".encode()).hexdigest()[:32]
+
+
+def _restored(network: Classifier, path: Path) -> bool:
+    """Whether the network could be given the weights of the cache; what is damaged there is said and passed over."""
+    if not path.exists():
+        return False
+    try:
+        network.load_state_dict(_read(path))
+    except Exception as error:  # safetensors raises several types for a damaged file
+        reason = str(error).splitlines()[0]
+        warnings.warn(f"the cached classifier {path} is damaged ({reason}): training it again", stacklevel=4)
+        return False
+    return True
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The weights of the cache, if they are those that were put there; older caches have no digest."""
+    with safe_open(path, "pt") as file:
+        wanted = (file.metadata() or {}).get(DIGEST)
+    tensors: dict[str, Tensor] = load_file(path)
+    if wanted not in (None, _digest(tensors)):
+        raise ValueError("it is not what was written (another sha256)")
+    return tensors
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(name.encode() + value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _store(network: Classifier, path: Path) -> None:
+    """Keep the weights with their digest; a cache that refuses is no error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = network.state_dict()
+        durable.replace(path, serialised(tensors, {DIGEST: _digest(tensors)}))
+    except OSError as error:
+        warnings.warn(f"the classifier could not be kept in {path.parent}: {error}", stacklevel=4)

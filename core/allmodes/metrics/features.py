@@ -1,0 +1,187 @@
+"""Feature spaces: differentiable, pure modules from items to vectors, on which distances and metrics are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from allmodes.data import DataError
+from allmodes.system.torch_settings import seeded_generator
+from allmodes_schemas import Shape
+
+CHUNK = 500
+"""Items that pass through a feature module at once outside training."""
+
+
+class Features(nn.Module):
+    """From items (B, *shape) in [-1, 1] (or vectors) to features (B, F); pure and differentiable.
+
+    Attributes:
+        facts: Numbers about the space itself, such as a classifier's accuracy; metrics report them beside their own.
+    """
+
+    facts: Mapping[str, float] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The features (B, F)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward(x)")
+
+
+@torch.no_grad()
+def extract(module: nn.Module, x: Tensor, device: str | torch.device = "cpu", chunk: int = CHUNK) -> Tensor:
+    """Features (N, F) of items (N, *shape), on the CPU, computed on a device in chunks."""
+    module = module.to(device)
+    return torch.cat([module(part.to(device)).cpu() for part in torch.split(x, chunk)])
+
+
+class Pixels(Features):
+    """The items themselves as vectors."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Flattened items (B, F)."""
+        return x.flatten(1)
+
+
+class RandomConv(Features):
+    """An untrained convolutional network: three layers with stride 2, averaged to 2x2 cells, F = 16 * channels.
+
+    Weights are normal with variance 2 / fan-in (He et al., 2015), drawn from the seed alone, so that they are the same
+    on every machine.
+
+    Raises:
+        DataError: If the items are not images.
+    """
+
+    def __init__(self, shape: Shape, channels: int = 16, seed: int = 0) -> None:
+        super().__init__()
+        refuse_vectors("random_conv", shape)
+        widths = (shape[0], channels, 2 * channels, 4 * channels)
+        with seeded_generator(0):  # initial weights, soon replaced
+            convolutions = [nn.Conv2d(sees, gives, 3, stride=2, padding=1) for sees, gives in pairwise(widths)]
+        layers = [layer for convolution in convolutions for layer in (convolution, nn.LeakyReLU(0.2))]
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        _draw_weights(convolutions, torch.Generator().manual_seed(seed))
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Means of the last maps over four quarters of the image (B, 16 * channels)."""
+        features: Tensor = self.layers(x)
+        return features
+
+
+@torch.no_grad()
+def _draw_weights(convolutions: list[nn.Conv2d], generator: torch.Generator) -> None:
+    for convolution in convolutions:
+        fan_in = convolution.weight[0].numel()
+        drawn = torch.randn(convolution.weight.shape, generator=generator)
+        convolution.weight.copy_(drawn * (2 / fan_in) ** 0.5)
+        convolution.bias.zero_() if convolution.bias is not None else None
+
+
+class Backbone(Features):
+    """One of torchvision's classifiers up to its last hidden layer.
+
+    Items are brought to three channels, to the size that the weights were trained at (bilinear, antialiased, without
+    cropping) and to the mean and standard deviation that they expect.
+
+    Args:
+        network: From images (B, 3, S, S) to features (B, F).
+        size: S in px.
+        mean: Mean of each channel on [0, 1], in training.
+        std: Standard deviation of each channel on [0, 1].
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, size: int, mean: list[float], std: list[float]) -> None:
+        super().__init__()
+        self.network, self.size = network, size
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(std)[:, None, None])
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The last hidden layer (B, F)."""
+        images = (x.expand(-1, 3, -1, -1) + 1) / 2
+        images = F.interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
+        features: Tensor = self.network((images - self.mean) / self.std)
+        return features
+
+
+_LAST: Mapping[str, str] = {"inception_v3": "fc", "vgg16": "classifier.6", "convnext_tiny": "classifier.2"}
+"""The layer that gives the scores; `fc` in networks of the ResNet family."""
+
+
+def backbone(model: str, weights: str, download: bool, shape: Shape) -> Backbone:
+    """Torchvision's `model` with its default weights or those of a file, in evaluation mode, on the CPU.
+
+    Raises:
+        DataError: If the items are not images of one or three channels, or the weights are missing or do not fit.
+    """
+    from torchvision import models
+
+    refuse_vectors(model, shape)
+    if shape[0] not in (1, 3):
+        raise DataError(f"features {model}: needs images of 1 or 3 channels, but items have shape {shape}")
+    trained = models.get_model_weights(model).DEFAULT
+    extra: dict[str, Any] = {"init_weights": False} if model == "inception_v3" else {}
+    with seeded_generator(0):  # initial weights, soon replaced
+        network = models.get_model(model, weights=None, **extra)
+    _restore(network, model, _downloaded(model, trained, download) if weights == "default" else _read(model, weights))
+    owner, _, leaf = _LAST.get(model, "fc").rpartition(".")
+    setattr(network.get_submodule(owner), leaf, nn.Identity())
+    expected = trained.transforms()
+    return Backbone(network, expected.crop_size[0], expected.mean, expected.std)
+
+
+def _restore(network: nn.Module, model: str, tensors: Mapping[str, Tensor]) -> None:
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"features {model}: the weights do not fit: {reason}") from None
+
+
+def _downloaded(model: str, trained: Any, download: bool) -> Mapping[str, Tensor]:
+    """Torchvision's own weights: from its cache, or from the network if that was asked for."""
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(trained.url).name
+    if not cached.exists() and not download:
+        raise DataError(
+            f"features {model}: its weights are not at {cached}: "
+            "put them there, set weights to another file, or download: true"
+        )
+    try:
+        tensors: Mapping[str, Tensor] = trained.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except Exception as error:
+        raise DataError(f"features {model}: its weights could not be loaded: {error}") from error
+    return tensors
+
+
+def _read(model: str, weights: str) -> Mapping[str, Tensor]:
+    """A state from a file: safetensors, or torch's own format, of which tensors alone are read."""
+    from safetensors.torch import load_file
+
+    reader: Callable[[str], Any] = load_file if weights.endswith(".safetensors") else _tensors_only
+    try:
+        tensors: Mapping[str, Tensor] = reader(weights)
+    except Exception as error:  # each format raises several types for a damaged file
+        reason = str(error).splitlines()[0]
+        raise DataError(f"features {model}: weights {weights!r} cannot be read: {reason}") from error
+    return tensors
+
+
+def _tensors_only(path: str) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def refuse_vectors(features: str, shape: Shape) -> None:
+    """Raise DataError where items are not images."""
+    if len(shape) != 3:
+        raise DataError(f"features {features}: needs images (C, H, W), but items have shape {shape}: take pixels")

@@ -1,0 +1,1 @@
+"""Trained weights on disk: format, checkpoints, reading back, model card."""

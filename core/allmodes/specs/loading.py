@@ -1,0 +1,220 @@
+"""From a file to a checked spec; what is wrong is said with file, line, column and the way out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from ruamel.yaml import YAML
+
+from allmodes.registry.registry import Registry
+from allmodes.specs import messages, safe_yaml
+from allmodes.specs.checks import problems_of
+from allmodes.specs.limits import problems_of_sizes
+from allmodes.specs.renames import renew
+from allmodes.specs.source import Location, Source, SpecError, listed, override, read
+from allmodes.specs.union import plain, spec_model
+from allmodes.system.no_such_file import holds, no_such_file
+from allmodes.system.paths import at_home, looks_like_path
+from allmodes.text.printable import printable
+from allmodes.text.suggest import did_you_mean, nearest
+from allmodes_schemas import Config, Problem, Spec
+
+
+def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> Spec:
+    """The checked spec of a file, recipe or run, with overrides such as `training.iterations=2000`.
+
+    Raises SpecError with a line for each thing that is wrong; warnings go through `warnings.warn`.
+    """
+    source = read(*locate(reference, registry))
+    for change in overrides:
+        override(source, change)
+    return check(source, registry)
+
+
+def stored(folder: str | Path, registry: Registry) -> Spec:
+    """The spec of a run that is there."""
+    return check_again(read(*locate(str(folder), registry)), registry)
+
+
+def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
+    """A checked spec from Python values: plain mappings, or config objects in their places."""
+    return check(Source(_unrolled(values, "spec"), "spec"), registry)
+
+
+def locate(reference: str, registry: Registry) -> tuple[str, str]:
+    """Text and name of what a user calls a spec: a file, a recipe, or the folder of a run."""
+    for path in (at_home(reference) / "spec.yaml", at_home(reference)):
+        if holds(path.is_file):
+            return text(path), str(path)
+    if recipe := registry.recipes.get(reference):
+        return text(recipe), reference
+    raise SpecError(_not_there(reference, registry))
+
+
+def _not_there(reference: str, registry: Registry) -> str:
+    """Why a reference means nothing here, and what it may mean."""
+    if holds(Path(reference).is_dir):
+        return printable(f"{reference}: no run's folder: it holds no spec.yaml")
+    owner, slash, _ = reference.partition("/")
+    owners = {*registry.plugins, *(name.partition("/")[0] for name in registry.recipes)}
+    if looks_like_path(reference) and not (slash and nearest(owner, owners)):
+        return no_such_file(reference)
+    broken = registry.broken.get(owner)
+    hint = f" ({broken} could not be loaded: {broken.error})" if broken else did_you_mean(reference, registry.recipes)
+    hint = hint or ": `allmodes recipes` lists them"
+    return printable(f"{reference}: neither a file, a run's folder nor a recipe{hint}")
+
+
+def check(source: Source, registry: Registry) -> Spec:
+    """Validate a parsed spec against what is installed, then across its parts."""
+    values = _unrolled(source.tree, source.name)
+    _refuse([*_unmet(values), *_too_large(values)], source)
+    _report(renew(values, registry, source.overridden), source)
+    model = spec_model(registry)
+    try:
+        spec = model.model_validate(values)
+    except ValidationError as error:
+        raise SpecError("\n".join(messages.lines(error.errors(), source, model))) from None
+    _report(problems_of_sizes(spec), source)
+    _report(problems_of(spec), source)
+    return spec
+
+
+def check_again(source: Source, registry: Registry) -> Spec:
+    """The spec of a run that is there; what is worth a warning was said when it was begun."""
+    with warnings.catch_warnings(action="ignore"):
+        return check(source, registry)
+
+
+def dump(spec: Spec) -> str:
+    """A spec as YAML with every default written out, but for those of deprecated options: they may be gone tomorrow."""
+    yaml, written = YAML(), StringIO()
+    yaml.width = 120
+    yaml.dump(values(spec), written)
+    return written.getvalue()
+
+
+def values(spec: Spec) -> dict[str, Any]:
+    """What `dump` writes, as plain values."""
+    return spec.model_dump(mode="json", exclude=_fading(spec))
+
+
+def schema(registry: Registry) -> dict[str, Any]:
+    """The JSON Schema of a spec with the kinds that are installed, for editors."""
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **spec_model(registry).model_json_schema(), "title": "allmodes experiment"}
+
+
+def _fading(value: Any) -> dict[Any, Any]:
+    """Deprecated options that are at their default, at any depth, in the form that pydantic excludes."""
+    fields = type(value).model_fields if isinstance(value, Config) else {}
+    found = {key: _is_fading(fields.get(key), inner) or _fading(inner) for key, inner in _entries(value)}
+    return {key: inner for key, inner in found.items() if inner}
+
+
+def _is_fading(field: FieldInfo | None, value: Any) -> bool:
+    if field is None or field.deprecation_message is None:
+        return False
+    return bool(plain(value) == plain(field.get_default(call_default_factory=True)))
+
+
+def _entries(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, Config):
+        return value  # unlike attributes, which warn where they are deprecated
+    if isinstance(value, Mapping):
+        return value.items()
+    return enumerate(value) if isinstance(value, list | tuple) else ()
+
+
+def _unrolled(values: Any, name: str) -> Any:
+    try:
+        tree = plain(values)
+    except RecursionError:
+        raise SpecError(printable(f"{name}: {safe_yaml.TOO_DEEP}")) from None
+    if _count(tree) > safe_yaml.VALUES:
+        raise SpecError(printable(f"{name}: {safe_yaml.TOO_LARGE}"))
+    return tree
+
+
+def _count(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(_count, inner))
+
+
+def text(path: Path) -> str:
+    """The text of a spec's file, of which no more is read than one may have."""
+    try:
+        with path.open("rb") as file:
+            return file.read(safe_yaml.BYTES + 1).decode("utf-8")
+    except OSError as error:
+        raise SpecError(printable(f"{path}: cannot be read: {error.strerror or error}")) from None
+    except UnicodeDecodeError as error:
+        raise SpecError(printable(f"{path}: cannot be read: {error}")) from None
+
+
+def _unmet(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Requirements such as `allmodes-acme>=0.1` that the environment does not meet."""
+    wanted = values.get("plugins")
+    for i, text in enumerate(wanted if isinstance(wanted, list) else ()):
+        if isinstance(text, str) and (what := _lacking(text)):
+            yield Problem(("plugins", i), what)
+
+
+def _lacking(text: str) -> str:
+    try:
+        requirement = Requirement(text)
+        have = version(requirement.name)
+    except InvalidRequirement:
+        return f"{text!r} is no requirement such as allmodes-acme>=0.1"
+    except PackageNotFoundError:
+        return f"{text} is not installed: pip install '{text}'"
+    if requirement.specifier.contains(have, prereleases=True):
+        return ""
+    return f"{requirement.name} {have} is installed, but the spec asks for {text}: pip install '{text}'"
+
+
+def _too_large(value: Any, where: Location = ()) -> Iterator[Problem]:
+    """Whole numbers that no tensor holds."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield Problem(where, "is too large a number: whole numbers have at most 63 bits")
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
+        yield from _too_large(inner, (*where, key))
+
+
+def _report(problems: Sequence[Problem], source: Source) -> None:
+    """Warn of what is only worth a warning, and refuse the rest."""
+    for problem in problems:
+        if problem.severity == "warning":
+            warnings.warn(source.line(problem.where, problem.what), stacklevel=3)
+    _refuse([problem for problem in problems if problem.severity == "error"], source)
+
+
+def _refuse(problems: Sequence[Problem], source: Source) -> None:
+    if problems:
+        raise SpecError("\n".join(listed([source.line(problem.where, problem.what) for problem in problems])))
+
+
+__all__ = [
+    "Source",
+    "SpecError",
+    "check",
+    "check_again",
+    "dump",
+    "load",
+    "locate",
+    "parse",
+    "plain",
+    "read",
+    "schema",
+    "spec_model",
+    "stored",
+    "text",
+]

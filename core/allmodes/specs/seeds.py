@@ -1,0 +1,57 @@
+"""Seeds that are not in a spec, of the command line and from Python, checked as a spec's own are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from reprlib import repr as short
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from allmodes.specs.source import SpecError
+from allmodes_schemas import Seeds
+
+MOST = 10_000
+"""Seeds of one command: more are a slip of the keyboard."""
+
+
+def parse(text: str) -> tuple[int, ...]:
+    """`0-4` or `0,2,5` or both.
+
+    Raises SpecError where it is written otherwise, or names what is no seed.
+    """
+    ranges = [re.fullmatch(r"\s*([0-9]{1,30})(?:\s*-\s*([0-9]{1,30}))?\s*", part) for part in text.split(",")]
+    bounds = [(int(found[1]), int(found[2] or found[1])) for found in ranges if found]
+    if len(bounds) < len(ranges) or any(last < first for first, last in bounds):
+        raise SpecError(f"--seeds {_cut(text)}: write 0-4 or 0,2,5")
+    if (number := sum(last - first + 1 for first, last in bounds)) > MOST:
+        raise SpecError(f"--seeds {_cut(text)}: these are {number:,} runs, and one command trains at most {MOST:,}")
+    seeds = dict.fromkeys(seed for first, last in bounds for seed in range(first, last + 1))
+    return checked(seeds, f"--seeds {_cut(text)}")
+
+
+def checked(seeds: Any, where: str = "seeds") -> tuple[int, ...]:
+    """Seeds as a spec's own would be.
+
+    Raises SpecError where one is no whole number from 0 to 2**63 - 1, or is there twice, or there is none.
+    """
+    listed = tuple(seeds) if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes) else seeds
+    try:
+        return _SEEDS.validate_python(listed)
+    except ValidationError as error:
+        raise SpecError(f"{where}: {_what(error)}") from None
+
+
+_SEEDS = TypeAdapter[tuple[int, ...]](Seeds)
+
+
+def _what(error: ValidationError) -> str:
+    found = error.errors()[0]
+    if found["type"] == "value_error":
+        return str(found["ctx"]["error"])
+    return f"should be whole numbers from 0 to 2**63 - 1, one or more, got {short(found['input'])}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,0 +1,89 @@
+"""Where a spec comes from: parsed YAML that knows the place of every key, and the values that override it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from ruamel.yaml.comments import CommentedMap
+
+from allmodes.specs import safe_yaml
+from allmodes.specs.safe_yaml import UnreadableError
+from allmodes.text.printable import printable
+from allmodes_schemas import Spec
+
+Location: TypeAlias = tuple[str | int, ...]
+
+
+LONGEST, MOST = 2000, 50
+"""Letters of a complaint, and complaints, that are shown."""
+
+
+class SpecError(Exception):
+    """A spec that cannot be run; the text has a line for each thing that is wrong."""
+
+
+@dataclass
+class Source:
+    """Where a spec came from: the parsed tree, and how to point into it."""
+
+    tree: Any
+    name: str
+    overridden: set[Location] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.tree, Mapping):
+            raise SpecError(f"{printable(self.name)}: a spec is a mapping with the keys {', '.join(Spec.model_fields)}")
+
+    def place(self, path: Location) -> str:
+        """`file:line:column` of a path, of its nearest existing parent, or of the option that set it."""
+        if any(path[: len(o)] == o for o in self.overridden):
+            return "--set"
+        node, line, column = self.tree, 0, 0
+        for key in path:
+            try:
+                line, column = node.lc.key(key) if isinstance(node, CommentedMap) else node.lc.item(key)
+                node = node[key]
+            except (AttributeError, KeyError, IndexError, TypeError):
+                break
+        return f"{self.name}:{line + 1}:{column + 1}" if hasattr(self.tree, "lc") else self.name
+
+    def line(self, path: Location, what: str) -> str:
+        """A complaint about a path, with its place."""
+        dotted = ".".join(map(str, path))
+        said = printable(f"{self.place(path)}: {dotted}: {what}" if dotted else f"{self.place(path)}: {what}")
+        return said if len(said) <= LONGEST else f"{said[: LONGEST // 2]} ... {said[-LONGEST // 4 :]}"
+
+
+def listed(lines: Sequence[str]) -> list[str]:
+    """Complaints, but no more than somebody reads."""
+    more = len(lines) - MOST
+    return [*lines] if more <= 0 else [*lines[:MOST], f"... and {more:,} more"]
+
+
+def read(text: str, name: str) -> Source:
+    """Parse YAML (JSON is YAML too); duplicate keys, tags, broken or endless syntax are errors with their place."""
+    try:
+        return Source(safe_yaml.load(text), name)
+    except UnreadableError as error:
+        place = name if error.line is None else f"{name}:{error.line}:{error.column}"
+        raise SpecError(printable(f"{place}: {error}")) from None
+
+
+def override(source: Source, text: str) -> None:
+    """Set a value by its dotted path; mappings on the way are made, entries of lists must be there."""
+    dotted, equals, value = text.partition("=")
+    if not equals or not dotted:
+        raise SpecError(printable(f"--set {text}: write it as key.subkey=value"))
+    node = source.tree
+    try:
+        path = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
+        for key in path[:-1]:
+            node = node.setdefault(key, CommentedMap()) if isinstance(node, CommentedMap) else node[key]
+        node[path[-1]] = safe_yaml.load(value)
+    except UnreadableError as error:
+        raise SpecError(printable(f"--set {text}: {error}")) from None
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise SpecError(printable(f"--set {text}: there is no {dotted} to set")) from None
+    source.overridden.add(path)

@@ -1,0 +1,146 @@
+"""The spec's slots, narrowed to the kinds that are installed; a kind is picked before its settings are read."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, reduce
+from operator import or_
+from reprlib import repr as short
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, create_model
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from allmodes.registry.registry import WORDS, Plugin, Registry
+from allmodes_schemas import (
+    AuxiliaryConfig,
+    Config,
+    DatasetConfig,
+    DiscriminatorOptions,
+    FeatureConfig,
+    KindConfig,
+    LossTermConfig,
+    MetricConfig,
+    NetworkConfig,
+    PriorConfig,
+    Spec,
+)
+
+# A slot's configs may have fields of the slots before it.
+_ORDER = (NetworkConfig, FeatureConfig, DatasetConfig, PriorConfig, AuxiliaryConfig, LossTermConfig, MetricConfig)
+
+
+def spec_model(registry: Registry) -> type[Spec]:
+    """The spec with every slot narrowed to a tagged union of the kinds that are installed."""
+    return _spec_model(registry, tuple(registry.plugins.values()))
+
+
+@lru_cache(maxsize=16)
+def _spec_model(registry: Registry, plugins: tuple[Plugin, ...]) -> type[Spec]:
+    """Built once for what is registered: specs of one class can be compared."""
+    slots: dict[type, Any] = {}
+    for base in _ORDER:
+        configs = [_narrowed(kind.config, slots) for kind in registry.of(base).values()]
+        slots[base] = _slot(base, configs, registry)
+    judges = [_judging(_narrowed(kind.config, slots)) for kind in registry.of(NetworkConfig).values()]
+    discriminator = _as(_slot(NetworkConfig, judges, registry), Spec.model_fields["discriminator"])
+    fields = _narrowed_fields(Spec, slots) | {"discriminator": discriminator}
+    model: type[Spec] = _derived("Spec", (Spec,), Spec, **fields)
+    return model
+
+
+def _slot(base: type[KindConfig], configs: Sequence[Any], registry: Registry) -> Any:
+    """What a slot accepts: one of the installed kinds, picked before its settings are read."""
+    choice: Any = configs[0] if configs else base
+    if len(configs) > 1:
+        choice = Annotated[Union[tuple(configs)], Discriminator("kind")]  # noqa: UP007
+    accepts: Any = choice
+    if base is MetricConfig and configs:  # a bare word means a metric with its defaults
+        accepts = Literal[tuple(registry.of(base))] | choice
+    return Annotated[choice, BeforeValidator(_picking(base, registry), json_schema_input_type=accepts)]
+
+
+def _picking(base: type[KindConfig], registry: Registry) -> Callable[[Any], Any]:
+    kinds, slot = registry.of(base), WORDS[base]
+    # The core's own kinds have no dot: an example that everybody has.
+    example = (
+        f"such as {{kind: {min(kinds, key=lambda kind: '.' in kind)}}}"
+        if kinds
+        else "but no installed plugin provides one"
+    )
+
+    def pick(value: Any) -> Any:
+        value = {"kind": value} if base is MetricConfig and isinstance(value, str) else plain(value)
+        if not isinstance(value, dict):
+            raise _refusal("said", f"should be a mapping with the kind of {slot}, {example}, got {short(value)}")
+        if "kind" not in value:
+            raise _refusal("said", f"kind is missing: say which {slot} it is, {example}")
+        kind = value["kind"]
+        if not isinstance(kind, str):
+            raise _refusal("said_of_kind", f"should be a word, got {short(kind)}")
+        if kind not in kinds:
+            raise _refusal("said_of_kind", registry.advice(base, kind))
+        return value
+
+    return pick
+
+
+def _refusal(about: Literal["said", "said_of_kind"], what: str) -> PydanticCustomError:
+    return PydanticCustomError(about, "{what}", {"what": what})
+
+
+def _judging(config: Any) -> Any:
+    """A network's config that may also be told what a discriminator sees."""
+    return _derived(f"{config.__name__}OfDiscriminator", (DiscriminatorOptions, config), config)
+
+
+def _narrowed(config: Any, slots: Mapping[type, Any]) -> Any:
+    """A config class whose fields typed by a slot's base accept, and dump, that slot's installed kinds."""
+    fields = _narrowed_fields(config, slots)
+    return _derived(config.__name__, (config,), config, **fields) if fields else config
+
+
+def _derived(name: str, bases: tuple[Any, ...], config: Any, **fields: Any) -> Any:
+    return create_model(name, __base__=bases, __doc__=config.__doc__, __module__=config.__module__, **fields)
+
+
+def _narrowed_fields(model: type[BaseModel], slots: Mapping[type, Any]) -> dict[str, Any]:
+    changed = {name: _replaced(field.annotation, slots) for name, field in model.model_fields.items()}
+    return {
+        name: _as(annotation, model.model_fields[name])
+        for name, annotation in changed.items()
+        if annotation is not model.model_fields[name].annotation
+    }
+
+
+def _as(annotation: Any, field: FieldInfo) -> Any:
+    """A field with another annotation; its default is read like a user's value, so that it has the narrowed class."""
+    if field.is_required():
+        return Annotated[annotation, field], ...
+    default = plain(field.get_default(call_default_factory=True))
+    if field.default_factory:
+        return Annotated[annotation, field], Field(default_factory=lambda: default, validate_default=True)
+    return Annotated[annotation, field], Field(default=default, validate_default=True)
+
+
+def _replaced(annotation: Any, slots: Mapping[type, Any]) -> Any:
+    if isinstance(annotation, type) and annotation in slots:
+        return slots[annotation]
+    if isinstance(annotation, type) and issubclass(annotation, Config) and not issubclass(annotation, KindConfig):
+        return _narrowed(annotation, slots)
+    inner = tuple(_replaced(argument, slots) for argument in get_args(annotation))
+    if all(new is old for new, old in zip(inner, get_args(annotation), strict=True)):
+        return annotation
+    origin: Any = get_origin(annotation)
+    return reduce(or_, inner) if origin in (Union, types.UnionType) else origin[inner]
+
+
+def plain(value: Any) -> Any:
+    """Config objects as plain mappings, so that each is validated against the kinds that are installed."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(serialize_as_any=True)
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,1 @@
+"""Several specs and seeds, trained side by side and tabulated."""

@@ -1,0 +1,64 @@
+"""The figure of a comparison: a panel for each method with samples of its first finished seed."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from allmodes.figures import drawing
+from allmodes.models.format import ModelError
+from allmodes.models.trained import Model, load_run
+from allmodes.specs.source import SpecError
+from allmodes.studies.comparison import Comparison, Group, Row
+from allmodes.studies.tables import shown
+from allmodes.system.torch_settings import plain_torch
+
+TITLED = ("modes", "stacked_modes", "classes", "high_quality")
+"""Metrics that a panel's title tells."""
+
+
+@plain_torch()
+def draw_figure(comparison: Comparison) -> list[Path]:
+    """Write `figure.png` and `figure.pdf`, numbered from the second group of data on; returns what was written."""
+    drawn: list[Path] = []
+    for i, group in enumerate(comparison.groups):
+        drawn += _draw(comparison, group, f"figure-{i + 1}" if i else "figure")
+    return drawn
+
+
+def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
+    lie = {method.name: method.folder for method in comparison.study.methods}
+    folders = {row.method: lie[row.method] / f"seed-{_seed(row)}" for row in group.rows if row.finished}
+    if not folders:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the specs' were said when they were loaded
+        loaded = {method: _loaded(method, folder) for method, folder in folders.items()}
+    models = {method: model for method, model in loaded.items() if isinstance(model, Model)}
+    for why in (model for model in loaded.values() if isinstance(model, str)):
+        warnings.warn(why, stacklevel=2)
+    if not models:
+        return []
+    model = next(iter(models.values()))
+    data, n = model.spec.data.build(), model.spec.evaluation.samples
+    panels = [(_title(group, method), one.drawn(n)) for method, one in models.items()]
+    return [drawing.compare(panels, data, comparison.folder / f"{stem}.{ending}") for ending in ("png", "pdf")]
+
+
+def _loaded(method: str, folder: Path) -> Model | str:
+    """A method's model, or why it has no panel: one that is damaged does not cost the others theirs."""
+    try:
+        return load_run(folder)
+    except (ModelError, SpecError) as error:
+        return f"{method} is left out of the figure: {error}"
+
+
+def _seed(row: Row) -> int:
+    return next(seed for seed, state in row.states.items() if state == "finished")
+
+
+def _title(group: Group, method: str) -> str:
+    row = next(row for row in group.rows if row.method == method)
+    results = row.outcomes[_seed(row)].results
+    told = [f"{name.replace('_', ' ')} {shown(name, results[name])}" for name in TITLED if name in results]
+    return "\n".join([method, "  ".join(told)])

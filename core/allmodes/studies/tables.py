@@ -1,0 +1,165 @@
+"""The table of a comparison: on the terminal, and as Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+
+from allmodes.cli.progress import number
+from allmodes.runs import averages
+from allmodes.studies.comparison import COSTS, Comparison, Group, Row, cost_of
+from allmodes.system.durable import replace_text
+from allmodes.system.paths import near
+
+SHARES = re.compile(r"^(high_quality$|(true_)?share_|precision|recall|coverage|acc_|purity_|conditional_purity)")
+"""Metrics that are shares and shown as per cent."""
+SHOWN = {
+    "images": "images seen",
+    "generator_updates": "G updates",
+    "discriminator_updates": "D updates",
+    "generator_parameters": "G parameters",
+    "discriminator_parameters": "D parameters",
+    "other_parameters": "other parameters",
+    "seconds": "seconds",
+}
+NOTE = "`-`: withheld, too little to measure; (2 of 3): the mean is over the two of three seeds that have the number."
+LONG = ("data", "method", "seed", "status", "metric", "value")
+TEX = {"\\": r"\textbackslash{}", **{sign: f"\\{sign}" for sign in "&%$#_{}"}, "±": r"$\pm$"}
+
+
+def write(comparison: Comparison) -> None:
+    """Write `table.md`, `table.tex` and `table.csv` to the study's folder."""
+    replace_text(comparison.folder / "table.md", markdown(comparison))
+    replace_text(comparison.folder / "table.tex", latex(comparison))
+    replace_text(comparison.folder / "table.csv", long(comparison))
+
+
+def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
+    """A table for each group: methods, seeds, seconds, and the first metrics that fit into `width` letters."""
+    for group in comparison.groups:
+        columns = list(zip(_heads(group, ("seconds",)), *_body(group, ("seconds",)), strict=True))
+        kept, hidden = _fitting(columns, width)
+        table = Table(title=f"{comparison.study.name}: {group.title}", title_justify="left")
+        table.caption = f"{hidden} more in {near(comparison.folder / 'table.md')}" if hidden else None
+        for i, (name, *_) in enumerate(kept):
+            table.add_column(name, justify="right" if i else "left", overflow="fold")
+        for cells in zip(*(cells for _, *cells in kept), strict=True):
+            table.add_row(*cells)
+        yield table
+
+
+def _fitting(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str, ...]], int]:
+    """The columns without the last metrics that are too many for a width, and how many those are."""
+    hidden, fixed = 0, 4  # method, seeds, one metric, and seconds stay in any case
+    while len(columns) > fixed and sum(3 + max(map(len, column)) for column in columns) >= width:
+        columns = [*columns[:-2], columns[-1]]
+        hidden += 1
+    return columns, hidden
+
+
+def markdown(comparison: Comparison) -> str:
+    """Everything but the single seeds."""
+    parts = [f"# {comparison.study.name}\n\nMean ± standard error over the finished seeds. {NOTE}\n"]
+    for group in comparison.groups:
+        heads = _heads(group, COSTS)
+        lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *_body(group, COSTS)]
+        parts.append(f"## {group.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines))
+    if comparison.unfinished:
+        parts.append("Not finished, and in no mean:\n\n" + "".join(f"- {line}\n" for line in comparison.unfinished))
+    if comparison.waiting:
+        parts.append("Not begun:\n\n" + "".join(f"- {name}\n" for name in comparison.waiting))
+    return "\n".join(parts)
+
+
+def latex(comparison: Comparison) -> str:
+    """A tabular for each group, with booktabs."""
+    return "\n".join(_tabular(group) for group in comparison.groups)
+
+
+def long(comparison: Comparison) -> str:
+    """CSV with a row for each method, seed and metric; costs are among the metrics, and so is what real data score."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(LONG)
+    for group in comparison.groups:
+        floors = ((name, _cell(value)) for name, value in group.floors.items())
+        writer.writerows((group.title, "real data", "", "", *floor) for floor in floors)
+        for row in group.rows:
+            writer.writerows((group.title, row.method, *line) for line in _each(row))
+    return file.getvalue()
+
+
+def shown(metric: str, value: float, error: float = math.nan) -> str:
+    """`7.5 ± 0.29`, or per cent for shares; `-` for what is withheld."""
+    if math.isnan(value):
+        return "-"
+    share = bool(SHARES.match(metric))
+    factor, unit = (100, " %") if share else (1, "")
+    spread = "" if math.isnan(error) else f" ± {factor * error:.2g}"
+    return f"{number(factor * value)}{spread}{unit}"
+
+
+def _heads(group: Group, costs: Sequence[str]) -> list[str]:
+    return ["method", "seeds", *group.metrics, *(SHOWN[name] for name in costs)]
+
+
+def _body(group: Group, costs: Sequence[str]) -> Iterator[list[str]]:
+    floors = [shown(name, group.floors.get(name, math.nan)) for name in group.metrics]
+    yield ["real data", "", *floors, *[""] * len(costs)]
+    for row in group.rows:
+        metrics = [_mean(row, name) for name in group.metrics]
+        yield [row.method, row.seeds, *metrics, *(_cost(row, name) for name in costs)]
+
+
+def _mean(row: Row, metric: str) -> str:
+    """The mean over the finished seeds, and over how many where some withheld the number."""
+    values = row.values(metric)
+    cell = shown(metric, averages.mean(values), averages.standard_error(values))
+    return cell + averages.over(values, len(row.finished))
+
+
+def _cost(row: Row, name: str) -> str:
+    value = row.costs.get(name)
+    return "-" if value is None else f"{value:,.1f}" if name == "seconds" else f"{value:,.0f}"
+
+
+def _each(row: Row) -> Iterator[tuple[int, str, str, float | str]]:
+    """Seed, status, metric and value; a seed without any number has a row all the same."""
+    for seed, state in row.states.items():
+        outcome = row.outcomes.get(seed)
+        numbers = {} if outcome is None else {**outcome.results, **cost_of(outcome)}
+        for name, value in numbers.items():
+            yield seed, state, name, _cell(value)
+        if not numbers:
+            yield seed, state, "", ""
+
+
+def _cell(value: float) -> float | str:
+    """Empty for what is withheld."""
+    return "" if math.isnan(value) else value
+
+
+def _tabular(group: Group) -> str:
+    heads, (floors, *methods) = _heads(group, COSTS), _body(group, COSTS)
+    lines = [
+        f"% {group.title}",
+        rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+        r"\toprule",
+        _line(heads),
+        r"\midrule",
+        _line(floors),
+        r"\midrule",
+        *map(_line, methods),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return " & ".join("".join(TEX.get(sign, sign) for sign in cell) for cell in cells) + r" \\"

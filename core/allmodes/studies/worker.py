@@ -1,0 +1,109 @@
+"""A process that trains runs of a study, one after another: tasks come in as lines of JSON, messages go out as such.
+
+The end of its input, which is also that of the process that gave it tasks, ends the run in progress cleanly.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from allmodes.experiments.experiment import Experiment
+from allmodes.registry.hookspecs import hookimpl
+from allmodes.registry.registry import installed
+from allmodes.runs.run import Outcome, Run
+from allmodes.specs import loading
+from allmodes.system.signals import Stop
+from allmodes.text import redact
+
+Send = Callable[..., None]
+
+
+class Progress:
+    """An observer that passes on how far a run is."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    @hookimpl
+    def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """A line for each time that something was measured."""
+        self._send(what="progress", iteration=iteration)
+
+
+def main() -> None:
+    """Train what is asked for until the input ends."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    faulthandler.enable()
+
+    def send(**message: Any) -> None:
+        channel.write(json.dumps(message) + "\n")
+
+    tasks: SimpleQueue[str | None] = SimpleQueue()
+    stop = Stop()
+    threading.Thread(target=_listen, args=(tasks, stop), daemon=True).start()
+    while not stop.asked and (line := tasks.get()) is not None:
+        send(what="done", **_done(json.loads(line), send, stop))
+
+
+def _listen(tasks: SimpleQueue[str | None], stop: Stop) -> None:
+    for line in sys.stdin:
+        tasks.put(line)
+    stop.asked = True
+    tasks.put(None)
+
+
+def _done(task: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+    """Train a run with everything that is printed in its log; a run that breaks must not cost those after it."""
+    try:
+        _print_to(Path(task["log"]))
+    except OSError as error:  # of such a run nothing can be written down
+        return {"status": "failed", "error": f"{error.filename}: {error.strerror}"}
+    try:
+        outcome = _train(task, send, stop)
+    except Exception as error:
+        print(redact.text(traceback.format_exc()), file=sys.stderr)
+        text = redact.text(str(error)) or type(error).__name__
+        return {"status": "failed", "error": f"{type(error).__name__}: {text}"}
+    return {"status": outcome.status, "error": outcome.error}
+
+
+def _train(task: Mapping[str, Any], send: Send, stop: Stop) -> Outcome:
+    folder, seed, registry = Path(task["folder"]), int(task["seed"]), installed()
+    experiment = Experiment(
+        loading.load(str(folder), registry),
+        registry,
+        folder.parent,
+        track=task["track"],
+        observers={"progress": Progress(send)},
+        warn=lambda text: send(what="warning", text=text),
+        say=lambda text, partly: send(what="data", text=text, partly=partly),
+        resumed=folder,
+        floors_in=folder.parent / ".floors",
+        sends=False,
+    )
+    experiment.prepare()
+    run: Run = experiment.run_of(seed, folder, task["position"], task["runs"])
+    return experiment.train(replace(run, experiment=task["study_id"], study=task["study"]), stop)
+
+
+def _print_to(log: Path) -> None:
+    """Let standard output and error, also those of libraries in C, go to a file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    os.close(file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Files, paths, signals and torch's settings: what the rooms above stand on."""

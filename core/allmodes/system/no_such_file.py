@@ -1,0 +1,40 @@
+"""What to say of a file or folder that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from allmodes.text.printable import printable
+from allmodes.text.suggest import did_you_mean
+
+NEIGHBOURS = 1000
+"""Entries of a folder at most among which a near miss is looked for."""
+
+
+def no_such_file(reference: str | Path) -> str:
+    """`x/y.yaml: no such file or folder in /home/me/x`, with the nearest that is there."""
+    path = Path(reference).absolute()
+    if not holds(path.parent.is_dir):
+        return printable(f"{reference}: no such file or folder: there is no folder {path.parent}")
+    near = did_you_mean(path.name, _entries(path.parent))
+    return printable(f"{reference}: no such file or folder in {path.parent}{near}")
+
+
+def holds(asked: Callable[[], bool]) -> bool:
+    """Whether a path is what is asked; not where its name is one that no file can have, or a folder is closed to us."""
+    try:
+        return asked()
+    except (OSError, ValueError):
+        return False
+
+
+def _entries(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in islice(folder.iterdir(), NEIGHBOURS)]
+    except OSError:
+        return []
+
+
+__all__ = ["holds", "no_such_file"]

@@ -1,0 +1,1 @@
+"""Texts for people: safe to print, without secrets. Loads nothing."""
