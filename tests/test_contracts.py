@@ -10,10 +10,12 @@ from torch.nn.functional import cross_entropy, mse_loss
 from allmodes.builtin.losses import GradientPenalty, NonSaturating, Relativistic, Wasserstein, ZeroCentredPenalty
 from allmodes.builtin.networks import Mlp
 from allmodes.builtin.priors import Gaussian
+from allmodes.data.batch import Batch
 from allmodes.game.composition import Composition, Player, Term
-from allmodes.game.contracts import NOTHING, Auxiliary, Discriminator, Fitting, Latent, Loss, LossTerm, Network, Prior
+from allmodes.game.contracts import NOTHING, Auxiliary, Discriminator, Fitting, Latent, Network, Prior
+from allmodes.game.losses import Loss, LossTerm
 from allmodes.game.noise import Noise, seeded
-from allmodes.game.step import Batch, Step
+from allmodes.game.step import Step
 from allmodes.testing.seeds_under_vmap import EagerRun, compared, eager_run, stacked_run
 from allmodes_schemas import AdamConfig, Given, TurnConfig
 

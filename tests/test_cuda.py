@@ -20,9 +20,10 @@ def test_a_run_on_cuda_trains_measures_and_saves_a_model_that_samples_on_the_cpu
 
 
 def test_the_same_noise_gives_the_same_update_on_cuda_as_on_the_cpu() -> None:
+    from allmodes.data.batch import Batch
     from allmodes.engine.eager import EagerEngine
     from allmodes.game.noise import Noise
-    from allmodes.game.step import Batch, Draw
+    from allmodes.game.step import Draw
     from test_contracts import veegan_relativistic
 
     updated = []

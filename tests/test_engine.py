@@ -14,15 +14,18 @@ from allmodes.builtin.losses import GradientPenalty, NonSaturating, Relativistic
 from allmodes.builtin.networks import Mlp
 from allmodes.builtin.priors import Gaussian, Uniform
 from allmodes.data import MixtureData
+from allmodes.data.batch import Batch
 from allmodes.data.mixture import Mixture
 from allmodes.engine import optimizers
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.functional import initial_state, update
 from allmodes.engine.loop import Average, Loop
 from allmodes.game.composition import Composition, Player, Term
-from allmodes.game.contracts import Auxiliary, Discriminator, Loss, LossTerm, Network
+from allmodes.game.contracts import Auxiliary, Discriminator, Network
+from allmodes.game.losses import Loss, LossTerm
+from allmodes.game.networks import Forward
 from allmodes.game.noise import Noise, seeded
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes_schemas import AdamConfig, EmaConfig, OptimizerConfig, Ramp, SgdConfig, TurnConfig
 from turns import assert_pure_turns_equal_eager_ones
 from turns import composed as of_spec
@@ -176,7 +179,7 @@ def test_one_unrolled_update_equals_the_update_done_by_hand() -> None:
     engine = EagerEngine(composition)
     noise = seeded(3)
     draw = Draw(Batch(torch.randn(6, 2, generator=noise.generator)), noise)
-    step = Step(Context(composition, composition.weights(0), 0, engine.memory), draw)
+    step = Step(Context(composition, composition.weights(0), 0, engine.unroll), draw)
     # dL_D/dw = mean(y) - mean(x), one step of SGD with lr 0.1.
     w = torch.tensor([0.5, -0.3]) - 0.1 * (step.fake.mean(0) - step.x.mean(0))
     torch.testing.assert_close(step.after("discriminator", 1).score("fake"), step.fake @ w)
@@ -196,7 +199,7 @@ def test_the_unrolled_generator_loss_has_the_gradient_of_finite_differences() ->
 
     def loss() -> Tensor:
         noise = Noise(torch.Generator(), {"latent/code": latent})
-        context = Context(composition, composition.weights(0), 0, engine.memory)
+        context = Context(composition, composition.weights(0), 0, engine.unroll)
         return NonSaturating().generator(Step(context, Draw(Batch(x), noise)).after("discriminator", 3))
 
     (gradient,) = torch.autograd.grad(loss(), weight)
@@ -370,8 +373,8 @@ def test_a_turn_may_see_a_generator_as_evaluation_does() -> None:
 def test_a_generator_in_inference_mode_stays_so_in_other_draws_and_ahead() -> None:
     composition = noisy_generator()
     engine = EagerEngine(composition)
-    context = Context(composition, composition.weights(0), 0, engine.memory, ("generator",))
-    step = Step(context, Draw(Batch(torch.randn(8, 2)), seeded(0)))
+    context = Context(composition, composition.weights(0), 0, engine.unroll)
+    step = Step(context, Draw(Batch(torch.randn(8, 2)), seeded(0)), Forward(composition, inference=("generator",)))
     expected = {s: s.latent.z for s in (step, step.redraw(), step.after("discriminator", 1))}
     found = {s: s.fake for s in expected}
     composition.modules["generator"].eval()

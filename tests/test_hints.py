@@ -9,8 +9,9 @@ import torch
 
 from allmodes import Experiment
 from allmodes.data import TensorData
+from allmodes.experiments import hints
 from allmodes.registry.registry import installed
-from allmodes.specs import hints, loading
+from allmodes.specs import loading
 from tiny import SPEC
 
 DIGITS = {"data": {"kind": "digits"}, "evaluation": {"metrics": ["wasserstein"]}}

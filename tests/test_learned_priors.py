@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from allmodes import Given, Latent, Noise, Prior, Spec, installed
+from allmodes.data.batch import Batch
 from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
 from allmodes.game.contracts import NOTHING
 from allmodes.game.noise import seeded
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import load, parse
 from allmodes_schemas import LossTermConfig
 

@@ -21,8 +21,8 @@ from allmodes.builtin.config.metrics import (
     ShareConfig,
 )
 from allmodes.data import Data, TensorData, digits
+from allmodes.data.batch import Batch
 from allmodes.data.mixture import equal_coverage
-from allmodes.game.step import Batch
 from allmodes.metrics import ClassCoverage, Evaluation, Modes, Wasserstein, floors, kl, variance_ratio_floor
 from allmodes.metrics.modes import chance, modes_of
 from allmodes_schemas import MetricConfig

@@ -17,9 +17,9 @@ from allmodes import Experiment, SpecError
 from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig, RandomConvConfig
 from allmodes.builtin.config.metrics import FidConfig, KidConfig, SlicedWassersteinConfig
 from allmodes.data import Data, DataError, TensorData, digits
+from allmodes.data.batch import Batch
 from allmodes.game.contracts import Latent, Prior
 from allmodes.game.noise import Noise
-from allmodes.game.step import Batch
 from allmodes.metrics import (
     Clustering,
     DensityCoverage,

@@ -13,13 +13,15 @@ from allmodes.builtin.dcgan import DcganEncoder, DcganGenerator
 from allmodes.builtin.losses import GradientPenalty, NonSaturating, Wasserstein, ZeroCentredPenalty
 from allmodes.builtin.networks import Mlp
 from allmodes.builtin.priors import Gaussian
+from allmodes.data.batch import Batch
 from allmodes.engine import optimizers
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.functional import initial_state, update
 from allmodes.game.composition import Composition, Player, Term
-from allmodes.game.contracts import Discriminator, Loss, LossTerm
+from allmodes.game.contracts import Discriminator
+from allmodes.game.losses import Loss, LossTerm
 from allmodes.game.noise import Noise
-from allmodes.game.step import Batch, Draw, Step
+from allmodes.game.step import Draw, Step
 from allmodes_schemas import AdamConfig, OptimizerConfig, SgdConfig, TurnConfig
 
 B, Z, SIDE = 6, 3, 16

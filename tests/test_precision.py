@@ -9,10 +9,11 @@ import torch
 from safetensors.torch import load_file
 
 from allmodes import Experiment
+from allmodes.data.batch import Batch
 from allmodes.engine.functional import initial_state, update
 from allmodes.game.compose import compose
 from allmodes.game.noise import seeded
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import parse
 from fixtures.distributions import first_party
 from tiny import SPEC

@@ -14,8 +14,8 @@ from allmodes.builtin.config.data import CircleConfig, MixtureConfig, RingConfig
 from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig
 from allmodes.builtin.config.metrics import ShareConfig
 from allmodes.data import Data, DataError, TensorData, digits, from_dataset
+from allmodes.data.batch import Batch
 from allmodes.game.compose import CompositionError
-from allmodes.game.step import Batch
 from allmodes.metrics import Evaluation, Share, Spaces, built, classes_of, floors
 from files import folder, picture
 from tiny import SPEC

@@ -12,8 +12,8 @@ from allmodes import Experiment
 from allmodes.builtin.config.features import ClassifierConfig
 from allmodes.builtin.config.stacked_mnist import StackedMnistConfig, StackedModesConfig
 from allmodes.data import DataError, TensorData
+from allmodes.data.batch import Batch
 from allmodes.data.stacked_mnist import StackedDigits, mode_of, stacked_mnist
-from allmodes.game.step import Batch
 from allmodes.metrics import Evaluation, StackedModes, built, floors
 from allmodes.metrics.stacked_mnist import corrected_kl
 from allmodes_schemas import Given

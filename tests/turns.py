@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from allmodes import installed
+from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.functional import initial_state, update
 from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise, seeded
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import parse
 from allmodes_schemas import TurnConfig
 

@@ -30,12 +30,13 @@ from allmodes_schemas import (
 )
 
 if TYPE_CHECKING:
-    from allmodes.builtin.losses import Game
     from allmodes.data import Data, DataError, MixtureData, TensorData, from_dataset
+    from allmodes.data.batch import Batch
     from allmodes.experiments.experiment import Experiment
-    from allmodes.game.contracts import Auxiliary, Dropout, Fitting, Latent, Loss, LossTerm, Network, Prior
+    from allmodes.game.contracts import Auxiliary, Dropout, Fitting, Latent, Network, Prior
+    from allmodes.game.losses import Game, Loss, LossTerm
     from allmodes.game.noise import Noise
-    from allmodes.game.step import Batch, Step
+    from allmodes.game.step import Step
     from allmodes.metrics import Evaluation, Metric
     from allmodes.models.format import ModelError
     from allmodes.models.trained import Model, load_run
@@ -46,15 +47,16 @@ if TYPE_CHECKING:
 _LAZY = {
     "allmodes.studies.compare": ("compare",),
     "allmodes.studies.comparison": ("Comparison",),
-    "allmodes.game.contracts": ("Auxiliary", "Dropout", "Fitting", "Latent", "Loss", "LossTerm", "Network", "Prior"),
+    "allmodes.game.contracts": ("Auxiliary", "Dropout", "Fitting", "Latent", "Network", "Prior"),
+    "allmodes.game.losses": ("Game", "Loss", "LossTerm"),
     "allmodes.data": ("Data", "DataError", "MixtureData", "TensorData", "from_dataset"),
     "allmodes.experiments.experiment": ("Experiment",),
-    "allmodes.builtin.losses": ("Game",),
     "allmodes.metrics": ("Evaluation", "Metric"),
     "allmodes.models.format": ("ModelError",),
     "allmodes.game.noise": ("Noise",),
     "allmodes.runs.results": ("Results",),
-    "allmodes.game.step": ("Batch", "Step"),
+    "allmodes.data.batch": ("Batch",),
+    "allmodes.game.step": ("Step",),
     "allmodes.models.trained": ("Model", "load_run"),
 }
 _HOME = {name: module for module, names in _LAZY.items() for name in names}

@@ -48,6 +48,10 @@ class DatasetConfig(KindConfig):
         """Whether the distribution is a mixture whose modes are known."""
         return False
 
+    def check(self, spec: "Spec") -> Iterable[Problem]:
+        """What else is wrong with a spec from the data's point of view (torch-free)."""
+        return ()
+
     def build(self) -> Any:
         """Load or define the data (imports torch)."""
         raise NotImplementedError(f"{type(self).__name__} does not define build()")

@@ -11,24 +11,9 @@ from collections.abc import Mapping
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from allmodes.game.contracts import Loss, LossTerm
-from allmodes.game.step import Side, Step
-
-
-class Game(LossTerm):
-    """An adversarial loss of the players `discriminator` and `generator`."""
-
-    def losses(self) -> Mapping[str, Loss]:
-        """One function for each of the two players."""
-        return {"discriminator": self.discriminator, "generator": self.generator}
-
-    def discriminator(self, step: Step) -> Tensor:
-        """What the discriminator minimises."""
-        raise NotImplementedError(f"{type(self).__name__} does not define discriminator(step)")
-
-    def generator(self, step: Step) -> Tensor:
-        """What the generator minimises."""
-        raise NotImplementedError(f"{type(self).__name__} does not define generator(step)")
+from allmodes.game.losses import Game, Loss, LossTerm
+from allmodes.game.networks import Side
+from allmodes.game.step import Step
 
 
 class NonSaturating(Game):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from allmodes.runs.run import Outcome, Run
     from allmodes.studies.study import Unit
     from allmodes_schemas import KindConfig
+from allmodes.text.numbers import number
 
 WIDE = 110  # columns of a terminal on which everything has room
 
@@ -197,11 +198,6 @@ def _caption(seeds: Iterable[Mapping[str, float]]) -> str | None:
     """What a dash means, where a seed withheld a number."""
     withheld = any(math.isnan(value) for results in seeds for value in results.values())
     return "-: withheld, too little to measure (docs/metrics.md)" if withheld else None
-
-
-def number(value: float | None) -> str:
-    """A number with four digits, or a dash for one that is withheld."""
-    return "-" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
 def plugins_table(registry: Registry) -> Table:

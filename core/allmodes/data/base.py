@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from allmodes.data.batch import Batch
 from allmodes.data.mixture import Mixture
 from allmodes.data.standardisation import Units
-from allmodes.game.step import Batch
 from allmodes_schemas import Shape
 
 Device: TypeAlias = str | torch.device

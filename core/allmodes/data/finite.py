@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from allmodes.data.base import Data, DataError, Device, Loader, fingerprint_of
+from allmodes.data.batch import Batch
 from allmodes.data.standardisation import COARSE, Units
-from allmodes.game.step import Batch
 from allmodes_schemas import Shape
 
 READ = 500

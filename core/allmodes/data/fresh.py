@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from allmodes.data.base import Data, Device, Loader, fingerprint_of
+from allmodes.data.batch import Batch
 from allmodes.data.finite import TensorData
 from allmodes.data.mixture import Mixture
-from allmodes.game.step import Batch
 
 
 class MixtureData(Data):

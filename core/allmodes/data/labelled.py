@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from allmodes.data.base import Data, DataError, Loader
+from allmodes.data.batch import Batch
 from allmodes.data.description import listed
 from allmodes.data.files.labels import NUMBER
 from allmodes.data.finite import FiniteData, TensorData
-from allmodes.game.step import Batch
 from allmodes.system.paths import at_home
 from allmodes_schemas import StreamConfig
 

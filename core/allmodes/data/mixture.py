@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from allmodes.game.step import Batch
+from allmodes.data.batch import Batch
 
 BEYOND = math.exp(-4.5)
 """Share of a Gaussian's points in the plane that lie beyond 3 stds: 1.11 %."""

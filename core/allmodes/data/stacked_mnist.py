@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from allmodes.data import Data, FreshLoader, Loader, TensorData, torchvision_images
-from allmodes.game.step import Batch
+from allmodes.data.batch import Batch
 
 CHANNELS = 3
 

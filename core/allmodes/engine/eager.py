@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from allmodes.engine import optimizers
+from allmodes.engine.functional import unroll
 from allmodes.game.composition import Composition, require_gradients
+from allmodes.game.networks import Forward
 from allmodes.game.step import Context, Draw, Step
 from allmodes_schemas import TurnConfig
 
@@ -29,6 +32,7 @@ class EagerEngine:
         self.scheduled = [
             name for name, player in composition.players.items() if optimizers.is_scheduled(player.optimizer)
         ]
+        self.unroll = partial(unroll, composition, self.memory)
         self._trained: frozenset[str] | None = None
         self._known: dict[tuple[object, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
 
@@ -37,8 +41,8 @@ class EagerEngine:
         weights = self.composition.weights(iteration)
         players, trained = self._who(turn, weights)
         self._train_only(trained)
-        context = Context(self.composition, weights, iteration, self.memory, turn.inference)
-        step = Step(context, draw, trained)
+        context = Context(self.composition, weights, iteration, self.unroll)
+        step = Step(context, draw, Forward(self.composition, trained, turn.inference))
         losses = [self.composition.objective(player, step) for player in players]
         for i, (player, loss) in enumerate(zip(players, losses, strict=True)):
             self._differentiate(loss, self.parameters[player], keep=i + 1 < len(players))

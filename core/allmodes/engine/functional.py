@@ -6,18 +6,20 @@ It runs under `torch.func.vmap` (all seeds of a spec at once, a leading seed axi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
 
+from allmodes.data.batch import Batch
 from allmodes.engine import optimizers
 from allmodes.game.composition import Composition
+from allmodes.game.networks import Forward, Judged, NestedTensors, Networks, Side, Tensors
 from allmodes.game.noise import Noise
-from allmodes.game.step import Batch, Context, Draw, FunctionalStep, NestedTensors, Tensors, merge
+from allmodes.game.step import Context, Draw, Step
 from allmodes_schemas import TurnConfig
 
 
@@ -56,10 +58,11 @@ def update(
     players = composition.active(turn, weights)
     if not players:  # no term is due
         return state
-    context = Context(composition, weights, iteration, state["memories"].__getitem__, turn.inference)
+    ahead = partial(unroll, composition, state["memories"].__getitem__)
+    context = Context(composition, weights, iteration, ahead)
     draw = Draw(Batch(x, labels, streams=streams), Noise(None, dict(noise)))
     own = {k: p for player in players for k, p in composition.own(player, state["parameters"]).items()}
-    losses = partial(_losses, context, draw, players, state)
+    losses = partial(_losses, composition, turn, context, draw, players, state)
     _, pull_back, buffers = torch.func.vjp(losses, own, has_aux=True)  # type: ignore[misc]
     one = torch.ones((), device=x.device)
     parameters, memories = state["parameters"], dict(state["memories"])
@@ -73,11 +76,107 @@ def update(
 
 
 def _losses(
-    context: Context, draw: Draw, players: tuple[str, ...], state: State, own: Tensors
+    composition: Composition,
+    turn: TurnConfig,
+    context: Context,
+    draw: Draw,
+    players: tuple[str, ...],
+    state: State,
+    own: Tensors,
 ) -> tuple[tuple[Tensor, ...], NestedTensors]:
     buffers = {name: {k: b.clone() for k, b in inside.items()} for name, inside in state["buffers"].items()}
     parameters = merge(state["parameters"], own)
     tensors = {name: {**parameters[name], **buffers[name]} for name in parameters}
-    step = FunctionalStep(context, draw, tensors, context.composition.trained(players))
-    losses = tuple(context.composition.objective(player, step) for player in players)
+    forward = FunctionalForward(composition, tensors, composition.trained(players), turn.inference)
+    step = Step(context, draw, forward)
+    losses = tuple(composition.objective(player, step) for player in players)
     return losses, buffers
+
+
+class FunctionalForward(Forward):
+    """Runs modules with the parameters and buffers that it is given, not with those that they own."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        tensors: NestedTensors,
+        trained: Collection[str] = frozenset(),
+        inference: Collection[str] = (),
+    ) -> None:
+        super().__init__(networks, trained, inference)
+        self.given = tensors
+
+    def again(self) -> Forward:
+        """The same tensors for another draw."""
+        return FunctionalForward(self.networks, self.given, inference=self.inference)
+
+    def run(self, name: str, inputs: tuple[Any, ...]) -> Any:
+        """The module with the tensors that are given."""
+        return torch.func.functional_call(self.networks.modules[name], self.given[name], inputs)
+
+    def tensor(self, module: str, name: str) -> Tensor:
+        """A parameter or buffer of a module by name, as given."""
+        return self.given[module][name]
+
+    def tensors(self) -> NestedTensors:
+        """All that are given."""
+        return self.given
+
+    def loss(self, function: Callable[[Any], Tensor], module: str, step: object, player: str) -> Tensor:
+        """The scalar of a loss term for a player, with what the term fitted or learned as given."""
+        if not self.given[module]:
+            return function(step)
+        scalar: Tensor = self.run(module, (step, player))
+        return scalar
+
+    def separate(self, thing: Tensor) -> Tensor:
+        """The same tensor: functional gradients need no node of their own."""
+        return thing
+
+    def score_gradients(self, step: Judged, side: Side) -> tuple[Tensor, ...]:
+        """Gradients of the summed scores with respect to what the discriminator sees on a side."""
+        if "discriminator" in self.to_advance:
+            step.score(side)  # statistics cannot advance inside the gradient's own forward pass
+        seen = step.seen(side)
+
+        def total(*things: Tensor) -> Tensor:
+            score: Tensor = step.call("discriminator", *things, place=side)[0]
+            return score.sum()
+
+        gradients: tuple[Tensor, ...] = torch.func.grad(total, argnums=tuple(range(len(seen))))(*seen)
+        return gradients
+
+
+def unroll(
+    composition: Composition,
+    memory_of: Callable[[str], optimizers.Memory],
+    step: Step,
+    player: str,
+    updates: int,
+) -> Step:
+    """The step after differentiable updates of a player on the same draw (Unrolled GAN, Metz et al., 2017, eq. 8)."""
+    context, draw, inference = step.context, Draw(step.batch, step.noise), step.forward.inference
+    config = composition.players[player].optimizer
+    tensors, memory = step.forward.tensors(), memory_of(player)
+
+    def loss(own: Tensors, rest: NestedTensors) -> Tensor:
+        forward = FunctionalForward(composition, merge(rest, own), inference=inference)
+        return composition.objective(player, Step(context, draw, forward))
+
+    for _ in range(updates):
+        own = composition.own(player, tensors)
+        gradients = torch.func.grad(partial(loss, rest=tensors))(own)
+        own, memory = optimizers.update(config, own, gradients, memory, context.iteration)
+        tensors = merge(tensors, own)
+    ahead = FunctionalForward(composition, tensors, inference=inference)
+    ahead.to_advance = step.forward.to_advance  # one turn: whichever step runs a module first advances its statistics
+    return Step(context, draw, ahead)
+
+
+def merge(tensors: NestedTensors, own: Tensors) -> NestedTensors:
+    """Nested tensors with some replaced, which are named `module:parameter`."""
+    merged = {module: dict(inside) for module, inside in tensors.items()}
+    for key, value in own.items():
+        module, _, name = key.partition(":")
+        merged[module][name] = value
+    return merged

@@ -19,7 +19,7 @@ from allmodes.builtin.config.files import PythonConfig
 from allmodes.data import Data, DataError, TensorData, from_dataset
 from allmodes.data.description import described
 from allmodes.data.labelled import Labelled
-from allmodes.experiments import logs, resume
+from allmodes.experiments import hints, logs, resume
 from allmodes.experiments.batches import labelled_of
 from allmodes.experiments.floors import shared_floors
 from allmodes.experiments.seed_run import SeedRun
@@ -30,11 +30,12 @@ from allmodes.metrics import Metric, built, floors
 from allmodes.models.format import ModelError
 from allmodes.models.trained import load_run
 from allmodes.registry.registry import Registry, installed
+from allmodes.runs import run_folder
 from allmodes.runs.journal import Journal
 from allmodes.runs.lock import alone
 from allmodes.runs.results import Results, load_results
 from allmodes.runs.run import Outcome, Run, RunError
-from allmodes.specs import hints, loading, recorded
+from allmodes.specs import loading, recorded
 from allmodes.specs.seeds import checked
 from allmodes.system.durable import replace_text, write_json
 from allmodes.system.paths import place
@@ -245,7 +246,7 @@ class Experiment:
     def _train(self, seeds: Sequence[int], folder: Path, stop: Stop) -> dict[int, Outcome]:
         """Train the seeds in turn, to the end or to the user's stop; what there is, is written in any case."""
         panels = Panels()
-        outcomes = recorded.outcomes(folder) if self.resumed else {}
+        outcomes = run_folder.outcomes(folder) if self.resumed else {}
         try:
             with stop.listening(), self._settings():
                 for position, seed in enumerate(seeds):
@@ -272,7 +273,7 @@ class Experiment:
                 logs.LOGGER.info(f"{run.name} is finished at iteration {outcome.iteration:,}: nothing is left to do")
                 samples = self._sampled(run)
             else:
-                begun = recorded.is_run(run.folder)
+                begun = run_folder.is_run(run.folder)
                 self._prepare(run)
                 seed_run = SeedRun(
                     run,
@@ -317,7 +318,7 @@ class Experiment:
         name = f"{self.spec.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         folder = self.folder / name
         folder.mkdir(parents=True)
-        replace_text(folder / recorded.SPEC, loading.dump(self.spec.model_copy(update={"seeds": seeds})))
+        replace_text(folder / run_folder.SPEC, loading.dump(self.spec.model_copy(update={"seeds": seeds})))
         return folder
 
     def run_of(self, seed: int, folder: Path, position: int = 0, seeds: int = 1) -> Run:
@@ -340,14 +341,14 @@ class Experiment:
         """Write what the run is; of a run that goes on, first see that it is the one that began."""
         facts: dict[str, Any] = {name: getattr(run, name) for name in _FACTS} | {"tracked": self.track}
         facts["begun_in"] = str(self._here)
-        if (began := recorded.facts(run.folder, self.warn)) is not None:
+        if (began := run_folder.facts(run.folder, self.warn)) is not None:
             recorded.refuse_edited(run.folder, run.spec, self.registry)
             resume.compare(run, began, self.warn)
             facts |= {"resumed": began.resumed + 1, "tracked": self.track or began.tracked}
             facts["begun_in"] = began.begun_in or facts["begun_in"]
         try:
-            replace_text(run.folder / recorded.SPEC, loading.dump(run.spec))
-            write_json(run.folder / recorded.RUN, facts | {"spec": loading.values(run.spec)})
+            replace_text(run.folder / run_folder.SPEC, loading.dump(run.spec))
+            write_json(run.folder / run_folder.RUN, facts | {"spec": loading.values(run.spec)})
         except IsADirectoryError as error:
             raise RunError(f"{error.filename}: {error.strerror}") from None
 

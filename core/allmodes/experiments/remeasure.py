@@ -17,8 +17,8 @@ from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.trained import advice
 from allmodes.registry.registry import Registry
+from allmodes.runs import run_folder
 from allmodes.runs.run import Run
-from allmodes.specs import recorded
 from allmodes.specs.source import SpecError
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import near, place
@@ -52,7 +52,7 @@ def remeasure_all(
     run = place(run)
     if not holds(run.exists):
         raise SpecError(no_such_file(near(run)))
-    if not (folders := recorded.runs_in(run)):
+    if not (folders := run_folder.runs_in(run)):
         raise SpecError(f"{near(run)}: no run to measure there: give the folder that `allmodes run` printed")
     experiment = Experiment(resume.changed(run, registry, overrides), registry, track=track, warn=warn)
     experiment.resumed = run  # which is what messages are about
@@ -67,13 +67,14 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
 
     Raises ModelError where there is no model, DataError where the data are not those of the run.
     """
-    began = recorded.facts(folder, experiment.warn)
-    run = experiment.run_of(recorded.seed_of(folder) if began is None else began.seed, folder.parent)
+    began = run_folder.facts(folder, experiment.warn)
+    run = experiment.run_of(run_folder.seed_of(folder) if began is None else began.seed, folder.parent)
     if began is not None:
         resume.compare(run, began, experiment.warn)
     stored = folder / "model" if checkpoint is None else checkpoints.chosen(folder, checkpoint)
     with advice(folder, stored):
-        composition = compose(run.spec, experiment.data.to("cpu"), run.seed, stored=stored)
+        prior = model_format.stored_prior(run.spec, stored)
+        composition = compose(run.spec, experiment.data.to("cpu"), run.seed, prior=prior)
         modules = _restored(composition, run.spec, stored)
         iteration = model_format.read_page(stored)["iteration"] or run.spec.training.iterations
     for module in modules.values():

@@ -15,10 +15,11 @@ from allmodes.data import DataError
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.registry.registry import Registry
+from allmodes.runs import run_folder
 from allmodes.runs.run import Outcome, Run
+from allmodes.runs.run_folder import Facts
 from allmodes.specs import loading, recorded, requirements
 from allmodes.specs.changes import changes_between, refusal
-from allmodes.specs.recorded import Facts
 from allmodes.specs.source import SpecError, override
 from allmodes.system.durable import replace_text
 from allmodes.system.no_such_file import holds, no_such_file
@@ -36,8 +37,8 @@ def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Pa
     """
     if not holds(run.exists):
         raise SpecError(no_such_file(near(run)))
-    one = recorded.is_run(run)
-    if not recorded.runs_in(run):
+    one = run_folder.is_run(run)
+    if not run_folder.runs_in(run):
         raise SpecError(f"{near(run)}: no run to resume there: give the folder that `allmodes run` printed")
     spec = changed(run, registry, overrides)
     folders = [run] if one else [run / f"seed-{seed}" for seed in spec.seeds]
@@ -49,7 +50,7 @@ def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Pa
 
 def ended(run: Run) -> Outcome | None:
     """The outcome of a run that has nothing left to do."""
-    return recorded.outcome(run.folder) if _is_done(run.folder, run.spec.training.iterations) else None
+    return run_folder.outcome(run.folder) if _is_done(run.folder, run.spec.training.iterations) else None
 
 
 def compare(run: Run, began: Facts, warn: Callable[[str], None]) -> None:
@@ -111,7 +112,7 @@ def _compare_labels(run: Run, began: Mapping[str, str]) -> None:
 
 def tracked(folder: Path) -> bool:
     """Whether an experiment was logged to MLflow."""
-    found = [(recorded.facts(run), run) for run in recorded.runs_in(folder)]
+    found = [(run_folder.facts(run), run) for run in run_folder.runs_in(folder)]
     return any((run / "tracking.jsonl").exists() if page is None else page.tracked for page, run in found)
 
 
@@ -120,7 +121,7 @@ def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
 
     Raises SpecError where one would not, or where a plugin of the run is not installed.
     """
-    requirements.refuse_missing(run, [one / recorded.RUN for one in recorded.runs_in(run)], registry)
+    requirements.refuse_missing(run, [one / run_folder.RUN for one in run_folder.runs_in(run)], registry)
     source = recorded.source(run, registry)
     before = loading.check_again(source, registry)
     recorded.refuse_edited(run, before, registry)
@@ -148,7 +149,7 @@ def _iteration(folder: Path) -> int:
 
 def _is_done(folder: Path, iterations: int) -> bool:
     """Whether a run was trained to the end, and nothing of what that gave has to be made again."""
-    outcome = recorded.outcome(folder)
+    outcome = run_folder.outcome(folder)
     if outcome is None or outcome.status != "finished" or outcome.iteration < iterations:
         return False
     if (damage := model_format.damage(folder / "model")) and checkpoints.folders(folder):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import MappingProxyType
 
 import torch
@@ -15,7 +14,6 @@ from allmodes.data import Data
 from allmodes.game.composition import Composition, Player, Term, fixed_in
 from allmodes.game.contracts import Discriminator, Fitting, Functions, Prior
 from allmodes.game.noise import Noise
-from allmodes.models import format as model_format
 from allmodes.specs import checks
 from allmodes.specs.players import players_of, turns_of
 from allmodes.system.torch_settings import seeded_generator
@@ -33,18 +31,18 @@ def stream(seed: int, name: str, device: str | torch.device = "cpu") -> torch.Ge
 
 
 def compose(
-    spec: Spec, data: Data, seed: int, functions: Functions = MappingProxyType({}), stored: Path | None = None
+    spec: Spec, data: Data, seed: int, functions: Functions = MappingProxyType({}), prior: Prior | None = None
 ) -> Composition:
     """Build everything that a spec names, on the CPU, from the seed.
 
-    `functions` are those that came from Python. Where a stored model is given, its prior is taken and not fitted again.
+    `functions` are those that came from Python. A prior that is given is taken as it is, and not fitted again.
 
     Raises CompositionError where the data lack labels, or a shape that they or the fit decided does not suit a network.
     """
     check_data(spec, data)
     noise = Noise(stream(seed, "fit"))
     with seeded_weights(seed):
-        prior = _fitted(spec, Fitting(data, noise.at("prior"), functions=functions), stored)
+        prior = prior or _fitted(spec, Fitting(data, noise.at("prior"), functions=functions))
         modules = {"prior": prior, **_networks(spec, prior, data.shape)}
         terms = _terms(spec)
     for term in terms:
@@ -61,9 +59,7 @@ def compose(
     )
 
 
-def _fitted(spec: Spec, fitting: Fitting, stored: Path | None) -> Prior:
-    if stored is not None:
-        return model_format.stored_prior(spec, stored)
+def _fitted(spec: Spec, fitting: Fitting) -> Prior:
     prior: Prior = spec.prior.build()
     prior.fit(fitting)
     return prior

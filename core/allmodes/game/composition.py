@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from allmodes.game.contracts import Auxiliary, Discriminator, Dropout, LossTerm
-from allmodes.game.step import NestedTensors, Step, Tensors
+from allmodes.game.losses import LossTerm
+from allmodes.game.networks import NestedTensors, Networks, Tensors, find_inside
+from allmodes.game.step import Step
 from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
-
-Inner = TypeVar("Inner", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -45,13 +43,11 @@ class Term:
         return iteration >= self.start and iteration % self.every == 0
 
 
-class Composition:
+class Composition(Networks):
     """What is trained, by whom, on which objectives, in which order.
 
-    `modules` holds `generator`, `discriminator`, `prior` and the auxiliaries by name; loss terms join them as
-    `losses/<name>`. `heads` are auxiliaries that read the discriminator's features instead of data. `precision` is that
-    of computations inside networks where it is not that of their weights. `fixed` are parameters, named
-    `module:parameter`, that no player trains.
+    Loss terms join the modules as `losses/<name>`. `fixed` are parameters, named `module:parameter`, that no player
+    trains.
 
     Raises ValueError where players, turns or terms name what is not there, or a simultaneous turn's players overlap.
     """
@@ -67,36 +63,22 @@ class Composition:
         fixed: frozenset[str] = frozenset(),
     ) -> None:
         self.terms = {term.name: term for term in terms}
-        self.modules = {**modules, **{term.module: term.loss for term in self.terms.values()}}
+        super().__init__({**modules, **{t.module: t.loss for t in self.terms.values()}}, heads, precision)
         self.players = {player.name: player for player in players}
-        self.schedule, self.heads, self.precision, self.fixed = tuple(schedule), heads, precision, fixed
+        self.schedule, self.fixed = tuple(schedule), fixed
         self.served = {name: self._terms_of(name) for name in self.players}
         self.functions = {(p, t.name): t.loss.losses()[p] for p, terms in self.served.items() for t in terms}
-        self.differentiates_scores = False  # set by the first step that takes gradients of scores
-        self.batch_norms = _with_statistics(self.modules)
-        self.dropouts: dict[str, list[Dropout]] = _inside(self.modules, Dropout)
         self._constant = self._constant_weights()
         self._check()
-
-    @property
-    def discriminator(self) -> Discriminator:
-        """The discriminator, which knows what it sees."""
-        module = self.modules["discriminator"]
-        assert isinstance(module, Discriminator)
-        return module
-
-    def auxiliary_module(self, name: str) -> Auxiliary:
-        """An auxiliary by name."""
-        module = self.modules[name]
-        assert isinstance(module, Auxiliary)
-        return module
 
     def objective(self, player: str, step: Step) -> Tensor:
         """The weighted sum of the active terms that serve a player; their values are kept in `step.losses`."""
         total: Tensor | None = None
         for term in self.served[player]:
             if term.name in step.context.weights:
-                value = step.losses[player, term.name] = step.value(term, player)
+                value = step.losses[player, term.name] = step.forward.loss(
+                    self.functions[player, term.name], term.module, step, player
+                )
                 weight = step.context.weights[term.name]
                 weighted = value if weight == 1.0 else value * weight
                 total = weighted if total is None else total + weighted
@@ -150,7 +132,7 @@ class Composition:
                 raise ValueError(f"no loss term serves player {player.name!r}")
         for turn in self.schedule:
             self._check_turn(turn)
-        for name in _inside(self.modules, nn.modules.dropout._DropoutNd):
+        for name in find_inside(self.modules, nn.modules.dropout._DropoutNd):
             raise ValueError(
                 f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
             )
@@ -171,18 +153,6 @@ class Composition:
             if name not in self.modules or name in seen:
                 what = "is trained by it" if name in seen else "is not defined"
                 raise ValueError(f"a turn of {', '.join(turn.players)} runs {name!r} in inference mode, which {what}")
-
-
-def _with_statistics(modules: Mapping[str, nn.Module]) -> dict[str, list[nn.modules.batchnorm._NormBase]]:
-    """The normalisations that keep running statistics; InstanceNorm keeps none unless it is told to."""
-    found = _inside(modules, nn.modules.batchnorm._NormBase)
-    keeping = {name: [norm for norm in norms if norm.track_running_stats] for name, norms in found.items()}
-    return {name: norms for name, norms in keeping.items() if norms}
-
-
-def _inside(modules: Mapping[str, nn.Module], sort: type[Inner]) -> dict[str, list[Inner]]:
-    found = {name: [inner for inner in module.modules() if isinstance(inner, sort)] for name, module in modules.items()}
-    return {name: inner for name, inner in found.items() if inner}
 
 
 def require_gradients(composition: Composition, trained: frozenset[str]) -> None:

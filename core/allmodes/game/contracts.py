@@ -21,9 +21,7 @@ from allmodes_schemas import Given, Shape
 
 if TYPE_CHECKING:
     from allmodes.data import Data
-    from allmodes.game.step import Step
 
-Loss: TypeAlias = "Callable[[Step], Tensor]"
 Functions: TypeAlias = Mapping[str, Callable[..., Any]]
 NOTHING: Given = MappingProxyType({})
 
@@ -96,25 +94,6 @@ class Auxiliary(nn.Module):
         """The code that a joint discriminator sees beside real data: (B, code_dim), by default the output itself."""
         code: Tensor = output
         return code
-
-
-class LossTerm(nn.Module):
-    """A scalar for each player that it serves.
-
-    `losses()` names the players and their functions of the step. A term that depends on the data's scale finds it in
-    `fit` and registers it as a buffer.
-    """
-
-    def losses(self) -> Mapping[str, Loss]:
-        """By player, the function from the step to a scalar."""
-        raise NotImplementedError(f"{type(self).__name__} does not define losses()")
-
-    def forward(self, step: Step, player: str) -> Tensor:
-        """The scalar for a player."""
-        return self.losses()[player](step)
-
-    def fit(self, fitting: Fitting) -> None:
-        """Adapt to data, prior and the untrained generator before training; store what was found in buffers."""
 
 
 class Discriminator(nn.Module):

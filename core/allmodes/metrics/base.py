@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from allmodes.data import Data
-from allmodes.game.step import Batch
+from allmodes.data.batch import Batch
 from allmodes_schemas import Given, MetricConfig
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from allmodes.data import Data
+from allmodes.data.batch import Batch
 from allmodes.figures import drawing
 from allmodes.game.compose import stream
 from allmodes.game.composition import Composition
 from allmodes.game.sampling import draw, evaluating
-from allmodes.game.step import Batch
 from allmodes.metrics import Evaluation, Metric
 from allmodes_schemas import Given
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from allmodes.data import Data, Mixture
-from allmodes.game.step import Batch
+from allmodes.data.batch import Batch
 from allmodes.metrics.base import Better, Evaluation, Metric
 from allmodes.metrics.distances import Cloud
 

@@ -14,8 +14,8 @@ from allmodes.data import TensorData
 from allmodes.figures import drawing
 from allmodes.models import format as model_format
 from allmodes.models.trained import Model
-from allmodes.runs import journal
-from allmodes.specs import loading, recorded
+from allmodes.runs import journal, run_folder
+from allmodes.specs import loading
 from allmodes.specs.source import SpecError
 from allmodes.system.paths import near, place
 from allmodes_schemas import KindConfig, Spec
@@ -119,7 +119,7 @@ def _measured(model: Model) -> tuple[dict[str, float], dict[str, float]]:
     for line in map(journal.numbers, journal.read(model.folder / "metrics.jsonl")):
         if line["iteration"] <= until:
             found |= {key.removeprefix("eval/"): value for key, value in line.items() if key.startswith("eval/")}
-    outcome = recorded.outcome(model.folder)
+    outcome = run_folder.outcome(model.folder)
     return found, {} if outcome is None else dict(outcome.floors)
 
 

@@ -18,6 +18,7 @@ from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.format import ModelError, Page
 from allmodes.registry.registry import Registry, installed
+from allmodes.runs.run_folder import runs_in
 from allmodes.specs import recorded, requirements
 from allmodes.specs.source import SpecError
 from allmodes.system.no_such_file import holds, no_such_file
@@ -102,7 +103,7 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
 def run_folder(reference: str | Path) -> Path:
     """The folder of a run of one seed, given that or its experiment's (then the first seed's)."""
     folder = place(reference)
-    return next(iter(recorded.runs_in(folder)), folder)
+    return next(iter(runs_in(folder)), folder)
 
 
 def _local(reference: str | Path) -> Path:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from allmodes.runs import averages
 from allmodes.system import json_pages
-from allmodes.specs import recorded
+from allmodes.runs import run_folder
 from allmodes.system.durable import write_json
 from allmodes.runs.run import Outcome
 from allmodes_schemas import Spec
+from allmodes.runs import run_folder
 
 
 @dataclass(frozen=True)
@@ -68,4 +69,4 @@ def load_results(folder: Path) -> dict[int, Outcome]:
         return {}
     except json_pages.PageError as error:
         warnings.warn(f"{error}: the numbers are taken from the folders of its seeds", stacklevel=2)
-        return recorded.outcomes(folder)
+        return run_folder.outcomes(folder)

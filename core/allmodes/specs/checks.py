@@ -47,6 +47,7 @@ def problems_of(spec: Spec) -> list[Problem]:
             spec.prior.check(spec),
             *(term.check(spec) for term in spec.losses),
             *(metric.check(spec) for metric in spec.evaluation.metrics),
+            spec.data.check(spec),
             hints.of_spec(spec),
         )
     )

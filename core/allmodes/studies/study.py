@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from allmodes.registry.registry import Registry
+from allmodes.runs import run_folder
 from allmodes.runs.run import Outcome
 from allmodes.specs import loading, recorded
 from allmodes.specs.changes import changes_between
@@ -67,13 +68,13 @@ class Unit:
     @property
     def outcome(self) -> Outcome | None:
         """How its run ended, if it did."""
-        return recorded.outcome(self.folder)
+        return run_folder.outcome(self.folder)
 
     @property
     def state(self) -> State:
         """How its run stands; one that finished before the spec was given more iterations is interrupted."""
         if (outcome := self.outcome) is None:
-            return "interrupted" if recorded.is_run(self.folder) else "missing"
+            return "interrupted" if run_folder.is_run(self.folder) else "missing"
         short = outcome.iteration < self.method.spec.training.iterations
         return "interrupted" if outcome.status == "finished" and short else outcome.status
 
@@ -199,7 +200,7 @@ def _loaded(
 
 def _read(reference: str, registry: Registry, overrides: Sequence[str]) -> Spec:
     """A spec by any reference; a run's is read as runs are, with what else says it where it is damaged."""
-    if not recorded.runs_in(Path(reference)):
+    if not run_folder.runs_in(Path(reference)):
         return loading.load(reference, registry, overrides)
     source = recorded.source(Path(reference), registry)
     for text in overrides:
@@ -209,9 +210,9 @@ def _read(reference: str, registry: Registry, overrides: Sequence[str]) -> Spec:
 
 def _experiment(path: Path) -> Path | None:
     """The folder of an experiment that has been run, of which a path is that or one of its runs."""
-    if recorded.is_run(path):
+    if run_folder.is_run(path):
         return path.parent
-    return path if recorded.runs_in(path) else None
+    return path if run_folder.runs_in(path) else None
 
 
 def _twins(methods: Sequence[Method]) -> Iterator[str]:
@@ -242,7 +243,7 @@ def _stored(method: Method, registry: Registry) -> Spec:
     try:
         return loading.stored(method.folder, registry)
     except SpecError as error:
-        path = method.folder / recorded.SPEC
+        path = method.folder / run_folder.SPEC
         what = str(error).splitlines()[0] if path.is_file() else f"{path} is no file"
         warnings.warn(f"{what}: it is written anew", stacklevel=2)
         return method.spec
@@ -284,7 +285,7 @@ def _known(folder: Path) -> dict[str, str]:
 def _recalled(folder: Path) -> dict[str, str]:
     """What identifies a study, as its runs were told."""
     for run in sorted(folder.glob("*/seed-*")):
-        told = recorded.facts(run)
+        told = run_folder.facts(run)
         if told is not None and told.experiment != run.parent.name:  # which is what a run of no study is told
             return {"id": told.experiment}
     return {}

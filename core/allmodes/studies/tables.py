@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from allmodes.cli.progress import number
 from allmodes.runs import averages
 from allmodes.studies.comparison import COSTS, Comparison, Group, Row, cost_of
 from allmodes.system.durable import replace_text
 from allmodes.system.paths import near
+from allmodes.text.numbers import number
 
 SHARES = re.compile(r"^(high_quality$|(true_)?share_|precision|recall|coverage|acc_|purity_|conditional_purity)")
 """Metrics that are shares and shown as per cent."""

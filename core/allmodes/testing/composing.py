@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 import torch
 
 from allmodes.data import Data
+from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
 from allmodes.experiments.batches import loader_of
 from allmodes.game.compose import compose, stream
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise
-from allmodes.game.step import Batch, Draw
+from allmodes.game.step import Draw
 from allmodes.registry.registry import Registry
 from allmodes.specs import loading
 from allmodes.specs.source import override

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from allmodes.data import Data
-from allmodes.game.step import Batch
+from allmodes.data.batch import Batch
 from allmodes.testing.advice import saying
 from allmodes.testing.kinds import KindContract
 from allmodes.testing.randomness import own_randomness

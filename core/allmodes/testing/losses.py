@@ -14,7 +14,7 @@ from torch import Tensor
 from allmodes.engine.eager import EagerEngine
 from allmodes.game.compose import CompositionError, term_names
 from allmodes.game.composition import Composition, Term
-from allmodes.game.contracts import LossTerm
+from allmodes.game.losses import LossTerm
 from allmodes.game.step import Context, Step
 from allmodes.specs import loading
 from allmodes.specs.source import SpecError
@@ -160,8 +160,8 @@ class LossTermContract(ComposedContract):
         """A step in which every parameter asks for its gradient."""
         composition = self.made.composed()
         weights = composition.weights(self.iteration)
-        memory = EagerEngine(composition).memory
-        return composition, Step(Context(composition, weights, self.iteration, memory), self.made.draw())
+        unroll = EagerEngine(composition).unroll
+        return composition, Step(Context(composition, weights, self.iteration, unroll), self.made.draw())
 
     def term(self, composition: Composition) -> Term:
         """The term within a composition."""

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.functional import State, initial_state, update
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise
-from allmodes.game.step import Batch, Draw
+from allmodes.game.step import Draw
 from allmodes_schemas import TurnConfig
 
 RTOL, ATOL = 2e-4, 2e-5

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Near misses among known names."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allmodes.registry.registry import installed
+from allmodes.runs import run_folder
 from allmodes.runs.run import Outcome, Run
 from allmodes.specs import loading, recorded
 from allmodes.system import json_pages
@@ -16,7 +17,7 @@ from allmodes.tracking import events
 
 if TYPE_CHECKING:
     from allmodes.registry.registry import Registry
-    from allmodes.specs.recorded import Facts
+    from allmodes.runs.run_folder import Facts
     from allmodes_schemas import Spec
 
 
@@ -26,8 +27,8 @@ def start(folder: Path, store: str) -> dict[str, Any] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            facts, spec = json_pages.read(folder / recorded.RUN, recorded.Facts), recorded.spec(folder, registry)
-        began = {"time": _milliseconds(folder / recorded.RUN)}
+            facts, spec = json_pages.read(folder / run_folder.RUN, run_folder.Facts), recorded.spec(folder, registry)
+        began = {"time": _milliseconds(folder / run_folder.RUN)}
     except (OSError, json_pages.PageError, loading.SpecError):
         return None
     return {**events.started(_run(folder, facts, spec, registry), store), **began}
@@ -38,12 +39,12 @@ def end(folder: Path, began: Mapping[str, Any], last: Mapping[str, Any]) -> dict
     outcome = _outcome(folder, began["time"], last.get("step", 0))
     if outcome is None:
         return events.died(began, last or began)
-    return events.recalled(outcome, began, _milliseconds(folder / recorded.RESULTS))
+    return events.recalled(outcome, began, _milliseconds(folder / run_folder.RESULTS))
 
 
 def _outcome(folder: Path, began: int, step: int) -> Outcome | None:
-    outcome = recorded.outcome(folder)
-    if outcome is None or outcome.iteration < step or _milliseconds(folder / recorded.RESULTS) < began:
+    outcome = run_folder.outcome(folder)
+    if outcome is None or outcome.iteration < step or _milliseconds(folder / run_folder.RESULTS) < began:
         return None
     return outcome
 

@@ -13,11 +13,12 @@ from torch.nn.functional import softplus
 import allmodes.builtin
 import allmodes_baselines
 from allmodes import Network, Registry, SpecError, TurnConfig, installed
+from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
 from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise, seeded
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.registry.registry import Plugin
 from allmodes.specs.loading import load, parse
 from allmodes_baselines.ali import Code, GaussianEncoder

@@ -5,10 +5,11 @@ import torch
 from torch import Tensor
 
 from allmodes import installed
+from allmodes.data.batch import Batch
 from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import parse
 
 B, TERM = 8, "baselines.mode_seeking"

@@ -6,10 +6,11 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from allmodes import installed
+from allmodes.data.batch import Batch
 from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import load
 
 B = 8

@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from allmodes import installed
+from allmodes.data.batch import Batch
 from allmodes.engine.optimizers import advance, torch_optimizer
 from allmodes.game.compose import compose
 from allmodes.game.noise import Noise
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import load
 from allmodes_schemas import at
 

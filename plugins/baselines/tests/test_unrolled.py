@@ -10,11 +10,12 @@ from torch.nn.functional import softplus
 
 from allmodes import SpecError, TurnConfig, installed
 from allmodes.builtin.losses import NonSaturating
+from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
 from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import load, parse
 
 B, RATE = 8, 0.3
@@ -53,8 +54,8 @@ def seeded() -> torch.Generator:
 
 
 def step_of(composition: Composition, draw: Draw, iteration: int = 0) -> Step:
-    memory = EagerEngine(composition).memory
-    return Step(Context(composition, composition.weights(iteration), iteration, memory), draw)
+    unroll = EagerEngine(composition).unroll
+    return Step(Context(composition, composition.weights(iteration), iteration, unroll), draw)
 
 
 def weights_of(composition: Composition, module: str) -> Weights:

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from allmodes import installed
+from allmodes.data.batch import Batch
 from allmodes.game.compose import compose
 from allmodes.game.noise import Noise
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import load
 
 B = 8

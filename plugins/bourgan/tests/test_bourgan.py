@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from allmodes import Experiment, Fitting, Spec, SpecError, installed, load_run
 from allmodes.data import Mixture, MixtureData, TensorData
+from allmodes.data.batch import Batch
 from allmodes.experiments.remeasure import remeasure_all
 from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise, seeded
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.metrics import Evaluation
 from allmodes.models.format import restore
 from allmodes.specs.loading import load, parse

@@ -16,10 +16,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from allmodes import DataError, Experiment, ModelError, Noise, Spec, SpecError, TurnConfig, installed, load_run
 from allmodes.builtin.config.networks import MlpConfig
 from allmodes.cli import main as cli_main
+from allmodes.data.batch import Batch
 from allmodes.game.compose import CompositionError, compose
 from allmodes.game.composition import Composition
 from allmodes.game.noise import seeded
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import load, parse
 from allmodes.testing.interrupted import Interrupting, equal
 from allmodes_nemgan import (

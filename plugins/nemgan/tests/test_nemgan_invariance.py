@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from allmodes import SpecError, installed
+from allmodes.data.batch import Batch
 from allmodes.game.compose import compose
 from allmodes.game.noise import seeded
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import parse
 from allmodes_nemgan.invariance import Moves
 
@@ -40,12 +41,12 @@ def step_of(term: Mapping[str, Any], **changes: Any) -> Step:
 
 
 def invariance(step: Step) -> Tensor:
-    term = step.composition.terms["nemgan.invariance"]
-    return step.value(term, "invariance")
+    term = step.context.networks.terms["nemgan.invariance"]
+    return term.loss(step, "invariance")
 
 
 def scores(step: Step, x: Tensor) -> Tensor:
-    found: Tensor = step.composition.modules["inverter"](x).y
+    found: Tensor = step.context.networks.modules["inverter"](x).y
     return found
 
 
@@ -84,12 +85,12 @@ def test_shares_may_be_those_of_the_prior() -> None:
 
 def test_the_gradient_reaches_the_inverter_alone() -> None:
     step = step_of({})
-    for module in step.composition.modules.values():
+    for module in step.context.networks.modules.values():
         module.requires_grad_(True)
     invariance(step).backward()
     reached = {
         name
-        for name, module in step.composition.modules.items()
+        for name, module in step.context.networks.modules.items()
         if any(p.grad is not None and bool(p.grad.any()) for p in module.parameters())
     }
     assert reached == {"inverter"}

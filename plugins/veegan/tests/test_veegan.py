@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from allmodes import Experiment, Network, Noise, Spec, SpecError, TurnConfig, installed
+from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
 from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import load, parse
 from allmodes_veegan.model import Reconstructor
 

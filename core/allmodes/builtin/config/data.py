@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from allmodes_schemas import DatasetConfig, Shape
+from allmodes.specs.hints import of_bounds, of_scale
+from allmodes_schemas import DatasetConfig, Problem, Shape, Spec
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -83,6 +84,23 @@ class KnownModesConfig(DatasetConfig):
     def known_modes(self) -> bool:
         """Always."""
         return True
+
+    def check(self, spec: Spec) -> Iterator[Problem]:
+        """Warn of modes too far or too near, by the moments of those with a weight, coordinate after coordinate."""
+        stds = self.stds()
+        widths = [stds] * self.classes() if isinstance(stds, int | float) else stds
+        there = [mode for mode in zip(self.mode_weights(), self.centres(), widths, strict=True) if mode[0] > 0]
+        whole = sum(weight for weight, _, _ in there)
+        weights = [weight / whole for weight, _, _ in there]
+        within = sum(w * std * std for w, (_, _, std) in zip(weights, there, strict=True))
+        columns = list(zip(*(centre for _, centre, _ in there), strict=True))
+        means = [sum(w * x for w, x in zip(weights, column, strict=True)) for column in columns]
+        spreads = [
+            math.sqrt(within + sum(w * (x - mean) * (x - mean) for w, x in zip(weights, column, strict=True)))
+            for mean, column in zip(means, columns, strict=True)
+        ]
+        yield from of_scale(means, spreads, "shift and scale the modes (means or radius, and std) to about 1")
+        yield from of_bounds(spec, [min(column) for column in columns], [max(column) for column in columns])
 
     def build(self) -> Any:
         """The mixture as data, drawn without end or a fixed set, on the CPU."""

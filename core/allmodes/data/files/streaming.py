@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from allmodes.data.base import Device, Loader
+from allmodes.data.batch import Batch
 from allmodes.data.files.loading import Facts, Items, Source
 from allmodes.data.files.workers import served
 from allmodes.data.finite import Epochs, FiniteData, as_floats
-from allmodes.game.step import Batch
 
 
 class StreamedData(FiniteData):

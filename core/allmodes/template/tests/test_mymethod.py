@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from allmodes import Experiment, installed, load_run
+from allmodes.data.batch import Batch
 from allmodes.game.compose import compose
 from allmodes.game.noise import seeded
-from allmodes.game.step import Batch, Context, Draw, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes.specs.loading import load
 from allmodes.testing import AuxiliaryContract, LossTermContract, PriorContract, RecipeContract
 from allmodes_mymethod import ReaderConfig, ReadingConfig, WordsConfig

@@ -1,0 +1,33 @@
+"""Warnings about specs that are valid and will disappoint, once the data are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from allmodes.builtin.config.data import KnownModesConfig
+from allmodes.data import Data
+from allmodes.specs.hints import of_bounds, of_images, of_scale
+from allmodes_schemas import Problem, Spec
+
+SAMPLED = 1000
+"""Rows of loaded data that are looked at."""
+
+
+def of_data(spec: Spec, data: Data) -> list[str]:
+    """What only the loaded data show."""
+    found = [] if spec.data.shape() is not None else list(of_images(spec, data.shape))
+    if len(data.shape) == 1 and not isinstance(spec.data, KnownModesConfig):
+        found += _of_rows(spec, data)
+    return [f"{'.'.join(map(str, problem.where))}: {problem.what}" for problem in found]
+
+
+def _of_rows(spec: Spec, data: Data) -> Iterator[Problem]:
+    """By some rows that are trained on."""
+    x = data.draw(SAMPLED, torch.Generator(data.device).manual_seed(0)).x.double().cpu()
+    table = hasattr(spec.data, "standardise")
+    remedy = "set standardise: true" if table else "standardise it: subtract its mean, divide by its standard deviation"
+    names = data.units.columns if data.units else ()
+    yield from of_scale(x.mean(0).tolist(), x.std(0, correction=0).tolist(), remedy, names)
+    yield from of_bounds(spec, x.quantile(0.01, 0).tolist(), x.quantile(0.99, 0).tolist())

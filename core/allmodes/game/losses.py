@@ -1,0 +1,49 @@
+"""Contributions to players' objectives, as functions of the step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from torch import Tensor, nn
+
+from allmodes.game.contracts import Fitting
+from allmodes.game.step import Step
+
+Loss: TypeAlias = Callable[[Step], Tensor]
+"""From a step to a scalar, differentiable in the parameters of the player that it serves."""
+
+
+class LossTerm(nn.Module):
+    """A scalar for each player that it serves.
+
+    `losses()` names the players and their functions of the step. A term that depends on the data's scale finds it in
+    `fit` and registers it as a buffer.
+    """
+
+    def losses(self) -> Mapping[str, Loss]:
+        """By player, the function from the step to a scalar."""
+        raise NotImplementedError(f"{type(self).__name__} does not define losses()")
+
+    def forward(self, step: Step, player: str) -> Tensor:
+        """The scalar for a player."""
+        return self.losses()[player](step)
+
+    def fit(self, fitting: Fitting) -> None:
+        """Adapt to data, prior and the untrained generator before training; store what was found in buffers."""
+
+
+class Game(LossTerm):
+    """An adversarial loss of the players `discriminator` and `generator`."""
+
+    def losses(self) -> Mapping[str, Loss]:
+        """One function for each of the two players."""
+        return {"discriminator": self.discriminator, "generator": self.generator}
+
+    def discriminator(self, step: Step) -> Tensor:
+        """What the discriminator minimises."""
+        raise NotImplementedError(f"{type(self).__name__} does not define discriminator(step)")
+
+    def generator(self, step: Step) -> Tensor:
+        """What the generator minimises."""
+        raise NotImplementedError(f"{type(self).__name__} does not define generator(step)")

@@ -1,0 +1,176 @@
+"""The modules of an experiment by name, and running them within a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from allmodes.game.contracts import Auxiliary, Discriminator, Dropout
+from allmodes.game.noise import Noise
+from allmodes.game.sampling import evaluating
+
+Tensors: TypeAlias = dict[str, Tensor]
+NestedTensors: TypeAlias = dict[str, Tensors]
+Norms: TypeAlias = list[nn.modules.batchnorm._NormBase]
+Inner = TypeVar("Inner", bound=nn.Module)
+Side: TypeAlias = Literal["real", "fake", "between"]
+"""Data, generated data, or the random points between them at which WGAN-GP penalises."""
+
+
+class Judged(Protocol):
+    """Scores of a discriminator, and what it gave them for: a step."""
+
+    def score(self, side: Side) -> Tensor:
+        """Scores (B/pack,)."""
+
+    def seen(self, side: Side) -> tuple[Tensor, ...]:
+        """What the discriminator sees."""
+
+    def call(self, name: str, *inputs: Any, place: str = "") -> Any:
+        """The output of a module."""
+
+    def forget_judgements(self) -> None:
+        """Let what the discriminator sees and says be computed again."""
+
+
+class Networks:
+    """Modules by name, and how they are run.
+
+    `modules` holds `generator`, `discriminator`, `prior`, the auxiliaries by name, and loss terms as `losses/<name>`.
+    `heads` are auxiliaries that read the discriminator's features instead of data. `precision` is that of computations
+    inside networks where it is not that of their weights.
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        heads: frozenset[str] = frozenset(),
+        precision: torch.dtype | None = None,
+    ) -> None:
+        self.modules, self.heads, self.precision = dict(modules), heads, precision
+        self.differentiates_scores = False  # set by the first step that takes gradients of scores
+        self.batch_norms = _with_statistics(self.modules)
+        self.dropouts: dict[str, list[Dropout]] = find_inside(self.modules, Dropout)
+
+    @property
+    def discriminator(self) -> Discriminator:
+        """The discriminator, which knows what it sees."""
+        module = self.modules["discriminator"]
+        assert isinstance(module, Discriminator)
+        return module
+
+    def auxiliary_module(self, name: str) -> Auxiliary:
+        """An auxiliary by name."""
+        module = self.modules[name]
+        assert isinstance(module, Auxiliary)
+        return module
+
+
+class Forward:
+    """Runs modules by name within one turn: in the run's precision, dropout from the run's noise, BatchNorm once.
+
+    Args:
+        networks: The modules.
+        trained: Names of those that the turn trains: their BatchNorm statistics advance with their first run.
+        inference: Names of those that run as in evaluation.
+    """
+
+    def __init__(
+        self, networks: Networks, trained: Collection[str] = frozenset(), inference: Collection[str] = ()
+    ) -> None:
+        self.networks, self.inference = networks, inference
+        self.to_advance = set(trained & networks.batch_norms.keys()) if trained else set[str]()
+
+    def __call__(self, name: str, inputs: tuple[Any, ...], noise: Noise) -> Any:
+        """The output of a module; masks of its dropout come from `noise`."""
+        if name in self.inference:
+            with evaluating(self.networks.modules[name]):
+                return self._compute(name, inputs)
+        for i, dropout in enumerate(self.networks.dropouts.get(name, ())):
+            dropout.noise = noise.at(f"dropout{i}")
+        norms = self.networks.batch_norms.get(name)
+        if norms is None or name in self.to_advance:
+            self.to_advance.discard(name)
+            return self._compute(name, inputs)
+        with _frozen(norms):
+            return self._compute(name, inputs)
+
+    def again(self) -> Forward:
+        """The same modules for another draw of the turn, whose statistics do not advance."""
+        return Forward(self.networks, inference=self.inference)
+
+    def run(self, name: str, inputs: tuple[Any, ...]) -> Any:
+        """The module itself, with the parameters and buffers that it owns."""
+        return self.networks.modules[name](*inputs)
+
+    def tensor(self, module: str, name: str) -> Tensor:
+        """A parameter or buffer of a module by name."""
+        owner, _, leaf = name.rpartition(".")
+        value: Tensor = getattr(self.networks.modules[module].get_submodule(owner), leaf)
+        return value
+
+    def tensors(self) -> NestedTensors:
+        """All parameters and buffers, by module and name."""
+        modules = self.networks.modules.items()
+        return {name: {**dict(m.named_parameters()), **dict(m.named_buffers())} for name, m in modules}
+
+    def loss(self, function: Callable[[Any], Tensor], module: str, step: object, player: str) -> Tensor:
+        """The scalar of a loss term (`module`) for a player; `function` is the term's own for that player."""
+        return function(step)
+
+    def separate(self, thing: Tensor) -> Tensor:
+        """A separate autograd node, so that gradients with respect to D's input stop there."""
+        if not self.networks.differentiates_scores:
+            return thing
+        return thing.view_as(thing) if thing.requires_grad else thing.detach().requires_grad_()
+
+    def score_gradients(self, step: Judged, side: Side) -> tuple[Tensor, ...]:
+        """Gradients of the summed scores with respect to what the discriminator sees on a side."""
+        if not self.networks.differentiates_scores:
+            # Only found out now: judge this side again; from the next step on it is known beforehand.
+            self.networks.differentiates_scores = True
+            step.forget_judgements()
+        return torch.autograd.grad(step.score(side).sum(), step.seen(side), create_graph=True)
+
+    def _compute(self, name: str, inputs: tuple[Any, ...]) -> Any:
+        """Run a module in the networks' precision; its output is float32 again, so that losses are."""
+        precision = self.networks.precision
+        if precision is None or name == "prior":
+            return self.run(name, inputs)
+        with torch.autocast(_device_of(inputs), precision):
+            output = self.run(name, inputs)
+        return tree_map_only(Tensor, Tensor.float, output)
+
+
+def find_inside(modules: Mapping[str, nn.Module], sort: type[Inner]) -> dict[str, list[Inner]]:
+    """The sub-modules of a class, by the names of the modules that contain any."""
+    found = {name: [inner for inner in module.modules() if isinstance(inner, sort)] for name, module in modules.items()}
+    return {name: inner for name, inner in found.items() if inner}
+
+
+def _device_of(inputs: tuple[Any, ...]) -> str:
+    return next(value.device.type for value in tree_leaves(inputs) if isinstance(value, Tensor))
+
+
+def _with_statistics(modules: Mapping[str, nn.Module]) -> dict[str, Norms]:
+    """The normalisations that keep running statistics; InstanceNorm keeps none unless it is told to."""
+    found = find_inside(modules, nn.modules.batchnorm._NormBase)
+    keeping = {name: [norm for norm in norms if norm.track_running_stats] for name, norms in found.items()}
+    return {name: norms for name, norms in keeping.items() if norms}
+
+
+@contextmanager
+def _frozen(norms: Norms) -> Iterator[None]:
+    """BatchNorm normalises by the batch without touching its running statistics."""
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
