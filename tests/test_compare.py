@@ -23,7 +23,7 @@ from allmodes.runs.run import Outcome
 from allmodes.studies import tables, worker
 from allmodes.studies.compare import Comparing
 from allmodes.studies.comparison import Comparison
-from allmodes.studies.study import Unit, load
+from allmodes.studies.study import Unit, load_study
 from allmodes.system.signals import Stop
 from allmodes.testing import interrupted
 from tiny import SPEC
@@ -93,7 +93,7 @@ def test_what_was_run_before_counts_and_its_missing_seeds_are_trained_beside_it(
 
 
 def test_a_narrow_terminal_shows_the_first_metrics_and_says_where_the_others_are(trained: tuple[Path, int]) -> None:
-    study = Comparison(load(["plain.json", "wide.json"], installed(), Path("out"), seeds=[0, 1]))
+    study = Comparison(load_study(["plain.json", "wide.json"], installed(), Path("out"), seeds=[0, 1]))
     (wide,), (narrow,) = tables.terminal(study, 500), tables.terminal(study, 60)
     heads = [str(column.header) for column in wide.columns]
     assert heads[:3] == ["method", "seeds", "modes"]
@@ -179,7 +179,7 @@ def test_what_is_wrong_with_any_spec_is_said_before_anything_is_trained(
         spec_file("two", prior={"kind": "gausian"}),
     ]
     with pytest.raises(SpecError) as error:
-        load(names, installed(), Path("out"))
+        load_study(names, installed(), Path("out"))
     first, second = str(error.value).splitlines()
     assert first.startswith("one.json:1:")
     assert second.startswith("two.json:1:")
@@ -189,9 +189,9 @@ def test_what_is_wrong_with_any_spec_is_said_before_anything_is_trained(
     with pytest.raises(
         SpecError, match=r"^good\.json and twin\.json are both named good: give each a name of its own$"
     ):
-        load(["good.json", twin], installed(), Path("out"))
+        load_study(["good.json", twin], installed(), Path("out"))
     with pytest.raises(SpecError, match=r"^none/\*: no recipe is called so: `allmodes recipes` lists them$"):
-        load(["none/*"], installed(), Path("out"))
+        load_study(["none/*"], installed(), Path("out"))
 
 
 def test_a_script_that_is_terminated_while_it_compares_ends_after_the_tables_are_written(
@@ -216,7 +216,7 @@ def test_a_script_that_is_terminated_while_it_compares_ends_after_the_tables_are
 def test_a_spec_is_not_called_like_a_file_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SpecError) as caught:
-        load([spec_file("table.md")], installed(), tmp_path / "out")
+        load_study([spec_file("table.md")], installed(), tmp_path / "out")
     said = "table.md.json: name: table.md is a file of the study's own: give the spec another name"
     assert str(caught.value) == said
 
@@ -228,12 +228,12 @@ def test_a_file_in_the_place_of_a_methods_folder_is_named_before_anything_is_tra
     Path("out").mkdir()
     Path("out/one").write_text("mine")
     with pytest.raises(SpecError) as error:
-        load([spec_file("one")], installed(), Path("out"))
+        load_study([spec_file("one")], installed(), Path("out"))
     assert str(error.value) == "one.json: out/one is no folder: move it away"
 
 
 def test_a_pattern_names_recipes_and_seeds_come_in_turn(tmp_path: Path) -> None:
-    study = load(["gan/[rg]*"], installed(), tmp_path, seeds=[4, 2])
+    study = load_study(["gan/[rg]*"], installed(), tmp_path, seeds=[4, 2])
     first = [method.name for method in study.methods]
     assert [method.reference for method in study.methods] == ["gan/grid", "gan/ring"]
     assert [unit.name for unit in study.units] == [f"{name}/seed-{seed}" for seed in (4, 2) for name in first]
@@ -271,7 +271,7 @@ def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
 
 
 def test_what_has_not_begun_is_told_apart_from_what_was_interrupted(tmp_path: Path) -> None:
-    study = load(["gan/ring"], installed(), tmp_path, seeds=[0, 1, 2])
+    study = load_study(["gan/ring"], installed(), tmp_path, seeds=[0, 1, 2])
     first, second, _ = study.units
     for unit, checkpoint in ((first, "00000050"), (second, "")):
         (unit.folder / "checkpoints" / checkpoint).mkdir(parents=True)
@@ -288,14 +288,14 @@ def test_what_has_not_begun_is_told_apart_from_what_was_interrupted(tmp_path: Pa
 
 def test_a_run_that_could_not_begin_is_named_with_what_kept_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    study = load([spec_file("one")], installed(), Path("out"), seeds=[0, 1])
+    study = load_study([spec_file("one")], installed(), Path("out"), seeds=[0, 1])
     comparison = Comparison(study, {"one/seed-0": "DataError: data: p.csv is not there"})
     assert comparison.unfinished == ["one/seed-0: not begun: DataError: data: p.csv is not there"]
     assert comparison.waiting == ["one/seed-1"]
 
 
 def test_the_bar_of_a_study_counts_what_was_trained(tmp_path: Path) -> None:
-    first, second = (study := load(["gan/ring"], installed(), tmp_path, seeds=[0, 1])).units
+    first, second = (study := load_study(["gan/ring"], installed(), tmp_path, seeds=[0, 1])).units
     iterations, said = study.methods[0].spec.training.iterations, list[str]()
     bar = progress.StudyTerminal(Door(file=io.StringIO()), said.append)
     bar.begin(study.units, study.units)
