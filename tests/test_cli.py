@@ -31,7 +31,7 @@ def said(capsys: Capture) -> tuple[str, str]:
 
 
 def loaded_by(*arguments: str) -> set[str]:
-    code = f"import sys\nfrom allmodes.cli import execute\nexecute({list(arguments)!r})\nprint('|'.join(sys.modules))"
+    code = f"import sys\nfrom allmodes.cli.main import execute\nexecute({list(arguments)!r})\nprint('|'.join(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     return set(out.splitlines()[-1].split("|"))
 

@@ -114,7 +114,7 @@ def test_every_kind_of_file_has_the_same_order_of_classes(build: Any) -> None:
 
 def test_every_process_has_the_same_order_of_classes() -> None:
     of_csv(["01", "1", "10", "001", "1.0"] * 4)
-    program = "from allmodes.kinds.files import CsvConfig as C; d = C(path='c.csv').build(); "
+    program = "from allmodes.builtin.config.files import CsvConfig as C; d = C(path='c.csv').build(); "
     program += "print(d.class_names, d.fingerprint)"
     said = {
         subprocess.run(

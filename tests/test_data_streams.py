@@ -179,7 +179,7 @@ def test_a_process_that_ends_in_the_middle_leaves_no_worker(tmp_path: Path) -> N
     folder(tmp_path / "images", each=20)
     code = f"""
 import psutil, sys
-from allmodes.kinds.files import ImageFolderConfig
+from allmodes.builtin.config.files import ImageFolderConfig
 loader = ImageFolderConfig(root={str(tmp_path / "images")!r}, memory="stream", workers=2).build().loader(8, 0)
 next(loader), next(loader)
 print(*[child.pid for child in psutil.Process().children()])

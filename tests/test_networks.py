@@ -241,7 +241,7 @@ def test_the_slope_of_a_score_can_be_differentiated_again() -> None:
 
 def test_kinds_are_checked_without_loading_torch() -> None:
     code = (
-        "import sys; from allmodes.kinds.networks import KINDS; "
+        "import sys; from allmodes.builtin.config.networks import KINDS; "
         "print([k().misfit(((2,),), (1,)) for k in KINDS], 'torch' in sys.modules)"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

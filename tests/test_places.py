@@ -12,7 +12,7 @@ import pytest
 from allmodes import DataError, Experiment, SpecError, hookimpl, load_run
 from allmodes.cli import main as cli_main
 from allmodes.registry.registry import installed
-from allmodes.studies.study import load, write
+from allmodes.studies.study import load_study, write_study
 from allmodes.system.paths import at_home, near, place
 from tiny import SPEC
 
@@ -135,13 +135,13 @@ def test_a_name_that_is_no_folder_is_refused_in_words(
     with pytest.raises(SpecError, match=r"^spec: name: (should|has|takes) "):
         Experiment.from_spec({**SPEC, "name": name})
     with pytest.raises(SpecError, match=r"^--name .*: (should|takes) "):
-        load(["gan/ring"], installed(), Path("study"), name)
+        load_study(["gan/ring"], installed(), Path("study"), name)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["it's", "back\\slash", "new\nline", "é字", "a b", "..."])
 def test_a_study_is_called_as_its_folder_and_identified_in_plain_letters(name: str, tmp_path: Path) -> None:
-    study = write(load(["gan/ring"], installed(), tmp_path / name))
+    study = write_study(load_study(["gan/ring"], installed(), tmp_path / name))
     assert study.name == name.replace("\n", "_")
     assert re.fullmatch(r"[\w.-]+-[0-9a-f]{8}", study.id)
     assert study.folder == tmp_path / name

@@ -17,7 +17,7 @@ from tiny import SPEC
 CODE = '''
 from typing import Literal
 from allmodes import hookimpl
-from allmodes.kinds.priors import GaussianConfig
+from allmodes.builtin.config.priors import GaussianConfig
 
 class BumpConfig(GaussianConfig):
     """A bump."""

@@ -17,7 +17,7 @@ ACME = """
 from typing import ClassVar, Literal
 from pydantic import Field
 from allmodes import LossTermConfig, MetricConfig, NetworkConfig, PriorConfig, Renamed, hookimpl
-from allmodes.kinds.networks import MlpConfig
+from allmodes.builtin.config.networks import MlpConfig
 
 class LineConfig(NetworkConfig):
     kind: Literal["acme.line"] = "acme.line"
