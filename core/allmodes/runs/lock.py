@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 
-from allmodes.system.paths import near
 from allmodes.runs.run import RunError
+from allmodes.system.paths import near
 
 _mine = set[Path]()
 """Folders that this process is alone in."""

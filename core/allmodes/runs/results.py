@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from allmodes.runs import averages
-from allmodes.system import json_pages
-from allmodes.runs import run_folder
-from allmodes.system.durable import write_json
+from allmodes.runs import averages, run_folder
 from allmodes.runs.run import Outcome
+from allmodes.system import json_pages
+from allmodes.system.durable import write_json
 from allmodes_schemas import Spec
-from allmodes.runs import run_folder
 
 
 @dataclass(frozen=True)
