@@ -31,7 +31,8 @@ def said(capsys: Capture) -> tuple[str, str]:
 
 
 def loaded_by(*arguments: str) -> set[str]:
-    code = f"import sys\nfrom allmodes.cli.main import execute\nexecute({list(arguments)!r})\nprint('|'.join(sys.modules))"
+    command = f"from allmodes.cli.main import execute\nexecute({list(arguments)!r})"
+    code = f"import sys\n{command}\nprint('|'.join(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     return set(out.splitlines()[-1].split("|"))
 
