@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from allmodes.builtin.config import data as data_configs
-from allmodes.builtin.config import features, files, losses, metrics, networks, priors, stacked_mnist
+from allmodes.builtin.config import data, features, files, metrics, stacked_mnist
+
+# Under other names: a submodule such as `allmodes.builtin.losses` takes its name here as soon as it is imported.
+from allmodes.builtin.config.losses import KINDS as LOSSES
+from allmodes.builtin.config.networks import KINDS as NETWORKS
+from allmodes.builtin.config.priors import KINDS as PRIORS
 from allmodes.registry.hookspecs import hookimpl
 from allmodes_schemas import DatasetConfig, FeatureConfig, LossTermConfig, MetricConfig, NetworkConfig, PriorConfig
 
@@ -14,25 +18,25 @@ from allmodes_schemas import DatasetConfig, FeatureConfig, LossTermConfig, Metri
 @hookimpl
 def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
     """Gaussian and uniform."""
-    return priors.KINDS
+    return PRIORS
 
 
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
     """Three games and three penalties."""
-    return losses.KINDS
+    return LOSSES
 
 
 @hookimpl
 def allmodes_datasets() -> Iterable[type[DatasetConfig]]:
     """Mixtures with known modes, digits, torchvision's sets, Stacked MNIST, the user's own files."""
-    return (*data_configs.KINDS, *stacked_mnist.DATA, *files.KINDS)
+    return (*data.KINDS, *stacked_mnist.DATA, *files.KINDS)
 
 
 @hookimpl
 def allmodes_networks() -> Iterable[type[NetworkConfig]]:
     """Multilayer perceptrons and the DCGAN family."""
-    return networks.KINDS
+    return NETWORKS
 
 
 @hookimpl
