@@ -14,7 +14,7 @@ from allmodes.tracking import MlflowObserver, default_store
 from allmodes_schemas import TrainingConfig
 from tracked import FINISHED, files, logged, picture, runs_in
 
-TABLE = "| metric | model | real data |\n|---|---|---|\n"
+TABLE = "| metric | model | real data |\n|---|---:|---:|\n"
 
 
 def test_an_experiment_is_one_parent_with_a_named_child_per_seed(

@@ -158,6 +158,7 @@ def test_the_bar_shows_no_number_that_is_none() -> None:
 
 def test_the_card_of_an_export_shows_dashes() -> None:
     assert _table({"kl": NONE}, {"kl": NONE}).splitlines()[-1] == "| kl | - | - |"
+    assert _table({}, {}) == "Nothing was measured.\n"
 
 
 # On disk

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from allmodes.registry.hookspecs import hookimpl
 from allmodes.system.durable import plain
 from allmodes.system.paths import near
+from allmodes.text.numbers import number
 from allmodes.text.printable import printable
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Log:
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
         """Numbers; as text only what an evaluation gave."""
         measured = {name.removeprefix("eval/"): value for name, value in metrics.items() if name.startswith("eval/")}
-        numbers = "  ".join(f"{name} {_shown(value)}" for name, value in (measured or metrics).items())
+        numbers = "  ".join(f"{name} {number(value)}" for name, value in (measured or metrics).items())
         level = logging.INFO if measured else logging.DEBUG
         line = f"{run.name} {iteration:,}/{run.spec.training.iterations:,}  {numbers}"
         _say(level, line, "metrics", run, iteration=iteration, metrics=dict(metrics))
@@ -114,11 +114,6 @@ class Log:
         line += f": {outcome.error}" if outcome.error else ""
         level = logging.INFO if outcome.status == "finished" else logging.WARNING
         _say(level, line, "run_finished", run, **vars(outcome))
-
-
-def _shown(value: float) -> str:
-    """Four digits, or a dash for what is withheld."""
-    return "-" if math.isnan(value) else f"{value:.4g}"
 
 
 def _say(level: int, message: str, event: str, run: Run, **fields: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -18,6 +17,8 @@ from allmodes.runs import journal, run_folder
 from allmodes.specs import loading
 from allmodes.specs.source import SpecError
 from allmodes.system.paths import near, place
+from allmodes.text.markdown import table
+from allmodes.text.numbers import number
 from allmodes_schemas import KindConfig, Spec
 
 _USE = """from allmodes import load_run
@@ -71,8 +72,8 @@ def card(model: Model, plugins: Mapping[str, str]) -> str:
         "## Training\n",
         "\n".join(f"- {line}" for line in _training(model)) + "\n",
         "## Measured\n",
-        _table(measured, floors) or "Nothing was measured.",
-        "\n`spec.yaml` holds every setting; `allmodes run spec.yaml` trains it again.\n",
+        _table(measured, floors),
+        "`spec.yaml` holds every setting; `allmodes run spec.yaml` trains it again.\n",
     ]
     return "\n".join(parts)
 
@@ -124,11 +125,5 @@ def _measured(model: Model) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _table(measured: Mapping[str, float], floors: Mapping[str, float]) -> str:
-    if not measured:
-        return ""
-    rows = [f"| {key} | {_number(value)} | {_number(floors.get(key))} |" for key, value in measured.items()]
-    return "\n".join(["| metric | model | real data |", "|---|---|---|", *rows])
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None or math.isnan(value) else f"{value:.4g}"
+    rows = [(key, number(value), number(floors.get(key))) for key, value in measured.items()]
+    return table(("metric", "model", "real data"), rows) if rows else "Nothing was measured.\n"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 
 from allmodes.runs import averages
 from allmodes.runs.run import Outcome
@@ -50,7 +49,7 @@ class Row:
     def costs(self) -> dict[str, float]:
         """Mean over the finished seeds of what a run cost."""
         each = [cost_of(outcome) for outcome in self.finished]
-        return {name: fmean(costs.get(name, 0.0) for costs in each) for name in COSTS} if each else {}
+        return {name: averages.mean([costs.get(name, 0.0) for costs in each]) for name in COSTS} if each else {}
 
 
 @dataclass(frozen=True)

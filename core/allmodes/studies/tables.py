@@ -14,6 +14,7 @@ from allmodes.runs import averages
 from allmodes.studies.comparison import COSTS, Comparison, Group, Row, cost_of
 from allmodes.system.durable import replace_text
 from allmodes.system.paths import near
+from allmodes.text.markdown import table
 from allmodes.text.numbers import number
 
 SHARES = re.compile(r"^(high_quality$|(true_)?share_|precision|recall|coverage|acc_|purity_|conditional_purity)")
@@ -44,13 +45,13 @@ def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
     for group in comparison.groups:
         columns = list(zip(_heads(group, ("seconds",)), *_body(group, ("seconds",)), strict=True))
         kept, hidden = _fitting(columns, width)
-        table = Table(title=f"{comparison.study.name}: {group.title}", title_justify="left")
-        table.caption = f"{hidden} more in {near(comparison.folder / 'table.md')}" if hidden else None
+        rich = Table(title=f"{comparison.study.name}: {group.title}", title_justify="left")
+        rich.caption = f"{hidden} more in {near(comparison.folder / 'table.md')}" if hidden else None
         for i, (name, *_) in enumerate(kept):
-            table.add_column(name, justify="right" if i else "left", overflow="fold")
+            rich.add_column(name, justify="right" if i else "left", overflow="fold")
         for cells in zip(*(cells for _, *cells in kept), strict=True):
-            table.add_row(*cells)
-        yield table
+            rich.add_row(*cells)
+        yield rich
 
 
 def _fitting(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str, ...]], int]:
@@ -65,10 +66,7 @@ def _fitting(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str
 def markdown(comparison: Comparison) -> str:
     """Everything but the single seeds."""
     parts = [f"# {comparison.study.name}\n\nMean ± standard error over the finished seeds. {NOTE}\n"]
-    for group in comparison.groups:
-        heads = _heads(group, COSTS)
-        lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *_body(group, COSTS)]
-        parts.append(f"## {group.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines))
+    parts += [f"## {one.title}\n\n{table(_heads(one, COSTS), _body(one, COSTS))}" for one in comparison.groups]
     if comparison.unfinished:
         parts.append("Not finished, and in no mean:\n\n" + "".join(f"- {line}\n" for line in comparison.unfinished))
     if comparison.waiting:
@@ -96,12 +94,9 @@ def long(comparison: Comparison) -> str:
 
 def shown(metric: str, value: float, error: float = math.nan) -> str:
     """`7.5 ± 0.29`, or per cent for shares; `-` for what is withheld."""
-    if math.isnan(value):
-        return "-"
-    share = bool(SHARES.match(metric))
-    factor, unit = (100, " %") if share else (1, "")
-    spread = "" if math.isnan(error) else f" ± {factor * error:.2g}"
-    return f"{number(factor * value)}{spread}{unit}"
+    if math.isnan(value) or not SHARES.match(metric):
+        return number(value, error)
+    return f"{number(100 * value, 100 * error)} %"
 
 
 def _heads(group: Group, costs: Sequence[str]) -> list[str]:

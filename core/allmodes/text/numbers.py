@@ -1,10 +1,12 @@
-"""Numbers as tables and messages show them."""
+"""Numbers as tables, cards, log lines and messages show them."""
 
 from __future__ import annotations
 
 import math
 
 
-def number(value: float | None) -> str:
-    """A number with four digits, or a dash for one that is withheld."""
-    return "-" if value is None or math.isnan(value) else f"{value:.4g}"
+def number(value: float | None, error: float | None = None) -> str:
+    """Format a number with four digits and its standard error, if any, with two: `7.5 ± 0.29`; NaN is a dash."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.4g}" if error is None or math.isnan(error) else f"{value:.4g} ± {error:.2g}"

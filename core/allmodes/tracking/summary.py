@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from allmodes.runs import averages
+from allmodes.text.markdown import table
+from allmodes.text.numbers import number
 from allmodes.tracking.spool import Event
 
 COURSE = ("train/", "eval/", "time/", "floor/", "recent/")
@@ -49,10 +51,9 @@ def page(event: Event, folder: Path) -> str:
 def note(before: str, metrics: Mapping[str, float]) -> str:
     """The run's page with a table of its final metrics on top, where MLflow shows it without a click."""
     names = [name for name in metrics if not name.startswith(COURSE) and not name.endswith(("_se", "_seeds"))]
-    rows = [f"| {name} | {_number(metrics, name)} | {_number(metrics, f'floor/{name}')} |" for name in names]
-    table = ["| metric | model | real data |", "|---|---|---|", *rows]
+    rows = [(name, _cell(metrics, name), _cell(metrics, f"floor/{name}")) for name in names]
     about = before.rpartition(ABOUT)[2]
-    return "\n".join(table) + ABOUT + about if rows else about
+    return table(("metric", "model", "real data"), rows).rstrip() + ABOUT + about if rows else about
 
 
 def overall(statuses: Sequence[str], seeds: int) -> str | None:
@@ -63,14 +64,12 @@ def overall(statuses: Sequence[str], seeds: int) -> str | None:
     return "FINISHED" if len(statuses) >= seeds and set(statuses) == {"FINISHED"} else None
 
 
-def _number(metrics: Mapping[str, float], name: str) -> str:
+def _cell(metrics: Mapping[str, float], name: str) -> str:
     if name not in metrics:
         return ""
-    if math.isnan(metrics[name]):
-        return "-"
-    error, seeds = metrics.get(f"{name}_se"), metrics.get(f"{name}_seeds")
-    spread = f" ± {error:.2g}" if error is not None else ""
-    return f"{metrics[name]:.4g}{spread}" + (f" ({_seeds(seeds)})" if seeds is not None else "")
+    seeds = metrics.get(f"{name}_seeds")
+    over = f" ({_seeds(seeds)})" if seeds else ""
+    return number(metrics[name], metrics.get(f"{name}_se")) + over
 
 
 def _seeds(number: float) -> str:
