@@ -1,7 +1,7 @@
 # make demo   install into .venv and train VEEGAN for a minute or two
 # make test   install what the tests need and run them
 # make check  ruff, the type checker and the import contract
-# make docs   write the reference of specs and build the pages in docs/ into build/docs
+# make docs   build the pages in docs/, the reference of specs and the API into build/docs
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -32,8 +32,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 docs: $(VENV)/.dev
-	$(BIN)/python docs/reference.py
-	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
+	$(BIN)/python -m sphinx -E -W --keep-going -b html docs build/docs
 	@echo "The site is in build/docs/index.html"
 
 # A stamp for each purpose: a second `make demo` or `make test` installs nothing.

@@ -2,12 +2,18 @@
 
 import os
 import re
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from allmodes import installed
+
 DOCS = Path(__file__).parent.resolve()
 ROOT = DOCS.parent
+
+sys.path.insert(0, str(DOCS))
+import reference  # noqa: E402
 
 project = "allmodes"
 author = "The allmodes founders"
@@ -42,14 +48,16 @@ def setup(app: Any) -> None:
 
 
 def _read(app: Any, page: str, source: list[str]) -> None:
-    """Take pages that stand for a file elsewhere from there, and point links that leave this folder into the site."""
+    """Read pages that stand for a file elsewhere, append generated text, and point links into the site."""
     file = ROOT / ELSEWHERE[page] if page in ELSEWHERE and page != "index" else DOCS / f"{page}.md"
     text = source[0] if file.is_relative_to(DOCS) else file.read_text("utf-8")
+    if page == "spec":
+        text += f"\n{reference.text(installed())}"
     source[0] = LINK.sub(lambda link: _relinked(link, file, DOCS / f"{page}.md"), text)
 
 
 def _relinked(link: re.Match[str], file: Path, page: Path) -> str:
-    """The link as the site needs it: to a page; a file of the repository that is none is only named."""
+    """The link as the site needs it: to a page; a file of the repository that is no page is only named."""
     words, path, anchor = link[1], link[2], link[3] or ""
     target = (file.parent / path).resolve()
     target = PAGES.get(target, target)

@@ -1,19 +1,16 @@
-"""Writes docs/spec.md, the reference of everything that a spec may say, from the models that check specs.
+"""The reference of everything that a spec may say, in Markdown, from the models that check specs.
 
-    python docs/reference.py
-
-The page is committed so that it can be read where no site is built; a test fails when it is out of date.
+`conf.py` appends it to the page `spec.md` when the site is built.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from pydantic import BaseModel
 
-from allmodes import Registry, installed
+from allmodes import Registry
 from allmodes.cli import describe
 from allmodes_schemas import (
     AdamConfig,
@@ -37,37 +34,6 @@ from allmodes_schemas import (
     TrainingConfig,
     TurnConfig,
 )
-
-PAGE = Path(__file__).with_name("spec.md")
-
-HEAD = """# Spec reference
-
-<!-- Written by docs/reference.py from the models; run it again after a change. -->
-
-A spec is a YAML file. Everything that it may say is on this page, with the kinds of the core and of the plugins that
-come with it. What is installed in *your* environment, others' plugins included, is listed by `allmodes plugins`, one
-kind's options by `allmodes show KIND`, and all of it as a JSON Schema, for an editor that completes and checks while
-you type, by `allmodes schema`.
-
-```yaml
-name: reference
-data: {kind: ring}
-prior: {kind: gaussian, dim: 2}
-generator: {kind: mlp}
-discriminator: {kind: mlp}
-losses: [{kind: non_saturating}, {kind: r1, gamma: 0.1}]
-training: {iterations: 8000}
-evaluation: {metrics: [modes]}
-```
-
-A component is a mapping with its `kind` and that kind's options. Keys that nobody reads are refused, and so are values
-out of range: `allmodes validate FILE` says so with line and column. Overrides on the command line take a dotted path:
-`--set training.iterations=2000`, `--set losses.1.gamma=1`.
-
-Sizes that are most likely slips are refused, too: those marked *unless `large`*, whole numbers above a million where no
-bound is given, and networks and batches that would take more than 16 GiB. Write `large: true` if you mean them
-(`--set large=true`). Numbers that 32-bit floats do not hold (beyond 1e30, below 1e-30 but not 0) are always refused.
-"""
 
 SLOTS: Mapping[type[KindConfig], tuple[str, str]] = {
     DatasetConfig: ("Data", "What to learn, for `data`. Files of your own: [Your data](data.md)."),
@@ -115,8 +81,8 @@ LINKS = {base.__name__: heading for base, (heading, _) in {**SLOTS, **BLOCKS}.it
 
 
 def text(registry: Registry) -> str:
-    """The page for what a registry holds."""
-    parts = [HEAD, "## The file\n", *_fields(Spec), *_free(Spec)]
+    """The reference of what a registry holds."""
+    parts = ["## The file\n", *_fields(Spec), *_free(Spec)]
     for base, (heading, introduction) in SLOTS.items():
         parts += [f"## {heading}\n", f"{introduction}\n", *_slot(base, registry)]
     for block, (heading, introduction) in BLOCKS.items():
@@ -153,7 +119,7 @@ def _docstring(config: type[KindConfig]) -> str:
 
 
 def _facts(config: type[KindConfig]) -> Iterator[str]:
-    """What a kind says of itself besides its options."""
+    """Describe a kind besides its options."""
     if getattr(config, "is_game", False):
         yield "This is a game.\n"
     if issubclass(config, AuxiliaryConfig):
@@ -198,7 +164,3 @@ def _free(model: type[BaseModel]) -> Iterator[str]:
 def _link(model: str) -> str:
     heading = LINKS.get(model)
     return f"[{heading.lower()}](#{heading.lower().replace(' ', '-')})" if heading else model
-
-
-if __name__ == "__main__":
-    PAGE.write_text(text(installed()), encoding="utf-8")

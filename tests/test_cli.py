@@ -368,8 +368,11 @@ def test_more_samples_or_processes_than_anybody_wants_have_to_be_meant(spec: str
     assert said(capsys)[1].startswith("error: --jobs 1000000: there are ")
 
 
-def test_show_tells_the_options_of_every_kind_as_the_reference_does() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "spec.md").read_text("utf-8")
+def test_show_prints_the_options_of_every_kind_as_the_reference_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "docs"))
+    import reference
+
+    page = reference.text(first_party())
     for _, kind in first_party().all_kinds():
         base = next(slot for slot in SLOTS.values() if issubclass(kind.config, slot))
         for option in describe.options(kind.config):

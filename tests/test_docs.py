@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import html
 import inspect
 import re
 import shutil
@@ -65,6 +66,18 @@ def desk(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield tmp_path
     for name in [name for name in sys.modules if name not in modules and name.startswith(PAGES_MODULES)]:
         del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built once, without a warning."""
+    for package in ("sphinx", "myst_parser", "furo", "sphinxcontrib.mermaid"):
+        pytest.importorskip(package, reason="the site needs the extra: pip install -e '.[docs]'")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -146,12 +159,19 @@ def test_the_pages_name_every_need_every_field_of_an_evaluation_and_every_word_o
 # The reference of specs
 
 
-def test_the_committed_reference_is_that_of_the_first_party_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a change: python docs/reference.py."""
+def test_the_reference_names_every_kind_and_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DOCS))
     import reference
 
-    assert (DOCS / "spec.md").read_text("utf-8") == reference.text(first_party())
+    text = reference.text(first_party())
+    assert set(re.findall("^### `(.*)`$", text, re.MULTILINE)) == {kind.name for _, kind in first_party().all_kinds()}
+    rows = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    assert {name for model in (Spec, *reference.BLOCKS) for name in model.model_fields if name != "kind"} <= rows
+
+
+def test_the_site_has_the_reference(site: Path) -> None:
+    page = html.unescape(re.sub("<[^>]+>", "", (site / "spec.html").read_text("utf-8")))
+    assert [kind.name for _, kind in first_party().all_kinds() if f"\n{kind.name}\u00b6" not in page] == []
 
 
 def test_every_option_of_every_kind_and_block_is_described() -> None:
@@ -194,10 +214,5 @@ def test_the_messages_of_the_troubleshooting_page_are_those_of_the_program() -> 
 # The site
 
 
-def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
-    for package in ("sphinx", "myst_parser", "furo", "sphinxcontrib.mermaid"):
-        pytest.importorskip(package, reason="the site needs the extra: pip install -e '.[docs]'")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert all((tmp_path / page.relative_to(DOCS).with_suffix(".html")).is_file() for page in DOCS.rglob("*.md"))
+def test_every_page_is_on_the_site_which_is_built_without_a_warning(site: Path) -> None:
+    assert all((site / page.relative_to(DOCS).with_suffix(".html")).is_file() for page in DOCS.rglob("*.md"))
