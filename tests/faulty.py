@@ -30,7 +30,7 @@ from allmodes import (
 )
 from allmodes.builtin.networks import Mlp
 from allmodes.game.contracts import NOTHING
-from allmodes.registry.registry import SLOTS, Plugin
+from allmodes.registry.slots import SLOT_BASES, Plugin
 
 FEW = 64
 
@@ -39,7 +39,7 @@ def registry_of(*configs: Any, recipes: Path | None = None) -> Registry:
     """The core, and a plugin `acme` with these config classes."""
     registry, plugin = Registry(), ModuleType("acme")
     registry.register(allmodes.builtin, Plugin("allmodes", "allmodes", "0.1.0"))
-    for hook, base in SLOTS.items():
+    for hook, base in SLOT_BASES.items():
         mine = [config for config in configs if issubclass(config, base)]
         setattr(plugin, f"allmodes_{hook}", hookimpl(_returning(mine)))
     if recipes is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from allmodes.registry.registry import Plugin
+from allmodes.registry.slots import Plugin
 from allmodes.specs import loading
 from allmodes.specs.loading import SpecError
 from allmodes.specs.players import players_of, turns_of

@@ -11,7 +11,8 @@ import pytest
 
 from allmodes.cli import console, describe
 from allmodes.cli import main as cli_main
-from allmodes.registry.registry import SLOTS, installed
+from allmodes.registry.registry import installed
+from allmodes.registry.slots import SLOT_BASES
 from fixtures.distributions import ACME, Environment, first_party
 from tiny import SPEC
 
@@ -374,7 +375,7 @@ def test_show_prints_the_options_of_every_kind_as_the_reference_does(monkeypatch
 
     page = reference.text(first_party())
     for _, kind in first_party().all_kinds():
-        base = next(slot for slot in SLOTS.values() if issubclass(kind.config, slot))
+        base = next(slot for slot in SLOT_BASES.values() if issubclass(kind.config, slot))
         for option in describe.options(kind.config):
             common = base.model_fields.get(option.name)
             own = common is None or kind.config.model_fields[option.name].default != common.default

@@ -13,7 +13,10 @@ import pytest
 import allmodes.builtin
 from allmodes.builtin.config.networks import MlpConfig
 from allmodes.registry import hookspecs
-from allmodes.registry.registry import HOOKS, Plugin, PluginError, Registry, installed
+from allmodes.registry.registry import Registry, installed
+from allmodes.registry.rules import HOOKS
+from allmodes.registry.slots import Plugin, PluginError
+from allmodes.registry.unknown_kind import unknown_kind
 from allmodes.specs import loading
 from allmodes_schemas import AuxiliaryConfig, LossTermConfig, PriorConfig
 from fixtures.distributions import ACME, Environment, first_party, module
@@ -147,7 +150,7 @@ def test_a_plugin_that_cannot_be_imported_is_kept_with_its_error_and_the_others_
     assert loading.parse(SPEC, registry).prior.kind == "gaussian"
 
 
-def test_a_spec_that_asks_for_a_kind_of_a_broken_plugin_is_told_why(environment: Environment) -> None:
+def test_a_kind_of_a_broken_plugin_is_refused_with_the_plugins_error(environment: Environment) -> None:
     environment.install("import foo")
     with pytest.raises(loading.SpecError) as raised:
         loading.parse(with_prior({"kind": "acme.bump"}), installed())
@@ -157,7 +160,7 @@ def test_a_spec_that_asks_for_a_kind_of_a_broken_plugin_is_told_why(environment:
     )
 
 
-def test_a_recipe_of_a_broken_plugin_says_why_it_is_missing(environment: Environment) -> None:
+def test_a_recipe_of_a_broken_plugin_is_refused_with_the_plugins_error(environment: Environment) -> None:
     environment.install("import foo")
     with pytest.raises(
         loading.SpecError, match=re.escape("(allmodes-acme 1.0 could not be loaded: ModuleNotFoundError")
@@ -213,7 +216,9 @@ def test_a_plugin_whose_requirements_cannot_be_read_is_kept_with_its_error(envir
         ('{"url": "https://host/acme", "vcs_info": {"vcs": "git", "commit_id": "0123456789abc"}}', None),
     ],
 )
-def test_a_plugin_says_where_it_was_installed_from(environment: Environment, direct: str, origin: str | None) -> None:
+def test_a_plugin_has_the_place_that_it_was_installed_from(
+    environment: Environment, direct: str, origin: str | None
+) -> None:
     site = environment.install(ACME)
     assert installed().plugins["acme"].origin == str(site)
     (site / "allmodes_acme-1.0.dist-info" / "direct_url.json").write_text(direct)
@@ -249,11 +254,11 @@ def test_no_failure_of_an_import_reaches_the_user(environment: Environment, code
         ),
         (
             HOOK + "@hookimpl\ndef allmodes_latent_priors():\n    return [3]",
-            "allmodes_latent_priors returns 3, which is no subclass of PriorConfig",
+            "allmodes_latent_priors returns 3, which is not a subclass of PriorConfig",
         ),
         (
             THING.format("acme.thing", "ThingConfig()"),
-            "allmodes_latent_priors returns ThingConfig(kind='acme.thing'), which is no subclass of PriorConfig",
+            "allmodes_latent_priors returns ThingConfig(kind='acme.thing'), which is not a subclass of PriorConfig",
         ),
         (
             THING.format("acme.thing", "ThingConfig, ThingConfig"),
@@ -285,11 +290,11 @@ def test_no_failure_of_an_import_reaches_the_user(environment: Environment, code
         ),
         (
             HOOK + "@hookimpl\ndef allmodes_recipes():\n    return '/nowhere'",
-            "allmodes_recipes returns '/nowhere', which is no folder",
+            "allmodes_recipes returns '/nowhere', which is not a folder",
         ),
     ],
 )
-def test_a_plugin_that_breaks_a_rule_provides_nothing_and_says_which(code: str, error: str) -> None:
+def test_a_plugin_that_breaks_a_rule_provides_nothing_and_is_kept_with_the_error(code: str, error: str) -> None:
     registry = registered(code)
     found = registry.plugins["acme"].error or ""
     assert found == error or (error.endswith("visit") and found.startswith(error))
@@ -307,16 +312,16 @@ def test_a_wrong_argument_of_a_hook_is_named() -> None:
 def test_one_bad_kind_takes_all_kinds_of_its_plugin_with_it() -> None:
     registry = registered(ACME + "\n@hookimpl\ndef allmodes_loss_terms():\n    return [BellConfig]\n")
     assert registry.broken["acme"].error == (
-        "allmodes_loss_terms returns <class 'allmodes_made.BellConfig'>, which is no subclass of LossTermConfig"
+        "allmodes_loss_terms returns <class 'allmodes_made.BellConfig'>, which is not a subclass of LossTermConfig"
     )
     assert not [name for name in registry.of(PriorConfig) if name.startswith("acme")]
     assert not [name for name in registry.of(AuxiliaryConfig) if name.startswith("acme")]
 
 
 def test_a_broken_plugin_observes_nothing() -> None:
-    observing = "\n@hookimpl\ndef allmodes_run_started(run):\n    raise ValueError('told')\n"
+    observing = "\n@hookimpl\ndef allmodes_run_started(run):\n    raise ValueError('notified')\n"
     registry = registered(THING.format("thing", "ThingConfig") + observing)
-    registry.tell("run_started", pytest.fail, run="R")
+    registry.notify("run_started", pytest.fail, run="R")
     assert list(registry.broken) == ["acme"]
 
 
@@ -331,7 +336,7 @@ def test_a_recipe_does_not_replace_one_of_the_core(tmp_path: Path) -> None:
     (tmp_path / "gan").mkdir()
     (tmp_path / "gan" / "ring.yaml").touch()
     registry = registered(HOOK + f"@hookimpl\ndef allmodes_recipes():\n    return {str(tmp_path)!r}\n", "gan")
-    assert registry.broken["gan"].error == "recipe 'gan/ring' is there already: choose another name for the plugin"
+    assert registry.broken["gan"].error == "recipe 'gan/ring' already exists: choose another name for the plugin"
     assert tmp_path not in registry.recipes["gan/ring"].parents
 
 
@@ -363,7 +368,7 @@ def test_of_two_copies_of_a_distribution_the_first_on_the_path_counts(environmen
     assert installed().plugins["acme"].version == "2.0"
 
 
-# Advice
+# Unknown kinds
 
 
 @pytest.mark.parametrize(
@@ -379,21 +384,20 @@ def test_of_two_copies_of_a_distribution_the_first_on_the_path_counts(environmen
         ("", "''. Installed: gaussian, uniform"),
     ],
 )
-def test_an_unknown_kind_says_what_to_do(word: str, advice: str) -> None:
-    assert first_party("veegan").advice(PriorConfig, word) == f"no installed plugin provides prior {advice}"
+def test_the_message_for_an_unknown_kind_names_the_remedy(word: str, advice: str) -> None:
+    assert unknown_kind(first_party("veegan"), PriorConfig, word) == f"no installed plugin provides prior {advice}"
 
 
 def test_a_near_miss_of_a_plugins_name_is_not_sent_to_pip() -> None:
-    assert (
-        first_party("veegan")
-        .advice(LossTermConfig, "vegan.game")
-        .startswith("no installed plugin provides loss 'vegan.game' (did you mean 'veegan.game'?). Installed: ")
+    message = unknown_kind(first_party("veegan"), LossTermConfig, "vegan.game")
+    assert message.startswith(
+        "no installed plugin provides loss 'vegan.game' (did you mean 'veegan.game'?). Installed: "
     )
 
 
-def test_a_kind_of_a_plugin_that_is_not_there_is_not_taken_for_that_of_another() -> None:
-    said = first_party().advice(AuxiliaryConfig, "sphere.encoder")
-    assert said.startswith(
+def test_a_kind_of_a_missing_plugin_is_not_taken_for_that_of_another() -> None:
+    message = unknown_kind(first_party(), AuxiliaryConfig, "sphere.encoder")
+    assert message.startswith(
         "no installed plugin provides auxiliary 'sphere.encoder': pip install allmodes-sphere. Installed: "
     )
 
@@ -403,23 +407,23 @@ def test_a_kind_of_a_plugin_that_is_not_there_is_not_taken_for_that_of_another()
 
 class Watcher:
     def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
     @hookspecs.hookimpl
     def allmodes_run_started(self, run: Any) -> None:
-        self.told.append(("started", run))
+        self.calls.append(("started", run))
 
     @hookspecs.hookimpl
     def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        self.told.append(("metrics", iteration, metrics))
+        self.calls.append(("metrics", iteration, metrics))
 
     @hookspecs.hookimpl
     def allmodes_samples_drawn(self, figure: Path) -> None:
-        self.told.append(("samples", figure))
+        self.calls.append(("samples", figure))
 
     @hookspecs.hookimpl
     def allmodes_run_finished(self, run: Any, outcome: Any) -> None:
-        self.told.append(("finished", run, outcome))
+        self.calls.append(("finished", run, outcome))
 
 
 class Faulty:
@@ -428,14 +432,14 @@ class Faulty:
         raise KeyError("oops")
 
 
-def test_observers_are_told_what_they_ask_for() -> None:
+def test_observers_get_the_arguments_that_they_name() -> None:
     registry, watcher = first_party("veegan"), Watcher()
     registry.observe(watcher, "watcher")
-    registry.tell("run_started", pytest.fail, run="R")
-    registry.tell("metrics_logged", pytest.fail, run="R", iteration=5, metrics={"a": 1.0})
-    registry.tell("samples_drawn", pytest.fail, run="R", iteration=5, figure=Path("a.png"))
-    registry.tell("run_finished", pytest.fail, run="R", outcome="O")
-    assert watcher.told == [
+    registry.notify("run_started", pytest.fail, run="R")
+    registry.notify("metrics_logged", pytest.fail, run="R", iteration=5, metrics={"a": 1.0})
+    registry.notify("samples_drawn", pytest.fail, run="R", iteration=5, figure=Path("a.png"))
+    registry.notify("run_finished", pytest.fail, run="R", outcome="O")
+    assert watcher.calls == [
         ("started", "R"),
         ("metrics", 5, {"a": 1.0}),
         ("samples", Path("a.png")),
@@ -443,20 +447,20 @@ def test_observers_are_told_what_they_ask_for() -> None:
     ]
 
 
-def test_an_observer_that_fails_is_reported_and_the_others_are_told() -> None:
-    registry, before, after, said = first_party("veegan"), Watcher(), Watcher(), list[str]()
+def test_an_observer_that_fails_is_reported_and_the_others_are_notified() -> None:
+    registry, before, after, warnings = first_party("veegan"), Watcher(), Watcher(), list[str]()
     for name, observer in {"before": before, "faulty": Faulty(), "after": after}.items():
         registry.observe(observer, name)
-    registry.tell("run_started", said.append, run="R")
-    assert before.told == after.told == [("started", "R")]
-    assert said == ["observer 'faulty' failed in run_started: KeyError: 'oops'"]
+    registry.notify("run_started", warnings.append, run="R")
+    assert before.calls == after.calls == [("started", "R")]
+    assert warnings == ["observer 'faulty' failed in run_started: KeyError: 'oops'"]
 
 
 def test_an_installed_plugin_may_observe(environment: Environment) -> None:
     environment.install(
         "from allmodes import hookimpl\ntold = []\n@hookimpl\ndef allmodes_run_started(run):\n    told.append(run)"
     )
-    installed().tell("run_started", pytest.fail, run="R")
+    installed().notify("run_started", pytest.fail, run="R")
     assert sys.modules["allmodes_acme"].told == ["R"]
 
 
@@ -479,7 +483,7 @@ def test_the_registry_knows_every_hook() -> None:
 
 
 @pytest.mark.parametrize("hook", sorted(PROVIDERS))
-def test_a_provider_that_returns_nothing_is_fine(hook: str, tmp_path: Path) -> None:
+def test_a_provider_may_return_nothing(hook: str, tmp_path: Path) -> None:
     result = repr(str(tmp_path)) if hook == "allmodes_recipes" else "[]"
     assert error_of(HOOK + f"@hookimpl\ndef {hook}():\n    return {result}") is None
 

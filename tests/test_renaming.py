@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from allmodes.registry.registry import Plugin, Registry
+from allmodes.registry.registry import Registry
+from allmodes.registry.slots import Plugin
 from allmodes.specs import loading
 from allmodes_schemas import AdamConfig, EvaluationConfig, Renamed
 from fixtures.distributions import first_party, module
@@ -183,7 +184,7 @@ def test_blocks_of_the_core_may_have_older_words_too(
 @pytest.mark.parametrize(
     ("old", "new", "error"),
     [
-        ("height", "lift", "acme.bump: 'height' is renamed 'lift', which is no option of it"),
+        ("height", "lift", "acme.bump: 'height' is renamed 'lift', which is not an option of it"),
         ("spare", "elevation", "acme.bump: 'spare' is renamed 'elevation', but is still an option of it"),
         ("bell", "acme.bump", "provides 'bell', but its names must begin with 'acme.'"),
     ],

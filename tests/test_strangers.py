@@ -14,7 +14,8 @@ import pytest
 from allmodes.cli import console, progress
 from allmodes.cli import main as cli_main
 from allmodes.experiments import logs
-from allmodes.registry.registry import Plugin, Registry
+from allmodes.registry.registry import Registry
+from allmodes.registry.slots import Plugin
 from allmodes.specs import loading, safe_yaml
 from allmodes.specs.loading import SpecError
 from allmodes.text.printable import printable

@@ -17,6 +17,7 @@ from allmodes.cli import describe, progress
 from allmodes.cli.console import FAILED, KILLED, OK, Notes, err, fail, note, out, page, say, warn
 from allmodes.experiments import logs
 from allmodes.registry.registry import installed
+from allmodes.registry.unknown_kind import unknown_kind
 from allmodes.specs import loading
 from allmodes.specs.limits import BELIEVED, MEMORY
 from allmodes.specs.loading import SpecError
@@ -180,7 +181,7 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
         warn(renamed.what)
     found = [(slot, kind) for slot, kind in registry.all_kinds() if kind.name == block["kind"]]
     if not found and _means_kind(thing):
-        raise SpecError(registry.advice(None, thing))
+        raise SpecError(unknown_kind(registry, None, thing))
     if found:
         for slot, kind in found:
             out.print(progress.kind_table(slot, kind))

@@ -10,7 +10,7 @@ from cyclopts import CycloptsError
 from allmodes.cli import console
 from allmodes.cli.app import app
 from allmodes.cli.console import FAILED, KILLED, OK, WRONG, Door, fail, tell_defect
-from allmodes.registry.registry import PluginError
+from allmodes.registry.slots import PluginError
 from allmodes.specs.loading import SpecError
 from allmodes.specs.seeds import parse as parse_seeds
 from allmodes.text.printable import printable

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import allmodes
-from allmodes.registry.registry import Plugin
+from allmodes.registry.slots import Plugin
 from allmodes.specs.source import SpecError
 from allmodes.system import durable
 from allmodes.system.paths import at_home

@@ -14,7 +14,8 @@ from rich.text import Text
 from allmodes.cli import describe
 from allmodes.experiments import logs
 from allmodes.registry.hookspecs import hookimpl
-from allmodes.registry.registry import Kind, Plugin, Registry
+from allmodes.registry.registry import Registry
+from allmodes.registry.slots import Kind, Plugin
 from allmodes.runs import averages
 from allmodes_schemas import DiscriminatorOptions, NetworkConfig
 

@@ -241,7 +241,7 @@ class Experiment:
     def log(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
         """Add numbers to a run that has ended: to its journal, and to what observers know of it."""
         Journal(run.folder / "metrics.jsonl", self.warn).write(iteration, metrics)
-        self.registry.tell("metrics_logged", self.warn, run=run, iteration=iteration, metrics=metrics)
+        self.registry.notify("metrics_logged", self.warn, run=run, iteration=iteration, metrics=metrics)
 
     def _train(self, seeds: Sequence[int], folder: Path, stop: Stop) -> dict[int, Outcome]:
         """Train the seeds in turn, to the end or to the user's stop; what there is, is written in any case."""

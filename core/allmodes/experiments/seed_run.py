@@ -302,7 +302,7 @@ class SeedRun:
         return outcome
 
     def _tell(self, hook: str, **arguments: Any) -> None:
-        self.registry.tell(hook, self.warn, run=self.run, **arguments)
+        self.registry.notify(hook, self.warn, run=self.run, **arguments)
 
 
 def _finite(module: nn.Module) -> bool:

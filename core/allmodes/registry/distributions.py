@@ -1,4 +1,4 @@
-"""What the metadata of an installed distribution say: which versions it supports, and where it was installed from."""
+"""Metadata of installed distributions: supported versions, and where they were installed from."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 
-def unsupported(distribution: Distribution, name: str) -> str:
-    """Why a distribution does not go with the version of `name` that is installed, or nothing.
+def unsupported_version(distribution: Distribution, name: str) -> str:
+    """The reason why a distribution does not support the installed version of `name`; empty where it does.
 
-    Raises InvalidRequirement where what the distribution requires cannot be read.
+    Raises InvalidRequirement where the distribution's requirements cannot be read.
     """
-    have, ranges = version(name), list(_ranges(distribution, name))
-    wanted = SpecifierSet(",".join(map(str, ranges)))
-    if wanted.contains(have, prereleases=True):
+    have, supported = version(name), SpecifierSet(",".join(map(str, _ranges(distribution, name))))
+    if supported.contains(have, prereleases=True):
         return ""
-    own, shown = distribution.metadata["Name"], ",".join(sorted(map(str, wanted), reverse=True))  # >= before <
+    own, shown = distribution.metadata["Name"], ",".join(sorted(map(str, supported), reverse=True))  # >= before <
     supports = f"{own} {distribution.version} supports {name} {shown}, and this is {name} {have}"
     return f"{supports}: pip install --upgrade {own}, or pip install '{name}{shown}'"
 
@@ -38,7 +37,7 @@ def origin(distribution: Distribution) -> str:
 
 
 def _ranges(distribution: Distribution, name: str) -> Iterator[SpecifierSet]:
-    """What is required of `name` without any extra."""
+    """The version ranges of `name` that a distribution requires without any extra."""
     for text in distribution.requires or ():
         requirement = Requirement(text)
         if requirement.name == name and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):

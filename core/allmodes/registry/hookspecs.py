@@ -1,4 +1,4 @@
-"""The hooks: providers say which kinds a plugin adds, observers are told what a run does.
+"""The hooks of plugins: providers return the kinds that a plugin adds, observers are called as a run proceeds.
 
 Providers take no arguments and return an iterable of config classes. Observers are called one by one; one that fails is
 reported and neither stops the others nor alters the run. A training step is never a hook call.
@@ -67,7 +67,7 @@ class Providers:
 
 
 class Observers:
-    """Hooks that are told what a run does and return nothing."""
+    """Hooks that are called as a run proceeds and return nothing."""
 
     @hookspec
     def allmodes_run_started(self, run: Run) -> None:
@@ -75,11 +75,11 @@ class Observers:
 
     @hookspec
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Numbers at an iteration: `train/...` losses, `eval/...` metrics, `time/...`."""
+        """Numbers of an iteration: `train/...` losses, `eval/...` metrics, `time/...`."""
 
     @hookspec
     def allmodes_samples_drawn(self, run: Run, iteration: int, figure: Path, name: str) -> None:
-        """A picture at an iteration was written (PNG): `name` is `samples`, or the metric that drew it."""
+        """A figure of an iteration was written (PNG): `name` is `samples`, or the metric that drew it."""
 
     @hookspec
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:

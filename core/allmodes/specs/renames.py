@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any, TypeAlias, get_args
 
-from allmodes.registry.registry import CORE, Kind, Registry
+from allmodes.registry.registry import Registry
+from allmodes.registry.slots import CORE, Kind
 from allmodes.specs.source import Location
 from allmodes_schemas import Config, Problem, Renamed, Spec
 

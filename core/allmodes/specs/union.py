@@ -13,7 +13,9 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Field, create_mo
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from allmodes.registry.registry import WORDS, Plugin, Registry
+from allmodes.registry.registry import Registry
+from allmodes.registry.slots import SLOT_NAMES, Plugin
+from allmodes.registry.unknown_kind import unknown_kind
 from allmodes_schemas import (
     AuxiliaryConfig,
     Config,
@@ -63,7 +65,7 @@ def _slot(base: type[KindConfig], configs: Sequence[Any], registry: Registry) ->
 
 
 def _picking(base: type[KindConfig], registry: Registry) -> Callable[[Any], Any]:
-    kinds, slot = registry.of(base), WORDS[base]
+    kinds, slot = registry.of(base), SLOT_NAMES[base]
     # The core's own kinds have no dot: an example that everybody has.
     example = (
         f"such as {{kind: {min(kinds, key=lambda kind: '.' in kind)}}}"
@@ -81,7 +83,7 @@ def _picking(base: type[KindConfig], registry: Registry) -> Callable[[Any], Any]
         if not isinstance(kind, str):
             raise _refusal("said_of_kind", f"should be a word, got {short(kind)}")
         if kind not in kinds:
-            raise _refusal("said_of_kind", registry.advice(base, kind))
+            raise _refusal("said_of_kind", unknown_kind(registry, base, kind))
         return value
 
     return pick

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, cast
 
-from allmodes.registry.registry import SLOTS, WORDS, Kind, Registry, installed
+from allmodes.registry.registry import Registry, installed
+from allmodes.registry.slots import SLOT_BASES, SLOT_NAMES, Kind
 from allmodes.specs.loading import dump, schema
 from allmodes.specs.source import read
 from allmodes.specs.union import plain, spec_model
@@ -129,7 +130,7 @@ class KindContract:
         kind = self.registry.of(self.base).get(word)
         broken = "; ".join(f"{plugin} could not be loaded: {plugin.error}" for plugin in self.registry.broken.values())
         assert kind is not None, (
-            f"{WORDS[self.base]} {word!r} is not installed: return {type(self.config).__name__} from the hook "
+            f"{SLOT_NAMES[self.base]} {word!r} is not installed: return {type(self.config).__name__} from the hook "
             f"allmodes_{_hook(self.base)}, and run pip install -e . after adding the entry point"
             f"{f' ({broken})' if broken else ''}"
         )
@@ -156,7 +157,7 @@ class KindContract:
 
 
 def _hook(base: type[KindConfig]) -> str:
-    return next(hook for hook, slot in SLOTS.items() if slot is base)
+    return next(hook for hook, slot in SLOT_BASES.items() if slot is base)
 
 
 def _and(names: list[str]) -> str:

@@ -19,7 +19,7 @@ from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise, seeded
 from allmodes.game.step import Context, Draw, Step
-from allmodes.registry.registry import Plugin
+from allmodes.registry.slots import Plugin
 from allmodes.specs.loading import load, parse
 from allmodes_baselines.ali import Code, GaussianEncoder
 from fixtures.distributions import module
