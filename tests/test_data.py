@@ -11,16 +11,15 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from allmodes.builtin.config.data import (
-    KINDS,
+from allmodes.builtin.config import images, mixtures
+from allmodes.builtin.config.images import DigitsConfig, TorchvisionConfig
+from allmodes.builtin.config.mixtures import (
     CircleConfig,
-    DigitsConfig,
     GridConfig,
     HighDimensionalConfig,
     MixtureConfig,
     RingConfig,
-    TorchvisionConfig,
-    apportioned,
+    apportion,
 )
 from allmodes.data import Data, DataError, Mixture, MixtureData, TensorData, digits
 from allmodes.testing import DatasetContract
@@ -141,7 +140,7 @@ def test_a_fixed_set_follows_the_weights() -> None:
 def test_points_are_shared_among_modes_by_largest_remainders(
     weights: list[float], items: int, counts: tuple[int, ...]
 ) -> None:
-    assert apportioned(weights, items) == counts
+    assert apportion(weights, items) == counts
 
 
 def test_a_fixed_set_is_the_same_for_every_seed_of_a_run_and_another_for_another_items_seed() -> None:
@@ -448,6 +447,8 @@ def test_classes_that_cannot_be_made_are_refused(settings: dict[str, object], me
 
 # Configs
 
+KINDS = (*mixtures.KINDS, *images.KINDS)
+
 
 @pytest.mark.parametrize("config", [kind() for kind in KINDS if kind not in (MixtureConfig, TorchvisionConfig)])
 def test_a_config_knows_what_it_will_build(config: RingConfig) -> None:
@@ -461,9 +462,9 @@ def test_a_config_knows_what_it_will_build(config: RingConfig) -> None:
 def test_configs_are_read_and_asked_without_torch() -> None:
     code = """
 import sys
-from allmodes.kinds import data, metrics
-assert data.RingConfig().shape() == (2,) and data.CircleConfig().classes() == 101
-assert data.TorchvisionConfig(dataset="SVHN").shape() == (3, 32, 32)
+from allmodes.builtin.config import images, metrics, mixtures
+assert mixtures.RingConfig().shape() == (2,) and mixtures.CircleConfig().classes() == 101
+assert images.TorchvisionConfig(dataset="SVHN").shape() == (3, 32, 32)
 assert metrics.KINDS and not {"torch", "numpy", "sklearn"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from allmodes.builtin.config.files import ArraysConfig
+from allmodes.builtin.config.arrays import ArraysConfig
 from allmodes.data import DataError, TensorData
 from allmodes.data.description import described
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from allmodes.builtin.config.files import CsvConfig
+from allmodes.builtin.config.csv_file import CsvConfig
 from allmodes.data import DataError, TensorData
 from allmodes.data.files.cells import Writing, looks_like_number
 

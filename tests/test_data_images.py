@@ -16,7 +16,9 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from allmodes.builtin.config.files import KINDS, ImageFolderConfig, ParquetConfig
+from allmodes.builtin import FILES
+from allmodes.builtin.config.image_folder import ImageFolderConfig
+from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.data import DataError, TensorData
 from files import folder, picture
 
@@ -411,7 +413,7 @@ def test_cifar10_has_a_thousand_images_of_each_class() -> None:
 # Configs
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FILES)
 def test_every_setting_is_described(kind: type[ImageFolderConfig]) -> None:
     assert not [name for name, field in kind.model_fields.items() if name != "kind" and not field.description]
 

@@ -18,7 +18,10 @@ import pytest
 import torch
 
 from allmodes import Experiment, load_run
-from allmodes.builtin.config.files import ArraysConfig, CsvConfig, ImageFolderConfig, ParquetConfig
+from allmodes.builtin.config.arrays import ArraysConfig
+from allmodes.builtin.config.csv_file import CsvConfig
+from allmodes.builtin.config.image_folder import ImageFolderConfig
+from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.cli import main as cli_main
 from allmodes.data import DataError, FiniteData, TensorData, from_dataset
 from allmodes.data.base import Origin
@@ -114,7 +117,7 @@ def test_every_kind_of_file_has_the_same_order_of_classes(build: Any) -> None:
 
 def test_every_process_has_the_same_order_of_classes() -> None:
     of_csv(["01", "1", "10", "001", "1.0"] * 4)
-    program = "from allmodes.builtin.config.files import CsvConfig as C; d = C(path='c.csv').build(); "
+    program = "from allmodes.builtin.config.csv_file import CsvConfig as C; d = C(path='c.csv').build(); "
     program += "print(d.class_names, d.fingerprint)"
     said = {
         subprocess.run(

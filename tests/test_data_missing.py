@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from allmodes.builtin.config.files import ArraysConfig, ParquetConfig
+from allmodes.builtin.config.arrays import ArraysConfig
+from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.data import DataError, FiniteData
 from allmodes.data.description import described
 

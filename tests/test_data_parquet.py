@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from allmodes.builtin.config.files import ParquetConfig
+from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.data import DataError, TensorData
 from allmodes.data.description import described
 from files import picture

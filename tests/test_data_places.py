@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from allmodes.builtin.config.files import ImageFolderConfig
+from allmodes.builtin.config.image_folder import ImageFolderConfig
 from allmodes.data import DataError
 from allmodes.data.description import described
 from allmodes.data.files.places import divided, kind_of, walk

@@ -125,7 +125,7 @@ def test_the_examples_of_the_documentation_print_what_they_say(code: str) -> Non
 
 
 def test_the_documentation_names_every_kind() -> None:
-    from allmodes.builtin.config.files import KINDS
+    from allmodes.builtin import FILES
 
-    assert all(f"`{kind.kind_name()}`" in DOCUMENT or f"kind: {kind.kind_name()}" in DOCUMENT for kind in KINDS)
+    assert all(f"`{kind.kind_name()}`" in DOCUMENT or f"kind: {kind.kind_name()}" in DOCUMENT for kind in FILES)
     assert from_dataset.__name__ in DOCUMENT

@@ -14,7 +14,10 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
-from allmodes.builtin.config.files import ArraysConfig, ImageFolderConfig, ParquetConfig, PythonConfig
+from allmodes.builtin.config.arrays import ArraysConfig
+from allmodes.builtin.config.image_folder import ImageFolderConfig
+from allmodes.builtin.config.parquet import ParquetConfig
+from allmodes.builtin.config.python import PythonConfig
 from allmodes.data import Data, DataError, StreamedData, TensorData, from_dataset
 from allmodes.data.files.loading import InMemory, Items, Keeping, free_memory, split
 from allmodes.data.files.workers import served
@@ -179,7 +182,7 @@ def test_a_process_that_ends_in_the_middle_leaves_no_worker(tmp_path: Path) -> N
     folder(tmp_path / "images", each=20)
     code = f"""
 import psutil, sys
-from allmodes.builtin.config.files import ImageFolderConfig
+from allmodes.builtin.config.image_folder import ImageFolderConfig
 loader = ImageFolderConfig(root={str(tmp_path / "images")!r}, memory="stream", workers=2).build().loader(8, 0)
 next(loader), next(loader)
 print(*[child.pid for child in psutil.Process().children()])

@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from allmodes.builtin.config.files import ArraysConfig, CsvConfig, ParquetConfig
+from allmodes.builtin.config.arrays import ArraysConfig
+from allmodes.builtin.config.csv_file import CsvConfig
+from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.data import DataError, TensorData
 from allmodes.data.standardisation import Units
 

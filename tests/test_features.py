@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from allmodes.builtin.config.data import RingConfig
 from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig, RandomConvConfig, TorchvisionFeaturesConfig
+from allmodes.builtin.config.mixtures import RingConfig
 from allmodes.data import Data, DataError, TensorData, digits
 from allmodes.metrics.classifier import Classifier, Training, classifier, train
 from allmodes.metrics.features import CHUNK, RandomConv, backbone, extract

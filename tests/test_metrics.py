@@ -8,7 +8,6 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi, ncx2
 
-from allmodes.builtin.config.data import CircleConfig, GridConfig, HighDimensionalConfig, MixtureConfig, RingConfig
 from allmodes.builtin.config.features import PixelsConfig
 from allmodes.builtin.config.metrics import (
     KINDS,
@@ -20,6 +19,7 @@ from allmodes.builtin.config.metrics import (
     ModesConfig,
     ShareConfig,
 )
+from allmodes.builtin.config.mixtures import CircleConfig, GridConfig, HighDimensionalConfig, MixtureConfig, RingConfig
 from allmodes.data import Data, TensorData, digits
 from allmodes.data.batch import Batch
 from allmodes.data.mixture import equal_coverage

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
 from allmodes import Experiment, SpecError
-from allmodes.builtin.config.data import CircleConfig, MixtureConfig, RingConfig
 from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig
 from allmodes.builtin.config.metrics import ShareConfig
+from allmodes.builtin.config.mixtures import CircleConfig, MixtureConfig, RingConfig
 from allmodes.data import Data, DataError, TensorData, digits, from_dataset
 from allmodes.data.batch import Batch
 from allmodes.game.compose import CompositionError

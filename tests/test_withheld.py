@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from allmodes.builtin.config.data import GridConfig, RingConfig
+from allmodes.builtin.config.mixtures import GridConfig, RingConfig
 from allmodes.cli.progress import _shown, measures_table, results_table
 from allmodes.data import Data, TensorData
 from allmodes.experiments import collapse, logs

@@ -5,38 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from allmodes.builtin.config import data, features, files, metrics, stacked_mnist
+from allmodes.builtin.config import features, images, metrics, mixtures, stacked_mnist
 
 # Under other names: a submodule such as `allmodes.builtin.losses` takes its name here as soon as it is imported.
-from allmodes.builtin.config.losses import KINDS as LOSSES
-from allmodes.builtin.config.networks import KINDS as NETWORKS
-from allmodes.builtin.config.priors import KINDS as PRIORS
+from allmodes.builtin.config import losses as loss_configs
+from allmodes.builtin.config import networks as network_configs
+from allmodes.builtin.config import priors as prior_configs
+from allmodes.builtin.config.arrays import ArraysConfig
+from allmodes.builtin.config.csv_file import CsvConfig
+from allmodes.builtin.config.image_folder import ImageFolderConfig
+from allmodes.builtin.config.parquet import ParquetConfig
+from allmodes.builtin.config.python import PythonConfig
 from allmodes.registry.hookspecs import hookimpl
 from allmodes_schemas import DatasetConfig, FeatureConfig, LossTermConfig, MetricConfig, NetworkConfig, PriorConfig
+
+FILES: tuple[type[DatasetConfig], ...] = (ImageFolderConfig, ArraysConfig, CsvConfig, ParquetConfig, PythonConfig)
+"""Kinds of the user's own data."""
 
 
 @hookimpl
 def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
     """Gaussian and uniform."""
-    return PRIORS
+    return prior_configs.KINDS
 
 
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
     """Three games and three penalties."""
-    return LOSSES
+    return loss_configs.KINDS
 
 
 @hookimpl
 def allmodes_datasets() -> Iterable[type[DatasetConfig]]:
     """Mixtures with known modes, digits, torchvision's sets, Stacked MNIST, the user's own files."""
-    return (*data.KINDS, *stacked_mnist.DATA, *files.KINDS)
+    return (*mixtures.KINDS, *images.KINDS, *stacked_mnist.DATA, *FILES)
 
 
 @hookimpl
 def allmodes_networks() -> Iterable[type[NetworkConfig]]:
     """Multilayer perceptrons and the DCGAN family."""
-    return NETWORKS
+    return network_configs.KINDS
 
 
 @hookimpl

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from allmodes.builtin.config.files import PythonConfig
+from allmodes.builtin.config.python import PythonConfig
 from allmodes.data import Data, DataError, TensorData, from_dataset
 from allmodes.data.description import described
 from allmodes.data.labelled import Labelled

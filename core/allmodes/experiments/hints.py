@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from allmodes.builtin.config.data import KnownModesConfig
+from allmodes.builtin.config.mixtures import KnownModesConfig
 from allmodes.data import Data
 from allmodes.specs.hints import of_bounds, of_images, of_scale
 from allmodes_schemas import Problem, Spec

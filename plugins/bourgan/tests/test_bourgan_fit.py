@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from allmodes import Fitting
-from allmodes.builtin.config.data import CircleConfig, GridConfig, MixtureConfig, RingConfig
+from allmodes.builtin.config.mixtures import CircleConfig, GridConfig, MixtureConfig, RingConfig
 from allmodes.data import Data, DataError, TensorData
 from allmodes.game.noise import seeded
 from allmodes_bourgan import fit as fitting_module
