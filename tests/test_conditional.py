@@ -15,7 +15,7 @@ from allmodes.builtin.config.metrics import ConditionalConfig
 from allmodes.data import Mixture
 from allmodes.figures import drawing
 from allmodes.figures.drawing import save
-from allmodes.game.sampling import draw, refusal
+from allmodes.game.sampling import draw, given_problem
 from allmodes.metrics import Conditional, Evaluation, built
 from allmodes.specs.loading import parse
 from allmodes_schemas import Given
@@ -123,4 +123,4 @@ def test_draws_in_chunks_give_each_draw_its_own_mode() -> None:
     ],
 )
 def test_what_a_prior_cannot_hold_fixed_is_said(given: Given, said: str | None) -> None:
-    assert refusal(Toy(), given, 2) == said
+    assert given_problem(Toy(), given, 2) == said

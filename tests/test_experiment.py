@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 
 from allmodes import Experiment, Outcome, Results, Run, hookimpl, load_run
 from allmodes.experiments.experiment import load_results
-from allmodes.game.compose import CompositionError, stream
+from allmodes.game.compose import CompositionError
+from allmodes.game.noise import rng
 from allmodes.models.format import ModelError
 from allmodes.system.signals import Stop
 from tiny import SPEC
@@ -89,9 +90,9 @@ def test_the_moving_average_is_what_is_measured_and_saved(tmp_path: Path) -> Non
 
 
 def test_streams_of_a_seed_are_independent_and_reproducible() -> None:
-    draws = {name: torch.randn(4, generator=stream(0, name)).tolist() for name in ("data", "noise", "weights")}
+    draws = {name: torch.randn(4, generator=rng(0, name)).tolist() for name in ("data", "noise", "weights")}
     assert len({tuple(draw) for draw in draws.values()}) == 3
-    assert draws["data"] == torch.randn(4, generator=stream(0, "data")).tolist()
+    assert draws["data"] == torch.randn(4, generator=rng(0, "data")).tolist()
 
 
 def test_a_run_leaves_the_global_generator_alone(tmp_path: Path) -> None:

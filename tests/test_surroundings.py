@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from allmodes import Experiment, load_run
-from allmodes.game.compose import seeded_weights
+from allmodes.game.noise import seeded_weights
 from allmodes.system.torch_settings import plain_torch, seeded_generator, settings
 
 SPEC: dict[str, Any] = {

@@ -22,7 +22,7 @@ from allmodes.specs import loading
 from allmodes.specs.limits import BELIEVED, MEMORY
 from allmodes.specs.loading import SpecError
 from allmodes.specs.renames import renew
-from allmodes.specs.seeds import parse as parse_seeds
+from allmodes.specs.seeds import parse_seeds
 from allmodes.studies import tables
 from allmodes.studies.compare import Comparing, cores
 from allmodes.studies.comparison import Comparison
@@ -294,7 +294,7 @@ def ui(
 def _described(name: str, path: Path) -> str:
     """What a recipe says of itself; one that cannot be read does not hide the others."""
     try:
-        return str(loading.read(loading.text(path), name).tree.get("description", ""))
+        return str(loading.read(loading.read_text(path), name).tree.get("description", ""))
     except SpecError as error:
         return f"cannot be read: {error}"
 

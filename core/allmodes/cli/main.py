@@ -12,7 +12,7 @@ from allmodes.cli.app import app
 from allmodes.cli.console import FAILED, KILLED, OK, WRONG, Door, fail, tell_defect
 from allmodes.registry.slots import PluginError
 from allmodes.specs.loading import SpecError
-from allmodes.specs.seeds import parse as parse_seeds
+from allmodes.specs.seeds import parse_seeds
 from allmodes.text.printable import printable
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from allmodes.data import Data, Loader
 from allmodes.data.fresh import FreshLoader
 from allmodes.data.labelled import Labelled, StreamsLoader, labelled
-from allmodes.game.compose import stream
+from allmodes.game.noise import rng
 from allmodes_schemas import Spec, StreamConfig
 
 log = logging.getLogger("allmodes.data")
@@ -19,18 +19,18 @@ def labelled_of(streams: Mapping[str, StreamConfig], data: Data, seed: int) -> d
 
     Raises DataError where there are too few, or a file of labels is not as it should be.
     """
-    return {name: labelled(name, config, data, stream(seed, f"streams/{name}")) for name, config in streams.items()}
+    return {name: labelled(name, config, data, rng(seed, f"streams/{name}")) for name, config in streams.items()}
 
 
 def loader_of(spec: Spec, data: Data, seed: int, chosen: Mapping[str, Labelled] | None = None) -> Loader:
     """Batches of the data, each with a draw of every stream; `chosen` are the streams' items where they are known."""
-    batches = data.loader(spec.training.batch_size, stream(seed, "data").initial_seed())
+    batches = data.loader(spec.training.batch_size, rng(seed, "data").initial_seed())
     if not spec.streams:
         return batches
     chosen = labelled_of(spec.streams, data, seed) if chosen is None else chosen
     loaders: dict[str, Loader] = {}
     for name, items in chosen.items():
         log.info("streams.%s: seed %d learns from the labels of %d items", name, seed, items.items)
-        own = stream(seed, f"data/{name}").initial_seed()
+        own = rng(seed, f"data/{name}").initial_seed()
         loaders[name] = FreshLoader(items.to(data.device), spec.streams[name].batch_size, own)
     return StreamsLoader(batches, loaders)

@@ -36,7 +36,7 @@ from allmodes.runs.lock import alone
 from allmodes.runs.results import Results, load_results
 from allmodes.runs.run import Outcome, Run, RunError
 from allmodes.specs import loading, recorded
-from allmodes.specs.seeds import checked
+from allmodes.specs.seeds import check_seeds
 from allmodes.system.durable import replace_text, write_json
 from allmodes.system.paths import place
 from allmodes.system.signals import Stop
@@ -202,7 +202,7 @@ class Experiment:
 
         Raises SpecError where a seed is none, before anything is written.
         """
-        seeds = self.spec.seeds if seeds is None else checked(seeds)
+        seeds = self.spec.seeds if seeds is None else check_seeds(seeds)
         self.prepare()
         folder, asked = self.resumed or self._new_folder(seeds), stop or Stop()
         with self.observed():
@@ -348,7 +348,7 @@ class Experiment:
             facts["begun_in"] = began.begun_in or facts["begun_in"]
         try:
             replace_text(run.folder / run_folder.SPEC, loading.dump(run.spec))
-            write_json(run.folder / run_folder.RUN, facts | {"spec": loading.values(run.spec)})
+            write_json(run.folder / run_folder.RUN, facts | {"spec": loading.dump_values(run.spec)})
         except IsADirectoryError as error:
             raise RunError(f"{error.filename}: {error.strerror}") from None
 

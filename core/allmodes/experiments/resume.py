@@ -19,7 +19,7 @@ from allmodes.runs import run_folder
 from allmodes.runs.run import Outcome, Run
 from allmodes.runs.run_folder import Facts
 from allmodes.specs import loading, recorded, requirements
-from allmodes.specs.changes import changes_between, refusal
+from allmodes.specs.changes import changes_between, describe_changes
 from allmodes.specs.source import SpecError, override
 from allmodes.system.durable import replace_text
 from allmodes.system.no_such_file import holds, no_such_file
@@ -121,7 +121,7 @@ def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
 
     Raises SpecError where one would not, or where a plugin of the run is not installed.
     """
-    requirements.refuse_missing(run, [one / run_folder.RUN for one in run_folder.runs_in(run)], registry)
+    requirements.check_installed(run, [one / run_folder.RUN for one in run_folder.runs_in(run)], registry)
     source = recorded.source(run, registry)
     before = loading.check_again(source, registry)
     recorded.refuse_edited(run, before, registry)
@@ -129,7 +129,7 @@ def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
         override(source, text)
     after = loading.check(source, registry)
     if found := changes_between(before, after):
-        raise SpecError(refusal(found, near(run)))
+        raise SpecError(describe_changes(found, near(run)))
     return after
 
 

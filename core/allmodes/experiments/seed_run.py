@@ -19,8 +19,9 @@ from allmodes.engine.loop import Average, Loop
 from allmodes.experiments import collapse
 from allmodes.experiments.batches import loader_of
 from allmodes.figures import drawing
-from allmodes.game.compose import compose, stream
+from allmodes.game.compose import compose
 from allmodes.game.contracts import Functions
+from allmodes.game.noise import rng
 from allmodes.metrics import Evaluation, Metric, measure
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
@@ -77,7 +78,7 @@ class SeedRun:
             composition,
             EagerEngine(composition),
             loader_of(spec, self.data, seed, self.labelled),
-            stream(seed, "noise", device),
+            rng(seed, "noise", device),
             Average(spec.training.ema, composition) if spec.training.ema else None,
         )
 

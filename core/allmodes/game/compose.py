@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import MappingProxyType
 
 import torch
@@ -13,21 +10,14 @@ from torch import nn
 from allmodes.data import Data
 from allmodes.game.composition import Composition, Player, Term, fixed_in
 from allmodes.game.contracts import Discriminator, Fitting, Functions, Prior
-from allmodes.game.noise import Noise
+from allmodes.game.noise import Noise, rng, seeded_weights
 from allmodes.specs import checks
-from allmodes.specs.players import players_of, turns_of
-from allmodes.system.torch_settings import seeded_generator
-from allmodes_schemas import DiscriminatorOptions, LossTermConfig, Shape, Spec
+from allmodes.specs.players import players_of, term_names, turns_of
+from allmodes_schemas import DiscriminatorOptions, Shape, Spec
 
 
 class CompositionError(ValueError):
     """Parts of a spec that turned out not to fit together once the prior had been fitted."""
-
-
-def stream(seed: int, name: str, device: str | torch.device = "cpu") -> torch.Generator:
-    """The seed's own generator of random numbers for one purpose; streams are independent of each other."""
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 def compose(
@@ -40,7 +30,7 @@ def compose(
     Raises CompositionError where the data lack labels, or a shape that they or the fit decided does not suit a network.
     """
     check_data(spec, data)
-    noise = Noise(stream(seed, "fit"))
+    noise = Noise(rng(seed, "fit"))
     with seeded_weights(seed):
         prior = prior or _fitted(spec, Fitting(data, noise.at("prior"), functions=functions))
         modules = {"prior": prior, **_networks(spec, prior, data.shape)}
@@ -74,13 +64,6 @@ def check_data(spec: Spec, data: Data) -> None:
         raise CompositionError("\n".join(f"{'.'.join(map(str, p.where))}: {p.what}" for p in problems))
 
 
-@contextmanager
-def seeded_weights(seed: int) -> Iterator[None]:
-    """A block in which networks that are built have the initial weights of a seed."""
-    with seeded_generator(stream(seed, "weights").initial_seed()):
-        yield
-
-
 def _networks(spec: Spec, prior: Prior, shape: Shape) -> dict[str, nn.Module]:
     options = spec.discriminator
     assert isinstance(options, DiscriminatorOptions)
@@ -102,10 +85,3 @@ def _terms(spec: Spec) -> list[Term]:
         Term(name, config.build(), config.weight, config.every, config.start)
         for name, config in zip(term_names(spec.losses), spec.losses, strict=True)
     ]
-
-
-def term_names(losses: tuple[LossTermConfig, ...]) -> list[str]:
-    """Each term's kind, numbered from its second appearance on: `r1`, `r1-2`."""
-    kinds = [config.kind for config in losses]
-    counts = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
-    return [kind if count == 1 else f"{kind}-{count}" for kind, count in zip(kinds, counts, strict=True)]

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from allmodes.game.contracts import Auxiliary, Discriminator, Dropout
 from allmodes.game.noise import Noise
-from allmodes.game.sampling import evaluating
+from allmodes.game.sampling import eval_mode
 
 Tensors: TypeAlias = dict[str, Tensor]
 NestedTensors: TypeAlias = dict[str, Tensors]
@@ -89,7 +89,7 @@ class Forward:
     def __call__(self, name: str, inputs: tuple[Any, ...], noise: Noise) -> Any:
         """The output of a module; masks of its dropout come from `noise`."""
         if name in self.inference:
-            with evaluating(self.networks.modules[name]):
+            with eval_mode(self.networks.modules[name]):
                 return self._compute(name, inputs)
         for i, dropout in enumerate(self.networks.dropouts.get(name, ())):
             dropout.noise = noise.at(f"dropout{i}")

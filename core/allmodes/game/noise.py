@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+from allmodes.system.torch_settings import seeded_generator
 
 
 class Noise:
@@ -50,3 +54,16 @@ class Noise:
 def seeded(seed: int, device: str | torch.device = "cpu") -> Noise:
     """A source of noise from a seed."""
     return Noise(torch.Generator(device).manual_seed(seed))
+
+
+def rng(seed: int, purpose: str, device: str | torch.device = "cpu") -> torch.Generator:
+    """The random generator of a seed for one purpose, such as `data`; those of other purposes are independent of it."""
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+@contextmanager
+def seeded_weights(seed: int) -> Iterator[None]:
+    """A block in which networks that are built have the initial weights of a seed."""
+    with seeded_generator(rng(seed, "weights").initial_seed()):
+        yield

@@ -25,12 +25,12 @@ def draw(
     `modules` holds `prior` and `generator`, on the device of the random generator.
     """
     prior, network = modules["prior"], modules["generator"]
-    with evaluating(prior, network):
+    with eval_mode(prior, network):
         parts = [range(start, min(start + chunk, n)) for start in range(0, n, chunk)]
         return torch.cat([network(prior(Noise(generator), len(p), _part(given, n, p)).z).cpu() for p in parts])
 
 
-def refusal(prior: nn.Module, given: Given, n: int) -> str | None:
+def given_problem(prior: nn.Module, given: Given, n: int) -> str | None:
     """Why a prior cannot draw n latents with these parts held fixed, or None.
 
     A part `mode` is given as a number from 0, or as one for each draw (n,); any other part as its entries (n, size).
@@ -63,7 +63,7 @@ def _part(given: Given, n: int, rows: range) -> Given:
 
 
 @contextmanager
-def evaluating(*modules: nn.Module) -> Iterator[None]:
+def eval_mode(*modules: nn.Module) -> Iterator[None]:
     """Modules in evaluation mode, and afterwards in the mode that they were in."""
     modes = [module.training for module in modules]
     for module in modules:

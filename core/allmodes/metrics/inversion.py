@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from allmodes.game.noise import Noise
-from allmodes.game.sampling import evaluating
+from allmodes.game.sampling import eval_mode
 from allmodes.metrics.base import Better, Evaluation, Metric
 
 FAR = 1e6
@@ -45,7 +45,7 @@ class Ivom(Metric):
         prior, generator = evaluation.modules["prior"], evaluation.modules["generator"]
         device = evaluation.data.device
         x = evaluation.real.x[: self.images].to(device)
-        with evaluating(prior, generator):
+        with eval_mode(prior, generator):
             errors = [self._errors(x, self._start(prior, evaluation, len(x)), generator) for _ in range(self.restarts)]
         best = torch.stack(errors).amin(0).double().mean()
         return {"ivom": float(best) if best.isfinite() else math.nan}

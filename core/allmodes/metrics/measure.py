@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from allmodes.data import Data
 from allmodes.data.batch import Batch
 from allmodes.figures import drawing
-from allmodes.game.compose import stream
 from allmodes.game.composition import Composition
-from allmodes.game.sampling import draw, evaluating
+from allmodes.game.noise import rng
+from allmodes.game.sampling import draw, eval_mode
 from allmodes.metrics import Evaluation, Metric
 from allmodes_schemas import Given
 
@@ -35,7 +35,7 @@ def evaluation(
     `modules` are those that samples are drawn with. Randomness comes from streams of the seed and the iteration alone,
     so that measuring neither changes training nor depends on what was measured before.
     """
-    generator = stream(seed, f"evaluation/{iteration}", device)
+    generator = rng(seed, f"evaluation/{iteration}", device)
     real = data.held_out(n, generator)
 
     def sample(n: int, given: Given) -> Tensor:
@@ -44,12 +44,12 @@ def evaluation(
     @torch.no_grad()
     def encode(name: str, x: Tensor) -> Any:
         discriminator = composition.discriminator
-        with evaluating(modules[name], discriminator):
+        with eval_mode(modules[name], discriminator):
             seen = x.to(device)
             return modules[name](discriminator.network.trunk(seen) if name in composition.heads else seen)
 
     on_cpu = Batch(real.x.cpu(), None if real.labels is None else real.labels.cpu())
-    cpu = stream(seed, f"metrics/{iteration}")
+    cpu = rng(seed, f"metrics/{iteration}")
     return Evaluation(sample(n, {}), data, on_cpu, cpu, sample, encode, modules)
 
 

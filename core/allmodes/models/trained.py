@@ -11,9 +11,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from allmodes.data.standardisation import Units
-from allmodes.game.compose import stream
 from allmodes.game.contracts import NOTHING
-from allmodes.game.sampling import draw, refusal
+from allmodes.game.noise import rng
+from allmodes.game.sampling import draw, given_problem
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.format import ModelError, Page
@@ -58,11 +58,11 @@ class Model:
     ) -> Tensor:
         """The same items as the generator makes them: vectors as training sees them, standardised."""
         given = given if mode is None else {**given, "mode": mode}
-        if problem := refusal(self.modules["prior"], given, n):
+        if problem := given_problem(self.modules["prior"], given, n):
             raise ModelError(f"{self.folder}: {problem}")
         given = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in given.items()}
         modules = {name: module.to(device) for name, module in self.modules.items()}
-        return draw(modules, n, stream(seed, "sample", device), given)
+        return draw(modules, n, rng(seed, "sample", device), given)
 
     @classmethod
     def from_pretrained(cls, reference: str | Path, checkpoint: str | None = None) -> Model:
@@ -92,7 +92,7 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
     if not holds((folder := _local(reference)).exists):
         raise SpecError(no_such_file(near(folder)))
     folder, stored = _places(folder, checkpoint)
-    requirements.refuse_missing(folder, [stored / "model.json"], registry)
+    requirements.check_installed(folder, [stored / "model.json"], registry)
     spec = recorded.spec(folder, registry)
     with advice(folder, stored):
         _compare_versions(model_format.read_page(stored), registry)
@@ -147,5 +147,5 @@ def _remedy(folder: Path, stored: Path) -> str:
 
 def _compare_versions(page: Page, registry: Registry) -> None:
     """Say where the plugins that made a model are not those that read it."""
-    for name, then, now in requirements.differing(page.get("plugins", {}), registry):
+    for name, then, now in requirements.changed_versions(page.get("plugins", {}), registry):
         warnings.warn(f"this model was made with {name} {then}, and {now} is installed", stacklevel=3)

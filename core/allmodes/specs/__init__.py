@@ -5,29 +5,29 @@ from allmodes.specs.loading import (
     check_again,
     dump,
     load,
+    load_stored,
     locate,
     parse,
     plain,
+    read_text,
     schema,
     spec_model,
-    stored,
-    text,
 )
-from allmodes.specs.source import Source, SpecError, read
+from allmodes.specs.source import SpecError, SpecSource, read
 
 __all__ = [
-    "Source",
     "SpecError",
+    "SpecSource",
     "check",
     "check_again",
     "dump",
     "load",
+    "load_stored",
     "locate",
     "parse",
     "plain",
     "read",
+    "read_text",
     "schema",
     "spec_model",
-    "stored",
-    "text",
 ]

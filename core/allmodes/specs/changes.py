@@ -19,7 +19,7 @@ def changes_between(before: Spec, after: Spec) -> list[Change]:
     return list(_changes(before, after, ""))
 
 
-def refusal(found: Sequence[Change], folder: object) -> str:
+def describe_changes(found: Sequence[Change], folder: object) -> str:
     """A line for each change that cannot be made to a run."""
     return "\n".join(
         f"{path} is {short(before)} in {folder} and would be {short(after)}: it decides what is trained, so a resumed "

@@ -19,7 +19,7 @@ from allmodes.specs import messages, safe_yaml
 from allmodes.specs.checks import problems_of
 from allmodes.specs.limits import problems_of_sizes
 from allmodes.specs.renames import renew
-from allmodes.specs.source import Location, Source, SpecError, listed, override, read
+from allmodes.specs.source import Location, SpecError, SpecSource, listed, override, read
 from allmodes.specs.union import plain, spec_model
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import at_home, looks_like_path
@@ -39,23 +39,23 @@ def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> S
     return check(source, registry)
 
 
-def stored(folder: str | Path, registry: Registry) -> Spec:
+def load_stored(folder: str | Path, registry: Registry) -> Spec:
     """The spec of a run that is there."""
     return check_again(read(*locate(str(folder), registry)), registry)
 
 
 def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
     """A checked spec from Python values: plain mappings, or config objects in their places."""
-    return check(Source(_unrolled(values, "spec"), "spec"), registry)
+    return check(SpecSource(_unrolled(values, "spec"), "spec"), registry)
 
 
 def locate(reference: str, registry: Registry) -> tuple[str, str]:
     """Text and name of what a user calls a spec: a file, a recipe, or the folder of a run."""
     for path in (at_home(reference) / "spec.yaml", at_home(reference)):
         if holds(path.is_file):
-            return text(path), str(path)
+            return read_text(path), str(path)
     if recipe := registry.recipes.get(reference):
-        return text(recipe), reference
+        return read_text(recipe), reference
     raise SpecError(_not_there(reference, registry))
 
 
@@ -73,7 +73,7 @@ def _not_there(reference: str, registry: Registry) -> str:
     return printable(f"{reference}: neither a file, a run's folder nor a recipe{hint}")
 
 
-def check(source: Source, registry: Registry) -> Spec:
+def check(source: SpecSource, registry: Registry) -> Spec:
     """Validate a parsed spec against what is installed, then across its parts."""
     values = _unrolled(source.tree, source.name)
     _refuse([*_unmet(values), *_too_large(values)], source)
@@ -88,7 +88,7 @@ def check(source: Source, registry: Registry) -> Spec:
     return spec
 
 
-def check_again(source: Source, registry: Registry) -> Spec:
+def check_again(source: SpecSource, registry: Registry) -> Spec:
     """The spec of a run that is there; what is worth a warning was said when it was begun."""
     with warnings.catch_warnings(action="ignore"):
         return check(source, registry)
@@ -98,11 +98,11 @@ def dump(spec: Spec) -> str:
     """A spec as YAML with every default written out, but for those of deprecated options: they may be gone tomorrow."""
     yaml, written = YAML(), StringIO()
     yaml.width = 120
-    yaml.dump(values(spec), written)
+    yaml.dump(dump_values(spec), written)
     return written.getvalue()
 
 
-def values(spec: Spec) -> dict[str, Any]:
+def dump_values(spec: Spec) -> dict[str, Any]:
     """What `dump` writes, as plain values."""
     return spec.model_dump(mode="json", exclude=_fading(spec))
 
@@ -149,7 +149,7 @@ def _count(value: Any) -> int:
     return 1 + sum(map(_count, inner))
 
 
-def text(path: Path) -> str:
+def read_text(path: Path) -> str:
     """The text of a spec's file, of which no more is read than one may have."""
     try:
         with path.open("rb") as file:
@@ -189,7 +189,7 @@ def _too_large(value: Any, where: Location = ()) -> Iterator[Problem]:
         yield from _too_large(inner, (*where, key))
 
 
-def _report(problems: Sequence[Problem], source: Source) -> None:
+def _report(problems: Sequence[Problem], source: SpecSource) -> None:
     """Warn of what is only worth a warning, and refuse the rest."""
     for problem in problems:
         if problem.severity == "warning":
@@ -197,24 +197,24 @@ def _report(problems: Sequence[Problem], source: Source) -> None:
     _refuse([problem for problem in problems if problem.severity == "error"], source)
 
 
-def _refuse(problems: Sequence[Problem], source: Source) -> None:
+def _refuse(problems: Sequence[Problem], source: SpecSource) -> None:
     if problems:
         raise SpecError("\n".join(listed([source.line(problem.where, problem.what) for problem in problems])))
 
 
 __all__ = [
-    "Source",
     "SpecError",
+    "SpecSource",
     "check",
     "check_again",
     "dump",
     "load",
+    "load_stored",
     "locate",
     "parse",
     "plain",
     "read",
+    "read_text",
     "schema",
     "spec_model",
-    "stored",
-    "text",
 ]

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from allmodes.specs.source import Location, Source, listed
+from allmodes.specs.source import Location, SpecSource, listed
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import SHAPES, Config, KindConfig, Spec
 
@@ -32,7 +32,7 @@ _PATTERN = "string_pattern_mismatch"
 _OF_KIND = ("said_of_kind", "union_tag_invalid")
 
 
-def lines(errors: Sequence[ErrorDetails], source: Source, model: type[Spec]) -> list[str]:
+def lines(errors: Sequence[ErrorDetails], source: SpecSource, model: type[Spec]) -> list[str]:
     """A line for each place; of a union's branches, the one that understood most of the input went deepest."""
     found: dict[Location, list[ErrorDetails]] = {}
     for error in errors:

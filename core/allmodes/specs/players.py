@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from allmodes_schemas import OptimizerConfig, PlayerConfig, Spec, TurnConfig
+from allmodes_schemas import (
+    LossTermConfig,
+    OptimizerConfig,
+    PlayerConfig,
+    Spec,
+    TurnConfig,
+)
 
 
 def players_of(spec: Spec) -> dict[str, PlayerConfig]:
@@ -43,3 +49,10 @@ def _trained_by(spec: Spec) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "prior", spec.prior.trained_by
     for name, auxiliary in spec.auxiliaries.items():
         yield name, auxiliary.trained_by
+
+
+def term_names(losses: tuple[LossTermConfig, ...]) -> list[str]:
+    """Each term's kind, numbered from its second appearance on: `r1`, `r1-2`."""
+    kinds = [config.kind for config in losses]
+    counts = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
+    return [kind if count == 1 else f"{kind}-{count}" for kind, count in zip(kinds, counts, strict=True)]

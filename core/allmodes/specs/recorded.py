@@ -13,12 +13,12 @@ from allmodes.registry.registry import Registry
 from allmodes.runs.run_folder import RUN, SPEC, _facts, runs_in, seed_of
 from allmodes.specs import loading
 from allmodes.specs.changes import Change, changes_between
-from allmodes.specs.source import Source, SpecError
+from allmodes.specs.source import SpecError, SpecSource
 from allmodes.system import json_pages
 from allmodes_schemas import Spec
 
 
-def source(folder: Path, registry: Registry) -> Source:
+def source(folder: Path, registry: Registry) -> SpecSource:
     """The spec of a run, experiment or exported model, as it was stored.
 
     Where `spec.yaml` is damaged it is what other pages of the runs say, with a warning.
@@ -75,12 +75,14 @@ def _began(run: Path, folder: Path, now: Spec, registry: Registry) -> tuple[Path
     with suppress(SpecError, FileNotFoundError, json_pages.PageError):
         told = _facts(run).spec
         if told is not None:
-            return run / RUN, now if told == loading.values(now) else loading.check_again(_of_page(run, told), registry)
-        return run / SPEC, loading.stored(run, registry) if run != folder else None
+            return run / RUN, now if told == loading.dump_values(now) else loading.check_again(
+                _of_page(run, told), registry
+            )
+        return run / SPEC, loading.load_stored(run, registry) if run != folder else None
     return run, None
 
 
-def _others(folder: Path) -> Iterator[Source]:
+def _others(folder: Path) -> Iterator[SpecSource]:
     """What other pages say of a folder's spec: those of its runs, or of the experiment that it is a run of."""
     runs = runs_in(folder)
     for run in runs:
@@ -90,18 +92,18 @@ def _others(folder: Path) -> Iterator[Source]:
     places = [run / SPEC for run in runs] if folder not in runs else [folder.absolute().parent / SPEC]
     for path in places:
         with suppress(OSError, ValueError, SpecError):
-            yield _with_seeds(loading.read(loading.text(path), str(path)), runs)
+            yield _with_seeds(loading.read(loading.read_text(path), str(path)), runs)
 
 
-def _of_page(run: Path, told: Mapping[str, Any]) -> Source:
-    return Source(dict(told), str(run / RUN))
+def _of_page(run: Path, told: Mapping[str, Any]) -> SpecSource:
+    return SpecSource(dict(told), str(run / RUN))
 
 
-def _with_seeds(found: Source, runs: Sequence[Path]) -> Source:
+def _with_seeds(found: SpecSource, runs: Sequence[Path]) -> SpecSource:
     found.tree["seeds"] = [seed_of(run) for run in runs]
     return found
 
 
-def _sound(found: Source, registry: Registry) -> Source:
+def _sound(found: SpecSource, registry: Registry) -> SpecSource:
     loading.check_again(found, registry)
     return found

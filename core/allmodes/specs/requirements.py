@@ -13,7 +13,7 @@ from allmodes.specs.source import SpecError
 from allmodes.system import json_pages
 
 
-def refuse_missing(run: Path, pages: Iterable[Path], registry: Registry) -> None:
+def check_installed(run: Path, pages: Iterable[Path], registry: Registry) -> None:
     """See that the plugins that a run's pages (`run.json`, `model.json`) name are installed, in whatever version.
 
     Raises SpecError with a line for each that is not, and the version to install.
@@ -29,7 +29,7 @@ def refuse_missing(run: Path, pages: Iterable[Path], registry: Registry) -> None
         raise SpecError("\n".join(lines))
 
 
-def differing(made_with: Mapping[str, str], registry: Registry) -> Iterator[tuple[str, str, str]]:
+def changed_versions(made_with: Mapping[str, str], registry: Registry) -> Iterator[tuple[str, str, str]]:
     """Distributions that are installed in another version: name, version then, version now."""
     have = {plugin.distribution: plugin.version for plugin in registry.plugins.values()}
     for name, version in made_with.items():
@@ -47,4 +47,4 @@ class _Page(BaseModel):
     plugins: dict[str, str] = {}
 
 
-__all__ = ["differing", "refuse_missing"]
+__all__ = ["changed_versions", "check_installed"]

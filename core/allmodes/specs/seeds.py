@@ -16,7 +16,7 @@ MOST = 10_000
 """Seeds of one command: more are a slip of the keyboard."""
 
 
-def parse(text: str) -> tuple[int, ...]:
+def parse_seeds(text: str) -> tuple[int, ...]:
     """`0-4` or `0,2,5` or both.
 
     Raises SpecError where it is written otherwise, or names what is no seed.
@@ -28,10 +28,10 @@ def parse(text: str) -> tuple[int, ...]:
     if (number := sum(last - first + 1 for first, last in bounds)) > MOST:
         raise SpecError(f"--seeds {_cut(text)}: these are {number:,} runs, and one command trains at most {MOST:,}")
     seeds = dict.fromkeys(seed for first, last in bounds for seed in range(first, last + 1))
-    return checked(seeds, f"--seeds {_cut(text)}")
+    return check_seeds(seeds, f"--seeds {_cut(text)}")
 
 
-def checked(seeds: Any, where: str = "seeds") -> tuple[int, ...]:
+def check_seeds(seeds: Any, where: str = "seeds") -> tuple[int, ...]:
     """Seeds as a spec's own would be.
 
     Raises SpecError where one is no whole number from 0 to 2**63 - 1, or is there twice, or there is none.
@@ -40,17 +40,17 @@ def checked(seeds: Any, where: str = "seeds") -> tuple[int, ...]:
     try:
         return _SEEDS.validate_python(listed)
     except ValidationError as error:
-        raise SpecError(f"{where}: {_what(error)}") from None
+        raise SpecError(f"{where}: {_describe(error)}") from None
 
 
 _SEEDS = TypeAdapter[tuple[int, ...]](Seeds)
 
 
-def _what(error: ValidationError) -> str:
-    found = error.errors()[0]
-    if found["type"] == "value_error":
-        return str(found["ctx"]["error"])
-    return f"should be whole numbers from 0 to 2**63 - 1, one or more, got {short(found['input'])}"
+def _describe(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    return f"should be whole numbers from 0 to 2**63 - 1, one or more, got {short(first['input'])}"
 
 
 def _cut(text: str) -> str:

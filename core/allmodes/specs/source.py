@@ -25,7 +25,7 @@ class SpecError(Exception):
 
 
 @dataclass
-class Source:
+class SpecSource:
     """Where a spec came from: the parsed tree, and how to point into it."""
 
     tree: Any
@@ -62,16 +62,16 @@ def listed(lines: Sequence[str]) -> list[str]:
     return [*lines] if more <= 0 else [*lines[:MOST], f"... and {more:,} more"]
 
 
-def read(text: str, name: str) -> Source:
+def read(text: str, name: str) -> SpecSource:
     """Parse YAML (JSON is YAML too); duplicate keys, tags, broken or endless syntax are errors with their place."""
     try:
-        return Source(safe_yaml.load(text), name)
+        return SpecSource(safe_yaml.load(text), name)
     except UnreadableError as error:
         place = name if error.line is None else f"{name}:{error.line}:{error.column}"
         raise SpecError(printable(f"{place}: {error}")) from None
 
 
-def override(source: Source, text: str) -> None:
+def override(source: SpecSource, text: str) -> None:
     """Set a value by its dotted path; mappings on the way are made, entries of lists must be there."""
     dotted, equals, value = text.partition("=")
     if not equals or not dotted:

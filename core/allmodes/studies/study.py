@@ -19,7 +19,7 @@ from allmodes.runs import run_folder
 from allmodes.runs.run import Outcome
 from allmodes.specs import loading, recorded
 from allmodes.specs.changes import changes_between
-from allmodes.specs.seeds import checked
+from allmodes.specs.seeds import check_seeds
 from allmodes.specs.source import SpecError, override
 from allmodes.system import json_pages
 from allmodes.system.durable import replace_text, write_json
@@ -124,7 +124,7 @@ def load_study(
     """
     named = list(dict.fromkeys(name for reference in references for name in _named(reference, registry)))
     problems: list[str] = []
-    folder, seeds = place(folder), None if seeds is None else checked(seeds)
+    folder, seeds = place(folder), None if seeds is None else check_seeds(seeds)
     given = name if name is None else _checked_name(name)
     methods = [method for one in named for method in _loaded(one, registry, folder, overrides, seeds, problems)]
     problems += [] if problems else [*_twins(methods), *_changed(methods, registry)]
@@ -241,7 +241,7 @@ def _changed(methods: Sequence[Method], registry: Registry) -> Iterator[str]:
 def _stored(method: Method, registry: Registry) -> Spec:
     """The spec that lies in a method's folder; where it is damaged, its runs say whether the method's is theirs."""
     try:
-        return loading.stored(method.folder, registry)
+        return loading.load_stored(method.folder, registry)
     except SpecError as error:
         path = method.folder / run_folder.SPEC
         what = str(error).splitlines()[0] if path.is_file() else f"{path} is no file"

@@ -8,9 +8,8 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
-from allmodes.game.compose import seeded_weights
 from allmodes.game.contracts import Auxiliary
-from allmodes.game.noise import Noise, seeded
+from allmodes.game.noise import Noise, seeded, seeded_weights
 from allmodes.testing.advice import saying
 from allmodes.testing.modules import B, ModuleContract, drawn, leaves
 from allmodes_schemas import AuxiliaryConfig, KindConfig, LossTermConfig, Shape, Spec

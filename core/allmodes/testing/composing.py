@@ -13,9 +13,9 @@ from allmodes.data import Data
 from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
 from allmodes.experiments.batches import loader_of
-from allmodes.game.compose import compose, stream
+from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
-from allmodes.game.noise import Noise
+from allmodes.game.noise import Noise, rng
 from allmodes.game.step import Draw
 from allmodes.registry.registry import Registry
 from allmodes.specs import loading
@@ -59,7 +59,7 @@ class Made:
 
     def generator(self, seed: int = 0) -> torch.Generator:
         """The noise of a seed."""
-        return stream(seed, "noise")
+        return rng(seed, "noise")
 
 
 def updated(composition: Composition, draw: Draw, iteration: int) -> Composition:
@@ -108,7 +108,7 @@ def values_of(reference: str | Mapping[str, Any], registry: Registry, overrides:
     if isinstance(reference, str):
         source = loading.read(*loading.locate(reference, registry))
     else:
-        source = loading.Source(plain(reference), "the test's spec")
+        source = loading.SpecSource(plain(reference), "the test's spec")
     source = loading.read(loading.dump(loading.check(source, registry)), source.name)  # every default written out
     for change in (*SMALL, *overrides):
         override(source, change)

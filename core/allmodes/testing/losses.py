@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from allmodes.engine.eager import EagerEngine
-from allmodes.game.compose import CompositionError, term_names
+from allmodes.game.compose import CompositionError
 from allmodes.game.composition import Composition, Term
 from allmodes.game.losses import LossTerm
 from allmodes.game.step import Context, Step
 from allmodes.specs import loading
+from allmodes.specs.players import term_names
 from allmodes.specs.source import SpecError
 from allmodes.testing.advice import saying
 from allmodes.testing.composing import ComposedContract, Made, updated

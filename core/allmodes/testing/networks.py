@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from allmodes.game.compose import seeded_weights
 from allmodes.game.contracts import Network
-from allmodes.game.noise import Noise, seeded
+from allmodes.game.noise import Noise, seeded, seeded_weights
 from allmodes.testing.modules import B, ModuleContract, drawn
 from allmodes_schemas import KindConfig, NetworkConfig, Shape, Spec
 

@@ -11,9 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from allmodes.game.compose import seeded_weights
 from allmodes.game.contracts import Fitting, Functions, Latent, Prior
-from allmodes.game.noise import Noise, seeded
+from allmodes.game.noise import Noise, seeded, seeded_weights
 from allmodes.models import format as model_format
 from allmodes.testing.advice import saying
 from allmodes.testing.kinds import KindContract

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from allmodes.game.compose import stream
-from allmodes.game.noise import Noise
+from allmodes.game.noise import Noise, rng
 from allmodes.metrics import Better, Evaluation, Metric
 from allmodes.metrics.features import extract
 from allmodes.metrics.spaces import Spaces
@@ -77,7 +76,7 @@ class LogDistances(Metric):
         if not terms:
             return None
         device = terms[0].log_s.device
-        noise = Noise(stream(0, "bourgan/distances", device))
+        noise = Noise(rng(0, "bourgan/distances", device))
         z = evaluation.modules["prior"](noise, self.config.samples).code.cpu()
         return log_pairs(faiss_distance("l2")(z, z)) + terms[0].log_s.cpu()
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from allmodes import Evaluation, Metric
 from allmodes.figures import drawing
 from allmodes.game.noise import seeded
-from allmodes.game.sampling import evaluating
+from allmodes.game.sampling import eval_mode
 from allmodes.metrics import Better, table
 
 BASES, DELTA = 8, 0.05
@@ -84,7 +84,7 @@ def attributes(modules: Mapping[str, nn.Module], directions: int = 2, steps: int
     """
     prior, generator = modules["prior"], modules["generator"]
     device = next(generator.parameters()).device
-    with evaluating(prior, generator):
+    with eval_mode(prior, generator):
         found = []
         for mode in range(prior.sizes["mode"]):  # type: ignore[index]
             z = prior(seeded(seed, device), 256, {"mode": mode}).z  # (256, dim)
@@ -136,7 +136,7 @@ def weights_of(prior: nn.Module) -> Tensor:
     if isinstance(weights := getattr(prior, "weights", None), Tensor):
         return weights.cpu().double()
     device = next(prior.buffers()).device
-    with evaluating(prior):
+    with eval_mode(prior):
         return prior(seeded(0, device), 20_000).part("mode").mean(0).cpu().double()  # type: ignore[no-any-return]
 
 
