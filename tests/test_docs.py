@@ -156,6 +156,20 @@ def test_the_pages_name_every_need_every_field_of_an_evaluation_and_every_word_o
     assert [name.strip('"') for name in named if name.startswith('"')] == list(get_args(Better))
 
 
+# The first screen
+
+
+def test_the_table_of_methods_names_recipes_of_every_plugin_that_exist() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| .* \| (20\d\d) \| \[.*\]\(https://arxiv.org/abs/\S+\) \| `(.*)` \|$", text, re.MULTILINE)
+    recipes = first_party().recipes
+    assert len(rows) == 15
+    assert [name for _, name in rows if name not in recipes] == []
+    assert [year for year, _ in rows] == sorted(year for year, _ in rows)
+    named = {name.partition("/")[0] for name in (*(name for _, name in rows), *re.findall(r"\w+(?=/ring-\*)", text))}
+    assert named == {name.partition("/")[0] for name in recipes}
+
+
 # The reference of specs
 
 
