@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 import allmodes
 from allmodes import installed
 from allmodes.cli import main as cli_main
-from allmodes.cli.new_plugin import new_plugin, supported
+from allmodes.cli.new_plugin import supported_versions, write_plugin
 from allmodes.specs import loading
 from fixtures.distributions import Environment
 
@@ -33,7 +33,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    return new_plugin("fancy", tmp_path, {})
+    return write_plugin("fancy", tmp_path, {})
 
 
 def project(folder: Path) -> dict[str, Any]:
@@ -79,12 +79,12 @@ def test_a_new_plugin_has_all_that_a_distribution_needs_under_the_author_s_name(
     about = project(written)
     assert about["name"] == "allmodes-fancy"
     assert about["entry-points"]["allmodes"] == {"fancy": "allmodes_fancy"}
-    assert about["dependencies"] == [supported()]
+    assert about["dependencies"] == [supported_versions()]
     assert list(about["optional-dependencies"]) == ["test"]
 
 
 def test_a_new_plugin_supports_this_allmodes_and_not_the_next_major_version() -> None:
-    specifier = Requirement(supported()).specifier
+    specifier = Requirement(supported_versions()).specifier
     assert specifier.contains(allmodes.__version__, prereleases=True)
     assert not specifier.contains(f"{int(allmodes.__version__.split('.')[0]) + 1}.0")
 
@@ -138,8 +138,8 @@ def test_a_new_plugin_can_be_installed_and_is_typed(written: Path, tmp_path: Pat
 @pytest.mark.parametrize("name", ["", "My", "2d", "my_method", "my-method", "my method", "méthode", "../up"])
 def test_a_name_that_is_no_word_is_refused(name: str, tmp_path: Path, capsys: Capture) -> None:
     assert cli_main.execute(["new-plugin", name, "--folder", str(tmp_path)]) == 2
-    rule = "take small letters and digits, a letter first, such as mymethod"
-    assert capsys.readouterr().err == f"error: {name!r} is no name of a plugin: {rule}\n"
+    rule = "use lowercase letters and digits, a letter first, such as mymethod"
+    assert capsys.readouterr().err == f"error: {name!r}: invalid plugin name: {rule}\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -147,7 +147,7 @@ def test_a_name_that_is_no_word_is_refused(name: str, tmp_path: Path, capsys: Ca
     ("name", "said"),
     [
         ("allmodes", f"is the name of allmodes {allmodes.__version__}, which is installed: choose another"),
-        ("schemas", "would be imported as allmodes_schemas, which is there already: choose another"),
+        ("schemas", "would be imported as allmodes_schemas, which already exists: choose another"),
     ],
 )
 def test_a_name_that_is_taken_is_refused(name: str, said: str, tmp_path: Path, capsys: Capture) -> None:
@@ -161,7 +161,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "allmodes-fancy" / "mine.py").write_text("mine")
     assert cli_main.execute(["new-plugin", "fancy", "--folder", str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
-        f"error: {tmp_path}/allmodes-fancy: is there already, and nothing is overwritten: choose another name or "
+        f"error: {tmp_path}/allmodes-fancy: already exists, and nothing is overwritten: choose another name or "
         "--folder\n"
     )
     assert [path.name for path in tmp_path.rglob("*")] == ["allmodes-fancy", "mine.py"]

@@ -13,6 +13,7 @@ from allmodes.cli import console, describe
 from allmodes.cli import main as cli_main
 from allmodes.registry.registry import installed
 from allmodes.registry.slots import SLOT_BASES
+from allmodes.specs.seeds import parse_seeds
 from fixtures.distributions import ACME, Environment, first_party
 from tiny import SPEC
 
@@ -80,7 +81,7 @@ def test_run_prints_a_table_with_real_data_beside_and_where_things_are(spec: str
 
 @pytest.mark.parametrize(("text", "seeds"), [("0-2", (0, 1, 2)), ("5", (5,)), ("3,1,3", (3, 1)), ("0-1,7", (0, 1, 7))])
 def test_seeds_are_ranges_and_lists(text: str, seeds: tuple[int, ...]) -> None:
-    assert cli_main.parse_seeds(text) == seeds
+    assert parse_seeds(text) == seeds
 
 
 @pytest.mark.parametrize("text", ["a", "3-1", "1-", "", "-1"])
@@ -333,7 +334,7 @@ def test_a_recipe_that_cannot_be_read_does_not_hide_the_others(
     registry, bad = first_party(), tmp_path / "bad.yaml"
     bad.write_text("description: [")
     registry._recipes |= {"gan/bad": bad, "gan/gone": tmp_path / "gone.yaml"}
-    monkeypatch.setattr("allmodes.cli.app.installed", lambda: registry)
+    monkeypatch.setattr("allmodes.cli.show.installed", lambda: registry)
     assert cli_main.execute(["recipes"]) == 0
     lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in said(capsys)[0].splitlines()}
     assert lines["gan/bad"].startswith("cannot be read: gan/bad:1:15: expected the node content")

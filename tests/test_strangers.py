@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from allmodes.cli import console, progress
+from allmodes.cli import console, progress, tables
 from allmodes.cli import main as cli_main
 from allmodes.experiments import logs
 from allmodes.registry.registry import Registry
@@ -155,7 +155,7 @@ def test_nothing_reaches_the_terminal_but_through_its_door(terminal_there: bool)
 def console_table(cell: str) -> Any:
     registry = Registry()
     registry.plugins["bad"] = Plugin("bad", f"allmodes-{cell}", cell, error=f"[red]{cell}", origin=cell)
-    return progress.plugins_table(registry)
+    return tables.plugins_table(registry)
 
 
 def test_messages_are_one_line_each_whatever_they_name(capsys: Capture) -> None:

@@ -13,7 +13,8 @@ import torch
 from rich.console import Console
 
 from allmodes.builtin.config.mixtures import GridConfig, RingConfig
-from allmodes.cli.progress import _shown, measures_table, results_table
+from allmodes.cli.progress import _shown
+from allmodes.cli.tables import measures_table, results_table
 from allmodes.data import Data, TensorData
 from allmodes.experiments import collapse, logs
 from allmodes.experiments.seed_run import SeedRun

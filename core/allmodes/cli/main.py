@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
-from allmodes.cli import console
+from allmodes.cli import console, models, new_plugin, show, tracking, train  # noqa: F401  (they register their commands)
 from allmodes.cli.app import app
 from allmodes.cli.console import FAILED, KILLED, OK, WRONG, Door, fail, tell_defect
 from allmodes.registry.slots import PluginError
 from allmodes.specs.loading import SpecError
-from allmodes.specs.seeds import parse_seeds
 from allmodes.text.printable import printable
 
 
@@ -61,6 +60,3 @@ def _known_failure(error: Exception) -> int:
     several = type(error).__name__ == "CompositionError"
     fail(str(error) if several else printable(str(error)))
     return WRONG
-
-
-__all__ = ["execute", "main", "parse_seeds"]

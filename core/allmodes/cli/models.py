@@ -1,0 +1,84 @@
+"""Commands on trained models: `sample`, `export` and `evaluate`."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from allmodes.cli import tables
+from allmodes.cli.app import Checkpoint, Overrides, Trained, app
+from allmodes.cli.console import OK, out, say, warn
+from allmodes.registry.registry import installed
+from allmodes.specs.limits import BELIEVED, MEMORY
+from allmodes.specs.loading import SpecError
+from allmodes.system.paths import at_home, near
+
+
+@app.command
+def sample(
+    run: Trained,
+    *,
+    number: Annotated[int, Parameter(name=("--number", "-n"), help="how many items")] = 1000,
+    seed: Annotated[int, Parameter(help="of the draw")] = 0,
+    mode: Annotated[int | None, Parameter(help="draw from this mode of the latent alone, counted from 0")] = None,
+    to: Annotated[
+        Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv, .parquet or .png, or a folder for pictures")
+    ] = Path("samples.npz"),
+    checkpoint: Checkpoint = None,
+    large: Annotated[bool, Parameter(negative=(), help="more than a million items, or than 16 GiB, are meant")] = False,
+) -> int:
+    """Draw from a trained model into a file or a folder."""
+    if number < 1:
+        raise SpecError(f"--number {number}: draw at least one item")
+    if number > BELIEVED.most and not large:
+        slip = f"more than {BELIEVED.most:,}, and most likely a slip"
+        raise SpecError(f"--number {number}: {slip}: add --large if you mean it")
+
+    from allmodes.cli import samples
+    from allmodes.models.trained import load_run
+
+    to = at_home(to)
+    samples.check(to)
+    model = load_run(run, checkpoint=checkpoint)
+    if 8 * number * prod(model.shape) > MEMORY and not large:
+        raise SpecError(f"--number {number}: items of {model.shape} take more than 16 GiB: add --large if you mean it")
+    samples.write(model, model.sample(number, seed, mode=mode), to)
+    say(f"{number} samples of {near(model.folder)} are in {to}")
+    return OK
+
+
+@app.command
+def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *, checkpoint: Checkpoint = None) -> int:
+    """Write a trained model to a folder to give away: spec, weights as safetensors, a model card."""
+    from allmodes.models.export import export as write
+    from allmodes.models.trained import load_run
+
+    write(load_run(run, checkpoint=checkpoint), to)
+    say(f"the model of {run} is in {to}; its card is README.md")
+    return OK
+
+
+@app.command
+def evaluate(
+    run: Annotated[Path, Parameter(help="a run's folder (of an experiment: all its seeds)")],
+    *,
+    metrics: Annotated[
+        list[str] | None, Parameter(name="--metric", consume_multiple=False, help="such as modes or {kind: fid}")
+    ] = None,
+    samples: Annotated[int | None, Parameter(help="samples to draw; default: the spec's")] = None,
+    overrides: Overrides = None,
+    checkpoint: Checkpoint = None,
+    tracking: Annotated[bool, Parameter(help="log to MLflow, where the run was")] = True,
+) -> int:
+    """Measure a trained run again, with any metric, and log the numbers where the run was logged."""
+    changes = [*(overrides or ()), *([f"evaluation.metrics=[{', '.join(metrics)}]"] if metrics else ())]
+    changes += [] if samples is None else [f"evaluation.samples={samples}"]
+
+    from allmodes.experiments.remeasure import remeasure_all
+
+    found = remeasure_all(run, changes, checkpoint, installed(), tracking, warn)
+    out.print(tables.measures_table(str(run), {one.run.seed: one.results for one in found}, found[0].floors))
+    return OK

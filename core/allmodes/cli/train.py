@@ -1,0 +1,167 @@
+"""Commands that train: `run`, `resume` and `compare`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from allmodes.cli import tables
+from allmodes.cli.app import AsJson, Overrides, Quiet, Reference, app
+from allmodes.cli.console import FAILED, KILLED, OK, Notes, err, fail, note, out, say, warn
+from allmodes.cli.progress import Beginning, StudyTerminal, Terminal
+from allmodes.experiments import logs
+from allmodes.registry.registry import installed
+from allmodes.specs import loading
+from allmodes.specs.loading import SpecError
+from allmodes.specs.seeds import parse_seeds
+from allmodes.studies.compare import FOLDER, Comparing, cores
+from allmodes.studies.comparison import Comparison
+from allmodes.studies.study import load_study
+from allmodes.studies.tables import terminal
+from allmodes.system.paths import near
+from allmodes.system.signals import Stop
+from allmodes_schemas import Spec
+
+if TYPE_CHECKING:
+    from allmodes.runs.results import Results
+
+NAMED = 10
+"""Runs that have not begun and are listed by name."""
+
+
+@app.command
+def run(
+    spec: Reference,
+    *,
+    overrides: Overrides = None,
+    seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: the spec's")] = None,
+    folder: Annotated[Path, Parameter(name=("--out", "-o"), help="where runs are written")] = Path("runs"),
+    tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
+    skip_unreadable: Annotated[bool, Parameter(negative=(), help="leave out images that cannot be read")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> int:
+    """Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves."""
+    registry = installed()
+    checked = loading.load(spec, registry, overrides or ())
+    if skip_unreadable:
+        checked = loading.load(spec, registry, [*(overrides or ()), _skip_unreadable(checked)])
+    chosen = checked.seeds if seeds is None else parse_seeds(seeds)
+
+    from allmodes.experiments.experiment import Experiment
+
+    experiment = Experiment(checked, registry, folder, tracking, _observers(quiet, as_json), warn)
+    return _end(experiment.run(chosen, Stop()), tracking, as_json)
+
+
+@app.command
+def resume(
+    run: Annotated[Path, Parameter(help="a run's folder (of an experiment: all its seeds)")],
+    *,
+    overrides: Overrides = None,
+    tracking: Annotated[bool | None, Parameter(help="log to MLflow; default: as the run was")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> int:
+    """Go on with an interrupted run, or train a finished one longer: --set training.iterations=20000."""
+    from allmodes.experiments.experiment import Experiment
+
+    observers = _observers(quiet, as_json)
+    experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=warn)
+    return _end(experiment.run(stop=Stop()), experiment.track, as_json)
+
+
+@app.command
+def compare(
+    methods: Annotated[list[str], Parameter(help="specs as for run, or patterns of recipes such as 'study/ring-*'")],
+    *,
+    overrides: Overrides = None,
+    seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: each spec's")] = None,
+    jobs: Annotated[int | None, Parameter(name=("--jobs", "-j"), help="runs side by side; default: one a core")] = None,
+    folder: Annotated[Path, Parameter(name=("--folder", "--out", "-o"), help="where the study lies")] = FOLDER,
+    name: Annotated[str | None, Parameter(help="the study's name; default: the folder's")] = None,
+    tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
+    quiet: Quiet = False,
+) -> int:
+    """Train several specs with several seeds side by side, and tabulate them. The same command goes on."""
+    if jobs is not None and jobs < 1:
+        raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
+    if jobs is not None and jobs > (most := 8 * cores()):
+        raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
+    chosen = None if seeds is None else parse_seeds(seeds)
+    study = load_study(methods, installed(), folder, name, overrides or (), chosen)
+    log = note if quiet else _start_log()
+    log(f"study {study.name}, in {near(study.folder)}")
+    comparing = Comparing(study, jobs or cores(), tracking, warn, None if quiet else StudyTerminal(err, log))
+    try:
+        comparison, stopped = comparing.run(), comparing.stop.asked
+    except KeyboardInterrupt:  # the second Ctrl-C: what there is, is there
+        comparison, stopped = Comparison(comparing.study, comparing.errors), True
+    return _end_study(comparison, stopped)
+
+
+def _skip_unreadable(spec: Spec) -> str:
+    """Return the override of `--skip-unreadable`."""
+    if "skip_unreadable" not in type(spec.data).model_fields:
+        raise SpecError(f"--skip-unreadable: data {spec.data.kind} reads no images one by one: leave it out")
+    return "data.skip_unreadable=true"
+
+
+def _observers(quiet: bool, as_json: bool) -> dict[str, object]:
+    """Choose how a run's progress is shown: a bar on a terminal, log lines elsewhere."""
+    if as_json or not (quiet or err.is_terminal):
+        return {"log": logs.begin(as_json)}
+    if quiet:
+        return {"beginning": Beginning(note)}
+    logs.send_to(Notes(), logging.INFO)
+    return {"terminal": Terminal(err)}
+
+
+def _start_log() -> Callable[[str], None]:
+    """Choose how a study's progress is logged: between bars on a terminal, as log lines elsewhere."""
+    if err.is_terminal:
+        logs.send_to(Notes(), logging.INFO)
+    else:
+        logs.begin(as_json=False)
+    return logs.LOGGER.info
+
+
+def _end(results: Results, tracked: bool, as_json: bool) -> int:
+    """Print the results of an experiment; returns the exit code."""
+    if not as_json:
+        _print_results(results, tracked)
+    return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)
+
+
+def _print_results(results: Results, tracked: bool) -> None:
+    out.print(tables.results_table(results))
+    for seed, outcome in results.outcomes.items():
+        if outcome.error:
+            fail(f"seed {seed}: {outcome.error}")
+    say(f"folder   {near(results.folder)}")
+    if (picture := results.folder / "samples.png").exists():
+        say(f"picture  {near(picture)}")
+    if tracked:
+        say("MLflow   allmodes ui")
+    if results.status == "killed":
+        say(f"resume   allmodes resume {near(results.folder)}")
+
+
+def _end_study(comparison: Comparison, stopped: bool) -> int:
+    """Print the tables, and the runs that are not finished; returns the exit code."""
+    for table in terminal(comparison, out.width):
+        out.print(table)
+    for line in comparison.unfinished:
+        fail(line)
+    if waiting := comparison.waiting:
+        more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
+        (say if stopped else fail)(f"not begun: {', '.join(waiting[:NAMED])}{more}")
+    say(f"folder   {near(comparison.folder)}")
+    if comparison.status == "finished":
+        return OK
+    say("go on    the same command")
+    return KILLED if stopped else FAILED
