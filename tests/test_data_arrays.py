@@ -11,7 +11,7 @@ import torch
 
 from allmodes.builtin.config.arrays import ArraysConfig
 from allmodes.data import DataError, TensorData
-from allmodes.data.description import described
+from allmodes.data.description import describe_data
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3))
@@ -74,7 +74,7 @@ def test_a_name_of_labels_that_a_single_array_cannot_have_is_refused() -> None:
 
 
 def test_arrays_that_are_not_learned_are_said() -> None:
-    assert described(built(path="x.npz"), "arrays").endswith("no labels; left out: array 'y'")
+    assert describe_data(built(path="x.npz"), "arrays").endswith("no labels; left out: array 'y'")
     assert built(path="x.npz", labels="y").origin.left_out == ()
 
 

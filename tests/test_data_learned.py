@@ -25,9 +25,9 @@ from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.cli import main as cli_main
 from allmodes.data import DataError, FiniteData, TensorData, from_dataset
 from allmodes.data.base import Origin
-from allmodes.data.description import described
+from allmodes.data.description import describe_data
 from allmodes.data.files.labels import names_of, text_of, without_missing
-from allmodes.data.standardisation import Units
+from allmodes.data.standardisation import Standardisation
 from allmodes.experiments import logs
 from allmodes.models.pyfunc import Sampler
 from allmodes.studies.compare import Comparing
@@ -146,14 +146,14 @@ def test_every_process_has_the_same_order_of_classes() -> None:
     ],
 )
 def test_data_of_every_form_are_described(data: TensorData, line: str) -> None:
-    assert described(data, "given") == f"data: given: {line.format('to train on, 0 held out')}"
+    assert describe_data(data, "given") == f"data: given: {line.format('to train on, 0 held out')}"
 
 
 def test_many_names_are_counted_and_signs_that_a_terminal_obeys_are_escaped() -> None:
     names = tuple(f"c{i}" for i in range(40))
-    data = TensorData(torch.zeros(2, 40), units=Units((0.0,) * 40, (1.0,) * 40, names))
+    data = TensorData(torch.zeros(2, 40), units=Standardisation((0.0,) * 40, (1.0,) * 40, names))
     data.origin = Origin("a\x1b[31m.csv", "b.csv", ("column 'x'\n(text)",))
-    assert described(data, "csv") == (
+    assert describe_data(data, "csv") == (
         "data: a\\x1b[31m.csv: 2 items to train on, 0 held out (b.csv); "
         "columns c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 and 28 more; no labels; left out: column 'x'\\n(text)"
     )
@@ -239,8 +239,8 @@ def test_large_offsets_are_standardised_before_they_are_floats() -> None:
 
 
 def test_a_model_of_before_that_knows_of_no_whole_columns_is_read() -> None:
-    units = Units.of({"mean": [1.0], "std": [2.0], "columns": ["a"]})
-    assert (units, units.whole) == (Units((1.0,), (2.0,), ("a",)), ())
+    units = Standardisation.of({"mean": [1.0], "std": [2.0], "columns": ["a"]})
+    assert (units, units.whole) == (Standardisation((1.0,), (2.0,), ("a",)), ())
     assert torch.equal(units.rounded(torch.tensor([[0.5]])), torch.tensor([[0.5]]))
 
 

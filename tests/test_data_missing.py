@@ -11,7 +11,7 @@ import torch
 from allmodes.builtin.config.arrays import ArraysConfig
 from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.data import DataError, FiniteData
-from allmodes.data.description import described
+from allmodes.data.description import describe_data
 
 NAN, INF = float("nan"), float("inf")
 
@@ -53,7 +53,7 @@ def test_rows_with_missing_cells_or_labels_are_left_out_and_said(memory: str) ->
     )
     data = ParquetConfig(path="f.parquet", memory=memory, missing="leave_out").build()
     torch.testing.assert_close(learned(data), torch.tensor([[0.0, 0], [4, 16], [5, 25]]).double(), rtol=0, atol=1e-5)
-    assert described(data, "parquet") == (
+    assert describe_data(data, "parquet") == (
         "data: f.parquet: 2 items to train on, 1 held out; columns a, b; 2 classes: 1, 2; "
         "left out: 3 rows with missing or infinite cells ('a' 1, 'b' 1, 'label' 1)"
     )

@@ -15,7 +15,7 @@ import torch
 
 from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.data import DataError, TensorData
-from allmodes.data.description import described
+from allmodes.data.description import describe_data
 from files import picture
 
 
@@ -38,7 +38,7 @@ def built(path: str = "x", **options: Any) -> TensorData:
 
 
 def said(path: str = "x", **options: Any) -> str:
-    return described(built(path, **options), "parquet").removeprefix(f"data: {path}: ").replace("no labels; ", "")
+    return describe_data(built(path, **options), "parquet").removeprefix(f"data: {path}: ").replace("no labels; ", "")
 
 
 def refusal(build: Callable[[], object]) -> str:

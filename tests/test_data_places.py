@@ -8,7 +8,7 @@ import pytest
 
 from allmodes.builtin.config.image_folder import ImageFolderConfig
 from allmodes.data import DataError
-from allmodes.data.description import described
+from allmodes.data.description import describe_data
 from allmodes.data.files.places import divided, kind_of, walk
 from files import folder, picture
 
@@ -34,7 +34,7 @@ def halves(*files: str, any_file: bool = False) -> tuple[list[str], list[str] | 
 
 def images(**options: object) -> str:
     """What is said of a folder of images."""
-    return described(built(**options), "image_folder").removeprefix("data: images: ")
+    return describe_data(built(**options), "image_folder").removeprefix("data: images: ")
 
 
 def built(**options: object) -> object:
@@ -264,7 +264,7 @@ def test_a_file_of_two_classes_or_on_both_sides_is_said() -> None:
     folder(Path("both/train"), each=3)
     folder(Path("both/test"), each=1)
     Path("both/test/cat/more.png").symlink_to(Path("both/train/cat/01.png").absolute())
-    said = described(built(root="both"), "image_folder")
+    said = describe_data(built(root="both"), "image_folder")
     assert said.endswith("1 file both trained on and held out, such as both/test/cat/more.png")
 
 

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 
 from allmodes import Experiment
 from allmodes.data import DataError, TensorData, from_dataset
-from allmodes.data.description import described
+from allmodes.data.description import describe_data
 
 VECTORS = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
 LABELS = [i % 3 for i in range(40)]
@@ -126,7 +126,7 @@ def test_a_recipe_takes_torch_s_own_form_without_labels() -> None:
 
 def test_keys_that_are_not_learned_are_said_and_may_be_chosen() -> None:
     items = [{"img": x, "fine_label": y, "coarse_label": 0} for x, y in zip(VECTORS, LABELS, strict=True)]
-    assert described(built(items), "python") == (
+    assert describe_data(built(items), "python") == (
         "data: list: 36 items to train on, 4 held out; vectors of 2 numbers; no labels; "
         "left out: key 'fine_label', key 'coarse_label'"
     )

@@ -18,9 +18,12 @@ from allmodes.builtin.config.arrays import ArraysConfig
 from allmodes.builtin.config.image_folder import ImageFolderConfig
 from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.builtin.config.python import PythonConfig
-from allmodes.data import Data, DataError, StreamedData, TensorData, from_dataset
-from allmodes.data.files.loading import InMemory, Items, Keeping, free_memory, split
-from allmodes.data.files.workers import served
+from allmodes.data import Data, DataError, OnDiskData, TensorData, from_dataset
+from allmodes.data.files.loading import split
+from allmodes.data.files.source import Items, ItemsInMemory
+from allmodes.data.files.storage import StoragePolicy
+from allmodes.data.files.workers import read_batches
+from allmodes.system.memory import free_memory
 from files import folder
 
 
@@ -86,7 +89,7 @@ def test_streamed_batches_and_draws_are_those_of_data_in_memory(
 ) -> None:
     resident, streamed = (build(form, memory=memory, workers=workers) for memory in ("resident", "stream"))
     assert isinstance(resident, TensorData)
-    assert isinstance(streamed, StreamedData)
+    assert isinstance(streamed, OnDiskData)
     assert streamed.fingerprint == resident.fingerprint
     assert (streamed.shape, streamed.classes, streamed.items) == (resident.shape, resident.classes, resident.items)
     assert (streamed.class_names, streamed.units) == (resident.class_names, resident.units)
@@ -215,15 +218,15 @@ def test_a_change_of_folder_does_not_end_a_stream(
 def test_items_are_streamed_where_they_would_fill_more_than_half_of_the_free_memory() -> None:
     free = free_memory()
     assert 0 < free <= psutil.virtual_memory().total
-    assert Keeping("auto").streams(10 * free, "x")
-    assert not Keeping("auto").streams(free // 10, "x")
-    assert Keeping("stream").streams(1, "x")
-    assert not Keeping("resident").streams(10 * free, "x")
+    assert StoragePolicy("auto").streams(10 * free, "x")
+    assert not StoragePolicy("auto").streams(free // 10, "x")
+    assert StoragePolicy("stream").streams(1, "x")
+    assert not StoragePolicy("resident").streams(10 * free, "x")
 
 
 def test_the_choice_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "allmodes.data")
-    Keeping("auto").streams(2**20, "x.npy")
+    StoragePolicy("auto").streams(2**20, "x.npy")
     assert caplog.messages[0].startswith("data: x.npy: 1 MB of ")
     assert caplog.messages[0].endswith(" MB free: kept in memory")
 
@@ -350,7 +353,7 @@ def test_a_folder_for_temporary_files_that_would_make_workers_hang_is_refused(mo
     folder = f"/{'long/' * 20}"
     monkeypatch.setattr("tempfile.tempdir", folder)
     with pytest.raises(DataError) as raised:
-        next(served(InMemory("x", Items(torch.zeros(4, 2))), [[0, 1]], workers=2))
+        next(read_batches(ItemsInMemory("x", Items(torch.zeros(4, 2))), [[0, 1]], workers=2))
     assert str(raised.value) == (
         f"data: the folder for temporary files, {folder}, has a name too long for worker processes (at most 71 bytes): "
         "set TMPDIR to a shorter one, or workers to 0"

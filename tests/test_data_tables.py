@@ -17,7 +17,7 @@ from allmodes.builtin.config.arrays import ArraysConfig
 from allmodes.builtin.config.csv_file import CsvConfig
 from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.data import DataError, TensorData
-from allmodes.data.standardisation import Units
+from allmodes.data.standardisation import Standardisation
 
 FILL = "correct them or choose other columns, or set missing: leave_out to learn from the rows without"
 FILL_ITEMS = "correct them, or set missing: leave_out to learn from the rows without"
@@ -85,15 +85,15 @@ def test_held_out_rows_are_standardised_by_the_rows_that_are_trained_on() -> Non
 @given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3), st.lists(st.floats(1e-3, 1e6), min_size=3, max_size=3))
 @settings(max_examples=50)
 def test_restoring_undoes_standardising(mean: list[float], std: list[float]) -> None:
-    units, x = Units(tuple(mean), tuple(std)), torch.randn(5, 3, dtype=torch.float64)
+    units, x = Standardisation(tuple(mean), tuple(std)), torch.randn(5, 3, dtype=torch.float64)
     assert torch.allclose(units.standardise(units.restore(x)), x, atol=1e-6)
-    assert Units.of(units.page()) == units
+    assert Standardisation.of(units.page()) == units
 
 
 def test_without_standardising_the_numbers_stay_and_the_columns_keep_their_names() -> None:
     data = table(rows(), standardise=False)
     assert sorted(torch.cat([data.x, data.test_x])[:, 0].tolist()) == list(range(10))
-    assert data.units == Units((0.0, 0.0), (1.0, 1.0), ("a", "b"))
+    assert data.units == Standardisation((0.0, 0.0), (1.0, 1.0), ("a", "b"))
 
 
 # CSV

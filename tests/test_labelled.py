@@ -11,7 +11,7 @@ import torch
 
 from allmodes import DataError, Experiment, MixtureData, SpecError, TensorData, installed
 from allmodes.data import Mixture
-from allmodes.data.labelled import labelled
+from allmodes.data.labelled import choose_labelled
 from allmodes.specs.loading import parse
 from allmodes.testing.interrupted import Interrupting, equal, first_seed
 from allmodes.tracking import description
@@ -24,7 +24,7 @@ RARE = MixtureData(Mixture(torch.tensor([[-1.0], [1.0]]), 0.1, torch.tensor([0.9
 
 
 def chosen(data: Any = ITEMS, seed: int = 0, **settings: Any) -> Any:
-    return labelled("few", StreamConfig(**settings), data, torch.Generator().manual_seed(seed))
+    return choose_labelled("few", StreamConfig(**settings), data, torch.Generator().manual_seed(seed))
 
 
 def test_the_seed_chooses_different_items_with_their_own_labels() -> None:

@@ -14,7 +14,7 @@ from allmodes import Experiment, ModelError, SpecError, load_run
 from allmodes.builtin.priors import Gaussian
 from allmodes.cli import main as cli_main
 from allmodes.cli import samples
-from allmodes.data.standardisation import Units
+from allmodes.data.standardisation import Standardisation
 from allmodes.experiments.remeasure import remeasure_all
 from allmodes.models.export import export
 from allmodes.models.format import page_of, save
@@ -119,7 +119,7 @@ def test_measuring_with_other_metrics_needs_no_training(folder: Path) -> None:
         remeasure_all(folder, ["prior.dim=3"], None, installed(), track=False, warn=pytest.fail)
 
 
-def model_with(units: Units | None, shape: tuple[int, ...], tmp_path: Path) -> Model:
+def model_with(units: Standardisation | None, shape: tuple[int, ...], tmp_path: Path) -> Model:
     class Same(torch.nn.Module):
         def forward(self, z: torch.Tensor) -> torch.Tensor:
             return z.reshape(-1, *shape).clamp(-1, 1)
@@ -130,7 +130,7 @@ def model_with(units: Units | None, shape: tuple[int, ...], tmp_path: Path) -> M
 
 
 def test_samples_come_in_the_units_of_the_data_with_the_names_of_the_columns(tmp_path: Path) -> None:
-    units = Units((10.0, -5.0), (2.0, 0.5), ("height", "weight"))
+    units = Standardisation((10.0, -5.0), (2.0, 0.5), ("height", "weight"))
     model, plain = (model_with(u, (2,), tmp_path) for u in (units, None))
     expected = plain.sample(5).double() * torch.tensor([2.0, 0.5]) + torch.tensor([10.0, -5.0])
     torch.testing.assert_close(model.sample(5), expected)

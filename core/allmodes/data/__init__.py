@@ -1,7 +1,7 @@
 """Data to learn from: mixtures drawn without end, and finite items in memory or streamed; loaders resume exactly."""
 
 from allmodes.data.base import Data, DataError, Device, Loader
-from allmodes.data.files.streaming import StreamedData, StreamLoader
+from allmodes.data.files.on_disk import OnDiskData, OnDiskLoader
 from allmodes.data.files.torch_dataset import from_dataset
 from allmodes.data.finite import EpochLoader, FiniteData, TensorData
 from allmodes.data.fresh import FixedMixture, FreshLoader, MixtureData
@@ -19,8 +19,8 @@ __all__ = [
     "Loader",
     "Mixture",
     "MixtureData",
-    "StreamLoader",
-    "StreamedData",
+    "OnDiskData",
+    "OnDiskLoader",
     "TensorData",
     "digits",
     "from_dataset",

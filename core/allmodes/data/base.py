@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from allmodes.data.batch import Batch
 from allmodes.data.mixture import Mixture
-from allmodes.data.standardisation import Units
+from allmodes.data.standardisation import Standardisation
 from allmodes_schemas import Shape
 
 Device: TypeAlias = str | torch.device
@@ -80,7 +80,7 @@ class Data:
     items: int | None = None
     truth: Mixture | None = None
     device: torch.device
-    units: Units | None = None
+    units: Standardisation | None = None
     origin: Origin = Origin()
 
     def to(self, device: Device) -> Data:
@@ -104,13 +104,25 @@ class Data:
         raise NotImplementedError(f"{type(self).__name__} does not define loader(batch_size, seed)")
 
 
-def fingerprint_of(*parts: Tensor | object) -> str:
-    """16 hexadecimal digits of the contents of tensors (wherever they are) and of the text of anything else."""
+def fingerprint_of(*parts: Tensor | bytes | object) -> str:
+    """Hash tensors (wherever they are), bytes, and the text of anything else, to 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Tensor):
             digest.update(f"{part.dtype}{tuple(part.shape)}".encode())
             digest.update(part.detach().cpu().contiguous().numpy().data)
+        elif isinstance(part, bytes):
+            digest.update(part)
         else:
             digest.update(repr(part).encode())
     return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """What is known of data besides their items."""
+
+    classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+    units: Standardisation | None = None
+    origin: Origin = field(default=Origin(), repr=False)  # which must not change fingerprints

@@ -10,7 +10,7 @@ LISTED = 12
 """Names that are listed of many."""
 
 
-def described(data: Data, kind: str) -> str:
+def describe_data(data: Data, kind: str) -> str:
     """File or folder, items, held out, columns or size, classes, and what was left out and why.
 
     Args:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from allmodes.data.base import Data, DataError, Device, Loader, fingerprint_of
 from allmodes.data.batch import Batch
-from allmodes.data.standardisation import COARSE, Units
+from allmodes.data.standardisation import COARSE, Standardisation
 from allmodes_schemas import Shape
 
 READ = 500
@@ -98,7 +98,7 @@ class TensorData(FiniteData):
         classes: int | None = None,
         *,
         class_names: tuple[str, ...] | None = None,
-        units: Units | None = None,
+        units: Standardisation | None = None,
         fingerprint: str | None = None,
     ) -> None:
         _check_fit("the training data", x, labels)

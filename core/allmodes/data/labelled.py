@@ -27,7 +27,7 @@ ENOUGH = 200
 """Parts of data without end that are looked through for a rare class."""
 
 
-class Labelled(TensorData):
+class LabelledItems(TensorData):
     """A few labelled items in memory, drawn with replacement: by class first, where batches are balanced."""
 
     def __init__(self, chosen: Batch, classes: int | None, balanced: bool) -> None:
@@ -41,7 +41,7 @@ class Labelled(TensorData):
         return self.take(torch.multinomial(self.chances, n, replacement=True, generator=generator))
 
 
-class StreamsLoader(Loader):
+class LabelledLoader(Loader):
     """Batches of a loader, each with a draw of every named stream."""
 
     def __init__(self, batches: Loader, streams: Mapping[str, Loader]) -> None:
@@ -67,7 +67,7 @@ class StreamsLoader(Loader):
         self.batches.close()
 
 
-def labelled(name: str, config: StreamConfig, data: Data, generator: torch.Generator) -> Labelled:
+def choose_labelled(name: str, config: StreamConfig, data: Data, generator: torch.Generator) -> LabelledItems:
     """The items of a stream, the same for the same data and generator.
 
     Args:
@@ -88,7 +88,7 @@ def labelled(name: str, config: StreamConfig, data: Data, generator: torch.Gener
     else:
         wanted = config.items or (ITEMS if given is None else len(given))
         chosen = _first(where, parts, wanted)
-    return Labelled(chosen, data.classes, config.balanced)
+    return LabelledItems(chosen, data.classes, config.balanced)
 
 
 def _drawn(data: Data, generator: torch.Generator) -> Iterator[Batch]:

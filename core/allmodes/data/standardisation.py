@@ -14,7 +14,7 @@ COARSE = 1e-3
 
 
 @dataclass(frozen=True)
-class Units:
+class Standardisation:
     """Mean and standard deviation of each coordinate before training, and the names of the coordinates, if any.
 
     `whole` says which coordinates are whole numbers in the data: files of samples hold whole numbers there.

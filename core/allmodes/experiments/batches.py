@@ -7,22 +7,22 @@ from collections.abc import Mapping
 
 from allmodes.data import Data, Loader
 from allmodes.data.fresh import FreshLoader
-from allmodes.data.labelled import Labelled, StreamsLoader, labelled
+from allmodes.data.labelled import LabelledItems, LabelledLoader, choose_labelled
 from allmodes.game.noise import rng
 from allmodes_schemas import Spec, StreamConfig
 
 log = logging.getLogger("allmodes.data")
 
 
-def labelled_of(streams: Mapping[str, StreamConfig], data: Data, seed: int) -> dict[str, Labelled]:
+def labelled_of(streams: Mapping[str, StreamConfig], data: Data, seed: int) -> dict[str, LabelledItems]:
     """The labelled items of each stream by name, chosen by the seed.
 
     Raises DataError where there are too few, or a file of labels is not as it should be.
     """
-    return {name: labelled(name, config, data, rng(seed, f"streams/{name}")) for name, config in streams.items()}
+    return {name: choose_labelled(name, config, data, rng(seed, f"streams/{name}")) for name, config in streams.items()}
 
 
-def loader_of(spec: Spec, data: Data, seed: int, chosen: Mapping[str, Labelled] | None = None) -> Loader:
+def loader_of(spec: Spec, data: Data, seed: int, chosen: Mapping[str, LabelledItems] | None = None) -> Loader:
     """Batches of the data, each with a draw of every stream; `chosen` are the streams' items where they are known."""
     batches = data.loader(spec.training.batch_size, rng(seed, "data").initial_seed())
     if not spec.streams:
@@ -33,4 +33,4 @@ def loader_of(spec: Spec, data: Data, seed: int, chosen: Mapping[str, Labelled] 
         log.info("streams.%s: seed %d learns from the labels of %d items", name, seed, items.items)
         own = rng(seed, f"data/{name}").initial_seed()
         loaders[name] = FreshLoader(items.to(data.device), spec.streams[name].batch_size, own)
-    return StreamsLoader(batches, loaders)
+    return LabelledLoader(batches, loaders)

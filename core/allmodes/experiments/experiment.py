@@ -17,8 +17,8 @@ from torch import Tensor
 
 from allmodes.builtin.config.python import PythonConfig
 from allmodes.data import Data, DataError, TensorData, from_dataset
-from allmodes.data.description import described
-from allmodes.data.labelled import Labelled
+from allmodes.data.description import describe_data
+from allmodes.data.labelled import LabelledItems
 from allmodes.experiments import hints, logs, resume
 from allmodes.experiments.batches import labelled_of
 from allmodes.experiments.floors import shared_floors
@@ -154,7 +154,7 @@ class Experiment:
         """Say what is learned from, once, when the data are loaded; what is drawn without end is all in the spec."""
         if data.items is None:
             return
-        line, partly = described(data, self.spec.data.kind), bool(data.origin.left_out or data.origin.notes)
+        line, partly = describe_data(data, self.spec.data.kind), bool(data.origin.left_out or data.origin.notes)
         if self.say is not None:
             self.say(line, partly)
         else:
@@ -352,7 +352,7 @@ class Experiment:
         except IsADirectoryError as error:
             raise RunError(f"{error.filename}: {error.strerror}") from None
 
-    def _labelled(self, seed: int) -> dict[str, Labelled]:
+    def _labelled(self, seed: int) -> dict[str, LabelledItems]:
         """The streams' items, from files where they lay when the experiment was made."""
         streams = {name: resume.settled(config, self._here) for name, config in self.spec.streams.items()}
         return labelled_of(streams, self.data, seed)
@@ -367,7 +367,7 @@ class Experiment:
             "fingerprint": data.fingerprint,
             "items": data.items,
             "shape": list(data.shape),
-            "learned": described(data, self.spec.data.kind),
+            "learned": describe_data(data, self.spec.data.kind),
             **({"labels_used": labels, "labels_fingerprint": told} if labels else {}),
         }
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from allmodes.data import Data
-from allmodes.data.labelled import Labelled
+from allmodes.data.labelled import LabelledItems
 from allmodes.engine.costs import costs
 from allmodes.engine.eager import EagerEngine, Losses
 from allmodes.engine.loop import Average, Loop
@@ -57,7 +57,7 @@ class SeedRun:
     warn: Callable[[str], None]
     stop: Stop
     functions: Functions = field(default_factory=dict)
-    labelled: Mapping[str, Labelled] | None = None
+    labelled: Mapping[str, LabelledItems] | None = None
     evaluations: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     samples: Tensor | None = None
     collapsed: bool = False

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
-from allmodes.data.standardisation import Units
+from allmodes.data.standardisation import Standardisation
 from allmodes.game.contracts import Prior
 from allmodes.system import durable, json_pages
 from allmodes.system.torch_settings import seeded_generator
@@ -51,7 +51,7 @@ class Stored:
 
     modules: Mapping[str, nn.Module]
     shape: Shape
-    units: Units | None = None
+    units: Standardisation | None = None
     iteration: int | None = None
 
 
@@ -79,7 +79,7 @@ def save(
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def page_of(modules: Mapping[str, nn.Module], shape: Shape, units: Units | None, iteration: int) -> Page:
+def page_of(modules: Mapping[str, nn.Module], shape: Shape, units: Standardisation | None, iteration: int) -> Page:
     """What the tensors alone do not say."""
     prior = modules["prior"]
     assert isinstance(prior, Prior)
@@ -102,7 +102,7 @@ def load(spec: Spec, folder: Path) -> Stored:
         lambda: spec.generator.build(((prior.dim,),), shape), folder, sampled(spec, page, "generator")
     )
     modules = {"prior": prior, "generator": generator}
-    return Stored(modules, shape, page["units"] and Units.of(page["units"]), page["iteration"])
+    return Stored(modules, shape, page["units"] and Standardisation.of(page["units"]), page["iteration"])
 
 
 def stored_prior(spec: Spec, folder: Path) -> Prior:

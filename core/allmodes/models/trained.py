@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from allmodes.data.standardisation import Units
+from allmodes.data.standardisation import Standardisation
 from allmodes.game.contracts import NOTHING
 from allmodes.game.noise import rng
 from allmodes.game.sampling import draw, given_problem
@@ -36,7 +36,7 @@ class Model:
     shape: Shape
     folder: Path
     stored: Path
-    units: Units | None = None
+    units: Standardisation | None = None
     iteration: int | None = None
 
     @plain_torch()

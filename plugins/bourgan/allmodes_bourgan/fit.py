@@ -12,9 +12,9 @@ from torch import Tensor
 
 from allmodes import Fitting
 from allmodes.data import Data, DataError
-from allmodes.data.files.loading import free_memory
 from allmodes.game.contracts import Functions
 from allmodes.metrics.features import extract
+from allmodes.system.memory import free_memory
 from allmodes_bourgan import distances, embedding, width
 from allmodes_bourgan.distances import Distance
 from allmodes_bourgan.embedding import Ratios

@@ -44,9 +44,9 @@ class KeptConfig(HeldOutConfig):
 
     def keeping(self) -> Any:
         """Where items are kept."""
-        from allmodes.data.files.loading import Keeping
+        from allmodes.data.files.storage import StoragePolicy
 
-        return Keeping(self.memory, self.workers)
+        return StoragePolicy(self.memory, self.workers)
 
 
 class ImagesConfig(KeptConfig):
@@ -63,6 +63,6 @@ class ImagesConfig(KeptConfig):
 
     def wanted(self) -> Any:
         """What images are made alike to."""
-        from allmodes.data.files.images import Wanted
+        from allmodes.data.files.images import ImageOptions
 
-        return Wanted(self.size, self.crop, self.channels, self.skip_unreadable)
+        return ImageOptions(self.size, self.crop, self.channels, self.skip_unreadable)

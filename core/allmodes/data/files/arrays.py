@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from allmodes.data.base import DataError
+from allmodes.data.base import DataError, DataInfo
 from allmodes.data.files.labels import names_of, numbered, text_of, without_missing
-from allmodes.data.files.loading import Facts, Items, Keeping, Source, data_of, parts
+from allmodes.data.files.loading import data_of, parts
 from allmodes.data.files.missing import Missing
+from allmodes.data.files.source import Items, ItemSource
+from allmodes.data.files.storage import StoragePolicy
 from allmodes.data.files.vectors import ROWS, NpyFile, Rows, Table, origin, vectors, whole
 from allmodes.data.finite import FiniteData
 from allmodes.text.suggest import did_you_mean
@@ -39,7 +41,7 @@ class Chosen:
     labels: str | None = None
 
 
-class Pictures(Source):
+class Pictures(ItemSource):
     """Images (N, H, W), (N, H, W, C) or (N, C, H, W) of an array: bytes as they are, floats mapped to [-1, 1]."""
 
     def __init__(self, name: str, rows: Rows, labels: Tensor | None, layout: Layout, low_high: Range | None) -> None:
@@ -72,7 +74,7 @@ def arrays(
     path: str,
     train: Chosen,
     held_out: float,
-    keeping: Keeping,
+    keeping: StoragePolicy,
     test_path: str | None = None,
     test: Chosen | None = None,
     layout: Layout = "auto",
@@ -110,7 +112,7 @@ def _data(
     seen: Table,
     unseen: Table | None,
     held_out: float,
-    keeping: Keeping,
+    keeping: StoragePolicy,
     layout: Layout,
     low_high: Range | None,
     standardise: bool,
@@ -120,7 +122,7 @@ def _data(
         return vectors(seen, unseen, held_out, standardise, keeping, missing)
     seen, unseen = whole(seen, missing), None if unseen is None else whole(unseen, missing)
     names = names_of(seen.labels) if seen.labels is not None else ()
-    facts = Facts(len(names) or None, names or None, origin=origin(seen, unseen))
+    facts = DataInfo(len(names) or None, names or None, origin=origin(seen, unseen))
     source = _pictures(seen, names, layout, low_high)
     if unseen is None:
         return data_of(*parts(source, held_out), keeping, facts)
@@ -161,7 +163,7 @@ def _pictures(table: Table, names: tuple[str, ...], layout: Layout, low_high: Ra
     return Pictures(table.name, table.rows, labels, layout, low_high)
 
 
-def _table(path: Path, chosen: Chosen, keeping: Keeping) -> Table:
+def _table(path: Path, chosen: Chosen, keeping: StoragePolicy) -> Table:
     name, rows = _array(path, chosen.x, keeping)
     _refuse(name, rows)
     if chosen.labels is None:
@@ -179,7 +181,7 @@ def _labels(path: Path, name: str) -> tuple[str, np.ndarray[Any, Any]]:
     own = name.lower().endswith(".npy")
     if not own and not _is_archive(path):
         raise DataError(f"data: {path} is no .npz that could have an array {name!r}: give labels as a .npy file")
-    where, rows = _array(Path(name) if own else path, None if own else name, Keeping("resident"))
+    where, rows = _array(Path(name) if own else path, None if own else name, StoragePolicy("resident"))
     if rows.dtype.kind not in "iufbSUM":
         raise DataError(f"data: {where} holds {rows.dtype}: give whole numbers or words")
     return where, np.asarray(rows[...])
@@ -210,7 +212,7 @@ def _is_archive(path: Path) -> bool:
     return path.suffix.lower() == ".npz" or zipfile.is_zipfile(path)
 
 
-def _array(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
+def _array(path: Path, name: str | None, keeping: StoragePolicy) -> tuple[str, Rows]:
     """An array and what messages call it."""
     try:
         if _is_archive(path):
@@ -239,7 +241,7 @@ def _refuse_foreign(path: Path) -> None:
             raise DataError(f"data: {path} cannot be read: {FOREIGN}")
 
 
-def _member(path: Path, name: str | None, keeping: Keeping) -> tuple[str, Rows]:
+def _member(path: Path, name: str | None, keeping: StoragePolicy) -> tuple[str, Rows]:
     if keeping.memory == "stream":
         raise DataError(f"data: {path} is compressed and cannot be streamed: save the array as .npy")
     with np.load(path, allow_pickle=False) as file:

@@ -16,8 +16,8 @@ from allmodes.data.description import counted, listed
 from allmodes.data.files.cells import Writing, is_number, looks_like_number
 from allmodes.data.files.columns import Column, refuse_doubtful
 from allmodes.data.files.labels import without_missing
-from allmodes.data.files.loading import Keeping
 from allmodes.data.files.missing import Missing
+from allmodes.data.files.storage import StoragePolicy
 from allmodes.data.files.texts import opened
 from allmodes.data.files.vectors import Table, vectors
 from allmodes.data.finite import FiniteData
@@ -71,7 +71,7 @@ def csv_data(
     """
     train = read_csv(Path(path), form)
     test = None if test_path is None else read_csv(Path(test_path), _same(form, train))
-    return vectors(train, test, held_out, standardise, Keeping("resident"), missing)
+    return vectors(train, test, held_out, standardise, StoragePolicy("resident"), missing)
 
 
 def read_csv(path: Path, form: Form) -> Table:

@@ -8,12 +8,13 @@ from unicodedata import normalize
 
 from torch import Tensor
 
-from allmodes.data.base import DataError, Origin
+from allmodes.data.base import DataError, DataInfo, Origin
 from allmodes.data.description import counted
-from allmodes.data.files.images import KINDS, SUFFIXES, Images, Wanted, made_alike
+from allmodes.data.files.images import KINDS, SUFFIXES, ImageOptions, Images, made_alike
 from allmodes.data.files.labels import names_of, numbered
-from allmodes.data.files.loading import Facts, Keeping, data_of, parts
+from allmodes.data.files.loading import data_of, parts
 from allmodes.data.files.places import Found, Halves, Item, common, divided, named, once, unwrapped, walk
+from allmodes.data.files.storage import StoragePolicy
 from allmodes.data.finite import FiniteData
 
 
@@ -36,7 +37,7 @@ class Files(Images):
         return str(self.files[position])
 
 
-def image_folder(root: str | Path, wanted: Wanted, held_out: float, keeping: Keeping) -> FiniteData:
+def image_folder(root: str | Path, wanted: ImageOptions, held_out: float, keeping: StoragePolicy) -> FiniteData:
     """Images of `root/class/x.png`, `root/x.png`, or of `root/train` and `root/test` in one of these forms.
 
     Args:
@@ -60,7 +61,7 @@ def image_folder(root: str | Path, wanted: Wanted, held_out: float, keeping: Kee
     images = _files(root, halves.train, names)
     seen = made_alike(images, wanted)
     origin = Origin(str(root), halves.held, tuple(found.left_out), (*found.notes, *images.notes))
-    facts = Facts(len(names) or None, names or None, origin=origin)
+    facts = DataInfo(len(names) or None, names or None, origin=origin)
     if halves.test is None:
         return data_of(*parts(seen, held_out), keeping, facts)
     others = _files(root / halves.held, halves.test, names)

@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from allmodes.data.base import DataError
-from allmodes.data.files.loading import Items, Part, Source
+from allmodes.data.files.source import Items, ItemSource, Subset
 from allmodes_schemas import Shape
 
 Channels: TypeAlias = Literal["auto", "rgb", "grey"]
@@ -55,7 +55,7 @@ LISTED = 3
 
 
 @dataclass(frozen=True)
-class Look:
+class ImageFormat:
     """What all images are made alike to.
 
     Attributes:
@@ -101,7 +101,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageOptions:
     """What the user wants of images."""
 
     size: int | None = None
@@ -110,7 +110,7 @@ class Wanted:
     skip_unreadable: bool = False
 
 
-class Images(Source):
+class Images(ItemSource):
     """Images whose files a subclass knows. `settle` decides their look, and must come before they are read.
 
     Attributes:
@@ -119,7 +119,7 @@ class Images(Source):
     """
 
     dtype = torch.uint8
-    look: Look
+    look: ImageFormat
     notes: tuple[str, ...] = ()
 
     def file(self, position: int) -> File:
@@ -130,7 +130,7 @@ class Images(Source):
         """What messages call an image."""
         raise NotImplementedError(f"{type(self).__name__} does not define where(position)")
 
-    def settle(self, wanted: Wanted, positions: Sequence[int]) -> None:
+    def settle(self, wanted: ImageOptions, positions: Sequence[int]) -> None:
         """Decide from the headers of about a hundred of these images what all are made alike to."""
         grey, sizes, losses = [], [], dict[str, str]()
         for i in positions[:: max(1, len(positions) // FIRST)]:
@@ -141,9 +141,9 @@ class Images(Source):
         self.notes = tuple(f"{lost}, as of {where}" for lost, where in losses.items())
         one_channel = all(grey) if wanted.channels == "auto" else wanted.channels == "grey"
         first, chosen = self.where(positions[0]), wanted.channels != "auto"
-        self.alike(Look(one_channel, wanted.size, wanted.crop, sizes[0], first, chosen))
+        self.alike(ImageFormat(one_channel, wanted.size, wanted.crop, sizes[0], first, chosen))
 
-    def alike(self, look: Look) -> None:
+    def alike(self, look: ImageFormat) -> None:
         """Take this look, such as that of the images that are trained on."""
         self.look, self.shape = look, look.shape
 
@@ -153,13 +153,13 @@ class Images(Source):
         return Items(torch.from_numpy(np.stack(x)), self.labels_at(positions))
 
     def check(self, positions: Iterable[int]) -> None:
-        """Look at the headers."""
+        """ImageFormat at the headers."""
         for i in positions:
             with opened(self.file(i), self.where(i)) as image:
                 self.look.check(image, self.where(i))
 
 
-def made_alike(images: Images, wanted: Wanted, look: Look | None = None) -> Source:
+def made_alike(images: Images, wanted: ImageOptions, look: ImageFormat | None = None) -> ItemSource:
     """Images with one look: one that is given, or that of the first; without the unreadable ones if that is wanted.
 
     Raises:
@@ -169,7 +169,7 @@ def made_alike(images: Images, wanted: Wanted, look: Look | None = None) -> Sour
     if not kept:
         raise DataError(f"data: none of the {len(images)} images of {images.name} can be read")
     images.settle(wanted, kept) if look is None else images.alike(look)
-    return images if len(kept) == len(images) else Part(images, torch.tensor(kept))
+    return images if len(kept) == len(images) else Subset(images, torch.tensor(kept))
 
 
 def _readable(images: Images) -> list[int]:
@@ -201,7 +201,7 @@ def opened(file: File, where: str) -> Image.Image:
     return image
 
 
-def decode(file: File, where: str, look: Look) -> Pixels:
+def decode(file: File, where: str, look: ImageFormat) -> Pixels:
     """An image as bytes (C, H, W).
 
     Raises:

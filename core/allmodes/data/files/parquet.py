@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from allmodes.data.base import DataError, Origin
+from allmodes.data.base import DataError, DataInfo, Origin
 from allmodes.data.description import counted
 from allmodes.data.files.csv_files import chosen, label_of, refuse_unknown
-from allmodes.data.files.images import Wanted, is_image, made_alike
+from allmodes.data.files.images import ImageOptions, is_image, made_alike
 from allmodes.data.files.labels import names_of, numbered
-from allmodes.data.files.loading import Facts, Keeping, data_of, parts
+from allmodes.data.files.loading import data_of, parts
 from allmodes.data.files.missing import Gaps, Missing, Positions
 from allmodes.data.files.parquet_images import Cells, Parts
 from allmodes.data.files.places import Found, Item, common, divided, is_private, named, once, walk
 from allmodes.data.files.scratch import Scratch
+from allmodes.data.files.storage import StoragePolicy
 from allmodes.data.files.vectors import NpyFile, Rows, Table, vectors
 from allmodes.data.finite import FiniteData
 
@@ -47,9 +48,9 @@ class Columns:
 def parquet_data(
     path: str,
     columns: Columns,
-    wanted: Wanted,
+    wanted: ImageOptions,
     held_out: float,
-    keeping: Keeping,
+    keeping: StoragePolicy,
     test_path: str | None = None,
     standardise: bool = True,
     missing: Missing = "refuse",
@@ -210,15 +211,15 @@ def _images(
     test: Parts | None,
     image: str,
     label: str | None,
-    wanted: Wanted,
+    wanted: ImageOptions,
     held_out: float,
-    keeping: Keeping,
+    keeping: StoragePolicy,
     missing: Missing,
 ) -> FiniteData:
     first = _labelled(train, image, label, missing)
     names = names_of(first.words or ())
     seen = first.cells(image, names, keeping)
-    source, facts = made_alike(seen, wanted), Facts(len(names) or None, names or None)
+    source, facts = made_alike(seen, wanted), DataInfo(len(names) or None, names or None)
     notes = seen.notes
     if test is None:
         return data_of(*parts(source, held_out), keeping, replace(facts, origin=first.origin(notes)))
@@ -237,7 +238,7 @@ class _Labelled:
     kept: Positions | None
     left_out: tuple[str, ...]
 
-    def cells(self, image: str, names: tuple[str, ...], keeping: Keeping) -> Cells:
+    def cells(self, image: str, names: tuple[str, ...], keeping: StoragePolicy) -> Cells:
         """Their images."""
         labels = numbered(self.words, names, self.rows.name) if self.words else None
         return Cells(self.rows, image, labels, keeping, self.kept)
@@ -258,7 +259,7 @@ def _labelled(rows: Parts, image: str, label: str | None, missing: Missing) -> _
     return _Labelled(rows, words, kept, (*_others(rows, (image, label)), *gaps.left_out))
 
 
-def _table(rows: Parts, columns: Columns, label: str | None, keeping: Keeping) -> Table:
+def _table(rows: Parts, columns: Columns, label: str | None, keeping: StoragePolicy) -> Table:
     refuse_unknown([label] if label else [], rows.schema.names, rows.name)
     numeric = [field.name for field in rows.schema if _is_numeric(field.type) and not _why_not(rows, field.name, label)]
     names = chosen(columns.numbers, rows.schema.names, numeric, rows.name)

@@ -22,10 +22,10 @@ from torch import Tensor
 from allmodes.data.base import DataError
 from allmodes.data.files.images import Images, unreadable
 from allmodes.data.files.labels import text_of, without_missing
-from allmodes.data.files.loading import Keeping
 from allmodes.data.files.missing import Positions
 from allmodes.data.files.places import Item
 from allmodes.data.files.scratch import Scratch
+from allmodes.data.files.storage import StoragePolicy
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
 """How a folder's name says that a value is missing."""
@@ -157,7 +157,7 @@ class Cells(Images):
     """The encoded images of a column, or of some of its rows: in memory, or in a copy on disk with a place for each."""
 
     def __init__(
-        self, rows: Parts, column: str, labels: Tensor | None, keeping: Keeping, kept: Positions | None = None
+        self, rows: Parts, column: str, labels: Tensor | None, keeping: StoragePolicy, kept: Positions | None = None
     ) -> None:
         self.name, self.rows, self.column, self.labels = rows.name, rows, column, labels
         self.kept: Sequence[int] | Positions = range(len(rows)) if kept is None else kept

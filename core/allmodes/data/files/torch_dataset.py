@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from allmodes.data.base import DataError, Origin
+from allmodes.data.base import DataError, DataInfo, Origin
 from allmodes.data.description import listed
 from allmodes.data.files.arrays import CHANNELS, Range, refuse_values
 from allmodes.data.files.items import FORMS, LABELS, Keys, as_tensor, kind_of, numbers_of, told
-from allmodes.data.files.loading import SAMPLED, Facts, Items, Keeping, Memory, Source, data_of, parts
+from allmodes.data.files.loading import SAMPLED, data_of, parts
+from allmodes.data.files.source import Items, ItemSource
+from allmodes.data.files.storage import Memory, StoragePolicy
 from allmodes.data.files.vectors import in_units
 from allmodes.data.finite import FiniteData, TensorData
 from allmodes.system.torch_settings import plain_torch
@@ -40,7 +42,7 @@ class Dataset(Protocol):
         ...
 
 
-class Foreign(Source):
+class Foreign(ItemSource):
     """The items of a user's data set: x, (x,), (x, y) or a mapping of them; x is an array or an image, y a number."""
 
     def __init__(self, dataset: Dataset, name: str, low_high: Range | None, classes: int | None, keys: Keys) -> None:
@@ -190,9 +192,9 @@ def from_dataset(
     classes = classes or _known_classes(dataset, label)
     train = Foreign(dataset, name, range, classes, keys)
     _refuse_unmapped(train)
-    keeping, facts = Keeping(memory, workers), _facts(train)
-    seen: Source
-    unseen: Source
+    keeping, facts = StoragePolicy(memory, workers), _facts(train)
+    seen: ItemSource
+    unseen: ItemSource
     seen, unseen = parts(train, held_out) if test is None else (train, _test_of(train, test))
     if len(train.shape) == 1:
         seen, unseen, units = in_units(seen, unseen, standardise)
@@ -235,13 +237,13 @@ def _refuse_gaps(name: str, classes: int, items: int) -> None:
         raise DataError(f"data: {name} has {what}: number the classes from 0 without gaps")
 
 
-def _facts(train: Foreign) -> Facts:
+def _facts(train: Foreign) -> DataInfo:
     left_out = tuple(f"key {key!r}" for key in train.keys.unused(train.dataset[0]))
     origin = Origin(train.name, left_out=left_out, notes=train.notes())
     if not train.labelled:
-        return Facts(origin=origin)
+        return DataInfo(origin=origin)
     names = _names(train.dataset, train.keys.label) if train.believed else ()
-    return Facts(train.classes, names if len(names) == train.classes else None, origin=origin)
+    return DataInfo(train.classes, names if len(names) == train.classes else None, origin=origin)
 
 
 def _refuse_other(dataset: Any, name: str) -> None:

@@ -13,14 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from allmodes.data.base import DataError, Origin
+from allmodes.data.base import DataError, DataInfo, Origin
 from allmodes.data.description import listed
 from allmodes.data.files.labels import names_of, numbered
-from allmodes.data.files.loading import SAMPLED, Facts, Items, Keeping, Part, Source, data_of, split
+from allmodes.data.files.loading import SAMPLED, data_of, split
 from allmodes.data.files.missing import Gaps, Missing, Positions
 from allmodes.data.files.scratch import Scratch
+from allmodes.data.files.source import Items, ItemSource, Subset
+from allmodes.data.files.storage import StoragePolicy
 from allmodes.data.finite import FiniteData
-from allmodes.data.standardisation import COARSE, Units
+from allmodes.data.standardisation import COARSE, Standardisation
 
 ROWS = 10_000
 """Rows that are looked at a time."""
@@ -78,12 +80,12 @@ Rows = np.ndarray[Any, Any] | NpyFile | Kept
 Row: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
-class Vectors(Source):
+class Vectors(ItemSource):
     """Rows (N, F) of numbers, which come out as float32 in standard units."""
 
     dtype = torch.float32
 
-    def __init__(self, name: str, rows: Rows, labels: Tensor | None, units: Units | None) -> None:
+    def __init__(self, name: str, rows: Rows, labels: Tensor | None, units: Standardisation | None) -> None:
         self.name, self.rows, self.labels, self.units = name, rows, labels, units
         self.shape = tuple(rows.shape[1:])
 
@@ -97,12 +99,12 @@ class Vectors(Source):
         return Items((self.units.standardise(x) if self.units else x).float(), self.labels_at(positions))
 
 
-class InUnits(Source):
+class InUnits(ItemSource):
     """Vectors of a source in double precision, which come out as float32 in standard units."""
 
     dtype = torch.float32
 
-    def __init__(self, source: Source, units: Units | None) -> None:
+    def __init__(self, source: ItemSource, units: Standardisation | None) -> None:
         self.source, self.units = source, units
         self.name, self.shape, self.labels = source.name, source.shape, source.labels
 
@@ -116,11 +118,11 @@ class InUnits(Source):
         return Items((self.units.standardise(x) if self.units else x).float(), labels)
 
     def check(self, positions: Iterable[int]) -> None:
-        """Look at the source's items there."""
+        """ImageFormat at the source's items there."""
         self.source.check(positions)
 
 
-def in_units(train: Source, test: Source, standardise: bool) -> tuple[InUnits, InUnits, Units | None]:
+def in_units(train: ItemSource, test: ItemSource, standardise: bool) -> tuple[InUnits, InUnits, Standardisation | None]:
     """Vectors from Python as float32, and their units where they are standardised by those that are trained on.
 
     Raises:
@@ -168,7 +170,7 @@ def vectors(
     test: Table | None,
     held_out: float,
     standardise: bool,
-    keeping: Keeping,
+    keeping: StoragePolicy,
     missing: Missing = "refuse",
 ) -> FiniteData:
     """Rows as data, standardised by the rows that are trained on.
@@ -192,14 +194,14 @@ def vectors(
         seen, unseen = split(len(train.rows), held_out, labels, train.name)
         units = _units(train, seen, standardise)
         source = Vectors(train.name, train.rows, labels, units)
-        pair: tuple[Source, Source] = (Part(source, seen), Part(source, unseen))
+        pair: tuple[ItemSource, ItemSource] = (Subset(source, seen), Subset(source, unseen))
     else:
         units = _units(train, torch.arange(len(train.rows)), standardise)
         pair = (
             Vectors(train.name, train.rows, labels, units),
             Vectors(test.name, test.rows, _numbered(test, names), units),
         )
-    return data_of(*pair, keeping, Facts(len(names) or None, names or None, units, origin(train, test)))
+    return data_of(*pair, keeping, DataInfo(len(names) or None, names or None, units, origin(train, test)))
 
 
 def whole(table: Table, missing: Missing) -> Table:
@@ -239,15 +241,17 @@ def _numbered(table: Table, names: tuple[str, ...]) -> Tensor | None:
     return numbered(table.labels, names, table.name) if table.labels is not None and names else None
 
 
-def _units(table: Table, rows: Tensor, standardise: bool) -> Units | None:
+def _units(table: Table, rows: Tensor, standardise: bool) -> Standardisation | None:
     if standardise:
         return measured(table, rows)
     whole, width = _whole(table, rows), table.rows.shape[1]
     _check_digits(table, rows)
-    return Units((0.0,) * width, (1.0,) * width, table.columns, whole) if table.columns or any(whole) else None
+    return (
+        Standardisation((0.0,) * width, (1.0,) * width, table.columns, whole) if table.columns or any(whole) else None
+    )
 
 
-def measured(table: Table, rows: Tensor) -> Units:
+def measured(table: Table, rows: Tensor) -> Standardisation:
     """Mean and standard deviation of each column over some rows, in double precision.
 
     Raises:
@@ -261,7 +265,7 @@ def measured(table: Table, rows: Tensor) -> Units:
     for column in np.flatnonzero(~np.isfinite(mean) | ~np.isfinite(std) | (std == 0))[:1]:
         what = f"{table.call(column)} goes from {low[column]:g} to {high[column]:g}, which cannot be standardised"
         raise DataError(f"data: {what}: give it in other units, or leave it out")
-    return Units(tuple(mean.tolist()), tuple(std.tolist()), table.columns, _whole(table, rows))
+    return Standardisation(tuple(mean.tolist()), tuple(std.tolist()), table.columns, _whole(table, rows))
 
 
 def _span(table: Table, rows: Tensor) -> tuple[Row, Row]:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from torch.utils.data import DataLoader, Dataset
 
 from allmodes.data.base import DataError
-from allmodes.data.files.loading import Items, Source
+from allmodes.data.files.source import Items, ItemSource
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 AHEAD = 2
@@ -28,7 +28,7 @@ LONGEST = 103 - len("/pymp-12345678/listener-12345678")
 class _Reader(Dataset[Items | str]):
     """A source whose items are whole batches; an error travels as its message, without torch's traceback."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ItemSource) -> None:
         self.source = source
 
     def __getitem__(self, positions: Sequence[int]) -> Items | str:
@@ -38,7 +38,9 @@ class _Reader(Dataset[Items | str]):
             return str(error)
 
 
-def served(source: Source, batches: Iterable[Sequence[int]], workers: int = 0, pinned: bool = False) -> Iterator[Items]:
+def read_batches(
+    source: ItemSource, batches: Iterable[Sequence[int]], workers: int = 0, pinned: bool = False
+) -> Iterator[Items]:
     """The items of each batch of positions in order, which may have no end; closing it ends the workers.
 
     Raises:

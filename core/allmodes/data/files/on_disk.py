@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from allmodes.data.base import Device, Loader
+from allmodes.data.base import DataInfo, Device, Loader
 from allmodes.data.batch import Batch
-from allmodes.data.files.loading import Facts, Items, Source
-from allmodes.data.files.workers import served
+from allmodes.data.files.source import Items, ItemSource
+from allmodes.data.files.workers import read_batches
 from allmodes.data.finite import Epochs, FiniteData, as_floats
 
 
-class StreamedData(FiniteData):
+class OnDiskData(FiniteData):
     """Finite data that are read when they are asked for.
 
     Args:
@@ -29,13 +29,13 @@ class StreamedData(FiniteData):
         fingerprint: What tells these data from others.
     """
 
-    def __init__(self, train: Source, test: Source, workers: int, facts: Facts, fingerprint: str) -> None:
+    def __init__(self, train: ItemSource, test: ItemSource, workers: int, facts: DataInfo, fingerprint: str) -> None:
         self.train, self.test, self.workers, self.fingerprint = train, test, workers, fingerprint
         self.shape, self.items, self.test_items, self.labels = train.shape, len(train), len(test), train.labels
         self.classes, self.class_names, self.units = facts.classes, facts.class_names, facts.units
         self.device = torch.device("cpu")
 
-    def to(self, device: Device) -> StreamedData:
+    def to(self, device: Device) -> OnDiskData:
         """The same data, whose batches are put on a device."""
         moved = copy.copy(self)
         moved.device = torch.empty(0, device=device).device  # `cuda` becomes `cuda:0`, as it does for tensors
@@ -55,22 +55,22 @@ class StreamedData(FiniteData):
         assert x is not None
         return Batch(as_floats(x), labels, where)
 
-    def loader(self, batch_size: int, seed: int) -> StreamLoader:
+    def loader(self, batch_size: int, seed: int) -> OnDiskLoader:
         """Batches that pass over the items in a new random order each epoch, read ahead by the workers.
 
         Raises:
             DataError: If a batch has more items than the data.
         """
-        return StreamLoader(self, batch_size, seed)
+        return OnDiskLoader(self, batch_size, seed)
 
 
-class StreamLoader(Loader):
+class OnDiskLoader(Loader):
     """Passes over streamed data. `close()`, or forgetting the loader, ends the workers.
 
     The first batch is read without them: who takes one batch only, as metrics do, starts no processes.
     """
 
-    def __init__(self, data: StreamedData, batch_size: int, seed: int) -> None:
+    def __init__(self, data: OnDiskData, batch_size: int, seed: int) -> None:
         self.data, self.served = data, 0
         self.epochs = Epochs(data.items, batch_size, seed)
         self._ahead: Generator[Batch] | None = None
@@ -102,7 +102,7 @@ class StreamLoader(Loader):
             self._ahead = None
 
 
-def _batches(data: StreamedData, epochs: Epochs, first: int) -> Generator[Batch]:
+def _batches(data: OnDiskData, epochs: Epochs, first: int) -> Generator[Batch]:
     # Not a method: a generator that knew its loader would keep it, and the workers, from being forgotten.
     asked: deque[Tensor] = deque()
 
@@ -112,5 +112,5 @@ def _batches(data: StreamedData, epochs: Epochs, first: int) -> Generator[Batch]
             yield asked[-1].tolist()
 
     yield data.take(epochs.batch(first).to(data.device))
-    for items in served(data.train, positions(), data.workers, pinned=data.device.type == "cuda"):
+    for items in read_batches(data.train, positions(), data.workers, pinned=data.device.type == "cuda"):
         yield data.batch(items, asked.popleft())
