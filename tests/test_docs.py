@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -168,6 +169,36 @@ def test_the_table_of_methods_names_recipes_of_every_plugin_that_exist() -> None
     assert [year for year, _ in rows] == sorted(year for year, _ in rows)
     named = {name.partition("/")[0] for name in (*(name for _, name in rows), *re.findall(r"\w+(?=/ring-\*)", text))}
     assert named == {name.partition("/")[0] for name in recipes}
+
+
+# The rooms
+
+
+def rooms() -> list[str]:
+    """A row for each room of the core: its floor, and the first paragraph of its docstring."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract.get("containers") == ["allmodes"])
+    rows = []
+    for floor, layer in enumerate(reversed(layers), 1):
+        for room in layer.split(" | "):
+            tree = ast.parse((ROOT / f"core/allmodes/{room}/__init__.py").read_text("utf-8"))
+            duty = " ".join((ast.get_docstring(tree) or "").partition("\n\n")[0].split())
+            rows.append(f"| {floor} | `{room}` | {duty} |")
+    return rows
+
+
+def test_the_page_of_the_architecture_has_every_room_with_its_floor_and_duty() -> None:
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    assert sorted(re.findall(r"^\| \d+ \| `.*\|$", text, re.MULTILINE)) == sorted(rooms())
+
+
+def test_the_files_that_the_page_of_the_architecture_names_exist() -> None:
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    files = re.findall(r"`(?:core/|allmodes/)*(\w+/[\w/]*\w\.py)`", text)
+    assert len(files) > 12
+    assert [
+        file for file in files if not any((ROOT / folder / file).is_file() for folder in ("core/allmodes", "."))
+    ] == []
 
 
 # The reference of specs
