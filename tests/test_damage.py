@@ -16,12 +16,12 @@ import torch
 from allmodes import Experiment, ModelError, SpecError, load_run
 from allmodes.cli import main as cli_main
 from allmodes.experiments.floors import shared_floors
-from allmodes.models import checkpoints
 from allmodes.registry.registry import installed
 from allmodes.runs import journal
 from allmodes.runs.journal import Journal
 from allmodes.runs.results import load_results
 from allmodes.runs.run import Outcome, RunError
+from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import recorded
 from allmodes.studies import worker
 from allmodes.studies.compare import compare
@@ -298,7 +298,7 @@ def test_an_old_checkpoint_without_digests_is_read_but_not_without_its_moving_av
 def test_a_checkpoint_that_fits_only_in_part_leaves_nothing_behind(folder: Path) -> None:
     longer = {**RUN, "name": "made", "training": {**TRAINING, "iterations": 22}}
     fresh = Experiment.from_spec(longer, folder=folder.parent / "fresh", track=False).run()
-    for one in checkpoints.folders(folder / "seed-3"):
+    for one in RunFolder(folder / "seed-3").checkpoints:
         state = torch.load(one / "state.pt", weights_only=True)
         torch.save({**state, "evaluations": 7}, one / "state.pt")
         without_digests(one)
@@ -310,15 +310,15 @@ def test_a_checkpoint_that_fits_only_in_part_leaves_nothing_behind(folder: Path)
 
 
 def test_damaged_checkpoints_do_not_crowd_out_sound_ones(folder: Path) -> None:
-    for one in checkpoints.folders(folder / "seed-3"):
+    for one in RunFolder(folder / "seed-3").checkpoints:
         flip(one / "state.pt")
     observers = {"interrupting": Interrupting(8)}
     Experiment.resume(folder, ["training.iterations=22"], track=False, warn=[].append, observers=observers).run()
-    assert {"00000005", "00000008"} <= {one.name for one in checkpoints.folders(folder / "seed-3")}
+    assert {"00000005", "00000008"} <= {one.name for one in RunFolder(folder / "seed-3").checkpoints}
 
 
 def test_a_checkpoint_of_another_kind_of_device_is_not_passed_over(folder: Path) -> None:
-    newest = checkpoints.folders(folder / "seed-3")[0]
+    newest = RunFolder(folder / "seed-3").checkpoints[0]
     without_digests(newest)
     page = json.loads((newest / "model.json").read_text())
     (newest / "model.json").write_text(json.dumps({**page, "device": "cuda"}))

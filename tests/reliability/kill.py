@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from allmodes.models import checkpoints
 from allmodes.runs.journal import read
+from allmodes.runs.run_folder import RunFolder
 from allmodes.testing.interrupted import equal
 from tiny import SPEC
 
@@ -69,7 +70,7 @@ def kill_once(process: subprocess.Popen[str], folder: Path, chance: random.Rando
 
 def look(run: Path | None) -> tuple[int, int]:
     """The newest checkpoint's iteration (0: none yet) and how many checkpoints cannot be read."""
-    found = checkpoints.folders(run) if run else []
+    found = RunFolder(run).checkpoints if run else []
     unreadable = 0
     for folder in found:
         try:

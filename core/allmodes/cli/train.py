@@ -15,6 +15,7 @@ from allmodes.cli.console import FAILED, KILLED, OK, Notes, err, fail, note, out
 from allmodes.cli.progress import Beginning, StudyTerminal, Terminal
 from allmodes.experiments import logs
 from allmodes.registry.registry import installed
+from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
 from allmodes.specs.loading import SpecError
 from allmodes.specs.seeds import parse_seeds
@@ -143,7 +144,7 @@ def _print_results(results: Results, tracked: bool) -> None:
         if outcome.error:
             fail(f"seed {seed}: {outcome.error}")
     say(f"folder   {near(results.folder)}")
-    if (picture := results.folder / "samples.png").exists():
+    if (picture := RunFolder(results.folder).picture).exists():
         say(f"picture  {near(picture)}")
     if tracked:
         say("MLflow   allmodes ui")

@@ -30,11 +30,11 @@ from allmodes.metrics import Metric, built, floors
 from allmodes.models.format import ModelError
 from allmodes.models.trained import load_run
 from allmodes.registry.registry import Registry, installed
-from allmodes.runs import run_folder
 from allmodes.runs.journal import Journal
 from allmodes.runs.lock import alone
 from allmodes.runs.results import Results, load_results
 from allmodes.runs.run import Outcome, Run, RunError
+from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading, recorded
 from allmodes.specs.seeds import check_seeds
 from allmodes.system.durable import replace_text, write_json
@@ -240,13 +240,13 @@ class Experiment:
 
     def log(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
         """Add numbers to a run that has ended: to its journal, and to what observers know of it."""
-        Journal(run.folder / "metrics.jsonl", self.warn).write(iteration, metrics)
+        Journal(RunFolder(run.folder).metrics, self.warn).write(iteration, metrics)
         self.registry.notify("metrics_logged", self.warn, run=run, iteration=iteration, metrics=metrics)
 
     def _train(self, seeds: Sequence[int], folder: Path, stop: Stop) -> dict[int, Outcome]:
         """Train the seeds in turn, to the end or to the user's stop; what there is, is written in any case."""
         panels = Panels()
-        outcomes = run_folder.outcomes(folder) if self.resumed else {}
+        outcomes = RunFolder(folder).outcomes() if self.resumed else {}
         try:
             with stop.listening(), self._settings():
                 for position, seed in enumerate(seeds):
@@ -263,7 +263,7 @@ class Experiment:
         try:
             results.write()
             if panels and self.spec.evaluation.figure:
-                drawing.compare(panels, self.data, results.folder / "samples.png")
+                drawing.compare(panels, self.data, RunFolder(results.folder).picture)
         except OSError as error:
             self.warn(f"{results.folder}: results or picture could not be written: {error.strerror or error}")
 
@@ -273,7 +273,7 @@ class Experiment:
                 logs.LOGGER.info(f"{run.name} is finished at iteration {outcome.iteration:,}: nothing is left to do")
                 samples = self._sampled(run)
             else:
-                begun = run_folder.is_run(run.folder)
+                begun = RunFolder(run.folder).is_run
                 self._prepare(run)
                 seed_run = SeedRun(
                     run,
@@ -318,7 +318,7 @@ class Experiment:
         name = f"{self.spec.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         folder = self.folder / name
         folder.mkdir(parents=True)
-        replace_text(folder / run_folder.SPEC, loading.dump(self.spec.model_copy(update={"seeds": seeds})))
+        replace_text(RunFolder(folder).spec, loading.dump(self.spec.model_copy(update={"seeds": seeds})))
         return folder
 
     def run_of(self, seed: int, folder: Path, position: int = 0, seeds: int = 1) -> Run:
@@ -327,7 +327,7 @@ class Experiment:
         return Run(
             spec=mine,
             seed=seed,
-            folder=folder / f"seed-{seed}",
+            folder=RunFolder(folder).of_seed(seed).path,
             experiment=folder.name,
             position=position,
             seeds=seeds,
@@ -341,14 +341,15 @@ class Experiment:
         """Write what the run is; of a run that goes on, first see that it is the one that began."""
         facts: dict[str, Any] = {name: getattr(run, name) for name in _FACTS} | {"tracked": self.track}
         facts["begun_in"] = str(self._here)
-        if (began := run_folder.facts(run.folder, self.warn)) is not None:
+        folder = RunFolder(run.folder)
+        if (began := folder.facts(self.warn)) is not None:
             recorded.refuse_edited(run.folder, run.spec, self.registry)
             resume.compare(run, began, self.warn)
             facts |= {"resumed": began.resumed + 1, "tracked": self.track or began.tracked}
             facts["begun_in"] = began.begun_in or facts["begun_in"]
         try:
-            replace_text(run.folder / run_folder.SPEC, loading.dump(run.spec))
-            write_json(run.folder / run_folder.RUN, facts | {"spec": loading.dump_values(run.spec)})
+            replace_text(folder.spec, loading.dump(run.spec))
+            write_json(folder.page, facts | {"spec": loading.dump_values(run.spec)})
         except IsADirectoryError as error:
             raise RunError(f"{error.filename}: {error.strerror}") from None
 

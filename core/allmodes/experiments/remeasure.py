@@ -17,8 +17,8 @@ from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.trained import advice
 from allmodes.registry.registry import Registry
-from allmodes.runs import run_folder
 from allmodes.runs.run import Run
+from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.source import SpecError
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import near, place
@@ -52,13 +52,13 @@ def remeasure_all(
     run = place(run)
     if not holds(run.exists):
         raise SpecError(no_such_file(near(run)))
-    if not (folders := run_folder.runs_in(run)):
+    if not (folders := RunFolder(run).runs):
         raise SpecError(f"{near(run)}: no run to measure there: give the folder that `allmodes run` printed")
     experiment = Experiment(resume.changed(run, registry, overrides), registry, track=track, warn=warn)
     experiment.resumed = run  # which is what messages are about
     experiment.prepare()
     with experiment.observed():
-        return [remeasure(experiment, folder, checkpoint) for folder in folders]
+        return [remeasure(experiment, folder.path, checkpoint) for folder in folders]
 
 
 @plain_torch()
@@ -67,11 +67,12 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
 
     Raises ModelError where there is no model, DataError where the data are not those of the run.
     """
-    began = run_folder.facts(folder, experiment.warn)
-    run = experiment.run_of(run_folder.seed_of(folder) if began is None else began.seed, folder.parent)
+    files = RunFolder(folder)
+    began = files.facts(experiment.warn)
+    run = experiment.run_of(files.seed if began is None else began.seed, folder.parent)
     if began is not None:
         resume.compare(run, began, experiment.warn)
-    stored = folder / "model" if checkpoint is None else checkpoints.chosen(folder, checkpoint)
+    stored = files.model if checkpoint is None else checkpoints.chosen(files, checkpoint)
     with advice(folder, stored):
         prior = model_format.stored_prior(run.spec, stored)
         composition = compose(run.spec, experiment.data.to("cpu"), run.seed, prior=prior)
@@ -83,7 +84,7 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
     evaluation = measure.evaluation(composition, modules, experiment.data, n, run.seed, iteration, run.device)
     results = measure.measure(experiment.metrics, evaluation, experiment.warn)
     experiment.log(run, iteration, {f"eval/{key}": value for key, value in results.items()})
-    for name, path in measure.pictures(experiment.metrics, evaluation, folder / "figures", iteration, experiment.warn):
+    for name, path in measure.pictures(experiment.metrics, evaluation, files.figures, iteration, experiment.warn):
         experiment.registry.notify(
             "samples_drawn", experiment.warn, run=run, iteration=iteration, figure=path, name=name
         )

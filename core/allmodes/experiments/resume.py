@@ -12,12 +12,10 @@ from typing import Any, TypeVar
 
 from allmodes.builtin.config.files import PLACES
 from allmodes.data import DataError
-from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.registry.registry import Registry
-from allmodes.runs import run_folder
 from allmodes.runs.run import Outcome, Run
-from allmodes.runs.run_folder import Facts
+from allmodes.runs.run_folder import Facts, RunFolder
 from allmodes.specs import loading, recorded, requirements
 from allmodes.specs.changes import changes_between, describe_changes
 from allmodes.specs.source import SpecError, override
@@ -37,20 +35,22 @@ def prepare(run: Path, registry: Registry, overrides: Sequence[str]) -> tuple[Pa
     """
     if not holds(run.exists):
         raise SpecError(no_such_file(near(run)))
-    one = run_folder.is_run(run)
-    if not run_folder.runs_in(run):
+    files = RunFolder(run)
+    one = files.is_run
+    if not files.runs:
         raise SpecError(f"{near(run)}: no run to resume there: give the folder that `allmodes run` printed")
     spec = changed(run, registry, overrides)
-    folders = [run] if one else [run / f"seed-{seed}" for seed in spec.seeds]
+    folders = [files] if one else [files.of_seed(seed) for seed in spec.seeds]
     _check_left(run, folders, spec.training.iterations)
     if overrides and not one:
-        replace_text(run / "spec.yaml", loading.dump(spec))
+        replace_text(files.spec, loading.dump(spec))
     return run.parent if one else run, spec
 
 
 def ended(run: Run) -> Outcome | None:
     """The outcome of a run that has nothing left to do."""
-    return run_folder.outcome(run.folder) if _is_done(run.folder, run.spec.training.iterations) else None
+    folder = RunFolder(run.folder)
+    return folder.outcome() if _is_done(folder, run.spec.training.iterations) else None
 
 
 def compare(run: Run, began: Facts, warn: Callable[[str], None]) -> None:
@@ -93,7 +93,7 @@ def _is_place(name: str, value: Any) -> bool:
 
 
 def _begun_in(run: Path) -> str | None:
-    for page in (run / "run.json", *sorted(run.glob("seed-*/run.json"))):
+    for page in (one.page for one in RunFolder(run).runs):
         with suppress(OSError, ValueError, AttributeError):  # whoever reads the page says what is wrong with it
             if there := json.loads(page.read_text()).get("begun_in"):
                 return str(there)
@@ -112,8 +112,8 @@ def _compare_labels(run: Run, began: Mapping[str, str]) -> None:
 
 def tracked(folder: Path) -> bool:
     """Whether an experiment was logged to MLflow."""
-    found = [(run_folder.facts(run), run) for run in run_folder.runs_in(folder)]
-    return any((run / "tracking.jsonl").exists() if page is None else page.tracked for page, run in found)
+    found = [(run.facts(), run) for run in RunFolder(folder).runs]
+    return any(run.tracking.exists() if page is None else page.tracked for page, run in found)
 
 
 def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
@@ -121,7 +121,7 @@ def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
 
     Raises SpecError where one would not, or where a plugin of the run is not installed.
     """
-    requirements.check_installed(run, [one / run_folder.RUN for one in run_folder.runs_in(run)], registry)
+    requirements.check_installed(run, [one.page for one in RunFolder(run).runs], registry)
     source = recorded.source(run, registry)
     before = loading.check_again(source, registry)
     recorded.refuse_edited(run, before, registry)
@@ -133,7 +133,7 @@ def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:
     return after
 
 
-def _check_left(run: Path, folders: Sequence[Path], iterations: int) -> None:
+def _check_left(run: Path, folders: Sequence[RunFolder], iterations: int) -> None:
     done = max(_iteration(folder) for folder in folders)
     if done > iterations:
         raise SpecError(f"{near(run)} is at iteration {done} already: set training.iterations to {done} or more")
@@ -142,17 +142,17 @@ def _check_left(run: Path, folders: Sequence[Path], iterations: int) -> None:
         raise SpecError(f"{near(run)} is finished at iteration {iterations}: to train on, set more, such as {more}")
 
 
-def _iteration(folder: Path) -> int:
-    have = checkpoints.folders(folder)
+def _iteration(folder: RunFolder) -> int:
+    have = folder.checkpoints
     return int(have[0].name) if have else 0
 
 
-def _is_done(folder: Path, iterations: int) -> bool:
+def _is_done(folder: RunFolder, iterations: int) -> bool:
     """Whether a run was trained to the end, and nothing of what that gave has to be made again."""
-    outcome = run_folder.outcome(folder)
+    outcome = folder.outcome()
     if outcome is None or outcome.status != "finished" or outcome.iteration < iterations:
         return False
-    if (damage := model_format.damage(folder / "model")) and checkpoints.folders(folder):
+    if (damage := model_format.damage(folder.model)) and folder.checkpoints:
         warnings.warn(f"{damage}: the model is made again from the last checkpoint", stacklevel=3)
         return False
     return True

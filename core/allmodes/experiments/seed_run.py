@@ -30,6 +30,7 @@ from allmodes.models.format import ModelError
 from allmodes.registry.registry import Registry
 from allmodes.runs.journal import Journal
 from allmodes.runs.run import Outcome, Run, RunError, Status
+from allmodes.runs.run_folder import RunFolder
 from allmodes.system.durable import write_json
 from allmodes.system.signals import Stop
 from allmodes.text import redact
@@ -65,8 +66,9 @@ class SeedRun:
     saved: int | None = None
 
     def __post_init__(self) -> None:
+        self.folder = RunFolder(self.run.folder)
         self._build()
-        self.journal = Journal(self.run.folder / "metrics.jsonl", self.warn)
+        self.journal = Journal(self.folder.metrics, self.warn)
 
     def _build(self) -> None:
         """Everything as it is at the start."""
@@ -181,7 +183,7 @@ class SeedRun:
         return not math.isnan(last) and not any(value >= last for value in before)
 
     def _draw(self, evaluation: Evaluation, results: Mapping[str, float]) -> None:
-        iteration, folder = self.loop.iteration, self.run.folder / "figures"
+        iteration, folder = self.loop.iteration, self.folder.figures
         title = f"{self.run.name}  iteration {iteration:,}"
         title += f"\nmodes {results['modes']:.0f}" if "modes" in results else ""
         title += f"  high quality {results['high_quality']:.0%}" if "high_quality" in results else ""
@@ -223,8 +225,8 @@ class SeedRun:
         modules = self._checked_modules()
         try:
             self.journal.settle()
-            checkpoints.write(self.run.folder, modules, page, self._state())
-            checkpoints.tidy(self.run.folder, self.run.spec.training.checkpoints.keep, self.loop.iteration)
+            checkpoints.write(self.folder, modules, page, self._state())
+            checkpoints.tidy(self.folder, self.run.spec.training.checkpoints.keep, self.loop.iteration)
             self.saved = self.loop.iteration
         except OSError as error:
             self.warn(f"{self.run.name}: no checkpoint at iteration {self.loop.iteration}: {error.strerror or error}")
@@ -237,7 +239,7 @@ class SeedRun:
 
     def restore(self) -> None:
         """Go on from the newest checkpoint that can be read, or from the start where there is none."""
-        if checkpoints.newest(self.run.folder, self.warn, self._use) is None:
+        if checkpoints.newest(self.folder, self.warn, self._use) is None:
             self.warn(f"{self.run.name} has no checkpoint that can be read: it starts from the beginning")
             self.loop.loader.close()
             self._build()  # one that did not fit may have been taken in part
@@ -288,7 +290,7 @@ class SeedRun:
     def _finish(self, status: Status, error: str | None, floors: Callable[[], Mapping[str, float]]) -> Outcome:
         seconds = self.seconds
         try:
-            model_format.save(dict(self.loop.sampled()), self._page(), self.run.folder / "model")
+            model_format.save(dict(self.loop.sampled()), self._page(), self.folder.model)
         except OSError as problem:
             status, error = "failed", error or f"the model could not be saved: {problem.strerror or problem}"
         results = self.evaluations[-1][1] if self.evaluations else {}
@@ -296,7 +298,7 @@ class SeedRun:
         spent = costs(self.loop.composition, self.run.spec.training.batch_size, self.loop.iteration)
         outcome = Outcome(status, self.loop.iteration, seconds, results | recent, floors(), error, spent)
         try:
-            write_json(self.run.folder / "results.json", vars(outcome))
+            write_json(self.folder.results, vars(outcome))
         except OSError as problem:
             self.warn(f"{self.run.name}: results.json could not be written: {problem.strerror or problem}")
         self._tell("run_finished", outcome=outcome)

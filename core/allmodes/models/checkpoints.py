@@ -20,9 +20,10 @@ from torch import nn
 
 from allmodes.models import format as model_format
 from allmodes.models.format import ModelError, Page
+from allmodes.runs.run_folder import RunFolder
 from allmodes.system.paths import near
 
-FOLDER, STATE = "checkpoints", "state.pt"
+STATE = "state.pt"
 DAMAGED = "is damaged, or holds more than plain data"
 
 State = dict[str, Any]
@@ -51,10 +52,11 @@ class Checkpoint:
             model_format.restore(module, read[name], name)
 
 
-def write(run: Path, modules: Mapping[str, nn.Module], page: Page, state: State) -> Path:
+def write(run: RunFolder, modules: Mapping[str, nn.Module], page: Page, state: State) -> Path:
     """Write a checkpoint of a run's folder; it appears whole or not at all."""
-    folder = run / FOLDER / f"{page['iteration']:08d}"
-    return model_format.save(modules, page, folder, lambda beside: _write_state(state, beside / STATE))
+    return model_format.save(
+        modules, page, run.checkpoint(page["iteration"]), lambda beside: _write_state(state, beside / STATE)
+    )
 
 
 def read(folder: Path) -> Checkpoint:
@@ -72,15 +74,9 @@ def read(folder: Path) -> Checkpoint:
     return Checkpoint(folder, page, state)
 
 
-def folders(run: Path) -> list[Path]:
-    """The checkpoints of a run's folder, newest first."""
-    found = (path for path in (run / FOLDER).glob("[0-9]*") if path.name.isdecimal() and path.is_dir())
-    return sorted(found, key=lambda path: int(path.name), reverse=True)
-
-
-def newest(run: Path, warn: Callable[[str], None], use: Callable[[Checkpoint], None]) -> Checkpoint | None:
+def newest(run: RunFolder, warn: Callable[[str], None], use: Callable[[Checkpoint], None]) -> Checkpoint | None:
     """Read and use the newest checkpoint that lets itself be; those that do not are reported and passed over."""
-    for folder in folders(run):
+    for folder in run.checkpoints:
         try:
             checkpoint = read(folder)
             use(checkpoint)
@@ -91,12 +87,12 @@ def newest(run: Path, warn: Callable[[str], None], use: Callable[[Checkpoint], N
     return None
 
 
-def chosen(run: Path, which: str) -> Path:
+def chosen(run: RunFolder, which: str) -> Path:
     """The folder of a checkpoint: `last`, `best`, or by its iteration.
 
     Raises ModelError where there is no such checkpoint.
     """
-    have = folders(run)
+    have = run.checkpoints
     if which == "last" and have:
         return have[0]
     if which == "best":
@@ -104,23 +100,23 @@ def chosen(run: Path, which: str) -> Path:
         if have:
             return have[0]
         raise ModelError(
-            f"{near(run)} keeps no best checkpoint: set training.checkpoints.best to a metric such as modes"
+            f"{near(run.path)} keeps no best checkpoint: set training.checkpoints.best to a metric such as modes"
         )
     for folder in have:
         if which.isdecimal() and int(which) == int(folder.name):
             return folder
     known = ", ".join(str(int(folder.name)) for folder in reversed(have)) or "none"
-    raise ModelError(f"{near(run)} has no checkpoint {which!r}: there are best, last, and iterations {known}")
+    raise ModelError(f"{near(run.path)} has no checkpoint {which!r}: there are best, last, and iterations {known}")
 
 
-def tidy(run: Path, keep: int, iteration: int) -> None:
+def tidy(run: RunFolder, keep: int, iteration: int) -> None:
     """Delete all but the last `keep` checkpoints and the newest of those marked best, and what broken writes left.
 
     Those beyond the run's iteration are damaged ones that it passed over: they stay, and stand for none that is sound.
     """
-    have = [folder for folder in folders(run) if int(folder.name) <= iteration]
+    have = [folder for folder in run.checkpoints if int(folder.name) <= iteration]
     best = [folder for folder in have if _page(folder).get("best")][:1]
-    for folder in (*have[keep:], *(run / FOLDER).glob(".[0-9]*")):
+    for folder in (*have[keep:], *run.checkpoint_folder.glob(".[0-9]*")):
         if folder not in best:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -144,4 +140,4 @@ def _page(folder: Path) -> Page:
     return {}
 
 
-__all__ = ["Checkpoint", "State", "chosen", "folders", "newest", "read", "tidy", "write"]
+__all__ = ["Checkpoint", "State", "chosen", "newest", "read", "tidy", "write"]

@@ -13,7 +13,8 @@ from allmodes.data import TensorData
 from allmodes.figures import drawing
 from allmodes.models import format as model_format
 from allmodes.models.trained import Model
-from allmodes.runs import journal, run_folder
+from allmodes.runs import journal
+from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
 from allmodes.specs.source import SpecError
 from allmodes.system.paths import near, place
@@ -49,9 +50,10 @@ def export(model: Model, folder: Path) -> Path:
 
 
 def _describe(model: Model, page: model_format.Page, folder: Path) -> None:
-    (folder / "spec.yaml").write_text(loading.dump(model.spec), encoding="utf-8")
+    files = RunFolder(folder)
+    files.spec.write_text(loading.dump(model.spec), encoding="utf-8")
     samples = model.drawn(PICTURED)
-    drawing.draw_samples(samples, TensorData(samples), folder / "samples.png")
+    drawing.draw_samples(samples, TensorData(samples), files.picture)
     (folder / "README.md").write_text(card(model, page["plugins"]), encoding="utf-8")
 
 
@@ -116,11 +118,11 @@ def _training(model: Model) -> Iterator[str]:
 def _measured(model: Model) -> tuple[dict[str, float], dict[str, float]]:
     """The last measurements up to the model's iteration, and what real data score."""
     until = model.iteration if model.iteration is not None else float("inf")
-    found: dict[str, float] = {}
-    for line in map(journal.numbers, journal.read(model.folder / "metrics.jsonl")):
+    files, found = RunFolder(model.folder), dict[str, float]()
+    for line in map(journal.numbers, journal.read(files.metrics)):
         if line["iteration"] <= until:
             found |= {key.removeprefix("eval/"): value for key, value in line.items() if key.startswith("eval/")}
-    outcome = run_folder.outcome(model.folder)
+    outcome = files.outcome()
     return found, {} if outcome is None else dict(outcome.floors)
 
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from allmodes.data.standardisation import Standardisation
 from allmodes.game.contracts import Prior
+from allmodes.runs.run_folder import MODEL_PAGE
 from allmodes.system import durable, json_pages
 from allmodes.system.torch_settings import seeded_generator
 from allmodes_schemas import Shape, Spec
@@ -28,7 +29,6 @@ from allmodes_schemas import Shape, Spec
 Page: TypeAlias = dict[str, Any]
 
 FORMAT = 3
-PAGE = "model.json"
 AVERAGE = "average."
 """Before the name of a module's moving average."""
 AVERAGED = ("generator", "prior")
@@ -73,7 +73,7 @@ def save(
                 (beside / _file(name)).write_bytes(serialised(tensors))
         if more is not None:
             more(beside)
-        (beside / PAGE).write_text(json.dumps(_sealed({"format": FORMAT, **page}, beside), indent=1))
+        (beside / MODEL_PAGE).write_text(json.dumps(_sealed({"format": FORMAT, **page}, beside), indent=1))
         return durable.replace_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -143,7 +143,7 @@ def read_page(folder: Path) -> Page:
 
     Raises ModelError.
     """
-    path = folder / PAGE
+    path = folder / MODEL_PAGE
     try:
         page = json_pages.read(path, dict[str, Any])
     except FileNotFoundError:

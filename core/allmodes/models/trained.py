@@ -18,7 +18,7 @@ from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.format import ModelError, Page
 from allmodes.registry.registry import Registry, installed
-from allmodes.runs.run_folder import runs_in
+from allmodes.runs.run_folder import MODEL_PAGE, RunFolder
 from allmodes.specs import recorded, requirements
 from allmodes.specs.source import SpecError
 from allmodes.system.no_such_file import holds, no_such_file
@@ -92,7 +92,7 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
     if not holds((folder := _local(reference)).exists):
         raise SpecError(no_such_file(near(folder)))
     folder, stored = _places(folder, checkpoint)
-    requirements.check_installed(folder, [stored / "model.json"], registry)
+    requirements.check_installed(folder, [stored / MODEL_PAGE], registry)
     spec = recorded.spec(folder, registry)
     with advice(folder, stored):
         _compare_versions(model_format.read_page(stored), registry)
@@ -100,10 +100,10 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
     return Model(spec, read.modules, read.shape, folder, stored, read.units, read.iteration)
 
 
-def run_folder(reference: str | Path) -> Path:
+def run_folder(reference: str | Path) -> RunFolder:
     """The folder of a run of one seed, given that or its experiment's (then the first seed's)."""
-    folder = place(reference)
-    return next(iter(runs_in(folder)), folder)
+    folder = RunFolder(place(reference))
+    return next(iter(folder.runs), folder)
 
 
 def _local(reference: str | Path) -> Path:
@@ -117,14 +117,14 @@ def _local(reference: str | Path) -> Path:
 
 def _places(folder: Path, checkpoint: str | None) -> tuple[Path, Path]:
     """Where the spec and where the model lies."""
-    if (folder / "model.json").is_file():
+    if (folder / MODEL_PAGE).is_file():
         return folder, folder
-    folder = run_folder(folder)
+    run = run_folder(folder)
     if checkpoint is not None:
-        return folder, checkpoints.chosen(folder, checkpoint)
-    if (folder / "model").is_dir() or not (have := checkpoints.folders(folder)):
-        return folder, folder / "model"
-    return folder, have[0]
+        return run.path, checkpoints.chosen(run, checkpoint)
+    if run.model.is_dir() or not (have := run.checkpoints):
+        return run.path, run.model
+    return run.path, have[0]
 
 
 @contextmanager
@@ -138,11 +138,12 @@ def advice(folder: Path, stored: Path) -> Iterator[None]:
 
 def _remedy(folder: Path, stored: Path) -> str:
     """What to do about a stored model that is damaged."""
+    run = RunFolder(folder)
     if stored == folder:
         return "get the model again from where it came from"
-    others = [str(int(one.name)) for one in reversed(checkpoints.folders(folder)) if one != stored]
+    others = [str(int(one.name)) for one in reversed(run.checkpoints) if one != stored]
     take = f"take another with --checkpoint ({', '.join(others)})" if others else "no other checkpoint is there"
-    return take if stored.name != "model" else f"{take}, or `allmodes resume {folder}` makes the model again"
+    return take if stored != run.model else f"{take}, or `allmodes resume {folder}` makes the model again"
 
 
 def _compare_versions(page: Page, registry: Registry) -> None:

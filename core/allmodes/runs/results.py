@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from allmodes.runs import averages, run_folder
+from allmodes.runs import averages
 from allmodes.runs.run import Outcome
+from allmodes.runs.run_folder import RunFolder
 from allmodes.system import json_pages
 from allmodes.system.durable import write_json
 from allmodes_schemas import Spec
@@ -53,7 +54,9 @@ class Results:
 
     def write(self) -> None:
         """Write the outcomes to the experiment's folder."""
-        write_json(self.folder / "results.json", {str(seed): vars(outcome) for seed, outcome in self.outcomes.items()})
+        write_json(
+            RunFolder(self.folder).results, {str(seed): vars(outcome) for seed, outcome in self.outcomes.items()}
+        )
 
 
 def load_results(folder: Path) -> dict[int, Outcome]:
@@ -62,9 +65,9 @@ def load_results(folder: Path) -> dict[int, Outcome]:
     Where the page is damaged, they are those that the runs wrote, with a warning.
     """
     try:
-        return json_pages.read(folder / "results.json", dict[int, Outcome])
+        return json_pages.read(RunFolder(folder).results, dict[int, Outcome])
     except FileNotFoundError:
         return {}
     except json_pages.PageError as error:
         warnings.warn(f"{error}: the numbers are taken from the folders of its seeds", stacklevel=2)
-        return run_folder.outcomes(folder)
+        return RunFolder(folder).outcomes()

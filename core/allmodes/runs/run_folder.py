@@ -1,4 +1,4 @@
-"""What lies in the folder of a run, and reading it with suspicion: others can touch files."""
+"""The format of a run's folder: the names of its files, and its pages, checked since anybody can edit them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from allmodes.runs.run import Outcome
 from allmodes.system import json_pages
 
 T = TypeVar("T")
+Warn = Callable[[str], None]
 
-
-RUN, SPEC, RESULTS = "run.json", "spec.yaml", "results.json"
+SPEC, PAGE, RESULTS, MODEL_PAGE = "spec.yaml", "run.json", "results.json", "model.json"
+TRACKING = "tracking.jsonl"
+SIGNATURES = ({SPEC, PAGE}, {SPEC, RESULTS}, {SPEC, MODEL_PAGE})
+"""Names that lie together in the folder of a run, an experiment and an exported model, and nowhere else."""
 
 
 class _Data(BaseModel, extra="allow"):
@@ -24,7 +27,7 @@ class _Data(BaseModel, extra="allow"):
 
 
 class Facts(BaseModel):
-    """What a run began with; `spec` is missing in runs of older versions."""
+    """What a run began with, as `run.json` holds it; runs of older versions have no `spec`."""
 
     seed: int
     experiment: str
@@ -38,58 +41,103 @@ class Facts(BaseModel):
     spec: dict[str, Any] | None = None
 
 
-def is_run(folder: Path) -> bool:
-    """Whether a folder is that of a run of one seed, whatever has happened to its pages."""
-    return (folder / RUN).exists() or any((folder / "checkpoints").glob("[0-9]*"))
+class RunFolder:
+    """The folder of a run of one seed, or of an experiment, which holds one such folder for each of its seeds.
+
+    Attributes:
+        spec: The spec as YAML; also in an experiment's folder and in that of an exported model.
+        page: What the run began with (`Facts`).
+        results: How the run ended (`Outcome`); in an experiment's folder, the outcomes by seed.
+        metrics: The journal: each measurement as a line of JSON.
+        tracking: Events for MLflow, as lines of JSON.
+        receipt: Where the run lives in MLflow, and how much of it has arrived there.
+        checkpoint_folder: Holds a folder for each checkpoint, named after its iteration.
+        model: The trained model.
+        figures: Pictures of the run.
+        picture: The picture of an experiment, or of an exported model.
+        log: What a run of a study printed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.spec = path / SPEC
+        self.page = path / PAGE
+        self.results = path / RESULTS
+        self.metrics = path / "metrics.jsonl"
+        self.tracking = path / TRACKING
+        self.receipt = path / "mlflow.json"
+        self.checkpoint_folder = path / "checkpoints"
+        self.model = path / "model"
+        self.figures = path / "figures"
+        self.picture = path / "samples.png"
+        self.log = path / "log.txt"
+
+    def of_seed(self, seed: int) -> RunFolder:
+        """The folder of a seed's run within that of its experiment."""
+        return RunFolder(self.path / f"seed-{seed}")
+
+    @property
+    def seed(self) -> int:
+        """The seed that a run's folder is named after; 0 if it has another name."""
+        number = self.path.absolute().name.removeprefix("seed-")
+        return int(number) if number.isascii() and number.isdecimal() else 0
+
+    @property
+    def is_run(self) -> bool:
+        """Whether this is the folder of a run of one seed, even if its pages are damaged."""
+        return self.page.exists() or any(self.checkpoint_folder.glob("[0-9]*"))
+
+    @property
+    def runs(self) -> list[RunFolder]:
+        """This folder, if it is that of a run, or the folders of the experiment's runs, by seed."""
+        if self.is_run:
+            return [self]
+        runs = filter(lambda run: run.is_run, map(RunFolder, self.path.glob("seed-*")))
+        return sorted(runs, key=lambda run: (run.seed, run.path.name))
+
+    def checkpoint(self, iteration: int) -> Path:
+        """The folder of the checkpoint at an iteration."""
+        return self.checkpoint_folder / f"{iteration:08d}"
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """The folders of the checkpoints, newest first."""
+        paths = self.checkpoint_folder.glob("[0-9]*")
+        found = [path for path in paths if path.name.isdecimal() and path.is_dir()]
+        return sorted(found, key=lambda path: int(path.name), reverse=True)
+
+    def read_facts(self) -> Facts:
+        """Read what the run began with.
+
+        Raises FileNotFoundError where there is no page, PageError where it is damaged or belongs to another run.
+        """
+        facts = json_pages.read(self.page, Facts)
+        name = self.path.absolute().name
+        if name != f"seed-{facts.seed}" and name.startswith("seed-"):
+            raise json_pages.PageError(f"{self.page} is of another run (of seed {facts.seed})")
+        return facts
+
+    def facts(self, warn: Warn = warnings.warn) -> Facts | None:
+        """What the run began with; None where there is no page, or, with a warning, where it is damaged."""
+        consequence = "what the run began with cannot be compared; the next resume writes it anew"
+        return _read_or_warn(self.read_facts, consequence, warn)
+
+    def outcome(self, warn: Warn = warnings.warn) -> Outcome | None:
+        """How the run ended; None where it has not, or, with a warning, where the page is damaged."""
+        consequence = "the run counts as interrupted; the next resume writes it anew"
+        return _read_or_warn(lambda: json_pages.read(self.results, Outcome), consequence, warn)
+
+    def outcomes(self) -> dict[int, Outcome]:
+        """How the runs of an experiment ended, by seed, as the pages of the runs themselves say."""
+        outcomes = {run.seed: run.outcome() for run in self.runs}
+        return {seed: outcome for seed, outcome in outcomes.items() if outcome is not None}
 
 
-def runs_in(folder: Path) -> list[Path]:
-    """The folder itself, if it is that of a run, or those of an experiment's runs."""
-    if is_run(folder):
-        return [folder]
-    return sorted((path for path in folder.glob("seed-*") if is_run(path)), key=lambda run: (seed_of(run), run.name))
-
-
-def seed_of(run: Path) -> int:
-    """The seed that a run's folder is named after; 0 for a folder that somebody named otherwise."""
-    number = run.absolute().name.removeprefix("seed-")
-    return int(number) if number.isascii() and number.isdecimal() else 0
-
-
-def facts(run: Path, warn: Callable[[str], None] = warnings.warn) -> Facts | None:
-    """What a run began with; nothing, with a warning, where its page is damaged."""
-    otherwise = "what the run began with cannot be compared; the next resume writes it anew"
-    return _unless_damaged(_facts, run, otherwise, warn)
-
-
-def outcome(run: Path, warn: Callable[[str], None] = warnings.warn) -> Outcome | None:
-    """How a run ended, if it did; where its page is damaged, a warning, since resuming it writes the page again."""
-    otherwise = "the run counts as interrupted; the next resume writes it anew"
-    return _unless_damaged(_outcome, run, otherwise, warn)
-
-
-def outcomes(folder: Path) -> dict[int, Outcome]:
-    """How the runs of an experiment ended, by their seeds."""
-    found = {seed_of(run): outcome(run) for run in runs_in(folder)}
-    return {seed: one for seed, one in found.items() if one is not None}
-
-
-def _facts(run: Path) -> Facts:
-    found = json_pages.read(run / RUN, Facts)
-    if run.absolute().name != f"seed-{found.seed}" and run.absolute().name.startswith("seed-"):
-        raise json_pages.PageError(f"{run / RUN} is of another run (of seed {found.seed})")
-    return found
-
-
-def _outcome(run: Path) -> Outcome:
-    return json_pages.read(run / RESULTS, Outcome)
-
-
-def _unless_damaged(page: Callable[[Path], T], run: Path, otherwise: str, warn: Callable[[str], None]) -> T | None:
+def _read_or_warn(read: Callable[[], T], consequence: str, warn: Warn) -> T | None:
     try:
-        return page(run)
+        return read()
     except FileNotFoundError:
         return None
     except json_pages.PageError as error:
-        warn(f"{error}: {otherwise}")
+        warn(f"{error}: {consequence}")
         return None

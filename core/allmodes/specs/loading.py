@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
 from allmodes.registry.registry import Registry
+from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import messages, safe_yaml
 from allmodes.specs.checks import problems_of
 from allmodes.specs.limits import problems_of_sizes
@@ -51,7 +52,7 @@ def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
 
 def locate(reference: str, registry: Registry) -> tuple[str, str]:
     """Text and name of what a user calls a spec: a file, a recipe, or the folder of a run."""
-    for path in (at_home(reference) / "spec.yaml", at_home(reference)):
+    for path in (RunFolder(at_home(reference)).spec, at_home(reference)):
         if holds(path.is_file):
             return read_text(path), str(path)
     if recipe := registry.recipes.get(reference):

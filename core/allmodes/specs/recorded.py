@@ -10,7 +10,7 @@ from reprlib import repr as short
 from typing import Any
 
 from allmodes.registry.registry import Registry
-from allmodes.runs.run_folder import RUN, SPEC, _facts, runs_in, seed_of
+from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
 from allmodes.specs.changes import Change, changes_between
 from allmodes.specs.source import SpecError, SpecSource
@@ -28,7 +28,8 @@ def source(folder: Path, registry: Registry) -> SpecSource:
     try:
         return _sound(loading.read(*loading.locate(str(folder), registry)), registry)
     except SpecError as error:
-        what = str(error).splitlines()[0] if (folder / SPEC).is_file() else f"{folder / SPEC} is no file"
+        path = RunFolder(folder).spec
+        what = str(error).splitlines()[0] if path.is_file() else f"{path} is no file"
         for other in _others(folder):
             with suppress(SpecError):
                 found = _sound(other, registry)
@@ -52,10 +53,11 @@ def refuse_edited(folder: Path, now: Spec, registry: Registry) -> None:
 
     Raises SpecError with a line for each setting that is not.
     """
+    here = RunFolder(folder).spec
     for record, changes in edits(folder, now, registry):
         raise SpecError(
             "\n".join(
-                f"{path} is {short(before)} in {record}, as the run began, and {short(after)} in {folder / SPEC}: "
+                f"{path} is {short(before)} in {record}, as the run began, and {short(after)} in {here}: "
                 "it decides what is trained: set it back, or start a new run for another value"
                 for path, before, after in changes
             )
@@ -64,43 +66,44 @@ def refuse_edited(folder: Path, now: Spec, registry: Registry) -> None:
 
 def edits(folder: Path, now: Spec, registry: Registry) -> Iterator[tuple[Path, Sequence[Change]]]:
     """The pages which say that runs of a folder began with another spec, and what differs."""
-    for run in runs_in(folder):
+    for run in RunFolder(folder).runs:
         record, then = _began(run, folder, now, registry)
         if then is not None and (found := changes_between(then, now)):
             yield record, found
 
 
-def _began(run: Path, folder: Path, now: Spec, registry: Registry) -> tuple[Path, Spec | None]:
+def _began(run: RunFolder, folder: Path, now: Spec, registry: Registry) -> tuple[Path, Spec | None]:
     """The spec that a run began with; of one of an older version, what lies in its folder, if that is not `now`."""
     with suppress(SpecError, FileNotFoundError, json_pages.PageError):
-        told = _facts(run).spec
+        told = run.read_facts().spec
         if told is not None:
-            return run / RUN, now if told == loading.dump_values(now) else loading.check_again(
-                _of_page(run, told), registry
+            return run.page, now if told == loading.dump_values(now) else loading.check_again(
+                _of_page(run.page, told), registry
             )
-        return run / SPEC, loading.load_stored(run, registry) if run != folder else None
-    return run, None
+        return run.spec, loading.load_stored(run.path, registry) if run.path != folder else None
+    return run.path, None
 
 
 def _others(folder: Path) -> Iterator[SpecSource]:
     """What other pages say of a folder's spec: those of its runs, or of the experiment that it is a run of."""
-    runs = runs_in(folder)
+    runs = RunFolder(folder).runs
     for run in runs:
         with suppress(FileNotFoundError, json_pages.PageError, SpecError):
-            if (told := _facts(run).spec) is not None:
-                yield _with_seeds(_of_page(run, told), runs)
-    places = [run / SPEC for run in runs] if folder not in runs else [folder.absolute().parent / SPEC]
+            if (told := run.read_facts().spec) is not None:
+                yield _with_seeds(_of_page(run.page, told), runs)
+    whole = RunFolder(folder.absolute().parent)
+    places = [whole.spec] if RunFolder(folder).is_run else [run.spec for run in runs]
     for path in places:
         with suppress(OSError, ValueError, SpecError):
             yield _with_seeds(loading.read(loading.read_text(path), str(path)), runs)
 
 
-def _of_page(run: Path, told: Mapping[str, Any]) -> SpecSource:
-    return SpecSource(dict(told), str(run / RUN))
+def _of_page(page: Path, told: Mapping[str, Any]) -> SpecSource:
+    return SpecSource(dict(told), str(page))
 
 
-def _with_seeds(found: SpecSource, runs: Sequence[Path]) -> SpecSource:
-    found.tree["seeds"] = [seed_of(run) for run in runs]
+def _with_seeds(found: SpecSource, runs: Sequence[RunFolder]) -> SpecSource:
+    found.tree["seeds"] = [run.seed for run in runs]
     return found
 
 

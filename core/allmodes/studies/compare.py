@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from allmodes.experiments import logs
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.lock import alone
+from allmodes.runs.run_folder import RunFolder
 from allmodes.studies import tables
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.pool import Message, Pool, Task
@@ -137,7 +138,7 @@ class Comparing:
             "unit": unit.name,
             "folder": str(unit.method.folder),
             "seed": unit.seed,
-            "log": str(unit.folder / "log.txt"),
+            "log": str(RunFolder(unit.folder).log),
             "track": self.track,
             "study": self.study.name,
             "study_id": self.study.id,
@@ -202,7 +203,7 @@ class Comparing:
 
 def _death(unit: Unit, code: int) -> str:
     """What ended a process, with the last that it said."""
-    log = unit.folder / "log.txt"
+    log = RunFolder(unit.folder).log
     lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:] if log.is_file() else []
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     hint = " (out of memory? try fewer --jobs)" if code == -9 else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from allmodes.figures import drawing
 from allmodes.models.format import ModelError
 from allmodes.models.trained import Model, load_run
+from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.source import SpecError
 from allmodes.studies.comparison import Comparison, Group, Row
 from allmodes.studies.tables import shown
@@ -28,7 +29,7 @@ def draw_figure(comparison: Comparison) -> list[Path]:
 
 def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
     lie = {method.name: method.folder for method in comparison.study.methods}
-    folders = {row.method: lie[row.method] / f"seed-{_seed(row)}" for row in group.rows if row.finished}
+    folders = {row.method: RunFolder(lie[row.method]).of_seed(_seed(row)).path for row in group.rows if row.finished}
     if not folders:
         return []
     with warnings.catch_warnings():

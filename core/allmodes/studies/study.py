@@ -15,8 +15,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from allmodes.registry.registry import Registry
-from allmodes.runs import run_folder
 from allmodes.runs.run import Outcome
+from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading, recorded
 from allmodes.specs.changes import changes_between
 from allmodes.specs.seeds import check_seeds
@@ -58,7 +58,7 @@ class Unit:
     @property
     def folder(self) -> Path:
         """Where its run lies."""
-        return self.method.folder / f"seed-{self.seed}"
+        return RunFolder(self.method.folder).of_seed(self.seed).path
 
     @property
     def name(self) -> str:
@@ -68,13 +68,13 @@ class Unit:
     @property
     def outcome(self) -> Outcome | None:
         """How its run ended, if it did."""
-        return run_folder.outcome(self.folder)
+        return RunFolder(self.folder).outcome()
 
     @property
     def state(self) -> State:
         """How its run stands; one that finished before the spec was given more iterations is interrupted."""
         if (outcome := self.outcome) is None:
-            return "interrupted" if run_folder.is_run(self.folder) else "missing"
+            return "interrupted" if RunFolder(self.folder).is_run else "missing"
         short = outcome.iteration < self.method.spec.training.iterations
         return "interrupted" if outcome.status == "finished" and short else outcome.status
 
@@ -83,7 +83,7 @@ class Unit:
         """How its run stands, in words: where it was saved, or that it has not begun."""
         if (state := self.state) in ("finished", "missing"):
             return {"missing": "not begun"}.get(state, state)
-        saved = [int(path.name) for path in (self.folder / "checkpoints").glob("*") if path.name.isdecimal()]
+        saved = [int(path.name) for path in RunFolder(self.folder).checkpoints]
         of = f"of {self.method.spec.training.iterations:,}"
         return f"{state}, saved at iteration {max(saved):,} {of}" if saved else f"{state} before it was saved"
 
@@ -141,7 +141,7 @@ def write_study(study: Study) -> Study:
     write_json(study.folder / PAGE, {"name": study.name, "id": study.id})
     for method in study.methods:
         method.folder.mkdir(exist_ok=True)
-        replace_text(method.folder / "spec.yaml", loading.dump(method.spec))
+        replace_text(RunFolder(method.folder).spec, loading.dump(method.spec))
     return study
 
 
@@ -200,7 +200,7 @@ def _loaded(
 
 def _read(reference: str, registry: Registry, overrides: Sequence[str]) -> Spec:
     """A spec by any reference; a run's is read as runs are, with what else says it where it is damaged."""
-    if not run_folder.runs_in(Path(reference)):
+    if not RunFolder(Path(reference)).runs:
         return loading.load(reference, registry, overrides)
     source = recorded.source(Path(reference), registry)
     for text in overrides:
@@ -210,9 +210,9 @@ def _read(reference: str, registry: Registry, overrides: Sequence[str]) -> Spec:
 
 def _experiment(path: Path) -> Path | None:
     """The folder of an experiment that has been run, of which a path is that or one of its runs."""
-    if run_folder.is_run(path):
+    if RunFolder(path).is_run:
         return path.parent
-    return path if run_folder.runs_in(path) else None
+    return path if RunFolder(path).runs else None
 
 
 def _twins(methods: Sequence[Method]) -> Iterator[str]:
@@ -230,7 +230,7 @@ def _changed(methods: Sequence[Method], registry: Registry) -> Iterator[str]:
     for method in methods:
         if method.folder.exists() and not method.folder.is_dir():
             yield f"{method.reference}: {near(method.folder)} is no folder: move it away"
-        elif (method.folder / "spec.yaml").exists():
+        elif RunFolder(method.folder).spec.exists():
             changes = changes_between(_stored(method, registry), method.spec)
             yield from (_refusal(method, method.folder, *change) for change in changes)
             for run, other in [] if changes else list(recorded.edits(method.folder, method.spec, registry))[:1]:
@@ -243,7 +243,7 @@ def _stored(method: Method, registry: Registry) -> Spec:
     try:
         return loading.load_stored(method.folder, registry)
     except SpecError as error:
-        path = method.folder / run_folder.SPEC
+        path = RunFolder(method.folder).spec
         what = str(error).splitlines()[0] if path.is_file() else f"{path} is no file"
         warnings.warn(f"{what}: it is written anew", stacklevel=2)
         return method.spec
@@ -261,7 +261,7 @@ def _beyond(method: Method) -> Iterator[str]:
     for seed in method.spec.seeds:
         outcome = Unit(method, seed).outcome
         if outcome is not None and outcome.iteration > wanted:
-            done = f"{near(method.folder / f'seed-{seed}')} is at iteration {outcome.iteration} already"
+            done = f"{near(Unit(method, seed).folder)} is at iteration {outcome.iteration} already"
             yield f"{method.reference}: {done}: set training.iterations to {outcome.iteration} or more"
 
 
@@ -284,8 +284,8 @@ def _known(folder: Path) -> dict[str, str]:
 
 def _recalled(folder: Path) -> dict[str, str]:
     """What identifies a study, as its runs were told."""
-    for run in sorted(folder.glob("*/seed-*")):
-        told = run_folder.facts(run)
-        if told is not None and told.experiment != run.parent.name:  # which is what a run of no study is told
-            return {"id": told.experiment}
+    for method in sorted(folder.glob("*/")):
+        for told in (run.facts() for run in RunFolder(method).runs):
+            if told is not None and told.experiment != method.name:  # which is what a run of no study is told
+                return {"id": told.experiment}
     return {}

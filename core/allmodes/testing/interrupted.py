@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from allmodes import Results, hookimpl
-from allmodes.models import checkpoints
 from allmodes.runs import journal
+from allmodes.runs.run_folder import RunFolder
 
 
 class Interrupting:
@@ -29,13 +29,13 @@ class Interrupting:
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     """Everything in the newest checkpoint of a run's folder."""
-    files = sorted(checkpoints.folders(run)[0].glob("*.safetensors"))
+    files = sorted(RunFolder(run).checkpoints[0].glob("*.safetensors"))
     return {f"{file.stem}/{name}": value for file in files for name, value in load_file(file).items()}
 
 
 def numbers(run: Path) -> str:
     """The journal of a run's folder without what depends on the clock."""
-    lines = journal.read(run / "metrics.jsonl")
+    lines = journal.read(RunFolder(run).metrics)
     return json.dumps([{k: v for k, v in line.items() if not k.startswith("time/")} for line in lines])
 
 
@@ -48,4 +48,4 @@ def equal(one: Path, other: Path) -> bool:
 
 def first_seed(results: Results) -> Path:
     """The folder of an experiment's first seed."""
-    return min(results.folder.glob("seed-*"))
+    return RunFolder(results.folder).runs[0].path

@@ -15,6 +15,7 @@ from allmodes.models.trained import load_run
 from allmodes.registry.registry import Registry
 from allmodes.runs import journal
 from allmodes.runs.results import Results
+from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
 from allmodes.testing.advice import saying
 from allmodes.testing.interrupted import Interrupting, equal, first_seed, weights
@@ -65,7 +66,7 @@ class RecipeContract:
         """A few iterations."""
         infinite = [name for name, value in weights(unbroken).items() if not value.isfinite().all()]
         assert not infinite, f"{self.recipe}: after {ITERATIONS} iterations {infinite[0]} is not finite"
-        lines = journal.read(unbroken / "metrics.jsonl")
+        lines = journal.read(RunFolder(unbroken).metrics)
         trained = [pair for line in lines for pair in line.items() if pair[0].startswith("train/")]
         wrong = [name for name, value in trained if not math.isfinite(value)]
         assert not wrong, f"{self.recipe}: {wrong[0]} is not finite within {ITERATIONS} iterations"

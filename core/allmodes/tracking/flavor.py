@@ -13,6 +13,8 @@ from mlflow import artifacts, pyfunc
 from mlflow.models import Model, ModelSignature
 from mlflow.types import DataType, ParamSchema, ParamSpec
 
+from allmodes.runs.run_folder import RunFolder
+
 LOADER = "allmodes.models.pyfunc"
 ENVIRONMENT = f"python: {platform.python_version()}\nbuild_dependencies: [pip]\ndependencies: [-r requirements.txt]\n"
 SIGNATURE = ModelSignature(params=ParamSchema([ParamSpec("seed", DataType.long, 0)]))
@@ -22,8 +24,8 @@ SIGNATURE = ModelSignature(params=ParamSchema([ParamSpec("seed", DataType.long, 
 def packed(folder: Path, run_id: str, requirements: Sequence[str]) -> Iterator[Path]:
     """A folder `model` with the run's model, its spec, and what MLflow needs; the requirements are never inferred."""
     with tempfile.TemporaryDirectory(prefix="allmodes-") as place:
-        model = Path(shutil.copytree(folder / "model", Path(place) / "model"))
-        shutil.copyfile(folder / "spec.yaml", model / "spec.yaml")
+        model = Path(shutil.copytree(RunFolder(folder).model, Path(place) / "model"))
+        shutil.copyfile(RunFolder(folder).spec, RunFolder(model).spec)
         (model / "requirements.txt").write_text("\n".join([*requirements, ""]))
         lines = [
             f"python: {platform.python_version()}",

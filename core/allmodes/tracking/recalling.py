@@ -9,26 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allmodes.registry.registry import installed
-from allmodes.runs import run_folder
 from allmodes.runs.run import Outcome, Run
+from allmodes.runs.run_folder import Facts, RunFolder
 from allmodes.specs import loading, recorded
 from allmodes.system import json_pages
 from allmodes.tracking import events
 
 if TYPE_CHECKING:
     from allmodes.registry.registry import Registry
-    from allmodes.runs.run_folder import Facts
     from allmodes_schemas import Spec
 
 
 def start(folder: Path, store: str) -> dict[str, Any] | None:
     """The start of a run, as its spec and its facts tell it; nothing where they do not."""
-    registry = installed()
+    registry, page = installed(), RunFolder(folder).page
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            facts, spec = json_pages.read(folder / run_folder.RUN, run_folder.Facts), recorded.spec(folder, registry)
-        began = {"time": _milliseconds(folder / run_folder.RUN)}
+            facts, spec = json_pages.read(page, Facts), recorded.spec(folder, registry)
+        began = {"time": _milliseconds(page)}
     except (OSError, json_pages.PageError, loading.SpecError):
         return None
     return {**events.started(_run(folder, facts, spec, registry), store), **began}
@@ -39,12 +38,13 @@ def end(folder: Path, began: Mapping[str, Any], last: Mapping[str, Any]) -> dict
     outcome = _outcome(folder, began["time"], last.get("step", 0))
     if outcome is None:
         return events.died(began, last or began)
-    return events.recalled(outcome, began, _milliseconds(folder / run_folder.RESULTS))
+    return events.recalled(outcome, began, _milliseconds(RunFolder(folder).results))
 
 
 def _outcome(folder: Path, began: int, step: int) -> Outcome | None:
-    outcome = run_folder.outcome(folder)
-    if outcome is None or outcome.iteration < step or _milliseconds(folder / run_folder.RESULTS) < began:
+    files = RunFolder(folder)
+    outcome = files.outcome()
+    if outcome is None or outcome.iteration < step or _milliseconds(files.results) < began:
         return None
     return outcome
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from allmodes.runs.run_folder import RunFolder
 from allmodes.system import durable, json_pages
 from allmodes.tracking.address import shown
-
-NAME = "mlflow.json"
 
 
 @dataclass(frozen=True)
@@ -30,19 +29,19 @@ class Receipt:
     def write(self, folder: Path) -> None:
         """Replace the file; a disk that refuses costs at most sending again, which changes nothing."""
         with contextlib.suppress(OSError):
-            durable.write_json(folder / NAME, asdict(self))
+            durable.write_json(RunFolder(folder).receipt, asdict(self))
 
 
 def read(folder: Path, store: str, warn: Callable[[str], None], run: str = "") -> Receipt | None:
     """The receipt that this store gave for a run, if there is one; that of another run is none."""
     try:
-        receipt = json_pages.read(folder / NAME, Receipt)
+        receipt = json_pages.read(RunFolder(folder).receipt, Receipt)
     except FileNotFoundError:
         return None
     except json_pages.PageError as error:
         warn(f"{error}: all is sent again, which changes nothing that has arrived")
         return None
     if run and receipt.run not in ("", run):
-        warn(f"{folder / NAME} is of another run: all of this one is sent again")
+        warn(f"{RunFolder(folder).receipt} is of another run: all of this one is sent again")
         return None
     return receipt if receipt.tracking_uri == shown(store) and receipt.sent >= 0 else None

@@ -14,9 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Discriminator, NonNegativeInt, PositiveInt, TypeAdapter
 
 from allmodes.runs.journal import left_out
+from allmodes.runs.run_folder import TRACKING
 from allmodes.system import json_pages
 
-NAME = "tracking.jsonl"
+NAME = TRACKING
 CHUNK = 1 << 18  # bytes that are taken at once
 ROOM = 64 << 20  # bytes that wait in memory at most, while the disk refuses them
 

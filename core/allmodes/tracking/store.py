@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from allmodes.runs.lock import in_turn
+from allmodes.runs.run_folder import RunFolder
 from allmodes.tracking import database, description, flavor, pictures, summary, view
 from allmodes.tracking.address import artifacts, for_mlflow, shown, sqlite_address, sqlite_file
 from allmodes.tracking.receipt import Receipt
@@ -75,7 +76,7 @@ class Store:
         final = summary.final(event)
         self._log(receipt.run_id, _metrics(final, event["step"], event["time"]))
         self._save_model(receipt, event, folder)
-        self._upload(receipt.run_id, folder / "results.json")
+        self._upload(receipt.run_id, RunFolder(folder).results)
         self._note(receipt.run_id, final)
         self._blame(receipt.run_id, event["error"] or "")
         self.client.set_terminated(receipt.run_id, event["status"], event["time"])
@@ -126,7 +127,7 @@ class Store:
     def _describe(self, receipt: Receipt, event: Event, folder: Path) -> None:
         """Say of both runs what is run; of the experiment's only what all seeds share."""
         shared = {key: value for key, value in event["params"].items() if not key.startswith("seeds")}
-        whole = folder.parent if (folder.parent / "spec.yaml").exists() else folder
+        whole = folder.parent if RunFolder(folder.parent).spec.exists() else folder
         if not event.get("study"):
             self._tell_settings(receipt.parent_run_id, event, shared, whole)
         self._tell_settings(receipt.run_id, event, event["params"], folder)
@@ -139,7 +140,7 @@ class Store:
         context = InputTag("mlflow.data.context", "training")
         self.client.log_inputs(run_id, [DatasetInput(Dataset(**event["data"]), [context])])
         self.client.set_tag(run_id, NOTE, summary.page(event, folder)[: description.TAG])
-        self._upload(run_id, folder / "spec.yaml")
+        self._upload(run_id, RunFolder(folder).spec)
 
     def _summarise(self, receipt: Receipt, event: Event) -> None:
         """Bring the experiment's run up to date from its seeds as the store has them, whichever process ran them."""
@@ -219,7 +220,7 @@ class Store:
             self.client.set_tag(run_id, "allmodes.error", error[: description.TAG])
 
     def _save_model(self, receipt: Receipt, event: Event, folder: Path) -> None:
-        if (folder / "model").is_dir():
+        if RunFolder(folder).model.is_dir():
             with flavor.packed(folder, receipt.run_id, event["requirements"]) as model:
                 self.client.log_artifacts(receipt.run_id, str(model), "model")
 

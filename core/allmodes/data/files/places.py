@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from allmodes.data.base import DataError
 from allmodes.data.description import counted, listed
+from allmodes.runs.run_folder import SIGNATURES
 
 Kind: TypeAlias = Literal["train", "test", "validation"]
 Identity: TypeAlias = tuple[int, int]
@@ -30,7 +31,7 @@ SYSTEM = frozenset(
     }
 )
 """What systems put beside the files of people, in small letters."""
-RUN = ({"spec.yaml", "run.json"}, {"spec.yaml", "results.json"}, {"spec.yaml", "model.json"}, {"study.json"})
+RUN = (*SIGNATURES, {"study.json"})
 """Files of which a folder of our own has all of one group: its pictures are no data."""
 NAMED = 3
 """How many of those that are left out are named."""
