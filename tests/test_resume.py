@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from allmodes import DataError, Experiment, ModelError, Results, SpecError, load_run
 from allmodes.game.compose import CompositionError
-from allmodes.models import checkpoints as stored
+from allmodes.models import checkpoints
 from allmodes.runs.run import RunError
+from allmodes.runs.run_folder import RunFolder
 from allmodes.testing.interrupted import Interrupting, equal, first_seed, weights
 from tiny import SPEC
 
@@ -171,7 +172,7 @@ def interrupted(tmp_path: Path, at: int = 13) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return [path.name for path in stored.folders(folder / "seed-3")]
+    return [path.name for path in RunFolder(folder / "seed-3").checkpoints]
 
 
 def test_the_last_checkpoints_and_the_best_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +182,7 @@ def test_the_last_checkpoints_and_the_best_stay(tmp_path: Path, monkeypatch: pyt
     running.__dict__["floors"] = {}
     folder = running.run().folder
     assert names(folder) == ["00000030", "00000025", "00000016"]
-    assert stored.chosen(folder / "seed-3", "best").name == "00000016"
+    assert checkpoints.chosen(RunFolder(folder / "seed-3"), "best").name == "00000016"
     assert load_run(folder, checkpoint="best").iteration == 16
     with pytest.raises(ModelError) as error:
         load_run(folder, checkpoint="7")
@@ -208,7 +209,7 @@ def test_a_best_metric_that_nobody_measures_is_refused_before_training(tmp_path:
 def test_a_checkpoint_cut_short_is_passed_over_for_the_one_before(file: str, tmp_path: Path) -> None:
     folder = interrupted(tmp_path)
     assert names(folder) == ["00000013", "00000010"]
-    damaged = stored.folders(folder / "seed-3")[0] / file
+    damaged = RunFolder(folder / "seed-3").checkpoints[0] / file
     damaged.write_bytes(damaged.read_bytes()[:-7])
     warnings: list[str] = []
     results = Experiment.resume(folder, warn=warnings.append).run()
@@ -238,7 +239,7 @@ class Harmful:
 
 def test_a_checkpoint_that_holds_code_runs_nothing(tmp_path: Path) -> None:
     folder, mark = interrupted(tmp_path), tmp_path / "mark"
-    newest, before = stored.folders(folder / "seed-3")
+    newest, before = RunFolder(folder / "seed-3").checkpoints
     torch.save({"loop": Harmful(mark)}, newest / "state.pt")
     (before / "state.pt").write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(mark).encode())
     warnings: list[str] = []
