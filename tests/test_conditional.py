@@ -90,7 +90,7 @@ def test_without_known_modes_and_classifier_there_is_the_picture_alone() -> None
 
 def test_points_have_a_colour_for_each_mode(tmp_path: Path) -> None:
     seen = evaluation({"prior": Toy(), "generator": Steps()})
-    assert isinstance(drawing.rows(torch.zeros(25, 4, 2), DATA), object)
+    assert isinstance(drawing.draw_rows(torch.zeros(25, 4, 2), DATA), object)
     (axes,) = Conditional(20).figure(seen).axes
     colours = [tuple(points.get_facecolor()[0]) for points in axes.collections]
     assert len(set(colours)) == 3

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from allmodes.builtin.losses import GradientPenalty, NonSaturating, Relativistic, Wasserstein, ZeroCentredPenalty
+from allmodes.builtin.losses import GradientPenalty, NonSaturating, Relativistic, WassersteinGame, ZeroCentredPenalty
 from allmodes.builtin.networks import Mlp
 from allmodes.builtin.priors import Gaussian
 from allmodes.data.batch import Batch
@@ -107,7 +107,7 @@ def nemgan() -> Composition:
         *turns("discriminator", "generator"), TurnConfig(player="inversion", draw="shared"),
         *turns("prior", "supervised"),
     ]  # fmt: skip
-    terms = [Term("game", Wasserstein()), Term("gp", GradientPenalty(10.0)), Term("added", Serving(**added))]
+    terms = [Term("game", WassersteinGame()), Term("gp", GradientPenalty(10.0)), Term("added", Serving(**added))]
     return Composition(modules, terms, players() + more, schedule)
 
 
@@ -132,7 +132,7 @@ def packed() -> Composition:
         "prior": Gaussian(Z), "generator": mlp(Z, D, batch_norm=True),
         "discriminator": Discriminator(mlp(2 * D, 1, dropout=0.3), pack=2),
     }  # fmt: skip
-    terms = [Term("game", Wasserstein()), Term("gp", GradientPenalty(10.0))]
+    terms = [Term("game", WassersteinGame()), Term("gp", GradientPenalty(10.0))]
     return Composition(modules, terms, players(), turns("discriminator", "discriminator", "generator"))
 
 

@@ -12,7 +12,7 @@ from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig, Ran
 from allmodes.builtin.config.mixtures import RingConfig
 from allmodes.data import Data, DataError, TensorData, digits
 from allmodes.metrics.classifier import Classifier, Training, classifier, train
-from allmodes.metrics.features import CHUNK, RandomConv, backbone, extract
+from allmodes.metrics.features import CHUNK, RandomConv, backbone, extract_features
 from allmodes_schemas import FeatureConfig
 
 QUICK = ClassifierConfig(iterations=120, width=8, features=32)
@@ -70,7 +70,7 @@ def test_pixels_are_the_items_flattened(data: Data) -> None:
 
 def test_more_items_than_a_chunk_get_the_features_of_each(data: Data) -> None:
     space, x = RandomConvConfig().build(data), images(CHUNK + 7)
-    torch.testing.assert_close(extract(space, x), space(x))
+    torch.testing.assert_close(extract_features(space, x), space(x))
 
 
 # Random convolutions

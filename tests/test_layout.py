@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+import allmodes
+
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
 METHODS = re.compile("veegan|bourgan|nemgan", re.IGNORECASE)
@@ -38,12 +40,32 @@ def test_the_core_enters_through_the_same_door() -> None:
     assert project(ROOT)["entry-points"]["allmodes"] == {"allmodes": "allmodes.builtin"}
 
 
-@pytest.mark.parametrize("module", ["allmodes.builtin", *(f"allmodes_{word}" for word in PLUGINS)])
+@pytest.mark.parametrize("module", ["allmodes", "allmodes.builtin", *(f"allmodes_{word}" for word in PLUGINS)])
 def test_importing_an_entry_point_loads_no_torch(module: str) -> None:
     heavy = "{'torch', 'torchvision', 'mlflow', 'sklearn', 'scipy', 'faiss', 'matplotlib', 'numpy'}"
     code = f"import sys, {module}; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_the_contract_of_the_public_door_names_every_room_of_the_core() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    (contract,) = [each for each in linter["contracts"] if "public door" in each["name"]]
+    rooms = {path.parent.name for path in (ROOT / "core" / "allmodes").glob("*/__init__.py")}
+    assert set(contract["forbidden_modules"]) == {f"allmodes.{room}" for room in rooms - {"testing"}} | {
+        "allmodes_schemas"
+    }
+    assert set(contract["source_modules"]) == {f"allmodes_{word}" for word in PLUGINS}
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    assert [name for name in allmodes.__all__ if getattr(allmodes, name) is None] == []
+    assert set(allmodes.__all__) == set(dir(allmodes))
+
+
+def test_an_unknown_public_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'allmodes' has no attribute 'Modell'"):
+        allmodes.Modell  # noqa: B018
 
 
 def test_the_core_contains_no_word_of_a_method() -> None:

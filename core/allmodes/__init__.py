@@ -1,127 +1,123 @@
 """allmodes: compose generative adversarial networks that keep every mode of the data.
 
-The one public door. Importing it loads neither torch nor mlflow; names that need torch are loaded when first used.
+The one public door: what a method and a script need. `allmodes.testing` has what the tests of a method need besides.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from allmodes.registry.hookspecs import hookimpl
-from allmodes.registry.registry import Registry, installed
-from allmodes.runs.run import Outcome, Run
-from allmodes.specs.loading import SpecError
-from allmodes_schemas import (
-    AuxiliaryConfig,
-    DatasetConfig,
-    FeatureConfig,
-    Given,
-    LossTermConfig,
-    MetricConfig,
-    Need,
-    NetworkConfig,
-    PlayerConfig,
-    PriorConfig,
-    Problem,
-    Ramp,
-    Renamed,
-    Shape,
-    Spec,
-    TurnConfig,
-)
-
+# The one list of public names: type checkers see them here, and each is loaded when it is first used, so that
+# `import allmodes` loads neither torch nor mlflow.
 if TYPE_CHECKING:
-    from allmodes.data import Data, DataError, MixtureData, TensorData, from_dataset
-    from allmodes.data.batch import Batch
-    from allmodes.experiments.experiment import Experiment
-    from allmodes.game.contracts import Auxiliary, Dropout, Fitting, Latent, Network, Prior
-    from allmodes.game.losses import Game, Loss, LossTerm
-    from allmodes.game.noise import Noise
-    from allmodes.game.step import Step
-    from allmodes.metrics import Evaluation, Metric
-    from allmodes.models.format import ModelError
-    from allmodes.models.trained import Model, load_run
-    from allmodes.runs.results import Results
-    from allmodes.studies.compare import compare
-    from allmodes.studies.comparison import Comparison
+    from allmodes.builtin.config.arrays import ArraysConfig as ArraysConfig
+    from allmodes.builtin.config.csv_file import CsvConfig as CsvConfig
+    from allmodes.builtin.config.features import ClassifierConfig as ClassifierConfig
+    from allmodes.builtin.config.features import PixelsConfig as PixelsConfig
+    from allmodes.builtin.config.features import RandomConvConfig as RandomConvConfig
+    from allmodes.builtin.config.features import TorchvisionFeaturesConfig as TorchvisionFeaturesConfig
+    from allmodes.builtin.config.image_folder import ImageFolderConfig as ImageFolderConfig
+    from allmodes.builtin.config.images import DigitsConfig as DigitsConfig
+    from allmodes.builtin.config.images import TorchvisionConfig as TorchvisionConfig
+    from allmodes.builtin.config.mixtures import CircleConfig as CircleConfig
+    from allmodes.builtin.config.mixtures import GridConfig as GridConfig
+    from allmodes.builtin.config.mixtures import HighDimensionalConfig as HighDimensionalConfig
+    from allmodes.builtin.config.mixtures import MixtureConfig as MixtureConfig
+    from allmodes.builtin.config.mixtures import RingConfig as RingConfig
+    from allmodes.builtin.config.networks import DcganConfig as DcganConfig
+    from allmodes.builtin.config.networks import MlpConfig as MlpConfig
+    from allmodes.builtin.config.parquet import ParquetConfig as ParquetConfig
+    from allmodes.builtin.config.priors import GaussianConfig as GaussianConfig
+    from allmodes.builtin.config.priors import UniformConfig as UniformConfig
+    from allmodes.builtin.config.stacked_mnist import StackedMnistConfig as StackedMnistConfig
+    from allmodes.builtin.losses import NonSaturating as NonSaturating
+    from allmodes.builtin.losses import Relativistic as Relativistic
+    from allmodes.builtin.losses import WassersteinGame as WassersteinGame
+    from allmodes.builtin.networks import Mlp as Mlp
+    from allmodes.data import Data as Data
+    from allmodes.data import DataError as DataError
+    from allmodes.data import Mixture as Mixture
+    from allmodes.data import MixtureData as MixtureData
+    from allmodes.data import TensorData as TensorData
+    from allmodes.data import from_dataset as from_dataset
+    from allmodes.data import torchvision_images as torchvision_images
+    from allmodes.data.batch import Batch as Batch
+    from allmodes.experiments.experiment import Experiment as Experiment
+    from allmodes.figures.drawing import draw_matrix as draw_matrix
+    from allmodes.figures.drawing import draw_rows as draw_rows
+    from allmodes.game.compose import CompositionError as CompositionError
+    from allmodes.game.contracts import NOTHING as NOTHING
+    from allmodes.game.contracts import Auxiliary as Auxiliary
+    from allmodes.game.contracts import Dropout as Dropout
+    from allmodes.game.contracts import Fitting as Fitting
+    from allmodes.game.contracts import Functions as Functions
+    from allmodes.game.contracts import Latent as Latent
+    from allmodes.game.contracts import Network as Network
+    from allmodes.game.contracts import Prior as Prior
+    from allmodes.game.losses import Game as Game
+    from allmodes.game.losses import Loss as Loss
+    from allmodes.game.losses import LossTerm as LossTerm
+    from allmodes.game.noise import Noise as Noise
+    from allmodes.game.noise import seeded as seeded
+    from allmodes.game.sampling import eval_mode as eval_mode
+    from allmodes.game.step import Step as Step
+    from allmodes.metrics import Better as Better
+    from allmodes.metrics import Evaluation as Evaluation
+    from allmodes.metrics import FeatureMetric as FeatureMetric
+    from allmodes.metrics import Metric as Metric
+    from allmodes.metrics import Spaces as Spaces
+    from allmodes.metrics import contingency as contingency
+    from allmodes.metrics.features import Features as Features
+    from allmodes.metrics.features import extract_features as extract_features
+    from allmodes.models.format import ModelError as ModelError
+    from allmodes.models.trained import Model as Model
+    from allmodes.models.trained import load_run as load_run
+    from allmodes.registry.hookspecs import hookimpl as hookimpl
+    from allmodes.registry.registry import Registry as Registry
+    from allmodes.registry.registry import installed as installed
+    from allmodes.registry.slots import Plugin as Plugin
+    from allmodes.runs.results import Results as Results
+    from allmodes.runs.run import Outcome as Outcome
+    from allmodes.runs.run import Run as Run
+    from allmodes.specs.source import SpecError as SpecError
+    from allmodes.studies.compare import compare as compare
+    from allmodes.studies.comparison import Comparison as Comparison
+    from allmodes.system.memory import free_memory as free_memory
+    from allmodes_schemas import AdamConfig as AdamConfig
+    from allmodes_schemas import AuxiliaryConfig as AuxiliaryConfig
+    from allmodes_schemas import DatasetConfig as DatasetConfig
+    from allmodes_schemas import FeatureConfig as FeatureConfig
+    from allmodes_schemas import Given as Given
+    from allmodes_schemas import LossTermConfig as LossTermConfig
+    from allmodes_schemas import MetricConfig as MetricConfig
+    from allmodes_schemas import Need as Need
+    from allmodes_schemas import NetworkConfig as NetworkConfig
+    from allmodes_schemas import PlayerConfig as PlayerConfig
+    from allmodes_schemas import PriorConfig as PriorConfig
+    from allmodes_schemas import Problem as Problem
+    from allmodes_schemas import Ramp as Ramp
+    from allmodes_schemas import Renamed as Renamed
+    from allmodes_schemas import Sane as Sane
+    from allmodes_schemas import SgdConfig as SgdConfig
+    from allmodes_schemas import Shape as Shape
+    from allmodes_schemas import Spec as Spec
+    from allmodes_schemas import TurnConfig as TurnConfig
+    from allmodes_schemas import at as at
+else:
+    from importlib import import_module
 
-_LAZY = {
-    "allmodes.studies.compare": ("compare",),
-    "allmodes.studies.comparison": ("Comparison",),
-    "allmodes.game.contracts": ("Auxiliary", "Dropout", "Fitting", "Latent", "Network", "Prior"),
-    "allmodes.game.losses": ("Game", "Loss", "LossTerm"),
-    "allmodes.data": ("Data", "DataError", "MixtureData", "TensorData", "from_dataset"),
-    "allmodes.experiments.experiment": ("Experiment",),
-    "allmodes.metrics": ("Evaluation", "Metric"),
-    "allmodes.models.format": ("ModelError",),
-    "allmodes.game.noise": ("Noise",),
-    "allmodes.runs.results": ("Results",),
-    "allmodes.data.batch": ("Batch",),
-    "allmodes.game.step": ("Step",),
-    "allmodes.models.trained": ("Model", "load_run"),
-}
-_HOME = {name: module for module, names in _LAZY.items() for name in names}
+    from allmodes.system.lazy import read_lazy_imports
+
+    _HOMES = read_lazy_imports(__file__)
+    __all__ = sorted(_HOMES)
+
+    def __getattr__(name: str) -> Any:
+        """Load a public name when it is first used."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, original = _HOMES[name]
+        return getattr(import_module(module), original)
+
+    def __dir__() -> list[str]:
+        return __all__
+
 
 __version__ = "0.1.0"
-
-
-def __getattr__(name: str) -> Any:
-    """Load what needs torch when it is first asked for."""
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'allmodes' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
-__all__ = [
-    "Auxiliary",
-    "AuxiliaryConfig",
-    "Batch",
-    "Comparison",
-    "Data",
-    "DataError",
-    "DatasetConfig",
-    "Dropout",
-    "Evaluation",
-    "Experiment",
-    "FeatureConfig",
-    "Fitting",
-    "Game",
-    "Given",
-    "Latent",
-    "Loss",
-    "LossTerm",
-    "LossTermConfig",
-    "Metric",
-    "MetricConfig",
-    "MixtureData",
-    "Model",
-    "ModelError",
-    "Need",
-    "Network",
-    "NetworkConfig",
-    "Noise",
-    "Outcome",
-    "PlayerConfig",
-    "Prior",
-    "PriorConfig",
-    "Problem",
-    "Ramp",
-    "Registry",
-    "Renamed",
-    "Results",
-    "Run",
-    "Shape",
-    "Spec",
-    "SpecError",
-    "Step",
-    "TensorData",
-    "TurnConfig",
-    "compare",
-    "from_dataset",
-    "hookimpl",
-    "installed",
-    "load_run",
-]

@@ -28,7 +28,7 @@ class NonSaturating(Game):
         return softplus(-step.score("fake")).mean()
 
 
-class Wasserstein(Game):
+class WassersteinGame(Game):
     """D: D(y) - D(x); G: -D(y) (Arjovsky et al., 2017); needs a penalty that bounds D's slope."""
 
     def discriminator(self, step: Step) -> Tensor:

@@ -85,7 +85,7 @@ def _panel(data: Data) -> Panel:
     return _draw_images if len(data.shape) == 3 else _plane(data).draw
 
 
-def rows(items: Tensor, data: Data, names: Sequence[str] = ()) -> Figure:
+def draw_rows(items: Tensor, data: Data, names: Sequence[str] = ()) -> Figure:
     """Items (R, n, *data.shape) as rows of images, or as points with a colour for each row; `names` are the rows'."""
     if len(data.shape) == 3:
         return _rows_of_images(items, names)
@@ -99,7 +99,7 @@ def rows(items: Tensor, data: Data, names: Sequence[str] = ()) -> Figure:
     return figure
 
 
-def matrix(values: Tensor, rows: Sequence[str], columns: Sequence[str]) -> Figure:
+def draw_matrix(values: Tensor, rows: Sequence[str], columns: Sequence[str]) -> Figure:
     """Shares (R, C) from 0 to 1 as a table, darker where they are larger."""
     figure = _figure(1.5 + 0.5 * len(columns), 0.8 + 0.3 * len(rows))
     axes = figure.add_subplot()

@@ -2,7 +2,7 @@
 
 from allmodes.metrics.base import Better, Evaluation, Metric, built, floors
 from allmodes.metrics.classes import Share, classes_of, classes_of_samples
-from allmodes.metrics.clustering import Clustering, agreement, table
+from allmodes.metrics.clustering import Clustering, agreement, contingency
 from allmodes.metrics.conditional import Conditional
 from allmodes.metrics.diversity import Vendi, vendi
 from allmodes.metrics.inversion import Ivom
@@ -37,11 +37,11 @@ __all__ = [
     "built",
     "classes_of",
     "classes_of_samples",
+    "contingency",
     "floors",
     "frechet",
     "kl",
     "polynomial_mmd",
-    "table",
     "variance_ratio_floor",
     "vendi",
 ]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from allmodes.data import Data, DataError, TensorData
-from allmodes.metrics.features import Features, extract
+from allmodes.metrics.features import Features, extract_features
 from allmodes.system import durable
 from allmodes.system.paths import place
 from allmodes.system.torch_settings import seeded_generator
@@ -86,7 +86,7 @@ class Classifier(Features):
 
     def labels(self, x: Tensor, device: str | torch.device = "cpu") -> Tensor:
         """The most likely label (N,) of each item, on the CPU."""
-        scores: Tensor = self.head.to("cpu")(extract(self.trunk, x, device))
+        scores: Tensor = self.head.to("cpu")(extract_features(self.trunk, x, device))
         return scores.argmax(1)
 
 

@@ -83,7 +83,7 @@ def agreement(clusters: Tensor, labels: Tensor) -> dict[str, float]:
     from scipy.optimize import linear_sum_assignment
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    counts = table(clusters, labels, int(clusters.max()) + 1, int(labels.max()) + 1)
+    counts = contingency(clusters, labels, int(clusters.max()) + 1, int(labels.max()) + 1)
     matched = counts[linear_sum_assignment(counts.numpy(), maximize=True)].sum()
     return {
         "acc": float(matched) / len(labels),
@@ -93,7 +93,7 @@ def agreement(clusters: Tensor, labels: Tensor) -> dict[str, float]:
     }
 
 
-def table(clusters: Tensor, labels: Tensor, rows: int, columns: int) -> Tensor:
+def contingency(clusters: Tensor, labels: Tensor, rows: int, columns: int) -> Tensor:
     """Items (rows, columns) by cluster and label, both (N,) and counted from 0."""
     return torch.bincount(clusters * columns + labels, minlength=rows * columns).reshape(rows, columns)
 

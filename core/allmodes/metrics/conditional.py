@@ -9,7 +9,7 @@ from torch import Tensor
 
 from allmodes.metrics.base import Better, Evaluation, Metric
 from allmodes.metrics.classes import classes_of, classifier_of
-from allmodes.metrics.clustering import table
+from allmodes.metrics.clustering import contingency
 from allmodes.metrics.modes import modes_of
 from allmodes_schemas import FeatureConfig
 
@@ -50,7 +50,7 @@ class Conditional(Metric):
             return {}
         modes = torch.arange(len(drawn)).repeat_interleave(drawn.shape[1])
         named = names >= 0  # a draw that is not finite has no name, and counts as impure
-        counts = table(modes[named], names[named], len(drawn), evaluation.data.classes or 0)
+        counts = contingency(modes[named], names[named], len(drawn), evaluation.data.classes or 0)
         most = counts.max(1)
         return {
             "conditional_purity": float(most.values.sum()) / len(names),
@@ -66,7 +66,7 @@ class Conditional(Metric):
         from allmodes.figures import drawing
 
         drawn = self._drawn(evaluation)[:, : SHOWN if len(evaluation.data.shape) == 3 else POINTS]
-        return drawing.rows(drawn, evaluation.data, [f"mode {k}" for k in range(len(drawn))])
+        return drawing.draw_rows(drawn, evaluation.data, [f"mode {k}" for k in range(len(drawn))])
 
     def _drawn(self, evaluation: Evaluation) -> Tensor:
         key = ("conditional", str(self.samples))

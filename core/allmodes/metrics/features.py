@@ -34,7 +34,7 @@ class Features(nn.Module):
 
 
 @torch.no_grad()
-def extract(module: nn.Module, x: Tensor, device: str | torch.device = "cpu", chunk: int = CHUNK) -> Tensor:
+def extract_features(module: nn.Module, x: Tensor, device: str | torch.device = "cpu", chunk: int = CHUNK) -> Tensor:
     """Features (N, F) of items (N, *shape), on the CPU, computed on a device in chunks."""
     module = module.to(device)
     return torch.cat([module(part.to(device)).cpu() for part in torch.split(x, chunk)])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from allmodes.data import Data
 from allmodes.metrics.base import Better, Evaluation, Metric
-from allmodes.metrics.features import extract
+from allmodes.metrics.features import extract_features
 from allmodes_schemas import FeatureConfig
 
 Reference: TypeAlias = Literal["held_out", "train"]
@@ -81,7 +81,7 @@ class FeatureMetric(Metric):
         """Features (N, F) of the samples or of real items, computed once for all metrics of an evaluation."""
         key = ("features", which, self.features.model_dump_json())
         if key not in evaluation.memo:
-            evaluation.memo[key] = extract(space, items(), evaluation.data.device).double()
+            evaluation.memo[key] = extract_features(space, items(), evaluation.data.device).double()
         features: Tensor = evaluation.memo[key]
         return features
 

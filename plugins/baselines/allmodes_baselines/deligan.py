@@ -19,10 +19,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from allmodes import Given, Latent, Loss, LossTerm, Noise, Prior, Step
+from allmodes import NOTHING, Given, Latent, Loss, LossTerm, Noise, Prior, Step
 from allmodes_baselines.modes import one_hot
-
-NOTHING: Given = {}
 
 
 class MixtureOfGaussians(Prior):

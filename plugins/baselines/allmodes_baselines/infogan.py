@@ -20,10 +20,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from allmodes import Auxiliary, Given, Latent, Loss, LossTerm, Network, Noise, Prior, Step
+from allmodes import NOTHING, Auxiliary, Given, Latent, Loss, LossTerm, Network, Noise, Prior, Step
 from allmodes_baselines.modes import one_hot
-
-NOTHING: Given = {}
 
 
 class InfoLatent(Prior):

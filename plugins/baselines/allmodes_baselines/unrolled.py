@@ -19,8 +19,7 @@ from typing import Literal, TypeAlias
 
 from torch import Tensor
 
-from allmodes import Step
-from allmodes.builtin.losses import NonSaturating
+from allmodes import NonSaturating, Step
 
 Objective: TypeAlias = Literal["non_saturating", "minimax"]
 

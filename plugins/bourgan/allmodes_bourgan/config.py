@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, WithJsonSchema
 
-from allmodes import FeatureConfig, LossTermConfig, MetricConfig, PriorConfig, Problem, Ramp
-from allmodes.builtin.config.features import PixelsConfig
-
-if TYPE_CHECKING:
-    from allmodes import Spec
+from allmodes import FeatureConfig, LossTermConfig, MetricConfig, PixelsConfig, PriorConfig, Problem, Ramp, Spec
 
 METRICS = ("l2", "l1", "linf", "cosine")
 

@@ -6,8 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from allmodes import DatasetConfig
-from allmodes_schemas import Shape
+from allmodes import DatasetConfig, Shape
 
 
 class FashionAndOnesConfig(DatasetConfig):

@@ -15,7 +15,7 @@ import faiss
 import torch
 from torch import Tensor
 
-from allmodes.data import DataError
+from allmodes import DataError
 
 Distance: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """From points (A, ...) and (B, ...) to distances (A, B)."""

@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from allmodes import Fitting
-from allmodes.data import Data, DataError
-from allmodes.game.contracts import Functions
-from allmodes.metrics.features import extract
-from allmodes.system.memory import free_memory
+from allmodes import Data, DataError, Fitting, Functions, extract_features, free_memory
 from allmodes_bourgan import distances, embedding, width
 from allmodes_bourgan.distances import Distance
 from allmodes_bourgan.embedding import Ratios
@@ -153,7 +149,7 @@ def _space(config: MetricMixtureConfig, fitting: Fitting, items: Tensor) -> tupl
     """What is compared, the items or their features, and by which distance."""
     if config.function is not None:
         return items, _given(fitting.functions, config.function)
-    seen = extract(config.features.build(fitting.data), items).flatten(1)
+    seen = extract_features(config.features.build(fitting.data), items).flatten(1)
     if not seen.isfinite().all():
         at = int((~seen.isfinite().all(1)).nonzero()[0, 0])
         raise DataError(f"{KIND}: item {at} of the subsample has {config.features.title()} that are not finite")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from allmodes.data import DataError, TensorData, torchvision_images
+from allmodes import DataError, TensorData, torchvision_images
 
 ARTICLES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",

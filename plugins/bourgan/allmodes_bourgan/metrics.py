@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from allmodes.game.noise import Noise, rng
-from allmodes.metrics import Better, Evaluation, Metric
-from allmodes.metrics.features import extract
-from allmodes.metrics.spaces import Spaces
+from allmodes import Better, Evaluation, Metric, Spaces, extract_features, seeded
 from allmodes_bourgan.distances import faiss_distance
 from allmodes_bourgan.embedding import Ratios
 from allmodes_bourgan.model import KeptDistances, MetricMixture
@@ -67,7 +64,7 @@ class LogDistances(Metric):
 
     def _log_distances(self, evaluation: Evaluation, items: Tensor) -> Tensor:
         space = self.spaces.of(self.config.features, evaluation.data)
-        seen = extract(space, items[: self.config.samples], evaluation.data.device).flatten(1)
+        seen = extract_features(space, items[: self.config.samples], evaluation.data.device).flatten(1)
         return log_pairs(faiss_distance(self.config.metric)(seen, seen))
 
     def _latent(self, evaluation: Evaluation) -> Tensor | None:
@@ -75,9 +72,7 @@ class LogDistances(Metric):
         terms = [module for module in evaluation.modules.values() if isinstance(module, KeptDistances)]
         if not terms:
             return None
-        device = terms[0].log_s.device
-        noise = Noise(rng(0, "bourgan/distances", device))
-        z = evaluation.modules["prior"](noise, self.config.samples).code.cpu()
+        z = evaluation.modules["prior"](seeded(0, terms[0].log_s.device), self.config.samples).code.cpu()
         return log_pairs(faiss_distance("l2")(z, z)) + terms[0].log_s.cpu()
 
 

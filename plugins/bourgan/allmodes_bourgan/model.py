@@ -21,10 +21,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from allmodes import Fitting, Latent, Loss, LossTerm, Noise, Prior, Step
-from allmodes.game.contracts import NOTHING
+from allmodes import NOTHING, Fitting, Given, Latent, Loss, LossTerm, Noise, Prior, Step
 from allmodes_bourgan.fit import fit
-from allmodes_schemas import Given
 
 if TYPE_CHECKING:
     from allmodes_bourgan.config import DistanceConfig, MetricMixtureConfig

@@ -6,8 +6,10 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, PositiveFloat, model_validator
 
 from allmodes import (
+    AdamConfig,
     AuxiliaryConfig,
     LossTermConfig,
+    MlpConfig,
     Need,
     NetworkConfig,
     PlayerConfig,
@@ -16,7 +18,6 @@ from allmodes import (
     Shape,
     Spec,
 )
-from allmodes_schemas import AdamConfig
 
 _MODES = Need("part", "mode", "a prior with modes, such as prior: {kind: nemgan.mode_mixture}")
 _INVERTER = Need("auxiliary", "mode", "auxiliaries.inverter: {kind: nemgan.inverter}")
@@ -89,7 +90,7 @@ class InverterConfig(AuxiliaryConfig):
     gives: ClassVar[str] = "mode"
     trained_by: ClassVar[tuple[str, ...]] = ()  # the losses bring their own players
 
-    network: NetworkConfig = Field(default_factory=lambda: _default_network())
+    network: NetworkConfig = MlpConfig(hidden=(128, 128))
     """The body, from data to z_hat: a perceptron or a convolutional network."""
     output: Literal["linear", "leaky_relu"] = "leaky_relu"
     """Nonlinearity of z_hat; the released inverter ends in a leaky ReLU, although z goes down to -0.3."""
@@ -109,7 +110,7 @@ class InverterConfig(AuxiliaryConfig):
 
         Raises CompositionError where the latent has no modes.
         """
-        from allmodes.game.compose import CompositionError
+        from allmodes import CompositionError
         from allmodes_nemgan.inverter import Inverter
 
         if "mode" not in parts:
@@ -268,9 +269,3 @@ class InvarianceConfig(LossTermConfig):
 
         moves = Moves(self.rotation, self.shift, self.scale, self.noise)
         return Invariance(self.auxiliary, moves, self.information, self.balance, self.shares)
-
-
-def _default_network() -> NetworkConfig:
-    from allmodes.builtin.config.networks import MlpConfig
-
-    return MlpConfig(hidden=(128, 128))

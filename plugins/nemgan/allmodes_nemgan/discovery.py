@@ -8,11 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from allmodes import Evaluation, Metric
-from allmodes.figures import drawing
-from allmodes.game.noise import seeded
-from allmodes.game.sampling import eval_mode
-from allmodes.metrics import Better, table
+from allmodes import Better, Evaluation, Metric, contingency, draw_matrix, draw_rows, eval_mode, seeded
 
 BASES, DELTA = 8, 0.05
 LEAST = 1e-6
@@ -51,7 +47,7 @@ class PriorError(Metric):
         names = evaluation.data.class_names or tuple(map(str, range(items.shape[1])))
         learned = weights_of(evaluation.modules["prior"])
         rows = [f"mode {k}: {float(weight):.3f}" for k, weight in enumerate(learned)]
-        return drawing.matrix(items / items.sum(1, keepdim=True).clamp(min=1), rows, names)
+        return draw_matrix(items / items.sum(1, keepdim=True).clamp(min=1), rows, names)
 
 
 class Attributes(Metric):
@@ -66,7 +62,7 @@ class Attributes(Metric):
 
     def figure(self, evaluation: Evaluation) -> Any:
         """Rows of items along each direction."""
-        return drawing.rows(attributes(evaluation.modules, self.directions, self.steps).flatten(0, 1), evaluation.data)
+        return draw_rows(attributes(evaluation.modules, self.directions, self.steps).flatten(0, 1), evaluation.data)
 
 
 @torch.no_grad()
@@ -115,7 +111,7 @@ def relation(evaluation: Evaluation, auxiliary: str = "inverter") -> Tensor:
     if evaluation.real.labels is None or evaluation.encode is None:
         raise ValueError("metric nemgan.prior_error: needs held-out items with labels, and a model's inverter")
     y = evaluation.encode(auxiliary, evaluation.real.x).y.cpu()
-    return table(y.argmax(1), evaluation.real.labels, y.shape[1], evaluation.data.classes or 0)
+    return contingency(y.argmax(1), evaluation.real.labels, y.shape[1], evaluation.data.classes or 0)
 
 
 def shares_of(evaluation: Evaluation) -> Tensor:

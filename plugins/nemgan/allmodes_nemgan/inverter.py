@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
 from allmodes import Auxiliary, Network, Noise
-from allmodes.builtin.networks import xavier
+from allmodes_nemgan.networks import glorot
 
 
 class Inverted(NamedTuple):
@@ -40,7 +40,7 @@ class Inverter(Auxiliary):
         self.body, self.output, self.cosine = body, output, scale is not None
         self.head = nn.Linear(dim, modes, bias=scale is None)
         if init == "xavier":
-            xavier(self.head)
+            glorot(self.head)
         self.register_buffer("scale", torch.tensor(1.0 if scale is None else scale))
 
     def forward(self, seen: Tensor) -> Inverted:

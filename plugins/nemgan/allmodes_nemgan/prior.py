@@ -19,9 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from allmodes import Given, Latent, Noise, Prior
-
-NOTHING: Given = {}
+from allmodes import NOTHING, Given, Latent, Noise, Prior
 
 
 class ModeMixture(Prior):

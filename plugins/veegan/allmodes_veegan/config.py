@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from allmodes import AuxiliaryConfig, LossTermConfig, Need, NetworkConfig, Shape
+from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, Shape
 
 _RECONSTRUCTOR = "auxiliaries.reconstructor: {kind: veegan.reconstructor}"
 
@@ -17,7 +17,7 @@ class ReconstructorConfig(AuxiliaryConfig):
     gives: ClassVar[str] = "code"
     trained_by: ClassVar[tuple[str, ...]] = ("generator",)
 
-    network: NetworkConfig = Field(default_factory=lambda: _default_network())
+    network: NetworkConfig = MlpConfig(hidden=(128, 128))
     """The body of F."""
     code_noise: float = Field(1.0, ge=0)
     """Standard deviation of the noise on F(x) that the discriminator sees: p(z|x) = N(F(x), code_noise^2)."""
@@ -66,9 +66,3 @@ class CodeReconstructionConfig(LossTermConfig):
         from allmodes_veegan.model import CodeReconstruction
 
         return CodeReconstruction(self.auxiliary, self.player)
-
-
-def _default_network() -> NetworkConfig:
-    from allmodes.builtin.config.networks import MlpConfig
-
-    return MlpConfig(hidden=(128, 128))

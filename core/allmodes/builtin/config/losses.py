@@ -43,9 +43,9 @@ class WassersteinConfig(LossTermConfig):
 
     def build(self) -> Any:
         """The game."""
-        from allmodes.builtin.losses import Wasserstein
+        from allmodes.builtin.losses import WassersteinGame
 
-        return Wasserstein()
+        return WassersteinGame()
 
 
 class RelativisticConfig(LossTermConfig):

@@ -5,8 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from allmodes import AuxiliaryConfig, LossTermConfig, Need, NetworkConfig, PriorConfig, Shape
-from allmodes.builtin.config.networks import MlpConfig
+from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, PriorConfig, Shape
 
 
 class WordsConfig(PriorConfig):

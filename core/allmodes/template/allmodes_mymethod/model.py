@@ -20,9 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from allmodes import Auxiliary, Given, Latent, Loss, LossTerm, Network, Noise, Prior, Step
-
-NOTHING: Given = {}
+from allmodes import NOTHING, Auxiliary, Given, Latent, Loss, LossTerm, Network, Noise, Prior, Step
 
 
 class Words(Prior):

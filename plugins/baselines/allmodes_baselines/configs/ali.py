@@ -1,14 +1,9 @@
 """What a spec says about ALI and BiGAN (torch-free)."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
-from allmodes import AuxiliaryConfig, LossTermConfig, Need, NetworkConfig, Problem, Shape
-
-if TYPE_CHECKING:
-    from allmodes import Spec
+from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, Problem, Shape, Spec
 
 _ENCODER = "auxiliaries.encoder: {kind: baselines.encoder}"
 
@@ -20,7 +15,7 @@ class EncoderConfig(AuxiliaryConfig):
     gives: ClassVar[str] = "code"
     trained_by: ClassVar[tuple[str, ...]] = ("generator",)
 
-    network: NetworkConfig = Field(default_factory=lambda: _default_network())
+    network: NetworkConfig = MlpConfig(hidden=(128, 128))
     """The body of E."""
     noise: Literal["gaussian", "none"] = "gaussian"
     """`gaussian`: the code is drawn with a mean and a variance that E learns (ALI); `none`: it is E(x) (BiGAN)."""
@@ -48,7 +43,7 @@ class AliConfig(LossTermConfig):
         Need("joint", remedy="joint: encoder to discriminator"),
     )
 
-    def check(self, spec: "Spec") -> Iterable[Problem]:
+    def check(self, spec: Spec) -> Iterable[Problem]:
         """An encoder that the game does not train stays what it was at the start."""
         name = getattr(spec.discriminator, "joint", None)
         encoder = spec.auxiliaries.get(name) if name else None
@@ -63,9 +58,3 @@ class AliConfig(LossTermConfig):
         from allmodes_baselines.ali import Ali
 
         return Ali()
-
-
-def _default_network() -> NetworkConfig:
-    from allmodes.builtin.config.networks import MlpConfig
-
-    return MlpConfig(hidden=(128, 128))

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from allmodes import AuxiliaryConfig, LossTermConfig, Need, NetworkConfig, PriorConfig, Problem, Shape, Spec
+from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, PriorConfig, Problem, Shape, Spec
 
 _LATENT = "prior: {kind: baselines.cluster_latent}"
 _ENCODER = "auxiliaries.encoder: {kind: baselines.cluster_encoder}"
@@ -40,7 +40,7 @@ class ClusterEncoderConfig(AuxiliaryConfig):
     gives: ClassVar[str] = "mode"
     trained_by: ClassVar[tuple[str, ...]] = ("generator",)
 
-    network: NetworkConfig = Field(default_factory=lambda: _default_network())
+    network: NetworkConfig = MlpConfig(hidden=(128, 128), activation="leaky_relu")
     """The body of E."""
 
     def misfit(self, sees: Shape) -> str | None:
@@ -52,7 +52,7 @@ class ClusterEncoderConfig(AuxiliaryConfig):
 
         Raises CompositionError where the latent lacks the noise or the modes.
         """
-        from allmodes.game.compose import CompositionError
+        from allmodes import CompositionError
         from allmodes_baselines.clustergan import ClusterEncoder
 
         if not {"noise", "mode"} <= parts.keys():
@@ -89,9 +89,3 @@ class ClusterInversionConfig(LossTermConfig):
         from allmodes_baselines.clustergan import ClusterInversion
 
         return ClusterInversion(self.auxiliary, self.beta_n, self.beta_c)
-
-
-def _default_network() -> NetworkConfig:
-    from allmodes.builtin.config.networks import MlpConfig
-
-    return MlpConfig(hidden=(128, 128), activation="leaky_relu")

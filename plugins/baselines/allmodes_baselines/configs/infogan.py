@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from allmodes import AuxiliaryConfig, LossTermConfig, Need, NetworkConfig, PriorConfig, Problem, Shape, Spec
+from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, PriorConfig, Problem, Shape, Spec
 
 _LATENT = "prior: {kind: baselines.info_latent}"
 _HEAD = "auxiliaries.q: {kind: baselines.q_head}"
@@ -43,7 +43,7 @@ class QHeadConfig(AuxiliaryConfig):
     sees: ClassVar[Literal["data", "features"]] = "features"
     trained_by: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
 
-    network: NetworkConfig = Field(default_factory=lambda: _default_network())
+    network: NetworkConfig = MlpConfig(hidden=(128,), activation="leaky_relu")
     """The body, from the features to the parameters of Q."""
     variance: Literal["one", "learned"] = "one"
     """Variance of the Gaussian over the style: 1, as the authors have it on MNIST, or learned for each item."""
@@ -53,7 +53,7 @@ class QHeadConfig(AuxiliaryConfig):
 
         Raises CompositionError where the latent has no modes.
         """
-        from allmodes.game.compose import CompositionError
+        from allmodes import CompositionError
         from allmodes_baselines.infogan import QHead
 
         if "mode" not in parts:
@@ -88,9 +88,3 @@ class InformationConfig(LossTermConfig):
         from allmodes_baselines.infogan import Information
 
         return Information(self.auxiliary)
-
-
-def _default_network() -> NetworkConfig:
-    from allmodes.builtin.config.networks import MlpConfig
-
-    return MlpConfig(hidden=(128,), activation="leaky_relu")

@@ -4,8 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from allmodes import LossTermConfig
-from allmodes_schemas import Sane
+from allmodes import LossTermConfig, Sane
 
 
 class UnrolledConfig(LossTermConfig):
