@@ -9,7 +9,7 @@ import pytest
 from allmodes import Results, installed
 from allmodes.runs.run import Outcome
 from allmodes.specs.loading import parse
-from claims import each_at_least, each_at_most, mean_at_least, mean_at_most
+from allmodes.testing import each_at_least, each_at_most, mean_at_least, mean_at_most
 from tiny import SPEC
 
 ROOT = Path(__file__).parents[1]

@@ -21,6 +21,7 @@ import pages
 from allmodes.cli import console
 from allmodes.game.step import Step
 from allmodes.metrics import Better, Evaluation
+from allmodes.testing import compose, make_step
 from allmodes_schemas import (
     AdamConfig,
     CheckpointsConfig,
@@ -36,7 +37,6 @@ from allmodes_schemas import (
     TurnConfig,
 )
 from fixtures.distributions import first_party
-from turns import a_step, composed
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -145,7 +145,7 @@ def asked(owner: type, name: str) -> str:
 
 
 def test_the_page_of_steps_names_all_that_a_step_has() -> None:
-    step = a_step(composed(pages.BASE), torch.zeros(2, 1, 8, 8))
+    step = make_step(compose(pages.BASE), torch.zeros(2, 1, 8, 8))
     public = {name for name in (*vars(Step), *vars(step)) if not name.startswith("_")}
     assert sorted(cells("steps.md", "The step")) == sorted(asked(Step, name) for name in public)
 

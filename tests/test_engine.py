@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from allmodes.builtin.config.networks import MlpConfig
-from allmodes.builtin.losses import GradientPenalty, NonSaturating, Relativistic, Wasserstein, ZeroCentredPenalty
+from allmodes.builtin.losses import GradientPenalty, NonSaturating, Relativistic, WassersteinGame, ZeroCentredPenalty
 from allmodes.builtin.networks import Mlp
 from allmodes.builtin.priors import Gaussian, Uniform
 from allmodes.data import MixtureData
@@ -26,9 +26,8 @@ from allmodes.game.losses import Loss, LossTerm
 from allmodes.game.networks import Forward
 from allmodes.game.noise import Noise, seeded
 from allmodes.game.step import Context, Draw, Step
+from allmodes.testing import check_turns_under_vmap, compose
 from allmodes_schemas import AdamConfig, EmaConfig, OptimizerConfig, Ramp, SgdConfig, TurnConfig
-from turns import assert_pure_turns_equal_eager_ones
-from turns import composed as of_spec
 
 SGD = SgdConfig(lr=0.1)
 
@@ -164,7 +163,7 @@ def test_interpolates_lie_between_what_the_discriminator_sees() -> None:
     ("game", "expected"),
     [
         (NonSaturating(), (math.log1p(math.exp(-2)) + math.log1p(math.exp(-1)), math.log1p(math.exp(1)))),
-        (Wasserstein(), (-3.0, 1.0)),
+        (WassersteinGame(), (-3.0, 1.0)),
         (Relativistic(), (math.log1p(math.exp(-3)), math.log1p(math.exp(3)))),
     ],
 )
@@ -175,7 +174,7 @@ def test_games_equal_their_formulas_at_known_scores(game, expected: tuple[float,
 
 
 def test_one_unrolled_update_equals_the_update_done_by_hand() -> None:
-    composition = composed(Discriminator(Linear([0.5, -0.3])), Term("game", Wasserstein()))
+    composition = composed(Discriminator(Linear([0.5, -0.3])), Term("game", WassersteinGame()))
     engine = EagerEngine(composition)
     noise = seeded(3)
     draw = Draw(Batch(torch.randn(6, 2, generator=noise.generator)), noise)
@@ -262,7 +261,7 @@ def test_parameters_that_were_built_fixed_stay_so_in_either_engine(monkeypatch: 
     monkeypatch.setattr(MlpConfig, "build", with_a_fixed_layer)
     mlp = {"kind": "mlp", "hidden": [4]}
     values = {"name": "x", "data": {"kind": "ring"}, "prior": {"kind": "gaussian", "dim": 2}, "generator": mlp}
-    composition = of_spec(values | {"discriminator": mlp, "losses": [{"kind": "non_saturating"}, {"kind": "r1"}]})
+    composition = compose(values | {"discriminator": mlp, "losses": [{"kind": "non_saturating"}, {"kind": "r1"}]})
     before, state, x = initial_state(composition)["parameters"], initial_state(composition), torch.randn(8, 2)
     engine = EagerEngine(composition)
     for turn in composition.schedule:
@@ -385,7 +384,7 @@ def test_a_generator_in_inference_mode_stays_so_in_other_draws_and_ahead() -> No
 def test_a_pure_turn_sees_a_generator_in_inference_mode_as_an_eager_one_does() -> None:
     composition = noisy_generator()
     composition.schedule = (INFERRING, TurnConfig(player="generator", draw="shared"))
-    assert_pure_turns_equal_eager_ones(composition, 2)
+    check_turns_under_vmap(composition, 2)
 
 
 @pytest.mark.parametrize(("name", "said"), [("discriminator", "is trained by it"), ("critic", "is not defined")])

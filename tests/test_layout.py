@@ -1,5 +1,6 @@
 """The house: names that are one word, a core that knows no method, imports that stay light."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import allmodes
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
+ROOMS = {path.parent.name for path in (ROOT / "core" / "allmodes").glob("*/__init__.py")}
 METHODS = re.compile("veegan|bourgan|nemgan", re.IGNORECASE)
 
 
@@ -48,11 +50,33 @@ def test_importing_an_entry_point_loads_no_torch(module: str) -> None:
     assert done.stdout == "set()\n"
 
 
+def imported_by(file: Path) -> set[str]:
+    """The modules that a file imports anywhere in it."""
+    nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
+    direct = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    rooms = {f"allmodes.{a.name}" for node in froms if node.module == "allmodes" for a in node.names if a.name in ROOMS}
+    return direct | {str(node.module) for node in froms} | rooms
+
+
+@pytest.mark.parametrize("folder", [*(f"plugins/{word}" for word in PLUGINS), "core/allmodes/template"])
+def test_plugins_and_their_tests_import_only_the_public_door(folder: str) -> None:
+    files = list((ROOT / folder).rglob("*.py"))
+    private = {f"{file.relative_to(ROOT)}: {name}" for file in files for name in imported_by(file) if is_private(name)}
+    assert files
+    assert not private
+
+
+def is_private(module: str) -> bool:
+    package, _, room = module.partition(".")
+    own = {path.stem for path in (ROOT / "tests").glob("*")}  # helpers of our tests, which a copied plugin lacks
+    return package in {"allmodes_schemas", *own} or (package == "allmodes" and room not in {"", "testing"})
+
+
 def test_the_contract_of_the_public_door_names_every_room_of_the_core() -> None:
     linter = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
     (contract,) = [each for each in linter["contracts"] if "public door" in each["name"]]
-    rooms = {path.parent.name for path in (ROOT / "core" / "allmodes").glob("*/__init__.py")}
-    assert set(contract["forbidden_modules"]) == {f"allmodes.{room}" for room in rooms - {"testing"}} | {
+    assert set(contract["forbidden_modules"]) == {f"allmodes.{room}" for room in ROOMS - {"testing"}} | {
         "allmodes_schemas"
     }
     assert set(contract["source_modules"]) == {f"allmodes_{word}" for word in PLUGINS}

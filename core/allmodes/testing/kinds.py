@@ -34,11 +34,12 @@ class Installed:
 
     def __get__(self, contract: object, owner: type | None = None) -> Registry:
         """The registry."""
-        return _installed()
+        return installed_once()
 
 
 @cache
-def _installed() -> Registry:
+def installed_once() -> Registry:
+    """Find what is installed, once for all tests."""
     return installed()
 
 

@@ -1,6 +1,6 @@
 """The baselines' parts keep the contracts of their slots, and their recipes that of a recipe."""
 
-from allmodes.builtin.config.networks import MlpConfig
+from allmodes import MlpConfig
 from allmodes.testing import AuxiliaryContract, LossTermContract, PriorContract, RecipeContract
 from allmodes_baselines.configs.ali import AliConfig, EncoderConfig
 from allmodes_baselines.configs.clustergan import ClusterEncoderConfig, ClusterInversionConfig, ClusterLatentConfig

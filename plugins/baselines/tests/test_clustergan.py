@@ -9,13 +9,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
-from allmodes import Experiment, SpecError, installed
-from allmodes.game.compose import CompositionError
-from allmodes.game.noise import seeded
-from allmodes.specs.loading import load, parse
+from allmodes import CompositionError, Experiment, SpecError, seeded
+from allmodes.testing import check_turns_under_vmap, compose, find_gradients, load_spec, make_step, take_turn
 from allmodes_baselines.clustergan import ClusterLatent
-from turns import B, a_step, assert_pure_turns_equal_eager_ones, composed, gradients, moved
 
+B = 8
 MLP = {"kind": "mlp", "hidden": [8], "activation": "tanh"}
 INVERSION, ENCODER = "baselines.cluster_inversion", "baselines.cluster_encoder"
 SPEC: Mapping[str, Any] = {
@@ -47,8 +45,8 @@ def test_the_latent_is_narrow_noise_beside_a_unit_vector() -> None:
 
 
 def test_the_term_is_both_distances_weighted_with_the_gradients_that_torchs_losses_have() -> None:
-    composition = composed(SPEC)
-    step = a_step(composition, X)
+    composition = compose(SPEC)
+    step = make_step(composition, X)
     value = composition.terms[INVERSION].loss(step, "generator")
     G, E = (composition.modules[name] for name in ("generator", "encoder"))
     z = step.latent.z
@@ -56,7 +54,7 @@ def test_the_term_is_both_distances_weighted_with_the_gradients_that_torchs_loss
     expected = 10 * mse_loss(output[:, :3], z[:, :3]) + 5 * cross_entropy(output[:, 3:], z[:, 3:].argmax(1))
     torch.testing.assert_close(value, expected)
     names = ("generator", "encoder", "discriminator")
-    found, wanted = gradients(value, composition, *names), gradients(expected, composition, *names)
+    found, wanted = find_gradients(value, composition, *names), find_gradients(expected, composition, *names)
     for name in ("generator", "encoder"):
         torch.testing.assert_close(found[name], wanted[name])
         assert all(g is not None and g.any() for g in found[name])
@@ -64,8 +62,8 @@ def test_the_term_is_both_distances_weighted_with_the_gradients_that_torchs_loss
 
 
 def test_the_encoder_gives_noise_logits_and_the_whole_latent_with_probabilities() -> None:
-    composition = composed(SPEC)
-    z_n, y, z = encoded = a_step(composition, X).auxiliary("encoder", "real")
+    composition = compose(SPEC)
+    z_n, y, z = encoded = make_step(composition, X).auxiliary("encoder", "real")
     assert (z_n.shape, y.shape) == ((B, 3), (B, 4))
     torch.testing.assert_close(z, torch.cat([z_n, y.exp() / y.exp().sum(1, keepdim=True)], 1))
     assert torch.equal(composition.auxiliary_module("encoder").code(encoded, seeded(0)), z)
@@ -75,12 +73,12 @@ def test_the_encoder_gives_noise_logits_and_the_whole_latent_with_probabilities(
 
 
 def test_the_generators_turn_moves_generator_and_encoder_and_the_discriminators_itself() -> None:
-    assert moved(composed(SPEC), "generator", X) == {"generator", "encoder"}
-    assert moved(composed(SPEC), "discriminator", X) == {"discriminator"}
+    assert take_turn(compose(SPEC), "generator", X) == {"generator", "encoder"}
+    assert take_turn(compose(SPEC), "discriminator", X) == {"discriminator"}
 
 
 def test_eager_turns_equal_pure_ones_under_vmap() -> None:
-    assert_pure_turns_equal_eager_ones(composed(SPEC), 2)
+    check_turns_under_vmap(compose(SPEC), 2)
 
 
 def test_clusters_are_measured_by_the_largest_logit_and_by_k_means_on_the_latent(tmp_path: Path) -> None:
@@ -91,7 +89,7 @@ def test_clusters_are_measured_by_the_largest_logit_and_by_k_means_on_the_latent
 
 
 def test_the_recipe_for_mnist_has_the_released_settings() -> None:
-    spec = load("baselines/clustergan-mnist", installed())
+    spec = load_spec("baselines/clustergan-mnist")
     inversion = spec.losses[-1]
     assert (spec.prior.noise_dim, spec.prior.modes, spec.prior.std) == (30, 10, 0.1)
     assert (inversion.beta_n, inversion.beta_c) == (10.0, 10.0)
@@ -120,7 +118,7 @@ SAID = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_spec_that_lacks_a_part_of_clustergan_is_refused_with_the_line_to_add(change: str) -> None:
     with pytest.raises(SpecError, match=re.escape(SAID[change])):
-        parse({**SPEC, **CHANGES[change]}, installed())
+        load_spec({**SPEC, **CHANGES[change]})
 
 
 def test_an_encoder_beside_a_latent_without_modes_is_refused() -> None:
@@ -129,4 +127,4 @@ def test_an_encoder_beside_a_latent_without_modes_is_refused() -> None:
         "{kind: baselines.cluster_latent}"
     )
     with pytest.raises(CompositionError, match=re.escape(said)):
-        composed(SPEC, prior={"kind": "gaussian"}, losses=[{"kind": "non_saturating"}], evaluation={})
+        compose({**SPEC, "prior": {"kind": "gaussian"}, "losses": [{"kind": "non_saturating"}], "evaluation": {}})

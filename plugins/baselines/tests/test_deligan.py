@@ -8,13 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from allmodes import SpecError, installed
-from allmodes.game.composition import Composition
-from allmodes.game.noise import Noise, seeded
-from allmodes.specs.loading import load, parse
+from allmodes import Noise, SpecError, seeded
+from allmodes.testing import (
+    Composition,
+    check_turns_under_vmap,
+    compose,
+    find_gradients,
+    load_spec,
+    make_step,
+    take_turn,
+)
 from allmodes_baselines.deligan import MixtureOfGaussians
-from turns import B, a_step, assert_pure_turns_equal_eager_ones, composed, gradients, moved
 
+B = 8
 MLP = {"kind": "mlp", "hidden": [8], "activation": "tanh"}
 WIDTH = "baselines.width"
 SPEC: Mapping[str, Any] = {
@@ -57,12 +63,12 @@ def test_each_component_has_its_mean_and_width_and_the_mixture_the_moments_that_
 
 
 def objective(composition: Composition, noise: Noise) -> Tensor:
-    return composition.objective("generator", a_step(composition, X.double(), noise))
+    return composition.objective("generator", make_step(composition, X.double(), noise))
 
 
 @pytest.mark.parametrize("name", ["mu", "sigma"])
 def test_the_generators_objective_reaches_means_and_widths_as_finite_differences_say(name: str) -> None:
-    composition, drawn = composed(SPEC, double=True), seeded(1)
+    composition, drawn = compose(SPEC, double=True), seeded(1)
     drawn.normal("latent/eps", B, 3)
     noise = Noise(drawn.generator, {"latent/eps": drawn.drawn["latent/eps"].double()})
     parameter = getattr(composition.modules["prior"], name)
@@ -81,13 +87,13 @@ def test_the_generators_objective_reaches_means_and_widths_as_finite_differences
 
 
 def test_the_term_on_widths_is_the_mean_square_of_their_distance_from_one_and_reaches_them_alone() -> None:
-    composition = composed(SPEC)
+    composition = compose(SPEC)
     prior = composition.modules["prior"]
     with torch.no_grad():
         prior.sigma.copy_(torch.rand(4, 3, generator=torch.Generator().manual_seed(1)))
-    value = composition.terms[WIDTH].loss(a_step(composition, X), "generator")
+    value = composition.terms[WIDTH].loss(make_step(composition, X), "generator")
     assert float(value.detach()) == pytest.approx(sum((1 - s) ** 2 for s in prior.sigma.flatten().tolist()) / 12)
-    found = gradients(value, composition, "prior", "generator", "discriminator")
+    found = find_gradients(value, composition, "prior", "generator", "discriminator")
     assert found["prior"][0] is None
     torch.testing.assert_close(found["prior"][1], 2 * (prior.sigma.detach() - 1) / 12)
     assert {g for name in ("generator", "discriminator") for g in found[name]} == {None}
@@ -97,17 +103,17 @@ def test_the_term_on_widths_is_the_mean_square_of_their_distance_from_one_and_re
 
 
 def test_the_generators_turn_moves_generator_and_prior_and_the_discriminators_itself() -> None:
-    assert moved(composed(SPEC), "generator", X) == {"generator", "prior"}
-    assert moved(composed(SPEC), "discriminator", X) == {"discriminator"}
+    assert take_turn(compose(SPEC), "generator", X) == {"generator", "prior"}
+    assert take_turn(compose(SPEC), "discriminator", X) == {"discriminator"}
 
 
 def test_eager_turns_equal_pure_ones_under_vmap() -> None:
-    assert_pure_turns_equal_eager_ones(composed(SPEC), 2)
+    check_turns_under_vmap(compose(SPEC), 2)
 
 
 def test_the_toys_have_the_authors_width_and_weight() -> None:
     for name in ("ring", "grid"):
-        spec = load(f"baselines/deligan-{name}", installed())
+        spec = load_spec(f"baselines/deligan-{name}")
         assert (spec.prior.sigma, spec.prior.modes) == (0.02, 50)
         assert next(term.weight for term in spec.losses if term.kind == WIDTH) == 0.1
 
@@ -118,4 +124,4 @@ def test_widths_without_a_learned_mixture_are_refused_with_the_line_to_take() ->
         "{kind: baselines.mixture_of_gaussians}"
     )
     with pytest.raises(SpecError, match=re.escape(said)):
-        parse({**SPEC, "prior": {"kind": "gaussian"}}, installed())
+        load_spec({**SPEC, "prior": {"kind": "gaussian"}})

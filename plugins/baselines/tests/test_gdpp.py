@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from allmodes.testing import check_turns_under_vmap, compose, find_gradients, make_step, take_turn
 from allmodes_baselines.gdpp import Determinantal, kernel, min_max, spectrum
-from turns import B, a_step, assert_pure_turns_equal_eager_ones, composed, gradients, moved
 
+B = 8
 MLP = {"kind": "mlp", "hidden": [12], "activation": "tanh"}  # more features than items: distinct eigenvalues
 TERM = "baselines.determinantal"
 SPEC: Mapping[str, Any] = {
@@ -131,15 +132,15 @@ def test_features_that_lie_in_few_dimensions_have_the_gradient_of_finite_differe
 
 
 def test_the_term_is_that_of_the_discriminators_features_and_reaches_the_generator() -> None:
-    composition = composed(SPEC, double=True)
-    step = a_step(composition, X.double())
+    composition = compose(SPEC, double=True)
+    step = make_step(composition, X.double())
     step.noise.normal("latent/code", B, 3)
     step.noise.drawn["latent/code"] = step.noise.drawn["latent/code"].double()
     value = composition.terms[TERM].loss(step, "generator")
     G, D = composition.modules["generator"], composition.modules["discriminator"]
     expected = by_torch(D(X.double())[1].detach(), D(G(step.latent.z))[1])
     torch.testing.assert_close(value, expected)
-    (found, wanted) = (gradients(v, composition, "generator")["generator"] for v in (value, expected))
+    (found, wanted) = (find_gradients(v, composition, "generator")["generator"] for v in (value, expected))
     for one, other in zip(found, wanted, strict=True):
         assert one is not None
         assert other is not None
@@ -147,8 +148,8 @@ def test_the_term_is_that_of_the_discriminators_features_and_reaches_the_generat
 
 
 def test_the_generators_turn_moves_the_generator_alone() -> None:
-    assert moved(composed(SPEC), "generator", X) == {"generator"}
+    assert take_turn(compose(SPEC), "generator", X) == {"generator"}
 
 
 def test_eager_turns_equal_pure_ones_under_vmap() -> None:
-    assert_pure_turns_equal_eager_ones(composed(SPEC), 2)
+    check_turns_under_vmap(compose(SPEC), 2)

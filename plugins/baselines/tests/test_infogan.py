@@ -10,13 +10,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Normal, Uniform
 
-from allmodes import Latent, SpecError, installed
-from allmodes.game.compose import CompositionError
-from allmodes.game.noise import seeded
-from allmodes.specs.loading import parse
+from allmodes import CompositionError, Latent, SpecError, seeded
+from allmodes.testing import check_turns_under_vmap, compose, find_gradients, load_spec, make_step, take_turn
 from allmodes_baselines.infogan import InfoLatent, Posterior, entropy, log_q
-from turns import B, a_step, assert_pure_turns_equal_eager_ones, composed, gradients, moved
 
+B = 8
 MLP = {"kind": "mlp", "hidden": [8], "activation": "tanh"}
 INFORMATION = "baselines.information"
 SPEC: Mapping[str, Any] = {
@@ -62,15 +60,15 @@ def by_distributions(q: Posterior, latent: Latent) -> Tensor:
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
 def test_the_term_is_minus_the_bound_with_the_gradient_that_the_distributions_have(player: str) -> None:
-    composition = composed(SPEC)
-    step = a_step(composition, X)
+    composition = compose(SPEC)
+    step = make_step(composition, X)
     value = composition.terms[INFORMATION].loss(step, player)
     G, D, Q = (composition.modules[name] for name in ("generator", "discriminator", "q"))
     features = D(G(step.latent.z))[1]
     expected = by_distributions(Q(features), step.latent)
     torch.testing.assert_close(value, expected)
     names = ("generator", "discriminator", "q")
-    found, wanted = gradients(value, composition, *names), gradients(expected, composition, *names)
+    found, wanted = find_gradients(value, composition, *names), find_gradients(expected, composition, *names)
     for name in names:
         torch.testing.assert_close(found[name], wanted[name])
     assert all(g is not None and g.any() for name in ("generator", "q") for g in found[name])
@@ -94,11 +92,11 @@ def test_a_q_that_knows_nothing_finds_no_information_and_no_q_finds_more_than_th
 
 
 def test_the_variance_is_one_unless_it_is_learned() -> None:
-    fixed = composed(SPEC, auxiliaries={"q": {"kind": "baselines.q_head", "network": MLP}})
-    q = a_step(fixed, X).auxiliary("q", "fake")
+    fixed = compose({**SPEC, "auxiliaries": {"q": {"kind": "baselines.q_head", "network": MLP}}})
+    q = make_step(fixed, X).auxiliary("q", "fake")
     assert torch.equal(q.log_var, torch.zeros(B, 2))
     assert [part.shape[1] for part in q] == [4, 2, 2]
-    assert a_step(composed(SPEC), X).auxiliary("q", "fake").log_var.any()
+    assert make_step(compose(SPEC), X).auxiliary("q", "fake").log_var.any()
 
 
 # Who is trained
@@ -106,11 +104,11 @@ def test_the_variance_is_one_unless_it_is_learned() -> None:
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
 def test_a_players_turn_moves_its_network_and_q(player: str) -> None:
-    assert moved(composed(SPEC), player, X) == {player, "q"}
+    assert take_turn(compose(SPEC), player, X) == {player, "q"}
 
 
 def test_eager_turns_equal_pure_ones_under_vmap() -> None:
-    assert_pure_turns_equal_eager_ones(composed(SPEC), 2)
+    check_turns_under_vmap(compose(SPEC), 2)
 
 
 # What is refused
@@ -137,10 +135,10 @@ SAID = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_spec_that_lacks_a_part_of_infogan_is_refused_with_the_line_to_add(change: str) -> None:
     with pytest.raises(SpecError, match=re.escape(SAID[change])):
-        parse({**SPEC, **CHANGES[change]}, installed())
+        load_spec({**SPEC, **CHANGES[change]})
 
 
 def test_a_head_beside_a_latent_without_modes_is_refused() -> None:
     said = "baselines.q_head tells modes, which the prior does not have: take prior: {kind: baselines.info_latent}"
     with pytest.raises(CompositionError, match=re.escape(said)):
-        composed(SPEC, prior={"kind": "gaussian"}, losses=[{"kind": "non_saturating"}])
+        compose({**SPEC, "prior": {"kind": "gaussian"}, "losses": [{"kind": "non_saturating"}]})

@@ -5,21 +5,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from allmodes import installed
-from allmodes.data.batch import Batch
-from allmodes.game.compose import compose
-from allmodes.game.composition import Composition
-from allmodes.game.noise import Noise
-from allmodes.game.step import Context, Draw, Step
-from allmodes.specs.loading import load
+from allmodes.testing import Composition, compose, load_spec, make_step
 
 B = 8
 SMALL = ("training.batch_size=8", "generator.hidden=[6]", "generator.batch_norm=false", "discriminator.hidden=[5]")
-
-
-def composed(*overrides: str) -> Composition:
-    spec = load("baselines/pacgan2-ring", installed(), overrides)
-    return compose(spec, spec.data.build(), seed=0)
 
 
 def judged(composition: Composition, items: Tensor) -> Tensor:
@@ -31,9 +20,9 @@ def judged(composition: Composition, items: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
 def test_one_verdict_on_two_items_enters_the_losses_and_the_gradients(player: str) -> None:
-    composition = composed(*SMALL)
+    composition = compose("baselines/pacgan2-ring", *SMALL)
     x, z = torch.randn(B, 2), torch.randn(B, 2)
-    step = Step(Context(composition, composition.weights(0)), Draw(Batch(x), Noise(None, {"latent/code": z})))
+    step = make_step(composition, x, {"latent/code": z})
     a, b, c, d = composition.modules["generator"].parameters()
     fake = judged(composition, (z @ a.T + b).clamp_min(0) @ c.T + d)
     real = judged(composition, x)
@@ -49,8 +38,8 @@ def test_one_verdict_on_two_items_enters_the_losses_and_the_gradients(player: st
 
 @pytest.mark.parametrize("name", ["pacgan2-ring", "pacgan2-grid"])
 def test_the_recipes_have_the_papers_networks_and_training(name: str) -> None:
-    spec = load(f"baselines/{name}", installed())
-    modules = compose(spec, spec.data.build(), 0).modules
+    spec = load_spec(f"baselines/{name}")
+    modules = compose(spec).modules
     assert layers(modules["generator"]) == [(2, 400), (400, 400), (400, 400), (400, 400), (400, 2)]
     assert layers(modules["discriminator"]) == [(4, 1000), (200, 1000), (200, 1000), (200, 1)]  # 5 pieces a unit
     assert (spec.training.iterations, spec.training.batch_size // 2) == (400_000, 100)  # 100 packs

@@ -7,14 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from allmodes import installed
-from allmodes.data.batch import Batch
-from allmodes.engine.optimizers import advance, torch_optimizer
-from allmodes.game.compose import compose
-from allmodes.game.noise import Noise
-from allmodes.game.step import Context, Draw, Step
-from allmodes.specs.loading import load
-from allmodes_schemas import at
+from allmodes import at
+from allmodes.testing import compose, load_spec, make_optimizers, make_step
 
 B, BURN_IN = 8, 6000
 SMALL = ("prior.dim=3", "generator.hidden=[6]", "discriminator.hidden=[5]", "discriminator.activation=tanh")
@@ -27,11 +21,9 @@ def test_both_players_objectives_are_the_papers_at_every_time_of_the_burn_in(
 ) -> None:
     if gamma is None:
         gamma = 1 - 0.9 * (1 - math.cos(math.pi * iteration / BURN_IN)) / 2
-    spec = load("baselines/r3gan-ring", installed(), SMALL)
-    composition = compose(spec, spec.data.build(), seed=0)
+    composition = compose("baselines/r3gan-ring", *SMALL)
     x, z = torch.randn(B, 2), torch.randn(B, 3)
-    weights = composition.weights(iteration)
-    step = Step(Context(composition, weights, iteration), Draw(Batch(x), Noise(None, {"latent/code": z})))
+    step = make_step(composition, x, {"latent/code": z}, iteration)
     D, y = composition.parameters("discriminator"), composition.modules["generator"](z)
     a, b, c, d = D
 
@@ -52,24 +44,23 @@ def test_both_players_objectives_are_the_papers_at_every_time_of_the_burn_in(
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_adam_has_no_momentum_and_a_second_moment_that_grows_longer(name: str) -> None:
-    config = load(name, installed()).training.optimizer
-    optimizer = torch_optimizer(config, [torch.zeros(2, requires_grad=True)])
+    composition = compose(name)
     for iteration, beta2 in ((0, 0.9), (BURN_IN // 2, 0.945), (BURN_IN, 0.99), (29_999, 0.99)):
-        advance(optimizer, config, iteration)
-        assert optimizer.param_groups[0]["betas"] == pytest.approx((0.0, beta2))
-        assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * (1 - iteration / 30_000))
+        for optimizer in make_optimizers(composition, iteration).values():
+            assert optimizer.param_groups[0]["betas"] == pytest.approx((0.0, beta2))
+            assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * (1 - iteration / 30_000))
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_average_begins_as_the_weights_and_keeps_more_until_the_burn_in_ends(name: str) -> None:
-    ema = load(name, installed()).training.ema
+    ema = load_spec(name).training.ema
     assert ema is not None
     assert [at(ema.decay, i) for i in (0, BURN_IN, 29_999)] == pytest.approx([0, 0.995, 0.995])
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_penalties_are_taken_at_every_step(name: str) -> None:
-    assert [(term.kind, term.every) for term in load(name, installed()).losses] == [
+    assert [(term.kind, term.every) for term in load_spec(name).losses] == [
         ("relativistic", 1),
         ("r1", 1),
         ("r2", 1),

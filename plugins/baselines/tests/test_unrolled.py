@@ -8,15 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from allmodes import SpecError, TurnConfig, installed
-from allmodes.builtin.losses import NonSaturating
-from allmodes.data.batch import Batch
-from allmodes.engine.eager import EagerEngine
-from allmodes.game.compose import compose
-from allmodes.game.composition import Composition
-from allmodes.game.noise import Noise
-from allmodes.game.step import Context, Draw, Step
-from allmodes.specs.loading import load, parse
+from allmodes import NonSaturating, SpecError
+from allmodes.testing import Composition, compose, load_spec, make_optimizers, make_step, take_turn
 
 B, RATE = 8, 0.3
 SGD = {"kind": "sgd", "lr": RATE}
@@ -26,7 +19,7 @@ Weights = list[Tensor]
 
 def composed(updates: int, objective: str = "non_saturating", optimizer: Any = SGD, **generator: Any) -> Composition:
     body = {"kind": "mlp", "hidden": [5], "activation": "tanh"}
-    spec = parse(
+    return compose(
         {
             "name": "tiny",
             "data": {"kind": "ring"},
@@ -36,26 +29,20 @@ def composed(updates: int, objective: str = "non_saturating", optimizer: Any = S
             "losses": [{"kind": "baselines.unrolled", "updates": updates, "objective": objective}],
             "training": {"batch_size": B, "optimizer": optimizer},
         },
-        installed(),
+        double=True,
     )
-    composition = compose(spec, spec.data.build(), seed=0)
-    for module in composition.modules.values():
-        module.double()
-    return composition
 
 
-def drawn() -> Draw:
-    x, z = torch.randn(B, 2, generator=seeded(), dtype=torch.float64), torch.randn(B, 3, dtype=torch.float64)
-    return Draw(Batch(x), Noise(None, {"latent/code": z}))
+def drawn() -> tuple[Tensor, Tensor]:
+    """Items x and latents z."""
+    generator = torch.Generator().manual_seed(1)
+    x, z = (torch.randn(B, n, generator=generator, dtype=torch.float64) for n in (2, 3))
+    return x, z
 
 
-def seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(1)
-
-
-def step_of(composition: Composition, draw: Draw, iteration: int = 0) -> Step:
-    unroll = EagerEngine(composition).unroll
-    return Step(Context(composition, composition.weights(iteration), iteration, unroll), draw)
+def objective(composition: Composition, player: str, draw: tuple[Tensor, Tensor], iteration: int = 0) -> Tensor:
+    x, z = draw
+    return composition.objective(player, make_step(composition, x, {"latent/code": z}, iteration))
 
 
 def weights_of(composition: Composition, module: str) -> Weights:
@@ -81,9 +68,11 @@ def first_adam(weights: Weights, gradients: tuple[Tensor, ...]) -> Weights:
     return [w - RATE * g / (g.abs() + 0.1) for w, g in zip(weights, gradients, strict=True)]
 
 
-def by_hand(composition: Composition, draw: Draw, updates: int, objective: str, rule: Callable[..., Weights]) -> Tensor:
+def by_hand(
+    composition: Composition, draw: tuple[Tensor, Tensor], updates: int, objective: str, rule: Callable[..., Weights]
+) -> Tensor:
     G, D = weights_of(composition, "generator"), weights_of(composition, "discriminator")
-    x, y = draw.batch.x, net(G, draw.noise.drawn["latent/code"])
+    x, y = draw[0], net(G, draw[1])
     for _ in range(updates):
         D = rule(D, torch.autograd.grad(value(D, x, y), D, create_graph=True))
     return softplus(-net(D, y)).mean() if objective == "non_saturating" else -value(D, x, y)
@@ -96,75 +85,69 @@ def assert_same(composition: Composition, mine: Tensor, expected: Tensor, rtol: 
     torch.testing.assert_close(*gradients, rtol=rtol, atol=rtol * 1e-2)
 
 
-@pytest.mark.parametrize("objective", ["non_saturating", "minimax"])
+@pytest.mark.parametrize("lowered", ["non_saturating", "minimax"])
 @pytest.mark.parametrize("updates", [0, 1, 3])
 def test_the_generators_loss_and_gradient_run_through_every_update_of_the_discriminator(
-    updates: int, objective: str
+    updates: int, lowered: str
 ) -> None:
-    composition, draw = composed(updates, objective), drawn()
-    mine = composition.objective("generator", step_of(composition, draw))
-    assert_same(composition, mine, by_hand(composition, draw, updates, objective, sgd))
+    composition, draw = composed(updates, lowered), drawn()
+    mine = objective(composition, "generator", draw)
+    assert_same(composition, mine, by_hand(composition, draw, updates, lowered, sgd))
 
 
 def test_the_updates_ahead_are_those_of_the_discriminators_own_adam() -> None:
     composition, draw = composed(1, optimizer=ADAM), drawn()
-    mine = composition.objective("generator", step_of(composition, draw))
+    mine = objective(composition, "generator", draw)
     assert_same(composition, mine, by_hand(composition, draw, 1, "non_saturating", first_adam), 1e-4)
 
 
 def test_a_falling_rate_is_that_of_the_iteration_in_the_updates_ahead_too() -> None:
     ramp = {"kind": "sgd", "lr": {"start": 0.5, "end": 2 * RATE - 0.5, "over": 10}}
     composition, draw = composed(2, optimizer=ramp), drawn()
-    mine = composition.objective("generator", step_of(composition, draw, iteration=5))
+    mine = objective(composition, "generator", draw, iteration=5)
     assert_same(composition, mine, by_hand(composition, draw, 2, "non_saturating", sgd))
 
 
 def test_without_updates_it_is_the_plain_game() -> None:
-    composition, draw = composed(0), drawn()
-    plain = NonSaturating()
+    composition, (x, z), plain = composed(0), drawn(), NonSaturating()
     for player in ("discriminator", "generator"):
-        mine, theirs = composition.objective(player, step_of(composition, draw)), step_of(composition, draw)
-        torch.testing.assert_close(mine, plain(theirs, player), rtol=0, atol=0)
+        expected = plain(make_step(composition, x, {"latent/code": z}), player)
+        torch.testing.assert_close(objective(composition, player, (x, z)), expected, rtol=0, atol=0)
 
 
 def test_the_discriminator_takes_an_ordinary_step() -> None:
-    composition, draw = composed(5), drawn()
-    D, y = (
-        weights_of(composition, "discriminator"),
-        net(weights_of(composition, "generator"), draw.noise.drawn["latent/code"]),
-    )
-    expected = sgd(D, torch.autograd.grad(value(D, draw.batch.x, y), D))
-    EagerEngine(composition).update(TurnConfig(player="discriminator"), draw)
+    composition, (x, z) = composed(5), drawn()
+    D, y = weights_of(composition, "discriminator"), net(weights_of(composition, "generator"), z)
+    expected = sgd(D, torch.autograd.grad(value(D, x, y), D))
+    take_turn(composition, "discriminator", x, {"latent/code": z})
     torch.testing.assert_close([w.detach() for w in D], [w.detach() for w in expected], rtol=1e-10, atol=1e-12)
 
 
 def test_the_generators_turn_leaves_the_discriminator_as_it_was() -> None:
-    composition, draw = composed(3), drawn()
-    before = [w.detach().clone() for w in weights_of(composition, "discriminator")]
-    EagerEngine(composition).update(TurnConfig(player="generator"), draw)
-    torch.testing.assert_close(weights_of(composition, "discriminator"), before, rtol=0, atol=0)
+    x, z = drawn()
+    assert take_turn(composed(3), "generator", x, {"latent/code": z}) == {"generator"}
 
 
 def test_the_generators_batchnorm_advances_once_in_its_turn() -> None:
-    composition = composed(3, batch_norm=True)
+    composition, (x, z) = composed(3, batch_norm=True), drawn()
     (norm,) = composition.batch_norms["generator"]
-    EagerEngine(composition).update(TurnConfig(player="generator"), drawn())
+    take_turn(composition, "generator", x, {"latent/code": z})
     assert norm.num_batches_tracked == 1
 
 
 def test_it_is_a_game_of_its_own() -> None:
-    values = load("baselines/unrolled-ring", installed()).model_dump(mode="json")
+    values = load_spec("baselines/unrolled-ring").model_dump(mode="json")
     values["losses"].append({"kind": "non_saturating"})
     message = "non_saturating is a second game beside baselines.unrolled: a spec has exactly one"
     with pytest.raises(SpecError, match=message):
-        parse(values, installed())
+        load_spec(values)
 
 
 def test_the_recipe_has_the_demos_settings() -> None:
-    spec = load("baselines/unrolled-ring", installed())
+    spec = load_spec("baselines/unrolled-ring")
     assert spec.losses[0].model_dump(include={"updates", "objective"}) == {"updates": 5, "objective": "minimax"}
     assert (spec.training.iterations, spec.training.batch_size) == (25_000, 512)
-    optimizers = EagerEngine(compose(spec, spec.data.build(), 0)).optimizers
+    optimizers = make_optimizers(compose(spec))
     assert {name: o.param_groups[0]["lr"] for name, o in optimizers.items()} == {
         "discriminator": 1e-4,
         "generator": 1e-3,

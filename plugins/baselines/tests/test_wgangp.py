@@ -4,23 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from allmodes import installed
-from allmodes.data.batch import Batch
-from allmodes.game.compose import compose
-from allmodes.game.noise import Noise
-from allmodes.game.step import Context, Draw, Step
-from allmodes.specs.loading import load
+from allmodes.testing import compose, load_spec, make_step
 
 B = 8
 SMALL = ("generator.hidden=[6]", "discriminator.hidden=[5]", "discriminator.activation=tanh")
 
 
 def test_the_critic_lowers_the_distance_and_the_slopes_distance_from_one() -> None:
-    spec = load("baselines/wgangp-ring", installed(), SMALL)
-    composition = compose(spec, spec.data.build(), seed=0)
+    composition = compose("baselines/wgangp-ring", *SMALL)
     x, z, t = torch.randn(B, 2), torch.randn(B, 2), torch.rand(B)
-    noise = Noise(None, {"latent/code": z, "between": t})
-    step = Step(Context(composition, composition.weights(0)), Draw(Batch(x), noise))
+    step = make_step(composition, x, {"latent/code": z, "between": t})
     D, y = composition.parameters("discriminator"), composition.modules["generator"](z)
     a, b, c, d = D
 
@@ -40,7 +33,7 @@ def test_the_critic_lowers_the_distance_and_the_slopes_distance_from_one() -> No
 
 @pytest.mark.parametrize("name", ["ring", "grid"])
 def test_the_recipes_have_the_toy_scripts_settings(name: str) -> None:
-    spec = load(f"baselines/wgangp-{name}", installed())
+    spec = load_spec(f"baselines/wgangp-{name}")
     training = spec.training
     assert (training.iterations, training.batch_size, training.discriminator_updates) == (100_000, 256, 5)
     assert training.optimizer.model_dump(include={"lr", "betas"}) == {"lr": 1e-4, "betas": (0.5, 0.9)}
@@ -49,6 +42,6 @@ def test_the_recipes_have_the_toy_scripts_settings(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "deviation"), [("ring", 2 / 1.414), ("grid", 4 / 2.828)])
 def test_the_recipes_data_are_at_the_toy_scripts_scale(name: str, deviation: float) -> None:
-    data = load(f"baselines/wgangp-{name}", installed()).data
+    data = load_spec(f"baselines/wgangp-{name}").data
     assert max(abs(x) for centre in data.centres() for x in centre) == pytest.approx(deviation, rel=1e-3)
     assert data.stds() * {"ring": 1.414, "grid": 2.828}[name] == pytest.approx({"ring": 0.02, "grid": 0.05}[name], 1e-3)

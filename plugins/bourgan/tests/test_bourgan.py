@@ -12,17 +12,22 @@ import torch
 from scipy.stats import wasserstein_distance
 from torch import Tensor, nn
 
-from allmodes import Experiment, Fitting, Spec, SpecError, installed, load_run
-from allmodes.data import Mixture, MixtureData, TensorData
-from allmodes.data.batch import Batch
-from allmodes.experiments.remeasure import remeasure_all
-from allmodes.game.compose import compose
-from allmodes.game.composition import Composition
-from allmodes.game.noise import Noise, seeded
-from allmodes.game.step import Context, Draw, Step
-from allmodes.metrics import Evaluation
-from allmodes.models.format import restore
-from allmodes.specs.loading import load, parse
+from allmodes import (
+    Batch,
+    Evaluation,
+    Experiment,
+    Fitting,
+    Mixture,
+    MixtureData,
+    Noise,
+    Spec,
+    SpecError,
+    Step,
+    TensorData,
+    load_run,
+    seeded,
+)
+from allmodes.testing import Composition, compose, load_spec, make_step
 from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
 from allmodes_bourgan.metrics import LogDistances, draw, facts, log_pairs
 from allmodes_bourgan.model import KeptDistances, MetricMixture
@@ -41,17 +46,15 @@ TINY: dict[str, Any] = {
 
 
 def spec(**changes: Any) -> Spec:
-    return parse({**TINY, **changes}, installed())
+    return load_spec({**TINY, **changes})
 
 
 def composed(**changes: Any) -> Composition:
-    made = spec(**changes)
-    return compose(made, made.data.build(), seed=0)
+    return compose(spec(**changes))
 
 
-def a_step(composition: Composition, **drawn: Tensor) -> Step:
-    noise = Noise(torch.Generator().manual_seed(0), {name.replace("__", "/"): value for name, value in drawn.items()})
-    return Step(Context(composition, composition.weights(0)), Draw(Batch(torch.zeros(B, 2)), noise))
+def a_step(composition: Composition) -> Step:
+    return make_step(composition, torch.zeros(B, 2), seeded(0))
 
 
 def a_prior(points: Tensor, width: float = 0.0, **options: Any) -> MetricMixture:
@@ -74,7 +77,8 @@ def test_a_model_of_version_01_draws_with_the_width_of_its_spec() -> None:
     """It holds no width, and the ratios of its points alone."""
     prior = a_prior(torch.randn(10, 3), std=0.25)
     older = {**{k: v for k, v in prior.state_dict().items() if k != "width"}, "ratios": torch.tensor([2.0, 1, 0, 0])}
-    restore(prior, older, "prior")
+    prior.ratios = torch.zeros(4)
+    prior.load_state_dict(older)
     assert prior.width == 0.25
     evaluation = evaluated(torch.randn(5, 2), torch.randn(5, 2), prior=prior)
     prior.dim = 3
@@ -194,8 +198,7 @@ IMAGES: dict[str, Any] = {
 
 
 def test_distances_may_be_of_features_through_which_gradients_flow() -> None:
-    made = parse(IMAGES, installed())
-    composition = compose(made, made.data.build(), 0)
+    composition = compose(IMAGES)
     term = composition.terms["bourgan.distance"].loss
     assert isinstance(term, KeptDistances)
     step = a_step(composition)
@@ -209,8 +212,7 @@ def test_distances_may_be_of_features_through_which_gradients_flow() -> None:
 
 
 def test_the_term_keeps_its_features_in_evaluation_mode() -> None:
-    made = parse(IMAGES, installed())
-    term = compose(made, made.data.build(), 0).terms["bourgan.distance"].loss.train()
+    term = compose(IMAGES).terms["bourgan.distance"].loss.train()
     assert not any(module.training for module in term.features.modules())
 
 
@@ -223,7 +225,7 @@ def test_the_term_serves_the_generator_alone() -> None:
 
 def scale_of(prior: Any, **options: Any) -> KeptDistances:
     made = spec(prior=prior, losses=[TINY["losses"][0], {"kind": "bourgan.distance", **options}])
-    term = compose(made, made.data.build(), 0).terms["bourgan.distance"].loss
+    term = compose(made).terms["bourgan.distance"].loss
     assert isinstance(term, KeptDistances)
     return term
 
@@ -232,7 +234,7 @@ def test_with_a_gaussian_prior_the_scale_makes_logarithms_agree_on_average() -> 
     """For x and z both standard normal in two dimensions the distances have one distribution: s = 1."""
     data = MixtureData(Mixture(torch.zeros(1, 2), 5.0, torch.ones(1)))
     made = spec(prior={"kind": "gaussian", "dim": 2})
-    term = compose(made, data, 0).terms["bourgan.distance"].loss
+    term = compose(made, data=data).terms["bourgan.distance"].loss
     assert isinstance(term, KeptDistances)
     assert float(term.log_s) == pytest.approx(math.log(5), abs=0.05)
     assert term.perfect < 0
@@ -255,7 +257,7 @@ def test_data_in_other_units_have_the_same_mixture_in_those_units_and_ask_for_th
     factor: float, variant: Any, std: Any
 ) -> None:
     """Official points know no units, the theory's are in the data's; s makes up for it, except the official root."""
-    x = parse({**TINY, "data": {"kind": "ring", "items": 400}}, installed()).data.build().x
+    x = spec(data={"kind": "ring", "items": 400}).data.build().x
     one, other = (MetricMixture(MetricMixtureConfig(variant=variant, std=std)) for _ in range(2))
     one.fit(Fitting(TensorData(x), seeded(0)))
     other.fit(Fitting(TensorData(factor * x), seeded(0)))
@@ -273,7 +275,7 @@ def test_data_in_other_units_have_the_same_mixture_in_those_units_and_ask_for_th
 
 def test_the_perfect_loss_is_that_of_a_generator_which_maps_each_point_to_its_item() -> None:
     """The ring's official floors at s = root, largest, best: 0.93, 0.25, 0.066 on average of three seeds."""
-    data = parse({**TINY, "data": {"kind": "ring", "radius": 2.0}}, installed()).data.build()
+    data = spec(data={"kind": "ring", "radius": 2.0}).data.build()
     found: dict[str, list[float]] = {}
     for seed in range(3):
         prior = MetricMixture(MetricMixtureConfig(subsample=1250, std=0.0))
@@ -345,7 +347,7 @@ def test_a_run_reports_the_fit_and_draws_the_distances_of_data_latents_and_sampl
 def test_a_reloaded_generator_draws_the_same_latents(tmp_path: Path) -> None:
     results = Experiment.from_spec(TINY, track=False, folder=tmp_path).run()
     model = load_run(results.folder)
-    composition = compose(model.spec, model.spec.data.build(), 0)
+    composition = compose(model.spec)
     drawn = model.modules["prior"](seeded(1), 9)
     assert torch.equal(drawn.z, composition.modules["prior"](seeded(1), 9).z)
     assert torch.equal(drawn.part("mode"), composition.modules["prior"](seeded(1), 9).part("mode"))
@@ -359,8 +361,9 @@ def test_a_distance_from_python_trains_and_marks_the_run(tmp_path: Path) -> None
     assert results.status == "finished"
     assert '"rerunnable": false' in (results.folder / "seed-0/run.json").read_text()
     assert load_run(results.folder).sample(3).shape == (3, 2)
-    (measured,) = remeasure_all(results.folder, ["evaluation.metrics=[modes]"], None, installed(), False, warned.append)
-    assert measured.results["modes"] == results.outcomes[0].results["modes"]
+    evaluate = [sys.executable, "-m", "allmodes", "evaluate", str(results.folder), "--metric", "modes", "--no-tracking"]
+    again = subprocess.run(evaluate, check=True, capture_output=True, text=True)
+    assert re.search(rf"\bmodes\W+{results.outcomes[0].results['modes']:g}\b", again.stdout)
     longer = Experiment.resume(
         results.folder, ["training.iterations=25"], functions=functions, warn=warned.append
     ).run()
@@ -395,7 +398,7 @@ def test_what_does_not_fit_together_is_refused(changes: dict[str, Any], message:
 
 
 def test_the_grid_is_the_official_codes_and_embeds_all_of_its_points() -> None:
-    recipe = load("bourgan/grid", installed())
+    recipe = load_spec("bourgan/grid")
     data = recipe.data.build()
     assert data.shares().tolist() == [1 / 25] * 25
     assert data.items == 1250
@@ -406,7 +409,7 @@ def test_the_grid_is_the_official_codes_and_embeds_all_of_its_points() -> None:
 
 @pytest.mark.parametrize("name", ["grid", "ring", "circle"])
 def test_the_recipes_have_the_official_codes_networks_and_losses(name: str) -> None:
-    recipe = load(f"bourgan/{name}", installed())
+    recipe = load_spec(f"bourgan/{name}")
     adam = recipe.training.optimizer
     assert (recipe.training.iterations, recipe.training.batch_size, recipe.training.schedule) == (
         5000,

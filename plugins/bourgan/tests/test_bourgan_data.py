@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from allmodes.data import DataError, TensorData
+from allmodes import DataError, TensorData
 from allmodes.testing import DatasetContract
 from allmodes_bourgan.data import FashionAndOnesConfig
 

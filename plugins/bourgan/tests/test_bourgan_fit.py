@@ -14,10 +14,17 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from allmodes import Fitting
-from allmodes.builtin.config.mixtures import CircleConfig, GridConfig, MixtureConfig, RingConfig
-from allmodes.data import Data, DataError, TensorData
-from allmodes.game.noise import seeded
+from allmodes import (
+    CircleConfig,
+    Data,
+    DataError,
+    Fitting,
+    GridConfig,
+    MixtureConfig,
+    RingConfig,
+    TensorData,
+    seeded,
+)
 from allmodes_bourgan import fit as fitting_module
 from allmodes_bourgan.config import MetricMixtureConfig
 from allmodes_bourgan.distances import faiss_distance

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,16 +15,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from allmodes import DataError, Experiment, ModelError, Noise, Spec, SpecError, TurnConfig, installed, load_run
-from allmodes.builtin.config.networks import MlpConfig
-from allmodes.cli import main as cli_main
-from allmodes.data.batch import Batch
-from allmodes.game.compose import CompositionError, compose
-from allmodes.game.composition import Composition
-from allmodes.game.noise import seeded
-from allmodes.game.step import Context, Draw, Step
-from allmodes.specs.loading import load, parse
-from allmodes.testing.interrupted import Interrupting, equal
+from allmodes import (
+    CompositionError,
+    DataError,
+    Experiment,
+    MlpConfig,
+    ModelError,
+    Noise,
+    Spec,
+    SpecError,
+    TurnConfig,
+    installed,
+    load_run,
+    seeded,
+)
+from allmodes.testing import Composition, Interrupting, compose, equal, load_spec, make_step
 from allmodes_nemgan import (
     CriticConfig,
     EncoderConfig,
@@ -61,8 +68,7 @@ def spec_with(**changes: Any) -> dict[str, Any]:
 
 
 def composed(**changes: Any) -> Composition:
-    spec = parse(spec_with(**changes), installed())
-    return compose(spec, spec.data.build(), 0)
+    return compose(spec_with(**changes))
 
 
 def mixture(alpha: Tensor, **options: Any) -> ModeMixture:
@@ -188,7 +194,7 @@ def test_a_kl_with_an_empty_class_on_either_side_is_finite() -> None:
 
 def test_the_analytic_estimators_gradient_is_the_weights_less_the_inverters_mean() -> None:
     composition = composed()
-    step = Step(Context(composition, composition.weights(5)), Draw(Batch(torch.randn(8, 2)), seeded(1)))
+    step = make_step(composition, torch.randn(8, 2), iteration=5)
     alpha = composition.modules["prior"].alpha
     (gradient,) = torch.autograd.grad(PriorMatching().matching(step), alpha)
     p = step.auxiliary("inverter", "real").y.softmax(1).mean(0)
@@ -201,7 +207,7 @@ def test_the_margin_makes_the_right_cosine_harder_by_m_times_s() -> None:
         losses=[{"kind": "non_saturating"}, {"kind": "nemgan.latent_inversion", "y_loss": "am_softmax", "z_weight": 0}],
         prior={**SPEC["prior"], "weights": "uniform"},
     )
-    step = Step(Context(composition, composition.weights(0)), Draw(Batch(torch.randn(8, 2)), seeded(1)))
+    step = make_step(composition, torch.randn(8, 2))
     found, y = step.auxiliary("inverter", "fake"), step.latent.part("mode")
     cosines = found.y / 10
     direction = composition.modules["inverter"].head.weight
@@ -267,11 +273,12 @@ def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
 
 def test_the_command_line_draws_from_one_mode(trained: Path, tmp_path: Path) -> None:
     to = tmp_path / "samples.npz"
-    assert cli_main.execute(["sample", str(trained), "--mode", "1", "-n", "5", "-o", str(to)]) == 0
+    sample = [sys.executable, "-m", "allmodes", "sample", str(trained), "-o", str(to)]
+    subprocess.run([*sample, "--mode", "1", "-n", "5"], check=True)
     with np.load(to) as file:
         drawn = torch.from_numpy(file["samples"])
     assert torch.equal(drawn, load_run(trained).sample(5, mode=1))
-    assert cli_main.execute(["sample", str(trained), "--mode", "9", "-o", str(to)]) != 0
+    assert subprocess.run([*sample, "--mode", "9"], check=False).returncode != 0
 
 
 def test_a_model_draws_from_one_mode_and_says_which_modes_there_are(trained: Path) -> None:
@@ -395,7 +402,7 @@ def test_weights_and_shares_are_matched_by_the_items_that_they_have_in_common() 
 
 
 def recipe(name: str) -> Spec:
-    return load(f"nemgan/{name}", installed())
+    return load_spec(f"nemgan/{name}")
 
 
 def inversion_of(spec: Spec) -> LatentInversionConfig:
@@ -470,7 +477,7 @@ SAID = {
 @pytest.mark.parametrize("lacking", WITHOUT)
 def test_a_spec_that_lacks_a_part_of_the_method_is_refused_with_the_line_to_add(lacking: str) -> None:
     with pytest.raises(SpecError, match=re.escape(SAID[lacking])):
-        parse(spec_with(**WITHOUT[lacking]), installed())
+        load_spec(spec_with(**WITHOUT[lacking]))
 
 
 def test_an_inverter_beside_a_prior_without_modes_is_refused() -> None:
@@ -495,8 +502,7 @@ def test_a_prior_whose_modes_have_no_room_or_no_weight_is_refused(settings: dict
 
 
 def test_every_recipe_of_the_plugin_is_valid() -> None:
-    registry = installed()
-    names = [name for name in registry.recipes if name.startswith("nemgan/")]
+    names = [name for name in installed().recipes if name.startswith("nemgan/")]
     assert len(names) >= 7
     for name in names:
-        load(name, registry)
+        load_spec(name)

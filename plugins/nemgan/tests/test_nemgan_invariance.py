@@ -9,12 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from allmodes import SpecError, installed
-from allmodes.data.batch import Batch
-from allmodes.game.compose import compose
-from allmodes.game.noise import seeded
-from allmodes.game.step import Context, Draw, Step
-from allmodes.specs.loading import parse
+from allmodes import SpecError, Step, seeded
+from allmodes.testing import compose, load_spec, make_step
 from allmodes_nemgan.invariance import Moves
 
 MLP = {"kind": "mlp", "hidden": [8]}
@@ -34,10 +30,8 @@ NO_NOISE = {"rotation": 0.0, "shift": 0.0, "scale": 0.0}
 
 def step_of(term: Mapping[str, Any], **changes: Any) -> Step:
     losses = [*SPEC["losses"][:2], {**TERM, **term}]
-    spec = parse({**SPEC, "losses": losses, **changes}, installed())
-    composition = compose(spec, spec.data.build(), 0)
     x = torch.randn(32, 2, generator=torch.Generator().manual_seed(1))
-    return Step(Context(composition, composition.weights(0)), Draw(Batch(x), seeded(2)))
+    return make_step(compose({**SPEC, "losses": losses, **changes}), x, seeded(2))
 
 
 def invariance(step: Step) -> Tensor:
@@ -52,7 +46,7 @@ def scores(step: Step, x: Tensor) -> Tensor:
 
 def refused(**changes: Any) -> str:
     with pytest.raises(SpecError) as raised:
-        parse({**SPEC, **changes}, installed())
+        load_spec({**SPEC, **changes})
     return str(raised.value)
 
 
@@ -146,4 +140,4 @@ def test_learned_weights_that_nobody_learns_are_warned_about() -> None:
         "or set weights: uniform"
     )
     with pytest.warns(match=re.escape(expected)):
-        parse({**SPEC, "prior": learned}, installed())
+        load_spec({**SPEC, "prior": learned})

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from allmodes import Experiment
+from allmodes.testing import each_at_least, each_at_most
 from allmodes_nemgan.ideal import TRUE, settle
-from claims import each_at_least, each_at_most
 
 pytestmark = pytest.mark.slow
 

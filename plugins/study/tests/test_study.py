@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 
 from allmodes import Spec, installed
-from allmodes.specs.loading import load
-from allmodes.testing import RecipeContract
+from allmodes.testing import RecipeContract, load_spec
 
-REGISTRY = installed()
-RECIPES = sorted(name for name in REGISTRY.recipes if name.startswith("study/"))
+RECIPES = sorted(name for name in installed().recipes if name.startswith("study/"))
 METHODS = sorted(name.removeprefix("study/grid-") for name in RECIPES if name.startswith("study/grid-"))
 HYBRIDS = ("bourgan-nemgan", "bourgan-r3gan", "pacgan-bourgan", "veegan-bourgan", "veegan-nemgan", "veegan-r3gan")
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
@@ -24,7 +22,7 @@ class TestBourganNemgan(RecipeContract):
 
 
 def specs(data: str) -> dict[str, Spec]:
-    return {method: load(f"study/{data}-{method}", REGISTRY) for method in METHODS}
+    return {method: load_spec(f"study/{data}-{method}") for method in METHODS}
 
 
 def test_every_method_is_there_for_ring_and_grid() -> None:
@@ -57,7 +55,7 @@ def test_every_network_is_64_wide() -> None:
 
 def test_ring_and_grid_differ_in_data_modes_and_penalty_alone() -> None:
     for method, ring in specs("ring").items():
-        grid = load(f"study/grid-{method}", REGISTRY)
+        grid = load_spec(f"study/grid-{method}")
         assert [term.kind for term in ring.losses] == [term.kind for term in grid.losses]
         assert ring.training == grid.training
         assert ring.auxiliaries == grid.auxiliaries
@@ -65,7 +63,7 @@ def test_ring_and_grid_differ_in_data_modes_and_penalty_alone() -> None:
 
 @pytest.mark.parametrize("name", HYBRIDS)
 def test_a_hybrid_has_parts_of_both_and_a_row_in_the_readme(name: str) -> None:
-    spec = load(f"study/grid-{name}", REGISTRY)
+    spec = load_spec(f"study/grid-{name}")
     kinds = {spec.prior.kind, *(term.kind for term in spec.losses), *(a.kind for a in spec.auxiliaries.values())}
     has = {
         "veegan": any(kind.startswith("veegan.") for kind in kinds),

@@ -10,13 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from allmodes import Experiment, Network, Noise, Spec, SpecError, TurnConfig, installed
-from allmodes.data.batch import Batch
-from allmodes.engine.eager import EagerEngine
-from allmodes.game.compose import compose
-from allmodes.game.composition import Composition
-from allmodes.game.step import Context, Draw, Step
-from allmodes.specs.loading import load, parse
+from allmodes import Experiment, Network, Spec, SpecError, Step, seeded
+from allmodes.testing import Composition, compose, load_spec, make_optimizers, make_step, take_turn
 from allmodes_veegan.model import Reconstructor
 
 B, K = 6, 254
@@ -34,13 +29,12 @@ class Notebook:
     noise: Tensor
 
     @property
-    def draw(self) -> Draw:
-        given = {"latent/code": self.z, "latent/nuisance": self.nuisance, "reconstructor/real/z_g": self.noise}
-        return Draw(Batch(self.x), Noise(None, given))
+    def draws(self) -> dict[str, Tensor]:
+        return {"latent/code": self.z, "latent/nuisance": self.nuisance, "reconstructor/real/z_g": self.noise}
 
     @property
     def step(self) -> Step:
-        return Step(Context(self.composition, self.composition.weights(0)), self.draw)
+        return make_step(self.composition, self.x, self.draws)
 
     def term(self, name: str, player: str) -> Tensor:
         return self.composition.terms[name].loss(self.step, player)
@@ -68,20 +62,12 @@ def relu_net(parameters: list[nn.Parameter], *inputs: Tensor) -> Tensor:
 
 
 def recipe(name: str, *overrides: str) -> Spec:
-    return load(name, installed(), overrides)
-
-
-def composed(spec: Spec) -> Composition:
-    return compose(spec, spec.data.build(), seed=0)
+    return load_spec(name, *overrides)
 
 
 @pytest.fixture
 def notebook() -> Notebook:
-    composition, generator = composed(recipe("veegan/grid")), torch.Generator().manual_seed(1)
-    for module in composition.modules.values():
-        module.double()
-        for p in module.parameters():  # biases start at zero, which would hide a forgotten one
-            p.data += 0.1 * torch.randn(p.shape, generator=generator, dtype=torch.float64)
+    composition, generator = compose("veegan/grid", double=True), torch.Generator().manual_seed(1)
     sizes = (2, K, 1, K)
     return Notebook(composition, *(torch.randn(B, n, generator=generator, dtype=torch.float64) for n in sizes))
 
@@ -144,10 +130,7 @@ def central_difference(weight: Tensor, place: int, value: Callable[[], Tensor], 
 
 
 def test_the_discriminators_turn_moves_the_discriminator_alone(notebook: Notebook) -> None:
-    before = snapshot(notebook)
-    EagerEngine(notebook.composition).update(TurnConfig(player="discriminator"), notebook.draw)
-    after = snapshot(notebook)
-    moved = {name for name in before if not all(map(torch.equal, before[name], after[name]))}
+    moved = take_turn(notebook.composition, "discriminator", notebook.x, notebook.draws)
     assert moved == {"discriminator"}
 
 
@@ -168,7 +151,7 @@ def test_the_discriminator_sees_reconstructions_with_unit_noise(notebook: Notebo
 @pytest.mark.parametrize("std", [1.0, 0.5, 0.0])
 def test_the_noise_on_a_reconstruction_has_the_standard_deviation_that_was_asked_for(std: float) -> None:
     output = torch.full((400, 250), 3.0)
-    code = Reconstructor(Network(), std).code(output, Noise(torch.Generator().manual_seed(0)))
+    code = Reconstructor(Network(), std).code(output, seeded(0))
     assert float(code.mean()) == pytest.approx(3.0, abs=0.02 * std)
     assert float(code.std()) == pytest.approx(std, rel=0.01, abs=0)
 
@@ -200,7 +183,7 @@ def test_an_update_is_an_adam_step_of_both_objectives_at_the_old_parameters(note
     (turn,) = notebook.composition.schedule
     assert set(turn.players) == {"discriminator", "generator"}
     expected = stepped_by_hand(notebook)
-    EagerEngine(notebook.composition).update(turn, notebook.draw)
+    take_turn(notebook.composition, turn, notebook.x, notebook.draws)
     after = snapshot(notebook)
     for name in expected:
         torch.testing.assert_close(after[name], expected[name], rtol=1e-12, atol=1e-12)
@@ -242,7 +225,7 @@ def linear_layers(module: nn.Module) -> list[nn.Linear]:
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_grids_networks_have_the_notebooks_layers_and_initial_weights(name: str) -> None:
-    layers = linear_layers(composed(recipe("veegan/grid")).modules[name])
+    layers = linear_layers(compose("veegan/grid").modules[name])
     assert [(layer.in_features, layer.out_features) for layer in layers] == LAYERS[name]
     for layer in layers:
         bound = math.sqrt(6 / (layer.in_features + layer.out_features))  # Glorot and Bengio (2010), eq. 16
@@ -255,14 +238,14 @@ def test_the_grids_training_is_the_notebooks() -> None:
     training = recipe("veegan/grid").training
     assert (training.iterations, training.batch_size, training.schedule) == (100_000, 500, "simultaneous")
     assert (training.ema, training.optimizers) == (None, {})
-    for optimizer in EagerEngine(composed(recipe("veegan/grid"))).optimizers.values():
+    for optimizer in make_optimizers(compose("veegan/grid")).values():
         (group,) = optimizer.param_groups
         assert isinstance(optimizer, torch.optim.Adam)
         assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (1e-3, (0.5, 0.999), 1e-8, 0)
 
 
 def test_the_generators_player_trains_the_reconstructor() -> None:
-    players = composed(recipe("veegan/grid")).players
+    players = compose("veegan/grid").players
     assert players["generator"].modules == ("generator", "reconstructor")
     assert players["discriminator"].modules == ("discriminator",)
 
@@ -286,7 +269,7 @@ SAID = {
 def test_a_spec_that_lacks_a_part_of_the_method_is_refused_with_the_line_to_add(lacking: str) -> None:
     values = recipe("veegan/grid").model_dump(mode="json") | WITHOUT[lacking]
     with pytest.raises(SpecError, match=re.escape(SAID[lacking])):
-        parse(values, installed())
+        load_spec(values)
 
 
 SHORT = ("training.log_every=1", "evaluation.every=1000", "evaluation.samples=100", "evaluation.figure=false")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from allmodes import Experiment
-from claims import each_at_least, mean_at_least
+from allmodes.testing import each_at_least, mean_at_least
 
 pytestmark = pytest.mark.slow
 
