@@ -48,7 +48,7 @@ def load_spec(spec: str | Mapping[str, Any] | Spec, *overrides: str, registry: R
     registry = registry or installed_once()
     if isinstance(spec, str):
         return loading.load(spec, registry, overrides)
-    return loading.parse(spec if isinstance(spec, Mapping) else loading.values(spec), registry)
+    return loading.parse(spec if isinstance(spec, Mapping) else loading.dump_values(spec), registry)
 
 
 def compose(
