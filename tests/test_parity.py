@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from allmodes.builtin.dcgan import DcganEncoder, DcganGenerator
-from allmodes.builtin.losses import GradientPenalty, NonSaturating, Wasserstein, ZeroCentredPenalty
+from allmodes.builtin.losses import GradientPenalty, NonSaturating, WassersteinGame, ZeroCentredPenalty
 from allmodes.builtin.networks import Mlp
 from allmodes.builtin.priors import Gaussian
 from allmodes.data.batch import Batch
@@ -59,7 +59,7 @@ NETWORKS = {"mlp": mlps, "convolution": convolutions}
 TERMS: dict[str, Callable[[], list[Term]]] = {
     "no penalty": lambda: [Term("game", NonSaturating())],
     "r1": lambda: [Term("game", NonSaturating()), Term("r1", ZeroCentredPenalty(GAMMA, "real"))],
-    "gradient penalty": lambda: [Term("game", Wasserstein()), Term("penalty", GradientPenalty(LAMBDA))],
+    "gradient penalty": lambda: [Term("game", WassersteinGame()), Term("penalty", GradientPenalty(LAMBDA))],
     "unrolled": lambda: [Term("game", Unrolled())],
 }
 
