@@ -21,9 +21,10 @@ from allmodes.cli.console import Door
 from allmodes.registry.registry import installed
 from allmodes.runs.run import Outcome
 from allmodes.studies import tables, worker
-from allmodes.studies.compare import Comparing
 from allmodes.studies.comparison import Comparison
-from allmodes.studies.study import Unit, load_study
+from allmodes.studies.load import load_study
+from allmodes.studies.monitor import StudyMonitor
+from allmodes.studies.study import StudyRun
 from allmodes.system.signals import Stop
 from allmodes.testing import interrupted
 from tiny import SPEC
@@ -88,7 +89,7 @@ def test_what_was_run_before_counts_and_its_missing_seeds_are_trained_beside_it(
     study = compare([str(ran)], seeds=[0, 1], jobs=1, folder=tmp_path / "out", track=False)
     assert (study.status, study.row(ran.name).seeds) == ("finished", "2")
     assert (ran / "seed-0" / "results.json").stat().st_mtime_ns == measured
-    assert Unit(study.study.methods[0], 1).folder == ran / "seed-1"
+    assert StudyRun(study.study.entries[0], 1).folder == ran / "seed-1"
     assert (tmp_path / "out" / "figure.png").is_file()
 
 
@@ -190,7 +191,7 @@ def test_what_is_wrong_with_any_spec_is_said_before_anything_is_trained(
         SpecError, match=r"^good\.json and twin\.json are both named good: give each a name of its own$"
     ):
         load_study(["good.json", twin], installed(), Path("out"))
-    with pytest.raises(SpecError, match=r"^none/\*: no recipe is called so: `allmodes recipes` lists them$"):
+    with pytest.raises(SpecError, match=r"^none/\*: no recipe matches: `allmodes recipes` lists them$"):
         load_study(["none/*"], installed(), Path("out"))
 
 
@@ -198,13 +199,13 @@ def test_a_script_that_is_terminated_while_it_compares_ends_after_the_tables_are
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    moved = Comparing._heard
+    handle = StudyMonitor.handle
 
-    def terminated(self: Comparing, *heard: Any) -> None:
-        moved(self, *heard)
+    def terminated(self: StudyMonitor, *arguments: Any) -> None:
+        handle(self, *arguments)
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(Comparing, "_heard", terminated)
+    monkeypatch.setattr(StudyMonitor, "handle", terminated)
     long = spec_file("long", training={**SPEC["training"], "iterations": 10**6})
     with pytest.raises(SystemExit) as ended:
         compare([long], jobs=1, folder="out", track=False)
@@ -229,14 +230,14 @@ def test_a_file_in_the_place_of_a_methods_folder_is_named_before_anything_is_tra
     Path("out/one").write_text("mine")
     with pytest.raises(SpecError) as error:
         load_study([spec_file("one")], installed(), Path("out"))
-    assert str(error.value) == "one.json: out/one is no folder: move it away"
+    assert str(error.value) == "one.json: out/one is not a folder: move it away"
 
 
 def test_a_pattern_names_recipes_and_seeds_come_in_turn(tmp_path: Path) -> None:
     study = load_study(["gan/[rg]*"], installed(), tmp_path, seeds=[4, 2])
-    first = [method.name for method in study.methods]
-    assert [method.reference for method in study.methods] == ["gan/grid", "gan/ring"]
-    assert [unit.name for unit in study.units] == [f"{name}/seed-{seed}" for seed in (4, 2) for name in first]
+    first = [entry.name for entry in study.entries]
+    assert [entry.reference for entry in study.entries] == ["gan/grid", "gan/ring"]
+    assert [run.name for run in study.runs] == [f"{name}/seed-{seed}" for seed in (4, 2) for name in first]
 
 
 def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
@@ -246,18 +247,18 @@ def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
     training = {**SPEC["training"], "iterations": 1000, "log_every": 50, "checkpoints": {"every": 100}}
     evaluation = {**SPEC["evaluation"], "every": 1000}
     command = ["compare", spec_file("long", training=training, evaluation=evaluation), "--no-tracking", "--jobs", "1"]
-    moved = progress.StudyTerminal.moved
+    advance = progress.StudyTerminal.advance
 
     def interrupting(action: Any) -> None:
         done: list[int] = []
 
-        def once(self: progress.StudyTerminal, unit: Unit, iteration: int) -> None:
-            moved(self, unit, iteration)
+        def once(self: progress.StudyTerminal, run: StudyRun, iteration: int) -> None:
+            advance(self, run, iteration)
             if iteration >= 100 and not done:
                 done.append(iteration)
                 action()
 
-        monkeypatch.setattr("allmodes.cli.progress.StudyTerminal.moved", once)
+        monkeypatch.setattr("allmodes.cli.progress.StudyTerminal.advance", once)
 
     interrupting(lambda: signal.raise_signal(signal.SIGINT))
     assert cli_main.execute([*command, "--seeds", "0"]) == 130
@@ -272,18 +273,18 @@ def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
 
 def test_what_has_not_begun_is_told_apart_from_what_was_interrupted(tmp_path: Path) -> None:
     study = load_study(["gan/ring"], installed(), tmp_path, seeds=[0, 1, 2])
-    first, second, _ = study.units
-    for unit, checkpoint in ((first, "00000050"), (second, "")):
-        (unit.folder / "checkpoints" / checkpoint).mkdir(parents=True)
-        (unit.folder / "run.json").write_text("{}")
+    first, second, _ = study.runs
+    for run, checkpoint in ((first, "00000050"), (second, "")):
+        (run.folder / "checkpoints" / checkpoint).mkdir(parents=True)
+        (run.folder / "run.json").write_text("{}")
     comparison = Comparison(study)
-    wanted = f"{study.methods[0].spec.training.iterations:,}"
+    wanted = f"{study.entries[0].spec.training.iterations:,}"
     assert comparison.unfinished == [
         f"{first.name}: interrupted, saved at iteration 50 of {wanted}",
         f"{second.name}: interrupted before it was saved",
     ]
-    assert comparison.waiting == [study.units[2].name]
-    assert tables.markdown(comparison).endswith(f"Not begun:\n\n- {study.units[2].name}\n")
+    assert comparison.waiting == [study.runs[2].name]
+    assert tables.markdown(comparison).endswith(f"Not begun:\n\n- {study.runs[2].name}\n")
 
 
 def test_a_run_that_could_not_begin_is_named_with_what_kept_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,11 +296,11 @@ def test_a_run_that_could_not_begin_is_named_with_what_kept_it(tmp_path: Path, m
 
 
 def test_the_bar_of_a_study_counts_what_was_trained(tmp_path: Path) -> None:
-    first, second = (study := load_study(["gan/ring"], installed(), tmp_path, seeds=[0, 1])).units
-    iterations, said = study.methods[0].spec.training.iterations, list[str]()
+    first, second = (study := load_study(["gan/ring"], installed(), tmp_path, seeds=[0, 1])).runs
+    iterations, said = study.entries[0].spec.training.iterations, list[str]()
     bar = progress.StudyTerminal(Door(file=io.StringIO()), said.append)
-    bar.begin(study.units, study.units)
-    bar.moved(first, 10)
+    bar.begin(study.runs, study.runs)
+    bar.advance(first, 10)
     bar.end(first, "killed")
     (task,) = bar.progress.tasks
     assert task.completed == 10
@@ -318,5 +319,5 @@ def test_shares_alone_are_shown_as_per_cent(metric: str, value: float, right: st
 
 def test_a_run_whose_folder_cannot_be_made_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "seed-0").write_text("in the way")
-    done = worker._done({"log": str(tmp_path / "seed-0" / "log.txt")}, lambda **_: None, Stop())
+    done = worker._run_task({"log": str(tmp_path / "seed-0" / "log.txt")}, lambda **_: None, Stop())
     assert done == {"status": "failed", "error": f"{tmp_path / 'seed-0'}: File exists"}

@@ -641,9 +641,9 @@ class Inline:
         for task in tasks:
             try:
                 outcome = worker._train(task, lambda **_: None, self.stop)
-                yield task, {"what": "done", "status": outcome.status, "error": outcome.error}
+                yield task, {"event": "done", "status": outcome.status, "error": outcome.error}
             except Exception as error:
-                yield task, {"what": "done", "status": "failed", "error": str(error)}
+                yield task, {"event": "done", "status": "failed", "error": str(error)}
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from allmodes.data.files.labels import names_of, text_of, without_missing
 from allmodes.data.standardisation import Standardisation
 from allmodes.experiments import logs
 from allmodes.models.pyfunc import Sampler
-from allmodes.studies.compare import Comparing
+from allmodes.studies.monitor import StudyMonitor
 from files import folder
 from tiny import SPEC
 
@@ -186,12 +186,12 @@ def test_where_nobody_reads_the_log_what_was_left_out_is_a_warning() -> None:
 
 def test_a_comparison_says_it_once_for_all_runs_that_learn_from_it(caplog: pytest.LogCaptureFixture) -> None:
     warned: list[str] = []
-    comparing = Comparing(None, 1, False, warned.append)  # type: ignore[arg-type]
+    monitor = StudyMonitor(warned.append, {})
     for text in ("data: x", "data: x", "data: y"):
-        comparing._learned(text, True)
+        monitor._log_data(text, True)
     assert warned == ["data: x", "data: y"]
     caplog.set_level(logging.INFO, "allmodes")
-    comparing._learned("data: z", True)
+    monitor._log_data("data: z", True)
     assert (caplog.messages, len(warned)) == (["data: z"], 2)
 
 

@@ -12,7 +12,8 @@ import pytest
 from allmodes import DataError, Experiment, SpecError, hookimpl, load_run
 from allmodes.cli import main as cli_main
 from allmodes.registry.registry import installed
-from allmodes.studies.study import load_study, write_study
+from allmodes.studies.load import load_study
+from allmodes.studies.study import write_study
 from allmodes.system.paths import at_home, near, place
 from tiny import SPEC
 

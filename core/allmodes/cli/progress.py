@@ -14,7 +14,7 @@ from allmodes.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from allmodes.runs.run import Outcome, Run
-    from allmodes.studies.study import Unit
+    from allmodes.studies.study import StudyRun
 
 WIDE = 110  # columns of a terminal on which everything has room
 
@@ -97,36 +97,36 @@ class StudyTerminal:
         self._at: dict[str, int] = {}
         self._number = self._ended = 0
 
-    def begin(self, units: Sequence[Unit], left: Sequence[Unit]) -> None:
+    def begin(self, runs: Sequence[StudyRun], unfinished: Sequence[StudyRun]) -> None:
         """Begin the bar over all."""
-        self._number, self._ended = len(units), len(units) - len(left)
+        self._number, self._ended = len(runs), len(runs) - len(unfinished)
         self.progress.start()
-        total = sum(unit.method.spec.training.iterations for unit in left)
+        total = sum(run.iterations for run in unfinished)
         self.all = self.progress.add_task("all", total=total, note=self._count())
-        self._say(f"{self._number} runs, {len(left)} of them to train")
+        self._say(f"{self._number} runs, {len(unfinished)} of them to train")
 
-    def progress_of(self, unit: Unit) -> TaskID:
+    def progress_of(self, run: StudyRun) -> TaskID:
         """The bar of a run."""
-        if unit.name not in self._bars:
-            total = unit.method.spec.training.iterations
-            self._bars[unit.name] = self.progress.add_task(unit.name, total=total, note="")
-        return self._bars[unit.name]
+        if run.name not in self._bars:
+            total = run.iterations
+            self._bars[run.name] = self.progress.add_task(run.name, total=total, note="")
+        return self._bars[run.name]
 
-    def moved(self, unit: Unit, iteration: int) -> None:
+    def advance(self, run: StudyRun, iteration: int) -> None:
         """Move the run's bar and that over all."""
-        self.progress.update(self.progress_of(unit), completed=iteration)
-        self.progress.advance(self.all, iteration - self._at.get(unit.name, 0))
-        self._at[unit.name] = iteration
+        self.progress.update(self.progress_of(run), completed=iteration)
+        self.progress.advance(self.all, iteration - self._at.get(run.name, 0))
+        self._at[run.name] = iteration
 
-    def end(self, unit: Unit, status: str) -> None:
+    def end(self, run: StudyRun, status: str) -> None:
         """Count a run that ended and take its bar away."""
         if status == "finished":
             self._ended += 1
-            self.moved(unit, unit.method.spec.training.iterations)
-        self.progress.remove_task(self.progress_of(unit))
-        del self._bars[unit.name]
+            self.advance(run, run.iterations)
+        self.progress.remove_task(self.progress_of(run))
+        del self._bars[run.name]
         self.progress.update(self.all, note=self._count())
-        self._say(f"{unit.name} {status} ({self._count()})")
+        self._say(f"{run.name} {status} ({self._count()})")
 
     def close(self) -> None:
         """Leave the bar as it is."""

@@ -19,9 +19,9 @@ from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
 from allmodes.specs.loading import SpecError
 from allmodes.specs.seeds import parse_seeds
-from allmodes.studies.compare import FOLDER, Comparing, cores
+from allmodes.studies.compare import FOLDER, StudyTrainer, cores
 from allmodes.studies.comparison import Comparison
-from allmodes.studies.study import load_study
+from allmodes.studies.load import load_study
 from allmodes.studies.tables import terminal
 from allmodes.system.paths import near
 from allmodes.system.signals import Stop
@@ -97,11 +97,11 @@ def compare(
     study = load_study(methods, installed(), folder, name, overrides or (), chosen)
     log = note if quiet else _start_log()
     log(f"study {study.name}, in {near(study.folder)}")
-    comparing = Comparing(study, jobs or cores(), tracking, warn, None if quiet else StudyTerminal(err, log))
+    trainer = StudyTrainer(study, jobs or cores(), tracking, warn, None if quiet else StudyTerminal(err, log))
     try:
-        comparison, stopped = comparing.run(), comparing.stop.asked
+        comparison, stopped = trainer.run(), trainer.stop.asked
     except KeyboardInterrupt:  # the second Ctrl-C: what there is, is there
-        comparison, stopped = Comparison(comparing.study, comparing.errors), True
+        comparison, stopped = Comparison(trainer.study, trainer.errors), True
     return _end_study(comparison, stopped)
 
 

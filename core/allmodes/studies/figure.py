@@ -8,9 +8,8 @@ from pathlib import Path
 from allmodes.figures import drawing
 from allmodes.models.format import ModelError
 from allmodes.models.trained import Model, load_run
-from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.source import SpecError
-from allmodes.studies.comparison import Comparison, Group, Row
+from allmodes.studies.comparison import Comparison, Group
 from allmodes.studies.tables import shown
 from allmodes.system.torch_settings import plain_torch
 
@@ -28,8 +27,8 @@ def draw_figure(comparison: Comparison) -> list[Path]:
 
 
 def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
-    lie = {method.name: method.folder for method in comparison.study.methods}
-    folders = {row.method: RunFolder(lie[row.method]).of_seed(_seed(row)).path for row in group.rows if row.finished}
+    runs = {run.name: run.folder for run in comparison.study.runs}
+    folders = {row.method: runs[f"{row.method}/seed-{next(iter(row.finished))}"] for row in group.rows if row.finished}
     if not folders:
         return []
     with warnings.catch_warnings():
@@ -54,12 +53,8 @@ def _loaded(method: str, folder: Path) -> Model | str:
         return f"{method} is left out of the figure: {error}"
 
 
-def _seed(row: Row) -> int:
-    return next(seed for seed, state in row.states.items() if state == "finished")
-
-
 def _title(group: Group, method: str) -> str:
     row = next(row for row in group.rows if row.method == method)
-    results = row.outcomes[_seed(row)].results
+    results = next(iter(row.finished.values())).results
     told = [f"{name.replace('_', ' ')} {shown(name, results[name])}" for name in TITLED if name in results]
     return "\n".join([method, "  ".join(told)])

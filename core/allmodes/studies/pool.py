@@ -1,4 +1,4 @@
-"""Worker processes side by side, each with one task after another; one that dies costs the task that it was at."""
+"""Worker processes side by side, each with one task after another; one that dies costs only its current task."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from allmodes.system.signals import Stop
 
-Task = Mapping[str, Any]
-Message = Mapping[str, Any]
+Task: TypeAlias = Mapping[str, Any]
+Message: TypeAlias = Mapping[str, Any]
+Inbox: TypeAlias = "SimpleQueue[tuple[Worker, Message | None]]"
+"""Messages with their senders; None when a process has ended."""
 
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """One thread for each process: together they fill the machine."""
-LOOK = 0.2  # s between looks at whether the user asked to stop
+POLL = 0.2  # s between looks at whether the user asked to stop
 
 
 class Worker:
-    """A process (`allmodes.studies.worker`), and a thread that reads what it tells."""
+    """A process (`allmodes.studies.worker`) with a thread that reads its messages."""
 
-    def __init__(self, heard: SimpleQueue[tuple[Worker, Message | None]]) -> None:
-        # A session of its own: Ctrl-C reaches the process that arranges, which then ends the input of its workers.
+    def __init__(self, inbox: Inbox) -> None:
+        # A session of its own: Ctrl-C reaches only the parent, which then closes the input of its workers.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "allmodes.studies.worker"],
             stdin=subprocess.PIPE,
@@ -38,22 +39,22 @@ class Worker:
             start_new_session=True,
         )
         self.task: Task | None = None
-        threading.Thread(target=self._read, args=(heard,), daemon=True).start()
+        threading.Thread(target=self._read, args=(inbox,), daemon=True).start()
 
-    def give(self, task: Task) -> None:
-        """The next task; where the process has died, that is heard of soon."""
+    def send(self, task: Task) -> None:
+        """Send the next task. If the process has died, the reader thread reports it."""
         self.task = task
         with contextlib.suppress(OSError):
             self._input.write(json.dumps(task) + "\n")
             self._input.flush()
 
-    def dismiss(self) -> None:
-        """End it when its task is done, or cleanly within its task."""
+    def close(self) -> None:
+        """Close the input: the process ends after its task, or saves and ends within it."""
         with contextlib.suppress(OSError):
             self._input.close()
 
     def kill(self) -> None:
-        """End it at once."""
+        """End the process at once."""
         self.process.kill()
         self.process.wait()
 
@@ -62,69 +63,64 @@ class Worker:
         assert self.process.stdin is not None
         return self.process.stdin
 
-    def _read(self, heard: SimpleQueue[tuple[Worker, Message | None]]) -> None:
+    def _read(self, inbox: Inbox) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             with contextlib.suppress(ValueError):  # half a line of a process that was killed
-                heard.put((self, json.loads(line)))
-        heard.put((self, None))
+                inbox.put((self, json.loads(line)))
+        inbox.put((self, None))
 
 
-@dataclass
 class Pool:
     """At most `size` workers at a time."""
 
-    size: int
-    stop: Stop
-
-    def __post_init__(self) -> None:
-        self._heard: SimpleQueue[tuple[Worker, Message | None]] = SimpleQueue()
+    def __init__(self, size: int, stop: Stop) -> None:
+        self.size, self.stop = size, stop
+        self._inbox: Inbox = SimpleQueue()
         self._workers: set[Worker] = set()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Message]]:
-        """Do tasks in their order; yields what is heard of each, last `done`, or `died` with the exit code.
+        """Run tasks in their order; yields their messages, the last of each `done`, or `died` with the exit code.
 
-        When `stop` is asked, workers end cleanly, and tasks that have not begun are left.
+        When `stop` is asked, workers save and end, and tasks that have not begun are left.
         """
         waiting = deque(tasks)
         try:
             while len(self._workers) < min(self.size, len(tasks)):
-                self._hire(waiting)
+                self._start_worker(waiting)
             while self._workers:
-                for worker, message in self._news(waiting):
+                if self.stop.asked:
+                    self._stop_workers(waiting)
+                with contextlib.suppress(Empty):
+                    worker, message = self._inbox.get(timeout=POLL)
                     yield from self._handle(worker, message, waiting)
         finally:
             for worker in self._workers:
                 worker.kill()
 
-    def _hire(self, waiting: deque[Task]) -> None:
-        worker = Worker(self._heard)
+    def _start_worker(self, waiting: deque[Task]) -> None:
+        worker = Worker(self._inbox)
         self._workers.add(worker)
-        worker.give(waiting.popleft())
+        worker.send(waiting.popleft())
 
-    def _news(self, waiting: deque[Task]) -> Iterator[tuple[Worker, Message | None]]:
-        if self.stop.asked:
-            waiting.clear()
-            for worker in self._workers:
-                worker.dismiss()
-        with contextlib.suppress(Empty):
-            yield self._heard.get(timeout=LOOK)
+    def _stop_workers(self, waiting: deque[Task]) -> None:
+        waiting.clear()
+        for worker in self._workers:
+            worker.close()
 
     def _handle(self, worker: Worker, message: Message | None, waiting: deque[Task]) -> Iterator[tuple[Task, Message]]:
+        """Pass a message on and give the worker its next task; a worker that died is replaced."""
         task = worker.task
         if message is None:
             self._workers.discard(worker)
-            code = worker.process.wait()
-            if task is not None:
-                yield task, {"what": "died", "code": code}
+            message = {"event": "died", "code": worker.process.wait()}
             if waiting:
-                self._hire(waiting)
-            return
-        if message["what"] == "done":
+                self._start_worker(waiting)
+        elif message["event"] == "done":
             worker.task = None
-            if waiting and message["status"] != "killed":  # somebody ended that process, not its task
-                worker.give(waiting.popleft())
+            if waiting and message["status"] != "killed":  # the process was asked to end, so it takes no other task
+                worker.send(waiting.popleft())
             else:
-                worker.dismiss()
+                worker.close()
         if task is not None:
             yield task, message

@@ -7,11 +7,12 @@ import io
 import math
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.table import Table
 
 from allmodes.runs import averages
-from allmodes.studies.comparison import COSTS, Comparison, Group, Row, cost_of
+from allmodes.studies.comparison import COSTS, Comparison, Group, Row, costs_of
 from allmodes.system.durable import replace_text
 from allmodes.system.paths import near
 from allmodes.text.markdown import table
@@ -33,11 +34,10 @@ LONG = ("data", "method", "seed", "status", "metric", "value")
 TEX = {"\\": r"\textbackslash{}", **{sign: f"\\{sign}" for sign in "&%$#_{}"}, "±": r"$\pm$"}
 
 
-def write(comparison: Comparison) -> None:
-    """Write `table.md`, `table.tex` and `table.csv` to the study's folder."""
-    replace_text(comparison.folder / "table.md", markdown(comparison))
-    replace_text(comparison.folder / "table.tex", latex(comparison))
-    replace_text(comparison.folder / "table.csv", long(comparison))
+def write(comparison: Comparison) -> list[Path]:
+    """Write `table.md`, `table.tex` and `table.csv` to the study's folder; returns the files."""
+    texts = {"table.md": markdown(comparison), "table.tex": latex(comparison), "table.csv": long(comparison)}
+    return [replace_text(comparison.folder / name, text) for name, text in texts.items()]
 
 
 def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
@@ -127,7 +127,7 @@ def _each(row: Row) -> Iterator[tuple[int, str, str, float | str]]:
     """Seed, status, metric and value; a seed without any number has a row all the same."""
     for seed, state in row.states.items():
         outcome = row.outcomes.get(seed)
-        numbers = {} if outcome is None else {**outcome.results, **cost_of(outcome)}
+        numbers = {} if outcome is None else {**outcome.results, **costs_of(outcome)}
         for name, value in numbers.items():
             yield seed, state, name, _cell(value)
         if not numbers:

@@ -1,6 +1,6 @@
-"""A process that trains runs of a study, one after another: tasks come in as lines of JSON, messages go out as such.
+"""A process that trains runs of a study one after another: it reads tasks and writes messages as lines of JSON.
 
-The end of its input, which is also that of the process that gave it tasks, ends the run in progress cleanly.
+The end of its input, which is also the end of its parent, saves and ends the run in training.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from allmodes.text import redact
 Send = Callable[..., None]
 
 
-class Progress:
-    """An observer that passes on how far a run is."""
+class ProgressSender:
+    """An observer that sends a run's iteration."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
 
     @hookimpl
     def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """A line for each time that something was measured."""
-        self._send(what="progress", iteration=iteration)
+        """Send a message whenever numbers are logged."""
+        self._send(event="progress", iteration=iteration)
 
 
 def main() -> None:
-    """Train what is asked for until the input ends."""
+    """Train the runs of the tasks until the input ends."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     faulthandler.enable()
 
@@ -50,23 +50,23 @@ def main() -> None:
 
     tasks: SimpleQueue[str | None] = SimpleQueue()
     stop = Stop()
-    threading.Thread(target=_listen, args=(tasks, stop), daemon=True).start()
+    threading.Thread(target=_read_tasks, args=(tasks, stop), daemon=True).start()
     while not stop.asked and (line := tasks.get()) is not None:
-        send(what="done", **_done(json.loads(line), send, stop))
+        send(event="done", **_run_task(json.loads(line), send, stop))
 
 
-def _listen(tasks: SimpleQueue[str | None], stop: Stop) -> None:
+def _read_tasks(tasks: SimpleQueue[str | None], stop: Stop) -> None:
     for line in sys.stdin:
         tasks.put(line)
     stop.asked = True
     tasks.put(None)
 
 
-def _done(task: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
-    """Train a run with everything that is printed in its log; a run that breaks must not cost those after it."""
+def _run_task(task: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+    """Train a run with all output in its log; an error ends this run, not the process."""
     try:
-        _print_to(Path(task["log"]))
-    except OSError as error:  # of such a run nothing can be written down
+        _redirect_output(Path(task["log"]))
+    except OSError as error:  # nothing of such a run can be written
         return {"status": "failed", "error": f"{error.filename}: {error.strerror}"}
     try:
         outcome = _train(task, send, stop)
@@ -84,9 +84,9 @@ def _train(task: Mapping[str, Any], send: Send, stop: Stop) -> Outcome:
         registry,
         folder.parent,
         track=task["track"],
-        observers={"progress": Progress(send)},
-        warn=lambda text: send(what="warning", text=text),
-        say=lambda text, partly: send(what="data", text=text, partly=partly),
+        observers={"progress": ProgressSender(send)},
+        warn=lambda text: send(event="warning", text=text),
+        say=lambda text, partly: send(event="data", text=text, partly=partly),
         resumed=folder,
         floors_in=folder.parent / ".floors",
         sends=False,
@@ -96,8 +96,8 @@ def _train(task: Mapping[str, Any], send: Send, stop: Stop) -> Outcome:
     return experiment.train(replace(run, experiment=task["study_id"], study=task["study"]), stop)
 
 
-def _print_to(log: Path) -> None:
-    """Let standard output and error, also those of libraries in C, go to a file."""
+def _redirect_output(log: Path) -> None:
+    """Redirect standard output and error, also those of libraries in C, to a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
