@@ -254,7 +254,7 @@ def test_one_flipped_bit_of_a_model_is_not_sampled(file: str, folder: Path) -> N
 
 
 def test_one_flipped_bit_of_an_exported_model_is_not_sampled(folder: Path, tmp_path: Path) -> None:
-    exported = load_run(folder).save_pretrained(tmp_path / "away")
+    exported = load_run(folder).export(tmp_path / "away")
     flip(exported / "generator.safetensors")
     said = complaint(ModelError, lambda: load_run(exported))
     what = "is damaged: it is not what was written (another sha256)"
@@ -330,7 +330,7 @@ def test_a_checkpoint_of_another_kind_of_device_is_not_passed_over(folder: Path)
 
 
 def test_a_page_that_claims_huge_sizes_takes_no_memory(folder: Path, tmp_path: Path) -> None:
-    exported = load_run(folder).save_pretrained(tmp_path / "away")
+    exported = load_run(folder).export(tmp_path / "away")
     without_digests(exported)
     page = json.loads((exported / "model.json").read_text())
     weights = exported / "generator.safetensors"
@@ -345,7 +345,7 @@ def test_a_page_that_claims_huge_sizes_takes_no_memory(folder: Path, tmp_path: P
 
 
 def test_a_spec_that_claims_huge_layers_takes_no_memory(folder: Path, tmp_path: Path) -> None:
-    exported = load_run(folder).save_pretrained(tmp_path / "away")
+    exported = load_run(folder).export(tmp_path / "away")
     spec = exported / "spec.yaml"
     spec.write_text(spec.read_text().replace("hidden:\n  - 8", "hidden:\n  - 60000", 1))
     said = complaint(ModelError, lambda: load_run(exported))
@@ -353,7 +353,7 @@ def test_a_spec_that_claims_huge_layers_takes_no_memory(folder: Path, tmp_path: 
 
 
 def test_a_header_that_claims_huge_tensors_takes_no_memory(folder: Path, tmp_path: Path) -> None:
-    exported = load_run(folder).save_pretrained(tmp_path / "away")
+    exported = load_run(folder).export(tmp_path / "away")
     without_digests(exported)
     content = (exported / "generator.safetensors").read_bytes()
     length = int.from_bytes(content[:8], "little")
@@ -375,7 +375,7 @@ def test_a_header_that_claims_huge_tensors_takes_no_memory(folder: Path, tmp_pat
     ],
 )  # fmt: skip
 def test_a_page_of_another_form_is_refused(change: dict[str, Any], folder: Path, tmp_path: Path) -> None:
-    exported = load_run(folder).save_pretrained(tmp_path / "away")
+    exported = load_run(folder).export(tmp_path / "away")
     without_digests(exported)
     page = json.loads((exported / "model.json").read_text())
     (exported / "model.json").write_text(json.dumps({**page, **change}))

@@ -211,9 +211,9 @@ def test_samples_come_back_in_double_precision_and_whole_numbers_are_whole_in_fi
     samples = model.sample(8)
     assert samples.dtype == torch.float64
     assert len({round(float(value), 6) for value in samples[:, 1]}) == 8
-    assert torch.equal(samples, model.units.restore(model.drawn(8)))
+    assert torch.equal(samples, model.units.restore(model.draw(8)))
     assert np.array_equal(Sampler(model).predict(8), samples.numpy())
-    exported = load_run(model.save_pretrained("exported"))
+    exported = load_run(model.export("exported"))
     assert torch.equal(exported.sample(8), samples)
     assert exported.units.whole == (True, False)
     expected = torch.stack([samples[:, 0].round(), samples[:, 1]], 1).numpy()

@@ -20,7 +20,7 @@ from allmodes import Experiment, Outcome, Results, Run, hookimpl, load_run
 from allmodes.experiments.experiment import load_results
 from allmodes.game.compose import CompositionError
 from allmodes.game.noise import rng
-from allmodes.models.format import ModelError
+from allmodes.models.page import ModelError
 from allmodes.system.signals import Stop
 from tiny import SPEC
 

@@ -107,7 +107,7 @@ def test_the_folder_that_one_is_in_is_a_folder(
     assert names == {"README.md", "generator.safetensors", "model.json", "samples.png", "spec.yaml"}
     assert Path.cwd().samefile(elsewhere)
     assert cli_main.execute(["export", str(run), "."]) == 2
-    assert capsys.readouterr().err.endswith("is there already, and nothing is overwritten: choose another folder\n")
+    assert capsys.readouterr().err.endswith("already exists, and nothing is overwritten: choose another folder\n")
 
 
 def test_relative_data_that_are_not_here_are_explained(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import math
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from allmodes.cli.tables import measures_table, results_table
 from allmodes.data import Data, TensorData
 from allmodes.experiments import collapse, logs
 from allmodes.experiments.seed_run import SeedRun
-from allmodes.models.export import _table
+from allmodes.models.card import Card
 from allmodes.registry.registry import installed
 from allmodes.runs import averages
 from allmodes.runs.journal import Journal, numbers, read
@@ -158,8 +159,9 @@ def test_the_bar_shows_no_number_that_is_none() -> None:
 
 
 def test_the_card_of_an_export_shows_dashes() -> None:
-    assert _table({"kl": NONE}, {"kl": NONE}).splitlines()[-1] == "| kl | - | - |"
-    assert _table({}, {}) == "Nothing was measured.\n"
+    card = Card(spec_of({}), (2,), None, 10, {}, {"kl": NONE}, {"kl": NONE})
+    assert "\n| kl | - | - |\n" in card.text()
+    assert "\nNothing was measured.\n" in replace(card, measured={}).text()
 
 
 # On disk

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from allmodes.metrics import contingency as contingency
     from allmodes.metrics.features import Features as Features
     from allmodes.metrics.features import extract_features as extract_features
-    from allmodes.models.format import ModelError as ModelError
+    from allmodes.models.page import ModelError as ModelError
     from allmodes.models.trained import Model as Model
     from allmodes.models.trained import load_run as load_run
     from allmodes.registry.hookspecs import hookimpl as hookimpl

@@ -53,10 +53,9 @@ def sample(
 @app.command
 def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *, checkpoint: Checkpoint = None) -> int:
     """Write a trained model to a folder to give away: spec, weights as safetensors, a model card."""
-    from allmodes.models.export import export as write
     from allmodes.models.trained import load_run
 
-    write(load_run(run, checkpoint=checkpoint), to)
+    load_run(run, checkpoint=checkpoint).export(to)
     say(f"the model of {run} is in {to}; its card is README.md")
     return OK
 

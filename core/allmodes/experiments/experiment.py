@@ -27,7 +27,7 @@ from allmodes.figures import drawing
 from allmodes.game.compose import CompositionError, check_data
 from allmodes.game.contracts import Functions
 from allmodes.metrics import Metric, built, floors
-from allmodes.models.format import ModelError
+from allmodes.models.page import ModelError
 from allmodes.models.trained import load_run
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.journal import Journal
@@ -302,7 +302,7 @@ class Experiment:
     def _sampled(self, run: Run) -> Tensor | None:
         """Samples of a run that has ended; one without a sound model costs a warning."""
         try:
-            return load_run(run.folder, self.registry).drawn(self.spec.evaluation.samples)
+            return load_run(run.folder, self.registry).draw(self.spec.evaluation.samples)
         except ModelError as error:
             self.warn(f"{run.name}: no samples for the picture: {error}")
             return None

@@ -15,7 +15,8 @@ from allmodes.game.composition import Composition
 from allmodes.metrics import measure
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
-from allmodes.models.trained import advice
+from allmodes.models.page import read_page
+from allmodes.models.trained import advise_on_damage
 from allmodes.registry.registry import Registry
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
@@ -72,12 +73,12 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
     run = experiment.run_of(files.seed if began is None else began.seed, folder.parent)
     if began is not None:
         resume.compare(run, began, experiment.warn)
-    stored = files.model if checkpoint is None else checkpoints.chosen(files, checkpoint)
-    with advice(folder, stored):
-        prior = model_format.stored_prior(run.spec, stored)
+    stored = files.model if checkpoint is None else checkpoints.find_checkpoint(files, checkpoint)
+    with advise_on_damage(folder, stored):
+        prior = model_format.load_prior(run.spec, stored)
         composition = compose(run.spec, experiment.data.to("cpu"), run.seed, prior=prior)
         modules = _restored(composition, run.spec, stored)
-        iteration = model_format.read_page(stored)["iteration"] or run.spec.training.iterations
+        iteration = read_page(stored)["iteration"] or run.spec.training.iterations
     for module in modules.values():
         module.to(run.device).eval()
     n = run.spec.evaluation.samples

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from allmodes.builtin.config.files import PLACES
 from allmodes.data import DataError
-from allmodes.models import format as model_format
+from allmodes.models.page import find_damage
 from allmodes.registry.registry import Registry
 from allmodes.runs.run import Outcome, Run
 from allmodes.runs.run_folder import Facts, RunFolder
@@ -152,7 +152,7 @@ def _is_done(folder: RunFolder, iterations: int) -> bool:
     outcome = folder.outcome()
     if outcome is None or outcome.status != "finished" or outcome.iteration < iterations:
         return False
-    if (damage := model_format.damage(folder.model)) and folder.checkpoints:
+    if (damage := find_damage(folder.model)) and folder.checkpoints:
         warnings.warn(f"{damage}: the model is made again from the last checkpoint", stacklevel=3)
         return False
     return True

@@ -26,7 +26,7 @@ from allmodes.metrics import Evaluation, Metric, measure
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.checkpoints import Checkpoint
-from allmodes.models.format import ModelError
+from allmodes.models.page import ModelError, Page
 from allmodes.registry.registry import Registry
 from allmodes.runs.journal import Journal
 from allmodes.runs.run import Outcome, Run, RunError, Status
@@ -226,7 +226,7 @@ class SeedRun:
         try:
             self.journal.settle()
             checkpoints.write(self.folder, modules, page, self._state())
-            checkpoints.tidy(self.folder, self.run.spec.training.checkpoints.keep, self.loop.iteration)
+            checkpoints.delete_old(self.folder, self.run.spec.training.checkpoints.keep, self.loop.iteration)
             self.saved = self.loop.iteration
         except OSError as error:
             self.warn(f"{self.run.name}: no checkpoint at iteration {self.loop.iteration}: {error.strerror or error}")
@@ -239,7 +239,7 @@ class SeedRun:
 
     def restore(self) -> None:
         """Go on from the newest checkpoint that can be read, or from the start where there is none."""
-        if checkpoints.newest(self.folder, self.warn, self._use) is None:
+        if not checkpoints.restore_newest(self.folder, self.warn, self._use):
             self.warn(f"{self.run.name} has no checkpoint that can be read: it starts from the beginning")
             self.loop.loader.close()
             self._build()  # one that did not fit may have been taken in part
@@ -260,7 +260,7 @@ class SeedRun:
             self.saved = self.loop.iteration
         except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
             what = "its state does not fit the spec"
-            raise ModelError(f"{what}: {type(error).__name__}: {model_format.in_one_line(error)}") from None
+            raise ModelError(f"{what}: {type(error).__name__}: {model_format.shorten_error(error)}") from None
 
     def _state(self) -> checkpoints.State:
         measured = {"evaluations": self.evaluations, "collapsed": self.collapsed}
@@ -282,9 +282,9 @@ class SeedRun:
             raise DivergenceError(_diverged([f"the weights of {name}" for name in broken], self.loop.iteration))
         return modules
 
-    def _page(self, **facts: Any) -> model_format.Page:
+    def _page(self, **facts: Any) -> Page:
         modules = self.loop.composition.modules
-        page = model_format.page_of(modules, self.data.shape, self.data.units, self.loop.iteration)
+        page = model_format.make_page(modules, self.data.shape, self.data.units, self.loop.iteration)
         return page | {"plugins": dict(self.run.plugins)} | facts
 
     def _finish(self, status: Status, error: str | None, floors: Callable[[], Mapping[str, float]]) -> Outcome:

@@ -1,4 +1,4 @@
-"""A trained model that was read back, from a run's folder, an exported model or MLflow."""
+"""A trained model that was read from a run's folder, an exported model or MLflow; samples it and exports it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,42 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from allmodes.data import TensorData
 from allmodes.data.standardisation import Standardisation
+from allmodes.figures import drawing
 from allmodes.game.contracts import NOTHING
 from allmodes.game.noise import rng
 from allmodes.game.sampling import draw, given_problem
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
-from allmodes.models.format import ModelError, Page
+from allmodes.models.card import Card, last_measurements
+from allmodes.models.page import DamagedError, ModelError, Page, read_page
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run_folder import MODEL_PAGE, RunFolder
-from allmodes.specs import recorded, requirements
+from allmodes.specs import loading, recorded, requirements
 from allmodes.specs.source import SpecError
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import near, place
 from allmodes.system.torch_settings import plain_torch
 from allmodes_schemas import Given, Shape, Spec
 
+PICTURED = 1000
+"""Samples in the picture of an exported model."""
+
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model. `folder` holds its spec, `stored` its files; `units` are those that samples come in, if any."""
+    """A trained model.
+
+    Attributes:
+        spec: How it was trained.
+        modules: `prior` and `generator`, on the CPU.
+        shape: Of one item.
+        folder: Holds its spec.
+        stored: Holds its files.
+        units: Of its samples, if they were standardised.
+        iteration: How far it was trained.
+    """
 
     spec: Spec
     modules: Mapping[str, nn.Module]
@@ -43,20 +59,20 @@ class Model:
     def sample(
         self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: int | Tensor | None = None
     ) -> Tensor:
-        """n items (n, *shape) on the CPU, in the units that the data came in (float64); images in [-1, 1].
+        """Draw n items (n, *shape) on the CPU, in the units of the data (float64); images in [-1, 1].
 
         The same seed gives the same items on the same machine. `given` holds parts of the latent fixed, where the prior
         has them; `mode=3` is short for `given={"mode": 3}`, and may be a mode for each item (n,).
 
         Raises ModelError where the prior has no such part or mode.
         """
-        drawn = self.drawn(n, seed, given, device, mode)
-        return drawn if self.units is None else self.units.restore(drawn)
+        samples = self.draw(n, seed, given, device, mode)
+        return samples if self.units is None else self.units.restore(samples)
 
-    def drawn(
+    def draw(
         self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: int | Tensor | None = None
     ) -> Tensor:
-        """The same items as the generator makes them: vectors as training sees them, standardised."""
+        """Draw the same items as `sample`, but vectors standardised as the generator makes them."""
         given = given if mode is None else {**given, "mode": mode}
         if problem := given_problem(self.modules["prior"], given, n):
             raise ModelError(f"{self.folder}: {problem}")
@@ -64,24 +80,39 @@ class Model:
         modules = {name: module.to(device) for name, module in self.modules.items()}
         return draw(modules, n, rng(seed, "sample", device), given)
 
-    @classmethod
-    def from_pretrained(cls, reference: str | Path, checkpoint: str | None = None) -> Model:
-        """`load_run` by the name that other libraries give it."""
-        return load_run(reference, checkpoint=checkpoint)
+    @plain_torch()
+    def export(self, folder: str | Path) -> Path:
+        """Write the model to a new folder: `spec.yaml`, `model.json`, safetensors, `samples.png`, `README.md`.
 
-    def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the model to a new folder, as `allmodes export` does.
-
-        Raises SpecError where the folder is there already: nothing is overwritten.
+        Raises SpecError where the folder exists and is not empty: nothing is overwritten.
         """
-        from allmodes.models.export import export
+        folder = place(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise SpecError(f"{near(folder)}: already exists, and nothing is overwritten: choose another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        page = model_format.make_page(self.modules, self.shape, self.units, self.iteration or 0)
+        page |= {"plugins": read_page(self.stored).get("plugins", {})}
+        written = model_format.save(self.modules, page, folder / "new", lambda beside: self._describe(page, beside))
+        for path in written.iterdir():  # the folder itself stays: somebody may work in it
+            path.replace(folder / path.name)
+        written.rmdir()
+        return folder
 
-        return export(self, Path(folder))
+    def _describe(self, page: Page, folder: Path) -> None:
+        """Write spec, picture and card into a folder."""
+        files, samples = RunFolder(folder), self.draw(PICTURED)
+        files.spec.write_text(loading.dump(self.spec), encoding="utf-8")
+        drawing.draw_samples(samples, TensorData(samples), files.picture)
+        run = RunFolder(self.folder)
+        measured, outcome = last_measurements(run, self.iteration), run.outcome()
+        floors = {} if outcome is None else outcome.floors
+        card = Card(self.spec, self.shape, self.units, self.iteration or 0, page["plugins"], measured, floors)
+        (folder / "README.md").write_text(card.text(), encoding="utf-8")
 
 
 @plain_torch()
 def load_run(reference: str | Path, registry: Registry | None = None, checkpoint: str | None = None) -> Model:
-    """The trained model of a run: by its folder, an exported model's folder, or MLflow's `runs:/<id>`.
+    """Load the trained model of a run: by its folder, an exported model's folder, or MLflow's `runs:/<id>`.
 
     Of an experiment's folder it is that of the first seed. A run that has not ended gives its newest checkpoint;
     `checkpoint` asks for one: `best`, `last`, or an iteration.
@@ -89,25 +120,28 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
     Raises SpecError where the folder or a plugin is missing, ModelError where the stored model cannot be read.
     """
     registry = registry or installed()
-    if not holds((folder := _local(reference)).exists):
+    if not holds((folder := _local_folder(reference)).exists):
         raise SpecError(no_such_file(near(folder)))
-    folder, stored = _places(folder, checkpoint)
+    folder, stored = _locate(folder, checkpoint)
     requirements.check_installed(folder, [stored / MODEL_PAGE], registry)
     spec = recorded.spec(folder, registry)
-    with advice(folder, stored):
-        _compare_versions(model_format.read_page(stored), registry)
-        read = model_format.load(spec, stored)
-    return Model(spec, read.modules, read.shape, folder, stored, read.units, read.iteration)
+    with advise_on_damage(folder, stored):
+        _warn_of_versions(read_page(stored), registry)
+        model = model_format.load(spec, stored)
+    return Model(spec, model.modules, model.shape, folder, stored, model.units, model.iteration)
 
 
-def run_folder(reference: str | Path) -> RunFolder:
-    """The folder of a run of one seed, given that or its experiment's (then the first seed's)."""
-    folder = RunFolder(place(reference))
-    return next(iter(folder.runs), folder)
+@contextmanager
+def advise_on_damage(folder: Path, stored: Path) -> Iterator[None]:
+    """Add what to do to the message where a stored model of a run's folder turns out to be damaged."""
+    try:
+        yield
+    except DamagedError as error:
+        raise ModelError(f"{error}: {_remedy(folder, stored)}") from None
 
 
-def _local(reference: str | Path) -> Path:
-    """The reference itself, or where MLflow put what it refers to."""
+def _local_folder(reference: str | Path) -> Path:
+    """The folder of a reference, downloaded if it is one of MLflow's."""
     if str(reference).startswith(("runs:/", "models:/", "mlflow-artifacts:/")):
         from allmodes import tracking
 
@@ -115,38 +149,29 @@ def _local(reference: str | Path) -> Path:
     return place(reference)
 
 
-def _places(folder: Path, checkpoint: str | None) -> tuple[Path, Path]:
-    """Where the spec and where the model lies."""
+def _locate(folder: Path, checkpoint: str | None) -> tuple[Path, Path]:
+    """The folders that hold the spec and the model."""
     if (folder / MODEL_PAGE).is_file():
         return folder, folder
-    run = run_folder(folder)
+    run = next(iter(RunFolder(folder).runs), RunFolder(folder))
     if checkpoint is not None:
-        return run.path, checkpoints.chosen(run, checkpoint)
-    if run.model.is_dir() or not (have := run.checkpoints):
+        return run.path, checkpoints.find_checkpoint(run, checkpoint)
+    if run.model.is_dir() or not (saved := run.checkpoints):
         return run.path, run.model
-    return run.path, have[0]
-
-
-@contextmanager
-def advice(folder: Path, stored: Path) -> Iterator[None]:
-    """Where a stored model of a run's folder turns out to be damaged, say what to do."""
-    try:
-        yield
-    except model_format.DamagedError as error:
-        raise ModelError(f"{error}: {_remedy(folder, stored)}") from None
+    return run.path, saved[0]
 
 
 def _remedy(folder: Path, stored: Path) -> str:
     """What to do about a stored model that is damaged."""
-    run = RunFolder(folder)
     if stored == folder:
         return "get the model again from where it came from"
+    run = RunFolder(folder)
     others = [str(int(one.name)) for one in reversed(run.checkpoints) if one != stored]
     take = f"take another with --checkpoint ({', '.join(others)})" if others else "no other checkpoint is there"
-    return take if stored != run.model else f"{take}, or `allmodes resume {folder}` makes the model again"
+    return f"{take}, or `allmodes resume {folder}` makes the model again" if stored == run.model else take
 
 
-def _compare_versions(page: Page, registry: Registry) -> None:
-    """Say where the plugins that made a model are not those that read it."""
+def _warn_of_versions(page: Page, registry: Registry) -> None:
+    """Warn where the installed plugins have other versions than those that made a model."""
     for name, then, now in requirements.changed_versions(page.get("plugins", {}), registry):
         warnings.warn(f"this model was made with {name} {then}, and {now} is installed", stacklevel=3)

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from allmodes.figures import drawing
-from allmodes.models.format import ModelError
+from allmodes.models.page import ModelError
 from allmodes.models.trained import Model, load_run
 from allmodes.specs.source import SpecError
 from allmodes.studies.comparison import Comparison, Group
@@ -41,7 +41,7 @@ def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
         return []
     model = next(iter(models.values()))
     data, n = model.spec.data.build(), model.spec.evaluation.samples
-    panels = [(_title(group, method), one.drawn(n)) for method, one in models.items()]
+    panels = [(_title(group, method), one.draw(n)) for method, one in models.items()]
     return [drawing.compare(panels, data, comparison.folder / f"{stem}.{ending}") for ending in ("png", "pdf")]
 
 

@@ -95,9 +95,9 @@ class PriorContract(KindContract):
         """What it learned or fitted is in its state."""
         prior = self.built()
         with saying(f"{self.who} cannot be stored: keep what is fitted in parameters and buffers"):
-            page = model_format.page_of({"prior": prior}, (2,), None, 0)
+            page = model_format.make_page({"prior": prior}, (2,), None, 0)
             model_format.save({"prior": prior}, page, tmp_path / "model")
-            again = model_format.stored_prior(self.in_a_spec(), tmp_path / "model")
+            again = model_format.load_prior(self.in_a_spec(), tmp_path / "model")
             drawn = draw(again.train(prior.training), seeded(0))
         assert same(draw(prior, seeded(0)), drawn), (
             f"{self.who}: once stored and read, it draws something else: keep what is fitted in parameters and buffers"

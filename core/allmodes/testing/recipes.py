@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from allmodes.experiments.experiment import Experiment
-from allmodes.models.export import export
 from allmodes.models.trained import load_run
 from allmodes.registry.registry import Registry
 from allmodes.runs import journal
@@ -90,7 +89,7 @@ class RecipeContract:
     def test_a_stored_model_draws_the_same_samples(self, unbroken: Path, tmp_path: Path) -> None:
         """Read from the run, and from an export."""
         model = load_run(unbroken, self.registry)
-        exported = load_run(export(model, tmp_path / "exported"), self.registry)
+        exported = load_run(model.export(tmp_path / "exported"), self.registry)
         drawn, again = model.sample(16, seed=1), exported.sample(16, seed=1)
         assert drawn.isfinite().all(), f"{self.recipe}: the stored model draws numbers that are not finite"
         assert torch.equal(drawn, again), f"{self.recipe}: the exported model draws other samples than the run's"

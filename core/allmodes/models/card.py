@@ -1,0 +1,93 @@
+"""The model card: a YAML header for model hubs, then what a stranger needs to know about a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+
+from ruamel.yaml import YAML
+
+from allmodes.data.standardisation import Standardisation
+from allmodes.runs import journal
+from allmodes.runs.run_folder import RunFolder
+from allmodes.text.markdown import table
+from allmodes.text.numbers import number
+from allmodes_schemas import Shape, Spec
+
+_USE = """from allmodes import load_run
+
+samples = load_run("path/to/this/folder").sample(1000, seed=0)"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """The contents of a model card; `floors` holds the scores of real data on what was `measured`."""
+
+    spec: Spec
+    shape: Shape
+    units: Standardisation | None
+    iteration: int
+    plugins: Mapping[str, str]
+    measured: Mapping[str, float]
+    floors: Mapping[str, float]
+
+    def text(self) -> str:
+        """The card in Markdown."""
+        spec = self.spec
+        requirements = " ".join(f'"{name}>={version}"' for name, version in self.plugins.items()) or "allmodes"
+        parts = [
+            f"---\n{self._header()}---\n",
+            f"# {spec.name}\n",
+            spec.description or f"A generative adversarial network on {spec.data.kind} data, trained with allmodes.",
+            "",
+            "![samples](samples.png)\n",
+            "## Use\n",
+            f"```sh\npip install {requirements}\n```\n",
+            f"```python\n{_USE}\n```\n",
+            f"Samples have shape {tuple(self.shape)}{self._units()}.\n",
+            "## Training\n",
+            "\n".join(f"- {line}" for line in self._training()) + "\n",
+            "## Measured\n",
+            self._table(),
+            "`spec.yaml` holds every setting; `allmodes run spec.yaml` trains it again.\n",
+        ]
+        return "\n".join(parts)
+
+    def _header(self) -> str:
+        spec, text = self.spec, StringIO()
+        components = (spec.prior, spec.generator, spec.discriminator, *spec.auxiliaries.values(), *spec.losses)
+        header = {
+            "library_name": "allmodes",
+            "tags": ["gan", *dict.fromkeys(component.kind for component in components)],
+            "datasets": [spec.data.kind],
+            "metrics": list(self.measured),
+        }
+        YAML().dump(header, text)
+        return text.getvalue()
+
+    def _units(self) -> str:
+        if self.units is None:
+            return "; images are in [-1, 1]" if len(self.shape) == 3 else ""
+        columns = f": {', '.join(self.units.columns)}" if self.units.columns else ""
+        return f", in the units of the data{columns}"
+
+    def _training(self) -> Iterator[str]:
+        spec = self.spec
+        yield f"data: {spec.data.kind}; prior: {spec.prior.kind}"
+        yield f"losses: {', '.join(term.kind for term in spec.losses)}"
+        yield f"{self.iteration or spec.training.iterations:,} iterations of {spec.training.batch_size} items a batch"
+        yield f"seed {spec.seeds[0]}"
+
+    def _table(self) -> str:
+        rows = [(key, number(value), number(self.floors.get(key))) for key, value in self.measured.items()]
+        return table(("metric", "model", "real data"), rows) if rows else "Nothing was measured.\n"
+
+
+def last_measurements(folder: RunFolder, until: int | None) -> dict[str, float]:
+    """The last value of each metric in a run's journal, up to the iteration of a model (None: the end)."""
+    found: dict[str, float] = {}
+    for line in map(journal.numbers, journal.read(folder.metrics)):
+        if until is None or line["iteration"] <= until:
+            found |= {key.removeprefix("eval/"): value for key, value in line.items() if key.startswith("eval/")}
+    return found
