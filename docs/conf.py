@@ -13,6 +13,7 @@ DOCS = Path(__file__).parent.resolve()
 ROOT = DOCS.parent
 
 sys.path.insert(0, str(DOCS))
+import api  # noqa: E402
 import reference  # noqa: E402
 
 project = "allmodes"
@@ -20,7 +21,7 @@ author = "The allmodes founders"
 copyright = "The allmodes founders, Apache-2.0"
 release = metadata.version("allmodes")
 
-extensions = ["myst_parser", "sphinxcontrib.mermaid"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "sphinxcontrib.mermaid"]
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 4
@@ -30,6 +31,12 @@ html_title = "allmodes"
 html_show_sourcelink = False
 nitpicky = True
 
+# Signatures name types of torch, pydantic and the core's own rooms, which have no page here.
+nitpick_ignore_regex = [("py:.*", ".*")]
+default_role = "code"  # of docstrings, whose backticks mean code
+autodoc_typehints_format = "short"
+napoleon_use_ivar = True
+
 ELSEWHERE = {
     "index": "README.md",
     "changelog": "CHANGELOG.md",
@@ -38,6 +45,14 @@ ELSEWHERE = {
 }
 """Pages of the site and the files outside this folder that say the same on a code host."""
 
+GENERATED = {
+    "api": api.door,
+    "hooks": api.hooks,
+    "spec": lambda: reference.text(installed()),
+    "testing": api.contracts,
+}
+"""What is appended to a page when the site is built."""
+
 PAGES = {ROOT / file: DOCS / f"{page}.md" for page, file in ELSEWHERE.items()}
 LINK = re.compile(r"(?<!!)\[([^\[\]]+)\]\(((?!https?:|#)[^)\s#]+)(#[^)\s]*)?\)")
 
@@ -45,14 +60,16 @@ LINK = re.compile(r"(?<!!)\[([^\[\]]+)\]\(((?!https?:|#)[^)\s#]+)(#[^)\s]*)?\)")
 def setup(app: Any) -> None:
     """Sphinx's hook."""
     app.connect("source-read", _read)
+    app.connect("autodoc-process-docstring", api.process_docstring, priority=900)
+    app.connect("autodoc-process-signature", api.process_signature)
 
 
 def _read(app: Any, page: str, source: list[str]) -> None:
     """Read pages that stand for a file elsewhere, append generated text, and point links into the site."""
     file = ROOT / ELSEWHERE[page] if page in ELSEWHERE and page != "index" else DOCS / f"{page}.md"
     text = source[0] if file.is_relative_to(DOCS) else file.read_text("utf-8")
-    if page == "spec":
-        text += f"\n{reference.text(installed())}"
+    if page in GENERATED:
+        text += f"\n{GENERATED[page]()}"
     source[0] = LINK.sub(lambda link: _relinked(link, file, DOCS / f"{page}.md"), text)
 
 

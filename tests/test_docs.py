@@ -17,10 +17,13 @@ import pytest
 import torch
 from pydantic import BaseModel
 
+import allmodes
 import pages
+from allmodes import testing
 from allmodes.cli import console
 from allmodes.game.step import Step
 from allmodes.metrics import Better, Evaluation
+from allmodes.registry.hookspecs import Observers, Providers
 from allmodes.testing import compose, make_step
 from allmodes_schemas import (
     AdamConfig,
@@ -257,6 +260,21 @@ def test_the_messages_of_the_troubleshooting_page_are_those_of_the_program() -> 
 
 
 # The site
+
+
+def anchors(page: Path) -> set[str]:
+    """The places of a page that links can lead to."""
+    return set(re.findall(r' id="([^"]+)"', page.read_text("utf-8")))
+
+
+def test_the_site_documents_the_door_the_step_the_hooks_and_the_contracts(site: Path) -> None:
+    step = {f"allmodes.Step.{name}" for name in vars(Step) if not name.startswith("_")}
+    assert ({f"allmodes.{name}" for name in allmodes.__all__} | step) - anchors(site / "api.html") == set()
+    hooks = {
+        f"{group.__qualname__}.{name}" for group in (Providers, Observers) for name in vars(group) if name[0] != "_"
+    }
+    assert {f"allmodes.registry.hookspecs.{name}" for name in hooks} - anchors(site / "hooks.html") == set()
+    assert {f"allmodes.testing.{name}" for name in testing.__all__} - anchors(site / "testing.html") == set()
 
 
 def test_every_page_is_on_the_site_which_is_built_without_a_warning(site: Path) -> None:
