@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from allmodes.builtin.config.image_folder import ImageFolderConfig as ImageFolderConfig
     from allmodes.builtin.config.images import DigitsConfig as DigitsConfig
     from allmodes.builtin.config.images import TorchvisionConfig as TorchvisionConfig
+    from allmodes.builtin.config.metrics import ClassCoverageConfig as ClassCoverageConfig
+    from allmodes.builtin.config.metrics import ClusteringConfig as ClusteringConfig
+    from allmodes.builtin.config.metrics import ConditionalConfig as ConditionalConfig
+    from allmodes.builtin.config.metrics import DensityCoverageConfig as DensityCoverageConfig
+    from allmodes.builtin.config.metrics import FidConfig as FidConfig
+    from allmodes.builtin.config.metrics import IvomConfig as IvomConfig
+    from allmodes.builtin.config.metrics import KidConfig as KidConfig
+    from allmodes.builtin.config.metrics import ModesConfig as ModesConfig
+    from allmodes.builtin.config.metrics import PrecisionRecallConfig as PrecisionRecallConfig
+    from allmodes.builtin.config.metrics import ShareConfig as ShareConfig
+    from allmodes.builtin.config.metrics import SlicedWassersteinConfig as SlicedWassersteinConfig
+    from allmodes.builtin.config.metrics import VendiConfig as VendiConfig
+    from allmodes.builtin.config.metrics import WassersteinConfig as WassersteinConfig
     from allmodes.builtin.config.mixtures import CircleConfig as CircleConfig
     from allmodes.builtin.config.mixtures import GridConfig as GridConfig
     from allmodes.builtin.config.mixtures import HighDimensionalConfig as HighDimensionalConfig
