@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from allmodes.tracking import MlflowObserver
 from allmodes.tracking.sender import open_store
+from tracked import Recorder, Training
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +41,16 @@ def warnings() -> list[str]:
 
 
 @pytest.fixture
-def observer(store: str, warnings: list[str]) -> Iterator[MlflowObserver]:
-    observer = MlflowObserver(store, warnings.append)
+def observer(store: str, warnings: list[str]) -> Iterator[Training]:
+    observer = Training(store, warnings.append)
     yield observer
     observer.close()
     assert warnings == []
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """The store that `sync` opens, in memory."""
+    recorder = Recorder()
+    monkeypatch.setattr(sys.modules["allmodes.tracking.sync"], "open_store", lambda *_: recorder)  # hidden by `sync`
+    return recorder

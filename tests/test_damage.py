@@ -4,9 +4,8 @@ import json
 import math
 import os
 import shutil
-import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,8 @@ from allmodes.studies.compare import compare
 from allmodes.system import durable, json_pages
 from allmodes.testing.interrupted import Interrupting, numbers, weights
 from allmodes.tracking import recalling, sync
-from allmodes.tracking.receipt import Receipt
 from tiny import SPEC
+from tracked import Recorder
 
 Capture = pytest.CaptureFixture[str]
 Damage = Callable[[Path], Any]
@@ -401,9 +400,9 @@ def test_a_damaged_line_of_a_journal_costs_that_line_with_a_warning(how: str, tm
     lines[2] = BROKEN[how]
     path.write_bytes(b"\n".join(lines) + b"\n")
     said: list[str] = []
-    Journal(path, said.append).rewind(4)
+    Journal(path, said.append).start(4)
+    assert [line["iteration"] for line in journal.read(path, said.append)] == [1, 2, 4]
     assert said == [f"{path}:3: the line is damaged and left out"]
-    assert [line["iteration"] for line in journal.read(path, pytest.fail)] == [1, 2, 4]
 
 
 def test_many_damaged_lines_are_one_warning(tmp_path: Path) -> None:
@@ -491,40 +490,18 @@ def test_floors_that_are_damaged_are_computed_again(how: str, folder: Path, tmp_
 # What is told to MLflow
 
 
-class FakeStore:
-    """Takes everything and remembers it."""
-
-    def __init__(self, address: str) -> None:
-        self.told: list[tuple[str, Any]] = []
-
-    def has(self, receipt: Receipt) -> bool:
-        return True
-
-    def start(self, event: Any, folder: Path, receipt: Receipt | None) -> Receipt:
-        self.told.append(("start", event["seed"]))
-        return receipt or Receipt("run", "parent", "sqlite:////store", "0")
-
-    def log(self, receipt: Receipt, events: Any) -> None:
-        self.told += [("step", event["step"]) for event in events]
-
-    def end(self, receipt: Receipt, event: Any, folder: Path) -> None:
-        self.told.append(("end", event["status"]))
-
-
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
-    store = FakeStore("")
-    monkeypatch.setattr(sys.modules["allmodes.tracking.sync"], "open_store", lambda *_: store)  # hidden by `sync`
-    return store
+def store(recorder: Recorder) -> Recorder:
+    return recorder
 
 
 def spoil(folder: Path, line: int, text: bytes = bytes(30)) -> Path:
-    """Damage a line of what waits for MLflow, counted from 0."""
-    spool = folder / "seed-3" / "tracking.jsonl"
-    lines = spool.read_bytes().split(b"\n")[:-1]
+    """Damage a line of a run's log, counted from 0."""
+    log = folder / "seed-3" / "metrics.jsonl"
+    lines = log.read_bytes().split(b"\n")[:-1]
     lines[line] = text
-    spool.write_bytes(b"\n".join(lines) + b"\n")
-    return spool
+    log.write_bytes(b"\n".join(lines) + b"\n")
+    return log
 
 
 def sent(folder: Path) -> tuple[int, list[str], list[str]]:
@@ -532,83 +509,85 @@ def sent(folder: Path) -> tuple[int, list[str], list[str]]:
     return sync([folder], "sqlite:////store", said.append, said.append, warned.append), said, warned
 
 
-def test_a_run_whose_end_was_damaged_ends_as_its_results_say(folder: Path, store: FakeStore) -> None:
-    spool = spoil(folder, -1)
-    last = len(spool.read_bytes().splitlines())
+def test_a_run_whose_end_was_damaged_ends_as_its_results_say(folder: Path, store: Recorder) -> None:
+    log = spoil(folder, -1)
+    last = len(log.read_bytes().splitlines())
     code, _, warned = sent(folder)
-    assert (code, warned) == (0, [f"{spool}:{last}: the line is damaged and left out"])
-    assert store.told[-1] == ("end", "FINISHED")
+    assert (code, warned) == (0, [f"{log}:{last}: the line is damaged and left out"])
+    assert store.told[-1] == ("end", "finished")
     assert [step for what, step in store.told if what == "step" and step > 19] == [20, 20]
 
 
-def test_a_run_that_was_killed_after_it_went_on_does_not_end_as_it_did_before(folder: Path, store: FakeStore) -> None:
-    spool = folder / "seed-3" / "tracking.jsonl"
-    start, step = (json.loads(line) for line in spool.read_bytes().splitlines()[:2])
-    with spool.open("a") as file:
-        file.write(
-            json.dumps({**start, "time": start["time"] + 10**9}) + "\n" + json.dumps({**step, "step": 21}) + "\n"
-        )
+def test_a_run_that_was_killed_after_it_went_on_does_not_end_as_it_did_before(folder: Path, store: Recorder) -> None:
+    log = folder / "seed-3" / "metrics.jsonl"
+    start, description, numbers = (json.loads(line) for line in log.read_bytes().splitlines()[:3])
+    later = start["time"] + 10**9
+    with log.open("a") as file:
+        for line in ({**start, "time": later}, {**description, "time": later}, {**numbers, "iteration": 21}):
+            file.write(json.dumps(line) + "\n")
     assert sent(folder)[0] == 0
-    assert store.told[-1] == ("end", "KILLED")
+    assert store.told[-1] == ("end", "killed")
+    assert sent(folder)[1][-1].endswith("nothing is left to send")
 
 
-def test_a_run_whose_start_was_damaged_is_begun_from_its_pages(folder: Path, store: FakeStore) -> None:
-    whole = next(spool_of(folder))
-    spool = spoil(folder, 0)
+@pytest.mark.parametrize("lines", [(1,), (0, 1)])
+def test_a_run_whose_description_was_damaged_is_described_from_its_pages(
+    lines: Sequence[int], folder: Path, store: Recorder
+) -> None:
+    whole = json.loads((folder / "seed-3" / "metrics.jsonl").read_bytes().splitlines()[1])
+    for line in lines:
+        log = spoil(folder, line)
     code, _, warned = sent(folder)
-    assert (code, warned) == (0, [f"{spool}:1: the line is damaged and left out"])
+    assert (code, warned) == (0, [journal.left_out(log, [line + 1 for line in lines])])
     assert store.told[0] == ("start", 3)
-    assert store.told[-1] == ("end", "FINISHED")
-    recalled = recalling.start(folder / "seed-3", "sqlite:////store")
+    assert store.told[-1] == ("end", "finished")
+    recalled = recalling.description(folder / "seed-3", "sqlite:////store")
     assert recalled is not None
-    assert {k: v for k, v in recalled.items() if k not in ("time", "store")} == {
-        k: v for k, v in whole.items() if k not in ("time", "store")
-    }
-
-
-def spool_of(folder: Path) -> Any:
-    return (json.loads(line) for line in (folder / "seed-3" / "tracking.jsonl").read_bytes().splitlines())
+    assert recalled.model_dump() | {"time": 0, "store": ""} == whole | {"time": 0, "store": ""}
 
 
 EVENTS = {
     **{how: text for how, text in BROKEN.items() if how != "cut short"},
-    "an unknown event": b'{"what": "x", "time": 1}',
-    "no step": b'{"what": "metrics", "time": 1, "values": {}}',
-    "no time": b'{"what": "metrics", "step": 1, "values": {}}',
-    "words": b'{"what": "metrics", "time": 1, "step": 1, "values": {"a": "x"}}',
-    "an empty start": b'{"what": "start", "time": 1}',
-    "a step of another form": b'{"what": "figure", "time": 1, "step": [1], "key": "a", "path": "b"}',
-    "an unknown status": b'{"what": "end", "time": 1, "step": 1, "seeds": 1, "requirements": [], "status": "x", '
-    b'"results": {}, "floors": {}, "error": null}',
+    "an unknown event": b'{"event": "x", "time": 1}',
+    "no iteration": b'{"time": 1, "a": 1.0}',
+    "no time": b'{"event": "figure", "iteration": 1, "path": "b"}',
+    "words": b'{"time": 1, "iteration": 1, "a": "x"}',
+    "an empty description": b'{"event": "mlflow", "time": 1}',
+    "an iteration of another form": b'{"event": "figure", "time": 1, "iteration": [1], "path": "b"}',
+    "an unknown status": b'{"event": "end", "time": 1, "iteration": 1, "status": "x", "results": {}, "floors": {}, '
+    b'"error": null}',
 }
 
 
 @pytest.mark.parametrize("how", EVENTS)
 def test_a_damaged_line_of_tracking_events_costs_that_line_with_a_warning(
-    how: str, folder: Path, store: FakeStore
+    how: str, folder: Path, store: Recorder
 ) -> None:
-    spool = spoil(folder, 4, EVENTS[how])
+    log = spoil(folder, 4, EVENTS[how])
     code, said, warned = sent(folder)
-    assert (code, warned) == (0, [f"{spool}:5: the line is damaged and left out"])
-    assert store.told[-1] == ("end", "FINISHED")
+    assert (code, warned) == (0, [f"{log}:5: the line is damaged and left out"])
+    assert store.told[-1] == ("end", "finished")
     assert said[-1].endswith("events were sent to sqlite:////store")
 
 
-def test_a_damaged_run_does_not_keep_the_others_from_being_sent(folder: Path, store: FakeStore) -> None:
+def test_a_damaged_run_does_not_keep_the_others_from_being_sent(folder: Path, store: Recorder) -> None:
     for name in ("a", "b", "c"):
         shutil.copytree(folder / "seed-3", folder / name)
-    folderise(folder / "a" / "tracking.jsonl")
-    for name in ("tracking.jsonl", "run.json", "spec.yaml"):
+    folderise(folder / "a" / "metrics.jsonl")
+    for name in ("run.json", "spec.yaml"):
         (folder / "b" / name).write_bytes(b"")
+    log = folder / "b" / "metrics.jsonl"
+    log.write_bytes(b"\n".join([b"x", b"x", *log.read_bytes().splitlines()[2:]]))
     code, said, _ = sent(folder)
     assert code == 1
-    assert said[0] == f"{folder / 'a' / 'tracking.jsonl'} cannot be read (Is a directory): move it away"
-    assert said[1] == f"{folder / 'b' / 'tracking.jsonl'} does not begin with the start of a run"
-    assert [status for what, status in store.told if what == "end"] == ["FINISHED", "FINISHED"]
+    assert said[0] == f"{folder / 'a' / 'metrics.jsonl'} cannot be read (Is a directory): move it away"
+    pages = "run.json and spec.yaml cannot be read in its place"
+    assert said[1] == f"{log} lacks the description of the run, and {pages}"
+    assert [status for what, status in store.told if what == "end"] == ["finished", "finished"]
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_damaged_receipt_sends_all_again(how: str, folder: Path, store: FakeStore) -> None:
+def test_a_damaged_receipt_sends_all_again(how: str, folder: Path, store: Recorder) -> None:
     sent(folder)
     before, receipt = list(store.told), folder / "seed-3" / "mlflow.json"
     DAMAGES[how](receipt)
@@ -619,7 +598,7 @@ def test_a_damaged_receipt_sends_all_again(how: str, folder: Path, store: FakeSt
     assert warned[0].endswith("): all is sent again, which changes nothing that has arrived")
 
 
-def test_a_receipt_of_another_run_is_not_used(folder: Path, store: FakeStore) -> None:
+def test_a_receipt_of_another_run_is_not_used(folder: Path, store: Recorder) -> None:
     sent(folder)
     before, receipt = list(store.told), folder / "seed-3" / "mlflow.json"
     receipt.write_text(json.dumps({**json.loads(receipt.read_text()), "run": "other/made/seed-3", "run_id": "other"}))

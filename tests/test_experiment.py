@@ -21,6 +21,7 @@ from allmodes.experiments.experiment import load_results
 from allmodes.game.compose import CompositionError
 from allmodes.game.noise import rng
 from allmodes.models.page import ModelError
+from allmodes.runs import journal
 from allmodes.system.signals import Stop
 from tiny import SPEC
 
@@ -44,7 +45,7 @@ def test_a_run_leaves_spec_numbers_pictures_model_and_results(tmp_path: Path) ->
         "checkpoints/00000020/generator.safetensors", "checkpoints/00000020/discriminator.safetensors",
     }  # fmt: skip
     assert (results.folder / "samples.png").stat().st_size > 1000
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    lines = journal.read(folder / "metrics.jsonl")
     assert [line["iteration"] for line in lines if "eval/modes" in line] == [10, 20]
     assert [line["iteration"] for line in lines if "train/discriminator/r1" in line] == [1, 5, 10, 15, 20]
     assert results.outcomes[3].status == "finished"
@@ -127,7 +128,7 @@ IDLE: dict[str, dict[str, Any]] = {
 def test_an_iteration_in_which_no_loss_was_due_is_logged_without_any(idle: str, tmp_path: Path) -> None:
     training = SPEC["training"] | {"iterations": 4, "log_every": 1} | IDLE[idle].get("training", {})
     results = tiny(tmp_path, **{**IDLE[idle], "training": training}).run()
-    lines = [json.loads(line) for line in (results.folder / "seed-3" / "metrics.jsonl").read_text().splitlines()]
+    lines = journal.read(results.folder / "seed-3" / "metrics.jsonl")
     logged = [line for line in lines if "time/seconds" in line]
     assert [line["iteration"] for line in logged] == [1, 2, 3, 4]
     assert {any(key.startswith("train/") for key in line) for line in logged} == {True, False}

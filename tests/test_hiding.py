@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from allmodes.cli import main as cli_main
+from allmodes.runs.journal import Journal
 from allmodes.text import redact
 from allmodes.tracking import events
 from allmodes.tracking.address import shown
@@ -117,10 +118,11 @@ def test_what_an_mlflow_server_says_is_repeated_without_its_password(capsys: pyt
 def test_what_a_run_tells_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "SECRET")
     (run,) = runs_in(tmp_path, 0)
-    told = [
-        events.started(replace(run, data={"kind": "from ftp://me:SECRET@host/x"}), "http://127.0.0.1/?token=SECRET"),
-        events.ended(run, replace(FINISHED, error="OSError: SECRET was refused")),
-    ]
-    assert "SECRET" not in json.dumps(told)
-    assert told[0]["store"] == "http://127.0.0.1/?***"
-    assert told[1]["error"] == "OSError: *** was refused"
+    source = replace(run, data={"kind": "from ftp://me:SECRET@host/x"})
+    log = Journal(run.folder / "metrics.jsonl", pytest.fail)
+    log.add("mlflow", **events.describe(source, "http://127.0.0.1/?token=SECRET"))
+    log.end(vars(replace(FINISHED, error="OSError: SECRET was refused")))
+    assert "SECRET" not in log.path.read_text()
+    described, end = map(json.loads, log.path.read_text().splitlines())
+    assert described["store"] == "http://127.0.0.1/?***"
+    assert end["error"] == "OSError: *** was refused"

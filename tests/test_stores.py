@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import make_url
 
 from allmodes.runs.lock import alone, in_turn
-from allmodes.tracking import MlflowObserver, database, sync
+from allmodes.tracking import database, sync
 from allmodes.tracking.address import absolute, default_store, for_mlflow, sqlite_address, sqlite_file
 from allmodes.tracking.sender import open_store, reason
-from tracked import FINISHED, logged, runs_in
+from tracked import FINISHED, Training, logged, runs_in
 
 ODD = ["a b", "pct%20x", "q?x", "h#x", "it's", 'say "x"', "é-字", "a@b:c", "p+q&r=s;t", "back\\slash", "new\nline"]
 
@@ -30,7 +30,7 @@ def spoil(file: Path) -> None:
         base.execute("DROP TABLE webhook_events")
 
 
-def tell(observer: MlflowObserver, run: Any) -> None:
+def tell(observer: Training, run: Any) -> None:
     observer.allmodes_run_started(run)
     observer.allmodes_metrics_logged(run, 10, {"eval/modes": 24.0})
     observer.allmodes_run_finished(run, FINISHED)
@@ -46,7 +46,7 @@ def test_a_half_made_database_is_set_aside_and_everything_arrives(
     store: str, tmp_path: Path, warnings: list[str], quiet: None
 ) -> None:
     spoil(file := tmp_path / "mlflow.db")
-    tell(MlflowObserver(store, warnings.append), runs_in(tmp_path / "x", 0)[0])
+    tell(Training(store, warnings.append), runs_in(tmp_path / "x", 0)[0])
     assert len(warnings) == 1
     assert warnings[0].startswith(f"MLflow: {file} was left half made, without a run in it (")
     assert warnings[0].endswith("): it is mlflow.db.half-made-1 now, and a new one is made")
@@ -56,7 +56,7 @@ def test_a_half_made_database_is_set_aside_and_everything_arrives(
 
 def test_a_database_that_holds_runs_is_never_set_aside(store: str, tmp_path: Path, quiet: None) -> None:
     file, said = tmp_path / "mlflow.db", list[str]()
-    tell(MlflowObserver(store, said.append), runs_in(tmp_path / "x", 0)[0])
+    tell(Training(store, said.append), runs_in(tmp_path / "x", 0)[0])
     spoil(shutil.copy(file, other := tmp_path / "other.db"))
     with pytest.raises(database.StoreError) as caught:
         open_store(sqlite_address(other))
@@ -171,7 +171,7 @@ def test_a_store_in_an_odd_folder_gets_everything_and_makes_no_other_folder(stor
     (folder := tmp_path / "a%20b?c #'\"é").mkdir()
     shutil.copy(tmp_path / "mlflow.db", folder)
     address = sqlite_address(folder / "mlflow.db")
-    tell(MlflowObserver(address, pytest.fail), runs_in(folder / "run", 0)[0])
+    tell(Training(address, pytest.fail), runs_in(folder / "run", 0)[0])
     assert logged(open_store(address).client)[1][0].info.status == "FINISHED"
     assert sorted(path.name for path in folder.iterdir()) == ["mlartifacts", "mlflow.db", "run"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, "mlflow.db"]
@@ -198,17 +198,17 @@ def test_who_is_alone_in_a_folder_does_not_wait_for_itself(tmp_path: Path) -> No
 
 def test_a_store_in_the_folder_that_is_trained_in_gets_everything_at_once(store: str, tmp_path: Path) -> None:
     with alone(tmp_path):
-        tell(MlflowObserver(store, pytest.fail), runs_in(tmp_path, 0)[0])
+        tell(Training(store, pytest.fail), runs_in(tmp_path, 0)[0])
     assert logged(open_store(store).client)[1][0].info.status == "FINISHED"
 
 
 def test_a_deleted_experiment_is_restored_and_that_is_said(
     store: str, client: Any, tmp_path: Path, warnings: list[str]
 ) -> None:
-    tell(MlflowObserver(store, warnings.append), runs_in(tmp_path / "a", 0)[0])
+    tell(Training(store, warnings.append), runs_in(tmp_path / "a", 0)[0])
     client.delete_experiment(client.get_experiment_by_name("allmodes").experiment_id)
     (run,) = runs_in(tmp_path / "b", 1)
-    tell(MlflowObserver(store, warnings.append), replace(run, experiment="another"))
+    tell(Training(store, warnings.append), replace(run, experiment="another"))
     assert warnings == [
         f"MLflow: the experiment allmodes had been deleted in {store} and is restored, since runs are logged to it; "
         "MLFLOW_EXPERIMENT_NAME names another"
@@ -218,9 +218,9 @@ def test_a_deleted_experiment_is_restored_and_that_is_said(
 
 @pytest.mark.parametrize("which", [lambda parent, child: parent, lambda parent, child: child])
 def test_a_run_that_was_deleted_is_logged_anew(
-    which: Callable[[Any, Any], Any], store: str, client: Any, tmp_path: Path, observer: MlflowObserver
+    which: Callable[[Any, Any], Any], store: str, client: Any, tmp_path: Path, observer: Training
 ) -> None:
-    tell(MlflowObserver(store, pytest.fail), (run := runs_in(tmp_path / "a", 0)[0]))
+    tell(Training(store, pytest.fail), (run := runs_in(tmp_path / "a", 0)[0]))
     parent, (child,) = logged(client)
     client.delete_run(which(parent, child).info.run_id)
     tell(observer, run)
@@ -233,7 +233,7 @@ def test_a_run_that_was_deleted_is_logged_anew(
 def test_a_study_of_any_name_is_one_run_in_mlflow(name: str, store: str, client: Any, tmp_path: Path) -> None:
     for seed in (0, 1):
         (run,) = runs_in(tmp_path / str(seed), seed)
-        tell(MlflowObserver(store, pytest.fail), replace(run, experiment=name, study=name, seeds=2))
+        tell(Training(store, pytest.fail), replace(run, experiment=name, study=name, seeds=2))
     (id,) = [one.experiment_id for one in client.search_experiments() if one.name == "allmodes"]
     kinds = sorted(one.data.tags["allmodes.kind"] for one in client.search_runs([id]))
     assert kinds == ["seed", "seed", "study"]
@@ -242,7 +242,7 @@ def test_a_study_of_any_name_is_one_run_in_mlflow(name: str, store: str, client:
 def test_sync_takes_the_folder_that_it_is_in(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Any
 ) -> None:
-    tell(MlflowObserver(store, pytest.fail, sends=False), runs_in(tmp_path / "x", 0)[0])
+    tell(Training(store, pytest.fail, sends=False), runs_in(tmp_path / "x", 0)[0])
     monkeypatch.chdir(tmp_path / "x" / "seed-0")
     said: list[str] = []
     assert sync([Path()], None, said.append, pytest.fail) == 0

@@ -10,15 +10,15 @@ from typing import Any, Literal
 import pytest
 
 from allmodes.runs.run import Outcome
-from allmodes.tracking import MlflowObserver, default_store
+from allmodes.tracking import default_store
 from allmodes_schemas import TrainingConfig
-from tracked import FINISHED, files, logged, picture, runs_in
+from tracked import FINISHED, Training, files, logged, picture, runs_in
 
 TABLE = "| metric | model | real data |\n|---|---:|---:|\n"
 
 
 def test_an_experiment_is_one_parent_with_a_named_child_per_seed(
-    observer: MlflowObserver, client: Any, tmp_path: Path
+    observer: Training, client: Any, tmp_path: Path
 ) -> None:
     for run in runs_in(tmp_path, 3, 7):
         observer.allmodes_run_started(run)
@@ -29,7 +29,7 @@ def test_an_experiment_is_one_parent_with_a_named_child_per_seed(
     assert [child.info.run_name for child in children] == ["dots-and-bells/seed-3", "dots-and-bells/seed-7"]
 
 
-def test_parent_and_child_say_what_was_run(observer: MlflowObserver, client: Any, tmp_path: Path) -> None:
+def test_parent_and_child_say_what_was_run(observer: Training, client: Any, tmp_path: Path) -> None:
     (run,) = runs_in(tmp_path, 7)
     observer.allmodes_run_started(run)
     observer.close()
@@ -59,7 +59,7 @@ def test_parent_and_child_say_what_was_run(observer: MlflowObserver, client: Any
     assert "seeds.0" not in parent.data.params
 
 
-def test_numbers_and_pictures_keep_their_steps(observer: MlflowObserver, client: Any, tmp_path: Path) -> None:
+def test_numbers_and_pictures_keep_their_steps(observer: Training, client: Any, tmp_path: Path) -> None:
     (run,) = runs_in(tmp_path, 0)
     observer.allmodes_run_started(run)
     for iteration in range(0, 3000, 2):
@@ -83,7 +83,7 @@ def test_numbers_and_pictures_keep_their_steps(observer: MlflowObserver, client:
 
 
 def test_a_finished_experiment_has_final_values_floors_and_the_mean_over_seeds(
-    observer: MlflowObserver, client: Any, tmp_path: Path
+    observer: Training, client: Any, tmp_path: Path
 ) -> None:
     first, second = runs_in(tmp_path, 0, 1)
     (first.folder / "model").mkdir()
@@ -114,7 +114,7 @@ def test_a_finished_experiment_has_final_values_floors_and_the_mean_over_seeds(
 
 @pytest.mark.parametrize(("status", "shown"), [("failed", "FAILED"), ("killed", "KILLED")])
 def test_a_run_that_did_not_finish_says_so_and_so_does_its_experiment(
-    observer: MlflowObserver, client: Any, tmp_path: Path, status: Literal["failed", "killed"], shown: str
+    observer: Training, client: Any, tmp_path: Path, status: Literal["failed", "killed"], shown: str
 ) -> None:
     first, second = runs_in(tmp_path, 0, 1)
     observer.allmodes_run_started(first)
@@ -127,7 +127,7 @@ def test_a_run_that_did_not_finish_says_so_and_so_does_its_experiment(
     assert children[0].data.tags["allmodes.error"] == "e" * 5000
 
 
-def test_an_experiment_runs_until_its_last_seed_ended(observer: MlflowObserver, client: Any, tmp_path: Path) -> None:
+def test_an_experiment_runs_until_its_last_seed_ended(observer: Training, client: Any, tmp_path: Path) -> None:
     first, _ = runs_in(tmp_path, 0, 1)
     observer.allmodes_run_started(first)
     observer.allmodes_run_finished(first, FINISHED)
@@ -138,7 +138,7 @@ def test_an_experiment_runs_until_its_last_seed_ended(observer: MlflowObserver, 
 
 def test_seeds_of_different_processes_share_their_parent(store: str, client: Any, tmp_path: Path) -> None:
     for run in runs_in(tmp_path, 0, 1):
-        observer = MlflowObserver(store)
+        observer = Training(store)
         observer.allmodes_run_started(run)
         observer.allmodes_run_finished(run, FINISHED)
         observer.close()
@@ -154,7 +154,7 @@ def test_a_resumed_run_goes_on_where_it_was_logged_though_its_settings_changed(
     for iteration, outcome in ((1, replace(FINISHED, status="killed")), (2, FINISHED)):
         longer = run.spec.model_copy(update={"training": TrainingConfig(iterations=1000 * iteration)})
         run = replace(run, spec=longer)
-        observer = MlflowObserver(store, warnings.append)
+        observer = Training(store, warnings.append)
         observer.allmodes_run_started(run)
         observer.allmodes_metrics_logged(run, iteration, {"train/generator": 1.0})
         observer.allmodes_run_finished(run, outcome)
@@ -166,7 +166,7 @@ def test_a_resumed_run_goes_on_where_it_was_logged_though_its_settings_changed(
         "parent_run_id": parent.info.run_id,
         "tracking_uri": store,
         "experiment_id": child.info.experiment_id,
-        "sent": (run.folder / "tracking.jsonl").stat().st_size,
+        "sent": (run.folder / "metrics.jsonl").stat().st_size,
         "run": "20261122-abc/dots-and-bells/seed-0",
     }
     assert [point.step for point in client.get_metric_history(child.info.run_id, "train/generator")] == [1, 2]
@@ -178,7 +178,7 @@ def test_artifacts_lie_beside_the_database_in_the_experiment_of_the_environment(
 ) -> None:
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "elsewhere")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    observer = MlflowObserver()
+    observer = Training()
     (run,) = runs_in(tmp_path, 0)
     observer.allmodes_run_started(run)
     observer.close()
@@ -200,7 +200,7 @@ def test_a_picture_that_cannot_be_read_costs_one_warning_and_no_numbers(
     store: str, client: Any, tmp_path: Path, warnings: list[str]
 ) -> None:
     (run,) = runs_in(tmp_path, 0)
-    observer = MlflowObserver(store, warnings.append)
+    observer = Training(store, warnings.append)
     damaged = picture(tmp_path / "damaged.png")
     damaged.write_bytes(damaged.read_bytes()[:50])
     observer.allmodes_run_started(run)
@@ -231,9 +231,8 @@ def test_a_process_that_ends_early_loses_nothing(store: str, client: Any, tmp_pa
     code = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 from tracked import *
-from allmodes.tracking import MlflowObserver
 (run,) = runs_in(Path({str(tmp_path)!r}), 0)
-observer = MlflowObserver({store!r})
+observer = Training({store!r})
 observer.allmodes_run_started(run)
 observer.allmodes_metrics_logged(run, 5, {{"train/generator": 1.0}})
 """

@@ -15,12 +15,17 @@ from typing import Any
 import pytest
 
 from allmodes.cli.main import execute
+from allmodes.runs import line_file
+from allmodes.runs.journal import Journal
+from allmodes.runs.line_file import LineFile
 from allmodes.runs.run import Run
-from allmodes.tracking import MlflowObserver, TrackingError, sender, spool, sync
+from allmodes.tracking import TrackingError, sender, spool, sync
+from allmodes.tracking.events import Damaged, Description, Numbers, describe
+from allmodes.tracking.selection import Selection
 from allmodes.tracking.sender import open_store
 from allmodes.tracking.spool import Spool
 from server import Server
-from tracked import FINISHED, files, free_port, logged, picture, runs_in
+from tracked import FINISHED, Training, files, free_port, logged, picture, runs_in
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +48,7 @@ def server(opened_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     return opened_server
 
 
-def tell(observer: MlflowObserver, run: Run, first: int, last: int) -> None:
+def tell(observer: Training, run: Run, first: int, last: int) -> None:
     """Numbers and a picture for each iteration."""
     for iteration in range(first, last + 1):
         observer.allmodes_metrics_logged(run, iteration, {"train/generator": iteration / 2, "time/seconds": 1.0})
@@ -80,7 +85,7 @@ def test_a_store_that_is_not_there_costs_a_warning_and_nothing_is_lost(
     (run,) = runs_in(tmp_path, 0)
     place = tmp_path / "store"
     place.touch()  # a file where the store's folder should be
-    observer = MlflowObserver(f"sqlite:///{place}/mlflow.db", warnings.append)
+    observer = Training(f"sqlite:///{place}/mlflow.db", warnings.append)
     observer.allmodes_run_started(run)
     tell(observer, run, 1, 20)
     observer.allmodes_run_finished(run, FINISHED)
@@ -108,7 +113,7 @@ def test_a_server_that_refuses_is_named_without_its_password(
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
     (run,) = runs_in(tmp_path, 0)
-    observer = MlflowObserver(f"http://me:secret@{address}", warnings.append)
+    observer = Training(f"http://me:secret@{address}", warnings.append)
     observer.allmodes_run_started(run)
     wait_for(lambda: warnings)
     observer.close()
@@ -128,7 +133,7 @@ def test_each_run_whose_password_is_not_given_has_a_line(
     tmp_path: Path, warnings: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for run in runs_in(tmp_path, 0, 1):
-        observer = MlflowObserver(f"http://me:secret@127.0.0.1:{free_port()}", warnings.append)
+        observer = Training(f"http://me:secret@127.0.0.1:{free_port()}", warnings.append)
         observer.allmodes_run_started(run)
         observer.close()
     assert execute(["sync", str(tmp_path)]) == 2
@@ -142,7 +147,7 @@ def test_a_database_in_memory_is_refused_and_events_wait(
     address: str, tmp_path: Path, warnings: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (run,) = runs_in(tmp_path, 0)
-    observer = MlflowObserver(address, warnings.append)
+    observer = Training(address, warnings.append)
     observer.allmodes_run_started(run)
     observer.close()
     assert execute(["sync", str(tmp_path), "--store", address]) == 1
@@ -153,7 +158,7 @@ def test_a_store_that_fails_between_telling_and_noting_gets_nothing_twice(
     store: str, client: Any, tmp_path: Path
 ) -> None:
     (run,) = runs_in(tmp_path, 0)
-    observer = MlflowObserver(store)
+    observer = Training(store)
     observer.allmodes_run_started(run)
     tell(observer, run, 1, 20)
     observer.allmodes_run_finished(run, FINISHED)
@@ -170,7 +175,7 @@ def test_a_run_that_somebody_deleted_in_the_middle_is_set_aside_and_sent_anew_by
 ) -> None:
     monkeypatch.setattr(sender, "PERIOD", 0.1)
     first, second = runs_in(tmp_path, 0, 1)
-    observer = MlflowObserver(store, warnings.append)
+    observer = Training(store, warnings.append)
     observer.allmodes_run_started(first)
     wait_for(lambda: (first.folder / "mlflow.json").exists())
     deleted = json.loads((first.folder / "mlflow.json").read_text())["run_id"]
@@ -196,7 +201,7 @@ def test_training_never_waits_for_a_database_that_another_process_locked(
     monkeypatch.setattr("allmodes.tracking.database.SQLITE_WAIT", 0.5)
     monkeypatch.setattr(sender, "PERIOD", 0.2)
     (run,) = runs_in(tmp_path, 0)
-    observer = MlflowObserver(store, warnings.append)
+    observer = Training(store, warnings.append)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         observer.allmodes_run_started(run)
@@ -221,7 +226,7 @@ def test_a_server_that_hangs_and_goes_on_gets_everything_once(
     server: Server, tmp_path: Path, warnings: list[str]
 ) -> None:
     (run,) = runs_in(tmp_path, 0)
-    observer = MlflowObserver(server.address, warnings.append)
+    observer = Training(server.address, warnings.append)
     server.stop()  # before the run is created: what was asked for meanwhile is done when the server wakes
     try:
         observer.allmodes_run_started(run)
@@ -248,7 +253,7 @@ def test_a_server_that_dies_and_comes_back_gets_everything_once(
     server: Server, tmp_path: Path, warnings: list[str]
 ) -> None:
     (run,) = runs_in(tmp_path, 0)
-    observer = MlflowObserver(server.address, warnings.append)
+    observer = Training(server.address, warnings.append)
     observer.allmodes_run_started(run)
     tell(observer, run, 1, 30)
     server.kill()
@@ -270,9 +275,8 @@ def child(code: str, folder: Path, store: str) -> "subprocess.Popen[str]":
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 import os, time
 from tracked import *
-from allmodes.tracking import MlflowObserver
 (run,) = runs_in(Path({str(folder)!r}), 0)
-observer = MlflowObserver({store!r}, lambda text: print(text, flush=True))
+observer = Training({store!r}, lambda text: print(text, flush=True))
 observer.allmodes_run_started(run)
 {code}
 """
@@ -296,8 +300,8 @@ time.sleep(60)
         process.kill()
     folder = tmp_path / "seed-0"
     assert said == [f"{folder}: is being sent by another process"]
-    with (folder / "tracking.jsonl").open("a") as file:
-        file.write('\0\0\n{"what": "metr')  # the disk holds half of what was written last
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('\0\0\n{"iterat')  # the disk holds half of what was written last
     assert sync([tmp_path], None, said.append, said.append) == 0
     parent, (killed,) = logged(client)
     assert (parent.info.status, killed.info.status) == ("KILLED", "KILLED")
@@ -310,58 +314,70 @@ time.sleep(60)
 
 def resumed(store: str, folder: Path) -> None:
     """Go on from a checkpoint at iteration 10, in this process."""
-    run = replace(runs_in(folder / "again", 0)[0], folder=folder)
-    observer = MlflowObserver(store)
+    run = replace(runs_in(folder / "again", 0)[0], folder=folder, iteration=10)
+    observer = Training(store)
     observer.allmodes_run_started(run)
     tell(observer, run, 11, 30)
     observer.allmodes_run_finished(run, FINISHED)
     observer.close()
 
 
-def test_what_was_told_before_a_checkpoint_is_not_told_again(tmp_path: Path) -> None:
-    def open_spool() -> Spool:
-        return Spool(tmp_path, lambda: 0, pytest.fail)
+def test_values_of_an_earlier_attempt_are_not_sent_again(tmp_path: Path) -> None:
+    (run,) = runs_in(tmp_path, 0)
+    log = Journal(run.folder / "metrics.jsonl", pytest.fail)
 
-    before = open_spool()
-    before.append({"what": "metrics", "time": 1, "step": 5, "values": {"a": 1.0, "b": 1.0}})
-    before.append({"what": "figure", "time": 1, "step": 5, "key": "samples", "path": "x.png"})
-    before.close()
-    after = open_spool()
-    after.append({"what": "metrics", "time": 2, "step": 4, "values": {"a": 1.0}})
-    after.append({"what": "figure", "time": 2, "step": 5, "key": "samples", "path": "x.png"})
-    after.append({"what": "metrics", "time": 2, "step": 5, "values": {"b": 1.0, "c": 3.0}})
-    after.append({"what": "figure", "time": 2, "step": 6, "key": "samples", "path": "y.png"})
-    new = [json.loads(line) for line in after.waiting()[2:]]
-    assert [(event["what"], event.get("values", event["step"])) for event in new] == [
-        ("metrics", {"c": 3.0}),
-        ("figure", 6),
-    ]
+    def begin(iteration: int) -> None:
+        log.start(iteration)
+        log.add("mlflow", **describe(run, "http://host"))
+
+    begin(0)
+    log.write(5, {"a": 1.0, "b": 1.0})
+    log.figure(5, run.folder / "x-00000005.png")
+    begin(3)
+    log.write(4, {"a": 1.0})
+    log.figure(5, run.folder / "x-00000005.png")
+    log.write(5, {"b": 1.0, "c": 3.0})
+    log.figure(6, run.folder / "x-00000006.png")
+    log.end(vars(FINISHED))
+    log.write(5, {"b": 4.0})  # measured again
+    log.write(5, {"b": 5.0}, tracked=False)
+    log.start(6)  # an attempt without tracking
+    log.write(7, {"a": 7.0})
+    selection = Selection()
+    taken = [selection.take(event) for event, _ in spool.read(run.folder, pytest.fail)]
+    new = [event for event in taken if event is not None and not isinstance(event, Description)]
+    assert [getattr(event, "values", event.iteration) for event in new if not isinstance(event, Damaged)] == [
+        {"a": 1.0, "b": 1.0}, 5, {"c": 3.0}, 6, 20, {"b": 4.0},
+    ]  # fmt: skip
 
 
-def test_a_spool_that_another_process_holds_is_joined_when_it_lets_go(tmp_path: Path) -> None:
-    first, second = (Spool(tmp_path, lambda: 0, pytest.fail) for _ in range(2))
-    assert (first.held, second.held) == (False, True)
-    second.append({"what": "metrics", "time": 2, "step": 2, "values": {"a": 2.0}})
+def test_a_run_that_another_process_sends_is_taken_over_when_it_lets_go(tmp_path: Path) -> None:
+    log = Journal(tmp_path / "metrics.jsonl", pytest.fail)
+    first, second = Spool(log), Spool(Journal(log.path, pytest.fail))
+    assert (first.hold(), second.hold()) == (True, False)
+    log.write(1, {"a": 1.0})
     assert second.waiting() == []
-    first.append({"what": "metrics", "time": 1, "step": 1, "values": {"a": 1.0}})
     first.close()
-    assert [json.loads(line)["step"] for line in second.waiting()] == [1, 2]
+    assert second.hold()
+    assert [event.iteration for event, _ in second.waiting() if isinstance(event, Numbers)] == [1]
 
 
-def test_memory_that_is_full_keeps_the_oldest_and_the_end_and_frees_what_arrived(
+def test_memory_that_is_full_keeps_the_oldest_and_the_end_and_frees_what_was_sent(
     tmp_path: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "ROOM", 300)
-    folder = tmp_path / "gone"
-    kept = Spool(folder, lambda: 0, warnings.append)
+    monkeypatch.setattr(line_file, "ROOM", 60)
+    lines = LineFile(tmp_path / "gone" / "metrics.jsonl", warnings.append)
     for step in range(1, 10):
-        kept.append({"what": "metrics", "time": 1, "step": step, "values": {"a": 1.0}})
-    assert [json.loads(line)["step"] for line in kept.waiting()] == [1, 2, 3, 4]
-    kept.arrived(sum(map(len, kept.waiting())))
-    kept.append({"what": "metrics", "time": 1, "step": 10, "values": {"a": 1.0}})
-    kept.append({"what": "end", "time": 1, "step": 10, "results": {}, "note": "x" * 1000})
-    assert [json.loads(line)["what"] for line in kept.waiting()] == ["metrics", "end"]
-    assert warnings[1:] == [f"no room is left for what MLflow should get of {folder}; see metrics.jsonl"]
+        lines.append(f"a line of number {step}")
+    assert [int(line.split()[-1]) for line in lines.next()] == [1, 2, 3]
+    lines.take(sum(map(len, lines.next())))
+    lines.append("a line of number 10")
+    lines.append("x" * 1000, needed=True)
+    assert [line[:6] for line in lines.next()] == [b"a line", b"xxxxxx"]
+    assert warnings[1:] == [f"memory is full: new lines of {lines.path} are left out until the disk has room"]
+    (tmp_path / "gone").mkdir()
+    lines.append("the last")
+    assert [line[:6] for line in lines.next()] == [b"a line", b"xxxxxx", b"the la"]
 
 
 # A disk that is full
@@ -384,23 +400,20 @@ def test_what_a_full_disk_refuses_is_sent_from_memory_and_kept_when_there_is_roo
 ) -> None:
     monkeypatch.setattr(sender, "PERIOD", 0.2)
     (run,) = runs_in(little_room, 0)
-    observer = MlflowObserver(store, warnings.append)
+    observer = Training(store, warnings.append)
     observer.allmodes_run_started(run)
     tell(observer, run, 1, 20)
     ballast = little_room / "ballast"
     fill(ballast)
     for iteration in range(21, 2001):
         observer.allmodes_metrics_logged(run, iteration, {"train/generator": iteration / 2, "time/seconds": 1.0})
-    file = run.folder / "tracking.jsonl"
+    file = run.folder / "metrics.jsonl"
     wait_for(lambda: arrived(client, "time/seconds") == 2000)
     on_full_disk = file.read_bytes().count(b"\n")
     ballast.unlink()
     observer.allmodes_run_finished(run, FINISHED)
     observer.close()
-    assert warnings == [
-        f"MLflow: cannot write {file} (No space left on device). Training goes on; what waits for MLflow waits in "
-        "memory until there is room, and would be lost if the process died."
-    ]
+    assert warnings == [f"MLflow: {file} cannot be written (No space left on device); the run goes on, the lines wait"]
     assert on_full_disk < 2003
     whole(client, "allmodes", 2000, pictures=1)
 
@@ -435,8 +448,10 @@ def test_sync_of_no_folder_says_so(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path}/runs is no folder: give the folder of a run, or one that holds runs"
 
 
-def test_sync_of_a_spool_without_its_start_says_so(tmp_path: Path) -> None:
-    (tmp_path / "tracking.jsonl").write_text('{"what": "end"}\n')
+def test_sync_of_a_log_without_a_description_says_so(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("damaged")
+    (tmp_path / "metrics.jsonl").write_text('x\n{"iteration": 1, "a": 1.0, "time": 1}\n')
     said: list[str] = []
-    assert sync([tmp_path], None, print, said.append) == 1
-    assert said == [f"{tmp_path}/tracking.jsonl does not begin with the start of a run"]
+    assert sync([tmp_path], "sqlite:////nowhere.db", print, said.append) == 1
+    log, pages = tmp_path / "metrics.jsonl", "run.json and spec.yaml cannot be read in its place"
+    assert said == [f"{log} lacks the description of the run, and {pages}"]

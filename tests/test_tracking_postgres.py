@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from allmodes.tracking import MlflowObserver, sync
+from allmodes.tracking import sync
 from allmodes.tracking.sender import open_store
 from server import Server
-from tracked import FINISHED, free_port, logged, runs_in
+from tracked import FINISHED, Training, free_port, logged, runs_in
 
 pytestmark = pytest.mark.slow
 BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/nowhere"))
@@ -58,7 +58,7 @@ def test_a_server_on_postgresql_that_is_killed_gets_everything_once(
     server.start()
     try:
         (run,) = runs_in(tmp_path, 0)
-        observer = MlflowObserver(server.address, warnings.append)
+        observer = Training(server.address, warnings.append)
         observer.allmodes_run_started(run)
         for iteration in range(1, 2001):
             observer.allmodes_metrics_logged(run, iteration, {"train/generator": iteration / 2, "eval/modes": 1.0})

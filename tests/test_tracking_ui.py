@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from allmodes.tracking import MlflowObserver, TrackingError, ui
+from allmodes.tracking import TrackingError, ui
 from allmodes.tracking.view import page
-from tracked import free_port, runs_in
+from tracked import Training, free_port, runs_in
 
 
 def test_the_ui_refuses_a_port_in_use(store: str) -> None:
@@ -66,7 +66,7 @@ def test_the_ui_serves_until_interrupted(store: str) -> None:
 
 def test_the_ui_names_the_place_where_modes_captured_are_a_column(store: str, client: Any, tmp_path: Path) -> None:
     assert page(store) is None  # nothing was logged yet
-    with contextlib.closing(MlflowObserver(store)) as observer:
+    with contextlib.closing(Training(store)) as observer:
         observer.allmodes_run_started(runs_in(tmp_path, 0)[0])
     (number,) = (e.experiment_id for e in client.search_experiments() if e.name == "allmodes")
     assert page(store) == f"#/experiments/{number}/runs?workflowType=machine_learning&viewStateShareKey=modes"

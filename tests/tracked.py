@@ -1,10 +1,16 @@
 """Runs to track, and stores to track them in."""
 
 import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from allmodes.runs.journal import Journal
 from allmodes.runs.run import Outcome, Run
+from allmodes.tracking import MlflowObserver
+from allmodes.tracking.events import Description, End, Numbers
+from allmodes.tracking.receipt import Receipt
 from allmodes_schemas import (
     DatasetConfig,
     EvaluationConfig,
@@ -41,6 +47,59 @@ class Duel(LossTermConfig):
 
 class Toll(LossTermConfig):
     kind: Literal["toll"] = "toll"
+
+
+class Training:
+    """Writes the logs of runs and tells an observer of MLflow, as training does."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.observer = MlflowObserver(*args, **options)
+        self.runs: dict[Path, Run] = {}
+
+    def allmodes_run_started(self, run: Run) -> None:
+        log = Journal(run.folder / "metrics.jsonl", self.observer._warn)
+        self.runs[run.folder] = replace(run, journal=log)
+        log.start(run.iteration)
+        self.observer.allmodes_run_started(self.runs[run.folder])
+
+    def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
+        self._log(run).write(iteration, metrics)
+        self.observer.allmodes_metrics_logged(self.runs[run.folder])
+
+    def allmodes_samples_drawn(self, run: Run, iteration: int, figure: Path) -> None:
+        self._log(run).figure(iteration, figure)
+
+    def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:
+        self._log(run).end(vars(outcome))
+        self.observer.allmodes_run_finished(self.runs.pop(run.folder))
+
+    def close(self, *args: float, **options: float) -> None:
+        self.observer.close(*args, **options)
+
+    def _log(self, run: Run) -> Journal:
+        log = self.runs[run.folder].journal
+        assert log is not None
+        return log
+
+
+class Recorder:
+    """A store that remembers what it gets."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Any]] = []
+
+    def has(self, receipt: Receipt) -> bool:
+        return True
+
+    def start(self, start: Description, folder: Path, receipt: Receipt | None) -> Receipt:
+        self.told.append(("start", start.seed))
+        return receipt or Receipt("run", "parent", "sqlite:////store", "0")
+
+    def log(self, receipt: Receipt, events: Sequence[Numbers]) -> None:
+        self.told += [("step", event.iteration) for event in events]
+
+    def end(self, receipt: Receipt, start: Description, end: End, folder: Path) -> None:
+        self.told.append(("end", end.status))
 
 
 def spec_of(*seeds: int) -> Spec:

@@ -239,9 +239,14 @@ class Experiment:
                 tracker.close()
 
     def log(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Add numbers to a run that has ended: to its journal, and to what observers know of it."""
-        Journal(RunFolder(run.folder).metrics, self.warn).write(iteration, metrics)
+        """Add numbers to the log of a run that has ended, and tell the observers."""
+        Journal(RunFolder(run.folder).metrics, self.warn).write(iteration, metrics, tracked=self.track)
         self.registry.notify("metrics_logged", self.warn, run=run, iteration=iteration, metrics=metrics)
+
+    def log_figure(self, run: Run, iteration: int, figure: Path, name: str) -> None:
+        """Add a picture to the log of a run that has ended, and tell the observers."""
+        Journal(RunFolder(run.folder).metrics, self.warn).figure(iteration, figure, tracked=self.track)
+        self.registry.notify("samples_drawn", self.warn, run=run, iteration=iteration, figure=figure, name=name)
 
     def _train(self, seeds: Sequence[int], folder: Path, stop: Stop) -> dict[int, Outcome]:
         """Train the seeds in turn, to the end or to the user's stop; what there is, is written in any case."""

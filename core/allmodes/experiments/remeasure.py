@@ -86,9 +86,7 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
     results = measure.measure(experiment.metrics, evaluation, experiment.warn)
     experiment.log(run, iteration, {f"eval/{key}": value for key, value in results.items()})
     for name, path in measure.pictures(experiment.metrics, evaluation, files.figures, iteration, experiment.warn):
-        experiment.registry.notify(
-            "samples_drawn", experiment.warn, run=run, iteration=iteration, figure=path, name=name
-        )
+        experiment.log_figure(run, iteration, path, name)
     return Remeasured(run, iteration, results, experiment.floors)
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -69,6 +70,7 @@ class SeedRun:
         self.folder = RunFolder(self.run.folder)
         self._build()
         self.journal = Journal(self.folder.metrics, self.warn)
+        self.run = replace(self.run, journal=self.journal)
 
     def _build(self) -> None:
         """Everything as it is at the start."""
@@ -109,6 +111,7 @@ class SeedRun:
         """Start the clock and tell the observers."""
         self.began = self.saved_at = time.monotonic()
         self.idle = 0.0
+        self.journal.start(self.loop.iteration)
         self._tell("run_started")
 
     def advance(self, until: int) -> Status:
@@ -190,11 +193,11 @@ class SeedRun:
         try:
             path = folder / f"samples-{iteration:08d}.png"
             drawing.draw_samples(evaluation.samples, self.data, path, title)
-            self._tell("samples_drawn", iteration=iteration, figure=path, name="samples")
+            self._log_figure(path, "samples")
         except OSError as error:
             self.warn(f"{self.run.name}: no picture at iteration {iteration}: {error.strerror or error}")
         for name, path in measure.pictures(self.metrics, evaluation, folder, iteration, self.warn):
-            self._tell("samples_drawn", iteration=iteration, figure=path, name=name)
+            self._log_figure(path, name)
 
     def _log_losses(self, losses: Losses) -> None:
         # One transfer for all terms; asking each for its value would wait for the device once for each.
@@ -209,6 +212,10 @@ class SeedRun:
     def _log(self, metrics: Mapping[str, float]) -> None:
         self.journal.write(self.loop.iteration, metrics)
         self._tell("metrics_logged", iteration=self.loop.iteration, metrics=metrics)
+
+    def _log_figure(self, path: Path, name: str) -> None:
+        self.journal.figure(self.loop.iteration, path)
+        self._tell("samples_drawn", iteration=self.loop.iteration, figure=path, name=name)
 
     # Saving
 
@@ -243,7 +250,6 @@ class SeedRun:
             self.warn(f"{self.run.name} has no checkpoint that can be read: it starts from the beginning")
             self.loop.loader.close()
             self._build()  # one that did not fit may have been taken in part
-        self.journal.rewind(self.loop.iteration)
         self.run = replace(self.run, iteration=self.loop.iteration)
 
     def _use(self, checkpoint: Checkpoint) -> None:
@@ -301,6 +307,7 @@ class SeedRun:
             write_json(self.folder.results, vars(outcome))
         except OSError as problem:
             self.warn(f"{self.run.name}: results.json could not be written: {problem.strerror or problem}")
+        self.journal.end(vars(outcome))
         self._tell("run_finished", outcome=outcome)
         return outcome
 

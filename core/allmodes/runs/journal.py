@@ -1,69 +1,100 @@
-"""A run's numbers on disk: one line of JSON for each time that something was measured."""
+"""A run's log `metrics.jsonl`: one line of JSON for each event, written once and only appended to.
+
+A line of numbers is `{"iteration": n, "<key>": x, ..., "time": ms}`. Other lines have a key `event`:
+
+- `start`: an attempt begins at an iteration, 0 or that of the checkpoint from which a run is resumed. Readers of
+  numbers leave out what earlier attempts wrote beyond it; older versions, which wrote no such line, cut the file.
+- `mlflow`: the attempt is tracked, and how MLflow describes it. The observer of MLflow adds this line, not training, so
+  that an attempt without tracking has nothing to send and this package knows nothing of MLflow.
+- `figure` and `end`. Numbers behind an `end` come from measuring the run again.
+
+`allmodes.tracking` reads the same lines from the position that is kept in `mlflow.json`.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-import os
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from allmodes.runs.line_file import LineFile
 from allmodes.system import durable, json_pages
+from allmodes.text import redact
 
 NAMED = 5
 """Damaged lines that a warning names one by one."""
+MARKS = ("time", "tracked")
+"""Keys of a line of numbers that are not numbers of the run."""
 
 Warn = Callable[[str], None]
+Line = tuple[int, dict[str, Any] | None]
+"""The number of a line, from 1, and its values; None where the line is damaged."""
 
 
 class Journal:
-    """Appends to `metrics.jsonl`. A disk that takes nothing costs one warning; lines wait until it does again."""
+    """Writes a run's log. If the disk is full, it warns once and keeps lines in memory until writing works again."""
 
     def __init__(self, path: Path, warn: Warn) -> None:
-        self.path, self._warn = path, warn
-        self._waiting: list[str] = []
-        self._warned = False
+        self.path, self.lines = path, LineFile(path, warn)
 
-    def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Append the numbers of an iteration."""
-        self._waiting.append(json.dumps(durable.plain({"iteration": iteration, **metrics})) + "\n")
-        try:
-            _append(self.path, "".join(self._waiting))
-        except OSError as error:
-            self._complain(error)
-        else:
-            self._waiting.clear()
-            self._warned = False
+    def start(self, iteration: int) -> None:
+        """Note that an attempt begins: numbers of earlier ones beyond this iteration count no longer."""
+        self.add("start", iteration=iteration)
 
-    def rewind(self, iteration: int) -> None:
-        """Forget what was written after an iteration: a resumed run writes it again. So is a damaged line."""
-        try:
-            kept = [line for line in _read(self.path, self._warn) if line["iteration"] <= iteration]
-            durable.replace_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
-        except OSError as error:
-            self._complain(error)
+    def write(self, iteration: int, metrics: Mapping[str, float], tracked: bool = True) -> None:
+        """Append the numbers of an iteration; those that are not `tracked` are never sent to MLflow."""
+        marks = {"time": now()} | ({} if tracked else {"tracked": False})
+        self.lines.append(json.dumps(durable.plain({"iteration": iteration, **metrics, **marks})))
+
+    def figure(self, iteration: int, path: Path, tracked: bool = True) -> None:
+        """Note that a picture was written; its name before the iteration is that of the series."""
+        run = self.path.parent
+        inside = path.relative_to(run) if path.is_relative_to(run) else path.absolute()
+        self.add("figure", iteration=iteration, path=inside.as_posix(), **({} if tracked else {"tracked": False}))
+
+    def end(self, ending: Mapping[str, Any]) -> None:
+        """Note how the attempt ended, from the fields of an Outcome, at a `time` in ms or now."""
+        names = ("time", "iteration", "status", "results", "floors")
+        error = redact.text(ending["error"]) if ending["error"] else None
+        self.add("end", **{name: ending[name] for name in names if name in ending}, error=error)
+
+    def add(self, event: str, **values: Any) -> None:
+        """Append another event, which is kept even if memory is full."""
+        self.lines.append(json.dumps(durable.plain({"event": event, "time": now(), **values})), needed=True)
 
     def settle(self) -> None:
         """Wait until it is on disk: a checkpoint must not survive a loss of power that the numbers before do not."""
         with suppress(OSError):
-            durable.sync(self.path)
+            self.lines.settle()
 
-    def _complain(self, error: OSError) -> None:
-        if not self._warned:
-            self._warned = True
-            self._warn(f"{self.path} cannot be written ({error.strerror or error}); the run goes on, the lines wait")
+
+def now() -> int:
+    """The time in ms."""
+    return time.time_ns() // 1_000_000
 
 
 def read(path: Path, warn: Warn = warnings.warn) -> list[dict[str, Any]]:
-    """The lines of a journal, without those that are damaged, which one warning names."""
+    """The numbers of a run by iteration, without those that a later attempt replaced.
+
+    Damaged lines are left out, with one warning that names them.
+    """
+    found: list[Line] = []
     try:
-        return _read(path, warn)
+        if path.exists():
+            with path.open("rb") as file:
+                for number, text in enumerate(file, 1):
+                    found = _with(found, number, text)
     except OSError as error:
         warn(f"{path} cannot be read ({error.strerror or error}): its numbers are left out")
         return []
+    if damaged := [number for number, line in found if line is None]:
+        warn(left_out(path, damaged))
+    return [line for _, line in found if line is not None]
 
 
 def left_out(path: Path, lines: Sequence[int]) -> str:
@@ -79,45 +110,38 @@ def numbers(page: Mapping[str, float | None]) -> dict[str, float]:
     return {name: math.nan if value is None else value for name, value in page.items()}
 
 
-def _read(path: Path, warn: Warn) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    with path.open("rb") as file:
-        found = [(number, _parsed(text)) for number, text in enumerate(file, 1) if text.strip()]
-    if damaged := [number for number, line in found if line is None]:
-        warn(left_out(path, damaged))
-    return [line for _, line in found if line is not None]
+def _with(found: list[Line], number: int, text: bytes) -> list[Line]:
+    """The lines of numbers so far with one more, or without those that it replaces."""
+    if not text.strip():
+        return found
+    line = _parsed(text)
+    if line is None or "event" not in line:
+        found.append((number, line))
+        return found
+    return _up_to(line["iteration"], found) if line["event"] == "start" else found
+
+
+def _up_to(iteration: int, found: Sequence[Line]) -> list[Line]:
+    """Lines up to an iteration; damaged ones only in front of one that is kept, since the others came later."""
+    kept = [place for place, (_, line) in enumerate(found) if line is not None and line["iteration"] <= iteration]
+    return [
+        (number, line)
+        for number, line in found[: max(kept, default=-1) + 1]
+        if line is None or line["iteration"] <= iteration
+    ]
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
-    """A line's numbers, or None where it is damaged: no JSON, or JSON of another form."""
+    """A line's numbers with its iteration, or its event; None where it is damaged: no JSON, or JSON of another form."""
     with suppress(ValueError):
         line = json_pages.decoded(text)
-        if isinstance(line, dict) and type(line.get("iteration")) is int and all(map(_is_number, line.values())):
-            return line
+        if isinstance(line, dict) and "event" in line:
+            return line if line["event"] != "start" or type(line.get("iteration")) is int else None
+        if isinstance(line, dict) and type(line.get("iteration")) is int:
+            values = {name: value for name, value in line.items() if name not in MARKS}
+            return values if all(map(_is_number, values.values())) else None
     return None
 
 
 def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _append(path: Path, text: str) -> None:
-    """Append all of it or nothing: half a line would hide what comes after it from whoever reads the file."""
-    with path.open("a+b", buffering=0) as file:
-        end = file.seek(0, os.SEEK_END)
-        left = (b"" if _ends_a_line(file, end) else b"\n") + text.encode()
-        try:
-            while left:
-                left = left[file.write(left) :]
-        except OSError:
-            file.truncate(end)
-            raise
-
-
-def _ends_a_line(file: Any, end: int) -> bool:
-    """Whether what is there ends with its line: behind one that was cut short, the next begins its own."""
-    if end == 0:
-        return True
-    file.seek(end - 1)
-    return bool(file.read(1) == b"\n")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator
 
-from allmodes.runs.journal import numbers
+from allmodes.runs.journal import Journal, numbers
 from allmodes_schemas import Spec
 
 Status = Literal["finished", "failed", "killed"]
@@ -51,6 +51,8 @@ class Run:
     study: str | None = None
     iteration: int = 0
     """Where training begins: that of the checkpoint from which the run goes on."""
+    journal: Journal | None = field(default=None, repr=False, compare=False)
+    """The log that training writes, for observers that read it."""
 
     @property
     def name(self) -> str:

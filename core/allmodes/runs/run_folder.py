@@ -16,7 +16,7 @@ T = TypeVar("T")
 Warn = Callable[[str], None]
 
 SPEC, PAGE, RESULTS, MODEL_PAGE = "spec.yaml", "run.json", "results.json", "model.json"
-TRACKING = "tracking.jsonl"
+METRICS, TRACKING = "metrics.jsonl", "tracking.jsonl"
 SIGNATURES = ({SPEC, PAGE}, {SPEC, RESULTS}, {SPEC, MODEL_PAGE})
 """Names that lie together in the folder of a run, an experiment and an exported model, and nowhere else."""
 
@@ -48,9 +48,10 @@ class RunFolder:
         spec: The spec as YAML; also in an experiment's folder and in that of an exported model.
         page: What the run began with (`Facts`).
         results: How the run ended (`Outcome`); in an experiment's folder, the outcomes by seed.
-        metrics: The journal: each measurement as a line of JSON.
-        tracking: Events for MLflow, as lines of JSON.
-        receipt: Where the run lives in MLflow, and how much of it has arrived there.
+        metrics: The log: each event of the run as a line of JSON.
+        tracking: What older versions kept for MLflow, as lines of JSON.
+        receipt: Where the run lives in MLflow, and how much of its log has arrived there.
+        tracking_lock: Locked by the process that sends the log to MLflow.
         checkpoint_folder: Holds a folder for each checkpoint, named after its iteration.
         model: The trained model.
         figures: Pictures of the run.
@@ -63,9 +64,10 @@ class RunFolder:
         self.spec = path / SPEC
         self.page = path / PAGE
         self.results = path / RESULTS
-        self.metrics = path / "metrics.jsonl"
+        self.metrics = path / METRICS
         self.tracking = path / TRACKING
         self.receipt = path / "mlflow.json"
+        self.tracking_lock = path / ".mlflow.lock"
         self.checkpoint_folder = path / "checkpoints"
         self.model = path / "model"
         self.figures = path / "figures"

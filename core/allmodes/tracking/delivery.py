@@ -1,4 +1,4 @@
-"""A run's way to the store: what its spool holds is told in order, and each time noted how far."""
+"""Sends the log of one run to one store, and remembers how far it came."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from allmodes.runs.journal import Journal
+from allmodes.runs.run_folder import RunFolder
 from allmodes.tracking import recalling, receipt, spool
+from allmodes.tracking.events import Damaged, Description, End, Event, Figure, Numbers, Start
 from allmodes.tracking.receipt import Receipt
-from allmodes.tracking.spool import Event, Spool, parse
+from allmodes.tracking.selection import Selection
+from allmodes.tracking.spool import Sized, Spool
 
 if TYPE_CHECKING:
     from allmodes.tracking.store import Store
@@ -19,111 +23,164 @@ REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST",
 
 
 class LostStartError(Exception):
-    """A spool without the start of its run."""
+    """A run whose description is damaged in its log, and cannot be made again from its pages."""
 
 
 class Delivery:
-    """The spool of one run and its receipt from one store.
+    """The log of one run, and its receipt from one store.
 
-    Telling the store twice what it knows changes nothing there, so a process may die between telling and noting.
+    A store that gets an event twice keeps it once, so a process may die between sending and writing the receipt.
+
+    Args:
+        folder: The run's folder.
+        address: The store.
+        warn: Called with what is damaged.
+        log: The log that this process writes, if it does.
     """
 
-    def __init__(self, folder: Path, address: str, warn: Callable[[str], None]) -> None:
-        self.folder = folder
-        self.address, self._warn = address, warn
+    def __init__(self, folder: Path, address: str, warn: Callable[[str], None], log: Journal | None = None) -> None:
+        self.folder, self.address, self._warn = folder, address, warn
+        self.log = log or Journal(RunFolder(folder).metrics, warn)
+        self._spool = Spool(self.log)
+        self._spool.hold()
+        self._checked = self._warned = False
         self._receipt: Receipt | None = None
-        self._checked = self._damaged = False
-        self.spool = Spool(folder, self._restore, warn)
+        self._selection = Selection()
+        self._open()
+
+    @property
+    def held(self) -> bool:
+        """Whether another process sends the run."""
+        return self._spool.held
 
     @property
     def done(self) -> bool:
-        """Whether the run ended and all of it arrived."""
-        return self.spool.ended and self.spool.count() == 0
+        """Whether the run ended and all of it was sent."""
+        left, after = self._look_ahead()
+        return left == 0 and after.ended
+
+    def left(self) -> int:
+        """Number of events that were not sent yet."""
+        return self._look_ahead()[0]
+
+    def conclude(self) -> None:
+        """If the run's process died, append to the log how the run ended."""
+        _, after = self._look_ahead()
+        if after.tracked and not after.ended:
+            self.log.end(recalling.end(self.folder, after))
 
     def send(self, store: Store) -> Iterator[int]:
-        """Tell the store what waits, in order; yields the number of events after each call that it took."""
+        """Send what waits, in order; yields the number of events after each call that the store took."""
+        if self._spool.held:
+            if not self._spool.hold():
+                return
+            self._open()  # the other process may have sent more
         self._check(store)
-        while lines := self.spool.waiting():
-            for events, size in _groups(lines):
+        while waiting := self._spool.waiting():
+            for events, lines, selection in _groups(waiting, self._selection):
                 if events:
-                    self._tell(store, events)
-                self.spool.arrived(size)
-                self._note()
+                    self._send(store, events, selection)
+                self._selection = selection
+                self._spool.take(len(lines), sum(size for _, size in lines))
+                self._write_receipt()
                 yield len(events)
 
-    def _restore(self) -> int:
-        start = next((event for event in spool.events(self.folder / spool.NAME) if event["what"] == "start"), None)
-        self._receipt = receipt.read(self.folder, self.address, self._warn, _name(start) if start else "")
-        return self._receipt.sent if self._receipt else 0
+    def close(self) -> None:
+        """Let other processes send the run."""
+        self._spool.close()
+
+    def _open(self) -> None:
+        """Go to the position that the receipt names; to the beginning if that is within a line."""
+        self._restart()
+        found = receipt.read(self.folder, self.address, self._warn)
+        sent, end, run = (found.sent if found else 0), 0, ""
+        for event, size in spool.read(self.folder, self._warn):
+            run = run or (event.run if isinstance(event, Description) else "")
+            if end + size <= sent:
+                self._selection.take(event)
+                self._spool.go_to(end + size)
+            end += size
+        if found and run and found.run not in ("", run):
+            self._warn(f"{RunFolder(self.folder).receipt} is of another run: all of this one is sent again")
+            self._restart()
+        elif self._spool.kept != sent:
+            self._restart()
+        else:
+            self._receipt = found
+
+    def _restart(self) -> None:
+        self._receipt = None
+        self._selection = Selection(recalling.may_be_tracked(self.folder))
+        self._spool.go_to(0)
 
     def _check(self, store: Store) -> None:
-        """Begin anew with a run of an earlier process that somebody deleted in the store since."""
-        if not self._checked and self._receipt and self.spool.count() and not store.has(self._receipt):
-            self._receipt = None
-            self.spool.rewind()
+        """Begin anew if somebody deleted the run in the store since an earlier process logged it."""
+        if not self._checked and self._receipt and self.left() and not store.has(self._receipt):
+            self._restart()
         self._checked = True
 
-    def _tell(self, store: Store, events: Sequence[Event]) -> None:
+    def _look_ahead(self) -> tuple[int, Selection]:
+        """Number of events that were not sent, and the selection after them."""
+        after = self._selection.copy()
+        return sum(after.take(event) is not None for event, _ in self._spool.rest()), after
+
+    def _send(self, store: Store, events: Sequence[Event], selection: Selection) -> None:
         event = events[0]
-        if event["what"] == "start" or self._receipt is None:
-            self._receipt = self._begun(store, event if event["what"] == "start" else self._recalled())
-        if event["what"] == "metrics":
-            store.log(self._receipt, events)
-        elif event["what"] == "figure":
+        if isinstance(event, Description) or self._receipt is None:
+            begun = event if isinstance(event, Description) else self._recall()
+            self._receipt = replace(store.start(begun, self.folder, self._receipt), run=begun.run)
+        if isinstance(event, Numbers):
+            store.log(self._receipt, [one for one in events if isinstance(one, Numbers)])
+        elif isinstance(event, Figure):
             self._draw(store, self._receipt, event)
-        elif event["what"] == "end":
-            store.end(self._receipt, event, self.folder)
+        elif isinstance(event, End):
+            store.end(self._receipt, selection.description or self._recall(), event, self.folder)
 
-    def _begun(self, store: Store, start: Event) -> Receipt:
-        return replace(store.start(start, self.folder, self._receipt), run=_name(start))
+    def _recall(self) -> Description:
+        """The description of a run whose line is damaged."""
+        if (found := recalling.description(self.folder, self.address)) is None:
+            raise LostStartError(recalling.lost(self.folder))
+        return found
 
-    def _recalled(self) -> Event:
-        """The start of the run, where its line is damaged."""
-        if (start := recalling.start(self.folder, self.address)) is None:
-            raise LostStartError(f"{self.spool.path} does not begin with the start of a run")
-        return start
-
-    def _draw(self, store: Store, to: Receipt, event: Event) -> None:
+    def _draw(self, store: Store, to: Receipt, event: Figure) -> None:
         from allmodes.tracking.pictures import DamagedError
 
         try:
-            store.draw(to, event, self.folder / event["path"])
+            store.draw(to, event, self.folder / event.path)
         except DamagedError as error:
-            if not self._damaged:
-                self._damaged = True
+            if not self._warned:
+                self._warned = True
                 self._warn(f"{error}. The rest is tracked.")
 
-    def _note(self) -> None:
+    def _write_receipt(self) -> None:
         if self._receipt is not None:
-            self._receipt = replace(self._receipt, sent=self.spool.kept)
+            self._receipt = replace(self._receipt, sent=self._spool.kept)
             self._receipt.write(self.folder)
 
 
-def _name(start: Event) -> str:
-    """What tells a run from others."""
-    return f"{start['experiment']}/{start['name']}/seed-{start['seed']}"
-
-
 def refused(error: Exception) -> bool:
-    """Whether the store answered, and said that it will never take this."""
+    """Whether the store answered, and will never take this."""
     return isinstance(error, LostStartError) or getattr(error, "error_code", None) in REFUSALS
 
 
-def _groups(lines: Sequence[bytes]) -> Iterator[tuple[list[Event], int]]:
-    """Events that the store takes in one call, with their size in bytes: metrics together, others one by one."""
-    events, size, numbers = list[Event](), 0, 0
-    for line in lines:
-        event = parse(line)
-        if events and numbers + _weight(event) > METRICS_PER_BATCH:
-            yield events, size
-            events, size, numbers = [], 0, 0
-        events += [event] if event else []
-        size, numbers = size + len(line), numbers + _weight(event)
-    yield events, size
+def _groups(lines: Sequence[Sized], selection: Selection) -> Iterator[tuple[list[Event], Sequence[Sized], Selection]]:
+    """Events that the store takes in one call, with their lines and the selection after them.
+
+    Numbers go together, other events one by one.
+    """
+    selection = selection.copy()
+    events, first, weight = list[Event](), 0, 0
+    for place, (event, _) in enumerate(lines):
+        if events and weight + _weight(event) > METRICS_PER_BATCH:
+            yield events, lines[first:place], selection.copy()
+            events, first, weight = [], place, 0
+        weight += _weight(event)
+        events += [new] if (new := selection.take(event)) else []
+    yield events, lines[first:], selection
 
 
 def _weight(event: Event | None) -> int:
-    """Number of metrics, all of a batch for anything else, none for a damaged line."""
-    if event is None:
+    """Number of metrics; a whole batch for other events that the store gets, none for what it does not."""
+    if event is None or isinstance(event, Start | Damaged):
         return 0
-    return max(1, len(event["values"])) if event["what"] == "metrics" else METRICS_PER_BATCH
+    return max(1, len(event.values)) if isinstance(event, Numbers) else METRICS_PER_BATCH

@@ -1,25 +1,132 @@
-"""What a run tells, as plain values: all that the store will need, in this process or a later one."""
+"""The lines of a run's log as typed events, and how a run is described to MLflow.
+
+Blank lines are no events, nor are numbers without a time, which an older version wrote to `tracking.jsonl` as well. A
+damaged line is one, since it may have been the description.
+"""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
+from pydantic import BaseModel, Discriminator, NonNegativeInt, PositiveInt, TypeAdapter
+
+from allmodes.runs.journal import MARKS
+from allmodes.runs.run import Numbers as Values
+from allmodes.system import json_pages
 from allmodes.text import redact
 from allmodes.tracking import description
 from allmodes.tracking.address import experiment, shown
 
 if TYPE_CHECKING:
-    from allmodes.runs.run import Outcome, Run
+    from allmodes.runs.run import Run
 
 
-def started(run: Run, store: str) -> dict[str, Any]:
-    """The run, described, without what is secret; and the store that it is meant for, likewise."""
-    told = {
-        **_now("start"),
+class _Event(BaseModel, strict=True):
+    """A line of the log; keys that MLflow does not need are ignored."""
+
+    time: NonNegativeInt
+    """In ms."""
+
+
+class Start(_Event):
+    """The beginning of an attempt at an iteration."""
+
+    event: Literal["start"]
+    iteration: NonNegativeInt
+
+
+class Description(_Event):
+    """The store that an attempt is logged to, without secrets, and how MLflow describes the run."""
+
+    event: Literal["mlflow"] = "mlflow"
+    store: str
+    mlflow_experiment: str
+    name: str
+    study: str | None = None
+    experiment: str
+    seed: int
+    seeds: PositiveInt
+    about: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    data: dict[str, str]
+    requirements: list[str]
+
+    @property
+    def run(self) -> str:
+        """The name by which a receipt knows the run."""
+        return f"{self.experiment}/{self.name}/seed-{self.seed}"
+
+
+class Numbers(_Event):
+    """Numbers at an iteration."""
+
+    iteration: NonNegativeInt
+    values: Values
+    tracked: bool = True
+
+
+class Figure(_Event):
+    """A picture at an iteration; its path is relative to the run's folder, or absolute."""
+
+    event: Literal["figure"]
+    iteration: NonNegativeInt
+    path: str
+    tracked: bool = True
+
+    @property
+    def key(self) -> str:
+        """The name of the series: that of the file, before the iteration."""
+        return description.key(re.sub(r"-\d+$", "", Path(self.path).stem))
+
+
+class End(_Event):
+    """How an attempt ended."""
+
+    event: Literal["end"]
+    iteration: NonNegativeInt
+    status: Literal["finished", "failed", "killed"]
+    results: Values
+    floors: Values
+    error: str | None
+
+
+class Damaged:
+    """A damaged line."""
+
+
+Event: TypeAlias = Start | Description | Numbers | Figure | End | Damaged
+_FORM: TypeAdapter[Any] = TypeAdapter(Annotated[Start | Description | Figure | End, Discriminator("event")])
+
+
+def parse(line: bytes) -> Event | None:
+    """The event of a line of the log."""
+    if not line.strip():
+        return None
+    try:
+        page = json_pages.decoded(line)
+        if not isinstance(page, dict):
+            return Damaged()
+        if "event" in page:
+            event: Event = _FORM.validate_python(page)
+            return event
+        numbers = _numbers({"time": 0, **page})
+        return numbers if "time" in page else None
+    except ValueError:
+        return Damaged()
+
+
+def _numbers(page: Mapping[str, Any]) -> Numbers:
+    marks = {name: page[name] for name in ("iteration", *MARKS) if name in page}
+    return Numbers.model_validate({**marks, "values": {name: page[name] for name in page if name not in marks}})
+
+
+def describe(run: Run, store: str) -> dict[str, Any]:
+    """The fields of a Description, without secrets, but for the time."""
+    fields = {
         "store": shown(store),
         "mlflow_experiment": experiment(),
         "name": run.spec.name,
@@ -33,59 +140,13 @@ def started(run: Run, store: str) -> dict[str, Any]:
         "data": description.dataset(run),
         "requirements": description.requirements(run),
     }
-    return {name: _scrubbed(value) for name, value in told.items()}
+    return {name: _redacted(value) for name, value in fields.items()}
 
 
-def metrics(iteration: int, values: Mapping[str, float]) -> dict[str, Any]:
-    """Numbers at an iteration."""
-    return {**_now("metrics"), "step": iteration, "values": {key: float(value) for key, value in values.items()}}
-
-
-def figure(run: Run, iteration: int, path: Path) -> dict[str, Any]:
-    """A picture; the part of its name before the iteration says of what."""
-    inside = path.relative_to(run.folder) if path.is_relative_to(run.folder) else path.absolute()
-    key = description.key(re.sub(r"-\d+$", "", path.stem))
-    return {**_now("figure"), "step": iteration, "key": key, "path": inside.as_posix()}
-
-
-def ended(run: Run, outcome: Outcome) -> dict[str, Any]:
-    """How the run ended."""
-    return _now("end") | _ending(outcome, run.seeds, description.requirements(run))
-
-
-def recalled(outcome: Outcome, start: Mapping[str, Any], time: int) -> dict[str, Any]:
-    """How a run ended of which the end was not told, or is damaged: as its results say, at the time of the clock."""
-    return {"what": "end", "time": time} | _ending(outcome, start["seeds"], start["requirements"])
-
-
-def _ending(outcome: Outcome, seeds: int, requirements: list[str]) -> dict[str, Any]:
-    return {
-        "seeds": seeds,
-        "requirements": requirements,
-        "step": outcome.iteration,
-        "status": outcome.status.upper(),
-        "seconds": outcome.seconds,
-        "results": {key: float(value) for key, value in outcome.results.items()},
-        "floors": {key: float(value) for key, value in outcome.floors.items()},
-        "error": _scrubbed(outcome.error),
-    }
-
-
-def died(start: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:
-    """The end of a run whose process was killed: when it was last heard of."""
-    known = {"seeds": start["seeds"], "requirements": start["requirements"]}
-    when = {"what": "end", "time": last["time"], "step": last.get("step", 0)}
-    return {**when, **known, "status": "KILLED", "results": {}, "floors": {}, "error": "its process was killed"}
-
-
-def _scrubbed(value: Any) -> Any:
-    """The value with texts at any depth without what is secret."""
+def _redacted(value: Any) -> Any:
+    """The value with secrets removed from texts at any depth."""
     if isinstance(value, Mapping):
-        return {name: _scrubbed(inner) for name, inner in value.items()}
+        return {name: _redacted(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_scrubbed(inner) for inner in value]
+        return [_redacted(inner) for inner in value]
     return redact.text(value) if isinstance(value, str) else value
-
-
-def _now(what: str) -> dict[str, Any]:
-    return {"what": what, "time": time.time_ns() // 1_000_000}

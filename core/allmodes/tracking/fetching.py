@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from allmodes.tracking.address import absolute, default_store, for_mlflow, shown
-from allmodes.tracking.sender import environment, reason
+from allmodes.tracking.sender import reason, set_environment
 from allmodes.tracking.server import TrackingError
 
 MODEL = "model"
@@ -18,7 +18,7 @@ def download(reference: str) -> Path:
     """
     whole = f"{reference.rstrip('/')}/{MODEL}" if reference.startswith("runs:/") and _bare(reference) else reference
     store = absolute(default_store())
-    environment()
+    set_environment()
     from allmodes.tracking import flavor
 
     try:

@@ -1,4 +1,4 @@
-"""Sending what runs in other processes wrote down for MLflow: each run's when it has ended, from one thread."""
+"""Sends the logs of runs that other processes train, each when it has ended, from one thread."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Self
 
 from allmodes.system.paths import near
 from allmodes.text import redact
-from allmodes.tracking import recalling, receipt, spool
+from allmodes.tracking import recalling, receipt
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
-from allmodes.tracking.observer import CLOSE_WAIT, is_tracked
+from allmodes.tracking.observer import CLOSE_WAIT
 from allmodes.tracking.sender import Sender, open_store, reason
 
 
@@ -23,8 +23,8 @@ class Forwarder:
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.store = absolute(default_store())
-        self._warn = warn
-        self._sender = Sender(self.store, self._say)
+        self._log_warning = warn
+        self._sender = Sender(self.store, self._warn)
         self._until: float | None = None
 
     def __enter__(self) -> Self:
@@ -38,52 +38,45 @@ class Forwarder:
 
     def add(self, run: Path) -> None:
         """Send what waits in the folder of a run that has ended, or whose process died."""
-        if not is_tracked(run):
-            return
         try:
-            self._add(run)
+            if recalling.is_tracked(run):
+                self._add(run)
         except Exception as error:  # a damaged run must not stop the others
-            self._say(f"{run}: cannot be sent ({reason(error, self.store)})")
+            self._warn(f"{run}: cannot be sent ({reason(error, self.store)})")
 
     def _add(self, run: Path) -> None:
-        delivery = Delivery(run, self.store, self._say)
-        if not delivery.spool.held and not delivery.spool.ended and (ending := _death(run)):
-            delivery.spool.append(ending)
-        if delivery.spool.count():
+        delivery = Delivery(run, self.store, self._warn)
+        if not delivery.held:
+            delivery.conclude()
+        if delivery.left():
             self._sender.add(delivery)
         else:
-            delivery.spool.close()
+            delivery.close()
 
     def attach(self, runs: Sequence[Path], files: Sequence[Path], page: str) -> None:
         """Send what waits, then add files and a page of Markdown to the run that the given runs are part of."""
         if self._finish():
             return
-        found = next(filter(None, (receipt.read(run, self.store, self._say) for run in runs)), None)
+        found = next(filter(None, (receipt.read(run, self.store, self._warn) for run in runs)), None)
         if found is None:
             return
         try:
-            if (store := open_store(self.store, self._say)).has(found):
+            if (store := open_store(self.store, self._warn)).has(found):
                 store.attach(found, files, page)
             else:
-                self._say(f"its run was deleted in {shown(self.store)}, and the tables are not added to it")
+                self._warn(f"its run was deleted in {shown(self.store)}, and the tables are not added to it")
         except Exception as error:  # whatever the store does, the study has been trained
             why = reason(error, self.store)
-            self._say(f"cannot write to {shown(self.store)} ({why}); the same command adds the table later")
+            self._warn(f"cannot write to {shown(self.store)} ({why}); the same command adds the table later")
 
     def _finish(self) -> bool:
-        """Send what waits, for at most half a minute; returns whether something is left, and says so once."""
+        """Send what waits, for at most half a minute; returns whether something is left, of which it warns once."""
         left = self._sender.stop(CLOSE_WAIT if self._until is None else max(0.0, self._until - time.monotonic()))
         if left and self._until is None:
             folder = near(Path(os.path.commonpath([delivery.folder for delivery in left])))
-            self._say(f"not all could be sent; `allmodes sync {folder}` sends it to {shown(self.store)}.")
+            self._warn(f"not all could be sent; `allmodes sync {folder}` sends it to {shown(self.store)}.")
         self._until = time.monotonic()
         return bool(left)
 
-    def _say(self, message: str) -> None:
-        self._warn(redact.text(f"MLflow: {message}"))
-
-
-def _death(run: Path) -> spool.Event | None:
-    """The end of a run whose process died without a word."""
-    start, last = spool.start_and_last(run)
-    return None if start is None else recalling.end(run, start, last)
+    def _warn(self, message: str) -> None:
+        self._log_warning(redact.text(f"MLflow: {message}"))

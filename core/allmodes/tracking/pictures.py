@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from allmodes.tracking.spool import Event
+from allmodes.tracking.events import Figure
 
 SMALL = 256  # pixels of the longer side
 
@@ -19,14 +19,14 @@ class DamagedError(Exception):
 
 
 @contextlib.contextmanager
-def named(event: Event, run_id: str, path: Path) -> Iterator[Path]:
+def named(event: Figure, run_id: str, path: Path) -> Iterator[Path]:
     """A folder that holds the picture under the name that MLflow's slider over steps looks for.
 
     MLflow's own `log_image` draws a random number for the name, so that a picture sent again would show twice.
     """
-    number = uuid.uuid5(uuid.NAMESPACE_URL, f"{run_id}/{event['key']}/{event['step']}/{event['time']}")
-    key = event["key"].replace("/", "~")
-    name = f"{key}+step+{event['step']}+timestamp+{event['time']}+{number}"
+    number = uuid.uuid5(uuid.NAMESPACE_URL, f"{run_id}/{event.key}/{event.iteration}/{event.time}")
+    key = event.key.replace("/", "~")
+    name = f"{key}+step+{event.iteration}+timestamp+{event.time}+{number}"
     with tempfile.TemporaryDirectory(prefix="allmodes-") as folder:
         _shrink(path, Path(folder) / f"{name}+compressed.webp")
         shutil.copyfile(path, Path(folder) / f"{name}.png")

@@ -1,52 +1,70 @@
-"""What a run's spool has lost, told again from the pages beside it."""
+"""Makes events again that a run's log lacks, from the pages beside it."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allmodes.registry.registry import installed
-from allmodes.runs.run import Outcome, Run
-from allmodes.runs.run_folder import Facts, RunFolder
+from allmodes.runs.run import Run
+from allmodes.runs.run_folder import PAGE, SPEC, Facts, RunFolder
 from allmodes.specs import loading, recorded
 from allmodes.system import json_pages
-from allmodes.tracking import events
+from allmodes.tracking import events, spool
+from allmodes.tracking.events import Damaged, Description
+from allmodes.tracking.selection import Selection
 
 if TYPE_CHECKING:
     from allmodes.registry.registry import Registry
     from allmodes_schemas import Spec
 
 
-def start(folder: Path, store: str) -> dict[str, Any] | None:
-    """The start of a run, as its spec and its facts tell it; nothing where they do not."""
+def may_be_tracked(folder: Path) -> bool:
+    """Whether `run.json` says that a run is tracked, or is damaged and does not say otherwise."""
+    try:
+        return json_pages.read(RunFolder(folder).page, Facts).tracked
+    except FileNotFoundError:
+        return False
+    except json_pages.PageError:
+        return True
+
+
+def is_tracked(folder: Path) -> bool:
+    """Whether a run has something for a store, sent or not."""
+    if RunFolder(folder).tracking.exists() or any(spool.descriptions(folder)):
+        return True
+    log = RunFolder(folder).metrics
+    return may_be_tracked(folder) and (log.is_dir() or any(isinstance(one, Damaged) for one, _ in spool.read(folder)))
+
+
+def description(folder: Path, store: str) -> Description | None:
+    """The description of a run from its spec and `run.json`; None where they are damaged."""
     registry, page = installed(), RunFolder(folder).page
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             facts, spec = json_pages.read(page, Facts), recorded.spec(folder, registry)
-        began = {"time": _milliseconds(page)}
     except (OSError, json_pages.PageError, loading.SpecError):
         return None
-    return {**events.started(_run(folder, facts, spec, registry), store), **began}
+    fields = events.describe(_run(folder, facts, spec, registry), store)
+    return Description(time=_milliseconds(page), **fields)
 
 
-def end(folder: Path, began: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:
-    """The end of a run that told none: what its results say, or, where they are of before, that it was killed."""
-    outcome = _outcome(folder, began["time"], last.get("step", 0))
-    if outcome is None:
-        return events.died(began, last or began)
-    return events.recalled(outcome, began, _milliseconds(RunFolder(folder).results))
+def lost(folder: Path) -> str:
+    """The message for a run without a description."""
+    pages = f"{PAGE} and {SPEC}"
+    return f"{RunFolder(folder).metrics} lacks the description of the run, and {pages} cannot be read in its place"
 
 
-def _outcome(folder: Path, began: int, step: int) -> Outcome | None:
-    files = RunFolder(folder)
-    outcome = files.outcome()
-    if outcome is None or outcome.iteration < step or _milliseconds(files.results) < began:
-        return None
-    return outcome
+def end(folder: Path, after: Selection) -> dict[str, Any]:
+    """The end of a run whose process died: from its results, or, where these are older, that it was killed."""
+    page, outcome = RunFolder(folder).results, RunFolder(folder).outcome()
+    if outcome and outcome.iteration >= after.iteration and _milliseconds(page) >= after.began:
+        return {"time": _milliseconds(page), **vars(outcome)}
+    killed = {"status": "killed", "results": {}, "floors": {}, "error": "its process was killed"}
+    return {"time": after.last, "iteration": after.iteration, **killed}
 
 
 def _run(folder: Path, facts: Facts, spec: Spec, registry: Registry) -> Run:

@@ -1,4 +1,4 @@
-"""Where a run lives in MLflow, and how much of what it told has arrived there."""
+"""Where a run lives in MLflow, and how much of its log has arrived there."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from allmodes.tracking.address import shown
 
 @dataclass(frozen=True)
 class Receipt:
-    """Kept beside the run as `mlflow.json`; `sent` counts the bytes of its spool that the store has taken.
+    """The page `mlflow.json` in a run's folder; `sent` counts the bytes of the log that the store has.
 
-    `run` tells it from other runs; receipts of older versions are silent about it.
+    `run` identifies the run; receipts of older versions may lack it.
     """
 
     run_id: str
@@ -27,21 +27,18 @@ class Receipt:
     run: str = ""
 
     def write(self, folder: Path) -> None:
-        """Replace the file; a disk that refuses costs at most sending again, which changes nothing."""
+        """Replace the file. If the disk refuses, events may be sent again, which changes nothing."""
         with contextlib.suppress(OSError):
             durable.write_json(RunFolder(folder).receipt, asdict(self))
 
 
-def read(folder: Path, store: str, warn: Callable[[str], None], run: str = "") -> Receipt | None:
-    """The receipt that this store gave for a run, if there is one; that of another run is none."""
+def read(folder: Path, store: str, warn: Callable[[str], None]) -> Receipt | None:
+    """The receipt that a store gave for the run in a folder; None if it gave none, or the page is damaged."""
     try:
         receipt = json_pages.read(RunFolder(folder).receipt, Receipt)
     except FileNotFoundError:
         return None
     except json_pages.PageError as error:
         warn(f"{error}: all is sent again, which changes nothing that has arrived")
-        return None
-    if run and receipt.run not in ("", run):
-        warn(f"{RunFolder(folder).receipt} is of another run: all of this one is sent again")
         return None
     return receipt if receipt.tracking_uri == shown(store) and receipt.sent >= 0 else None

@@ -1,4 +1,4 @@
-"""The thread that brings what runs tell to the store, and goes on trying while the store does not answer."""
+"""The thread that sends the logs of runs to the store, and tries again while the store does not answer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Sender:
         self._thread: threading.Thread | None = None
 
     def add(self, delivery: Delivery) -> None:
-        """Begin to send what a run tells."""
+        """Begin to send the log of a run."""
         self._deliveries.append(delivery)
         self._all.append(delivery)
         self.start()
@@ -62,12 +62,12 @@ class Sender:
         self._woken.set()
         if thread is not None:
             thread.join(timeout)
-        return [delivery for delivery in self._all if delivery.spool.count()]
+        return [delivery for delivery in self._all if delivery.left()]
 
     def close(self) -> None:
-        """Let go of the runs."""
+        """Let other processes send the runs."""
         for delivery in self._all:
-            delivery.spool.close()
+            delivery.close()
         self._deliveries, self._all = [], []
 
     def _work(self) -> None:
@@ -86,7 +86,7 @@ class Sender:
             self._rest()
 
     def _rest(self) -> None:
-        """Until the next attempt, or the stop; while stopping, briefly after a failure and not at all else."""
+        """Wait for the next attempt or for `stop()`; while stopping, wait only after a failure."""
         self._woken.wait(min(LONGEST, PERIOD * 2 ** min(self._failures, 5)))
         if self._until is not None and self._failures:
             time.sleep(PERIOD)
@@ -108,7 +108,7 @@ class Sender:
         if delivery.done:
             self._deliveries.remove(delivery)
             self._all.remove(delivery)
-            delivery.spool.close()
+            delivery.close()
 
     def _set_aside(self, delivery: Delivery, error: Exception) -> None:
         self._deliveries.remove(delivery)
@@ -122,9 +122,7 @@ class Sender:
         self._store = None
         self._failures += 1
         if self._failures == 1:
-            where = next(
-                (near(delivery.folder) for delivery in self._deliveries if delivery.spool.count()), "its folder"
-            )
+            where = next((near(delivery.folder) for delivery in self._deliveries if delivery.left()), "its folder")
             self._warn(
                 f"cannot write to {shown(self._address)} ({reason(error, self._address)}). Training goes on; "
                 f"what is not sent waits in {where} and is sent when the store answers."
@@ -136,16 +134,16 @@ class Sender:
         self._failures = self._late = 0
 
 
-def open_store(address: str, say: Callable[[str], None] | None = None) -> Store:
+def open_store(address: str, warn: Callable[[str], None] | None = None) -> Store:
     """Connect to a store; the first to import MLflow, in the environment that it should find."""
-    environment()
+    set_environment()
     from allmodes.tracking.store import Store
 
-    return Store(address, say or logging.getLogger(__name__).warning)
+    return Store(address, warn or logging.getLogger(__name__).warning)
 
 
-def environment() -> None:
-    """What MLflow should find in the environment, where the user has not set it."""
+def set_environment() -> None:
+    """Set the environment variables of MLflow that the user has not set."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from allmodes.runs import averages
 from allmodes.text.markdown import table
 from allmodes.text.numbers import number
-from allmodes.tracking.spool import Event
+from allmodes.tracking.events import Description, End
 
 COURSE = ("train/", "eval/", "time/", "floor/", "recent/")
 ABOUT = "\n\n### What was run\n\n"
 
 
-def final(event: Event) -> dict[str, float]:
+def final(end: End) -> dict[str, float]:
     """Metrics of a run that ended: `modes`, its average over the end of the run, and what real data score."""
-    results = {name.replace("recent_", "recent/", 1): value for name, value in event["results"].items()}
-    return results | {f"floor/{name}": value for name, value in event["floors"].items()}
+    results = {name.replace("recent_", "recent/", 1): value for name, value in end.results.items()}
+    return results | {f"floor/{name}": value for name, value in end.floors.items()}
 
 
 def over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -42,10 +42,10 @@ def floors(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: value for metrics in seeds[:1] for name, value in metrics.items() if name.startswith("floor/")}
 
 
-def page(event: Event, folder: Path) -> str:
+def page(start: Description, folder: Path) -> str:
     """What was run, and how to go on with it."""
     place = folder.absolute()
-    return f"{event['about']}\n\nSample: `allmodes sample {place}`. Go on: `allmodes resume {place}`."
+    return f"{start.about}\n\nSample: `allmodes sample {place}`. Go on: `allmodes resume {place}`."
 
 
 def note(before: str, metrics: Mapping[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""Sending what runs left behind: after an outage, or of a process that was killed."""
+"""Sends what runs left behind: after an outage, or of a process that was killed."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from allmodes.runs.run_folder import METRICS, TRACKING
 from allmodes.system.paths import at_home
 from allmodes.text import redact
 from allmodes.tracking import recalling, spool
 from allmodes.tracking.address import absolute, default_store, shown, sqlite_file
-from allmodes.tracking.delivery import Delivery
+from allmodes.tracking.delivery import Delivery, LostStartError
 from allmodes.tracking.sender import open_store, reason
 from allmodes.tracking.server import TrackingError
-from allmodes.tracking.spool import Event
 
 if TYPE_CHECKING:
     from allmodes.tracking.store import Store
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 def sync(
-    folders: Sequence[Path], store: str | None, say: Say, complain: Say, warn: Callable[[str], None] = warnings.warn
+    folders: Sequence[Path],
+    store: str | None,
+    say: Report,
+    complain: Report,
+    warn: Report = warnings.warn,
 ) -> int:
     """Send what is left of runs to the stores that they were meant for; end those whose process was killed.
 
     Args:
         folders: Folders of runs or of experiments, or folders that hold such.
         store: Address of another store; it gets all of each run.
-        say: Told a line for each run.
-        complain: Told of each run that could not be sent, which stays as it is.
-        warn: Told of damage that does not keep a run from being sent.
+        say: Called with a line for each run.
+        complain: Called for each run that could not be sent, which stays as it is.
+        warn: Called for damage that does not keep a run from being sent.
 
     Returns:
         0, or 1 where a run could not be sent.
@@ -41,8 +45,8 @@ def sync(
         TrackingError: A folder does not exist, or holds no tracked run; or, when all others are sent, a store's
             password is not given.
     """
-    work = _Work(absolute(store) if store else None, say, complain, warn)
-    runs = [run for folder in folders for run in tracked(at_home(folder))]
+    work = _Sync(absolute(store) if store else None, say, complain, warn)
+    runs = [run for folder in folders for run in tracked_runs(at_home(folder))]
     failed = [run for run in runs if not work.send(run)]
     if work.refused:
         *others, last = work.refused
@@ -52,19 +56,20 @@ def sync(
     return 1 if failed else 0
 
 
-def tracked(folder: Path) -> list[Path]:
-    """The folders of tracked runs in a folder."""
+def tracked_runs(folder: Path) -> list[Path]:
+    """The folders of tracked runs in a folder. Raises TrackingError where there are none."""
     if not folder.is_dir():
         raise TrackingError(f"{folder} is no folder: give the folder of a run, or one that holds runs")
-    if not (found := sorted(path.parent for path in folder.rglob(spool.NAME))):
+    runs = {path.parent for name in (METRICS, TRACKING) for path in folder.rglob(name)}
+    if not (found := sorted(filter(recalling.is_tracked, runs))):
         raise TrackingError(f"{folder} holds no tracked run; what was run with --no-tracking has nothing to send")
     return found
 
 
-class _Work:
-    """One call of `sync`: each store is opened once, and not again where that failed."""
+class _Sync:
+    """One call of `sync`: opens each store once, and not again where that failed."""
 
-    def __init__(self, store: str | None, say: Say, complain: Say, warn: Say) -> None:
+    def __init__(self, store: str | None, say: Report, complain: Report, warn: Report) -> None:
         self._store, self._say, self._complain, self._warn = store, say, complain, warn
         self.refused: list[str] = []
         self._stores: dict[str, Store | Exception] = {}
@@ -72,49 +77,48 @@ class _Work:
     def send(self, folder: Path) -> bool:
         """Send what is left of a run; returns whether nothing is left that we could have sent."""
         try:
-            return self._sent(folder)
+            return self._send(folder)
         except TrackingError as error:
             self.refused.append(str(error))
         except IsADirectoryError as error:
-            self._complain(f"{folder / spool.NAME} cannot be read ({error.strerror}): move it away")
+            self._complain(f"{error.filename} cannot be read ({error.strerror}): move it away")
+        except LostStartError as error:
+            self._complain(str(error))
         except Exception as error:  # whatever is wrong with one run, the others are sent
             self._complain(f"{folder}: cannot be sent ({reason(error, self._store or default_store())})")
         return False
 
-    def _sent(self, folder: Path) -> bool:
-        start, last = spool.start_and_last(folder)
-        if start is None and (start := recalling.start(folder, self._store or absolute(default_store()))) is None:
-            self._complain(f"{folder / spool.NAME} does not begin with the start of a run")
-            return False
-        delivery = Delivery(folder, self._store or _meant(start["store"], folder), self._warn)
+    def _send(self, folder: Path) -> bool:
+        for name in (METRICS, TRACKING):
+            if (folder / name).exists():
+                (folder / name).open("rb").close()  # raise the error of a file that cannot be read
+        delivery = Delivery(folder, self._store or _meant_store(folder), self._warn)
         try:
-            return self._deliver(delivery, start, last)
+            return self._deliver(delivery)
         finally:
-            delivery.spool.close()
+            delivery.close()
 
-    def _deliver(self, delivery: Delivery, start: Event, last: Event) -> bool:
-        if delivery.spool.held:
+    def _deliver(self, delivery: Delivery) -> bool:
+        if delivery.held:
             self._say(f"{delivery.folder}: is being sent by another process")
             return True
-        if not delivery.spool.ended:
-            delivery.spool.append(recalling.end(delivery.folder, start, last))
-        if not delivery.spool.count():
+        delivery.conclude()
+        if not delivery.left():
             self._say(f"{delivery.folder}: nothing is left to send")
             return True
-        return self._send(delivery)
-
-    def _send(self, delivery: Delivery) -> bool:
         to = shown(delivery.address)
         try:
-            number = sum(delivery.send(self._opened(delivery.address)))
+            number = sum(delivery.send(self._open(delivery.address)))
+        except LostStartError:
+            raise
         except Exception as error:  # stores fail in many ways
-            left, why = delivery.spool.count(), reason(error, delivery.address)
+            left, why = delivery.left(), reason(error, delivery.address)
             self._complain(f"{delivery.folder}: cannot write to {to} ({why}); {left} events still wait here")
             return False
         self._say(f"{delivery.folder}: {number} events were sent to {to}")
         return True
 
-    def _opened(self, address: str) -> Store:
+    def _open(self, address: str) -> Store:
         if address not in self._stores:
             try:
                 self._stores[address] = open_store(address, self._complain)
@@ -125,9 +129,11 @@ class _Work:
         return opened
 
 
-def _meant(address: str, folder: Path) -> str:
-    """The store's address with the password, which is nowhere on disk."""
+def _meant_store(folder: Path) -> str:
+    """The address of the store that a run was last logged to, with the password, which is nowhere on disk."""
     given = absolute(default_store())
+    *_, last = [None, *spool.descriptions(folder)]
+    address = last.store if last else shown(given)
     if shown(given) == address:
         return given
     if sqlite_file(address) is None and redact.MARK in address:

@@ -1,0 +1,134 @@
+"""Finds and creates the MLflow runs of an experiment and of its seeds.
+
+A process that died may have created them, and a server that hung creates a run when it wakes, although we had given up
+and asked again: one of several is kept, the others are deleted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from mlflow import MlflowClient
+from mlflow.entities import Run as Logged
+from mlflow.exceptions import MlflowException
+
+from allmodes.tracking import view
+from allmodes.tracking.address import artifacts, shown
+from allmodes.tracking.database import StoreError
+from allmodes.tracking.events import Description
+from allmodes.tracking.receipt import Receipt
+
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI asks, and opens a page for chat traces
+
+
+class LoggedRuns:
+    """The runs of a store; `warn` is called when a deleted experiment is restored."""
+
+    def __init__(self, client: MlflowClient, address: str, warn: Callable[[str], None]) -> None:
+        self.client, self._address, self._warn = client, address, warn
+
+    def is_active(self, run_id: str) -> bool:
+        """Whether a run exists and is not deleted."""
+        try:
+            return str(self.client.get_run(run_id).info.lifecycle_stage) == "active"
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+
+    def open(self, start: Description) -> Receipt:
+        """Find or create the runs of an experiment and of its seed."""
+        experiment = self._experiment(start.mlflow_experiment)
+        known = self.find(experiment, start.experiment)
+        parents = {run.data.tags.get("mlflow.parentRunId") for run in known}
+        parent = self._keep_one((run for run in known if _is_parent(run)), parents)
+        if parent is None:
+            parent = self._create_parent(experiment, start)
+        tags = {"allmodes.kind": "seed", "allmodes.seed": str(start.seed), "mlflow.parentRunId": parent}
+        mine = (run for run in known if _spec_and_seed(run) == (start.name, tags["allmodes.seed"]))
+        child = self._keep_one(mine) or self._create(experiment, start, f"{start.name}/seed-{start.seed}", tags)
+        self.client.set_tag(child, "mlflow.parentRunId", parent)  # that of an earlier one may have been deleted
+        return Receipt(child, parent, shown(self._address), experiment)
+
+    def find(self, experiment: str, name: str) -> list[Logged]:
+        """The runs of one execution of a spec."""
+        found, token = list[Logged](), None
+        while True:
+            page = self.client.search_runs([experiment], _filter(name), max_results=1000, page_token=token)
+            found += [run for run in page if run.data.tags.get("allmodes.experiment") == name]
+            if not (token := page.token):
+                return found
+
+    def seeds(self, runs: Sequence[Logged], receipt: Receipt) -> list[Logged]:
+        """The runs of the seeds among those of an experiment; twins of the receipt's run are deleted."""
+        ours = {receipt.run_id, receipt.parent_run_id}
+        this = next((_spec_and_seed(run) for run in runs if run.info.run_id == receipt.run_id), None)
+        twins = [run for run in runs if _spec_and_seed(run) == this and run.info.run_id not in ours]
+        for twin in twins:
+            self.client.delete_run(twin.info.run_id)
+        used = {run.data.tags.get("mlflow.parentRunId") for run in runs}
+        self._keep_one((run for run in runs if _is_parent(run)), used)
+        return [run for run in runs if not _is_parent(run) and run not in twins]
+
+    def _keep_one(self, found: Iterable[Logged], used: Iterable[str | None] = ()) -> str | None:
+        """Choose a run, one that is used before others, and delete those that are not used."""
+        runs = sorted(found, key=lambda run: (run.info.run_id not in used, run.info.start_time, run.info.run_id))
+        for twin in runs[1:]:
+            if twin.info.run_id not in used:
+                self.client.delete_run(twin.info.run_id)
+        return str(runs[0].info.run_id) if runs else None
+
+    def _create_parent(self, experiment: str, start: Description) -> str:
+        """Create the run of an experiment, with its spec; or that of a study, which has several methods."""
+        if not start.study:
+            return self._create(experiment, start, start.name, {"allmodes.kind": "experiment"})
+        kept = {
+            name: value
+            for name, value in start.tags.items()
+            if name.startswith("mlflow.") or name in ("allmodes.experiment", "allmodes.study")
+        }
+        shared = start.model_copy(update={"tags": kept})
+        return self._create(experiment, shared, start.study, {"allmodes.kind": "study"})
+
+    def _create(self, experiment: str, start: Description, name: str, tags: Mapping[str, str]) -> str:
+        return str(self.client.create_run(experiment, start.time, {**start.tags, **tags}, name).info.run_id)
+
+    def _experiment(self, name: str) -> str:
+        """Id of the MLflow experiment that runs go to: created if it does not exist, restored if it was deleted."""
+        known = self.client.get_experiment_by_name(name)
+        if known is None:
+            try:
+                return str(self.client.create_experiment(name, artifacts(self._address), KIND | view.tag()))
+            except MlflowException:  # another process was faster, or the store is at fault
+                if (known := self.client.get_experiment_by_name(name)) is None:
+                    raise
+        if known.lifecycle_stage != "active":
+            self._restore(known.experiment_id, name)
+            self._warn(
+                f"the experiment {name} had been deleted in {shown(self._address)} and is restored, since runs are "
+                "logged to it; MLFLOW_EXPERIMENT_NAME names another"
+            )
+        return str(known.experiment_id)
+
+    def _restore(self, experiment_id: str, name: str) -> None:
+        try:
+            self.client.restore_experiment(experiment_id)
+        except MlflowException:
+            remedy = "restore it there, or name another in MLFLOW_EXPERIMENT_NAME"
+            raise StoreError(f"the experiment {name} was deleted: {remedy}") from None
+
+
+def _filter(name: str) -> str:
+    """MLflow's filter for the runs of an experiment; it cannot quote a quote, but takes `_` for any letter."""
+    odd = re.sub(r"[^\w.\- ]", "_", name)
+    return f"tags.`allmodes.experiment` {'=' if odd == name else 'LIKE'} '{odd}'"
+
+
+def _is_parent(run: Logged) -> bool:
+    return run.data.tags.get("allmodes.kind") in ("experiment", "study")
+
+
+def _spec_and_seed(run: Logged) -> tuple[str | None, str | None]:
+    """The tags by which the runs of an experiment or study differ."""
+    return run.data.tags.get("allmodes.spec"), run.data.tags.get("allmodes.seed")

@@ -1,0 +1,92 @@
+"""Which events of a run's log MLflow gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from allmodes.tracking.events import Damaged, Description, End, Event, Figure, Numbers, Start
+
+
+@dataclass
+class Selection:
+    """Selects the events of tracked attempts, and each value once.
+
+    A resumed run writes again what lies between its checkpoint and where it was interrupted; values that an earlier
+    attempt had for an iteration, or for a later one, are left out. Numbers behind an `end` come from measuring the run
+    again, and are new.
+
+    Args:
+        assumed: Whether an attempt counts as tracked that has a damaged line and no description.
+    """
+
+    assumed: bool = False
+    description: Description | None = None
+    tracked: bool = False
+    ended: bool = False
+    began: int = 0
+    """When the last attempt began, in ms."""
+    last: int = 0
+    """When the last event happened, in ms."""
+    iteration: int = 0
+    _before: dict[str, int] = field(default_factory=dict)
+    _now: dict[str, int] = field(default_factory=dict)
+    """Highest iteration of each key: in earlier attempts, and in this one."""
+
+    def copy(self) -> Self:
+        """A selection that goes on from here by itself."""
+        return replace(self, _before=dict(self._before), _now=dict(self._now))
+
+    def take(self, event: Event | None) -> Event | None:
+        """What MLflow gets of the next event."""
+        if event is None:
+            return None
+        if isinstance(event, Damaged):
+            self.tracked = self.tracked or self.assumed
+            return None
+        if isinstance(event, Start | Description):
+            return self._begin(event)
+        if not self.tracked or not getattr(event, "tracked", True):
+            return None
+        self.last, self.iteration = event.time, event.iteration
+        if isinstance(event, Numbers):
+            return self._new_numbers(event)
+        if isinstance(event, Figure):
+            return event if self._new(event.iteration, [f"figure/{event.key}"]) else None
+        return self._end(event)
+
+    def _begin(self, event: Start | Description) -> Description | None:
+        self._close()
+        self.ended, self.began, self.last = False, event.time, event.time
+        self.tracked = isinstance(event, Description)
+        if isinstance(event, Start):
+            return None
+        self.description = event
+        return event
+
+    def _new_numbers(self, event: Numbers) -> Numbers | None:
+        new = event.values if self.ended else self._new(event.iteration, event.values)
+        return event.model_copy(update={"values": {name: event.values[name] for name in new}}) if new else None
+
+    def _end(self, event: End) -> End:
+        new = self._new(event.iteration, [f"end/{name}" for name in event.results])
+        results = {name: value for name, value in event.results.items() if f"end/{name}" in new}
+        self._close()
+        self.ended = True
+        return event.model_copy(update={"results": results})
+
+    def _new(self, iteration: int, keys: Iterable[str]) -> list[str]:
+        """Note the keys; returns those without a value of an earlier attempt for the iteration."""
+        new = [key for key in keys if iteration > self._before.get(key, -1)]
+        _raise(self._now, dict.fromkeys(new, iteration))
+        return new
+
+    def _close(self) -> None:
+        _raise(self._before, self._now)
+        self._now = {}
+
+
+def _raise(highest: dict[str, int], found: Mapping[str, int]) -> None:
+    for key, iteration in found.items():
+        highest[key] = max(iteration, highest.get(key, -1))
