@@ -275,14 +275,14 @@ def test_a_discriminator_is_checked_on_all_that_it_sees() -> None:
 @pytest.mark.parametrize("name", ["generator", "discriminator", "prior"])
 def test_an_auxiliary_cannot_take_the_name_of_a_part(name: str) -> None:
     assert problems(auxiliaries={name: {"kind": "veegan.reconstructor"}}) == [
-        f"auxiliaries.{name}: {name!r} is a part of every spec: choose another name"
+        f"auxiliaries.{name}: {name!r} is a module of every spec: choose another name"
     ]
 
 
 def test_seeds_and_metrics_are_named_once() -> None:
     assert problems(seeds=[4, 3, 4], evaluation={"metrics": ["modes", {"kind": "modes"}]}) == [
-        "seeds.2: 4 is there already: name it once",
-        "evaluation.metrics.1: modes is there already: name it once",
+        "seeds.2: 4 is already listed: list it once",
+        "evaluation.metrics.1: modes is already listed: list it once",
     ]
 
 
@@ -343,7 +343,7 @@ def test_a_turn_runs_only_parts_that_are_there_and_that_it_does_not_train_as_in_
         {"player": "generator", "inference": ["generator"]},
     ]
     assert problems(training={"schedule": turns}) == [
-        "training.schedule.0.inference: there is no part 'generatr' (did you mean 'generator'?); the parts are "
+        "training.schedule.0.inference: there is no module 'generatr' (did you mean 'generator'?); the modules are "
         "generator, discriminator, prior",
         "training.schedule.1.inference: the turn trains 'generator', which therefore does not run as in evaluation: "
         "leave it out",
@@ -386,5 +386,5 @@ def test_a_player_that_trains_what_is_not_there_is_refused_at_its_term() -> None
 def test_two_terms_may_share_a_player_but_not_disagree_on_it() -> None:
     assert spec(losses=[GAME, {"kind": "acme.playing"}, {"kind": "acme.playing"}])
     assert problems(losses=[GAME, {"kind": "acme.playing"}, {"kind": "acme.playing", "modules": ["prior"]}]) == [
-        "losses.2: acme.playing adds player 'critic' otherwise than a loss before it"
+        "losses.2: acme.playing redefines player 'critic' with other settings than a loss before it"
     ]

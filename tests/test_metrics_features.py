@@ -527,7 +527,7 @@ def test_one_metric_may_use_several_spaces() -> None:
 
 def test_a_metric_that_would_write_the_same_keys_is_refused() -> None:
     wanted = [{"kind": "fid", "features": {"kind": "random_conv", "seed": i}} for i in range(2)]
-    assert refused(wanted) == "spec: evaluation.metrics.1: fid_random_conv is there already: name it once"
+    assert refused(wanted) == "spec: evaluation.metrics.1: fid_random_conv is already listed: list it once"
 
 
 def test_clusters_need_an_auxiliary_that_is_there() -> None:

@@ -16,6 +16,7 @@ from allmodes.builtin.dcgan import DcganEncoder, DcganGenerator, padding, sizes_
 from allmodes.builtin.networks import Mlp
 from allmodes.game.contracts import Discriminator, Dropout, Network
 from allmodes.game.noise import seeded
+from allmodes.game.views import pack
 from allmodes_schemas import Shape
 
 Z = 3
@@ -147,7 +148,7 @@ def test_a_joint_discriminators_score_depends_on_both_inputs() -> None:
 
 def test_a_packed_discriminator_sees_several_images_in_its_channels() -> None:
     network = Discriminator(encoder(28, 2 * 3), pack=2)
-    score, features = network(network.together(torch.randn(8, 3, 28, 28)))
+    score, features = network(pack(torch.randn(8, 3, 28, 28), 2))
     assert score.shape == (4,)
     assert features.shape == (4, network.network.feature_dim)
 

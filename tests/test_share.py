@@ -157,7 +157,7 @@ def test_a_label_that_the_data_do_not_have_is_refused_before_they_are_loaded(dat
 
 def test_a_share_twice_is_refused_by_its_label() -> None:
     assert refused(evaluation={"metrics": [{"kind": "share", "label": 3}] * 2}) == (
-        "spec: evaluation.metrics.1: share_3 is there already: name it once"
+        "spec: evaluation.metrics.1: share_3 is already listed: list it once"
     )
 
 

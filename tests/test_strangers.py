@@ -242,11 +242,11 @@ def test_a_size_that_is_most_likely_a_slip_has_to_be_meant(changes: dict[str, An
 
 
 def test_memory_is_looked_at_again_when_files_told_the_shape() -> None:
-    from allmodes.specs.checks import problems_of_loaded
+    from allmodes.specs.checks import check_loaded
 
     csv = {"kind": "csv", "path": "x.csv"}
     values = {**SPEC, "data": csv, "evaluation": {"samples": 10_000}, "losses": [GAME]}
-    (problem,) = problems_of_loaded(loading.parse(values, REGISTRY), (500_000,), None)
+    (problem,) = check_loaded(loading.parse(values, REGISTRY), (500_000,), None)
     assert (problem.where, problem.what[:29]) == (("evaluation", "samples"), "10,000 items take 19 GiB: tak")
 
 
@@ -274,7 +274,7 @@ def test_weights_are_counted_before_they_are_there(network: str) -> None:
     ],
 )
 def test_numbers_that_32_bit_floats_do_not_hold_are_refused_even_if_meant(changes: dict[str, Any], place: str) -> None:
-    said = f"{place} is no number to compute with in 32-bit floats: take a size between 1e-30 and 1e+30"
+    said = f"{place} cannot be computed with in 32-bit floats: take a size between 1e-30 and 1e+30"
     assert error(**changes, large=True) == said
 
 
@@ -323,7 +323,7 @@ def test_a_turn_that_is_never_taken_is_refused(turn: dict[str, int], said: str) 
 @pytest.mark.parametrize("weight", [0, -1, {"start": 0, "end": 0, "over": 10}])
 def test_a_game_without_a_positive_weight_is_refused(weight: Any) -> None:
     (line, *_), _ = checked(losses=[GAME | {"weight": weight}])
-    assert line.startswith("losses.0.weight: a game of weight ")
+    assert line.startswith("losses.0.weight: a game cannot have weight ")
 
 
 def test_a_game_that_begins_after_the_run_is_refused() -> None:

@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from allmodes.game.losses import Game, Loss, LossTerm
-from allmodes.game.networks import Side
-from allmodes.game.step import Step
+from allmodes.game.step import Side, Step
 
 
 class NonSaturating(Game):

@@ -1,4 +1,4 @@
-"""The eager engine: the reference, which works for every term on every device."""
+"""The eager engine: updates in place by autograd and torch's fused optimisers, for every term on every device."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class EagerEngine:
         ]
         self.unroll = partial(unroll, composition, self.memory)
         self._trained: frozenset[str] | None = None
-        self._known: dict[tuple[object, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
+        self._roles: dict[tuple[object, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
 
     def update(self, turn: TurnConfig, draw: Draw, iteration: int = 0) -> Losses:
         """Take a turn on a draw; returns the value of each term by (player, term)."""
         weights = self.composition.weights(iteration)
-        players, trained = self._who(turn, weights)
+        players, trained = self._look_up(turn, weights)
         self._train_only(trained)
         context = Context(self.composition, weights, iteration, self.unroll)
         step = Step(context, draw, Forward(self.composition, trained, turn.inference))
@@ -51,26 +51,26 @@ class EagerEngine:
         return step.losses
 
     def memory(self, player: str) -> optimizers.Memory:
-        """A copy of what a player's optimiser remembers, for the pure rule."""
+        """A copy of the state of a player's optimiser, for the pure rule."""
         own = self.composition.named_parameters(player)
         return optimizers.memory(self.composition.players[player].optimizer, own, self.optimizers[player])
 
     def state_dict(self) -> dict[str, Any]:
-        """What the optimisers remember, by player."""
+        """The states of the optimisers, by player."""
         return {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with what optimisers of the same players remembered."""
+        """Restore the states of the optimisers of the same players."""
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state[name])
 
-    def _who(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[tuple[str, ...], frozenset[str]]:
+    def _look_up(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[tuple[str, ...], frozenset[str]]:
         """The players of a turn and the modules that they train, looked up once for each set of active terms."""
         key = (turn.player, *weights)
-        if key not in self._known:
+        if key not in self._roles:
             players = self.composition.active(turn, weights)
-            self._known[key] = players, self.composition.trained(players)
-        return self._known[key]
+            self._roles[key] = players, self.composition.trained(players)
+        return self._roles[key]
 
     def _train_only(self, trained: frozenset[str]) -> None:
         if trained is not self._trained:

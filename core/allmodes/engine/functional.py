@@ -13,11 +13,12 @@ from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes.data.batch import Batch
 from allmodes.engine import optimizers
 from allmodes.game.composition import Composition
-from allmodes.game.networks import Forward, Judged, NestedTensors, Networks, Side, Tensors
+from allmodes.game.networks import Forward, NestedTensors, Networks, Tensors
 from allmodes.game.noise import Noise
 from allmodes.game.step import Context, Draw, Step
 from allmodes_schemas import TurnConfig
@@ -106,44 +107,40 @@ class FunctionalForward(Forward):
         super().__init__(networks, trained, inference)
         self.given = tensors
 
-    def again(self) -> Forward:
-        """The same tensors for another draw."""
+    @override
+    def frozen_copy(self) -> Forward:
         return FunctionalForward(self.networks, self.given, inference=self.inference)
 
+    @override
     def run(self, name: str, inputs: tuple[Any, ...]) -> Any:
-        """The module with the tensors that are given."""
         return torch.func.functional_call(self.networks.modules[name], self.given[name], inputs)
 
+    @override
     def tensor(self, module: str, name: str) -> Tensor:
-        """A parameter or buffer of a module by name, as given."""
         return self.given[module][name]
 
+    @override
     def tensors(self) -> NestedTensors:
-        """All that are given."""
         return self.given
 
+    @override
     def loss(self, function: Callable[[Any], Tensor], module: str, step: object, player: str) -> Tensor:
-        """The scalar of a loss term for a player, with what the term fitted or learned as given."""
         if not self.given[module]:
             return function(step)
         scalar: Tensor = self.run(module, (step, player))
         return scalar
 
-    def separate(self, thing: Tensor) -> Tensor:
-        """The same tensor: functional gradients need no node of their own."""
-        return thing
+    @override
+    def separate(self, view: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return view  # functional gradients need no nodes of their own
 
-    def score_gradients(self, step: Judged, side: Side) -> tuple[Tensor, ...]:
-        """Gradients of the summed scores with respect to what the discriminator sees on a side."""
-        if "discriminator" in self.to_advance:
-            step.score(side)  # statistics cannot advance inside the gradient's own forward pass
-        seen = step.seen(side)
-
-        def total(*things: Tensor) -> Tensor:
-            score: Tensor = step.call("discriminator", *things, place=side)[0]
+    @override
+    def gradients(self, judge: Callable[..., Any], view: tuple[Tensor, ...], scores: Tensor) -> tuple[Tensor, ...]:
+        def total(*view: Tensor) -> Tensor:
+            score: Tensor = judge(*view)[0]
             return score.sum()
 
-        gradients: tuple[Tensor, ...] = torch.func.grad(total, argnums=tuple(range(len(seen))))(*seen)
+        gradients: tuple[Tensor, ...] = torch.func.grad(total, argnums=tuple(range(len(view))))(*view)
         return gradients
 
 

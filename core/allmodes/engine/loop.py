@@ -40,7 +40,7 @@ class Loop:
                 if draw is None or turn.draw == "fresh":
                     draw = Draw(next(self.loader), Noise(self.generator))
                 else:
-                    draw = draw.again()
+                    draw = draw.reuse()
                 losses |= self.engine.update(turn, draw, self.iteration)
         if self.average is not None:
             self.average.update(self.iteration)
@@ -58,7 +58,6 @@ class Loop:
             "engine": self.engine.state_dict(),
             "data": self.loader.state_dict(),
             "noise": self.generator.get_state(),
-            "differentiates_scores": self.composition.differentiates_scores,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -66,7 +65,6 @@ class Loop:
         self.engine.load_state_dict(state["engine"])
         self.loader.load_state_dict(state["data"])
         self.generator.set_state(state["noise"])
-        self.composition.differentiates_scores = state.get("differentiates_scores", False)
         self.iteration = state["iteration"]
 
 

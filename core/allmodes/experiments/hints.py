@@ -8,7 +8,7 @@ import torch
 
 from allmodes.builtin.config.mixtures import KnownModesConfig
 from allmodes.data import Data
-from allmodes.specs.hints import of_bounds, of_images, of_scale
+from allmodes.specs.hints import check_bounds, check_image_metrics, check_scale
 from allmodes_schemas import Problem, Spec
 
 SAMPLED = 1000
@@ -17,7 +17,7 @@ SAMPLED = 1000
 
 def of_data(spec: Spec, data: Data) -> list[str]:
     """What only the loaded data show."""
-    found = [] if spec.data.shape() is not None else list(of_images(spec, data.shape))
+    found = [] if spec.data.shape() is not None else list(check_image_metrics(spec, data.shape))
     if len(data.shape) == 1 and not isinstance(spec.data, KnownModesConfig):
         found += _of_rows(spec, data)
     return [f"{'.'.join(map(str, problem.where))}: {problem.what}" for problem in found]
@@ -29,5 +29,5 @@ def _of_rows(spec: Spec, data: Data) -> Iterator[Problem]:
     table = hasattr(spec.data, "standardise")
     remedy = "set standardise: true" if table else "standardise it: subtract its mean, divide by its standard deviation"
     names = data.units.columns if data.units else ()
-    yield from of_scale(x.mean(0).tolist(), x.std(0, correction=0).tolist(), remedy, names)
-    yield from of_bounds(spec, x.quantile(0.01, 0).tolist(), x.quantile(0.99, 0).tolist())
+    yield from check_scale(x.mean(0).tolist(), x.std(0, correction=0).tolist(), remedy, names)
+    yield from check_bounds(spec, x.quantile(0.01, 0).tolist(), x.quantile(0.99, 0).tolist())

@@ -1,4 +1,4 @@
-"""From a checked spec and its data to a composition: fit the prior, build the networks, fit the terms."""
+"""Build a composition from a checked spec and its data: fit the prior, build the networks, fit the terms."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from allmodes.data import Data
 from allmodes.game.composition import Composition, Player, Term, fixed_in
 from allmodes.game.contracts import Discriminator, Fitting, Functions, Prior
 from allmodes.game.noise import Noise, rng, seeded_weights
-from allmodes.specs import checks
+from allmodes.specs.checks import check_loaded
 from allmodes.specs.players import players_of, term_names, turns_of
-from allmodes_schemas import DiscriminatorOptions, Shape, Spec
+from allmodes.specs.shapes import discriminator_inputs, discriminator_options
+from allmodes_schemas import Shape, Spec
 
 
 class CompositionError(ValueError):
-    """Parts of a spec that turned out not to fit together once the prior had been fitted."""
+    """A spec whose data lack labels, or whose networks cannot map the shapes of the loaded data or the fitted prior."""
 
 
 def compose(
@@ -25,14 +26,14 @@ def compose(
 ) -> Composition:
     """Build everything that a spec names, on the CPU, from the seed.
 
-    `functions` are those that came from Python. A prior that is given is taken as it is, and not fitted again.
+    `functions` are the user's, by name, from Python. A prior that is passed is used as it is, and not fitted again.
 
-    Raises CompositionError where the data lack labels, or a shape that they or the fit decided does not suit a network.
+    Raises CompositionError where the data lack labels, or a network cannot map shapes that the data or the fit decided.
     """
     check_data(spec, data)
     noise = Noise(rng(seed, "fit"))
     with seeded_weights(seed):
-        prior = prior or _fitted(spec, Fitting(data, noise.at("prior"), functions=functions))
+        prior = prior or _fit_prior(spec, Fitting(data, noise.at("prior"), functions=functions))
         modules = {"prior": prior, **_networks(spec, prior, data.shape)}
         terms = _terms(spec)
     for term in terms:
@@ -49,29 +50,27 @@ def compose(
     )
 
 
-def _fitted(spec: Spec, fitting: Fitting) -> Prior:
+def _fit_prior(spec: Spec, fitting: Fitting) -> Prior:
     prior: Prior = spec.prior.build()
     prior.fit(fitting)
     return prior
 
 
 def check_data(spec: Spec, data: Data) -> None:
-    """Refuse data that turn out, now that they are loaded, not to suit the spec; a line for each thing that is wrong.
+    """Check that loaded data suit the spec.
 
-    Raises CompositionError.
+    Raises CompositionError with a line for each problem.
     """
-    if problems := checks.problems_of_loaded(spec, data.shape, data.classes):
+    if problems := check_loaded(spec, data.shape, data.classes):
         raise CompositionError("\n".join(f"{'.'.join(map(str, p.where))}: {p.what}" for p in problems))
 
 
 def _networks(spec: Spec, prior: Prior, shape: Shape) -> dict[str, nn.Module]:
-    options = spec.discriminator
-    assert isinstance(options, DiscriminatorOptions)
+    options = discriminator_options(spec)
     generator = spec.generator.build(((prior.dim,),), shape)
-    packed = (options.pack * shape[0], *shape[1:])
-    sees: tuple[Shape, ...] = (packed, (options.pack * prior.sizes["code"],)) if options.joint else (packed,)
-    if what := spec.discriminator.misfit(sees, (1,)):
-        raise CompositionError(f"discriminator: {what}")
+    sees = discriminator_inputs(spec, shape, prior.sizes["code"])
+    if reason := spec.discriminator.misfit(sees, (1,)):
+        raise CompositionError(f"discriminator: {reason}")
     discriminator = Discriminator(options.network().build(sees, (1,)), options.pack, options.joint)
     auxiliaries = {
         name: config.build(shape if config.sees == "data" else (discriminator.network.feature_dim,), prior.sizes)

@@ -1,4 +1,4 @@
-"""A composition: the modules, terms, players and turns that make up one experiment, and how they are wired."""
+"""A composition: the modules, terms, players and turns of one experiment."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from allmodes.game.losses import LossTerm
 from allmodes.game.networks import NestedTensors, Networks, Tensors, find_inside
 from allmodes.game.step import Step
+from allmodes.specs.players import check_modules, check_turn
 from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
 
 
@@ -44,12 +45,13 @@ class Term:
 
 
 class Composition(Networks):
-    """What is trained, by whom, on which objectives, in which order.
+    """Modules, the players that train them, the terms of their objectives, and the turns that they take.
 
     Loss terms join the modules as `losses/<name>`. `fixed` are parameters, named `module:parameter`, that no player
     trains.
 
-    Raises ValueError where players, turns or terms name what is not there, or a simultaneous turn's players overlap.
+    Raises ValueError where players, turns or terms name modules or players that do not exist, or a simultaneous turn's
+    players train the same module.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Composition(Networks):
         self._check()
 
     def objective(self, player: str, step: Step) -> Tensor:
-        """The weighted sum of the active terms that serve a player; their values are kept in `step.losses`."""
+        """The weighted sum () of the active terms that serve a player; writes their values into `step.losses`."""
         total: Tensor | None = None
         for term in self.served[player]:
             if term.name in step.context.weights:
@@ -87,13 +89,13 @@ class Composition(Networks):
         return total
 
     def weights(self, iteration: int) -> Mapping[str, float]:
-        """The factors of the terms that count at an iteration."""
+        """The weights of the terms that count at an iteration, by name."""
         if self._constant is not None:
             return self._constant
         return {name: at(term.weight, iteration) for name, term in self.terms.items() if term.counts(iteration)}
 
     def active(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[str, ...]:
-        """The players of a turn for which some term counts."""
+        """The players of a turn for which a term counts."""
         return tuple(p for p in turn.players if any(term.name in weights for term in self.served[p]))
 
     def trained(self, players: Iterable[str]) -> frozenset[str]:
@@ -101,18 +103,18 @@ class Composition(Networks):
         return frozenset(module for player in players for module in self.players[player].modules)
 
     def parameters(self, player: str) -> list[nn.Parameter]:
-        """Parameters of a player's modules, but for the fixed ones."""
+        """Parameters of a player's modules, without the fixed ones."""
         return list(self.named_parameters(player).values())
 
     def named_parameters(self, player: str) -> dict[str, nn.Parameter]:
-        """The same, named `module:parameter`."""
+        """Parameters of a player's modules, without the fixed ones, by `module:parameter`."""
         named = {
             f"{m}:{name}": p for m in self.players[player].modules for name, p in self.modules[m].named_parameters()
         }
         return {key: parameter for key, parameter in named.items() if key not in self.fixed}
 
     def own(self, player: str, tensors: NestedTensors) -> Tensors:
-        """A player's parameters among nested tensors, named `module:parameter`."""
+        """A player's parameters among nested tensors, by `module:parameter`."""
         keys = (key.partition(":") for key in self.named_parameters(player))
         return {f"{module}:{name}": tensors[module][name] for module, _, name in keys}
 
@@ -125,45 +127,28 @@ class Composition(Networks):
 
     def _check(self) -> None:
         for player in self.players.values():
-            for module in player.modules:
-                if module not in self.modules:
-                    raise ValueError(f"player {player.name!r} trains {module!r}, which is not defined")
+            for message in check_modules(player.name, player.modules, self.modules):
+                raise ValueError(message)
             if not self.served[player.name]:
                 raise ValueError(f"no loss term serves player {player.name!r}")
-        for turn in self.schedule:
-            self._check_turn(turn)
+        trains = {name: player.modules for name, player in self.players.items()}
+        for problem in (problem for turn in self.schedule for problem in check_turn(turn, trains, self.modules)):
+            raise ValueError(problem.what)
         for name in find_inside(self.modules, nn.modules.dropout._DropoutNd):
             raise ValueError(
                 f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
             )
 
-    def _check_turn(self, turn: TurnConfig) -> None:
-        seen: dict[str, str] = {}
-        for player in turn.players:
-            if player not in self.players:
-                raise ValueError(f"the schedule names player {player!r}; there are {', '.join(sorted(self.players))}")
-            for module in self.players[player].modules:
-                if module in seen:
-                    raise ValueError(
-                        f"players {seen[module]!r} and {player!r} both train {module!r} and cannot take a simultaneous "
-                        "turn: give them turns of their own"
-                    )
-                seen[module] = player
-        for name in turn.inference:
-            if name not in self.modules or name in seen:
-                what = "is trained by it" if name in seen else "is not defined"
-                raise ValueError(f"a turn of {', '.join(turn.players)} runs {name!r} in inference mode, which {what}")
-
 
 def require_gradients(composition: Composition, trained: frozenset[str]) -> None:
-    """Let exactly the trained modules' parameters require gradients, so that autograd leaves out all others."""
+    """Let exactly the trained modules' parameters require gradients, so that autograd skips all others."""
     for name, module in composition.modules.items():
         for key, parameter in module.named_parameters():
             parameter.requires_grad_(name in trained and f"{name}:{key}" not in composition.fixed)
 
 
 def fixed_in(modules: Mapping[str, nn.Module]) -> frozenset[str]:
-    """The parameters, named `module:parameter`, that whoever built the modules has fixed (`requires_grad_(False)`)."""
+    """The parameters, by `module:parameter`, that their modules were built with as fixed (`requires_grad_(False)`)."""
     named = ((f"{module}:{name}", p) for module, inside in modules.items() for name, p in inside.named_parameters())
     return frozenset(key for key, parameter in named if not parameter.requires_grad)
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from allmodes.game.noise import Noise
-from allmodes_schemas import Given, Shape
+from allmodes_schemas import Given
 
 if TYPE_CHECKING:
     from allmodes.data import Data
@@ -107,14 +107,6 @@ class Discriminator(nn.Module):
         """Score (B/pack,) and features (B/pack, feature_dim)."""
         features = self.network.trunk(*seen)
         return self.network.head(features).squeeze(-1), features
-
-    def together(self, x: Tensor) -> Tensor:
-        """`pack` consecutive items joined along the first axis of an item: (B, c, ...) to (B/pack, pack*c, ...)."""
-        return x if self.pack == 1 else x.reshape(len(x) // self.pack, self.pack * x.shape[1], *x.shape[2:])
-
-    def pack_shape(self, shape: Shape) -> Shape:
-        """The shape of an item after packing."""
-        return (self.pack * shape[0], *shape[1:])
 
 
 class Dropout(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,24 +18,6 @@ Tensors: TypeAlias = dict[str, Tensor]
 NestedTensors: TypeAlias = dict[str, Tensors]
 Norms: TypeAlias = list[nn.modules.batchnorm._NormBase]
 Inner = TypeVar("Inner", bound=nn.Module)
-Side: TypeAlias = Literal["real", "fake", "between"]
-"""Data, generated data, or the random points between them at which WGAN-GP penalises."""
-
-
-class Judged(Protocol):
-    """Scores of a discriminator, and what it gave them for: a step."""
-
-    def score(self, side: Side) -> Tensor:
-        """Scores (B/pack,)."""
-
-    def seen(self, side: Side) -> tuple[Tensor, ...]:
-        """What the discriminator sees."""
-
-    def call(self, name: str, *inputs: Any, place: str = "") -> Any:
-        """The output of a module."""
-
-    def forget_judgements(self) -> None:
-        """Let what the discriminator sees and says be computed again."""
 
 
 class Networks:
@@ -53,7 +35,6 @@ class Networks:
         precision: torch.dtype | None = None,
     ) -> None:
         self.modules, self.heads, self.precision = dict(modules), heads, precision
-        self.differentiates_scores = False  # set by the first step that takes gradients of scores
         self.batch_norms = _with_statistics(self.modules)
         self.dropouts: dict[str, list[Dropout]] = find_inside(self.modules, Dropout)
 
@@ -100,8 +81,8 @@ class Forward:
         with _frozen(norms):
             return self._compute(name, inputs)
 
-    def again(self) -> Forward:
-        """The same modules for another draw of the turn, whose statistics do not advance."""
+    def frozen_copy(self) -> Forward:
+        """The same modules for another draw of the turn, without advancing BatchNorm statistics."""
         return Forward(self.networks, inference=self.inference)
 
     def run(self, name: str, inputs: tuple[Any, ...]) -> Any:
@@ -123,19 +104,13 @@ class Forward:
         """The scalar of a loss term (`module`) for a player; `function` is the term's own for that player."""
         return function(step)
 
-    def separate(self, thing: Tensor) -> Tensor:
-        """A separate autograd node, so that gradients with respect to D's input stop there."""
-        if not self.networks.differentiates_scores:
-            return thing
-        return thing.view_as(thing) if thing.requires_grad else thing.detach().requires_grad_()
+    def separate(self, view: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The same tensors as separate autograd nodes, so that gradients with respect to them stop there."""
+        return tuple([x.view_as(x) if x.requires_grad else x.detach().requires_grad_() for x in view])
 
-    def score_gradients(self, step: Judged, side: Side) -> tuple[Tensor, ...]:
-        """Gradients of the summed scores with respect to what the discriminator sees on a side."""
-        if not self.networks.differentiates_scores:
-            # Only found out now: judge this side again; from the next step on it is known beforehand.
-            self.networks.differentiates_scores = True
-            step.forget_judgements()
-        return torch.autograd.grad(step.score(side).sum(), step.seen(side), create_graph=True)
+    def gradients(self, judge: Callable[..., Any], view: tuple[Tensor, ...], scores: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of the summed scores, the first output of `judge(*view)`, with respect to each tensor of a view."""
+        return torch.autograd.grad(scores.sum(), view, create_graph=True)
 
     def _compute(self, name: str, inputs: tuple[Any, ...]) -> Any:
         """Run a module in the networks' precision; its output is float32 again, so that losses are."""

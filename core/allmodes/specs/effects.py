@@ -1,4 +1,4 @@
-"""What of a spec has no effect: turns and losses that never come, weights of nothing, changes outside the run."""
+"""Settings without effect: turns and losses that never come, weights of 0, ramps outside the run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Where: TypeAlias = tuple[str | int, ...]
 Severity: TypeAlias = Literal["error", "warning"]
 
 
-def problems_of_dues(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
-    """Errors for what no run could mean, warnings for what this run, which may be short on purpose, never does."""
+def check_effects(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
+    """Errors for settings without effect in any run, warnings for those of this run, which may be short on purpose."""
     yield from _turns(spec)
     yield from _losses(spec)
     yield from _idle(spec, players)
@@ -37,8 +37,8 @@ def _losses(spec: Spec) -> Iterator[Problem]:
     for i, term in enumerate(spec.losses):
         highest = max(_ends(term.weight, spec))
         if term.is_game and highest <= 0:
-            yield Problem(("losses", i, "weight"), f"a game of weight {highest:g} is none: give it a positive one")
-        elif _nothing(term.weight, spec):
+            yield Problem(("losses", i, "weight"), f"a game cannot have weight {highest:g}: give it a positive one")
+        elif _is_zero(term.weight, spec):
             yield Problem(("losses", i, "weight"), f"{term.kind} has weight 0 throughout: remove it", "warning")
         if what := _not_within(term, spec.training.iterations):
             severity: Severity = "error" if term.is_game else "warning"
@@ -48,12 +48,12 @@ def _losses(spec: Spec) -> Iterator[Problem]:
 
 
 def _idle(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
-    """Players that losses bring along, and that none of them teaches anything."""
-    brought: dict[str, list[LossTermConfig]] = {}
+    """Players that losses add and for which none of them has an effect."""
+    added: dict[str, list[LossTermConfig]] = {}
     for term in spec.losses:
         for player in term.players():
-            brought.setdefault(player.name, []).append(term)
-    for name, terms in brought.items():
+            added.setdefault(player.name, []).append(term)
+    for name, terms in added.items():
         if name in players and all(_silent(term, spec) for term in terms):
             what = f"player {name!r} learns nothing in this run, of {' and '.join(term.kind for term in terms)}"
             yield Problem(("losses", spec.losses.index(terms[0])), what, "warning")
@@ -78,17 +78,19 @@ def _ramps(spec: Spec) -> Iterator[Problem]:
 
 
 def _cadences(spec: Spec) -> Iterator[Problem]:
-    """What is asked for more seldom than the run is long."""
+    """Cadences that are longer than the run."""
     training, iterations = spec.training, spec.training.iterations
-    asked: tuple[tuple[Where, Config, str, str], ...] = (
+    cadences: tuple[tuple[Where, Config, str, str], ...] = (
         (("evaluation", "every"), spec.evaluation, "every", "the run is measured at its end alone"),
         (("training", "log_every"), training, "log_every", "losses are logged at the first iteration alone"),
         (("training", "checkpoints", "every"), training.checkpoints, "every", "the run is saved at its end"),
     )
-    for where, config, name, so in asked:
+    for where, config, name, effect in cadences:
         every = getattr(config, name)
         if every > iterations and every != type(config).model_fields[name].default:
-            yield Problem(where, f"{every:,} is more than the {iterations:,} iterations of the run: {so}", "warning")
+            yield Problem(
+                where, f"{every:,} is more than the {iterations:,} iterations of the run: {effect}", "warning"
+            )
 
 
 def _never(due: TurnConfig, end: int | None) -> str:
@@ -112,16 +114,16 @@ def _first(due: TurnConfig | LossTermConfig) -> int:
     return -(-due.start // due.every) * due.every
 
 
-def _nothing(weight: Scheduled, spec: Spec) -> bool:
+def _is_zero(weight: Scheduled, spec: Spec) -> bool:
     return not any(_ends(weight, spec))
 
 
 def _silent(term: LossTermConfig, spec: Spec) -> bool:
-    return _nothing(term.weight, spec) or bool(_not_within(term, spec.training.iterations))
+    return _is_zero(term.weight, spec) or bool(_not_within(term, spec.training.iterations))
 
 
 def _ends(weight: Scheduled, spec: Spec) -> tuple[float, float]:
-    """A value at the first and last iteration, between which it does not turn round."""
+    """A value at the first and last iteration; a ramp is monotonic between them."""
     return at(weight, 0), at(weight, spec.training.iterations - 1)
 
 
@@ -136,4 +138,4 @@ def _ramps_in(value: object, where: Where) -> Iterator[tuple[Where, Ramp]]:
             yield from _ramps_in(inner, (*where, key))
 
 
-__all__ = ["problems_of_dues"]
+__all__ = ["check_effects"]

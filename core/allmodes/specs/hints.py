@@ -1,4 +1,4 @@
-"""Warnings about specs that are valid and will disappoint, from the spec alone."""
+"""Warnings about specs that are valid but will train or measure badly."""
 
 from __future__ import annotations
 
@@ -10,19 +10,13 @@ from allmodes_schemas import Problem, Shape, Spec
 FAR, NEAR = 50.0, 0.02
 """Networks learn a ring of 8 modes at radius 0.1 to 30, and lose most of it at 0.01 and at 100."""
 BOUNDS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
-"""Where the output of a generator ends."""
+"""The range of a generator's output."""
 
 Column = Sequence[float]
 
 
-def of_spec(spec: Spec) -> Iterator[Problem]:
-    """What the spec alone tells."""
-    if (shape := spec.data.shape()) is not None:
-        yield from of_images(spec, shape)
-
-
-def of_images(spec: Spec, shape: Shape) -> Iterator[Problem]:
-    """Metrics and outputs that do not suit images."""
+def check_image_metrics(spec: Spec, shape: Shape) -> Iterator[Problem]:
+    """Metrics and outputs that do not suit images, where items of that shape are images."""
     metrics = {metric.kind for metric in spec.evaluation.metrics}
     if len(shape) == 3 and metrics == {"wasserstein"}:
         blind = "wasserstein of pixels hardly sees collapse (copies of one grey square score nearly as real images do)"
@@ -34,7 +28,7 @@ def of_images(spec: Spec, shape: Shape) -> Iterator[Problem]:
         yield Problem(("generator",), "images are in [-1, 1], but sigmoid ends at 0 and 1: set output: tanh", "warning")
 
 
-def of_scale(means: Column, spreads: Column, remedy: str, names: Sequence[str] = ()) -> Iterator[Problem]:
+def check_scale(means: Column, spreads: Column, remedy: str, names: Sequence[str] = ()) -> Iterator[Problem]:
     """Coordinates, by their means and standard deviations, that are too large or too small for networks."""
     sizes = [math.hypot(mean, spread) for mean, spread in zip(means, spreads, strict=True)]
     at, widest = sizes.index(max(sizes)), max(spreads)
@@ -48,8 +42,8 @@ def of_scale(means: Column, spreads: Column, remedy: str, names: Sequence[str] =
     yield Problem(("data",), f"{what}: {remedy}", "warning")
 
 
-def of_bounds(spec: Spec, lows: Column, highs: Column) -> Iterator[Problem]:
-    """Data that reach beyond what the generator's output can."""
+def check_bounds(spec: Spec, lows: Column, highs: Column) -> Iterator[Problem]:
+    """Data beyond the range of the generator's output."""
     output = getattr(spec.generator, "output", "")
     low, high = BOUNDS.get(output, (-math.inf, math.inf))
     if min(lows) < low or max(highs) > high:

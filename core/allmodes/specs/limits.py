@@ -1,4 +1,4 @@
-"""How large what a spec asks for may be: 32-bit floats, sizes that somebody means, memory before it is taken."""
+"""Limits of numbers in a spec: 32-bit floats, plausible sizes, memory."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from typing import Any, TypeAlias, get_args
 from annotated_types import Le, Lt
 from pydantic.fields import FieldInfo
 
+from allmodes.specs.shapes import network_shapes
 from allmodes_schemas import ANY, Config, NetworkConfig, Problem, Sane, Shape, Spec
 
 Where: TypeAlias = tuple[str | int, ...]
 
 SMALLEST, LARGEST = 1e-30, 1e30
-"""Numbers beyond these would be 0 or endless once they are multiplied as 32-bit floats."""
+"""Numbers beyond these become 0 or infinite once they are multiplied as 32-bit floats."""
 BELIEVED = Sane(1_000_000)
-"""Of whole numbers whose authors say nothing."""
+"""The limit of whole numbers that have neither a bound nor a `Sane` of their own."""
 MEMORY = 16 * 2**30
-"""Bytes that a part may take."""
+"""Bytes that one network or batch may take."""
 COPIES = 4
-"""Of each weight: itself, its gradient, and two moments."""
+"""Numbers kept for each weight: itself, its gradient, and two moments."""
 MEANT = "set large: true if you mean it"
 
 
-def problems_of_sizes(spec: Spec) -> list[Problem]:
-    """Numbers that no run could use, and, unless the spec says `large`, sizes that nobody means."""
+def check_sizes(spec: Spec) -> list[Problem]:
+    """Numbers that no run could use and, unless the spec says `large`, sizes that are most likely slips."""
     return [problem for where, value, sane in _numbers(spec) if (problem := _problem(spec, where, value, sane))]
 
 
-def problems_of_memory(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
-    """Networks and batches, of items of that shape, that would take more memory than is believed."""
+def check_memory(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
+    """Networks and batches of items of a shape that would take implausibly much memory."""
     if spec.large or shape is None:
         return
     for where, network, sees, gives in _networks(spec, shape):
@@ -46,7 +47,7 @@ def problems_of_memory(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
 
 def _problem(spec: Spec, where: Where, value: float, sane: Sane | None) -> Problem | None:
     if isinstance(value, float) and value and not SMALLEST <= abs(value) <= LARGEST:
-        what = f"{value:g} is no number to compute with in 32-bit floats: take a size"
+        what = f"{value:g} cannot be computed with in 32-bit floats: take a size"
         return Problem(where, f"{what} between {SMALLEST:g} and {LARGEST:g}")
     if spec.large or sane is None or isinstance(value, float) or value <= sane.most:
         return None
@@ -54,7 +55,7 @@ def _problem(spec: Spec, where: Where, value: float, sane: Sane | None) -> Probl
 
 
 def _numbers(config: Config, where: Where = ()) -> Iterator[tuple[Where, float, Sane | None]]:
-    """Every number of a spec with its place and the most that is believed; of long lists their lengths."""
+    """Every number of a spec, and the length of every list that has a limit, with location and limit."""
     for name, value in config:
         yield from _numbers_in(value, _sane(type(config), name), (*where, name))
 
@@ -75,18 +76,18 @@ def _numbers_in(value: Any, sane: Sane | None, where: Where) -> Iterator[tuple[W
 
 
 def _sane(config: type[Config], name: str) -> Sane | None:
-    """The most that is believed of a field: as it says, or as the class says that it comes from; else a million."""
+    """The limit of a field, also one that a base class declares; by default a million, or none where it has a bound."""
     bases = [base for base in config.__mro__ if issubclass(base, Config)]
     fields = [base.model_fields[name] for base in bases if name in base.model_fields]
-    said = [mark for field in fields for mark in _marks(field) if isinstance(mark, Sane)]
-    if said:
-        return None if said[0].most >= ANY else said[0]
+    declared = [mark for field in fields for mark in _marks(field) if isinstance(mark, Sane)]
+    if declared:
+        return None if declared[0].most >= ANY else declared[0]
     bounded = any(isinstance(mark, Le | Lt) for mark in _marks(fields[0]))
     return None if bounded else BELIEVED
 
 
 def _marks(field: FieldInfo) -> Iterator[object]:
-    """What is annotated to a field or to any part of its type."""
+    """Annotations of a field and of any part of its type."""
     yield from field.metadata
     yield from _marks_in(field.annotation)
 
@@ -103,12 +104,9 @@ def _flat(marks: Iterable[object]) -> Iterator[object]:
 
 
 def _networks(spec: Spec, shape: Shape) -> Iterator[tuple[Where, NetworkConfig, tuple[Shape, ...], Shape]]:
-    """Each network with what it sees and gives, where a fit does not decide."""
-    code, pack = spec.prior.parts().get("code") or 1, getattr(spec.discriminator, "pack", 1)
-    packed = (pack * shape[0], *shape[1:])
-    joint = getattr(spec.discriminator, "joint", None) is not None
-    yield ("generator",), spec.generator, ((code,),), shape
-    yield ("discriminator",), spec.discriminator, (packed, (pack * code,)) if joint else (packed,), (1,)
+    """Each network with its location, input shapes and output shape."""
+    yield from (((name,), network, sees, gives) for name, network, sees, gives in network_shapes(spec, shape))
+    code = spec.prior.parts().get("code") or 1
     for name, auxiliary in spec.auxiliaries.items():
         body = getattr(auxiliary, "network", None)
         if auxiliary.sees == "data" and isinstance(body, NetworkConfig):
@@ -119,4 +117,4 @@ def _gigabytes(size: int) -> str:
     return f"{size / 2**30:,.0f} GiB"
 
 
-__all__ = ["BELIEVED", "MEMORY", "problems_of_memory", "problems_of_sizes"]
+__all__ = ["BELIEVED", "MEMORY", "check_memory", "check_sizes"]

@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 from allmodes.registry.registry import Registry
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import messages, safe_yaml
-from allmodes.specs.checks import problems_of
-from allmodes.specs.limits import problems_of_sizes
+from allmodes.specs.checks import check_spec
+from allmodes.specs.limits import check_sizes
 from allmodes.specs.renames import renew
 from allmodes.specs.source import Location, SpecError, SpecSource, listed, override, read
 from allmodes.specs.union import plain, spec_model
@@ -84,8 +84,8 @@ def check(source: SpecSource, registry: Registry) -> Spec:
         spec = model.model_validate(values)
     except ValidationError as error:
         raise SpecError("\n".join(messages.lines(error.errors(), source, model))) from None
-    _report(problems_of_sizes(spec), source)
-    _report(problems_of(spec), source)
+    _report(check_sizes(spec), source)
+    _report(check_spec(spec), source)
     return spec
 
 

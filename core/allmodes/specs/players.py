@@ -1,16 +1,14 @@
-"""Who trains what, and in which order: derived from a spec before torch is loaded."""
+"""Who trains which modules, and in which order: derived from a spec, and checked, before torch is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from allmodes_schemas import (
-    LossTermConfig,
-    OptimizerConfig,
-    PlayerConfig,
-    Spec,
-    TurnConfig,
-)
+from allmodes.text.suggest import did_you_mean
+from allmodes_schemas import LossTermConfig, PlayerConfig, Problem, Spec, TurnConfig
+
+MODULES = ("generator", "discriminator", "prior")
+"""Modules that every spec has."""
 
 
 def players_of(spec: Spec) -> dict[str, PlayerConfig]:
@@ -21,28 +19,62 @@ def players_of(spec: Spec) -> dict[str, PlayerConfig]:
     for module, trained_by in _trained_by(spec):
         for name in trained_by:
             players[name] = tuple(dict.fromkeys((*players.get(name, ()), module)))
+    training = spec.training
     own = {name: added[name].optimizer if name in added else None for name in players}
     return {
-        name: PlayerConfig(name=name, modules=modules, optimizer=_optimizer(spec, name, own[name]))
+        name: PlayerConfig(
+            name=name, modules=modules, optimizer=training.optimizers.get(name) or own[name] or training.optimizer
+        )
         for name, modules in players.items()
     }
 
 
 def turns_of(spec: Spec, players: Mapping[str, PlayerConfig]) -> tuple[TurnConfig, ...]:
     """The schedule written out."""
-    schedule = spec.training.schedule
+    schedule, updates = spec.training.schedule, {"discriminator": spec.training.discriminator_updates}
     if schedule == "simultaneous":
         return (TurnConfig(player=tuple(players)),)
     if schedule == "alternating":
-        return tuple(
-            TurnConfig(player=name, times=spec.training.discriminator_updates if name == "discriminator" else 1)
-            for name in players
-        )
+        return tuple(TurnConfig(player=name, times=updates.get(name, 1)) for name in players)
     return schedule
 
 
-def _optimizer(spec: Spec, name: str, own: OptimizerConfig | None) -> OptimizerConfig:
-    return spec.training.optimizers.get(name) or own or spec.training.optimizer
+def term_names(losses: tuple[LossTermConfig, ...]) -> list[str]:
+    """Each term's kind, numbered from its second appearance on: `r1`, `r1-2`."""
+    kinds = [config.kind for config in losses]
+    counts = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
+    return [kind if count == 1 else f"{kind}-{count}" for kind, count in zip(kinds, counts, strict=True)]
+
+
+def check_players(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
+    """Problems of the players that terms add, of optimisers by player, and of the schedule."""
+    yield from _check_added(spec)
+    for name in spec.training.optimizers:
+        if name not in players:
+            yield Problem(("training", "optimizers", name), _unknown("player", name, players))
+    yield from _check_schedule(spec, players)
+
+
+def check_modules(player: str, trains: Iterable[str], modules: Collection[str]) -> Iterator[str]:
+    """Messages about modules that a player trains and that do not exist."""
+    for module in trains:
+        if module not in modules:
+            yield f"player {player!r} trains {module!r}, which is not defined{did_you_mean(module, modules)}"
+
+
+def check_turn(turn: TurnConfig, trains: Mapping[str, Collection[str]], modules: Collection[str]) -> Iterator[Problem]:
+    """Problems of a turn, located within it; `trains` are the modules of each player, `modules` all that exist."""
+    unknown = [name for name in turn.players if name not in trains]
+    yield from (Problem((), _unknown("player", name, trains)) for name in unknown)
+    if not unknown and (message := _overlap(turn.players, trains)):
+        yield Problem((), message)
+    trained = {module for name in turn.players for module in trains.get(name, ())}
+    for name in turn.inference:
+        if name not in modules:
+            yield Problem(("inference",), _unknown("module", name, modules))
+        elif name in trained:
+            message = f"the turn trains {name!r}, which therefore does not run as in evaluation: leave it out"
+            yield Problem(("inference",), message)
 
 
 def _trained_by(spec: Spec) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -51,8 +83,39 @@ def _trained_by(spec: Spec) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield name, auxiliary.trained_by
 
 
-def term_names(losses: tuple[LossTermConfig, ...]) -> list[str]:
-    """Each term's kind, numbered from its second appearance on: `r1`, `r1-2`."""
-    kinds = [config.kind for config in losses]
-    counts = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
-    return [kind if count == 1 else f"{kind}-{count}" for kind, count in zip(kinds, counts, strict=True)]
+def _check_added(spec: Spec) -> Iterator[Problem]:
+    modules, first = (*MODULES, *spec.auxiliaries), dict[str, PlayerConfig]()
+    for i, term in enumerate(spec.losses):
+        for player in term.players():
+            yield from (Problem(("losses", i), m) for m in check_modules(player.name, player.modules, modules))
+            if first.setdefault(player.name, player) != player:
+                message = f"{term.kind} redefines player {player.name!r} with other settings than a loss before it"
+                yield Problem(("losses", i), message)
+
+
+def _check_schedule(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
+    schedule, turns = ("training", "schedule"), turns_of(spec, players)
+    trains = {name: player.modules for name, player in players.items()}
+    for i, turn in enumerate(turns):
+        where = schedule if isinstance(spec.training.schedule, str) else (*schedule, i)
+        for problem in check_turn(turn, trains, (*MODULES, *spec.auxiliaries)):
+            yield Problem((*where, *problem.where), problem.what)
+    for name in sorted(set(players) - {name for turn in turns for name in turn.players}):
+        yield Problem(schedule, f"player {name!r} has no turn, so it never learns: add a turn for it")
+
+
+def _overlap(names: Iterable[str], trains: Mapping[str, Collection[str]]) -> str:
+    first: dict[str, str] = {}
+    for name in names:
+        for module in trains[name]:
+            if module in first:
+                return (
+                    f"players {first[module]!r} and {name!r} both train {module!r} and cannot take a simultaneous "
+                    "turn: use schedule: alternating, or give them turns of their own"
+                )
+            first[module] = name
+    return ""
+
+
+def _unknown(noun: str, name: str, known: Collection[str]) -> str:
+    return f"there is no {noun} {name!r}{did_you_mean(name, known)}; the {noun}s are {', '.join(known)}"

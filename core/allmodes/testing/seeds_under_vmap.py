@@ -41,7 +41,7 @@ def eager_run(
     run, engine = EagerRun(composition, initial_state(composition)), EagerEngine(composition)
     draw: Draw | None = None
     for iteration, turn in ((i, turn) for i in iterations for turn in due(composition, i)):
-        draw = draw.again() if draw and turn.draw == "shared" else Draw(next(batches), Noise(generator))
+        draw = draw.reuse() if draw and turn.draw == "shared" else Draw(next(batches), Noise(generator))
         engine.update(turn, draw, iteration)
         run.turns.append((iteration, turn))
         run.batches.append(draw.batch)

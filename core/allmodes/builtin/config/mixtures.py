@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from typing_extensions import override
 
 from allmodes.builtin.config.ranges import Finite, Positive, Weight
-from allmodes.specs.hints import of_bounds, of_scale
+from allmodes.specs.hints import check_bounds, check_scale
 from allmodes_schemas import DatasetConfig, Problem, Shape, Spec
 
 Point = tuple[float, ...]
@@ -97,8 +97,8 @@ class KnownModesConfig(DatasetConfig):
             math.sqrt(within + sum(w * (x - mean) * (x - mean) for w, x in zip(weights, column, strict=True)))
             for mean, column in zip(means, columns, strict=True)
         ]
-        yield from of_scale(means, spreads, "shift and scale the modes (means or radius, and std) to about 1")
-        yield from of_bounds(spec, [min(column) for column in columns], [max(column) for column in columns])
+        yield from check_scale(means, spreads, "shift and scale the modes (means or radius, and std) to about 1")
+        yield from check_bounds(spec, [min(column) for column in columns], [max(column) for column in columns])
 
     @override
     def build(self) -> Any:

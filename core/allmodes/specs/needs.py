@@ -1,0 +1,102 @@
+"""Requirements that components declare in `needs`, and labels of the data, held against the rest of a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from allmodes.specs.shapes import discriminator_options
+from allmodes_schemas import (
+    FeatureConfig,
+    KindConfig,
+    LossTermConfig,
+    MetricConfig,
+    Need,
+    PriorConfig,
+    Problem,
+    Spec,
+)
+
+Where: TypeAlias = tuple[str | int, ...]
+
+
+def check_needs(spec: Spec) -> Iterator[Problem]:
+    """Components whose requirements the spec does not meet, with the line that would."""
+    for where, component, need in _needs(spec):
+        if message := _missing(spec, component, need):
+            yield Problem(where, message)
+
+
+def check_labels(spec: Spec) -> Iterator[Problem]:
+    """Components and streams that need labels, of data that have none."""
+    for where, component, need in _needs(spec):
+        if need.slot == "labels":
+            yield Problem(where, _no_labels(spec, component, need))
+    yield from check_streams(spec)
+
+
+def check_streams(spec: Spec) -> Iterator[Problem]:
+    """Streams without labels of their own, of data that have none."""
+    for name, stream in spec.streams.items():
+        if stream.labels_file is None:
+            message = f"data {spec.data.kind} have no labels: give them in labels_file, a CSV of index,label"
+            yield Problem(("streams", name), message)
+
+
+def _needs(spec: Spec) -> Iterator[tuple[Where, KindConfig, Need]]:
+    """Every requirement with the component that declares it and the component's location."""
+    for where, component in _components(spec):
+        yield from ((where, component, need) for need in component.needs)
+    for where, component in _components(spec):
+        for name in type(component).model_fields:
+            if isinstance(features := getattr(component, name), FeatureConfig):
+                yield from (((*where, name), features, need) for need in features.needs)
+
+
+def _components(spec: Spec) -> Iterator[tuple[Where, PriorConfig | LossTermConfig | MetricConfig]]:
+    """Components that can declare requirements, with their location in the spec."""
+    yield ("prior",), spec.prior
+    yield from ((("losses", i), term) for i, term in enumerate(spec.losses))
+    yield from ((("evaluation", "metrics", i), metric) for i, metric in enumerate(spec.evaluation.metrics))
+
+
+def _missing(spec: Spec, component: KindConfig, need: Need) -> str:
+    """The message about a requirement that is not met, or nothing."""
+    needs = f"{component.kind} needs"
+    match need.slot:
+        case "auxiliary":
+            return _missing_auxiliary(spec, component, need)
+        case "part" if need.what not in spec.prior.parts():
+            return f"{needs} a latent part {need.what!r}, which prior {spec.prior.kind} does not have{_add(need)}"
+        case "labels" if spec.data.classes() is None and spec.data.shape() is not None:
+            return _no_labels(spec, component, need)
+        case "truth" if not spec.data.known_modes():
+            return f"{needs} data whose modes are known, which {spec.data.kind} is not{_remedy(need)}"
+        case "joint" if not discriminator_options(spec).joint:
+            return f"{needs} a discriminator that sees a code beside the data{_add(need)}"
+        case "stream" if (name := getattr(component, "stream", need.what)) not in spec.streams:
+            return f"{needs} a stream of labelled items, but there is no {name!r}{_add(need)}"
+    return ""
+
+
+def _missing_auxiliary(spec: Spec, component: KindConfig, need: Need) -> str:
+    suitable = [name for name, auxiliary in spec.auxiliaries.items() if auxiliary.gives == need.what]
+    name = getattr(component, "auxiliary", None)
+    if not suitable:
+        return f"{component.kind} needs an auxiliary that maps data to {need.what}; none is defined{_add(need)}"
+    if name and name not in suitable:
+        reads = f"{component.kind} reads auxiliary {name!r}, which does not map data to {need.what}"
+        return f"{reads}: set auxiliary: {suitable[0]}"
+    return ""
+
+
+def _no_labels(spec: Spec, component: KindConfig, need: Need) -> str:
+    return f"{component.kind} needs labels, which data {spec.data.kind} does not have{_remedy(need)}"
+
+
+def _add(need: Need) -> str:
+    return f": add {need.remedy}" if need.remedy else ""
+
+
+def _remedy(need: Need) -> str:
+    return f": {need.remedy}" if need.remedy else ""
