@@ -289,8 +289,8 @@ def test_other_data_are_not_taken_for_those_of_the_run(tmp_path: Path) -> None:
 
 def test_a_folder_that_another_process_trains_in_is_left_alone(tmp_path: Path) -> None:
     folder = interrupted(tmp_path)
-    hold = "import sys, time; from pathlib import Path; from allmodes.runs.lock import alone\n"
-    hold += "with alone(Path(sys.argv[1])): print(1, flush=True); time.sleep(60)"
+    hold = "import sys, time; from pathlib import Path; from allmodes.runs.lock import lock_folder\n"
+    hold += "with lock_folder(Path(sys.argv[1])): print(1, flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", hold, str(folder / "seed-3")], stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from allmodes.runs.lock import alone, in_turn
+from allmodes.runs.lock import lock_folder, take_turns
 from allmodes.tracking import database, sync
 from allmodes.tracking.address import absolute, default_store, for_mlflow, sqlite_address, sqlite_file
 from allmodes.tracking.sender import open_store, reason
@@ -98,7 +98,7 @@ def test_of_two_that_find_a_half_made_database_one_mends_it(tmp_path: Path) -> N
     entered, said = threading.Event(), list[str]()
 
     def first() -> None:
-        with in_turn(file):
+        with take_turns(tmp_path, file.name):
             entered.set()
             time.sleep(0.5)
             file.rename(tmp_path / "aside")
@@ -184,20 +184,20 @@ def test_a_home_folder_may_stand_in_an_address(monkeypatch: pytest.MonkeyPatch, 
     assert [absolute(word) for word in ("databricks", "http://~h/x")] == ["databricks", "http://~h/x"]
 
 
-def test_who_is_alone_in_a_folder_does_not_wait_for_itself(tmp_path: Path) -> None:
+def test_whoever_locks_a_folder_does_not_wait_for_itself(tmp_path: Path) -> None:
     entered = threading.Event()
 
     def enter() -> None:
-        with in_turn(tmp_path):
+        with take_turns(tmp_path):
             entered.set()
 
-    with alone(tmp_path):
+    with lock_folder(tmp_path):
         threading.Thread(target=enter, daemon=True).start()
         assert entered.wait(5)
 
 
 def test_a_store_in_the_folder_that_is_trained_in_gets_everything_at_once(store: str, tmp_path: Path) -> None:
-    with alone(tmp_path):
+    with lock_folder(tmp_path):
         tell(Training(store, pytest.fail), runs_in(tmp_path, 0)[0])
     assert logged(open_store(store).client)[1][0].info.status == "FINISHED"
 

@@ -31,7 +31,7 @@ from allmodes.models.page import ModelError
 from allmodes.models.trained import load_run
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.journal import Journal
-from allmodes.runs.lock import alone
+from allmodes.runs.lock import lock_folder
 from allmodes.runs.results import Results, load_results
 from allmodes.runs.run import Outcome, Run, RunError
 from allmodes.runs.run_folder import RunFolder
@@ -273,7 +273,7 @@ class Experiment:
             self.warn(f"{results.folder}: results or picture could not be written: {error.strerror or error}")
 
     def _train_seed(self, run: Run, stop: Stop, panels: Panels) -> Outcome:
-        with alone(run.folder):
+        with lock_folder(run.folder):
             if self.resumed and (outcome := resume.ended(run)):
                 logs.LOGGER.info(f"{run.name} is finished at iteration {outcome.iteration:,}: nothing is left to do")
                 samples = self._sampled(run)

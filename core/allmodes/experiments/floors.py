@@ -10,7 +10,7 @@ from pathlib import Path
 
 from allmodes.data import Data
 from allmodes.runs.journal import numbers
-from allmodes.runs.lock import in_turn
+from allmodes.runs.lock import take_turns
 from allmodes.system import json_pages
 from allmodes.system.durable import write_json
 from allmodes_schemas import Spec
@@ -24,7 +24,7 @@ def shared_floors(folder: Path, spec: Spec, data: Data, compute: Callable[[], Nu
     said = json.dumps([spec.data.model_dump(mode="json"), data.fingerprint, spec.evaluation.samples, metrics])
     page = folder / f"{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
     folder.mkdir(parents=True, exist_ok=True)
-    with in_turn(folder):
+    with take_turns(folder):
         try:
             return numbers(json_pages.read(page, dict[str, float | None]))
         except FileNotFoundError:

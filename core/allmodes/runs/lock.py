@@ -1,82 +1,55 @@
-"""One process at a time in a folder."""
+"""Locks between processes, on files that the end of a process releases."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
+
+from filelock import FileLock, Timeout
 
 from allmodes.runs.run import RunError
 from allmodes.system.paths import near
 
-_mine = set[Path]()
-"""Folders that this process is alone in."""
-_threads = RLock()
-
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a folder for as long as the block lasts; the death of the process lets go of it.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder until the end of the block or of the process.
 
-    Where this process lets others in `in_turn`, it does not wait for itself.
-
-    Raises RunError where another process holds it. Systems and file systems without locks let everybody in.
+    Raises RunError where another process has locked it. File systems without locks let everybody in.
     """
-    handle = _locked(folder)
-    _mine.add(folder.resolve())
+    lock = FileLock(folder / ".lock", timeout=0)
     try:
-        yield
-    finally:
-        _mine.discard(folder.resolve())
-        if handle is not None:
-            os.close(handle)
-
-
-@contextmanager
-def in_turn(folder: Path) -> Iterator[bool]:
-    """Let one process at a time into the block; the others wait. Where there are no locks, everybody is let in.
-
-    Of a file, tells whether nobody put another in its place meanwhile.
-    """
-    if folder.resolve() in _mine:
-        with _threads:
-            yield True
-        return
-    handle = None
-    with suppress(ImportError, OSError):  # Windows, some network file systems
-        import fcntl
-
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    try:
-        yield handle is None or _is_there(folder, handle)
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def _is_there(place: Path, handle: int) -> bool:
-    with suppress(FileNotFoundError):
-        return os.path.samestat(place.stat(), os.fstat(handle))
-    return False
-
-
-def _locked(folder: Path) -> int | None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
+        _acquire(lock)
+    except Timeout:
         raise RunError(
             f"{near(folder)} is being trained by another process: wait until it has ended, or end it"
         ) from None
-    except OSError:  # some network file systems know no locks
-        os.close(handle)
-        return None
-    return handle
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def take_turns(folder: Path, name: str = "turn") -> Iterator[None]:
+    """Wait until no other process is in a block of this name in the folder. Without file locks, everybody is let in.
+
+    It does not wait for whoever has locked the folder.
+    """
+    lock = FileLock(folder / f".{name}.lock")
+    _acquire(lock)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _acquire(lock: FileLock) -> None:
+    """Acquire a lock, unless the file system has no locks or no room for the file. Raises Timeout."""
+    try:
+        lock.acquire()
+    except Timeout:  # an OSError itself
+        raise
+    except (NotImplementedError, OSError):
+        pass

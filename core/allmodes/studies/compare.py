@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allmodes.registry.registry import Registry, installed
-from allmodes.runs.lock import alone
+from allmodes.runs.lock import lock_folder
 from allmodes.runs.run_folder import RunFolder
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.load import load_study
@@ -90,7 +90,7 @@ class StudyTrainer:
         Raises RunError if another process trains in the study's folder.
         """
         self.study.folder.mkdir(parents=True, exist_ok=True)
-        with alone(self.study.folder):
+        with lock_folder(self.study.folder):
             self.study = write_study(self.study)
             with self._forwarding() as forwarder:
                 try:

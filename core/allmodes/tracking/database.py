@@ -11,7 +11,7 @@ from collections.abc import Callable
 from glob import escape
 from pathlib import Path
 
-from allmodes.runs.lock import in_turn
+from allmodes.runs.lock import take_turns
 
 SQLITE_WAIT = 20.0  # s for another process that writes to the SQLite store, as long as MLflow itself waits
 SETTLED = 5.0  # s without a change after which nobody is at work on a file
@@ -48,8 +48,9 @@ def make_whole(file: Path, fill: Fill, say: Callable[[str], None]) -> None:
         return
     if _checked(file):
         return
-    with in_turn(file) as first:  # of several processes that find it half made, one mends it
-        if first and (error := _half_made(file, fill)):
+    before = file.stat()
+    with take_turns(file.parent, file.name):  # of several processes that find it half made, one mends it
+        if _is_still(file, before) and (error := _half_made(file, fill)):
             aside = _set_aside(file).name
             say(f"{file} was left half made, without a run in it ({error}): it is {aside} now, and a new one is made")
             _make(file, fill)
@@ -66,6 +67,13 @@ def _checked(file: Path) -> bool:
         raise
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{error}: move {file} away, and a new one is made in its place") from None
+
+
+def _is_still(file: Path, before: os.stat_result) -> bool:
+    """Whether nobody has put another file in its place."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(file.stat(), before)
+    return False
 
 
 def holds_something(file: Path) -> bool:

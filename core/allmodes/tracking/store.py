@@ -9,7 +9,7 @@ from typing import TypeVar
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.entities import Run as Logged
 
-from allmodes.runs.lock import in_turn
+from allmodes.runs.lock import take_turns
 from allmodes.runs.run_folder import RunFolder
 from allmodes.tracking import description, flavor, pictures, summary
 from allmodes.tracking.connection import connect
@@ -36,7 +36,7 @@ class Store:
 
     def start(self, start: Description, folder: Path, receipt: Receipt | None) -> Receipt:
         """Open a run and, for the first seed, its experiment's; or set the run of the receipt running again."""
-        with in_turn(folder.parent):
+        with take_turns(folder.parent):
             receipt = receipt or self._runs.open(start)
         for run_id in (receipt.run_id, receipt.parent_run_id):
             self.client.update_run(run_id, status="RUNNING")
