@@ -126,7 +126,7 @@ def _facts(config: type[KindConfig]) -> Iterator[str]:
         players = " and ".join(f"`{player}`" for player in config.trained_by) or "nobody"
         yield f"Maps {config.sees} to the part `{config.gives}`; trained by the player {players}.\n"
     if issubclass(config, LossTermConfig):
-        for what in describe.provides(config):
+        for what in describe.list_provisions(config):
             if what.startswith("player "):
                 yield f"Adds the {what}, unless `training.optimizers` says otherwise.\n"
     needs: Sequence[Need] = getattr(config, "needs", ())
@@ -148,7 +148,7 @@ def _need(need: Need) -> str:
 def _fields(model: type[BaseModel], names: Sequence[str] | None = None) -> Iterator[str]:
     """A table of a model's fields."""
     yield "| key | type | default | meaning |\n|---|---|---|---|"
-    for option in describe.options(model, quoted=lambda text: f"`{text}`", link=_link):
+    for option in describe.list_options(model, quoted=lambda text: f"`{text}`", link=_link):
         if names is None or option.name in names:
             cells = (f"`{option.name}`", option.type, option.default, option.meaning)
             yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

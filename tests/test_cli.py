@@ -112,6 +112,13 @@ def test_sample_writes_arrays_tables_and_pictures(spec: str, capsys: Capture) ->
     assert array.shape == (50, 2)
     np.testing.assert_allclose(np.loadtxt("deep/x.csv", delimiter=","), array, rtol=1e-6)
     assert Path("x.png").read_bytes().startswith(b"\x89PNG")
+    before = Path("x.png").read_bytes()
+    assert cli_main.execute(["sample", str(folder), "--out", "x.png"]) == 2
+    assert said(capsys)[1].endswith("error: --out x.png: already exists, and nothing is overwritten: choose another\n")
+    assert Path("x.png").read_bytes() == before
+    for name in ("samples.npz", "samples-2.npz", "samples-3.npz"):
+        assert cli_main.execute(["sample", str(folder), "-n", "2"]) == 0
+        assert said(capsys)[0].endswith(f"are in {name}\n")
 
 
 def test_sampling_into_an_unknown_format_or_from_nothing_is_refused(spec: str, capsys: Capture) -> None:
@@ -377,7 +384,7 @@ def test_show_prints_the_options_of_every_kind_as_the_reference_does(monkeypatch
     page = reference.text(first_party())
     for _, kind in first_party().all_kinds():
         base = next(slot for slot in SLOT_BASES.values() if issubclass(kind.config, slot))
-        for option in describe.options(kind.config):
+        for option in describe.list_options(kind.config):
             common = base.model_fields.get(option.name)
             own = common is None or kind.config.model_fields[option.name].default != common.default
             default = option.default if option.default in ("required", "empty") else f"`{option.default}`"

@@ -17,7 +17,7 @@ import pytest
 from allmodes import Experiment, SpecError, compare
 from allmodes.cli import main as cli_main
 from allmodes.cli import progress
-from allmodes.cli.console import Door
+from allmodes.cli.console import PlainConsole
 from allmodes.registry.registry import installed
 from allmodes.runs.run import Outcome
 from allmodes.studies import tables, worker
@@ -247,18 +247,18 @@ def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
     training = {**SPEC["training"], "iterations": 1000, "log_every": 50, "checkpoints": {"every": 100}}
     evaluation = {**SPEC["evaluation"], "every": 1000}
     command = ["compare", spec_file("long", training=training, evaluation=evaluation), "--no-tracking", "--jobs", "1"]
-    advance = progress.StudyTerminal.advance
+    advance = progress.StudyProgress.advance
 
     def interrupting(action: Any) -> None:
         done: list[int] = []
 
-        def once(self: progress.StudyTerminal, run: StudyRun, iteration: int) -> None:
+        def once(self: progress.StudyProgress, run: StudyRun, iteration: int) -> None:
             advance(self, run, iteration)
             if iteration >= 100 and not done:
                 done.append(iteration)
                 action()
 
-        monkeypatch.setattr("allmodes.cli.progress.StudyTerminal.advance", once)
+        monkeypatch.setattr("allmodes.cli.progress.StudyProgress.advance", once)
 
     interrupting(lambda: signal.raise_signal(signal.SIGINT))
     assert cli_main.execute([*command, "--seeds", "0"]) == 130
@@ -298,7 +298,7 @@ def test_a_run_that_could_not_begin_is_named_with_what_kept_it(tmp_path: Path, m
 def test_the_bar_of_a_study_counts_what_was_trained(tmp_path: Path) -> None:
     first, second = (study := load_study(["gan/ring"], installed(), tmp_path, seeds=[0, 1])).runs
     iterations, said = study.entries[0].spec.training.iterations, list[str]()
-    bar = progress.StudyTerminal(Door(file=io.StringIO()), said.append)
+    bar = progress.StudyProgress(PlainConsole(file=io.StringIO()), said.append)
     bar.begin(study.runs, study.runs)
     bar.advance(first, 10)
     bar.end(first, "killed")

@@ -40,7 +40,7 @@ CLASSES = ("-1", "0.5", "01", "1", "2", "10", "1e2")
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    logs.end()  # a command of another test may have begun to log
+    logs.stop()  # a command of another test may have begun to log
 
 
 def spec(data: dict[str, object], name: str = "case") -> dict[str, Any]:
@@ -197,7 +197,7 @@ def test_a_comparison_says_it_once_for_all_runs_that_learn_from_it(caplog: pytes
 
 def test_a_log_that_is_read_gets_the_line_and_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "allmodes")
-    logs.learned("data: x", True, pytest.fail)
+    logs.log_data("data: x", True, pytest.fail)
     assert caplog.messages == ["data: x"]
 
 

@@ -139,11 +139,11 @@ def test_what_steers_a_terminal_is_spelled_out() -> None:
 @pytest.mark.parametrize("terminal_there", [True, False])
 def test_nothing_reaches_the_terminal_but_through_its_door(terminal_there: bool) -> None:
     file = io.StringIO()
-    door = console.Door(file=file, force_terminal=terminal_there, color_system=None, width=200)
+    door = console.PlainConsole(file=file, force_terminal=terminal_there, color_system=None, width=200)
     door.print(f"{STEERING} [red]x[/red] :smile:")
     table = console_table(STEERING)
     door.print(table)
-    bar = progress.Terminal(door).progress
+    bar = progress.RunProgress(door).progress
     bar.add_task(f"[bold]{STEERING}", rate="", modes="", losses="")
     door.print(bar.get_renderable())
     said = file.getvalue()
@@ -159,10 +159,10 @@ def console_table(cell: str) -> Any:
 
 
 def test_messages_are_one_line_each_whatever_they_name(capsys: Capture) -> None:
-    console.begin()
-    for say in (console.say, console.note, console.warn):
+    console.reset()
+    for say in (console.print_line, console.print_note, console.print_warning):
         say(f"a\n{STEERING}[red]")
-    console.fail("first\nsecond \x1b")
+    console.print_error("first\nsecond \x1b")
     captured = capsys.readouterr()
     spelled = printable(STEERING) + "[red]"
     assert captured.out == f"a\\n{spelled}\n"
@@ -173,9 +173,9 @@ def test_messages_are_one_line_each_whatever_they_name(capsys: Capture) -> None:
 
 def test_log_lines_are_one_line_each_too() -> None:
     file = io.StringIO()
-    logs.begin(as_json=False, stream=file)
+    logs.start(as_json=False, stream=file)
     logs.LOGGER.warning("x\n2026 INFO forged \x1b[2J")
-    logs.end()
+    logs.stop()
     (line,) = file.getvalue().splitlines()
     assert line.endswith(r"WARNING x\n2026 INFO forged \x1b[2J")
     assert logging.raiseExceptions is False
@@ -200,7 +200,7 @@ def test_a_defect_is_told_without_what_its_message_would_do(capsys: Capture) -> 
     try:
         raise ValueError(f"[red]{STEERING}")
     except ValueError as problem:
-        console.tell_defect(type(problem), problem, problem.__traceback__)
+        console.print_traceback(type(problem), problem, problem.__traceback__)
     said = capsys.readouterr().err
     assert said.startswith("Traceback")
     assert said.splitlines()[-1] == f"ValueError: [red]{printable(STEERING)}"

@@ -278,5 +278,5 @@ def test_a_log_line_has_a_dash_for_what_is_withheld(
     run = Run(spec_of({}), 0, Path("x"), "x", 0, 1, "cpu")
     monkeypatch.setattr(logs.LOGGER, "propagate", True)
     with caplog.at_level("INFO", "allmodes"):
-        logs.Log().allmodes_metrics_logged(run, 3, {"eval/modes": 2.0, "eval/kl": NONE})
+        logs.LogObserver().allmodes_metrics_logged(run, 3, {"eval/modes": 2.0, "eval/kl": NONE})
     assert caplog.messages == ["tiny/seed-0 3/20  modes 2  kl -"]

@@ -1,4 +1,4 @@
-"""What the command line says, and the exit codes that it ends with. All that reaches the terminal passes `Door`."""
+"""The terminal: lines, warnings and errors that a command prints, and its exit codes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
+from typing_extensions import override
 
 from allmodes.experiments import logs
 from allmodes.text import redact
@@ -22,87 +23,87 @@ OK, FAILED, WRONG, KILLED = 0, 1, 2, 130
 """Done; failed; wrong input; interrupted."""
 
 
-class Door(Console):
-    """A console on which texts are what they are: no markup in them, and nothing that steers a terminal.
+class PlainConsole(Console):
+    """A console without markup, on which control characters are spelled out.
 
-    Names, kinds, headers and messages come from files and packages of anybody. What is to be coloured is a `Text`.
+    Names, kinds, headers and messages come from files and packages of anybody. Only a `Text` is coloured.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
+    @override
     def render_str(self, text: str, **options: Any) -> Text:
-        """Spelled out before it is laid out, so that columns keep their widths; line breaks stay."""
-        return super().render_str("\n".join(lines(text)), **options)
+        return super().render_str("\n".join(lines(text)), **options)  # before the layout, so columns keep their widths
 
+    @override
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Every other way to the terminal ends here: bars, tables, the help."""
-        for segment in super().render(renderable, options):
+        for segment in super().render(renderable, options):  # also of bars, tables and the help
             yield segment if segment.control else Segment("\n".join(lines(segment.text)), segment.style)
 
 
-out, err = Door(), Door(stderr=True)
+out, err = PlainConsole(), PlainConsole(stderr=True)
 if not out.is_terminal:
-    out.width = 10_000  # whoever reads a pipe finds each row of a table on one line
+    out.width = 10_000  # a row of a table is one line of a pipe
 
 
-class Notes(logging.Handler):
-    """Log lines on the terminal, between bars."""
+class RichLogHandler(logging.Handler):
+    """Prints records between progress bars."""
 
+    @override
     def emit(self, record: logging.LogRecord) -> None:
-        """A dim line."""
-        note(record.getMessage())
+        print_note(record.getMessage())
 
 
-def begin() -> None:
-    """A new command: it logs nothing yet, and says each warning once."""
+def reset() -> None:
+    """Prepare for a new command: without a log, each warning printed once."""
     warnings.showwarning = _show_warning
-    logs.end()
-    _said.clear()
+    logs.stop()
+    _warnings.clear()
 
 
-def say(line: str) -> None:
-    """A line as it is, however long."""
+def print_line(line: str) -> None:
+    """Print a line, however long, without wrapping."""
     out.print(printable(line), soft_wrap=True)
 
 
-def page(text: str) -> None:
-    """A text of many lines, such as a spec, however long they are."""
+def print_text(text: str) -> None:
+    """Print several lines, such as a spec, without wrapping."""
     out.print(text, soft_wrap=True)
 
 
-def note(line: str) -> None:
-    """A dim line beside what a command gives."""
+def print_note(line: str) -> None:
+    """Print a dim line to standard error."""
     err.print(Text(printable(line), "dim"), soft_wrap=True)
 
 
-def warn(message: str) -> None:
-    """A warning: on the terminal, between bars, or as a log line."""
+def print_warning(message: str) -> None:
+    """Print a warning, or log it if there is a log."""
     message = redact.text(message)
-    if logs.speaks():
+    if logs.is_started():
         logs.LOGGER.warning(message)
         return
     err.print(Text.assemble(("warning:", "yellow"), " ", printable(message)), soft_wrap=True)
 
 
-def fail(message: str) -> None:
-    """An error on the terminal, a line for each thing that is wrong."""
+def print_error(message: str) -> None:
+    """Print an error, with a prefix on each of its lines."""
     for line in lines(redact.text(message)):
         err.print(Text.assemble(("error:", "red"), " ", line), soft_wrap=True)
 
 
-def tell_defect(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
-    """What Python says of an error that nobody expected, for `sys.excepthook`; its message may be of anywhere."""
+def print_traceback(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
+    """Print the traceback of an unexpected error, as `sys.excepthook`; its message may hold any characters."""
     for text in traceback.format_exception(kind, error, place):
         sys.stderr.write("\n".join(lines(redact.text(text))))
 
 
-_said: set[str] = set()
-"""Warnings of this command that were shown: each is shown once."""
+_warnings: set[str] = set()
+"""Warnings of this command that were printed."""
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    """Ours are for the user; other libraries' deprecations are not."""
-    if category is UserWarning and str(message) not in _said:
-        _said.add(str(message))
-        warn(str(message))
+    """Print warnings of allmodes, but not deprecations of other libraries."""
+    if category is UserWarning and str(message) not in _warnings:
+        _warnings.add(str(message))
+        print_warning(str(message))

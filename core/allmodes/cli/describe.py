@@ -1,4 +1,4 @@
-"""What a kind needs, what it brings and what may be set, in words, from its config alone."""
+"""Descriptions of kinds, from their configs alone: requirements, provisions and options."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TYPES = {"integer": "whole number", "number": "number", "string": "text", "boole
 
 @dataclass(frozen=True)
 class Option:
-    """Something that may be set: its name, type and default in words, and what it means."""
+    """An option of a config: its name, type and default in words, and its meaning."""
 
     name: str
     type: str
@@ -37,41 +37,41 @@ class Option:
     meaning: str
 
 
-def options(
+def list_options(
     model: type[BaseModel], quoted: Callable[[str], str] = str, link: Callable[[str], str] = str.lower
 ) -> list[Option]:
-    """What may be set in a block, but for its kind; `quoted` marks values, `link` names the blocks of other types."""
+    """List the options of a block, without its kind; `quoted` marks values, `link` names the blocks of other types."""
     properties = model.model_json_schema()["properties"]
-    words = _Words(quoted, link)
+    describer = _TypeDescriber(quoted, link)
     return [
-        Option(name, words.kind(properties[name]), words.default(model, name), _meaning(field))
+        Option(name, describer.type_of(properties[name]), describer.default(model, name), _meaning(field))
         for name, field in model.model_fields.items()
         if name != "kind"
     ]
 
 
 def _meaning(field: FieldInfo) -> str:
-    """What an option is for; one on its way out says so first."""
+    """Return the description of an option, marked if it is deprecated."""
     return f"{'Deprecated. ' if field.deprecated else ''}{field.description or ''}"
 
 
 @dataclass(frozen=True)
-class _Words:
+class _TypeDescriber:
     quoted: Callable[[str], str]
     link: Callable[[str], str]
 
-    def kind(self, schema: Mapping[str, Any]) -> str:
-        """A type, from its JSON Schema."""
+    def type_of(self, schema: Mapping[str, Any]) -> str:
+        """Describe a type with its unit, from its JSON Schema."""
         unit = f", in {schema['unit']}" if "unit" in schema else ""
         return self._type(schema) + unit
 
     def default(self, model: type[BaseModel], name: str) -> str:
-        """What holds where nothing is set."""
+        """Describe the default of an option."""
         field = model.model_fields[name]
         if field.is_required():
             return "required"
-        shown = flow(field.get_default(call_default_factory=True))
-        return self.quoted(shown) if shown else "empty"
+        default = format_value(field.get_default(call_default_factory=True))
+        return self.quoted(default) if default else "empty"
 
     def _type(self, schema: Mapping[str, Any]) -> str:
         if "$ref" in schema:
@@ -87,13 +87,13 @@ class _Words:
             values: Mapping[str, Any] = schema.get("additionalProperties") or next(
                 iter(schema.get("patternProperties", {}).values()), {}
             )
-            return f"mapping of names to {_several(self._type(values))}"
+            return f"mapping of names to {_plural(self._type(values))}"
         return " ".join([TYPES.get(schema.get("type", ""), "anything"), ", ".join(_limits(schema))]).strip()
 
     def _list(self, schema: Mapping[str, Any]) -> str:
         if "prefixItems" in schema:
             return f"[{', '.join(self._type(item) for item in schema['prefixItems'])}]"
-        return ", ".join([f"list of {_several(self._type(schema.get('items', {})))}", *_limits(schema)])
+        return ", ".join([f"list of {_plural(self._type(schema.get('items', {})))}", *_limits(schema)])
 
 
 def _limits(schema: Mapping[str, Any]) -> list[str]:
@@ -101,21 +101,21 @@ def _limits(schema: Mapping[str, Any]) -> list[str]:
     return bounds + ([f"≤ {schema['sane']:,} unless `large`"] if "sane" in schema else [])
 
 
-def _several(words: str) -> str:
-    """A type's words in the plural."""
+def _plural(words: str) -> str:
+    """Put the words of a type in the plural."""
     return re.sub(r"^(whole number|number|text|list)\b", r"\1s", words)
 
 
-def flow(value: Any) -> str:
-    """A value as YAML on one line; of a config only what differs from its own defaults."""
+def format_value(value: Any) -> str:
+    """Format a value as YAML on one line; of a config only options that differ from their defaults."""
     match value:
         case BaseModel():
             kind = {"kind": value.kind} if isinstance(value, KindConfig) else {}
-            return flow(kind | {name: getattr(value, name) for name in _changed(value)})
+            return format_value(kind | {name: getattr(value, name) for name in _changed_options(value)})
         case Mapping():
-            return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
+            return "{" + ", ".join(f"{key}: {format_value(inner)}" for key, inner in value.items()) + "}"
         case list() | tuple():
-            return "[" + ", ".join(map(flow, value)) + "]"
+            return "[" + ", ".join(map(format_value, value)) + "]"
         case bool():
             return str(value).lower()
         case None:
@@ -123,37 +123,41 @@ def flow(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _changed(value: BaseModel) -> list[str]:
+def _changed_options(value: BaseModel) -> list[str]:
     fields = type(value).model_fields.items()
     return [name for name, field in fields if name != "kind" and getattr(value, name) != field.get_default()]
 
 
-def requires(config: type[KindConfig]) -> list[str]:
-    """What a spec must have for this kind to make sense, and the line that adds it."""
-    return [_need(need) for need in getattr(config, "needs", ())]
+def list_requirements(config: type[KindConfig]) -> list[str]:
+    """List what a spec with this kind must have, each with the line that adds it."""
+    return [_describe_need(need) for need in getattr(config, "needs", ())]
 
 
-def provides(config: type[KindConfig]) -> list[str]:
-    """What others find in a spec with this kind, with the kind's defaults."""
+def list_provisions(config: type[KindConfig]) -> list[str]:
+    """List what a kind with its defaults adds to a spec."""
     try:
-        return list(_provided(config.model_validate({})))
+        return list(_provisions(config.model_validate({})))
     except ValidationError:  # an option without a default
         return []
 
 
-def turns(spec: Spec) -> list[str]:
-    """Who trains what with which optimiser, turn by turn, as comments of YAML."""
+def list_turns(spec: Spec) -> list[str]:
+    """List the turns with their players, modules and optimisers, as comments of YAML."""
     players = players_of(spec)
-    return [f"#   {_turn(turn)}: {_player(players[name])}" for turn in turns_of(spec, players) for name in turn.players]
+    return [
+        f"#   {_describe_turn(turn)}: {_describe_player(players[name])}"
+        for turn in turns_of(spec, players)
+        for name in turn.players
+    ]
 
 
-def _turn(turn: TurnConfig) -> str:
+def _describe_turn(turn: TurnConfig) -> str:
     several = f"{turn.times} times" if turn.times > 1 else "once"
     return several if turn.every == 1 else f"{several} in {turn.every} iterations"
 
 
-def _need(need: Need) -> str:
-    what = {
+def _describe_need(need: Need) -> str:
+    requirement = {
         "auxiliary": f"an auxiliary that maps data to {need.what}",
         "part": f"a prior with the part {need.what}",
         "labels": "data with labels",
@@ -161,29 +165,29 @@ def _need(need: Need) -> str:
         "joint": "a discriminator with joint",
         "stream": "a stream of labelled items",
     }[need.slot]
-    return f"{what}: {need.remedy}" if need.remedy else what
+    return f"{requirement}: {need.remedy}" if need.remedy else requirement
 
 
-def _provided(config: KindConfig) -> Iterator[str]:
+def _provisions(config: KindConfig) -> Iterator[str]:
     match config:
         case PriorConfig():
             parts = ", ".join(f"{name} ({size or 'fitted'})" for name, size in config.parts().items())
-            yield f"latent parts {parts}{_trained(config.trained_by)}"
+            yield f"latent parts {parts}{_trainers(config.trained_by)}"
         case AuxiliaryConfig():
-            yield f"maps {config.sees} to {config.gives}{_trained(config.trained_by)}"
+            yield f"maps {config.sees} to {config.gives}{_trainers(config.trained_by)}"
         case LossTermConfig():
             yield from ["the game"] if config.is_game else []
-            yield from map(_player, config.players())
+            yield from map(_describe_player, config.players())
         case DatasetConfig():
-            yield from _of_data(config)
+            yield from _data_provisions(config)
 
 
-def _player(player: PlayerConfig) -> str:
-    own = f" with {flow(player.optimizer)}" if player.optimizer else ""
+def _describe_player(player: PlayerConfig) -> str:
+    own = f" with {format_value(player.optimizer)}" if player.optimizer else ""
     return f"player {player.name}, which trains {' and '.join(player.modules)}{own}"
 
 
-def _of_data(config: DatasetConfig) -> Iterator[str]:
+def _data_provisions(config: DatasetConfig) -> Iterator[str]:
     if shape := config.shape():
         yield f"items of shape {' x '.join(map(str, shape))}"
     if classes := config.classes():
@@ -192,5 +196,5 @@ def _of_data(config: DatasetConfig) -> Iterator[str]:
         yield "known modes"
 
 
-def _trained(players: tuple[str, ...]) -> str:
+def _trainers(players: tuple[str, ...]) -> str:
     return f", trained by {' and '.join(players)}" if players else ""

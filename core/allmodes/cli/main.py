@@ -1,4 +1,4 @@
-"""The command line's entry: arguments in, exit code out, every expected error as a line and not as a traceback."""
+"""The entry of the command line: arguments in, exit code out; expected errors are printed as lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cyclopts import CycloptsError
 
 from allmodes.cli import console, models, new_plugin, show, tracking, train  # noqa: F401  (they register their commands)
 from allmodes.cli.app import app
-from allmodes.cli.console import FAILED, KILLED, OK, WRONG, Door, fail, tell_defect
+from allmodes.cli.console import FAILED, KILLED, OK, WRONG, PlainConsole, print_error, print_traceback
 from allmodes.registry.slots import PluginError
 from allmodes.specs.loading import SpecError
 from allmodes.text.printable import printable
@@ -17,46 +17,43 @@ from allmodes.text.printable import printable
 
 def execute(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
-    console.begin()
+    console.reset()
     try:
         code = app(
             arguments,
             exit_on_error=False,
             print_error=False,
             result_action="return_value",
-            console=Door(),  # of a width to read, also where `out` has none
+            console=PlainConsole(),  # the help has the width of a terminal, even if `out` has not
         )
         return int(code or OK)
-    except CycloptsError as error:
-        fail(printable(str(error)))
-        return WRONG
     except SpecError as error:
-        fail(str(error))
+        print_error(str(error))
         return WRONG
-    except PluginError as error:
-        fail(printable(str(error)))
+    except (CycloptsError, PluginError) as error:
+        print_error(printable(str(error)))
         return WRONG
     except KeyboardInterrupt:
-        fail("interrupted")
+        print_error("interrupted")
         return KILLED
     except OSError as error:
-        fail(printable(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ")))
+        print_error(printable(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ")))
         return FAILED
     except Exception as error:
-        return _known_failure(error)
+        return _report_expected(error)
 
 
 def main() -> None:
     """The entry point of the `allmodes` command."""
-    sys.excepthook = tell_defect
+    sys.excepthook = print_traceback
     sys.exit(execute())
 
 
-def _known_failure(error: Exception) -> int:
-    """Errors of modules that are only loaded when used; anything else is a defect and keeps its traceback."""
-    known = ("CompositionError", "DataError", "ModelError", "RunError", "TrackingError")
-    if type(error).__name__ not in known or not type(error).__module__.startswith("allmodes"):
+def _report_expected(error: Exception) -> int:
+    """Print an error of a module that is loaded only when used; any other is a defect and keeps its traceback."""
+    expected = ("CompositionError", "DataError", "ModelError", "RunError", "TrackingError")
+    if type(error).__name__ not in expected or not type(error).__module__.startswith("allmodes"):
         raise error
-    several = type(error).__name__ == "CompositionError"
-    fail(str(error) if several else printable(str(error)))
+    has_lines = type(error).__name__ == "CompositionError"
+    print_error(str(error) if has_lines else printable(str(error)))
     return WRONG

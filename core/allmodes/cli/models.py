@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from allmodes.cli import tables
 from allmodes.cli.app import Checkpoint, Overrides, Trained, app
-from allmodes.cli.console import OK, out, say, warn
+from allmodes.cli.console import OK, out, print_line, print_warning
 from allmodes.registry.registry import installed
 from allmodes.specs.limits import BELIEVED, MEMORY
 from allmodes.specs.loading import SpecError
@@ -25,8 +25,12 @@ def sample(
     seed: Annotated[int, Parameter(help="of the draw")] = 0,
     mode: Annotated[int | None, Parameter(help="draw from this mode of the latent alone, counted from 0")] = None,
     to: Annotated[
-        Path, Parameter(name=("--out", "-o"), help="a file .npz, .csv, .parquet or .png, or a folder for pictures")
-    ] = Path("samples.npz"),
+        Path | None,
+        Parameter(
+            name=("--out", "-o"),
+            help="a new file .npz, .csv, .parquet or .png, or a folder for pictures; default: a new samples.npz",
+        ),
+    ] = None,
     checkpoint: Checkpoint = None,
     large: Annotated[bool, Parameter(negative=(), help="more than a million items, or than 16 GiB, are meant")] = False,
 ) -> int:
@@ -40,13 +44,13 @@ def sample(
     from allmodes.cli import samples
     from allmodes.models.trained import load_run
 
-    to = at_home(to)
+    to = samples.free_file(Path("samples.npz")) if to is None else at_home(to)
     samples.check(to)
     model = load_run(run, checkpoint=checkpoint)
     if 8 * number * prod(model.shape) > MEMORY and not large:
         raise SpecError(f"--number {number}: items of {model.shape} take more than 16 GiB: add --large if you mean it")
     samples.write(model, model.sample(number, seed, mode=mode), to)
-    say(f"{number} samples of {near(model.folder)} are in {to}")
+    print_line(f"{number} samples of {near(model.folder)} are in {to}")
     return OK
 
 
@@ -56,7 +60,7 @@ def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *,
     from allmodes.models.trained import load_run
 
     load_run(run, checkpoint=checkpoint).export(to)
-    say(f"the model of {run} is in {to}; its card is README.md")
+    print_line(f"the model of {run} is in {to}; its card is README.md")
     return OK
 
 
@@ -78,6 +82,6 @@ def evaluate(
 
     from allmodes.experiments.remeasure import remeasure_all
 
-    found = remeasure_all(run, changes, checkpoint, installed(), tracking, warn)
+    found = remeasure_all(run, changes, checkpoint, installed(), tracking, print_warning)
     out.print(tables.measures_table(str(run), {one.run.seed: one.results for one in found}, found[0].floors))
     return OK

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 import allmodes
 from allmodes.cli.app import app
-from allmodes.cli.console import OK, say
+from allmodes.cli.console import OK, print_line
 from allmodes.registry.registry import installed
 from allmodes.registry.slots import Plugin
 from allmodes.specs.source import SpecError
@@ -33,10 +33,10 @@ def new_plugin(
 ) -> int:
     """Write a plugin to begin with, which works and passes its tests: allmodes-NAME."""
     written = write_plugin(name, folder, installed().plugins)
-    say(f"{written} is a plugin that works: make its method yours")
-    say(f"install  pip install -e '{written}[test]'")
-    say(f"test     python -m pytest {written}")
-    say(f"train    allmodes run {name}/ring")
+    print_line(f"{written} is a plugin that works: make its method yours")
+    print_line(f"install  pip install -e '{written}[test]'")
+    print_line(f"test     python -m pytest {written}")
+    print_line(f"train    allmodes run {name}/ring")
     return OK
 
 

@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from allmodes.runs.run import Outcome, Run
     from allmodes.studies.study import StudyRun
 
-WIDE = 110  # columns of a terminal on which everything has room
+WIDE = 110
+"""Columns of a terminal that has room for a long bar."""
 
 
 def _column(text: str, style: str = "none") -> TextColumn:
-    """A column of a bar whose words are no markup."""
+    """Make a column of a bar that interprets no markup."""
     return TextColumn(text, style, markup=False)
 
 
-class Terminal:
-    """An observer that shows a bar with rate, losses and modes; silent where nobody watches."""
+class RunProgress:
+    """An observer that shows a bar with rate, losses and modes, if the console is a terminal."""
 
     def __init__(self, console: Console) -> None:
         wide = console.width >= WIDE
@@ -45,8 +46,8 @@ class Terminal:
 
     @hookimpl
     def allmodes_run_started(self, run: Run) -> None:
-        """Begin a bar, below a line that says where the run lies."""
-        logs.LOGGER.info(logs.beginning(run))
+        """Print where the run is, and begin its bar."""
+        logs.LOGGER.info(logs.describe_start(run))
         self.progress.start()
         total = run.spec.training.iterations
         self.task = self.progress.add_task(
@@ -55,33 +56,33 @@ class Terminal:
 
     @hookimpl
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Move the bar and renew its numbers; of each player's losses the first is shown, its game."""
+        """Move the bar and update its numbers: of each player's losses the first, its game."""
         if self.task is not None:
             shown: dict[str, Any] = _shown(metrics)
             self.progress.update(self.task, completed=iteration, **shown)
 
     @hookimpl
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:
-        """Leave the bar where the run ended."""
+        """Stop the bar where the run ended."""
         self.progress.stop()
 
 
-class Beginning:
-    """An observer that says where a run lies, and from where it goes on, and nothing else."""
+class StartNote:
+    """An observer that only prints where a run is and from which iteration it goes on."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, print_line: Callable[[str], None]) -> None:
+        self._print = print_line
 
     @hookimpl
     def allmodes_run_started(self, run: Run) -> None:
-        """One line."""
-        self._say(logs.beginning(run))
+        """Print the line."""
+        self._print(logs.describe_start(run))
 
 
-class StudyTerminal:
-    """A bar over all runs of a study, and one for each that is being trained; lines where nobody watches."""
+class StudyProgress:
+    """A bar for all runs of a study and one for each run in training; without a terminal, only lines."""
 
-    def __init__(self, console: Console, say: Callable[[str], None]) -> None:
+    def __init__(self, console: Console, print_line: Callable[[str], None]) -> None:
         self.progress = Progress(
             _column("{task.description}"),
             BarColumn(bar_width=24 if console.width >= WIDE else 8),
@@ -92,44 +93,44 @@ class StudyTerminal:
             disable=not console.is_terminal,
             refresh_per_second=2,
         )
-        self._say = say
+        self._print = print_line
         self._bars: dict[str, TaskID] = {}
-        self._at: dict[str, int] = {}
+        self._iterations: dict[str, int] = {}
         self._number = self._ended = 0
 
     def begin(self, runs: Sequence[StudyRun], unfinished: Sequence[StudyRun]) -> None:
-        """Begin the bar over all."""
+        """Begin the bar of all runs."""
         self._number, self._ended = len(runs), len(runs) - len(unfinished)
         self.progress.start()
         total = sum(run.iterations for run in unfinished)
         self.all = self.progress.add_task("all", total=total, note=self._count())
-        self._say(f"{self._number} runs, {len(unfinished)} of them to train")
+        self._print(f"{self._number} runs, {len(unfinished)} of them to train")
 
-    def progress_of(self, run: StudyRun) -> TaskID:
-        """The bar of a run."""
+    def bar_of(self, run: StudyRun) -> TaskID:
+        """Return the bar of a run, which begins when it is first asked for."""
         if run.name not in self._bars:
             total = run.iterations
             self._bars[run.name] = self.progress.add_task(run.name, total=total, note="")
         return self._bars[run.name]
 
     def advance(self, run: StudyRun, iteration: int) -> None:
-        """Move the run's bar and that over all."""
-        self.progress.update(self.progress_of(run), completed=iteration)
-        self.progress.advance(self.all, iteration - self._at.get(run.name, 0))
-        self._at[run.name] = iteration
+        """Move the bars of the run and of all runs."""
+        self.progress.update(self.bar_of(run), completed=iteration)
+        self.progress.advance(self.all, iteration - self._iterations.get(run.name, 0))
+        self._iterations[run.name] = iteration
 
     def end(self, run: StudyRun, status: str) -> None:
-        """Count a run that ended and take its bar away."""
+        """Count a run that ended and remove its bar."""
         if status == "finished":
             self._ended += 1
             self.advance(run, run.iterations)
-        self.progress.remove_task(self.progress_of(run))
+        self.progress.remove_task(self.bar_of(run))
         del self._bars[run.name]
         self.progress.update(self.all, note=self._count())
-        self._say(f"{run.name} {status} ({self._count()})")
+        self._print(f"{run.name} {status} ({self._count()})")
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Stop the bars where they are."""
         self.progress.stop()
 
     def _count(self) -> str:

@@ -1,8 +1,9 @@
-"""Samples into files: arrays, tables, a picture, or a folder of pictures."""
+"""Writing samples to files: arrays, tables, a picture, or a folder of pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 
 from torch import Tensor
@@ -12,31 +13,39 @@ from allmodes.specs.source import SpecError
 
 
 def check(to: Path) -> None:
-    """Refuse a place that samples cannot go to, before anything is drawn.
+    """Check the file or folder for samples, before anything is drawn.
 
-    Raises SpecError for an unknown ending, and for a folder that holds something already.
+    Raises SpecError for an unknown ending, a file that exists and a folder that is not empty.
     """
     if to.suffix not in _WRITERS:
-        known = ", ".join(filter(None, _WRITERS))
-        raise SpecError(f"--out {to}: the file must end in {known}; without an ending it is a folder of pictures")
+        endings = ", ".join(filter(None, _WRITERS))
+        raise SpecError(f"--out {to}: the file must end in {endings}; without an ending it is a folder of pictures")
     if not to.suffix and to.is_dir() and any(to.iterdir()):
         raise SpecError(f"--out {to}: the folder is not empty, and nothing is overwritten: choose another")
+    if to.suffix and to.exists():
+        raise SpecError(f"--out {to}: already exists, and nothing is overwritten: choose another")
+
+
+def free_file(file: Path) -> Path:
+    """Return the file, or, if it exists, the first of its name with a number that does not: `samples-2.npz`."""
+    numbered = (file.with_stem(f"{file.stem}-{number}") for number in count(2))
+    return file if not file.exists() else next(path for path in numbered if not path.exists())
 
 
 def write(model: Model, samples: Tensor, to: Path) -> None:
-    """Write samples (N, *shape) in the form that the file's ending asks for; folders are made."""
+    """Write samples (N, *shape) in the format of the file's ending; makes the folders on its path."""
     to.parent.mkdir(parents=True, exist_ok=True)
     _WRITERS[to.suffix](model, samples, to)
 
 
-def _array(model: Model, samples: Tensor, to: Path) -> None:
+def _write_npz(model: Model, samples: Tensor, to: Path) -> None:
     import numpy as np
 
     np.savez_compressed(to, samples=_rounded(model, samples).numpy(), columns=np.array(_columns(model), dtype=str))
 
 
-def _table(model: Model, samples: Tensor, to: Path) -> None:
-    """Numbers with all their digits, and none that mean nothing: the shortest text that is read back as the same."""
+def _write_csv(model: Model, samples: Tensor, to: Path) -> None:
+    """Write numbers as the shortest text that is read back as the same."""
     import csv
 
     names, whole = _columns(model), _whole(model, samples)
@@ -47,7 +56,7 @@ def _table(model: Model, samples: Tensor, to: Path) -> None:
             writer.writerow([int(value) if exact else value for value, exact in zip(row, whole, strict=True)])
 
 
-def _parquet(model: Model, samples: Tensor, to: Path) -> None:
+def _write_parquet(model: Model, samples: Tensor, to: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -63,7 +72,7 @@ def _columns(model: Model) -> tuple[str, ...]:
 
 
 def _whole(model: Model, samples: Tensor) -> tuple[bool, ...]:
-    """Which numbers of an item are whole in the data."""
+    """Return which columns hold whole numbers in the data."""
     return (model.units.whole if model.units else ()) or (False,) * samples[0].numel()
 
 
@@ -71,16 +80,16 @@ def _rounded(model: Model, samples: Tensor) -> Tensor:
     return model.units.rounded(samples) if model.units else samples
 
 
-def _picture(model: Model, samples: Tensor, to: Path) -> None:
+def _write_png(model: Model, samples: Tensor, to: Path) -> None:
     from allmodes.data import TensorData
     from allmodes.figures import drawing
 
-    seen = model.units.standardise(samples) if model.units else samples
-    drawing.draw_samples(seen, TensorData(seen), to)
+    items = model.units.standardise(samples) if model.units else samples
+    drawing.draw_samples(items, TensorData(items), to)
 
 
-def _pictures(model: Model, samples: Tensor, to: Path) -> None:
-    """One PNG for each image, named by its number."""
+def _write_images(model: Model, samples: Tensor, to: Path) -> None:
+    """Write a PNG for each image, named by its number."""
     from PIL import Image
 
     if len(model.shape) != 3 or model.shape[0] not in (1, 3):
@@ -92,9 +101,9 @@ def _pictures(model: Model, samples: Tensor, to: Path) -> None:
 
 
 _WRITERS: Mapping[str, Callable[[Model, Tensor, Path], None]] = {
-    ".npz": _array,
-    ".csv": _table,
-    ".parquet": _parquet,
-    ".png": _picture,
-    "": _pictures,
+    ".npz": _write_npz,
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+    ".png": _write_png,
+    "": _write_images,
 }

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from allmodes.cli import describe, tables
 from allmodes.cli.app import Overrides, Reference, app
-from allmodes.cli.console import FAILED, OK, out, page, say, warn
+from allmodes.cli.console import FAILED, OK, out, print_line, print_text, print_warning
 from allmodes.registry.registry import installed
 from allmodes.registry.unknown_kind import unknown_kind
 from allmodes.specs import loading
@@ -27,7 +27,7 @@ def validate(spec: Reference, *, overrides: Overrides = None) -> int:
     """Check a spec without training: types, ranges, and whether its parts fit together."""
     checked = loading.load(spec, installed(), overrides or ())
     terms = ", ".join(term.kind for term in checked.losses)
-    say(f"{spec} is valid: {checked.data.kind}, {checked.prior.kind}, {terms}")
+    print_line(f"{spec} is valid: {checked.data.kind}, {checked.prior.kind}, {terms}")
     return OK
 
 
@@ -53,7 +53,7 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
     """Show a kind with its options, what it requires and provides, or a spec with every default written out."""
     registry, block = installed(), {"kind": thing}
     for renamed in renew(block, registry):
-        warn(renamed.what)
+        print_warning(renamed.what)
     found = [(slot, kind) for slot, kind in registry.all_kinds() if kind.name == block["kind"]]
     if not found and not _is_reference(thing):
         raise SpecError(unknown_kind(registry, None, thing))
@@ -62,7 +62,8 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
         out.print(tables.options_table(kind.config))
     if not found:
         spec = loading.load(thing, registry)
-        page(loading.dump(spec) + "\n".join(["# Players, in the order of their turns:", *describe.turns(spec)]))
+        turns = ["# Players, in the order of their turns:", *describe.list_turns(spec)]
+        print_text(loading.dump(spec) + "\n".join(turns))
     return OK
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def results_table(results: Results) -> Table:
-    """A row for each metric: mean and standard error over the seeds, the end's average, real data, every seed.
+    """Tabulate metrics: mean and standard error over the seeds, the average over the end, real data, every seed.
 
-    A dash stands for what is withheld; where some seeds withheld a number, the mean says over how many it is.
+    A dash is a number that was withheld; if some seeds withheld theirs, the mean is followed by how many did not.
     """
     seeds = list(results.outcomes)
     table = Table(title=f"{results.spec.name}: {results.status}", title_justify="left")
@@ -42,7 +42,7 @@ def results_table(results: Results) -> Table:
 
 
 def measures_table(title: str, seeds: Mapping[int, Mapping[str, float]], floors: Mapping[str, float]) -> Table:
-    """A row for each metric: what real data score, and every seed."""
+    """Tabulate metrics: real data, and every seed."""
     table = Table(title=title, title_justify="left")
     for column in ("metric", "real data", *(f"seed {seed}" for seed in seeds)):
         table.add_column(column, justify="left" if column == "metric" else "right")
@@ -54,13 +54,13 @@ def measures_table(title: str, seeds: Mapping[int, Mapping[str, float]], floors:
 
 
 def _caption(seeds: Iterable[Mapping[str, float]]) -> str | None:
-    """What a dash means, where a seed withheld a number."""
+    """Explain the dash, if a seed withheld a number."""
     withheld = any(math.isnan(value) for results in seeds for value in results.values())
     return "-: withheld, too little to measure (docs/metrics.md)" if withheld else None
 
 
 def plugins_table(registry: Registry) -> Table:
-    """A row for each plugin: distribution, version, origin, kinds and recipes, or why it could not be loaded."""
+    """Tabulate plugins: distribution, version, origin, kinds and recipes, or why one could not be loaded."""
     table = Table(title="Plugins", title_justify="left")
     for column in ("plugin", "distribution", "from", "kinds and recipes"):
         table.add_column(column, overflow="fold")
@@ -80,7 +80,7 @@ def _offer(plugin: Plugin, kinds: Sequence[str], recipes: Sequence[str]) -> str 
 
 
 def kinds_table(registry: Registry) -> Table:
-    """A row for each kind with its one-line summary."""
+    """Tabulate kinds, each with its one-line summary."""
     table = Table(title="Kinds", title_justify="left")
     for column in ("slot", "kind", "what it is", "from"):
         table.add_column(column, overflow="fold")
@@ -90,25 +90,25 @@ def kinds_table(registry: Registry) -> Table:
 
 
 def kind_table(slot: str, kind: Kind) -> Table:
-    """What a kind is for, who provides it, and what it requires and provides itself."""
+    """Tabulate a kind: its slot and plugin, what it requires and what it provides."""
     table = Table(title=f"{kind.name}: {kind.config.summary()}", title_justify="left", show_header=False)
     table.add_row("slot", slot)
     table.add_row("from", str(kind.plugin))
-    table.add_row("requires", "\n".join(describe.requires(kind.config)) or "nothing")
-    if brings := describe.provides(kind.config):
-        table.add_row("provides", "\n".join(brings))
+    table.add_row("requires", "\n".join(describe.list_requirements(kind.config)) or "nothing")
+    if provisions := describe.list_provisions(kind.config):
+        table.add_row("provides", "\n".join(provisions))
     return table
 
 
 def options_table(config: type[KindConfig]) -> Table:
-    """A row for each option of a kind: name, type with range and unit, default, meaning."""
+    """Tabulate the options of a kind: name, type with range and unit, default, meaning."""
     table = Table(title="Options", title_justify="left")
     for column in ("option", "type", "default", "meaning"):
         table.add_column(column, overflow="fold")
-    for option in describe.options(config):
+    for option in describe.list_options(config):
         table.add_row(option.name, option.type, option.default, option.meaning)
     if issubclass(config, NetworkConfig):
-        for option in describe.options(DiscriminatorOptions):
+        for option in describe.list_options(DiscriminatorOptions):
             table.add_row(
                 option.name, option.type, option.default, f"{option.meaning} In the slot discriminator alone."
             )

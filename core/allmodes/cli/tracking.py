@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from allmodes.cli.app import app
-from allmodes.cli.console import fail, say, warn
+from allmodes.cli.console import print_error, print_line, print_warning
 
 
 @app.command
@@ -20,7 +20,7 @@ def sync(
     """Send to MLflow what could not be sent while runs trained."""
     from allmodes import tracking
 
-    return tracking.sync(folders or [Path("runs")], store, say, fail, warn)
+    return tracking.sync(folders or [Path("runs")], store, print_line, print_error, print_warning)
 
 
 @app.command

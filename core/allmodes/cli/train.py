@@ -11,8 +11,19 @@ from cyclopts import Parameter
 
 from allmodes.cli import tables
 from allmodes.cli.app import AsJson, Overrides, Quiet, Reference, app
-from allmodes.cli.console import FAILED, KILLED, OK, Notes, err, fail, note, out, say, warn
-from allmodes.cli.progress import Beginning, StudyTerminal, Terminal
+from allmodes.cli.console import (
+    FAILED,
+    KILLED,
+    OK,
+    RichLogHandler,
+    err,
+    out,
+    print_error,
+    print_line,
+    print_note,
+    print_warning,
+)
+from allmodes.cli.progress import RunProgress, StartNote, StudyProgress
 from allmodes.experiments import logs
 from allmodes.registry.registry import installed
 from allmodes.runs.run_folder import RunFolder
@@ -55,7 +66,7 @@ def run(
 
     from allmodes.experiments.experiment import Experiment
 
-    experiment = Experiment(checked, registry, folder, tracking, _observers(quiet, as_json), warn)
+    experiment = Experiment(checked, registry, folder, tracking, _observers(quiet, as_json), print_warning)
     return _end(experiment.run(chosen, Stop()), tracking, as_json)
 
 
@@ -72,7 +83,7 @@ def resume(
     from allmodes.experiments.experiment import Experiment
 
     observers = _observers(quiet, as_json)
-    experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=warn)
+    experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=print_warning)
     return _end(experiment.run(stop=Stop()), experiment.track, as_json)
 
 
@@ -95,9 +106,9 @@ def compare(
         raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
     chosen = None if seeds is None else parse_seeds(seeds)
     study = load_study(methods, installed(), folder, name, overrides or (), chosen)
-    log = note if quiet else _start_log()
+    log = print_note if quiet else _start_log()
     log(f"study {study.name}, in {near(study.folder)}")
-    trainer = StudyTrainer(study, jobs or cores(), tracking, warn, None if quiet else StudyTerminal(err, log))
+    trainer = StudyTrainer(study, jobs or cores(), tracking, print_warning, None if quiet else StudyProgress(err, log))
     try:
         comparison, stopped = trainer.run(), trainer.stop.asked
     except KeyboardInterrupt:  # the second Ctrl-C: what there is, is there
@@ -115,19 +126,19 @@ def _skip_unreadable(spec: Spec) -> str:
 def _observers(quiet: bool, as_json: bool) -> dict[str, object]:
     """Choose how a run's progress is shown: a bar on a terminal, log lines elsewhere."""
     if as_json or not (quiet or err.is_terminal):
-        return {"log": logs.begin(as_json)}
+        return {"log": logs.start(as_json)}
     if quiet:
-        return {"beginning": Beginning(note)}
-    logs.send_to(Notes(), logging.INFO)
-    return {"terminal": Terminal(err)}
+        return {"beginning": StartNote(print_note)}
+    logs.set_handler(RichLogHandler(), logging.INFO)
+    return {"terminal": RunProgress(err)}
 
 
 def _start_log() -> Callable[[str], None]:
     """Choose how a study's progress is logged: between bars on a terminal, as log lines elsewhere."""
     if err.is_terminal:
-        logs.send_to(Notes(), logging.INFO)
+        logs.set_handler(RichLogHandler(), logging.INFO)
     else:
-        logs.begin(as_json=False)
+        logs.start(as_json=False)
     return logs.LOGGER.info
 
 
@@ -142,14 +153,14 @@ def _print_results(results: Results, tracked: bool) -> None:
     out.print(tables.results_table(results))
     for seed, outcome in results.outcomes.items():
         if outcome.error:
-            fail(f"seed {seed}: {outcome.error}")
-    say(f"folder   {near(results.folder)}")
+            print_error(f"seed {seed}: {outcome.error}")
+    print_line(f"folder   {near(results.folder)}")
     if (picture := RunFolder(results.folder).picture).exists():
-        say(f"picture  {near(picture)}")
+        print_line(f"picture  {near(picture)}")
     if tracked:
-        say("MLflow   allmodes ui")
+        print_line("MLflow   allmodes ui")
     if results.status == "killed":
-        say(f"resume   allmodes resume {near(results.folder)}")
+        print_line(f"resume   allmodes resume {near(results.folder)}")
 
 
 def _end_study(comparison: Comparison, stopped: bool) -> int:
@@ -157,12 +168,12 @@ def _end_study(comparison: Comparison, stopped: bool) -> int:
     for table in terminal(comparison, out.width):
         out.print(table)
     for line in comparison.unfinished:
-        fail(line)
+        print_error(line)
     if waiting := comparison.waiting:
         more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
-        (say if stopped else fail)(f"not begun: {', '.join(waiting[:NAMED])}{more}")
-    say(f"folder   {near(comparison.folder)}")
+        (print_line if stopped else print_error)(f"not begun: {', '.join(waiting[:NAMED])}{more}")
+    print_line(f"folder   {near(comparison.folder)}")
     if comparison.status == "finished":
         return OK
-    say("go on    the same command")
+    print_line("go on    the same command")
     return KILLED if stopped else FAILED

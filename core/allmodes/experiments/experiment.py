@@ -158,7 +158,7 @@ class Experiment:
         if self.say is not None:
             self.say(line, partly)
         else:
-            logs.learned(line, partly, self.warn)
+            logs.log_data(line, partly, self.warn)
 
     def _read(self) -> Any:
         """The data of the spec; what is wrong with them is said in paths as the user wrote them."""

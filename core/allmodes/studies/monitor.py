@@ -63,7 +63,7 @@ class StudyMonitor:
         """Log which data are learned, once for all runs that learn the same."""
         if text not in self._data_lines:
             self._data_lines.add(text)
-            logs.learned(text, partly, self.warn)
+            logs.log_data(text, partly, self.warn)
 
     def _end(self, run: StudyRun, status: str, error: str | None) -> None:
         if error:
