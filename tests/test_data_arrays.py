@@ -69,7 +69,7 @@ def test_labels_that_are_not_one_an_item_are_refused(labels: np.ndarray, message
 
 def test_a_name_of_labels_that_a_single_array_cannot_have_is_refused() -> None:
     assert refusal(lambda: built(labels="y")) == (
-        "x.npy is no .npz that could have an array 'y': give labels as a .npy file"
+        "x.npy is not an .npz that could have an array 'y': give labels as a .npy file"
     )
 
 
@@ -97,8 +97,8 @@ def test_images_of_any_byte_order_are_read(dtype: str, memory: str) -> None:
 @pytest.mark.parametrize(
     ("name", "keep", "message"),
     [
-        ("x.npy", 0, "x.npy cannot be read: it is no .npy or .npz file"),
-        ("x.npy", 5, "x.npy cannot be read: it is no .npy or .npz file"),
+        ("x.npy", 0, "x.npy cannot be read: it is not a .npy or .npz file"),
+        ("x.npy", 5, "x.npy cannot be read: it is not a .npy or .npz file"),
         ("x.npy", 90, "x.npy cannot be read: it is damaged ("),
         ("x.npy", 300, "x.npy cannot be read: it is damaged ("),
         ("x.npz", 0, "x.npz cannot be read: it is damaged ("),
@@ -129,6 +129,6 @@ def test_a_header_that_is_nonsense_is_refused() -> None:
 def test_archives_without_arrays_are_refused() -> None:
     with zipfile.ZipFile("x.npz", "w") as file:
         file.writestr("notes.txt", "hello")
-    assert refusal(lambda: built(path="x.npz")) == "notes.txt of x.npz is no array: say which one with x"
+    assert refusal(lambda: built(path="x.npz")) == "notes.txt of x.npz is not an array: set x to the name of one"
     zipfile.ZipFile("x.npz", "w").close()
-    assert refusal(lambda: built(path="x.npz")) == "x.npz has the arrays none: say which one with x"
+    assert refusal(lambda: built(path="x.npz")) == "x.npz has the arrays none: set x to one of them"

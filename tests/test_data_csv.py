@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from allmodes.builtin.config.csv_file import CsvConfig
 from allmodes.data import DataError, TensorData
-from allmodes.data.files.cells import Writing, looks_like_number
+from allmodes.data.files.cells import NumberFormat, looks_like_number
 
 Text = str | bytes
-OTHERS = "or say which columns to learn with columns"
+OTHERS = "or set columns to those to learn"
 POINT = "decimals take a point, or set decimal: ','"
 SEPARATORS = "write numbers without separators, or set thousands"
 COMMAS = "are decimals written with a comma? Then separate the cells by semicolons"
@@ -81,7 +81,7 @@ def test_a_column_of_numbers_written_otherwise_is_refused_until_the_option_is_se
     text = rows(lambda i: f"{cell.format(i)};{i}", "a;b")
     first = cell.format(0)
     assert refusal(text) == (
-        f" has 1 column with cells that are no numbers: 'a' 20 of 20 (first in line 2: {first!r}): {remedy}; {OTHERS}"
+        f" has 1 column with cells that are not numbers: 'a' 20 of 20 (first in line 2: {first!r}): {remedy}; {OTHERS}"
     )
     above = 0 if cell == "{},5" else 1000
     assert columns(text, **options) == {"a": {above + i for i in HALVES}, "b": WHOLE}
@@ -91,7 +91,7 @@ def test_a_comma_that_may_mean_two_things_is_never_guessed() -> None:
     text = rows(lambda i: f'"1,{i:03d}",{i}')
     remedy = "a comma may stand before decimals or between thousands: set decimal: ',' or thousands: ','"
     assert refusal(text) == (
-        f" has 1 column with cells that are no numbers: 'a' 20 of 20 (first in line 2: '1,000'): {remedy}; {OTHERS}"
+        f" has 1 column with cells that are not numbers: 'a' 20 of 20 (first in line 2: '1,000'): {remedy}; {OTHERS}"
     )
     assert columns(text, thousands=",")["a"] == {1000 + i for i in WHOLE}
     assert columns(text, decimal=",")["a"] == {float(torch.tensor(1 + i / 1000)) for i in WHOLE}
@@ -104,7 +104,7 @@ def test_a_comma_that_may_mean_two_things_is_never_guessed() -> None:
 def test_signs_around_numbers_do_not_make_a_column_vanish(cell: str) -> None:
     text = rows(lambda i: f"{cell.format(i)};{i}", "a;b")
     first = cell.format(0)
-    have = f" has 1 column with cells that are no numbers: 'a' 20 of 20 (first in line 2: {first!r}): {PLAIN}"
+    have = f" has 1 column with cells that are not numbers: 'a' 20 of 20 (first in line 2: {first!r}): {PLAIN}"
     assert refusal(text) == have
 
 
@@ -112,7 +112,7 @@ def test_all_columns_that_are_doubtful_are_named_with_their_counts() -> None:
     text = rows(lambda i: f"{i},{'unknown' if i % 4 == 3 else i},{'n.b.' if i == 7 else i}", "a,b,c")
     remedy = "correct them, or list them in missing_values if they mean that a number is missing"
     assert refusal(text) == (
-        " has 2 columns with cells that are no numbers: 'b' 5 of 20 (first in line 5: 'unknown'), "
+        " has 2 columns with cells that are not numbers: 'b' 5 of 20 (first in line 5: 'unknown'), "
         f"'c' 1 of 20 (first in line 9: 'n.b.'): {remedy}; {OTHERS}"
     )
     data = read(text, missing_values=["unknown", "n.b."], missing="leave_out")
@@ -127,8 +127,8 @@ def test_with_a_decimal_comma_a_point_is_no_decimal() -> None:
 
 @pytest.mark.parametrize("cell", ["1,23", "12,34,5", ",123", "1,2345", "1234,567", "1,234,56", "1.234,567"])
 def test_thousands_are_separated_in_groups(cell: str) -> None:
-    with pytest.raises(ValueError, match="is no number"):
-        Writing(thousands=",").number(cell)
+    with pytest.raises(ValueError, match="is not a number"):
+        NumberFormat(thousands=",").parse(cell)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_thousands_are_separated_in_groups(cell: str) -> None:
     [("1,234", 1234), ("-12,345,678.5", -12345678.5), ("12,34,567", 1234567), ("999", 999), ("1,234e2", 123400)],
 )
 def test_numbers_with_and_without_separators_are_read(cell: str, number: float) -> None:
-    assert Writing(thousands=",").number(cell) == number
+    assert NumberFormat(thousands=",").parse(cell) == number
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_empty_rows_between_others_are_counted() -> None:
         (rows(lambda i: f"{i},{i}", "a,b\u00e9").encode("latin-1"), ", line 1 is not text in UTF-8: " + ENCODING),
         (rows(str).encode("utf-16-le"), " is not text in UTF-8: save it so, or set encoding, such as utf-16-le"),
         (gzip.compress(rows(str).encode(), mtime=0)[:40], " cannot be read: it is damaged (" + CUT + ")"),
-        (b"PK\x03\x04...", " is no CSV but a ZIP archive or a spreadsheet (.xlsx)"),
+        (b"PK\x03\x04...", " is not a CSV but a ZIP archive or a spreadsheet (.xlsx)"),
         ("# a\n# b\n", " is empty"),
         ("sep=;\n", " is empty"),
     ],
@@ -303,7 +303,7 @@ def test_an_encoding_can_be_named_and_must_be_known() -> None:
     assert set(columns(text.encode("latin-1"), encoding="latin-1")) == {"gr\u00f6\u00dfe", "b"}
     assert set(columns(text.encode("utf-16-le"), encoding="utf-16-le")) == {"gr\u00f6\u00dfe", "b"}
     for wrong in ("rot13", "utf-99"):
-        with pytest.raises(ValidationError, match="is no encoding of text"):
+        with pytest.raises(ValidationError, match="is not an encoding of text"):
             CsvConfig(path="f.csv", encoding=wrong)
 
 

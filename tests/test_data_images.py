@@ -156,7 +156,7 @@ def test_the_files_are_not_asked_when_a_spec_is_checked() -> None:
 
 
 def test_a_folder_that_is_missing_is_named() -> None:
-    assert refusal(built) == "data: images is no folder: set root to the folder of images"
+    assert refusal(built) == "data: images is not a folder: set root to the folder of images"
 
 
 def test_an_empty_folder_says_what_was_looked_for() -> None:
@@ -185,7 +185,7 @@ def test_images_beside_class_folders_are_refused() -> None:
 def test_a_test_folder_with_another_class_is_refused() -> None:
     folder(Path("images/train"))
     folder(Path("images/test"), ("cat", "cow"))
-    assert refusal(built) == "data: images/test has the label 'cow', which the training data have not"
+    assert refusal(built) == "data: images/test has the label 'cow', which the training data do not have"
 
 
 def test_two_sizes_without_a_size_are_refused_by_name() -> None:

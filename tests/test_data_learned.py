@@ -26,7 +26,7 @@ from allmodes.cli import main as cli_main
 from allmodes.data import DataError, FiniteData, TensorData, from_dataset
 from allmodes.data.base import Origin
 from allmodes.data.description import describe_data
-from allmodes.data.files.labels import names_of, text_of, without_missing
+from allmodes.data.files.labels import blank_missing, class_names_of, text_of
 from allmodes.data.standardisation import Standardisation
 from allmodes.experiments import logs
 from allmodes.models.pyfunc import Sampler
@@ -68,9 +68,9 @@ LEARNED = (
 
 
 def test_classes_that_are_numbers_are_in_the_order_of_numbers_and_ties_in_that_of_text() -> None:
-    assert names_of(reversed(CLASSES)) == CLASSES
-    assert names_of(["b", "a", "10", "9"]) == ("10", "9", "a", "b")
-    assert names_of(["1_0", "9"]) == ("1_0", "9")  # a word, whatever Python's float makes of it
+    assert class_names_of(reversed(CLASSES)) == CLASSES
+    assert class_names_of(["b", "a", "10", "9"]) == ("10", "9", "a", "b")
+    assert class_names_of(["1_0", "9"]) == ("1_0", "9")  # a word, whatever Python's float makes of it
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_labels_of_any_type_are_the_same_text(value: object, text: str) -> None:
 
 
 def test_nan_is_no_label_among_numbers() -> None:
-    assert without_missing(["1", "nan", "NA", ""]) == ["1", "", "", ""]
-    assert without_missing(["NA", "DE", ""]) == ["NA", "DE", ""]
+    assert blank_missing(["1", "nan", "NA", ""]) == ["1", "", "", ""]
+    assert blank_missing(["NA", "DE", ""]) == ["NA", "DE", ""]
 
 
 def of_csv(values: Sequence[str]) -> FiniteData:

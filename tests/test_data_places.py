@@ -9,7 +9,8 @@ import pytest
 from allmodes.builtin.config.image_folder import ImageFolderConfig
 from allmodes.data import DataError
 from allmodes.data.description import describe_data
-from allmodes.data.files.places import divided, kind_of, walk
+from allmodes.data.files.splits import kind_of, split_by_names
+from allmodes.data.files.walk import walk
 from files import folder, picture
 
 
@@ -27,7 +28,7 @@ def tree(*files: str) -> None:
 def halves(*files: str, any_file: bool = False) -> tuple[list[str], list[str] | None, str, tuple[str, ...]]:
     """What is trained on and held out, without the names of splits."""
     tree(*files)
-    found = divided(walk(Path("x"), (".png",)), "x", any_file)
+    found = split_by_names(walk(Path("x"), (".png",)), "x", any_file)
     test = None if found.test is None else ["/".join(item.parts) for item in found.test]
     return ["/".join(item.parts) for item in found.train], test, found.held, found.left_out
 
@@ -333,7 +334,7 @@ def test_test_images_in_no_class_folder_are_refused_where_the_others_have_classe
     folder(Path("images/train"), each=4)
     picture(Path("images/test/00.png"))
     assert refusal(built) == (
-        "images/test/00.png is in no class folder, but images that are trained on are: "
+        "images/test/00.png is not in a class folder, but images that are trained on are: "
         "put it into one, or set root to the folder that is trained on"
     )
 
@@ -369,4 +370,4 @@ def test_names_of_classes_are_the_same_whatever_system_wrote_their_letters() -> 
 
 def test_an_archive_is_refused_with_what_to_do() -> None:
     Path("images").write_bytes(b"PK")
-    assert refusal(built) == "images is no folder, but a file: unpack it: set root to the folder of images"
+    assert refusal(built) == "images is not a folder but a file: unpack it: set root to the folder of images"

@@ -283,21 +283,21 @@ masked = np.ma.masked_array([1.0, 2.0], [True, False])
         ([(VECTORS[0], "3")] * 3, f"item 0 of list has the label '3': {WHOLE}"),
         (
             [{"a": VECTORS[0], "b": VECTORS[0]}] * 3,
-            "item 0 of list has the keys 'a', 'b': say which is learned, such as from_dataset(..., x='a')",
+            "item 0 of list has the keys 'a', 'b': choose the one to learn, such as from_dataset(..., x='a')",
         ),
         (
             [{"image": VECTORS[0], "x": VECTORS[0], "id": 1}] * 3,
             "item 0 of list has the keys 'image', 'x', 'id': "
-            "say which is learned, such as from_dataset(..., x='image')",
+            "choose the one to learn, such as from_dataset(..., x='image')",
         ),
         (
             [{"x": VECTORS[0], "label": 1, "target": 1}] * 3,
-            "item 0 of list has the keys 'x', 'label', 'target': say which is the label, with label=...",
+            "item 0 of list has the keys 'x', 'label', 'target': choose the label with label=...",
         ),
-        ([{}] * 3, "item 0 of list has the keys none: say which is learned, such as from_dataset(..., x='x')"),
+        ([{}] * 3, "item 0 of list has the keys none: choose the one to learn, such as from_dataset(..., x='x')"),
         (
             [{"x": VECTORS[0]}, {"y": 1, "z": 2, "w": 3}],
-            "item 1 of list has the keys 'y', 'z', 'w': say which is learned, such as from_dataset(..., x='z')",
+            "item 1 of list has the keys 'y', 'z', 'w': choose the one to learn, such as from_dataset(..., x='z')",
         ),
     ],
 )  # fmt: skip
@@ -378,7 +378,7 @@ def test_a_class_of_which_only_a_held_out_item_is_there_counts() -> None:
 @pytest.mark.parametrize(
     ("train", "test", "message"),
     [
-        ([0, 1], [0, 5], "the test set of list has the label 5, which the training data have not"),
+        ([0, 1], [0, 5], "the test set of list has the label 5, which the training data do not have"),
         ([0, 1], [None], "list has labels, but the test set of list has none: make them alike"),
         ([None], [0], "the test set of list has labels, but list has none: make them alike"),
     ],

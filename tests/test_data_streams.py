@@ -218,15 +218,15 @@ def test_a_change_of_folder_does_not_end_a_stream(
 def test_items_are_streamed_where_they_would_fill_more_than_half_of_the_free_memory() -> None:
     free = free_memory()
     assert 0 < free <= psutil.virtual_memory().total
-    assert StoragePolicy("auto").streams(10 * free, "x")
-    assert not StoragePolicy("auto").streams(free // 10, "x")
-    assert StoragePolicy("stream").streams(1, "x")
-    assert not StoragePolicy("resident").streams(10 * free, "x")
+    assert StoragePolicy("auto").keeps_on_disk(10 * free, "x")
+    assert not StoragePolicy("auto").keeps_on_disk(free // 10, "x")
+    assert StoragePolicy("stream").keeps_on_disk(1, "x")
+    assert not StoragePolicy("resident").keeps_on_disk(10 * free, "x")
 
 
 def test_the_choice_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "allmodes.data")
-    StoragePolicy("auto").streams(2**20, "x.npy")
+    StoragePolicy("auto").keeps_on_disk(2**20, "x.npy")
     assert caplog.messages[0].startswith("data: x.npy: 1 MB of ")
     assert caplog.messages[0].endswith(" MB free: kept in memory")
 
@@ -281,7 +281,7 @@ def test_floats_in_zero_to_one_are_mapped_if_their_range_is_said() -> None:
     plain = [images[i][0] for i in range(4)]
     assert refusal(lambda: from_dataset(plain, name="mine")) == (
         "data: mine has values from 0 to 1, but images are bytes or floats in [-1, 1]: "
-        "say what is black and white, such as range: [0, 1]"
+        "set range: [low, high], such as [0, 1]"
     )
     data = from_dataset(plain, range=(0, 1))
     assert torch.cat([data.x, data.test_x]).aminmax() == (-1, 1)
@@ -307,7 +307,7 @@ FORMS_OF_ITEMS = "give x or (x, y) with x a vector (F,), an image (C, H, W) or a
 FEW = [(torch.zeros(2), 0)] * 3
 SHAPES = "has shape (3,), but item 0 has (2,): make them alike"
 BYTES = "has (1, 2, 2) of torch.uint8, but item 0 has (1, 2, 2) of torch.float32: make them alike"
-UNSEEN = "list has labels, but streaming does not see them all: say how many with classes"
+UNSEEN = "list has labels, but streaming does not see them all: set their number with classes"
 
 
 @pytest.mark.parametrize(

@@ -164,8 +164,8 @@ def test_what_a_csv_writer_writes_is_read(values: list[list[float]], delimiter: 
         ("a,b\n1,2\n-inf,1\n", f"f.csv has infinite cells in 1 of 2 rows: 'a' has 1 (first: line 3): {FILL}"),
         (
             "a;b\n1;2\n3;1,5\n",
-            "f.csv has 1 column with cells that are no numbers: 'b' 1 of 2 (first in line 3: '1,5'): "
-            "decimals take a point, or set decimal: ','; or say which columns to learn with columns",
+            "f.csv has 1 column with cells that are not numbers: 'b' 1 of 2 (first in line 3: '1,5'): "
+            "decimals take a point, or set decimal: ','; or set columns to those to learn",
         ),
         ('a,b,c\n1,2,"two\nlines"\n3,4\n', "f.csv, line 4 has 2 cells, but there are 3 columns"),
         ("a,b\n1,2,3\n", "f.csv, line 2 has 3 cells, but there are 2 columns"),
@@ -189,7 +189,7 @@ def test_a_csv_that_is_not_as_it_should_be_is_refused_with_its_line(text: Text, 
     [
         ({"columns": ["hight"]}, "f.csv has no column 'hight' (did you mean 'height'?); it has height, species"),
         ({"label": "specie"}, "f.csv has no column 'specie' (did you mean 'species'?); it has height, species"),
-        ({"columns": ["species"]}, f"f.csv has 1 column with cells that are no numbers: {SPECIES}"),
+        ({"columns": ["species"]}, f"f.csv has 1 column with cells that are not numbers: {SPECIES}"),
         ({"test_path": "no.csv"}, "no.csv cannot be read: No such file or directory"),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_constant_column_is_refused_unless_it_is_not_standardised() -> None:
 def test_a_label_that_only_the_test_file_has_is_refused() -> None:
     Path("test.csv").write_text("a,b,label\n1,2,prime\n")
     assert refusal(lambda: table(rows(), test_path="test.csv")) == (
-        "test.csv has the label 'prime', which the training data have not"
+        "test.csv has the label 'prime', which the training data do not have"
     )
 
 
@@ -308,9 +308,9 @@ def test_a_range_is_mapped_to_minus_one_and_one(memory: str) -> None:
 
 AXES = "give vectors (N, F) or images (N, H, W), (N, H, W, C) or (N, C, H, W)"
 CONSTANT = "is constant (1 in all 2 rows that are trained on): leave it out, or set standardise: false"
-LAYOUT = "say where its channels are, layout: NHWC or NCHW"
+LAYOUT = "set layout to NHWC or NCHW"
 PIXELS = np.linspace(0, 3, 32).reshape(2, 4, 4)
-BEYOND = "but images are bytes or floats in [-1, 1]: say what is black and white"
+BEYOND = "but images are bytes or floats in [-1, 1]: set range: [low, high]"
 
 
 @pytest.mark.parametrize(
@@ -326,8 +326,8 @@ BEYOND = "but images are bytes or floats in [-1, 1]: say what is black and white
             f"x.npy has missing cells in 1 of 2 rows: 'x[:, 0]' has 1 (first: item 1): {FILL_ITEMS}",
         ),
         (np.array([[1.0, 2], [1, 3], [1, 4]]), {}, f"x[:, 0] of x.npy {CONSTANT}"),
-        (np.linspace(0, 1, 32).reshape(2, 4, 4), {}, f"x.npy has values from 0 to 1, {BEYOND}, such as range: [0, 1]"),
-        (PIXELS, {}, f"x.npy has values from 0 to 3, {BEYOND}, such as range: [0, 255]"),
+        (np.linspace(0, 1, 32).reshape(2, 4, 4), {}, f"x.npy has values from 0 to 1, {BEYOND}, such as [0, 1]"),
+        (PIXELS, {}, f"x.npy has values from 0 to 3, {BEYOND}, such as [0, 255]"),
         (np.linspace(-3, 3, 32).reshape(2, 4, 4), {}, f"x.npy has values from -3 to 3, {BEYOND}"),
         (PIXELS, {"range": (0, 1)}, "x.npy has values from 0 to 3, beyond range: [0, 1]"),
         (np.zeros((2, 4, 4, 4), np.uint8), {}, f"x.npy has shape (2, 4, 4, 4): {LAYOUT}"),
@@ -361,7 +361,7 @@ def test_files_of_another_form_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "x.npz has the arrays train, valid: say which one with x"),
+        ({}, "x.npz has the arrays train, valid: set x to one of them"),
         ({"x": "tran"}, "x.npz has no array 'tran' (did you mean 'train'?); it has train, valid"),
         ({"x": "train", "memory": "stream"}, "x.npz is compressed and cannot be streamed: save the array as .npy"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import torch
@@ -43,10 +43,10 @@ class Loader(Iterator[Batch]):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where data come from, which a run says before it trains.
+    """Where data come from, which a run reports before it trains.
 
     Attributes:
-        name: File, folder, or what messages call them; without one, the kind is said.
+        name: File, folder, or what messages call them; without one, messages name the kind.
         held_out: Where the items that are not trained on come from, where they have a place of their own.
         left_out: What is there but not learned, each with the reason, such as `column 'name' (text)`.
         notes: What else may surprise, such as a link that leads elsewhere.
@@ -57,9 +57,24 @@ class Origin:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def with_test(self, name: str, left_out: tuple[str, ...]) -> Origin:
+        """Add where held-out items come from, and what of these was left out."""
+        more = tuple(f"{what} of {name}" for what in left_out if what not in self.left_out)
+        return replace(self, held_out=name, left_out=(*self.left_out, *more))
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """What is known of data besides their items: attributes of `Data`."""
+
+    classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+    units: Standardisation | None = None
+    origin: Origin = Origin()
+
 
 class Data:
-    """What is learned.
+    """A data set: draws, held-out items and batches, on one device.
 
     Attributes:
         shape: Shape of one item.
@@ -116,13 +131,3 @@ def fingerprint_of(*parts: Tensor | bytes | object) -> str:
         else:
             digest.update(repr(part).encode())
     return digest.hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class DataInfo:
-    """What is known of data besides their items."""
-
-    classes: int | None = None
-    class_names: tuple[str, ...] | None = None
-    units: Standardisation | None = None
-    origin: Origin = field(default=Origin(), repr=False)  # which must not change fingerprints

@@ -7,11 +7,11 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 from typing_extensions import override
 
-from allmodes.builtin.config.files import KeptConfig, MissingConfig
+from allmodes.builtin.config.files import NumbersConfig, StoredConfig
 from allmodes.system.paths import homely
 
 
-class ArraysConfig(MissingConfig, KeptConfig):
+class ArraysConfig(NumbersConfig, StoredConfig):
     """Arrays in a .npy or .npz file: vectors (N, F), or images (N, H, W), (N, H, W, C) or (N, C, H, W)."""
 
     kind: Literal["arrays"] = "arrays"
@@ -31,8 +31,6 @@ class ArraysConfig(MissingConfig, KeptConfig):
     """Where images have their channels; `auto` looks for 1 or 3."""
     range: tuple[float, float] | None = None
     """Values that are black and white, such as [0, 1] or [0, 255]; by default images are bytes or floats in [-1, 1]."""
-    standardise: bool = True
-    """Whether each column of vectors is given zero mean and unit variance; samples are converted back."""
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:
@@ -42,19 +40,17 @@ class ArraysConfig(MissingConfig, KeptConfig):
 
     @override
     def build(self) -> Any:
-        from allmodes.data.files.arrays import Chosen, arrays
+        from allmodes.data.files.arrays import ArrayNames, read_arrays
 
-        return arrays(
+        has_test = bool(self.test_path or self.test_x)
+        return read_arrays(
             homely(self.path),
-            Chosen(self.x, self.labels and homely(self.labels)),
-            self.held_out,
-            self.keeping(),
+            ArrayNames(self.x, self.labels and homely(self.labels)),
+            self.options(),
             self.test_path and homely(self.test_path),
-            Chosen(self.test_x or self.x, self._test_labels()) if self.test_path or self.test_x else None,
+            ArrayNames(self.test_x or self.x, self._test_labels()) if has_test else None,
             self.layout,
             self.range,
-            self.standardise,
-            self.missing,
         )
 
     def _test_labels(self) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import override
 
-from allmodes.builtin.config.files import PLACES, HeldOutConfig, MissingConfig
+from allmodes.builtin.config.files import PLACES, NumbersConfig
 from allmodes.system.paths import homely
 
 Name = Annotated[str, BeforeValidator(lambda name: str(name) if isinstance(name, int) else name)]
@@ -21,11 +21,11 @@ def _check_encoding(name: str) -> str:
     except UnicodeError:  # half a letter, of an encoding that there is
         return name
     except LookupError:
-        raise ValueError(f"{name!r} is no encoding of text: write one such as utf-16, latin-1 or cp1252") from None
+        raise ValueError(f"{name!r} is not an encoding of text: write one such as utf-16, latin-1 or cp1252") from None
     return name
 
 
-class CsvConfig(MissingConfig, HeldOutConfig):
+class CsvConfig(NumbersConfig):
     """Rows of numbers in a CSV file, read into memory."""
 
     free: ClassVar[frozenset[str]] = PLACES
@@ -35,11 +35,11 @@ class CsvConfig(MissingConfig, HeldOutConfig):
     """The file, relative to where the run is started."""
     columns: tuple[Name, ...] | None = Field(None, min_length=1)
     """Columns to learn; by default all that hold numbers, but the label and the index of a data frame. A column that
-    mostly looks like numbers and is none is an error; others are left out, which the run says."""
+    mostly looks like numbers but does not hold them is an error; others are left out, which the run reports."""
     label: Name | None = None
     """Column of labels, whole numbers or words; by default the one called `label`, in any case."""
     delimiter: Literal["auto", ",", ";", "\t", "|", " "] = "auto"
-    """What separates cells; `auto`: what a first line `sep=;` says, else that which gives the first lines equally many
+    """What separates cells; `auto`: what a first line `sep=;` names, else that which gives the first lines equally many
     cells, and the most. A blank stands for any number of them."""
     header: bool | Literal["auto"] = "auto"
     """Whether the first line names the columns; else they are called 1, 2, 3. `auto`: it does, and is refused where it
@@ -51,21 +51,18 @@ class CsvConfig(MissingConfig, HeldOutConfig):
     missing_values: tuple[str, ...] = ()
     """Texts that mean a missing cell, such as unknown; NA, NaN, null, `-`, `?` and the like do in any case."""
     encoding: Annotated[str, AfterValidator(_check_encoding)] = "auto"
-    """Of the text; `auto`: UTF-8, or what a byte-order mark says."""
+    """Of the text; `auto`: UTF-8, or what a byte-order mark shows."""
     test_path: str | None = None
     """File of rows that are not trained on, with the same columns."""
-    standardise: bool = True
-    """Whether each column is given zero mean and unit variance; samples are converted back."""
 
     @override
     def build(self) -> Any:
-        from allmodes.data.files.cells import Writing
-        from allmodes.data.files.csv_files import Form, csv_data
+        from allmodes.data.files.cells import NumberFormat
+        from allmodes.data.files.csv_files import CsvFormat, read_csv
 
-        writing = Writing(self.decimal, self.thousands, frozenset(text.strip() for text in self.missing_values))
-        form = Form(self.columns, self.label, self.delimiter, self.header, writing, self.encoding)
-        test_path = self.test_path and homely(self.test_path)
-        return csv_data(homely(self.path), form, self.held_out, test_path, self.standardise, self.missing)
+        numbers = NumberFormat(self.decimal, self.thousands, frozenset(text.strip() for text in self.missing_values))
+        format = CsvFormat(self.columns, self.label, self.delimiter, self.header, numbers, self.encoding)
+        return read_csv(homely(self.path), format, self.options(), self.test_path and homely(self.test_path))
 
     @model_validator(mode="after")
     def _check_separators(self) -> Self:

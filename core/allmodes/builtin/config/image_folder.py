@@ -7,7 +7,6 @@ from typing import Any, Literal
 from typing_extensions import override
 
 from allmodes.builtin.config.files import ImagesConfig
-from allmodes.builtin.config.ranges import Workers
 from allmodes.system.paths import homely
 
 
@@ -20,11 +19,9 @@ class ImageFolderConfig(ImagesConfig):
     kind: Literal["image_folder"] = "image_folder"
     root: str
     """The folder, relative to where the run is started."""
-    workers: Workers = 2
-    """Processes that read items, into memory or batch by batch; 0 reads in the process that trains."""
 
     @override
     def build(self) -> Any:
-        from allmodes.data.files.folder import image_folder
+        from allmodes.data.files.folder import read_image_folder
 
-        return image_folder(homely(self.root), self.wanted(), self.held_out, self.keeping())
+        return read_image_folder(homely(self.root), self.image_options(), self.options())

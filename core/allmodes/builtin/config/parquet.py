@@ -7,12 +7,11 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from typing_extensions import override
 
-from allmodes.builtin.config.files import ImagesConfig, MissingConfig
-from allmodes.builtin.config.ranges import Workers
+from allmodes.builtin.config.files import ImagesConfig, NumbersConfig
 from allmodes.system.paths import homely
 
 
-class ParquetConfig(MissingConfig, ImagesConfig):
+class ParquetConfig(NumbersConfig, ImagesConfig):
     """Rows of Parquet files: encoded images (the columns that Hugging Face writes), or numbers."""
 
     kind: Literal["parquet"] = "parquet"
@@ -28,10 +27,6 @@ class ParquetConfig(MissingConfig, ImagesConfig):
     """Column of labels, whole numbers or words; by default the one called `label`, in any case."""
     test_path: str | None = None
     """File, folder or pattern of rows that are not trained on."""
-    standardise: bool = True
-    """Whether each column of numbers is given zero mean and unit variance; samples are converted back."""
-    workers: Workers = 2
-    """Processes that read items, into memory or batch by batch; 0 reads in the process that trains."""
 
     @model_validator(mode="after")
     def _check_columns(self) -> Self:
@@ -41,16 +36,8 @@ class ParquetConfig(MissingConfig, ImagesConfig):
 
     @override
     def build(self) -> Any:
-        from allmodes.data.files.parquet import Columns, parquet_data
+        from allmodes.data.files.parquet import ParquetColumns, read_parquet
 
-        columns = Columns(self.image, self.columns, self.label)
-        return parquet_data(
-            homely(self.path),
-            columns,
-            self.wanted(),
-            self.held_out,
-            self.keeping(),
-            self.test_path and homely(self.test_path),
-            self.standardise,
-            self.missing,
-        )
+        columns = ParquetColumns(self.image, self.columns, self.label)
+        test_path = self.test_path and homely(self.test_path)
+        return read_parquet(homely(self.path), columns, self.image_options(), self.options(), test_path)

@@ -1,4 +1,4 @@
-"""Cells of text that mean a number, that mean that one is missing, and what else they look like."""
+"""Cells of text: which are numbers, which mean a missing one, and what others look like."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MISSING = frozenset((
     "", "na", "n/a", "<na>", "nan", "-nan", "#n/a", "#na", "null", "none", "nil", "nat", "-", "--", "?", ".", "missing",
     "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
 ))  # fmt: skip
-"""What means a missing cell, in small letters."""
+"""Texts of a missing cell, in small letters."""
 LONGEST = 330
 """Letters of a cell that may be a number."""
 PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
@@ -24,7 +24,7 @@ THOUSANDS = {",": ",", ".": ".", "'": "'\u2019", "space": " \u00a0\u202f"}
 
 
 @dataclass(frozen=True)
-class Writing:
+class NumberFormat:
     """How a file writes numbers.
 
     Attributes:
@@ -36,7 +36,7 @@ class Writing:
     decimal: str = "."
     thousands: str = "none"
     missing: frozenset[str] = frozenset()
-    _grouped: re.Pattern[str] | None = field(init=False, default=None, compare=False)
+    _grouping: re.Pattern[str] | None = field(init=False, default=None, compare=False)
     _absent: frozenset[float] = field(init=False, default=frozenset(), compare=False)
 
     def __post_init__(self) -> None:
@@ -45,10 +45,10 @@ class Writing:
         if self.thousands != "none":
             sign = f"[{re.escape(THOUSANDS[self.thousands])}]"
             pattern = rf"{_GROUPED.format(sign)}(?=$|[eE{re.escape(self.decimal)}])"
-            object.__setattr__(self, "_grouped", re.compile(pattern))
+            object.__setattr__(self, "_grouping", re.compile(pattern))
 
-    def numbers(self, cells: Sequence[str]) -> list[float]:
-        """The numbers in cells: NaN where one is missing.
+    def parse_all(self, cells: Sequence[str]) -> list[float]:
+        """Parse cells: NaN where a number is missing.
 
         Raises:
             ValueError: If a cell holds something else.
@@ -58,10 +58,10 @@ class Writing:
                 return list(map(float, cells))  # quick, and right for nearly all
         except ValueError:
             pass
-        return [self.number(cell) for cell in cells]
+        return [self.parse(cell) for cell in cells]
 
-    def number(self, cell: str) -> float:
-        """The number in a cell: NaN where it is missing.
+    def parse(self, cell: str) -> float:
+        """Parse a cell: NaN where the number is missing.
 
         Raises:
             ValueError: If it holds something else.
@@ -69,17 +69,17 @@ class Writing:
         text = cell.strip().replace("\u2212", "-")
         if text.lower() in MISSING or text in self.missing:
             return math.nan
-        if len(text) <= LONGEST and self._grouped and (found := self._grouped.match(text)):
+        if len(text) <= LONGEST and self._grouping and (found := self._grouping.match(text)):
             text = re.sub(r"[^\d+-]", "", found[0]) + text[found.end() :]
         if self.decimal != ".":
             text = text.replace(".", "_").replace(self.decimal, ".")
         if len(text) > LONGEST or not PLAIN.fullmatch(text):
-            raise ValueError(f"{cell!r} is no number")
+            raise ValueError(f"{cell!r} is not a number")
         number = float(text)
         return math.nan if number in self._absent else number
 
 
-_USUAL = Writing()
+_USUAL = NumberFormat()
 
 
 def is_number(cell: str) -> bool:
@@ -88,19 +88,19 @@ def is_number(cell: str) -> bool:
 
 
 def looks_like_number(cell: str) -> bool:
-    """Whether a cell is one to a person: with commas, spaces, a sign of currency or per cent, but no date."""
+    """Whether a person reads a cell as a number: with commas, spaces, currency or per cent, but not as a date."""
     text = cell.strip()
     return len(text) <= LONGEST and not _DATE.fullmatch(text) and _DRESSED.fullmatch(text) is not None
 
 
 def unit_of(cell: str) -> str | None:
-    """The letters of a cell that may be a number with its unit: `kg` of `12 kg`, `USD` of `USD 12`."""
+    """The unit of a cell that may be a number with its unit: `kg` of `12 kg`, `USD` of `USD 12`."""
     found = _WITH_UNIT.fullmatch(cell.strip()) if len(cell) <= LONGEST else None
     return found and (found[1] or found[3])
 
 
 def sort_of(cell: str) -> str:
-    """What a cell that is no number is, in a word."""
+    """Kind of a cell without a number, in a word."""
     text = cell.strip()[:LONGEST]
     if _DATE.fullmatch(text):
         return "dates or times"
@@ -110,10 +110,12 @@ def sort_of(cell: str) -> str:
 
 
 def advice(cells: Sequence[str]) -> str:
-    """What to do about cells that look like numbers: which options read all of them."""
-    marks = [name for name in THOUSANDS if all(_reads(Writing(thousands=name), cell) for cell in cells) and name != "."]
-    decimal = all(_reads(Writing(","), cell) for cell in cells)
-    both = [name for name in THOUSANDS if name != "," and all(_reads(Writing(",", name), cell) for cell in cells)]
+    """Advice on cells that look like numbers: options that read all of them."""
+    marks = [
+        name for name in THOUSANDS if all(_reads(NumberFormat(thousands=name), cell) for cell in cells) and name != "."
+    ]
+    decimal = all(_reads(NumberFormat(","), cell) for cell in cells)
+    both = [name for name in THOUSANDS if name != "," and all(_reads(NumberFormat(",", name), cell) for cell in cells)]
     if decimal and marks:
         return "a comma may stand before decimals or between thousands: set decimal: ',' or thousands: ','"
     if decimal:
@@ -125,9 +127,9 @@ def advice(cells: Sequence[str]) -> str:
     return "write plain numbers such as 1234.5"
 
 
-def _reads(way: Writing, cell: str) -> bool:
+def _reads(way: NumberFormat, cell: str) -> bool:
     try:
-        way.number(cell)
+        way.parse(cell)
     except ValueError:
         return False
     return True

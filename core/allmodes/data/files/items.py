@@ -1,4 +1,4 @@
-"""One item as a data set from Python gives it: which part of it is learned, as a tensor, and its label as a number."""
+"""One item of a data set from Python: the value that is learned, as a tensor, and the label, as a number."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from allmodes.data.base import DataError
-from allmodes.data.files.images import COLOUR, GREY
+from allmodes.data.files.image_files import GREY, check_mode
 
 USUAL = ("image", "img", "pixel_values", "x", "pixels", "picture", "images", "input", "inputs", "features", "data")
-"""Keys of what is learned that are looked for, in small letters; that which is there must be the only one."""
+"""Keys of the value that is learned, in small letters; an item must have one of them only."""
 LABELS = ("label", "labels", "y", "target", "targets", "class")
 """Keys of labels, likewise."""
 SHOWN = 10
@@ -25,16 +25,16 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Keys:
-    """Which parts of an item with names are learned, and are its label; None for the usual ones."""
+    """Keys of the value that is learned and of the label, for items with keys; None for the usual ones."""
 
     x: str | None = None
     label: str | None = None
 
-    def unpacked(self, item: Any, where: str) -> tuple[Any, Any]:
-        """What is learned of an item, and its label or None.
+    def unpack(self, item: Any, where: str) -> tuple[Any, Any]:
+        """Divide an item into the value that is learned, and its label or None.
 
         Raises:
-            DataError: If it has neither one part, nor two, nor names that tell.
+            DataError: If it has neither one value, nor two, nor keys that show which.
         """
         named = as_mapping(item)
         if named is not None:
@@ -59,7 +59,7 @@ class Keys:
         usual = usual or [key for key in named if key != label]
         if self.x is None and len(usual) != 1:
             raise DataError(
-                f"data: {where} has the keys {_listed(named)}: say which is learned, {_such(usual or named)}"
+                f"data: {where} has the keys {_listed(named)}: choose the one to learn, {_such(usual or named)}"
             )
         return usual[0] if self.x is None else _present(self.x, named, where)
 
@@ -68,12 +68,12 @@ class Keys:
             return _present(self.label, named, where)
         usual = [key for key in named if str(key).lower() in LABELS and key != self.x]
         if len(usual) > 1:
-            raise DataError(f"data: {where} has the keys {_listed(named)}: say which is the label, with label=...")
+            raise DataError(f"data: {where} has the keys {_listed(named)}: choose the label with label=...")
         return usual[0] if usual else None
 
 
 def as_mapping(item: Any) -> Mapping[Any, Any] | None:
-    """The parts of an item by name: of a mapping, a dataclass, or a named tuple that has one of the usual names."""
+    """The values of an item by key: of a mapping, a dataclass, or a named tuple that has one of the usual keys."""
     if isinstance(item, Mapping):
         return item
     if is_dataclass(item) and not isinstance(item, type):
@@ -83,11 +83,11 @@ def as_mapping(item: Any) -> Mapping[Any, Any] | None:
     return dict(zip(item._fields, item, strict=True)) if has_x and not _is_vector(item) else None
 
 
-def as_tensor(x: Any, where: str) -> Tensor:
-    """A tensor, array, image or list of numbers as a tensor on the CPU; images as bytes, grey or RGB, upright.
+def to_tensor(x: Any, where: str) -> Tensor:
+    """Convert a tensor, array, image or list of numbers to a tensor on the CPU; images to bytes, grey or RGB, upright.
 
     Raises:
-        DataError: If it is none of them, or something of it is masked.
+        DataError: If it is none of them, or has masked values.
     """
     if isinstance(x, Image.Image):
         return torch.from_numpy(_pixels(x, where))
@@ -96,17 +96,17 @@ def as_tensor(x: Any, where: str) -> Tensor:
     if np.ma.is_masked(x):
         raise DataError(f"data: {where} has masked values: fill them in, or leave the item out")
     try:
-        array = np.asarray(x if hasattr(x, "__array__") else _plain(x))
+        array = np.asarray(x if hasattr(x, "__array__") else _check_numbers(x))
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
     except (TypeError, ValueError):
-        raise DataError(f"data: {where} is {kind_of(x)}: {FORMS}") from None
+        raise DataError(f"data: {where} is {describe_type(x)}: {FORMS}") from None
 
 
 FORMS = "give x or (x, y) with x a vector (F,), an image (C, H, W) or a PIL image, and y a whole number"
 
 
-def kind_of(x: Any) -> str:
-    """What messages call something that is no item."""
+def describe_type(x: Any) -> str:
+    """Type of something that is not an item, for messages."""
     if isinstance(x, Tensor):
         kind = f" of {x.dtype}" if x.is_complex() else ""
         return f"a tensor of shape {tuple(x.shape)}{kind}"
@@ -114,7 +114,7 @@ def kind_of(x: Any) -> str:
 
 
 def numbers_of(label: Any) -> list[float]:
-    """The numbers of a label, such as the one of `7`, `tensor([7])` or `np.int64(7)`; none where it is no number."""
+    """The numbers of a label, such as the one of `7`, `tensor([7])` or `np.int64(7)`; none where it is not a number."""
     if isinstance(label, Tensor):
         label = label.detach().cpu().numpy()
     if isinstance(label, np.ndarray | np.generic):
@@ -124,7 +124,7 @@ def numbers_of(label: Any) -> list[float]:
     return [label] if isinstance(label, Real) else []  # type: ignore[list-item]
 
 
-def told(label: Any) -> str:
+def describe_label(label: Any) -> str:
     """A label as messages show it."""
     numbers = numbers_of(label)
     if not numbers:
@@ -134,14 +134,13 @@ def told(label: Any) -> str:
 
 
 def _pixels(image: Image.Image, where: str) -> np.ndarray[Any, Any]:
-    if image.mode not in (*GREY, *COLOUR):
-        raise DataError(f"data: {where} has pixels of mode {image.mode}: convert it to 8 bits per channel")
+    check_mode(image, where)
     upright = ImageOps.exif_transpose(image)
     return np.array(upright.convert("L" if image.mode in GREY else "RGB"))
 
 
-def _plain(x: Any) -> Any:
-    """Numbers, or lists of them."""
+def _check_numbers(x: Any) -> Any:
+    """Refuse anything but numbers, or lists of them."""
     if not isinstance(x, Real | list | tuple):
         raise TypeError(type(x))
     return x

@@ -16,15 +16,15 @@ from allmodes.data.base import DataError
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 """What counts as a number among labels; `1_000` and `inf` are words."""
 NOT_A_NUMBER = ("nan", "na", "n/a", "null", "none", "<na>", "nat")
-"""How programs write a missing number, in small letters: among labels that are numbers they are none."""
+"""How programs write a missing number, in small letters: among labels that are numbers they mean a missing one."""
 
 
-def names_of(values: Iterable[str]) -> tuple[str, ...]:
+def class_names_of(labels: Iterable[str] | None) -> tuple[str, ...]:
     """The distinct labels in their order: as numbers where all are numbers, else as text (by code point).
 
     Equal numbers that are written differently, such as 1 and 01, are different labels, in the order of their text.
     """
-    distinct = sorted(set(values))
+    distinct = sorted(set(labels or ()))
     return tuple(sorted(distinct, key=Decimal) if all(map(NUMBER.fullmatch, distinct)) else distinct)
 
 
@@ -44,22 +44,24 @@ def text_of(value: Any) -> str:
     return str(value).strip()
 
 
-def without_missing(values: Sequence[str]) -> list[str]:
+def blank_missing(labels: Sequence[str]) -> list[str]:
     """The labels, with the empty text for one that is `NaN` or the like where all others are numbers."""
-    numbers = all(NUMBER.fullmatch(value) or _is_missing(value) for value in set(values))
-    return ["" if _is_missing(value) else value for value in values] if numbers else list(values)
+    numbers = all(NUMBER.fullmatch(label) or _is_missing(label) for label in set(labels))
+    return ["" if numbers and _is_missing(label) else label for label in labels]
 
 
-def numbered(values: Sequence[str], names: Sequence[str], where: str) -> Tensor:
-    """Position of each label (N,) among the names.
+def class_numbers(labels: Sequence[str] | None, names: Sequence[str], where: str) -> Tensor | None:
+    """Position of each label (N,) among the names; None where there are no labels or names.
 
     Raises:
         DataError: If a label has no name.
     """
+    if labels is None or not names:
+        return None
     place = {name: i for i, name in enumerate(names)}
-    if unknown := sorted(set(values) - set(place)):
-        raise DataError(f"data: {where} has the label {unknown[0]!r}, which the training data have not")
-    return torch.tensor([place[value] for value in values])
+    if unknown := sorted(set(labels) - set(place)):
+        raise DataError(f"data: {where} has the label {unknown[0]!r}, which the training data do not have")
+    return torch.tensor([place[label] for label in labels])
 
 
 def _is_missing(text: str) -> bool:

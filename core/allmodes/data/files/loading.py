@@ -1,67 +1,90 @@
-"""Items that are read by position, where from a subclass knows; and how they become data, in memory or streamed."""
+"""From items that are read by position to data, in memory or on disk."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import prod
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from allmodes.data.base import DataError, DataInfo, fingerprint_of
+from allmodes.data.files.missing import Missing
 from allmodes.data.files.on_disk import OnDiskData
-from allmodes.data.files.source import Items, ItemsInMemory, ItemSource, Subset
+from allmodes.data.files.source import Items, ItemsInMemory, ItemSource, Subset, chunks, spread
 from allmodes.data.files.storage import StoragePolicy
 from allmodes.data.files.workers import read_batches
 from allmodes.data.finite import FiniteData, TensorData
 
 SAMPLED = 500
-"""Items that a fingerprint reads of each part, evenly spaced; all, where there are no more."""
+"""Items of each side that a fingerprint reads, evenly spaced; all, where there are no more."""
 CHUNK = 500
 """Items that are read at a time into memory."""
 
 
-def data_of(train: ItemSource, test: ItemSource, keeping: StoragePolicy, facts: DataInfo) -> FiniteData:
-    """Items to train on and to hold out as data, with the same draws and fingerprint in memory and streamed.
+@dataclass(frozen=True)
+class ReadOptions:
+    """How items become data, whatever file they come from.
+
+    Attributes:
+        held_out: Share of the items that are held out, where there is no test set.
+        storage: Where the items are kept.
+        standardise: Whether each column of numbers is given zero mean and unit variance.
+        missing: What becomes of items with a missing or infinite number, or a missing label.
+    """
+
+    held_out: float = 0.1
+    storage: StoragePolicy = field(default_factory=StoragePolicy)
+    standardise: bool = True
+    missing: Missing = "refuse"
+
+
+def build_data(train: ItemSource, test: ItemSource, storage: StoragePolicy, info: DataInfo) -> FiniteData:
+    """Build data of items to train on and to hold out, with the same draws and fingerprint in memory and on disk.
 
     Raises:
-        DataError: If the parts differ in shape or an item cannot be read.
+        DataError: If train and test items differ in shape or an item cannot be read.
     """
-    data = _data_of(train, test, keeping, facts)
-    data.origin = facts.origin if facts.origin.name else replace(facts.origin, name=train.name)
+    if train.shape != test.shape:
+        have = f"{test.name} has items of shape {test.shape}, but {train.name} has items of shape {train.shape}"
+        raise DataError(f"data: {have}: make them alike")
+    data: FiniteData
+    if storage.keeps_on_disk(train.size_in_memory + test.size_in_memory, train.name):
+        for source in (train, test):
+            source.check(range(len(source)))
+        data = OnDiskData(train, test, storage.workers, info, _fingerprint(train, test, info))
+    else:
+        train, test = (ItemsInMemory(source.name, read_all(source, storage.workers)) for source in (train, test))
+        names, fingerprint = info.class_names, _fingerprint(train, test, info)
+        data = TensorData(
+            *train.items, *test.items, info.classes, class_names=names, units=info.units, fingerprint=fingerprint
+        )
+    data.origin = info.origin
     return data
 
 
-def _data_of(train: ItemSource, test: ItemSource, keeping: StoragePolicy, facts: DataInfo) -> FiniteData:
-    _check_shapes(train, test)
-    if keeping.streams(size_in_memory(train) + size_in_memory(test), train.name):
-        for source in (train, test):
-            source.check(range(len(source)))
-        return OnDiskData(train, test, keeping.workers, facts, _fingerprint(train, test, facts))
-    seen, unseen = (ItemsInMemory(source.name, read_all(source, keeping.workers)) for source in (train, test))
-    return TensorData(
-        *seen.items,
-        *unseen.items,
-        facts.classes,
-        class_names=facts.class_names,
-        units=facts.units,
-        fingerprint=_fingerprint(seen, unseen, facts),
-    )
-
-
 def read_all(source: ItemSource, workers: int = 0) -> Items:
-    """Every item of a source, in its order; workers help where reading is slow."""
-    chunks = [list(range(i, min(i + CHUNK, len(source)))) for i in range(0, len(source), CHUNK)]
+    """Read every item of a source, in its order; workers help where reading is slow."""
+    parts = list(chunks(len(source), CHUNK))
     x = torch.empty((len(source), *source.shape), dtype=source.dtype)
     labels = []
-    for chunk, items in zip(chunks, read_batches(source, chunks, workers if len(chunks) > 2 else 0), strict=True):
-        x[chunk[0] : chunk[-1] + 1] = items.x
+    for positions, items in zip(parts, read_batches(source, parts, workers if len(parts) > 2 else 0), strict=True):
+        x[positions.start : positions.stop] = items.x
         labels += [] if items.labels is None else [items.labels]
     return Items(x, torch.cat(labels) if labels else None)
 
 
+def hold_out(source: ItemSource, share: float) -> tuple[Subset, Subset]:
+    """Divide a source into items to train on and to hold out.
+
+    Raises:
+        DataError: If there are fewer than two items.
+    """
+    train, test = split(len(source), share, source.labels, source.name)
+    return Subset(source, train), Subset(source, test)
+
+
 def split(items: int, share: float, labels: Tensor | None, name: str) -> tuple[Tensor, Tensor]:
-    """Positions to train on and to hold out: always the same, and in the same share of every class.
+    """Choose positions to train on and to hold out: always the same, and in the same share of every class.
 
     Raises:
         DataError: If there are fewer than two items.
@@ -78,22 +101,10 @@ def split(items: int, share: float, labels: Tensor | None, name: str) -> tuple[T
     return kept.nonzero()[:, 0], (~kept).nonzero()[:, 0]
 
 
-def parts(source: ItemSource, share: float) -> tuple[Subset, Subset]:
-    """A source's items to train on and to hold out."""
-    train, test = split(len(source), share, source.labels, source.name)
-    return Subset(source, train), Subset(source, test)
-
-
-def size_in_memory(source: ItemSource) -> int:
-    """Bytes that all items take in memory."""
-    return len(source) * prod(source.shape) * source.dtype.itemsize
-
-
-def _fingerprint(train: ItemSource, test: ItemSource, facts: DataInfo) -> str:
-    parts: list[object] = [_text(facts)]
+def _fingerprint(train: ItemSource, test: ItemSource, info: DataInfo) -> str:
+    parts: list[object] = [_text(info)]
     for source in (train, test):
-        step = max(1, len(source) // SAMPLED)
-        sample = source.read(range(0, len(source), step))
+        sample = source.read(spread(len(source), SAMPLED))
         parts += [len(source), sample.x, sample.labels if source.labels is None else source.labels]
     return fingerprint_of(*parts)
 
@@ -103,11 +114,3 @@ def _text(info: DataInfo) -> bytes:
     of = info.units
     units = None if of is None else f"Units(mean={of.mean}, std={of.std}, columns={of.columns})"
     return f"Facts(classes={info.classes}, class_names={info.class_names}, units={units})".encode()
-
-
-def _check_shapes(train: ItemSource, test: ItemSource) -> None:
-    if train.shape != test.shape:
-        raise DataError(
-            f"data: {test.name} has items of shape {test.shape}, but {train.name} has items of shape {train.shape}: "
-            "make them alike"
-        )

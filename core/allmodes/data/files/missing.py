@@ -1,4 +1,4 @@
-"""Cells that hold no finite number: all are counted by column; they are refused, or left out with their rows."""
+"""Missing and infinite numbers: counted by column, then refused, or left out with their rows."""
 
 from __future__ import annotations
 
@@ -12,27 +12,25 @@ from allmodes.data.base import DataError
 from allmodes.data.description import counted, listed
 
 Missing: TypeAlias = Literal["refuse", "leave_out"]
-"""What becomes of items with a missing or infinite number."""
+"""Policy for items with a missing or infinite number."""
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Positions: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass
 class Gaps:
-    """What is missing in some rows, found part by part.
+    """Missing and infinite cells of a table, counted chunk by chunk.
 
     Attributes:
         name: What messages call the rows.
         rows: How many there are.
         where: What messages call a row by its position: `line 4`, `item 5`.
-        row: The word for one.
-        remedy: What can be done about it.
+        remedy: Advice on them.
     """
 
     name: str
     rows: int
     where: Callable[[int], str]
-    row: str = "row"
     remedy: str = "correct them, or set missing: leave_out to learn from the others"
     _bad: Mask = field(init=False)
     _columns: dict[str, tuple[int, int]] = field(default_factory=dict)  # cells, and the first's position
@@ -41,22 +39,22 @@ class Gaps:
     def __post_init__(self) -> None:
         self._bad = np.zeros(self.rows, dtype=bool)
 
-    def look(self, columns: Sequence[str], part: np.ndarray[Any, Any], first: int = 0) -> None:
-        """Count in a part (n, F) of the rows, which begins at position `first`."""
-        if (bad := ~np.isfinite(part)).any():
-            self._kinds |= {"missing"} if np.isnan(part).any() else set()
-            self._kinds |= {"infinite"} if np.isinf(part).any() else set()
+    def count(self, columns: Sequence[str], cells: np.ndarray[Any, Any], first: int = 0) -> None:
+        """Count in rows (n, F), of which the first is at position `first`."""
+        if (bad := ~np.isfinite(cells)).any():
+            self._kinds |= {"missing"} if np.isnan(cells).any() else set()
+            self._kinds |= {"infinite"} if np.isinf(cells).any() else set()
             for i in np.flatnonzero(bad.any(0)).tolist():
-                self._count(columns[i], bad[:, i], first)
+                self._add(columns[i], bad[:, i], first)
 
-    def look_at_labels(self, column: str, labels: Sequence[str]) -> None:
+    def count_labels(self, column: str, labels: Sequence[str]) -> None:
         """Count labels that are the empty text."""
         if (bad := np.array([not label for label in labels], dtype=bool)).any():
             self._kinds.add("missing")
-            self._count(column, bad, 0)
+            self._add(column, bad, 0)
 
-    def kept(self, missing: Missing) -> Positions | None:
-        """Positions of the rows that are learned, or None for all.
+    def complete_rows(self, missing: Missing) -> Positions | None:
+        """Positions of the rows without any, or None for all.
 
         Raises:
             DataError: If something is missing and is not to be left out, or nothing else is left.
@@ -71,22 +69,22 @@ class Gaps:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What is said of the rows that were left out."""
+        """Description of the rows that were left out."""
         if not self._columns:
             return ()
         each = [f"{column!r} {cells:,}" for column, (cells, _) in self._columns.items()]
-        return (f"{counted(int(self._bad.sum()), self.row)} with {self._kind} cells ({listed(each)})",)
+        return (f"{counted(int(self._bad.sum()), 'row')} with {self._kind} cells ({listed(each)})",)
 
     @property
     def _kind(self) -> str:
         return " or ".join(sorted(self._kinds, reverse=True))
 
-    def _count(self, column: str, bad: Mask, first: int) -> None:
+    def _add(self, column: str, bad: Mask, first: int) -> None:
         cells, at = self._columns.get(column, (0, first + int(bad.argmax())))
         self._columns[column] = (cells + int(bad.sum()), at)
         self._bad[first : first + len(bad)] |= bad
 
     def _found(self) -> str:
         each = [f"{column!r} has {cells:,} (first: {self.where(at)})" for column, (cells, at) in self._columns.items()]
-        share = f"{int(self._bad.sum()):,} of {counted(self.rows, self.row)}"
+        share = f"{int(self._bad.sum()):,} of {counted(self.rows, 'row')}"
         return f"{self.name} has {self._kind} cells in {share}: {listed(each)}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes_schemas import Shape
 
@@ -34,11 +36,10 @@ class ItemSource:
     labels: Tensor | None = None
 
     def __len__(self) -> int:
-        """Number of items."""
         raise NotImplementedError(f"{type(self).__name__} does not define __len__()")
 
     def read(self, positions: Sequence[int]) -> Items:
-        """The items at these positions.
+        """Read the items at these positions.
 
         Raises:
             DataError: If one cannot be read; the message names it.
@@ -46,7 +47,7 @@ class ItemSource:
         raise NotImplementedError(f"{type(self).__name__} does not define read(positions)")
 
     def check(self, positions: Iterable[int]) -> None:
-        """ImageFormat cheaply at the items at these positions, before training streams them.
+        """Look cheaply at the items at these positions, before training streams them.
 
         Raises:
             DataError: If one does not fit.
@@ -55,6 +56,11 @@ class ItemSource:
     def labels_at(self, positions: Sequence[int]) -> Tensor | None:
         """Labels at these positions, where they are known without reading."""
         return None if self.labels is None else self.labels[torch.as_tensor(positions, dtype=torch.long)]
+
+    @property
+    def size_in_memory(self) -> int:
+        """Bytes that all items take in memory."""
+        return len(self) * prod(self.shape) * self.dtype.itemsize
 
 
 class Subset(ItemSource):
@@ -65,17 +71,21 @@ class Subset(ItemSource):
         self.name, self.shape, self.dtype = whole.name, whole.shape, whole.dtype
         self.labels = None if whole.labels is None else whole.labels[positions]
 
+    @override
     def __len__(self) -> int:
-        """Number of items."""
         return len(self.positions)
 
+    @override
     def read(self, positions: Sequence[int]) -> Items:
-        """The whole's items there."""
-        return self.whole.read(self.positions[torch.as_tensor(positions, dtype=torch.long)].tolist())
+        return self.whole.read(self._positions_in_whole(positions))
 
+    @override
     def check(self, positions: Iterable[int]) -> None:
-        """ImageFormat at the whole's items there."""
-        self.whole.check(self.positions[torch.as_tensor(list(positions), dtype=torch.long)].tolist())
+        self.whole.check(self._positions_in_whole(list(positions)))
+
+    def _positions_in_whole(self, positions: Sequence[int]) -> list[int]:
+        places: list[int] = self.positions[torch.as_tensor(positions, dtype=torch.long)].tolist()
+        return places
 
 
 class ItemsInMemory(ItemSource):
@@ -85,10 +95,20 @@ class ItemsInMemory(ItemSource):
         self.name, self.items, self.labels = name, items, items.labels
         self.shape, self.dtype = tuple(items.x.shape[1:]), items.x.dtype
 
+    @override
     def __len__(self) -> int:
-        """Number of items."""
         return len(self.items.x)
 
+    @override
     def read(self, positions: Sequence[int]) -> Items:
-        """The items there."""
         return Items(self.items.x[torch.as_tensor(positions, dtype=torch.long)], self.labels_at(positions))
+
+
+def chunks(items: int, size: int) -> Iterator[range]:
+    """Positions of consecutive items, at most `size` at a time."""
+    return (range(i, min(i + size, items)) for i in range(0, items, size))
+
+
+def spread(items: int, about: int) -> range:
+    """About so many positions, evenly spaced; all, where there are no more."""
+    return range(0, items, max(1, items // about))

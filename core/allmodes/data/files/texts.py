@@ -27,7 +27,7 @@ OTHERS: Mapping[bytes, str] = {
     b"PAR1": "a Parquet file: give it as data of kind parquet",
     b"\x93NUMPY": "an array of NumPy: give it as data of kind arrays",
 }
-"""How files begin that are no text."""
+"""How files begin that are not text."""
 MARKS: Mapping[bytes, str] = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -38,44 +38,44 @@ MARKS: Mapping[bytes, str] = {
 
 
 @contextmanager
-def opened(path: Path, encoding: str) -> Iterator[IO[str]]:
-    """A text file with its line ends as they are. `auto` is UTF-8, or what a byte-order mark says.
+def open_text(path: Path, encoding: str) -> Iterator[IO[str]]:
+    """Open a text file with its line ends as they are. `auto` is UTF-8, or what a byte-order mark says.
 
     Raises:
         DataError: If it cannot be read, or is not text in this encoding.
     """
     try:
-        with _unpacked(path) as packed, TextIOWrapper(packed, _encoding(path, encoding), newline="") as text:
+        with _open_unpacked(path) as packed, TextIOWrapper(packed, _encoding(path, encoding), newline="") as text:
             yield text
     except UnicodeError:
-        raise DataError(f"data: {_undecodable(path, encoding)}") from None
+        raise DataError(f"data: {_find_undecodable(path, encoding)}") from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         what = getattr(error, "strerror", None) or f"it is damaged ({error})"
         raise DataError(f"data: {path} cannot be read: {what}") from None
 
 
-def _unpacked(path: Path) -> Any:
+def _open_unpacked(path: Path) -> Any:
     start = _start(path)
     for mark, what in OTHERS.items():
         if start.startswith(mark):
-            raise DataError(f"data: {path} is no CSV but {what}")
+            raise DataError(f"data: {path} is not a CSV but {what}")
     return next((how(path) for mark, how in COMPRESSED.items() if start.startswith(mark)), None) or path.open("rb")
 
 
 def _encoding(path: Path, encoding: str) -> str:
     if encoding != "auto":
         return encoding
-    with _unpacked(path) as file:
+    with _open_unpacked(path) as file:
         start = file.read(4)
     return next((name for mark, name in MARKS.items() if start.startswith(mark)), "utf-8-sig")
 
 
-def _undecodable(path: Path, encoding: str) -> str:
-    """What to say of a file that is not text in an encoding, with its first line that is not."""
+def _find_undecodable(path: Path, encoding: str) -> str:
+    """Where a file is not text in an encoding."""
     encoding = _encoding(path, encoding)
     remedy = "save it as CSV in UTF-8, or set encoding, such as cp1252 (Windows) or latin-1"
     if encoding == "utf-8-sig":
-        with _unpacked(path) as file:
+        with _open_unpacked(path) as file:
             for number, line in enumerate(file, 1):
                 try:
                     line.decode("utf-8")
