@@ -8,6 +8,7 @@ from math import prod
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes.builtin.networks import OUTPUTS
 from allmodes.game.contracts import Dropout, Network
@@ -106,8 +107,9 @@ class _Joint(nn.Module):
         super().__init__()
         self.maps, self.layers = maps, nn.Sequential(*layers)
 
+    @override
     def forward(self, image: Tensor, vector: Tensor) -> Tensor:
-        """From (B, C, S, S) and (B, K) to (B, joint_hidden)."""
+        # From (B, C, S, S) and (B, K) to (B, joint_hidden)
         joined: Tensor = self.layers(torch.cat([self.maps(image), vector], 1))
         return joined
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 from torch.nn.functional import softplus
+from typing_extensions import override
 
 from allmodes.game.losses import Game, Loss, LossTerm
 from allmodes.game.step import Side, Step
@@ -18,36 +19,36 @@ from allmodes.game.step import Side, Step
 class NonSaturating(Game):
     """D: s(-D(x)) + s(D(y)); G: s(-D(y)) (Goodfellow et al., 2014)."""
 
+    @override
     def discriminator(self, step: Step) -> Tensor:
-        """Cross entropy of telling data from generated data."""
         return softplus(-step.score("real")).mean() + softplus(step.score("fake")).mean()
 
+    @override
     def generator(self, step: Step) -> Tensor:
-        """Cross entropy of generated data called real."""
         return softplus(-step.score("fake")).mean()
 
 
 class WassersteinGame(Game):
     """D: D(y) - D(x); G: -D(y) (Arjovsky et al., 2017); needs a penalty that bounds D's slope."""
 
+    @override
     def discriminator(self, step: Step) -> Tensor:
-        """Minus the estimate of the Wasserstein distance."""
         return step.score("fake").mean() - step.score("real").mean()
 
+    @override
     def generator(self, step: Step) -> Tensor:
-        """Minus the mean score of generated data."""
         return -step.score("fake").mean()
 
 
 class Relativistic(Game):
     """D: s(-(D(x) - D(y))); G: s(-(D(y) - D(x))) on pairs (Jolicoeur-Martineau, 2019; Huang et al., 2024)."""
 
+    @override
     def discriminator(self, step: Step) -> Tensor:
-        """Data should score above the generated item that it is paired with."""
         return softplus(step.score("fake") - step.score("real")).mean()
 
+    @override
     def generator(self, step: Step) -> Tensor:
-        """Generated data should score above the real item that it is paired with."""
         return softplus(step.score("real") - step.score("fake")).mean()
 
 
@@ -58,8 +59,8 @@ class GradientPenalty(LossTerm):
         super().__init__()
         self.strength = strength
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the discriminator."""
         return {"discriminator": self.discriminator}
 
     def discriminator(self, step: Step) -> Tensor:
@@ -75,8 +76,8 @@ class ZeroCentredPenalty(LossTerm):
         super().__init__()
         self.gamma, self.side = gamma, side
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the discriminator."""
         return {"discriminator": self.discriminator}
 
     def discriminator(self, step: Step) -> Tensor:

@@ -8,6 +8,7 @@ from math import prod
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes.game.contracts import Dropout, Network
 from allmodes_schemas import Shape
@@ -19,8 +20,9 @@ OUTPUTS: dict[str, Callable[[], nn.Module]] = {"linear": nn.Identity, "tanh": nn
 class Joined(nn.Sequential):
     """Layers after the inputs, of any shapes, side by side as vectors: (B, sum of sizes)."""
 
+    @override
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Flatten, join, and pass through the layers."""
+        # Any shapes, side by side as vectors: (B, sum of sizes)
         flat = [x if x.dim() == 2 else x.flatten(1) for x in inputs]
         x = flat[0] if len(flat) == 1 else torch.cat(flat, 1)
         for layer in self:
@@ -86,8 +88,8 @@ class Maxout(nn.Module):
         super().__init__()
         self.pieces = pieces
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """The maximum over the pieces of each unit."""
         return x.reshape(len(x), -1, self.pieces).amax(2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from typing_extensions import override
 
 from allmodes.game.contracts import NOTHING, Latent, Prior
 from allmodes.game.noise import Noise
@@ -17,8 +18,8 @@ class Independent(Prior):
         self.dim = dim + nuisance_dim
         self.sizes = {"code": dim} | ({"nuisance": nuisance_dim} if nuisance_dim else {})
 
+    @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
-        """Draw n latents; a part in `given` is used as it is."""
         parts = {name: given.get(name, None) for name in self.sizes}
         drawn = {
             name: self.entries(noise, name, n, self.sizes[name]) if part is None else part
@@ -39,8 +40,8 @@ class Gaussian(Independent):
         super().__init__(dim, nuisance_dim)
         self.std = std
 
+    @override
     def entries(self, noise: Noise, name: str, n: int, size: int) -> torch.Tensor:
-        """The (n, size) entries of a part."""
         drawn = noise.normal(name, n, size)
         return drawn if self.std == 1.0 else self.std * drawn
 
@@ -52,6 +53,6 @@ class Uniform(Independent):
         super().__init__(dim, nuisance_dim)
         self.low, self.high = low, high
 
+    @override
     def entries(self, noise: Noise, name: str, n: int, size: int) -> torch.Tensor:
-        """The (n, size) entries of a part."""
         return self.low + (self.high - self.low) * noise.uniform(name, n, size)

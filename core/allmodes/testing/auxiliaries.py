@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes.game.contracts import Auxiliary
 from allmodes.game.noise import Noise, seeded, seeded_weights
@@ -56,8 +57,8 @@ class AuxiliaryContract(ModuleContract):
             "one, or add it in players() of a loss term"
         )
 
+    @override
     def built(self, seed: int = 0) -> Auxiliary:
-        """The auxiliary, with weights from a seed."""
         with seeded_weights(seed):
             auxiliary = self.config.build(self.sees, dict(self.parts))
         assert isinstance(auxiliary, Auxiliary), (
@@ -65,27 +66,27 @@ class AuxiliaryContract(ModuleContract):
         )
         return auxiliary
 
+    @override
     def inputs(self) -> tuple[Tensor, ...]:
-        """Items to map."""
         return drawn(self.sees)
 
+    @override
     def use(self, module: nn.Module, noise: Noise, *inputs: Tensor) -> dict[str, Tensor]:
-        """The output's tensors, and the code where it gives one."""
         output = module(*inputs)
         code = {"code": module.code(output, noise)} if self.config.gives == "code" else {}  # type: ignore[operator]
         return {**leaves(output), **code}
 
+    @override
     @property
     def learns(self) -> bool:
-        """Whether a player trains it."""
         return bool(self.config.trained_by)
 
+    @override
     def placed(self, settings: Any) -> dict[str, Any]:
-        """Among the auxiliaries."""
         return {"auxiliaries": {"tested": settings}}
 
+    @override
     def found(self, spec: Spec) -> KindConfig:
-        """The auxiliary."""
         return spec.auxiliaries["tested"]
 
     def _added(self) -> set[str]:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from typing_extensions import override
 
 from allmodes.data import Data
 from allmodes.data.batch import Batch
@@ -120,10 +121,10 @@ class DatasetContract(KindContract):
             "of a batch": next(data.loader(N, 0)),
         }
 
+    @override
     def placed(self, settings: Any) -> dict[str, Any]:
-        """As the data."""
         return {"data": settings}
 
+    @override
     def found(self, spec: Spec) -> KindConfig:
-        """The data."""
         return spec.data

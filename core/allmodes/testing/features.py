@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes.testing.kinds import KindContract
 from allmodes.testing.randomness import own_randomness
@@ -69,11 +70,11 @@ class FeatureContract(KindContract):
         features: Tensor = self.built()(self.items())
         return features
 
+    @override
     def placed(self, settings: Any) -> dict[str, Any]:
-        """Within a metric."""
         return {"evaluation": {"metrics": [{"kind": "fid", "features": settings}]}}
 
+    @override
     def found(self, spec: Spec) -> KindConfig:
-        """The metric's features."""
         found: KindConfig = spec.evaluation.metrics[0].features  # type: ignore[attr-defined]
         return found

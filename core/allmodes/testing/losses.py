@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes.engine.eager import EagerEngine
 from allmodes.game.compose import CompositionError
@@ -140,8 +141,9 @@ class LossTermContract(ComposedContract):
         if not worked:
             pytest.skip(f"{self.who} needs a prior that the core does not have")
 
+    @override
     def within(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The spec with the settings in the place of a term of the kind, or of the game, or after the others."""
+        # In place of the term of this kind, or of the game, or after the other terms.
         losses, place = values["losses"], self._place(values["losses"])
         return {**values, "losses": [*losses[:place], loading.plain(self.config), *losses[place + 1 :]]}
 
@@ -177,12 +179,12 @@ class LossTermContract(ComposedContract):
         """The players of the composition that the term serves."""
         return tuple(player for player in self.term(composition).loss.losses() if player in composition.players)
 
+    @override
     def placed(self, settings: Any) -> dict[str, Any]:
-        """As the only term."""
         return {"losses": [settings]}
 
+    @override
     def found(self, spec: Spec) -> KindConfig:
-        """The only term."""
         return spec.losses[0]
 
     def _place(self, losses: list[dict[str, Any]]) -> int:

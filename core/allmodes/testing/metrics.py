@@ -8,6 +8,7 @@ from typing import Any, ClassVar, get_args
 
 import torch
 from matplotlib.figure import Figure
+from typing_extensions import override
 
 from allmodes.game.composition import Composition
 from allmodes.metrics import Evaluation, Metric, built, floors, measure
@@ -89,8 +90,8 @@ class MetricContract(ComposedContract):
             f"{self.who}: figure returns {type(figure).__name__}: return a matplotlib.figure.Figure, or None"
         )
 
+    @override
     def within(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The spec with this metric alone."""
         return {**values, "evaluation": {**values["evaluation"], "metrics": [loading.plain(self.config)]}}
 
     def metric(self) -> Metric:
@@ -112,12 +113,12 @@ class MetricContract(ComposedContract):
         assert isinstance(numbers, dict), f"{self.who}: compute must return numbers by key, not {numbers!r}"
         return numbers
 
+    @override
     def placed(self, settings: Any) -> dict[str, Any]:
-        """As the only metric."""
         return {"evaluation": {"metrics": [settings]}}
 
+    @override
     def found(self, spec: Spec) -> KindConfig:
-        """The only metric."""
         return spec.evaluation.metrics[0]
 
 

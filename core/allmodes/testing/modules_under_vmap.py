@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes.game.noise import Noise
 from allmodes.testing.advice import saying
@@ -67,8 +68,8 @@ class _Calling(nn.Module):
         super().__init__()
         self.module, self.use = module, call
 
+    @override
     def forward(self, noise: Noise) -> Mapping[str, Tensor]:
-        """What the use gives."""
         return self.use(self.module, noise)
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes.game.contracts import Network
 from allmodes.game.noise import Noise, seeded, seeded_weights
@@ -49,8 +50,8 @@ class NetworkContract(ModuleContract):
             f"{'does not depend' if alone else 'depends'} on the others of its batch: let it tell the truth"
         )
 
+    @override
     def built(self, seed: int = 0) -> Network:
-        """The network, with weights from a seed."""
         with seeded_weights(seed):
             network = self.config.build(self.sees, self.gives)
         assert isinstance(network, Network), (
@@ -58,19 +59,19 @@ class NetworkContract(ModuleContract):
         )
         return network
 
+    @override
     def inputs(self) -> tuple[Tensor, ...]:
-        """Items to map."""
         return drawn(*self.sees)
 
+    @override
     def use(self, module: nn.Module, noise: Noise, *inputs: Tensor) -> dict[str, Tensor]:
-        """Output and features."""
         features = module.trunk(*inputs)  # type: ignore[operator]
         return {"output": module.head(features), "features": features}  # type: ignore[operator]
 
+    @override
     def placed(self, settings: Any) -> dict[str, Any]:
-        """As the generator."""
         return {"generator": settings}
 
+    @override
     def found(self, spec: Spec) -> KindConfig:
-        """The generator."""
         return spec.generator

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes.game.contracts import Fitting, Functions, Latent, Prior
 from allmodes.game.noise import Noise, seeded, seeded_weights
@@ -122,12 +123,12 @@ class PriorContract(KindContract):
         prior.fit(Fitting(self.data_of(self.data), seeded(0), functions=self.functions))
         return prior
 
+    @override
     def placed(self, settings: Any) -> dict[str, Any]:
-        """As the prior."""
         return {"prior": settings}
 
+    @override
     def found(self, spec: Spec) -> KindConfig:
-        """The prior."""
         return spec.prior
 
 

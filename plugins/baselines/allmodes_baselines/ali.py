@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 from torch.nn.functional import softplus
+from typing_extensions import override
 
 from allmodes import Auxiliary, Game, Network, Noise, Step
 
@@ -37,8 +38,8 @@ class Encoder(Auxiliary):
         super().__init__()
         self.network = network
 
+    @override
     def forward(self, seen: Tensor) -> Tensor | Code:
-        """E(x)."""
         code: Tensor = self.network(seen)
         return code  # (B, K)
 
@@ -46,22 +47,26 @@ class Encoder(Auxiliary):
 class GaussianEncoder(Encoder):
     """ALI's E: data (B, *shape) to a normal distribution of the code, of which D sees a draw."""
 
+    @override
     def forward(self, seen: Tensor) -> Code:
-        """The code's mean and log variance; the network gives them side by side."""
+        # (B, 2K): mean and log variance side by side
         return Code(*self.network(seen).chunk(2, 1))  # (B, 2K) to two of (B, K)
 
+    @override
     def code(self, output: Code, noise: Noise) -> Tensor:
-        """z_hat = mu(x) + sigma(x) epsilon: (B, K)."""
+        # z_hat = mu(x) + sigma(x) epsilon: (B, K)
         return output.mean + (0.5 * output.log_variance).exp() * noise.normal("epsilon", *output.mean.shape)
 
 
 class Ali(Game):
     """D tells (x, z_hat) from (G(z), z); G and E do what they can against it."""
 
+    @override
     def discriminator(self, step: Step) -> Tensor:
-        """s(-D(x, z_hat)) + s(D(G(z), z))."""
+        # s(-D(x, z_hat)) + s(D(G(z), z))
         return softplus(-step.score("real")).mean() + softplus(step.score("fake")).mean()
 
+    @override
     def generator(self, step: Step) -> Tensor:
-        """The same with the labels exchanged, which D's opponents lower without saturating."""
+        # The same with the labels exchanged, which does not saturate.
         return softplus(step.score("real")).mean() + softplus(-step.score("fake")).mean()

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes import NOTHING, Auxiliary, Given, Latent, Loss, LossTerm, Network, Noise, Prior, Step
 from allmodes_baselines.modes import one_hot
@@ -31,8 +32,9 @@ class ClusterLatent(Prior):
         self.dim, self.std = noise_dim + modes, std
         self.sizes = {"code": self.dim, "noise": noise_dim, "mode": modes}
 
+    @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
-        """Draw n latents; `given["mode"]` is a number from 0 or one for each draw, `given["noise"]` z_n itself."""
+        # given["mode"] is a number from 0, or one for each draw; given["noise"] is z_n itself
         drawn = self.std * noise.normal("noise", n, self.sizes["noise"])
         z_n = given.get("noise", drawn)  # (n, noise_dim)
         z_c = one_hot(noise, drawn, self.sizes["mode"], given)  # (n, modes)
@@ -55,14 +57,15 @@ class ClusterEncoder(Auxiliary):
         super().__init__()
         self.network, self.noise_dim = network, noise_dim
 
+    @override
     def forward(self, seen: Tensor) -> Encoded:
-        """Estimates of both parts of the latent."""
         output: Tensor = self.network(seen)  # (B, noise_dim + modes)
         z_n, y = output[:, : self.noise_dim], output[:, self.noise_dim :]
         return Encoded(z_n, y, torch.cat([z_n, y.softmax(1)], 1))
 
+    @override
     def code(self, output: Encoded, noise: Noise) -> Tensor:
-        """z, the category as probabilities."""
+        # z, the category as probabilities
         return output.z
 
 
@@ -73,8 +76,8 @@ class ClusterInversion(LossTerm):
         super().__init__()
         self.auxiliary, self.beta_n, self.beta_c = auxiliary, beta_n, beta_c
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the generator, whose player trains E."""
         return {"generator": self.inversion}
 
     def inversion(self, step: Step) -> Tensor:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes import NOTHING, Given, Latent, Loss, LossTerm, Noise, Prior, Step
 from allmodes_baselines.modes import one_hot
@@ -32,8 +33,9 @@ class MixtureOfGaussians(Prior):
         self.mu = nn.Parameter(2 * torch.rand(modes, dim) - 1)
         self.sigma = nn.Parameter(torch.full((modes, dim), sigma))
 
+    @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
-        """Draw n latents; `given["mode"]` is the component's number from 0, or one for each draw."""
+        # given["mode"] is the number of the component from 0, or one for each draw
         eps = noise.normal("eps", n, self.dim)  # (n, dim)
         i = one_hot(noise, eps, len(self.mu), given)  # (n, N)
         z = i @ self.mu + i @ self.sigma * eps
@@ -43,8 +45,8 @@ class MixtureOfGaussians(Prior):
 class Width(LossTerm):
     """mean (1 - sigma)^2, which keeps the components from shrinking."""
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the generator, whose player trains the prior."""
         return {"generator": self.width}
 
     def width(self, step: Step) -> Tensor:

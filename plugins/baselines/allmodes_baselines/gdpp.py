@@ -23,6 +23,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+from typing_extensions import override
 
 from allmodes import Loss, LossTerm
 
@@ -37,8 +38,8 @@ class Determinantal(LossTerm):
         super().__init__()
         self.value_weight = value_weight
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the generator."""
         return {"generator": lambda step: self.distance(step.features("real").detach(), step.features("fake"))}
 
     def distance(self, real: Tensor, fake: Tensor) -> Tensor:

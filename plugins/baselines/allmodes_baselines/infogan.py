@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes import NOTHING, Auxiliary, Given, Latent, Loss, LossTerm, Network, Noise, Prior, Step
 from allmodes_baselines.modes import one_hot
@@ -35,8 +36,9 @@ class InfoLatent(Prior):
         self.dim = noise_dim + modes + style_dim
         self.sizes = {"code": self.dim, "noise": noise_dim, "mode": modes} | ({"style": style_dim} if style_dim else {})
 
+    @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
-        """Draw n latents; `given["mode"]` is a number from 0 or one for each draw, any other part (n, size)."""
+        # given["mode"] is a number from 0, or one for each draw; any other part is a tensor (n, size)
         spread = self._uniform("noise", noise, n, given)  # (n, noise_dim)
         parts = {"noise": spread, "mode": one_hot(noise, spread, self.sizes["mode"], given)}
         if "style" in self.sizes:
@@ -64,8 +66,8 @@ class QHead(Auxiliary):
         super().__init__()
         self.network, self.sizes = network, [modes, style_dim, style_dim if learned else 0]
 
+    @override
     def forward(self, seen: Tensor) -> Posterior:
-        """The parameters of Q."""
         mode, mean, log_var = self.network(seen).split(self.sizes, 1)
         return Posterior(mode, mean, log_var if self.sizes[2] else torch.zeros_like(mean))
 
@@ -77,8 +79,8 @@ class Information(LossTerm):
         super().__init__()
         self.auxiliary = auxiliary
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves both players, each of which trains Q."""
         return {"discriminator": self.information, "generator": self.information}
 
     def information(self, step: Step) -> Tensor:

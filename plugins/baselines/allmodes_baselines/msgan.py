@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes import Loss, LossTerm, Step
 
@@ -23,8 +24,8 @@ EPSILON = 1e-5
 class ModeSeeking(LossTerm):
     """One over the ratio of distances; lambda is the term's weight. Latents are given: they do not draw together."""
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the generator."""
         return {"generator": self.mode_seeking}
 
     def mode_seeking(self, step: Step) -> Tensor:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes import NonSaturating, Step
 
@@ -31,7 +32,8 @@ class Unrolled(NonSaturating):
         super().__init__()
         self.updates, self.objective = updates, objective
 
+    @override
     def generator(self, step: Step) -> Tensor:
-        """s(-D_K(y)), or f_K itself: then data count too, for D_K depends on G."""
+        # s(-D_K(y)), or f_K itself: then data count too, since D_K depends on G.
         ahead = step.after("discriminator", self.updates)
         return super().generator(ahead) if self.objective == "non_saturating" else -self.discriminator(ahead)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, WithJsonSchema
+from typing_extensions import override
 
 from allmodes import FeatureConfig, LossTermConfig, MetricConfig, PixelsConfig, PriorConfig, Problem, Ramp, Spec
 
@@ -56,12 +57,12 @@ class MetricMixtureConfig(PriorConfig):
         """Name of the distance that came from Python, if it did."""
         return self.metric.removeprefix("python:") if self.metric.startswith("python:") else None
 
+    @override
     def parts(self) -> Mapping[str, int | None]:
-        """The code, whose size the fit decides, and the mode where there are any."""
         return {"code": None} | ({"mode": self.modes} if self.modes else {})
 
+    @override
     def build(self) -> Any:
-        """The prior, to be fitted."""
         from allmodes_bourgan.model import MetricMixture
 
         return MetricMixture(self)
@@ -88,15 +89,16 @@ class DistanceConfig(LossTermConfig):
         """Whether the prior embeds the very distances that this term keeps."""
         return (self.metric, self.features) == (prior.metric, prior.features)
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """The extremes of an embedding need one."""
+        # Only an embedding has extremes.
         if self.scale in ("max", "sqrt_max") and not isinstance(spec.prior, MetricMixtureConfig):
             where = ("losses", spec.losses.index(self), "scale")
             asks = f"scale {self.scale} is that of an embedding, and prior {spec.prior.kind} has none"
             yield Problem(where, f"{asks}: take mean_log, or prior: {{kind: bourgan.metric_mixture}}")
 
+    @override
     def build(self) -> Any:
-        """The term, to be fitted."""
         from allmodes_bourgan.model import KeptDistances
 
         return KeptDistances(self)
@@ -113,13 +115,13 @@ class DistancesConfig(MetricConfig):
     samples: int = Field(2000, ge=3, le=20_000)
     """Items on each side at most, of which all pairs are looked at."""
 
+    @override
     def title(self) -> str:
-        """The kind, the metric and the features."""
         plain = (self.metric, self.features.title()) == ("l2", "pixels")
         return "log_distances" if plain else f"log_distances_{self.metric}_{self.features.title()}"
 
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes_bourgan.metrics import LogDistances
 
         return LogDistances(self)

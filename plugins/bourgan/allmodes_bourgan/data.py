@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes import DatasetConfig, Shape
 
@@ -29,15 +30,16 @@ class FashionAndOnesConfig(DatasetConfig):
     size: int | None = Field(None, ge=1, le=4096)
     """Height and width in pixels to resize to; by default 28."""
 
+    @override
     def shape(self) -> Shape:
-        """One channel."""
         side = self.size or 28
         return (1, side, side)
 
+    @override
     def classes(self) -> int:
-        """Ten kinds of articles, and the ones."""
         return 11
 
+    @override
     def build(self) -> Any:
         """The images, on the CPU.
 

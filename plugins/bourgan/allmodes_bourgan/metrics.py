@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes import Better, Evaluation, Metric, Spaces, extract_features, seeded
 from allmodes_bourgan.distances import faiss_distance
@@ -37,16 +38,17 @@ class LogDistances(Metric):
         # An instance's own: the key carries the metric and the features.
         self.better: Mapping[str, Better] = {self.name: "lower"}  # type: ignore[misc]
 
+    @override
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """The numbers by key; NaN where a sample is not finite."""
         return {self.name: self._w1(evaluation)} | facts(evaluation)
 
+    @override
     def floor(self, evaluation: Evaluation) -> dict[str, float]:
-        """What real items score against others."""
         return {self.name: self._w1(evaluation)}
 
+    @override
     def figure(self, evaluation: Evaluation) -> Any:
-        """Histograms of the logarithms: of held-out items, of the latent, at the distance loss's scale, of samples."""
+        # Histograms of the logarithms: of held-out items, of latents at the scale of the distance loss, of samples.
         logs = {"data": self._log_distances(evaluation, evaluation.real.x)}
         if evaluation.samples.isfinite().all():
             logs["generated"] = self._log_distances(evaluation, evaluation.samples)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes import NOTHING, Fitting, Given, Latent, Loss, LossTerm, Noise, Prior, Step
 from allmodes_bourgan.fit import fit
@@ -56,22 +57,24 @@ class MetricMixture(Prior):
         self.register_buffer("width", torch.zeros(()))
         self.register_buffer("ratios", torch.zeros(2, 4))
 
+    @override
     def fit(self, fitting: Fitting) -> None:
-        """Embed items of the data (see `fit`)."""
         self.points, self.edges, width, *ratios = fit(self.config, fitting)
         self.width, self.ratios = torch.tensor(width), torch.tensor(ratios)
         self.dim = self.points.shape[1]
         self.sizes = {"code": self.dim} | ({"mode": self.config.modes} if self.config.modes else {})
 
+    @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
-        """Draw n latents z (n, dim); `given["mode"]`, one number or (n,), says around which cluster's points."""
+        # given["mode"], one number or (n,), is the cluster whose points are drawn around
         begin, end = self._range(given.get("mode"))
         k = (begin + (noise.uniform("component", n) * (end - begin)).long()).minimum(end - 1)  # (n,)
         z = self.points[k] + self.width * noise.normal("spread", n, self.points.shape[1])  # (n, dim)
         return Latent(z, {"mode": self._mode(k)} if self.config.modes else {})
 
+    @override
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Models of version 0.1 hold no width: it was the config's number, whatever the points' units."""
+        # Models of version 0.1 have no width: it was the number in the config, whatever the units of the points.
         if self.config.std != "auto":
             state_dict.setdefault(f"{prefix}width", torch.tensor(self.config.std))
         super()._load_from_state_dict(state_dict, prefix, *rest)
@@ -108,8 +111,8 @@ class KeptDistances(LossTerm):
         self.register_buffer("log_s", torch.zeros(()))
         self.register_buffer("perfect", torch.tensor(-1.0))
 
+    @override
     def fit(self, fitting: Fitting) -> None:
-        """Build the features, and find s by the config's rule."""
         self.features = self.config.features.build(fitting.data)
         prior = fitting.prior
         self.log_s = self._scale(fitting)
@@ -117,8 +120,8 @@ class KeptDistances(LossTerm):
             _, _, mean, variance = prior.ratios[1]
             self.perfect = variance + (mean - self.log_s) ** 2
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the generator."""
         return {"generator": self.distance}
 
     def distance(self, step: Step) -> Tensor:
@@ -141,8 +144,9 @@ class KeptDistances(LossTerm):
             return (x - y).abs().sum(1).clamp(min=TINY).log()
         return log_l2(x, y)
 
+    @override
     def train(self, mode: bool = True) -> KeptDistances:
-        """Features stay as they were trained, whatever the term around them does."""
+        # The features stay in evaluation mode.
         super().train(mode)
         self.features.eval()
         return self

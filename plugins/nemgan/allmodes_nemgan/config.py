@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
+from typing_extensions import override
 
 from allmodes import (
     AdamConfig,
@@ -63,19 +64,20 @@ class ModeMixtureConfig(PriorConfig):
             return tuple(range(max(self.dim - self.modes, 0), max(self.dim - self.modes, 0) + self.modes))
         return tuple(range(0, _STRIDE * self.modes, _STRIDE))
 
+    @override
     def parts(self) -> Mapping[str, int | None]:
-        """z as a whole, the mode as a unit vector, and the noise."""
         return {"code": self.dim, "mode": self.modes, "noise": self.dim}
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """Weights that nobody learns stay equal."""
+        # Without a player that learns them, weights stay equal.
         trained = (name for term in spec.losses for player in term.players() for name in player.modules)
         if self.weights == "learned" and "prior" not in trained:
             what = "no loss trains the prior, so weights: learned stay equal: add {kind: nemgan.prior_matching}"
             yield Problem(("prior", "weights"), f"{what}, or set weights: uniform", "warning")
 
+    @override
     def build(self) -> Any:
-        """The prior."""
         from allmodes_nemgan.prior import ModeMixture
 
         given = self.weights if isinstance(self.weights, tuple) else (1.0,) * self.modes
@@ -101,10 +103,11 @@ class InverterConfig(AuxiliaryConfig):
     init: Literal["torch", "xavier"] = "torch"
     """First weights of the map from z_hat to scores: torch's own, or Keras's, Xavier-uniform with zero biases."""
 
+    @override
     def misfit(self, sees: Shape) -> str | None:
-        """Why the body cannot take data of that shape, or None."""
         return self.network.misfit((sees,), (1,))
 
+    @override
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
         """h for data of shape `sees`, a latent of size `parts["code"]` and `parts["mode"]` modes.
 
@@ -139,20 +142,20 @@ class LatentInversionConfig(LossTermConfig):
     margin: float = Field(0.4, ge=0, lt=1)
     """m of the AM-softmax, in cosines."""
 
+    @override
     def players(self) -> tuple[PlayerConfig, ...]:
-        """`inversion`: generator and inverter, with the released optimiser."""
         adam = AdamConfig(lr=1e-4, betas=(0.9, 0.999))
         return (PlayerConfig(name="inversion", modules=("generator", self.auxiliary), optimizer=adam),)
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """A margin is one of cosines."""
         inverter = spec.auxiliaries.get(self.auxiliary)
         if self.y_loss == "am_softmax" and isinstance(inverter, InverterConfig) and inverter.head != "cosine":
             what = f"y_loss am_softmax needs cosines: set auxiliaries.{self.auxiliary}.head: cosine"
             yield Problem(("losses", spec.losses.index(self), "y_loss"), what)
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_nemgan.losses import LatentInversion
 
         return LatentInversion(self.auxiliary, self.z_loss, self.z_weight, self.y_loss, self.y_weight, self.margin)
@@ -172,12 +175,12 @@ class PriorMatchingConfig(LossTermConfig):
     """What real data are compared with: the probabilities themselves, or (as released) the mean of a batch of draws,
     where a mode that the batch lacks counts as half a draw."""
 
+    @override
     def players(self) -> tuple[PlayerConfig, ...]:
-        """`prior`: the prior, with the released optimiser."""
         return (PlayerConfig(name="prior", modules=("prior",), optimizer=AdamConfig(lr=1e-3, betas=(0.9, 0.999))),)
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """There must be something to learn."""
         where = ("losses", spec.losses.index(self))
         if not isinstance(spec.prior, ModeMixtureConfig):
             what = f"{self.kind} learns the weights of a prior nemgan.mode_mixture, not of {spec.prior.kind}"
@@ -185,8 +188,8 @@ class PriorMatchingConfig(LossTermConfig):
         elif spec.prior.weights != "learned":
             yield Problem(where, f"{self.kind} has nothing to learn: set prior.weights: learned, or remove it")
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_nemgan.losses import PriorMatching
 
         return PriorMatching(self.auxiliary, self.estimator)
@@ -203,20 +206,20 @@ class SparseSupervisionConfig(LossTermConfig):
     stream: str = "labelled"
     """The stream of labelled items; label k names mode k."""
 
+    @override
     def players(self) -> tuple[PlayerConfig, ...]:
-        """`supervision`: the inverter, with the released optimiser."""
         adam = AdamConfig(lr=1e-4, betas=(0.9, 0.999))
         return (PlayerConfig(name="supervision", modules=(self.auxiliary,), optimizer=adam),)
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """Each label needs a mode of its own."""
         classes, modes = spec.data.classes(), spec.prior.parts().get("mode")
         if classes is not None and modes is not None and classes > modes:
             what = f"{self.kind} names a mode after each label, but there are {classes} labels and {modes} modes"
             yield Problem(("losses", spec.losses.index(self)), f"{what}: set prior.modes: {classes}")
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_nemgan.losses import SparseSupervision
 
         return SparseSupervision(self.auxiliary, self.stream)
@@ -245,13 +248,14 @@ class InvarianceConfig(LossTermConfig):
     noise: float = Field(0.0, ge=0)
     """Standard deviation of noise on the item, in the data's units; what vectors are moved by."""
 
+    @override
     def players(self) -> tuple[PlayerConfig, ...]:
-        """`invariance`: the inverter."""
         adam = AdamConfig(lr=1e-3, betas=(0.9, 0.999))
         return (PlayerConfig(name="invariance", modules=(self.auxiliary,), optimizer=adam),)
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """Images can be turned, points cannot; and only a mode mixture has weights."""
+        # Images can be rotated, points cannot; only a mode mixture has weights.
         where, shape = ("losses", spec.losses.index(self)), spec.data.shape()
         turns = self.rotation or self.shift or self.scale
         if shape is not None and len(shape) != 3 and turns:
@@ -263,8 +267,8 @@ class InvarianceConfig(LossTermConfig):
             what = f"shares: prior reads the weights of nemgan.mode_mixture, but the prior is {spec.prior.kind}"
             yield Problem((*where, "shares"), f"{what}: set shares: equal")
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_nemgan.invariance import Invariance, Moves
 
         moves = Moves(self.rotation, self.shift, self.scale, self.noise)

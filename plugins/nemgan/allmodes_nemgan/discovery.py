@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes import Better, Evaluation, Metric, contingency, draw_matrix, draw_rows, eval_mode, seeded
 
@@ -30,19 +31,21 @@ class PriorError(Metric):
     def __init__(self, auxiliary: str = "inverter") -> None:
         self.auxiliary = auxiliary
 
+    @override
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """Both numbers."""
         weights = weights_of(evaluation.modules["prior"])
         true, learned = matched(relation(evaluation, self.auxiliary), shares_of(evaluation), weights)
         kl = torch.xlogy(true, true / learned.clamp(min=LEAST)).sum()
         return {"prior_error": float((true - learned).abs().max()), "prior_kl": float(kl)}
 
+    @override
     def floor(self, evaluation: Evaluation) -> dict[str, float]:
-        """Nothing: real data have no prior."""
+        # Real data have no prior.
         return {}
 
+    @override
     def figure(self, evaluation: Evaluation) -> Any:
-        """How modes (rows) relate to labels (columns), as shares of each mode's held-out items."""
+        # Modes (rows) by labels (columns), as shares of the held-out items of each mode.
         items = relation(evaluation, self.auxiliary).double()
         names = evaluation.data.class_names or tuple(map(str, range(items.shape[1])))
         learned = weights_of(evaluation.modules["prior"])
@@ -56,12 +59,12 @@ class Attributes(Metric):
     def __init__(self, directions: int = 2, steps: int = 7) -> None:
         self.directions, self.steps = directions, steps
 
+    @override
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """No numbers."""
         return {}
 
+    @override
     def figure(self, evaluation: Evaluation) -> Any:
-        """Rows of items along each direction."""
         return draw_rows(attributes(evaluation.modules, self.directions, self.steps).flatten(0, 1), evaluation.data)
 
 

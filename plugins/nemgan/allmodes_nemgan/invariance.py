@@ -18,6 +18,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, log_softmax
+from typing_extensions import override
 
 from allmodes import Loss, LossTerm, Noise, Step
 from allmodes_nemgan.inverter import Inverted
@@ -40,8 +41,8 @@ class Invariance(LossTerm):
         self.auxiliary, self.moves = auxiliary, moves
         self.information, self.balance, self.shares = information, balance, shares
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves a player that trains the inverter alone."""
         return {"invariance": self.invariance}
 
     def invariance(self, step: Step) -> Tensor:

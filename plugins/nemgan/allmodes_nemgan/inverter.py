@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
+from typing_extensions import override
 
 from allmodes import Auxiliary, Network, Noise
 from allmodes_nemgan.networks import glorot
@@ -43,8 +44,8 @@ class Inverter(Auxiliary):
             glorot(self.head)
         self.register_buffer("scale", torch.tensor(1.0 if scale is None else scale))
 
+    @override
     def forward(self, seen: Tensor) -> Inverted:
-        """From data (B, *shape) to z_hat and the modes' scores."""
         z: Tensor = self.body(seen)  # (B, dim)
         if self.output == "leaky_relu":
             z = leaky_relu(z, 0.2)
@@ -52,6 +53,6 @@ class Inverter(Auxiliary):
             return Inverted(z, self.head(z))
         return Inverted(z, self.scale * normalize(z, dim=1) @ normalize(self.head.weight, dim=1).T)
 
+    @override
     def code(self, output: Inverted, noise: Noise) -> Tensor:
-        """z_hat."""
         return output.z

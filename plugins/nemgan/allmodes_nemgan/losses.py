@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, l1_loss, log_softmax, mse_loss
+from typing_extensions import override
 
 from allmodes import Loss, LossTerm, Step
 from allmodes_nemgan.inverter import Inverted
@@ -36,8 +37,8 @@ class LatentInversion(LossTerm):
         self.auxiliary, self.distance = auxiliary, mse_loss if z_loss == "mse" else l1_loss
         self.z_weight, self.y_loss, self.y_weight, self.margin = z_weight, y_loss, y_weight, margin
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the player that trains generator and inverter."""
         return {"inversion": self.inversion}
 
     def inversion(self, step: Step) -> Tensor:
@@ -67,8 +68,8 @@ class PriorMatching(LossTerm):
         super().__init__()
         self.auxiliary, self.estimator = auxiliary, estimator
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the player of the prior."""
         return {"prior": self.matching}
 
     def matching(self, step: Step) -> Tensor:
@@ -90,8 +91,8 @@ class SparseSupervision(LossTerm):
         super().__init__()
         self.auxiliary, self.stream = auxiliary, stream
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the player that trains the inverter alone."""
         return {"supervision": self.supervision}
 
     def supervision(self, step: Step) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes import MetricConfig, Need
 
@@ -21,8 +22,8 @@ class PriorErrorConfig(MetricConfig):
     auxiliary: str = "inverter"
     """The inverter, whose predictions for held-out items match modes to classes one to one (Hungarian method)."""
 
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes_nemgan.discovery import PriorError
 
         return PriorError(self.auxiliary)
@@ -38,8 +39,8 @@ class AttributesConfig(MetricConfig):
     steps: int = Field(7, ge=2, le=20)
     """Items along each direction."""
 
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes_nemgan.discovery import Attributes
 
         return Attributes(self.directions, self.steps)

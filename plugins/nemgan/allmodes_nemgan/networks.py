@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
+from typing_extensions import override
 
 from allmodes import Dropout, Network, Shape
 
@@ -25,8 +26,8 @@ EPSILON = 1e-3
 class Stretched(nn.Module):
     """A sigmoid onto [-1, 1]."""
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """2 sigma(x) - 1."""
         return torch.tanh(x / 2)
 
 
@@ -59,8 +60,9 @@ class Convolution(nn.Conv2d):
         before = 1 if stride == 2 and side % 2 == 0 else 2
         self.margins = (before, 2, before, 2)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """From (B, narrow, side, side) to (B, wide, side / stride, side / stride)."""
+        # From (B, narrow, side, side) to (B, wide, side / stride, side / stride)
         return super().forward(pad(x, self.margins))
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes import NOTHING, Given, Latent, Noise, Prior
 
@@ -69,8 +70,9 @@ class ModeMixture(Prior):
         """pi (K,)."""
         return self.alpha.softmax(0)
 
+    @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
-        """Draw n latents; `given["mode"]` is a number from 0 or one for each draw (n,)."""
+        # given["mode"] is a number from 0, or one for each draw (n,)
         y = self._given(given["mode"], n) if "mode" in given else self._drawn(noise.uniform("v", n, 1))  # (n, K)
         spread = self.noise * (2 * noise.uniform("noise", n, self.dim) - 1)  # (n, dim)
         z = spread + y @ self.directions

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes import NetworkConfig, Shape
 
@@ -19,18 +20,20 @@ class GeneratorConfig(NetworkConfig):
     dropout: float = Field(0.3, ge=0, lt=1)
     """Probability that an entry of the smallest feature maps is dropped in training."""
 
+    @override
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
-        """Why this network cannot map those shapes, or None."""
         if len(sees) != 1 or len(sees[0]) != 1 or len(gives) != 3:
             return f"{self.kind} maps a vector to an image, not {_listed(sees)} to {gives}: take kind: mlp"
         if gives[1] != gives[2] or gives[1] % 4:
             return f"{self.kind} gives square images whose side is a multiple of 4, not {gives}: resize them"
         return None
 
+    @override
     def normalises_batches(self) -> bool:
-        """Every hidden layer does."""
+        # Every hidden layer is normalised.
         return True
 
+    @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> "Generator":
         """The generator of images of shape `gives`, in [-1, 1].
 
@@ -47,8 +50,8 @@ class _TrunkConfig(NetworkConfig):
     dropout: float = Field(0.4, ge=0, lt=1)
     """Probability that an entry of a feature map is dropped in training."""
 
+    @override
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
-        """Why this network cannot map those shapes, or None."""
         if len(sees) != 1 or len(sees[0]) != 3 or len(gives) != 1:
             return f"{self.kind} maps an image to a vector, not {_listed(sees)} to {gives}: take kind: mlp"
         if sees[0][1] != sees[0][2]:
@@ -61,8 +64,8 @@ class CriticConfig(_TrunkConfig):
 
     kind: Literal["nemgan.critic"] = "nemgan.critic"
 
+    @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> "Trunk":
-        """The critic of images of shape `sees[0]`."""
         from allmodes_nemgan.networks import critic
 
         return critic(sees[0], gives, self.dropout)
@@ -73,8 +76,8 @@ class EncoderConfig(_TrunkConfig):
 
     kind: Literal["nemgan.encoder"] = "nemgan.encoder"
 
+    @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> "Trunk":
-        """The body for images of shape `sees[0]`."""
         from allmodes_nemgan.networks import encoder
 
         return encoder(sees[0], gives, self.dropout)

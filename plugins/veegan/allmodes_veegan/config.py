@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, Shape
 
@@ -22,12 +23,12 @@ class ReconstructorConfig(AuxiliaryConfig):
     code_noise: float = Field(1.0, ge=0)
     """Standard deviation of the noise on F(x) that the discriminator sees: p(z|x) = N(F(x), code_noise^2)."""
 
+    @override
     def misfit(self, sees: Shape) -> str | None:
-        """Why the body cannot take data of that shape, or None."""
         return self.network.misfit((sees,), (1,))
 
+    @override
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
-        """F for data of shape `sees` and a code of size `parts["code"]`."""
         from allmodes_veegan.model import Reconstructor
 
         return Reconstructor(self.network.build((sees,), (parts["code"],)), self.code_noise)
@@ -43,8 +44,8 @@ class GameConfig(LossTermConfig):
         Need("joint", remedy="joint: reconstructor to discriminator"),
     )
 
+    @override
     def build(self) -> Any:
-        """The game."""
         from allmodes_veegan.model import Game
 
         return Game()
@@ -61,8 +62,8 @@ class CodeReconstructionConfig(LossTermConfig):
     player: str = "generator"
     """The player that lowers it, which should train the generator and the auxiliary."""
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_veegan.model import CodeReconstruction
 
         return CodeReconstruction(self.auxiliary, self.player)

@@ -27,6 +27,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 from torch.nn.functional import softplus
+from typing_extensions import override
 
 from allmodes import Auxiliary, Loss, LossTerm, Network, Noise, Step
 
@@ -38,13 +39,14 @@ class Reconstructor(Auxiliary):
         super().__init__()
         self.network, self.code_noise = network, code_noise
 
+    @override
     def forward(self, seen: Tensor) -> Tensor:
-        """F(x), without noise."""
         mean: Tensor = self.network(seen)
         return mean  # (B, K)
 
+    @override
     def code(self, output: Tensor, noise: Noise) -> Tensor:
-        """z_g ~ N(F(x), code_noise^2 I), which only the discriminator sees."""
+        # z_g ~ N(F(x), code_noise^2 I), which only the discriminator sees: (B, K)
         if not self.code_noise:
             return output
         return output + self.code_noise * noise.normal("z_g", *output.shape)  # (B, K)
@@ -53,8 +55,8 @@ class Reconstructor(Auxiliary):
 class Game(LossTerm):
     """D tells (z, x_g), label 1, from (z_g, x), label 0; G lowers D's raw logit."""
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the two players."""
         return {"discriminator": self.discriminator, "generator": self.generator}
 
     def discriminator(self, step: Step) -> Tensor:
@@ -77,8 +79,8 @@ class CodeReconstruction(LossTerm):
         super().__init__()
         self.auxiliary, self.player = auxiliary, player
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the player that trains generator and reconstructor."""
         return {self.player: self.reconstruction}
 
     def reconstruction(self, step: Step) -> Tensor:

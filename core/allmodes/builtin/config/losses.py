@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes_schemas import LossTermConfig, Problem
 
@@ -19,8 +20,8 @@ class NonSaturatingConfig(LossTermConfig):
     kind: Literal["non_saturating"] = "non_saturating"
     is_game: ClassVar[bool] = True
 
+    @override
     def build(self) -> Any:
-        """The game."""
         from allmodes.builtin.losses import NonSaturating
 
         return NonSaturating()
@@ -32,8 +33,9 @@ class WassersteinConfig(LossTermConfig):
     kind: Literal["wasserstein"] = "wasserstein"
     is_game: ClassVar[bool] = True
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """Without a bound on the discriminator's slope the game has no solution."""
+        # Without a bound on the discriminator's slope the game has no solution.
         if not any(term.penalises_gradients for term in spec.losses):
             yield Problem(
                 ("losses",),
@@ -41,8 +43,8 @@ class WassersteinConfig(LossTermConfig):
                 "warning",
             )
 
+    @override
     def build(self) -> Any:
-        """The game."""
         from allmodes.builtin.losses import WassersteinGame
 
         return WassersteinGame()
@@ -54,8 +56,8 @@ class RelativisticConfig(LossTermConfig):
     kind: Literal["relativistic"] = "relativistic"
     is_game: ClassVar[bool] = True
 
+    @override
     def build(self) -> Any:
-        """The game."""
         from allmodes.builtin.losses import Relativistic
 
         return Relativistic()
@@ -72,8 +74,8 @@ class GradientPenaltyConfig(_Penalty):
     strength: float = Field(10.0, ge=0)
     """The paper's lambda."""
 
+    @override
     def build(self) -> Any:
-        """The penalty."""
         from allmodes.builtin.losses import GradientPenalty
 
         return GradientPenalty(self.strength)
@@ -86,8 +88,8 @@ class R1Config(_Penalty):
     gamma: float = Field(1.0, ge=0)
     """The penalty is gamma/2 times the mean squared slope."""
 
+    @override
     def build(self) -> Any:
-        """The penalty."""
         from allmodes.builtin.losses import ZeroCentredPenalty
 
         return ZeroCentredPenalty(self.gamma, "real")
@@ -100,8 +102,8 @@ class R2Config(_Penalty):
     gamma: float = Field(1.0, ge=0)
     """The penalty is gamma/2 times the mean squared slope."""
 
+    @override
     def build(self) -> Any:
-        """The penalty."""
         from allmodes.builtin.losses import ZeroCentredPenalty
 
         return ZeroCentredPenalty(self.gamma, "fake")

@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes_schemas import NetworkConfig, Sane, Shape
 
@@ -39,15 +40,16 @@ class MlpConfig(NetworkConfig):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a hidden unit is dropped in training."""
 
+    @override
     def normalises_batches(self) -> bool:
-        """Whether one item's output depends on the others of its batch (BatchNorm)."""
         return self.batch_norm and bool(self.hidden)
 
+    @override
     def parameters(self, sees: tuple[Shape, ...], gives: Shape) -> int:
-        """Weights and biases of all layers."""
         sizes, times = [sum(map(prod, sees)), *self.hidden], self.pieces if self.activation == "maxout" else 1
         return sum((a + 1) * b * times for a, b in pairwise(sizes)) + (sizes[-1] + 1) * prod(gives)
 
+    @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> "Mlp":
         """The perceptron from inputs of shapes `sees`, flattened side by side, to an output of shape `gives`."""
         from allmodes.builtin.networks import Mlp
@@ -77,8 +79,8 @@ class DcganConfig(NetworkConfig):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Probability that a hidden unit is dropped in training."""
 
+    @override
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
-        """Why this network cannot map those shapes, or None."""
         images = [shape for shape in (*sees, gives) if len(shape) == 3]
         if not images:
             return f"dcgan needs images, but it is to map {_listed(sees)} to {gives}: use kind: mlp"
@@ -87,12 +89,13 @@ class DcganConfig(NetworkConfig):
             return f"dcgan maps a vector to an image, or an image (and a vector) to a vector, not {asked}"
         return _misfit_of_image(images[0], generated=len(gives) == 3)
 
+    @override
     def normalises_batches(self) -> bool:
-        """Whether one item's output depends on the others of its batch (BatchNorm)."""
         return self.batch_norm
 
+    @override
     def parameters(self, sees: tuple[Shape, ...], gives: Shape) -> int:
-        """Weights of the convolutions and of the layers at the end of them, biases aside."""
+        # Biases are left out.
         image, vector = (gives, sees[0]) if len(gives) == 3 else (sees[0], gives)
         halvings = max(math.ceil(math.log2(max(image[-1], 5) / 4)), 1)
         widths: list[int] = [image[0], *(self.channels * min(2**i, 8) for i in range(halvings))]
@@ -101,6 +104,7 @@ class DcganConfig(NetworkConfig):
         joined = (flat + sees[1][0]) * self.joint_hidden if len(sees) > 1 else flat * vector[0]
         return convolutions + joined
 
+    @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> "DcganGenerator | DcganEncoder":
         """The generator if `gives` is an image's shape (C, S, S), else the encoder of an image of shape `sees[0]`.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from allmodes_schemas import PriorConfig, Sane
 
@@ -19,8 +20,8 @@ class _Independent(PriorConfig):
     nuisance_dim: Annotated[int, Sane(100_000)] = Field(0, ge=0)
     """Size of a further part that the generator sees but nobody reconstructs or judges."""
 
+    @override
     def parts(self) -> Mapping[str, int | None]:
-        """The code, and the nuisance where there is one."""
         return {"code": self.dim} | ({"nuisance": self.nuisance_dim} if self.nuisance_dim else {})
 
 
@@ -31,8 +32,8 @@ class GaussianConfig(_Independent):
     std: float = Field(1.0, gt=0)
     """Standard deviation of the code and the nuisance."""
 
+    @override
     def build(self) -> Any:
-        """The prior."""
         from allmodes.builtin.priors import Gaussian
 
         return Gaussian(self.dim, self.nuisance_dim, self.std)
@@ -57,8 +58,8 @@ class UniformConfig(_Independent):
             )
         return self
 
+    @override
     def build(self) -> Any:
-        """The prior."""
         from allmodes.builtin.priors import Uniform
 
         return Uniform(self.dim, self.nuisance_dim, self.low, self.high)

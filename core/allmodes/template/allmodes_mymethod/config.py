@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, PriorConfig, Shape
 
@@ -17,12 +18,13 @@ class WordsConfig(PriorConfig):
     words: int = Field(8, ge=2)
     """Number of words, K."""
 
+    @override
     def parts(self) -> Mapping[str, int | None]:
-        """z as a whole, and the word, by which `allmodes sample --mode` draws."""
+        # z as a whole, and the word: `allmodes sample --mode` draws by the part called mode
         return {"code": self.noise + self.words, "mode": self.words}
 
+    @override
     def build(self) -> Any:
-        """The prior."""
         from allmodes_mymethod.model import Words
 
         return Words(self.noise, self.words)
@@ -38,12 +40,12 @@ class ReaderConfig(AuxiliaryConfig):
     network: NetworkConfig = MlpConfig(hidden=(64,))
     """The body of R, any installed network."""
 
+    @override
     def misfit(self, sees: Shape) -> str | None:
-        """Why the body cannot take data of that shape, or None."""
         return self.network.misfit((sees,), (1,))
 
+    @override
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
-        """R for data of shape `sees` and `parts["mode"]` words."""
         from allmodes_mymethod.model import Reader
 
         return Reader(self.network.build((sees,), (parts["mode"],)))
@@ -61,8 +63,8 @@ class ReadingConfig(LossTermConfig):
     auxiliary: str = "reader"
     """The reader."""
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_mymethod.model import Reading
 
         return Reading(self.auxiliary)

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from typing_extensions import override
 
 from allmodes import NOTHING, Auxiliary, Given, Latent, Loss, LossTerm, Network, Noise, Prior, Step
 
@@ -32,8 +33,9 @@ class Words(Prior):
         self.dim = noise + words
         self.sizes = {"code": self.dim, "mode": words}
 
+    @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
-        """Draw n latents; `given["mode"]` is a word's number from 0, or one for each draw (n,)."""
+        # given["mode"] is the number of a word from 0, or one for each draw (n,)
         normal = noise.normal("noise", n, self.noise)
         number = (noise.uniform("word", n) * self.words).floor()
         if "mode" in given:
@@ -51,10 +53,10 @@ class Reader(Auxiliary):
         super().__init__()
         self.network = network
 
+    @override
     def forward(self, seen: Tensor) -> Tensor:
-        """The scores of the words, log q(k|x) up to a constant."""
         scores: Tensor = self.network(seen)
-        return scores
+        return scores  # log q(k|x) up to a constant
 
 
 class Reading(LossTerm):
@@ -64,8 +66,8 @@ class Reading(LossTerm):
         super().__init__()
         self.auxiliary = auxiliary
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """Serves the player that trains generator and reader."""
         return {"generator": self.reading}
 
     def reading(self, step: Step) -> Tensor:

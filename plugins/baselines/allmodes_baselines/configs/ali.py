@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
+from typing_extensions import override
+
 from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, Problem, Shape, Spec
 
 _ENCODER = "auxiliaries.encoder: {kind: baselines.encoder}"
@@ -20,12 +22,12 @@ class EncoderConfig(AuxiliaryConfig):
     noise: Literal["gaussian", "none"] = "gaussian"
     """`gaussian`: the code is drawn with a mean and a variance that E learns (ALI); `none`: it is E(x) (BiGAN)."""
 
+    @override
     def misfit(self, sees: Shape) -> str | None:
-        """Why the body cannot take data of that shape, or None."""
         return self.network.misfit((sees,), (1,))
 
+    @override
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
-        """E for data of shape `sees` and a code of size `parts["code"]`."""
         from allmodes_baselines.ali import Encoder, GaussianEncoder
 
         if self.noise == "none":
@@ -43,8 +45,9 @@ class AliConfig(LossTermConfig):
         Need("joint", remedy="joint: encoder to discriminator"),
     )
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """An encoder that the game does not train stays what it was at the start."""
+        # An encoder that the game does not train keeps its initial weights.
         name = getattr(spec.discriminator, "joint", None)
         encoder = spec.auxiliaries.get(name) if name else None
         if encoder is not None and "generator" not in encoder.trained_by:
@@ -53,8 +56,8 @@ class AliConfig(LossTermConfig):
             )
             yield Problem(("auxiliaries", str(name)), f"{what}: take {{kind: baselines.encoder}}")
 
+    @override
     def build(self) -> Any:
-        """The game."""
         from allmodes_baselines.ali import Ali
 
         return Ali()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, PriorConfig, Problem, Shape, Spec
 
@@ -22,12 +23,12 @@ class ClusterLatentConfig(PriorConfig):
     std: float = Field(0.1, gt=0)
     """Standard deviation of z_n, small enough that clusters do not overlap."""
 
+    @override
     def parts(self) -> Mapping[str, int | None]:
-        """z as a whole, z_n and z_c."""
         return {"code": self.noise_dim + self.modes, "noise": self.noise_dim, "mode": self.modes}
 
+    @override
     def build(self) -> Any:
-        """The prior."""
         from allmodes_baselines.clustergan import ClusterLatent
 
         return ClusterLatent(self.noise_dim, self.modes, self.std)
@@ -43,10 +44,11 @@ class ClusterEncoderConfig(AuxiliaryConfig):
     network: NetworkConfig = MlpConfig(hidden=(128, 128), activation="leaky_relu")
     """The body of E."""
 
+    @override
     def misfit(self, sees: Shape) -> str | None:
-        """Why the body cannot take data of that shape, or None."""
         return self.network.misfit((sees,), (1,))
 
+    @override
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
         """E for data of shape `sees`.
 
@@ -76,16 +78,16 @@ class ClusterInversionConfig(LossTermConfig):
     beta_c: float = Field(10.0, ge=0)
     """Factor of the cross entropy of the cluster and its estimate."""
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """It reads E's two estimates."""
         encoder = spec.auxiliaries.get(self.auxiliary)
         if encoder is not None and encoder.gives == "mode" and not isinstance(encoder, ClusterEncoderConfig):
             what = f"{self.kind} reads a baselines.cluster_encoder, which auxiliary {self.auxiliary!r} "
             where = ("losses", spec.losses.index(self), "auxiliary")
             yield Problem(where, f"{what}({encoder.kind}) is not: add {_ENCODER}")
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_baselines.clustergan import ClusterInversion
 
         return ClusterInversion(self.auxiliary, self.beta_n, self.beta_c)

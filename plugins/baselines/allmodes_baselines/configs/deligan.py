@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes import LossTermConfig, PriorConfig, Problem, Spec
 
@@ -21,12 +22,12 @@ class MixtureOfGaussiansConfig(PriorConfig):
     sigma: float = Field(0.2, gt=0)
     """Standard deviation of every component to begin with."""
 
+    @override
     def parts(self) -> Mapping[str, int | None]:
-        """z as a whole, and the component as a unit vector."""
         return {"code": self.dim, "mode": self.modes}
 
+    @override
     def build(self) -> Any:
-        """The prior."""
         from allmodes_baselines.deligan import MixtureOfGaussians
 
         return MixtureOfGaussians(self.dim, self.modes, self.sigma)
@@ -37,16 +38,16 @@ class WidthConfig(LossTermConfig):
 
     kind: Literal["baselines.width"] = "baselines.width"
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """There must be widths to learn."""
         if not isinstance(spec.prior, MixtureOfGaussiansConfig):
             what = f"{self.kind} needs the widths of a learned mixture, which prior {spec.prior.kind} does not have"
             yield Problem(
                 ("losses", spec.losses.index(self)), f"{what}: take prior: {{kind: baselines.mixture_of_gaussians}}"
             )
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_baselines.deligan import Width
 
         return Width()

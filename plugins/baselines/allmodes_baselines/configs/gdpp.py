@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes import LossTermConfig
 
@@ -14,8 +15,8 @@ class DeterminantalConfig(LossTermConfig):
     value_weight: float = Field(1e-4, ge=0)
     """Factor of the mean squared distance of the eigenvalues beside that of the eigenvectors."""
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_baselines.gdpp import Determinantal
 
         return Determinantal(self.value_weight)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, PriorConfig, Problem, Shape, Spec
 
@@ -22,14 +23,14 @@ class InfoLatentConfig(PriorConfig):
     style_dim: int = Field(2, ge=0)
     """Continuous entries of the code, uniform between -1 and 1."""
 
+    @override
     def parts(self) -> Mapping[str, int | None]:
-        """z as a whole, the noise, the category as a unit vector, and the style where there is one."""
         style = {"style": self.style_dim} if self.style_dim else {}
         dim = self.noise_dim + self.modes + self.style_dim
         return {"code": dim, "noise": self.noise_dim, "mode": self.modes, **style}
 
+    @override
     def build(self) -> Any:
-        """The prior."""
         from allmodes_baselines.infogan import InfoLatent
 
         return InfoLatent(self.noise_dim, self.modes, self.style_dim)
@@ -48,6 +49,7 @@ class QHeadConfig(AuxiliaryConfig):
     variance: Literal["one", "learned"] = "one"
     """Variance of the Gaussian over the style: 1, as the authors have it on MNIST, or learned for each item."""
 
+    @override
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
         """Q for features of shape `sees`.
 
@@ -72,8 +74,9 @@ class InformationConfig(LossTermConfig):
     auxiliary: str = "q"
     """The head Q."""
 
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """The bound is one of this latent's code and of this head."""
+        # The bound holds for the code of this latent and for this head.
         where, modes = ("losses", spec.losses.index(self)), "mode" in spec.prior.parts()
         if modes and not isinstance(spec.prior, InfoLatentConfig):
             what = f"{self.kind} knows the entropy of a prior baselines.info_latent, not of {spec.prior.kind}: take"
@@ -83,8 +86,8 @@ class InformationConfig(LossTermConfig):
             what = f"{self.kind} reads a baselines.q_head, which auxiliary {self.auxiliary!r} ({head.kind}) is not"
             yield Problem((*where, "auxiliary"), f"{what}: add {_HEAD}")
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_baselines.infogan import Information
 
         return Information(self.auxiliary)

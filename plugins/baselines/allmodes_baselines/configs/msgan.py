@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from typing_extensions import override
+
 from allmodes import LossTermConfig
 
 
@@ -10,8 +12,8 @@ class ModeSeekingConfig(LossTermConfig):
 
     kind: Literal["baselines.mode_seeking"] = "baselines.mode_seeking"
 
+    @override
     def build(self) -> Any:
-        """The term."""
         from allmodes_baselines.msgan import ModeSeeking
 
         return ModeSeeking()

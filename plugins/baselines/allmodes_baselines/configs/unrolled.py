@@ -3,6 +3,7 @@
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes import LossTermConfig, Sane
 
@@ -18,8 +19,8 @@ class UnrolledConfig(LossTermConfig):
     objective: Literal["non_saturating", "minimax"] = "non_saturating"
     """What the generator lowers: the loss of `non_saturating`, or the game's value, as the authors' demo has it."""
 
+    @override
     def build(self) -> Any:
-        """The game."""
         from allmodes_baselines.unrolled import Unrolled
 
         return Unrolled(self.updates, self.objective)
