@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 
 from allmodes.cli import console, describe
 from allmodes.cli import main as cli_main
+from allmodes.experiments import logs
 from allmodes.registry.registry import installed
 from allmodes.registry.slots import SLOT_BASES
+from allmodes.runs.run import Run
 from allmodes.specs.seeds import parse_seeds
 from fixtures.distributions import ACME, Environment, first_party
 from tiny import SPEC
@@ -79,15 +82,33 @@ def test_run_prints_a_table_with_real_data_beside_and_where_things_are(spec: str
         assert word in out
 
 
-@pytest.mark.parametrize(("text", "seeds"), [("0-2", (0, 1, 2)), ("5", (5,)), ("3,1,3", (3, 1)), ("0-1,7", (0, 1, 7))])
+@pytest.mark.parametrize(("text", "seeds"), [("0-2", (0, 1, 2)), ("5", (5,)), ("3,1", (3, 1)), ("0-1,7", (0, 1, 7))])
 def test_seeds_are_ranges_and_lists(text: str, seeds: tuple[int, ...]) -> None:
     assert parse_seeds(text) == seeds
 
 
 @pytest.mark.parametrize("text", ["a", "3-1", "1-", "", "-1"])
-def test_wrong_seeds_are_said_with_the_way_to_write_them(spec: str, text: str, capsys: Capture) -> None:
+def test_invalid_seeds_error_shows_the_syntax(spec: str, text: str, capsys: Capture) -> None:
     assert cli_main.execute(["run", spec, f"--seeds={text}"]) in (2,)
     assert said(capsys)[1] == f"error: --seeds {text}: write 0-4 or 0,2,5\n"
+
+
+@pytest.mark.parametrize(("text", "seed"), [("0,0", 0), ("0-4,2", 2)])
+def test_a_seed_given_twice_is_refused(spec: str, text: str, seed: int, capsys: Capture) -> None:
+    assert cli_main.execute(["run", spec, f"--seeds={text}"]) == 2
+    assert said(capsys)[1] == f"error: --seeds {text}: {seed} is there twice: each seed is one run\n"
+
+
+def test_ctrl_c_lists_the_seeds_that_have_not_begun(
+    spec: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(run: Run) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return run.name
+
+    monkeypatch.setattr(logs, "describe_start", interrupt)
+    assert cli_main.execute(["run", spec, "--no-tracking", "-q", "--seeds", "0-2"]) == 130
+    assert "\nnot begun: seed 1, seed 2\n" in said(capsys)[0]
 
 
 def test_a_folder_that_cannot_be_written_is_named(spec: str, capsys: Capture) -> None:

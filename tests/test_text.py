@@ -18,10 +18,10 @@ from allmodes.text.numbers import number
         (0.0, 0.0, "0 ± 0"),
         (math.inf, None, "inf"),
         (math.nan, 0.1, "-"),
-        (None, None, "-"),
+        (None, None, ""),
     ],
 )
-def test_a_number_has_four_digits_its_error_two_and_nan_is_a_dash(
+def test_a_number_has_four_digits_its_error_two_and_nan_is_a_dash_and_none_is_empty(
     value: float | None, error: float | None, text: str
 ) -> None:
     assert number(value, error) == text

@@ -123,20 +123,30 @@ def test_shares_alone_are_shown_as_per_cent(metric: str, value: float, cell: str
 
 
 def test_the_table_of_results_shows_dashes_and_over_how_many_seeds_a_mean_is() -> None:
-    lines = printed(results_table(results([1.0, NONE, 3.0]))).splitlines()
-    (kl,) = [line for line in lines if re.search(r"\bkl\b", line)]
-    assert [cell.strip() for cell in kl.strip("│").split("│")] == [
-        "kl",
-        "2 (2 of 3)",
-        "1",
-        "2 (2 of 3)",
-        "-",
-        "1",
-        "-",
-        "3",
-    ]
-    assert "-: withheld, too little to measure (docs/metrics.md)" in lines[-1]
+    table = results_table(results([1.0, NONE, 3.0]))
+    assert cells(table, "kl") == ["kl", "2 (2 of 3)", "1", "2 (2 of 3)", "-", "1", "-", "3"]
+    assert "-: withheld, too little to measure (docs/metrics.md)" in printed(table).splitlines()[-1]
     assert "withheld" not in printed(results_table(results([1.0, 2.0])))
+
+
+def cells(table: Any, metric: str) -> list[str]:
+    (line,) = [line for line in printed(table).splitlines() if re.search(rf"\b{metric}\b", line)]
+    return [cell.strip() for cell in line.strip("│").split("│")]
+
+
+def test_floors_of_a_killed_run_are_empty_and_not_withheld() -> None:
+    killed = Results(spec_of({}), Path(), {0: Outcome("killed", 5, 1.0, {"modes": 7.0})})
+    assert cells(results_table(killed), "modes")[4:] == ["", "7"]
+    assert "withheld" not in printed(results_table(killed))
+    group = Group("ring", (Row("plain", killed.outcomes, {0: "killed"}),))
+    assert [*tables._body(group, ("seconds",))] == [["real data", "", "", ""], ["plain", "0 of 1", "", ""]]
+
+
+def test_the_table_of_results_lists_the_iterations_of_seeds_that_differ() -> None:
+    outcomes = {seed: Outcome("finished", n, 1.0, {"modes": 7.0}) for seed, n in enumerate((1000, 2000))}
+    caption = "means are over seeds at different iterations: 1,000 (seed 0), 2,000 (seed 1)"
+    assert caption in " ".join(printed(results_table(Results(spec_of({}), Path(), outcomes))).split())
+    assert "iterations" not in printed(results_table(results([1.0, 2.0])))
 
 
 def test_the_table_of_an_evaluation_says_what_a_dash_means() -> None:

@@ -37,7 +37,8 @@ def results_table(results: Results) -> Table:
         means = [number(averages.mean(values)) + averages.over(values, len(seeds)) for values in (own, recent)]
         error = number(averages.standard_error(own))
         table.add_row(metric, means[0], error, means[1], number(results.floors.get(metric)), *each)
-    table.caption = _caption(outcome.results for outcome in results.outcomes.values())
+    captions = (_explain_dash(one.results for one in results.outcomes.values()), _explain_lengths(results))
+    table.caption = "\n".join(filter(None, captions)) or None
     return table
 
 
@@ -49,11 +50,21 @@ def measures_table(title: str, seeds: Mapping[int, Mapping[str, float]], floors:
     for metric in dict.fromkeys(name for results in seeds.values() for name in results):
         each = [number(results.get(metric)) for results in seeds.values()]
         table.add_row(metric, number(floors.get(metric)), *each)
-    table.caption = _caption(seeds.values())
+    table.caption = _explain_dash(seeds.values())
     return table
 
 
-def _caption(seeds: Iterable[Mapping[str, float]]) -> str | None:
+def _explain_lengths(results: Results) -> str | None:
+    """List the iterations of the seeds, if they differ."""
+    at = {seed: outcome.iteration for seed, outcome in results.outcomes.items()}
+    if len(set(at.values())) < 2:
+        return None
+    return (
+        f"means are over seeds at different iterations: {', '.join(f'{n:,} (seed {seed})' for seed, n in at.items())}"
+    )
+
+
+def _explain_dash(seeds: Iterable[Mapping[str, float]]) -> str | None:
     """Explain the dash, if a seed withheld a number."""
     withheld = any(math.isnan(value) for results in seeds for value in results.values())
     return "-: withheld, too little to measure (docs/metrics.md)" if withheld else None

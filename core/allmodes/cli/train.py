@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +67,7 @@ def run(
     from allmodes.experiments.experiment import Experiment
 
     experiment = Experiment(checked, registry, folder, tracking, _observers(quiet, as_json), print_warning)
-    return _end(experiment.run(chosen, Stop()), tracking, as_json)
+    return _end(experiment.run(chosen, Stop()), chosen, tracking, as_json)
 
 
 @app.command
@@ -84,7 +84,7 @@ def resume(
 
     observers = _observers(quiet, as_json)
     experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=print_warning)
-    return _end(experiment.run(stop=Stop()), experiment.track, as_json)
+    return _end(experiment.run(stop=Stop()), experiment.spec.seeds, experiment.track, as_json)
 
 
 @app.command
@@ -142,18 +142,20 @@ def _start_log() -> Callable[[str], None]:
     return logs.LOGGER.info
 
 
-def _end(results: Results, tracked: bool, as_json: bool) -> int:
+def _end(results: Results, seeds: Sequence[int], tracked: bool, as_json: bool) -> int:
     """Print the results of an experiment; returns the exit code."""
     if not as_json:
-        _print_results(results, tracked)
+        _print_results(results, seeds, tracked)
     return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)
 
 
-def _print_results(results: Results, tracked: bool) -> None:
+def _print_results(results: Results, seeds: Sequence[int], tracked: bool) -> None:
     out.print(tables.results_table(results))
     for seed, outcome in results.outcomes.items():
         if outcome.error:
             print_error(f"seed {seed}: {outcome.error}")
+    if waiting := [f"seed {seed}" for seed in seeds if seed not in results.outcomes]:
+        print_line(_describe_waiting(waiting))
     print_line(f"folder   {near(results.folder)}")
     if (picture := RunFolder(results.folder).picture).exists():
         print_line(f"picture  {near(picture)}")
@@ -170,10 +172,14 @@ def _end_study(comparison: Comparison, stopped: bool) -> int:
     for line in comparison.unfinished:
         print_error(line)
     if waiting := comparison.waiting:
-        more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
-        (print_line if stopped else print_error)(f"not begun: {', '.join(waiting[:NAMED])}{more}")
+        (print_line if stopped else print_error)(_describe_waiting(waiting))
     print_line(f"folder   {near(comparison.folder)}")
     if comparison.status == "finished":
         return OK
     print_line("go on    the same command")
     return KILLED if stopped else FAILED
+
+
+def _describe_waiting(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"not begun: {', '.join(names[:NAMED])}{more}"

@@ -27,7 +27,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         raise SpecError(f"--seeds {_cut(text)}: write 0-4 or 0,2,5")
     if (number := sum(last - first + 1 for first, last in bounds)) > MOST:
         raise SpecError(f"--seeds {_cut(text)}: these are {number:,} runs, and one command trains at most {MOST:,}")
-    seeds = dict.fromkeys(seed for first, last in bounds for seed in range(first, last + 1))
+    seeds = [seed for first, last in bounds for seed in range(first, last + 1)]
     return check_seeds(seeds, f"--seeds {_cut(text)}")
 
 

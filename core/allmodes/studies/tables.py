@@ -104,7 +104,7 @@ def _heads(group: Group, costs: Sequence[str]) -> list[str]:
 
 
 def _body(group: Group, costs: Sequence[str]) -> Iterator[list[str]]:
-    floors = [shown(name, group.floors.get(name, math.nan)) for name in group.metrics]
+    floors = [shown(name, group.floors[name]) if name in group.floors else "" for name in group.metrics]
     yield ["real data", "", *floors, *[""] * len(costs)]
     for row in group.rows:
         metrics = [_mean(row, name) for name in group.metrics]
@@ -113,6 +113,8 @@ def _body(group: Group, costs: Sequence[str]) -> Iterator[list[str]]:
 
 def _mean(row: Row, metric: str) -> str:
     """The mean over the finished seeds, and over how many where some withheld the number."""
+    if not any(metric in outcome.results for outcome in row.finished.values()):
+        return ""
     values = row.values(metric)
     cell = shown(metric, averages.mean(values), averages.standard_error(values))
     return cell + averages.over(values, len(row.finished))
@@ -120,7 +122,7 @@ def _mean(row: Row, metric: str) -> str:
 
 def _cost(row: Row, name: str) -> str:
     value = row.costs.get(name)
-    return "-" if value is None else f"{value:,.1f}" if name == "seconds" else f"{value:,.0f}"
+    return "" if value is None else f"{value:,.1f}" if name == "seconds" else f"{value:,.0f}"
 
 
 def _each(row: Row) -> Iterator[tuple[int, str, str, float | str]]:

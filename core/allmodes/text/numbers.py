@@ -6,7 +6,12 @@ import math
 
 
 def number(value: float | None, error: float | None = None) -> str:
-    """Format a number with four digits and its standard error, if any, with two: `7.5 ± 0.29`; NaN is a dash."""
-    if value is None or math.isnan(value):
+    """Format a number with four digits and its standard error, if any, with two: `7.5 ± 0.29`.
+
+    NaN, a number that was withheld, is a dash; None, one that was never computed, is empty.
+    """
+    if value is None:
+        return ""
+    if math.isnan(value):
         return "-"
     return f"{value:.4g}" if error is None or math.isnan(error) else f"{value:.4g} ± {error:.2g}"

@@ -65,11 +65,9 @@ def overall(statuses: Sequence[str], seeds: int) -> str | None:
 
 
 def _cell(metrics: Mapping[str, float], name: str) -> str:
-    if name not in metrics:
-        return ""
     seeds = metrics.get(f"{name}_seeds")
     over = f" ({_seeds(seeds)})" if seeds else ""
-    return number(metrics[name], metrics.get(f"{name}_se")) + over
+    return number(metrics.get(name), metrics.get(f"{name}_se")) + over
 
 
 def _seeds(number: float) -> str:
