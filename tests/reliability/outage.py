@@ -1,7 +1,7 @@
 """What outages of a store cost: `python tests/reliability/outage.py` prints a table; a loss is exit code 1.
 
 Each case trains the spec of tests/tiny.py for some seconds, breaks the store meanwhile, repairs it, calls `sync`, and
-compares what the run told (its spool) with what MLflow holds.
+compares the events in the log of the run with what MLflow holds.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -26,54 +27,74 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rich.console import Console
 from rich.table import Table
 
-from allmodes import Experiment
+from allmodes import Experiment, Run, hookimpl
 from allmodes.tracking import description, spool, sync
+from allmodes.tracking.events import Damaged, End, Event, Figure, Numbers
 from allmodes.tracking.sender import open_store
 from server import Server
 from tiny import SPEC
 
 ITERATIONS = 3000
-Told = Counter[tuple[str, int]]
+Values = Counter[tuple[str, int]]
 Plan = Sequence[tuple[float, Callable[[], None]]]  # seconds after the start, and what to do then
 
 
 @dataclass(frozen=True)
 class Case:
-    """What an outage cost: seconds of training, and how the values that a run told arrived."""
+    """What an outage cost: seconds of training, and how the values in a run's log arrived."""
 
     name: str
     seconds: float
     events: int
-    told: int
+    logged: int
     held: int
     twice: int
     missing: int
     messages: Sequence[str]
 
 
-def train(folder: Path, store: str, warn: Callable[[str], None]) -> Path:
+class Moving:
+    """An observer that moves a run's log to another folder when training begins, and leaves a link to it."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    @hookimpl
+    def allmodes_run_started(self, run: Run) -> None:
+        """Move the log."""
+        log = run.folder / "metrics.jsonl"
+        shutil.move(log, self.place / log.name)
+        log.symlink_to(self.place / log.name)
+
+
+def train(folder: Path, store: str, warn: Callable[[str], None], log_in: Path | None) -> Path:
     """The folder of a run of the tiny spec, some thousand events."""
     os.environ["MLFLOW_TRACKING_URI"] = store
     training = {**SPEC["training"], "iterations": ITERATIONS, "log_every": 2, "threads": 1}
     evaluation = {**SPEC["evaluation"], "every": ITERATIONS // 3}
     spec = {**SPEC, "training": training, "evaluation": evaluation}
-    return Experiment.from_spec(spec, folder=folder, warn=warn).run().folder / "seed-3"
+    observers = {"moving": Moving(log_in)} if log_in else {}
+    return Experiment.from_spec(spec, folder=folder, warn=warn, observers=observers).run().folder / "seed-3"
 
 
-def told(events: Sequence[spool.Event]) -> Told:
-    """What a run told, by name and step."""
-    found: Told = Counter()
+def logged_values(events: Sequence[Event]) -> Values:
+    """The values in a run's log, by name and step."""
+    found: Values = Counter()
     for event in events:
-        names = {"figure": ["image"], "metrics": event.get("values", ()), "end": event.get("results", ())}
-        found.update((description.key(name), event["step"]) for name in names.get(event["what"], ()))
+        if isinstance(event, Numbers):
+            found.update((description.key(name), event.iteration) for name in event.values)
+        elif isinstance(event, End):
+            found.update((description.key(name), event.iteration) for name in event.results)
+        elif isinstance(event, Figure):
+            found["image", event.iteration] += 1
     return found
 
 
-def held(client: Any, run: Path) -> Told:
+def held(client: Any, run: Path) -> Values:
     """What MLflow holds of a run, by name and step."""
     experiment = client.get_experiment_by_name("allmodes").experiment_id
     mine = f"tags.`allmodes.experiment` = '{run.parent.name}' and tags.`allmodes.kind` = 'seed'"
-    found: Told = Counter()
+    found: Values = Counter()
     for logged in client.search_runs([experiment], mine):
         assert logged.info.status == "FINISHED", logged.info.status
         for key in (key for key in logged.data.metrics if not key.startswith("floor/")):
@@ -84,21 +105,28 @@ def held(client: Any, run: Path) -> Told:
     return found
 
 
-def case(name: str, folder: Path, store: str, plan: Plan = (), repair: Callable[[], None] = lambda: None) -> Case:
+def case(
+    name: str,
+    folder: Path,
+    store: str,
+    plan: Plan = (),
+    repair: Callable[[], None] = lambda: None,
+    log_in: Path | None = None,
+) -> Case:
     """Train while the plan is carried out, repair, sync, and compare."""
     messages: list[str] = []
     timers = [threading.Timer(*step) for step in plan]
     for timer in timers:
         timer.start()
-    run = train(folder / "runs", store, messages.append)
+    run = train(folder / "runs", store, messages.append, log_in)
     for timer in timers:
         timer.join()
     repair()
     code = sync([run], None, lambda line: None, messages.append)
     assert code == 0, messages
-    events = list(spool.events(run / spool.NAME))
-    expected, there = told(events), held(open_store(store).client, run)
-    seconds = (events[-1]["time"] - events[0]["time"]) / 1000
+    events = [event for event, _ in spool.read(run) if event is not None and not isinstance(event, Damaged)]
+    expected, there = logged_values(events), held(open_store(store).client, run)
+    seconds = (events[-1].time - events[0].time) / 1000
     lost, twice = (expected - there).total(), (there - expected).total()
     return Case(name, seconds, len(events), expected.total(), there.total(), twice, lost, messages)
 
@@ -114,22 +142,15 @@ def with_server(folder: Path, server: Server) -> Iterator[Case]:
 
 
 def with_file(folder: Path) -> Iterator[Case]:
-    """The cases of a SQLite file, and of a disk without room for the spool."""
+    """The cases of a SQLite file, and of a disk without room for the log."""
     store = f"sqlite:///{folder / 'file' / 'mlflow.db'}"
     yield case("file, undisturbed", folder, store)
     yield case("file, locked by another", folder, store, [(1, lambda: lock(folder / "file" / "mlflow.db", 8))])
     if (place := small_disk(folder)) is None:
         return
-    ballast, name = place / "ballast", spool.NAME
-    spool.NAME = str(place / name)  # training itself needs room as well: here the disk of the spool alone is full
-
-    def repair() -> None:
-        spool.NAME = name
-        run = max((folder / "runs").glob("*/seed-3"), key=lambda path: path.stat().st_mtime)
-        (run / name).write_bytes((place / name).read_bytes())
-
+    ballast = place / "ballast"  # training itself needs room as well: here the disk of the log alone is full
     plan = [(1.0, lambda: fill(ballast)), (5.0, ballast.unlink)]
-    yield case("disk full for the spool", folder, store, plan, repair)
+    yield case("disk full for the log", folder, store, plan, log_in=place)
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
@@ -168,9 +189,9 @@ def measure() -> list[Case]:
 def main() -> int:
     """Print the table; 1 where something is missing or is there twice."""
     cases, console = measure(), Console(width=120)
-    table = Table("case", "training (s)", "events", "values told", "in MLflow", "twice", "missing", "messages")
+    table = Table("case", "training (s)", "events", "values logged", "in MLflow", "twice", "missing", "messages")
     for row in cases:
-        counts = (row.events, row.told, row.held, row.twice, row.missing, len(row.messages))
+        counts = (row.events, row.logged, row.held, row.twice, row.missing, len(row.messages))
         table.add_row(row.name, f"{row.seconds:.1f}", *map(str, counts))
     console.print(table)
     for row in cases:
