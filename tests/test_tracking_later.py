@@ -19,7 +19,7 @@ from allmodes.runs import line_file
 from allmodes.runs.journal import Journal
 from allmodes.runs.line_file import LineFile
 from allmodes.runs.run import Run
-from allmodes.tracking import TrackingError, sender, spool, sync
+from allmodes.tracking import TrackingError, reading, sender, sync
 from allmodes.tracking.events import Damaged, Description, Numbers, describe
 from allmodes.tracking.selection import Selection
 from allmodes.tracking.sender import open_store
@@ -344,7 +344,7 @@ def test_values_of_an_earlier_attempt_are_not_sent_again(tmp_path: Path) -> None
     log.start(6)  # an attempt without tracking
     log.write(7, {"a": 7.0})
     selection = Selection()
-    taken = [selection.take(event) for event, _ in spool.read(run.folder, pytest.fail)]
+    taken = [selection.take(event) for event, _ in reading.read(run.folder, pytest.fail)]
     new = [event for event in taken if event is not None and not isinstance(event, Description)]
     assert [getattr(event, "values", event.iteration) for event in new if not isinstance(event, Damaged)] == [
         {"a": 1.0, "b": 1.0}, 5, {"c": 3.0}, 6, 20, {"b": 4.0},
@@ -353,13 +353,14 @@ def test_values_of_an_earlier_attempt_are_not_sent_again(tmp_path: Path) -> None
 
 def test_a_run_that_another_process_sends_is_taken_over_when_it_lets_go(tmp_path: Path) -> None:
     log = Journal(tmp_path / "metrics.jsonl", pytest.fail)
-    first, second = Spool(log), Spool(Journal(log.path, pytest.fail))
+    first, second = Spool(log, pytest.fail), Spool(Journal(log.path, pytest.fail), pytest.fail)
     assert (first.hold(), second.hold()) == (True, False)
     log.write(1, {"a": 1.0})
     assert second.waiting() == []
     first.close()
     assert second.hold()
-    assert [event.iteration for event, _ in second.waiting() if isinstance(event, Numbers)] == [1]
+    (group,) = second.waiting()
+    assert [event.iteration for event, _ in group.lines if isinstance(event, Numbers)] == [1]
 
 
 def test_memory_that_is_full_keeps_the_oldest_and_the_end_and_frees_what_was_sent(

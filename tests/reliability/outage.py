@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from allmodes import Experiment, Run, hookimpl
-from allmodes.tracking import description, spool, sync
+from allmodes.tracking import description, reading, sync
 from allmodes.tracking.events import Damaged, End, Event, Figure, Numbers
 from allmodes.tracking.sender import open_store
 from server import Server
@@ -124,7 +124,7 @@ def case(
     repair()
     code = sync([run], None, lambda line: None, messages.append)
     assert code == 0, messages
-    events = [event for event, _ in spool.read(run) if event is not None and not isinstance(event, Damaged)]
+    events = [event for event, _ in reading.read(run) if event is not None and not isinstance(event, Damaged)]
     expected, there = logged_values(events), held(open_store(store).client, run)
     seconds = (events[-1].time - events[0].time) / 1000
     lost, twice = (expected - there).total(), (there - expected).total()

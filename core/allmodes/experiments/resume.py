@@ -22,7 +22,7 @@ from allmodes.specs.source import SpecError, override
 from allmodes.system.durable import replace_text
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import at_home, near
-from allmodes.tracking import recalling
+from allmodes.tracking import reading
 from allmodes_schemas import Config, Spec
 
 Settled = TypeVar("Settled", bound=Config)
@@ -114,7 +114,7 @@ def _compare_labels(run: Run, began: Mapping[str, str]) -> None:
 def tracked(folder: Path) -> bool:
     """Whether an experiment was logged to MLflow."""
     found = [(run.facts(), run) for run in RunFolder(folder).runs]
-    return any(recalling.is_tracked(run.path) if page is None else page.tracked for page, run in found)
+    return any(reading.is_tracked(run.path) if page is None else page.tracked for page, run in found)
 
 
 def changed(run: Path, registry: Registry, overrides: Sequence[str]) -> Spec:

@@ -70,7 +70,7 @@ class Journal:
     def settle(self) -> None:
         """Wait until it is on disk: a checkpoint must not survive a loss of power that the numbers before do not."""
         with suppress(OSError):
-            self.lines.settle()
+            durable.sync(self.path)
 
 
 def now() -> int:

@@ -20,7 +20,7 @@ class LineFile:
     """Appends lines to a file. What the disk refuses waits in memory, in the same order, until the disk takes it.
 
     Lines can be read behind the cursor `taken`, from disk and then from memory. The file is opened for each write, so
-    that a folder that is moved or made meanwhile does no harm. No method but `settle` raises.
+    that a folder that is moved or made meanwhile does no harm. No method raises.
 
     Args:
         path: The file.
@@ -51,38 +51,32 @@ class LineFile:
         """Return the next whole lines behind the cursor, about `CHUNK` bytes at most."""
         with self._lock:
             self._flush()
-            chunk = self._read(CHUNK)
-            while chunk and b"\n" not in chunk and len(chunk) < self._size - self.taken:
-                chunk = self._read(2 * len(chunk))
-            return _whole_lines(chunk)
+            if self.taken >= self._size and not self._memory:
+                self._size = max(self._size, self._stored())  # another process may have added lines
+            return _whole_lines(self._read(CHUNK) or self._remembered(CHUNK))
 
     def rest(self) -> list[bytes]:
         """Return all whole lines behind the cursor."""
         with self._lock:
-            stored = self._read(self._size - self.taken) if self.taken < self._size else b""
-            return _whole_lines(stored + self._memory[max(0, self.taken - self._size) :])
+            return _whole_lines(self._read(self._size) + self._remembered(len(self._memory)))
 
     def take(self, size: int) -> None:
         """Move the cursor over the next `size` bytes."""
         with self._lock:
             self.taken += size
 
-    def settle(self) -> None:
-        """Wait until the file is on disk. Raises OSError where that fails."""
-        with self.path.open("rb") as file:
-            os.fsync(file.fileno())
-
     def _read(self, size: int) -> bytes:
-        """Return about `size` bytes behind the cursor; nothing of a file that somebody removed."""
-        if self.taken >= self._size and not self._memory:
-            self._size = max(self._size, self._stored())  # another process may have added lines
-        if self.taken >= self._size:
-            start = self.taken - self._size
-            return bytes(self._memory[start : _end_of_line(self._memory, start + size)])
-        with suppress(OSError), self.path.open("rb") as file:
-            file.seek(self.taken)
-            return file.read(min(size, self._size - self.taken))
+        """Return lines behind the cursor from disk, about `size` bytes; none of a file that somebody removed."""
+        if self.taken < self._size:
+            with suppress(OSError), self.path.open("rb") as file:
+                file.seek(self.taken)
+                return file.read(min(size, self._size - self.taken)) + file.readline()
         return b""
+
+    def _remembered(self, size: int) -> bytes:
+        """Return lines behind the cursor from memory, about `size` bytes."""
+        start = max(0, self.taken - self._size)
+        return bytes(self._memory[start : _end_of_line(self._memory, start + size)])
 
     def _stored(self) -> int:
         with suppress(OSError):

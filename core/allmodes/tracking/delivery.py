@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 from allmodes.runs.journal import Journal
 from allmodes.runs.run_folder import RunFolder
-from allmodes.tracking import recalling, receipt, spool
-from allmodes.tracking.events import Damaged, Description, End, Event, Figure, Numbers, Start
+from allmodes.tracking import recalling, receipt
+from allmodes.tracking.events import Description, End, Event, Figure, Numbers
 from allmodes.tracking.receipt import Receipt
 from allmodes.tracking.selection import Selection
-from allmodes.tracking.spool import Sized, Spool
+from allmodes.tracking.spool import Spool
 
 if TYPE_CHECKING:
     from allmodes.tracking.store import Store
 
-METRICS_PER_BATCH = 1000  # MLflow's own limit
 REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
 
 
@@ -41,11 +40,10 @@ class Delivery:
     def __init__(self, folder: Path, address: str, warn: Callable[[str], None], log: Journal | None = None) -> None:
         self.folder, self.address, self._warn = folder, address, warn
         self.log = log or Journal(RunFolder(folder).metrics, warn)
-        self._spool = Spool(self.log)
+        self._spool = Spool(self.log, warn)
         self._spool.hold()
         self._checked = self._warned = False
         self._receipt: Receipt | None = None
-        self._selection = Selection()
         self._open()
 
     @property
@@ -56,16 +54,16 @@ class Delivery:
     @property
     def done(self) -> bool:
         """Whether the run ended and all of it was sent."""
-        left, after = self._look_ahead()
+        left, after = self._spool.look_ahead()
         return left == 0 and after.ended
 
     def left(self) -> int:
         """Number of events that were not sent yet."""
-        return self._look_ahead()[0]
+        return self._spool.look_ahead()[0]
 
     def conclude(self) -> None:
         """If the run's process died, append to the log how the run ended."""
-        _, after = self._look_ahead()
+        _, after = self._spool.look_ahead()
         if after.tracked and not after.ended:
             self.log.end(recalling.end(self.folder, after))
 
@@ -76,53 +74,34 @@ class Delivery:
                 return
             self._open()  # the other process may have sent more
         self._check(store)
-        while waiting := self._spool.waiting():
-            for events, lines, selection in _groups(waiting, self._selection):
-                if events:
-                    self._send(store, events, selection)
-                self._selection = selection
-                self._spool.take(len(lines), sum(size for _, size in lines))
+        while groups := self._spool.waiting():
+            for group in groups:
+                if group.events:
+                    self._send(store, group.events, group.after)
+                self._spool.take(group)
                 self._write_receipt()
-                yield len(events)
+                yield len(group.events)
 
     def close(self) -> None:
         """Let other processes send the run."""
         self._spool.close()
 
     def _open(self) -> None:
-        """Go to the position that the receipt names; to the beginning if that is within a line."""
-        self._restart()
-        found = receipt.read(self.folder, self.address, self._warn)
-        sent, end, run = (found.sent if found else 0), 0, ""
-        for event, size in spool.read(self.folder, self._warn):
-            run = run or (event.run if isinstance(event, Description) else "")
-            if end + size <= sent:
-                self._selection.take(event)
-                self._spool.go_to(end + size)
-            end += size
-        if found and run and found.run not in ("", run):
+        self._receipt = receipt.read(self.folder, self.address, self._warn)
+        run = self._spool.resume(self._receipt.sent if self._receipt else 0)
+        if self._receipt and run and self._receipt.run not in ("", run):
             self._warn(f"{RunFolder(self.folder).receipt} is of another run: all of this one is sent again")
             self._restart()
-        elif self._spool.kept != sent:
-            self._restart()
-        else:
-            self._receipt = found
 
     def _restart(self) -> None:
         self._receipt = None
-        self._selection = Selection(recalling.may_be_tracked(self.folder))
-        self._spool.go_to(0)
+        self._spool.restart()
 
     def _check(self, store: Store) -> None:
         """Begin anew if somebody deleted the run in the store since an earlier process logged it."""
         if not self._checked and self._receipt and self.left() and not store.has(self._receipt):
             self._restart()
         self._checked = True
-
-    def _look_ahead(self) -> tuple[int, Selection]:
-        """Number of events that were not sent, and the selection after them."""
-        after = self._selection.copy()
-        return sum(after.take(event) is not None for event, _ in self._spool.rest()), after
 
     def _send(self, store: Store, events: Sequence[Event], selection: Selection) -> None:
         event = events[0]
@@ -161,26 +140,3 @@ class Delivery:
 def refused(error: Exception) -> bool:
     """Whether the store answered, and will never take this."""
     return isinstance(error, LostStartError) or getattr(error, "error_code", None) in REFUSALS
-
-
-def _groups(lines: Sequence[Sized], selection: Selection) -> Iterator[tuple[list[Event], Sequence[Sized], Selection]]:
-    """Events that the store takes in one call, with their lines and the selection after them.
-
-    Numbers go together, other events one by one.
-    """
-    selection = selection.copy()
-    events, first, weight = list[Event](), 0, 0
-    for place, (event, _) in enumerate(lines):
-        if events and weight + _weight(event) > METRICS_PER_BATCH:
-            yield events, lines[first:place], selection.copy()
-            events, first, weight = [], place, 0
-        weight += _weight(event)
-        events += [new] if (new := selection.take(event)) else []
-    yield events, lines[first:], selection
-
-
-def _weight(event: Event | None) -> int:
-    """Number of metrics; a whole batch for other events that the store gets, none for what it does not."""
-    if event is None or isinstance(event, Start | Damaged):
-        return 0
-    return max(1, len(event.values)) if isinstance(event, Numbers) else METRICS_PER_BATCH

@@ -11,7 +11,7 @@ from typing import Self
 
 from allmodes.system.paths import near
 from allmodes.text import redact
-from allmodes.tracking import recalling, receipt
+from allmodes.tracking import reading, receipt
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
 from allmodes.tracking.observer import CLOSE_WAIT
@@ -39,7 +39,7 @@ class Forwarder:
     def add(self, run: Path) -> None:
         """Send what waits in the folder of a run that has ended, or whose process died."""
         try:
-            if recalling.is_tracked(run):
+            if reading.is_tracked(run):
                 self._add(run)
         except Exception as error:  # a damaged run must not stop the others
             self._warn(f"{run}: cannot be sent ({reason(error, self.store)})")

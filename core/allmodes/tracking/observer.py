@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from allmodes.registry.hookspecs import hookimpl
 from allmodes.system.paths import near
 from allmodes.text import redact
-from allmodes.tracking import events, recalling
+from allmodes.tracking import events, reading
 from allmodes.tracking.address import absolute, default_store, shown
 from allmodes.tracking.delivery import Delivery
 from allmodes.tracking.sender import Sender
@@ -49,7 +49,7 @@ class MlflowObserver:
     @hookimpl
     def allmodes_metrics_logged(self, run: Run) -> None:
         """Begin to send what was added to a run that ended before."""
-        if run.folder not in self._deliveries and recalling.is_tracked(run.folder):
+        if run.folder not in self._deliveries and reading.is_tracked(run.folder):
             self._add(self._deliver(run))
 
     @hookimpl

@@ -12,31 +12,13 @@ from allmodes.runs.run import Run
 from allmodes.runs.run_folder import PAGE, SPEC, Facts, RunFolder
 from allmodes.specs import loading, recorded
 from allmodes.system import json_pages
-from allmodes.tracking import events, spool
-from allmodes.tracking.events import Damaged, Description
+from allmodes.tracking import events
+from allmodes.tracking.events import Description
 from allmodes.tracking.selection import Selection
 
 if TYPE_CHECKING:
     from allmodes.registry.registry import Registry
     from allmodes_schemas import Spec
-
-
-def may_be_tracked(folder: Path) -> bool:
-    """Whether `run.json` says that a run is tracked, or is damaged and does not say otherwise."""
-    try:
-        return json_pages.read(RunFolder(folder).page, Facts).tracked
-    except FileNotFoundError:
-        return False
-    except json_pages.PageError:
-        return True
-
-
-def is_tracked(folder: Path) -> bool:
-    """Whether a run has something for a store, sent or not."""
-    if RunFolder(folder).tracking.exists() or any(spool.descriptions(folder)):
-        return True
-    log = RunFolder(folder).metrics
-    return may_be_tracked(folder) and (log.is_dir() or any(isinstance(one, Damaged) for one, _ in spool.read(folder)))
 
 
 def description(folder: Path, store: str) -> Description | None:

@@ -1,24 +1,34 @@
-"""The events of a run that MLflow has not got yet: the lines of its log behind a cursor.
+"""The events of a run that MLflow has not got yet: what is selected of its log behind a cursor.
 
 One process at a time sends a run: it holds a lock file beside the log, from the start of training until all is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import chain
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from filelock import FileLock, Timeout
 
-from allmodes.runs import journal
 from allmodes.runs.journal import Journal
 from allmodes.runs.run_folder import RunFolder
-from allmodes.tracking import old_spool
-from allmodes.tracking.events import Damaged, Description, Event, parse
+from allmodes.tracking import old_spool, reading
+from allmodes.tracking.events import Damaged, Description, Event, Numbers, Start, parse
+from allmodes.tracking.selection import Selection
+
+METRICS_PER_BATCH = 1000  # MLflow's own limit
 
 Sized = tuple[Event | None, int]
 """The event of a line, and the line's size in bytes."""
+
+
+@dataclass
+class Group:
+    """Events that a store takes in one call, the lines that they are selected from, and the selection after them."""
+
+    events: list[Event]
+    lines: Sequence[Sized]
+    after: Selection
 
 
 class Spool:
@@ -28,20 +38,21 @@ class Spool:
 
     Args:
         log: The run's log, which may hold lines in memory that the disk refused.
+        warn: Called for damaged lines.
     """
 
-    def __init__(self, log: Journal) -> None:
-        self._folder = log.path.parent
+    def __init__(self, log: Journal, warn: Callable[[str], None]) -> None:
+        self._folder, self._warn = log.path.parent, warn
         self._file = log.lines
         self._old = [(old_spool.parse(line), len(line)) for line in old_spool.lines(self._folder)]
-        self._old_size, self._old_taken = sum(size for _, size in self._old), 0
         self._lock = FileLock(RunFolder(self._folder).tracking_lock, timeout=0, thread_local=False)
         self.closed = self.held = False
+        self.restart()
 
     @property
     def kept(self) -> int:
         """The cursor, as far as it is on disk: for the receipt."""
-        return sum(size for _, size in self._old[: self._old_taken]) + self._file.kept
+        return _size(self._old[: self._old_taken]) + self._file.kept
 
     def hold(self) -> bool:
         """Try to become the one process that sends the run; where locks do not work, everybody does."""
@@ -55,60 +66,75 @@ class Spool:
             pass
         return not self.held
 
-    def go_to(self, position: int) -> None:
-        """Set the cursor to the end of a line."""
-        left, self._old_taken = position, 0
-        while self._old_taken < len(self._old) and left > 0:
-            left -= self._old[self._old_taken][1]
-            self._old_taken += 1
-        self._file.taken = max(0, left)
+    def restart(self) -> None:
+        """Go to the beginning."""
+        self._old_taken = self._file.taken = 0
+        self.selection = Selection(reading.may_be_tracked(self._folder))
 
-    def waiting(self) -> list[Sized]:
-        """The next events, about as many as one chunk of the log holds."""
+    def resume(self, sent: int) -> str:
+        """Go behind the bytes that were sent, or to the beginning if that is within a line; returns the run's name."""
+        self.restart()
+        end, run = 0, ""
+        for event, size in reading.read(self._folder, self._warn):
+            run = run or (event.run if isinstance(event, Description) else "")
+            end += size
+            if end <= sent:
+                self.take(Group([], [(event, size)], self.selection))
+                self.selection.take(event)
+        if self.kept != sent:
+            self.restart()
+        return run
+
+    def look_ahead(self) -> tuple[int, Selection]:
+        """Number of events that were not sent, and the selection after them."""
+        after = self.selection.copy()
+        lines = [*self._old[self._old_taken :], *_parsed(self._file.rest())]
+        return sum(after.take(event) is not None for event, _ in lines), after
+
+    def waiting(self) -> list[Group]:
+        """The next events, about as many as one chunk of the log holds; none while another process sends them."""
         if self.closed or self.held:
             return []
-        return self._old[self._old_taken :] or [(parse(line), len(line)) for line in self._file.next()]
+        return _groups(self._old[self._old_taken :] or _parsed(self._file.next()), self.selection)
 
-    def rest(self) -> Iterator[Sized]:
-        """All events behind the cursor."""
-        return chain(self._old[self._old_taken :], ((parse(line), len(line)) for line in self._file.rest()))
-
-    def take(self, count: int, size: int) -> None:
-        """Move the cursor over the next lines, so many and of this size together."""
+    def take(self, group: Group) -> None:
+        """Move the cursor over the next group."""
         if self._old_taken < len(self._old):
-            self._old_taken += count
+            self._old_taken += len(group.lines)
         else:
-            self._file.take(size)
+            self._file.take(_size(group.lines))
+        self.selection = group.after
 
     def close(self) -> None:
-        """Let go of the run."""
+        """Let other processes send the run."""
         self.closed = True
         if self._lock.is_locked:
             self._lock.release()
 
 
-def read(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Iterator[Sized]:
-    """All events of a run on disk, in order; a warning for each file names its damaged lines."""
-    files = RunFolder(folder)
-    log = files.metrics
-    for path, form, lines in (
-        (files.tracking, old_spool.parse, old_spool.lines(folder)),
-        (log, parse, log.open("rb") if log.is_file() else ()),
-    ):
-        damaged = []
-        for number, line in enumerate(lines, 1):
-            event = form(line)
-            damaged += [number] if isinstance(event, Damaged) else []
-            yield event, len(line)
-        if damaged:
-            warn(journal.left_out(path, damaged))
+def _parsed(lines: Iterable[bytes]) -> list[Sized]:
+    return [(parse(line), len(line)) for line in lines]
 
 
-def descriptions(folder: Path) -> Iterator[Description]:
-    """The descriptions of a run's tracked attempts, found without reading the other lines."""
-    log = RunFolder(folder).metrics
-    found: list[Event | None] = [old_spool.parse(line) for line in old_spool.lines(folder) if b'"start"' in line]
-    if log.is_file():
-        with log.open("rb") as file:
-            found += [parse(line) for line in file if b'"mlflow"' in line]
-    return (event for event in found if isinstance(event, Description))
+def _size(lines: Iterable[Sized]) -> int:
+    return sum(size for _, size in lines)
+
+
+def _groups(lines: Sequence[Sized], before: Selection) -> list[Group]:
+    """Group numbers together up to MLflow's limit, and other events one by one."""
+    selection, groups, first, weight = before.copy(), list[Group](), 0, 0
+    events: list[Event] = []
+    for place, (event, _) in enumerate(lines):
+        if events and weight + _weight(event) > METRICS_PER_BATCH:
+            groups.append(Group(events, lines[first:place], selection.copy()))
+            events, first, weight = [], place, 0
+        weight += _weight(event)
+        events += [new] if (new := selection.take(event)) else []
+    return [*groups, Group(events, lines[first:], selection)] if lines else []
+
+
+def _weight(event: Event | None) -> int:
+    """Number of metrics; a whole batch for other events that the store gets, none for what it does not."""
+    if event is None or isinstance(event, Start | Damaged):
+        return 0
+    return max(1, len(event.values)) if isinstance(event, Numbers) else METRICS_PER_BATCH

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from allmodes.runs.run_folder import METRICS, TRACKING
 from allmodes.system.paths import at_home
 from allmodes.text import redact
-from allmodes.tracking import recalling, spool
+from allmodes.tracking import reading
 from allmodes.tracking.address import absolute, default_store, shown, sqlite_file
 from allmodes.tracking.delivery import Delivery, LostStartError
 from allmodes.tracking.sender import open_store, reason
@@ -61,7 +61,7 @@ def tracked_runs(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise TrackingError(f"{folder} is no folder: give the folder of a run, or one that holds runs")
     runs = {path.parent for name in (METRICS, TRACKING) for path in folder.rglob(name)}
-    if not (found := sorted(filter(recalling.is_tracked, runs))):
+    if not (found := sorted(filter(reading.is_tracked, runs))):
         raise TrackingError(f"{folder} holds no tracked run; what was run with --no-tracking has nothing to send")
     return found
 
@@ -132,7 +132,7 @@ class _Sync:
 def _meant_store(folder: Path) -> str:
     """The address of the store that a run was last logged to, with the password, which is nowhere on disk."""
     given = absolute(default_store())
-    *_, last = [None, *spool.descriptions(folder)]
+    *_, last = [None, *reading.descriptions(folder)]
     address = last.store if last else shown(given)
     if shown(given) == address:
         return given
