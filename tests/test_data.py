@@ -309,7 +309,7 @@ def test_tensors_that_do_not_fit_together_are_refused(arguments: list[torch.Tens
 def test_data_without_a_test_split_say_so_when_held_out_items_are_asked_for() -> None:
     with pytest.raises(DataError) as refusal:
         numbered(5).held_out(2, generator())
-    assert str(refusal.value) == "data: there are no items that are not trained on: give TensorData a test_x"
+    assert str(refusal.value) == "data: there are no held-out items: give TensorData a test_x"
 
 
 def test_fingerprints_tell_data_apart_and_do_not_depend_on_the_device_they_are_on() -> None:

@@ -241,7 +241,7 @@ def test_large_offsets_are_standardised_before_they_are_floats() -> None:
 def test_a_model_of_before_that_knows_of_no_whole_columns_is_read() -> None:
     units = Standardisation.of({"mean": [1.0], "std": [2.0], "columns": ["a"]})
     assert (units, units.whole) == (Standardisation((1.0,), (2.0,), ("a",)), ())
-    assert torch.equal(units.rounded(torch.tensor([[0.5]])), torch.tensor([[0.5]]))
+    assert torch.equal(units.round(torch.tensor([[0.5]])), torch.tensor([[0.5]]))
 
 
 def test_numbers_that_float32_cannot_tell_apart_are_warned_of_where_they_are_not_standardised() -> None:

@@ -67,10 +67,10 @@ def test_unlabelled_data_learn_classes_by_name_or_number_from_a_file(tmp_path: P
 
 FILES = {
     "5,2,1": "line 1: has 3 cells: write index,label",
-    "index,label\n100,0": "line 2: index '100' is no position in the training data: they are 0 to 99",
-    "-1,0": "line 1: index '-1' is no position in the training data: they are 0 to 99",
-    "1,0\n2,3": "line 2: label '3' is no class: classes are 0 to 2",
-    "1,cat": "line 1: label 'cat' is no class: classes are 0 to 2",
+    "index,label\n100,0": "line 2: index '100' is not a position in the training data: they are 0 to 99",
+    "-1,0": "line 1: index '-1' is not a position in the training data: they are 0 to 99",
+    "1,0\n2,3": "line 2: label '3' is not a class: classes are 0 to 2",
+    "1,cat": "line 1: label 'cat' is not a class: classes are 0 to 2",
     "1,0\n1,1": "line 2: item 1 has a label already: give each item one",
 }
 

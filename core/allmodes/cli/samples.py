@@ -77,7 +77,7 @@ def _whole(model: Model, samples: Tensor) -> tuple[bool, ...]:
 
 
 def _rounded(model: Model, samples: Tensor) -> Tensor:
-    return model.units.rounded(samples) if model.units else samples
+    return model.units.round(samples) if model.units else samples
 
 
 def _write_png(model: Model, samples: Tensor, to: Path) -> None:

@@ -1,4 +1,4 @@
-"""Data to learn from: mixtures drawn without end, and finite items in memory or streamed; loaders resume exactly."""
+"""Data to learn from: batches, mixtures, finite sets; `data/files` reads the files that users bring."""
 
 from allmodes.data.base import Data, DataError, Device, Loader
 from allmodes.data.files.on_disk import OnDiskData, OnDiskLoader

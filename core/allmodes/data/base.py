@@ -1,4 +1,4 @@
-"""What data are: a shape, a fingerprint, draws, held-out items and batches without end."""
+"""The interface of data: a shape, a fingerprint, draws, held-out items and endless batches."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ Device: TypeAlias = str | torch.device
 
 
 class DataError(ValueError):
-    """Data that are missing, do not fit together or cannot be drawn as asked; the message says what to do."""
+    """Data that are missing, do not fit together or cannot be drawn as asked; the message contains the remedy."""
 
 
 class Loader(Iterator[Batch]):
-    """An endless iterator of batches; its state is what a checkpoint needs to continue exactly."""
+    """An endless iterator of batches, with a state from which a checkpoint continues exactly."""
 
     def __next__(self) -> Batch:
-        """The next batch, made without waiting for the device."""
+        """Make the next batch without waiting for the device."""
         raise NotImplementedError(f"{type(self).__name__} does not define __next__()")
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the loader is: plain numbers and tensors."""
+        """Position of the loader, as plain numbers and tensors."""
         raise NotImplementedError(f"{type(self).__name__} does not define state_dict()")
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where another loader of the same data, batch size and seed was."""
+        """Continue where another loader of the same data, batch size and seed was."""
         raise NotImplementedError(f"{type(self).__name__} does not define load_state_dict(state)")
 
     def close(self) -> None:
-        """End what the loader started, such as worker processes; the next batch starts it again."""
+        """End processes that the loader started; the next batch starts them again."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ class Data:
         shape: Shape of one item.
         classes: Number of labels, or None where there are none.
         class_names: Names of the labels in their order, where they are known.
-        fingerprint: 16 hexadecimal digits that tell these data from others, whatever device they are on.
+        fingerprint: 16 hexadecimal digits that identify these data, whatever device they are on.
         items: Number of training items, or None where they are drawn without end.
         truth: The mixture that the data are drawn from, where it is known.
         device: Where the tensors are; generators that are passed in must be there too.
-        units: What samples are converted back to, where training sees standardised vectors.
-        origin: Where they come from, and what was left out.
+        units: Units of vectors before they were standardised, to which samples are converted back.
+        origin: File or folder that they come from, and what of it was left out.
     """
 
     shape: Shape
@@ -99,23 +99,35 @@ class Data:
     origin: Origin = Origin()
 
     def to(self, device: Device) -> Data:
-        """The same data on a device."""
+        """Copy the data to a device."""
         raise NotImplementedError(f"{type(self).__name__} does not define to(device)")
 
     def draw(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw n independent training items (finite data: with replacement)."""
+        """Draw n independent training items (of finite data: with replacement)."""
         raise NotImplementedError(f"{type(self).__name__} does not define draw(n, generator)")
 
     def held_out(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw n items that are not trained on, each at most once where there are enough."""
+        """Draw n items that are not trained on, each at most once where there are enough.
+
+        Raises:
+            DataError: If there are none.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define held_out(n, generator)")
 
     def shares(self) -> Tensor:
-        """Share (classes,) of each label in what is trained on: float64, on the CPU."""
+        """Share (classes,) of each label among training items: float64, on the CPU.
+
+        Raises:
+            DataError: If they have none.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define shares()")
 
     def loader(self, batch_size: int, seed: int) -> Loader:
-        """Batches of `batch_size` items without end, in an order that the seed decides."""
+        """Load endless batches of `batch_size` items, in an order that depends on the seed.
+
+        Raises:
+            DataError: If a batch has more items than finite data.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define loader(batch_size, seed)")
 
 

@@ -1,4 +1,4 @@
-"""What a loader serves at a time."""
+"""Batches of real items."""
 
 from __future__ import annotations
 

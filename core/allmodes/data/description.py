@@ -1,4 +1,4 @@
-"""What a run learns from, in one line that is said before it trains."""
+"""One line about the data of a run, which is printed before it trains."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from collections.abc import Sequence
 from allmodes.data.base import Data
 
 LISTED = 12
-"""Names that are listed of many."""
+"""Names that a list shows; the others are counted."""
 
 
 def describe_data(data: Data, kind: str) -> str:
-    """File or folder, items, held out, columns or size, classes, and what was left out and why.
+    """Name file or folder, items, held out, columns or size, classes, and what was left out and why.
 
     Args:
-        data: As they were built.
-        kind: What they are called where they have no name of their own.
+        data: The data.
+        kind: Their name where they have none of their own.
     """
     facts = [_items(data), _form(data), _classes(data), *_left_out(data), *data.origin.notes]
     return printable(f"data: {data.origin.name or kind}: {'; '.join(facts)}")
 
 
 def listed(names: Sequence[str], at_most: int = LISTED) -> str:
-    """Names, of which the last are counted where there are many."""
+    """Join names; of many, the last are counted."""
     more = len(names) - at_most
     return ", ".join(names[:at_most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 row`, `2,000 rows`."""
+    """Write a number with its noun: `1 row`, `2,000 rows`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def printable(text: str) -> str:
-    """With an escape for what a terminal would obey and not show."""
+    """Escape characters that a terminal would obey and not show."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 

@@ -1,4 +1,4 @@
-"""Finite data: items at positions, some to train on and some held out; the order in which they are served."""
+"""Finite data: items at positions, some to train on and some held out, and the order of their batches."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes.data.base import Data, DataError, Device, Loader, fingerprint_of
 from allmodes.data.batch import Batch
@@ -17,16 +18,16 @@ from allmodes.data.standardisation import COARSE, Standardisation
 from allmodes_schemas import Shape
 
 READ = 500
-"""Items that are read at once for their labels."""
+"""Items that are read at a time for their labels."""
 
 
 class FiniteData(Data):
-    """Items that have a position: what data in memory and streamed data share, down to the draws.
+    """Items at positions. Draws depend on positions alone, and so are the same in memory and on disk.
 
     Attributes:
         items: Number of training items.
         test_items: Number of items that are not trained on.
-        labels: Labels of all training items (items,), where they are known without reading the items.
+        labels: Labels of all training items (items,), where they are known without reading them.
     """
 
     items: int
@@ -34,33 +35,25 @@ class FiniteData(Data):
     labels: Tensor | None = None
 
     def take(self, index: Tensor) -> Batch:
-        """Training items by position (n,), on the data's device."""
+        """Take training items by position (n,), on the data's device."""
         raise NotImplementedError(f"{type(self).__name__} does not define take(index)")
 
     def take_held_out(self, index: Tensor) -> Batch:
-        """Items that are not trained on by position (n,), on the data's device."""
+        """Take items that are not trained on by position (n,), on the data's device."""
         raise NotImplementedError(f"{type(self).__name__} does not define take_held_out(index)")
 
+    @override
     def draw(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw n training items independently, with replacement."""
         return self.take(torch.randint(self.items, (n,), generator=generator, device=self.device))
 
+    @override
     def held_out(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw n test items: different ones where there are as many, else with replacement.
-
-        Raises:
-            DataError: If there are no test items.
-        """
         if not self.test_items:
-            raise DataError("data: there are no items that are not trained on: give TensorData a test_x")
+            raise DataError("data: there are no held-out items: give TensorData a test_x")
         return self.take_held_out(_choose(n, self.test_items, generator))
 
+    @override
     def shares(self) -> Tensor:
-        """Shares counted over all training items, which are read if their labels are not known otherwise.
-
-        Raises:
-            DataError: If they have none.
-        """
         labels = self._read_labels() if self.labels is None else self.labels
         return labels.cpu().bincount(minlength=self.classes or 0).double() / self.items
 
@@ -82,8 +75,8 @@ class TensorData(FiniteData):
         test_labels: Their labels (M,).
         classes: Number of labels; by default one more than the largest.
         class_names: Names of the labels in their order.
-        units: What samples are converted back to.
-        fingerprint: What tells these data from others; by default a hash of all the tensors.
+        units: Units that samples are converted back to.
+        fingerprint: Identifies these data; by default a hash of all the tensors.
 
     Raises:
         DataError: If there are no items, or items, labels and test items do not fit together.
@@ -104,8 +97,8 @@ class TensorData(FiniteData):
         _check_fit("the training data", x, labels)
         if test_x is not None:
             _check_fit("the test data", test_x, test_labels, tuple(x.shape[1:]))
-        self.x, self.labels = _stored(x), None if labels is None else labels.long()
-        self.test_x = None if test_x is None else _stored(test_x)
+        self.x, self.labels = _store(x), None if labels is None else labels.long()
+        self.test_x = None if test_x is None else _store(test_x)
         self.test_labels = None if test_labels is None else test_labels.long()
         self.shape, self.items, self.device = tuple(x.shape[1:]), len(x), x.device
         self.test_items = 0 if test_x is None else len(test_x)
@@ -114,11 +107,11 @@ class TensorData(FiniteData):
         tensors = (self.x, self.labels, self.test_x, self.test_labels)
         self.fingerprint = fingerprint or fingerprint_of(*tensors, self.classes)
 
-    def refuse_infinite(self) -> None:
-        """Refuse items with NaN or infinity.
+    def check_finite(self) -> None:
+        """Check that all items are finite.
 
         Raises:
-            DataError: With the first.
+            DataError: With the first that has NaN or infinity.
         """
         for which, x in (("training", self.x), ("test", self.test_x)):
             if x is not None and not bool(x.isfinite().all()):
@@ -126,8 +119,8 @@ class TensorData(FiniteData):
                 what = f"item {item} of the {which} data has {float(x[item, *place]):g} at {place}"
                 raise DataError(f"data: {what}: give finite numbers, or leave the item out")
 
+    @override
     def to(self, device: Device) -> TensorData:
-        """The same data on a device."""
         moved = copy.copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
@@ -135,28 +128,24 @@ class TensorData(FiniteData):
         moved.device = moved.x.device
         return moved
 
+    @override
     def take(self, index: Tensor) -> Batch:
-        """Training items by position (n,)."""
         labels = None if self.labels is None else self.labels.index_select(0, index)
         return Batch(as_floats(self.x.index_select(0, index)), labels, index)
 
+    @override
     def take_held_out(self, index: Tensor) -> Batch:
-        """Test items by position (n,)."""
         assert self.test_x is not None
         labels = None if self.test_labels is None else self.test_labels[index]
         return Batch(as_floats(self.test_x[index]), labels)
 
+    @override
     def loader(self, batch_size: int, seed: int) -> Loader:
-        """Batches that pass over the items in a new random order each epoch.
-
-        Raises:
-            DataError: If a batch has more items than the data.
-        """
         return EpochLoader(self, batch_size, seed)
 
 
 class Epochs:
-    """Which items each batch holds: every epoch has an order of its own, and a tail smaller than a batch is dropped.
+    """Positions of each batch: every epoch has an order of its own, and a tail smaller than a batch is dropped.
 
     The order depends on seed and epoch alone, not on the device, so that data give the same batches wherever they are,
     and the number of batches served is all that a checkpoint needs.
@@ -182,36 +171,36 @@ class Epochs:
         return self._order[i * self.batch_size : (i + 1) * self.batch_size]
 
     def _order_of(self, epoch: int) -> Tensor:
-        return torch.randperm(self.items, generator=torch.Generator().manual_seed(_mixed(self.seed, epoch)))
+        return torch.randperm(self.items, generator=torch.Generator().manual_seed(_epoch_seed(self.seed, epoch)))
 
 
 class EpochLoader(Loader):
-    """Passes over data in memory."""
+    """Passes over data in memory; its state is the number of batches served."""
 
     def __init__(self, data: TensorData, batch_size: int, seed: int) -> None:
         self.data, self.served = data, 0
         self.epochs = Epochs(data.items, batch_size, seed, data.device)
 
+    @override
     def __next__(self) -> Batch:
-        """The next batch of the epoch, or the first of the next one."""
         self.served += 1
         return self.data.take(self.epochs.batch(self.served - 1))
 
+    @override
     def state_dict(self) -> dict[str, Any]:
-        """The number of batches served."""
         return {"served": self.served}
 
+    @override
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue after that many batches."""
         self.served = int(state["served"])
 
 
 def as_floats(x: Tensor) -> Tensor:
-    """Stored items as they are trained on: bytes as floats in [-1, 1]."""
+    """Convert stored items to floats, bytes to [-1, 1]."""
     return x.float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x
 
 
-def _stored(x: Tensor) -> Tensor:
+def _store(x: Tensor) -> Tensor:
     if x.dim() == 2 and x.dtype in (torch.float64, torch.int64):
         low, high = x.double().aminmax(dim=0)
         if bool(((high > low) & (high - low < COARSE * torch.maximum(low.abs(), high.abs()))).any()):
@@ -238,6 +227,6 @@ def _choose(n: int, items: int, generator: torch.Generator) -> Tensor:
     return torch.randint(items, (n,), generator=generator, device=generator.device)
 
 
-def _mixed(seed: int, epoch: int) -> int:
-    """A 63-bit seed for each pair; hashed, so that epochs of one seed are not those of the next."""
+def _epoch_seed(seed: int, epoch: int) -> int:
+    """Hash a pair to a 63-bit seed, so that epochs of one seed are not those of the next."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{epoch}".encode()).digest()[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""Streams of labelled items: a small subset of the training data, chosen once, that is served beside each batch."""
+"""Labelled items: a small subset of the training data, chosen once, of which a draw comes with each batch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes.data.base import Data, DataError, Loader
 from allmodes.data.batch import Batch
@@ -21,10 +22,10 @@ from allmodes_schemas import StreamConfig
 
 ITEMS = 500
 """Labelled items where a spec does not say how many."""
-PART = 500
-"""Items that are looked through at a time."""
-ENOUGH = 200
-"""Parts of data without end that are looked through for a rare class."""
+CHUNK = 500
+"""Items that are searched at a time."""
+DRAWS = 200
+"""Draws of endless data that are searched for a rare class."""
 
 
 class LabelledItems(TensorData):
@@ -36,8 +37,8 @@ class LabelledItems(TensorData):
         counts = torch.bincount(self.labels)
         self.chances = counts.double().reciprocal()[self.labels] if balanced else torch.ones(self.items).double()
 
+    @override
     def draw(self, n: int, generator: torch.Generator) -> Batch:
-        """n items with their labels."""
         return self.take(torch.multinomial(self.chances, n, replacement=True, generator=generator))
 
 
@@ -47,78 +48,78 @@ class LabelledLoader(Loader):
     def __init__(self, batches: Loader, streams: Mapping[str, Loader]) -> None:
         self.batches, self.streams = batches, streams
 
+    @override
     def __next__(self) -> Batch:
-        """The next batch with its streams."""
         return replace(next(self.batches), streams={name: next(stream) for name, stream in self.streams.items()})
 
+    @override
     def state_dict(self) -> dict[str, Any]:
-        """The loader's state and that of each stream."""
         streams = {name: stream.state_dict() for name, stream in self.streams.items()}
         return {"batches": self.batches.state_dict(), "streams": streams}
 
+    @override
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue with all of them."""
         self.batches.load_state_dict(state["batches"])
         for name, stream in self.streams.items():
             stream.load_state_dict(state["streams"][name])
 
+    @override
     def close(self) -> None:
-        """End what the loader started."""
         self.batches.close()
 
 
 def choose_labelled(name: str, config: StreamConfig, data: Data, generator: torch.Generator) -> LabelledItems:
-    """The items of a stream, the same for the same data and generator.
+    """Choose the items of a stream, the same for the same data and generator.
 
     Args:
         name: What messages call it.
-        config: How many items, and where their labels come from.
-        data: What is learned.
-        generator: Decides which items, on the CPU whatever the data's device.
+        config: Number of the items, and the file of their labels, if any.
+        data: Training data.
+        generator: Chooses the items, on the CPU whatever the data's device.
 
     Raises:
         DataError: If there are too few items, or the file of labels is not as it should be.
     """
     where = f"streams.{name}"
-    given = None if config.labels_file is None else _read(where, at_home(config.labels_file), data)
-    parts = _drawn(data, generator) if given is None else _named(data, given, generator)
+    given = None if config.labels_file is None else _read_labels(where, at_home(config.labels_file), data)
+    parts = _shuffle(data, generator) if given is None else _shuffle_named(data, given, generator)
     if config.per_class is not None:
         classes = data.classes if given is None or data.classes is not None else max(given.values()) + 1
-        chosen = _of_each(where, parts, config.per_class, classes or 0)
+        chosen = _take_per_class(where, parts, config.per_class, classes or 0)
     else:
         wanted = config.items or (ITEMS if given is None else len(given))
-        chosen = _first(where, parts, wanted)
+        chosen = _take_first(where, parts, wanted)
     return LabelledItems(chosen, data.classes, config.balanced)
 
 
-def _drawn(data: Data, generator: torch.Generator) -> Iterator[Batch]:
+def _shuffle(data: Data, generator: torch.Generator) -> Iterator[Batch]:
     """Training items in random order, or fresh ones; with the data's own labels."""
     if not isinstance(data, FiniteData):
         fresh = data.to("cpu")
-        yield from (fresh.draw(PART, generator) for _ in range(ENOUGH))
+        yield from (fresh.draw(CHUNK, generator) for _ in range(DRAWS))
         return
-    for index in torch.split(torch.randperm(data.items, generator=generator), PART):
+    for index in torch.split(torch.randperm(data.items, generator=generator), CHUNK):
         yield data.take(index.to(data.device))
 
 
-def _named(data: Data, given: Mapping[int, int], generator: torch.Generator) -> Iterator[Batch]:
+def _shuffle_named(data: Data, given: Mapping[int, int], generator: torch.Generator) -> Iterator[Batch]:
     """The items that a file names, in random order, with the labels that it gives them."""
     assert isinstance(data, FiniteData)
     index, labels = torch.tensor(list(given)), torch.tensor(list(given.values()))
-    for part in torch.split(torch.randperm(len(index), generator=generator), PART):
+    for part in torch.split(torch.randperm(len(index), generator=generator), CHUNK):
         yield replace(data.take(index[part].to(data.device)), labels=labels[part])
 
 
-def _first(where: str, parts: Iterator[Batch], wanted: int) -> Batch:
+def _take_first(where: str, parts: Iterator[Batch], wanted: int) -> Batch:
     taken: list[Batch] = []
     while (have := sum(len(part.x) for part in taken)) < wanted:
         if (part := next(parts, None)) is None:
             raise DataError(f"{where}: items is {wanted}, but only {have} could be labelled: set it to {have} or less")
         taken.append(part)
-    return _joined(taken, [torch.arange(len(part.x)) for part in taken], wanted)
+    return _join(taken, [torch.arange(len(part.x)) for part in taken], wanted)
 
 
-def _of_each(where: str, parts: Iterator[Batch], wanted: int, classes: int) -> Batch:
+def _take_per_class(where: str, parts: Iterator[Batch], wanted: int, classes: int) -> Batch:
     """The first items of each class."""
     have, taken, rows = torch.zeros(classes, dtype=torch.long), list[Batch](), list[Tensor]()
     while int(have.min()) < wanted:
@@ -130,10 +131,10 @@ def _of_each(where: str, parts: Iterator[Batch], wanted: int, classes: int) -> B
         have += torch.tensor([len(of_class) for of_class in kept])
         taken.append(part)
         rows.append(torch.cat(kept))
-    return _joined(taken, rows, wanted * classes)
+    return _join(taken, rows, wanted * classes)
 
 
-def _joined(parts: Sequence[Batch], rows: Sequence[Tensor], n: int) -> Batch:
+def _join(parts: Sequence[Batch], rows: Sequence[Tensor], n: int) -> Batch:
     """The first n of some rows of each part, on the CPU."""
     x = torch.cat([part.x.cpu()[row] for part, row in zip(parts, rows, strict=True)])
     labels = torch.cat(
@@ -145,7 +146,7 @@ def _joined(parts: Sequence[Batch], rows: Sequence[Tensor], n: int) -> Batch:
 # Files of labels
 
 
-def _read(where: str, path: Path, data: Data) -> dict[int, int]:
+def _read_labels(where: str, path: Path, data: Data) -> dict[int, int]:
     """Label by position in the training data, of a CSV of index and label, whose first line may say so.
 
     Raises:
@@ -162,7 +163,7 @@ def _read(where: str, path: Path, data: Data) -> dict[int, int]:
         lines = lines[1:]
     given: dict[int, int] = {}
     for i, cells in lines:
-        index, label = _line(f"{where}: {path}, line {i}", cells, data)
+        index, label = _parse_line(f"{where}: {path}, line {i}", cells, data)
         if index in given:
             raise DataError(f"{where}: {path}, line {i}: item {index} has a label already: give each item one")
         given[index] = label
@@ -171,18 +172,20 @@ def _read(where: str, path: Path, data: Data) -> dict[int, int]:
     return given
 
 
-def _line(where: str, cells: Sequence[str], data: FiniteData) -> tuple[int, int]:
+def _parse_line(where: str, cells: Sequence[str], data: FiniteData) -> tuple[int, int]:
     if len(cells) != 2:
         raise DataError(f"{where}: has {len(cells)} cells: write index,label")
     index, label = (cell.strip() for cell in cells)
     if not index.isdecimal() or int(index) >= data.items:
-        raise DataError(f"{where}: index {index!r} is no position in the training data: they are 0 to {data.items - 1}")
+        raise DataError(
+            f"{where}: index {index!r} is not a position in the training data: they are 0 to {data.items - 1}"
+        )
     names = data.class_names or ()
     if label in names:
         return int(index), names.index(label)
     if names and all(map(NUMBER.fullmatch, names)):  # then a number is a name, and never a position
-        raise DataError(f"{where}: label {label!r} is no class: classes are {listed(names)}")
+        raise DataError(f"{where}: label {label!r} is not a class: classes are {listed(names)}")
     if not label.isdecimal() or (data.classes is not None and int(label) >= data.classes):
         known = f"classes are 0 to {data.classes - 1}" if data.classes is not None else "give a number from 0"
-        raise DataError(f"{where}: label {label!r} is no class: {known}")
+        raise DataError(f"{where}: label {label!r} is not a class: {known}")
     return int(index), int(label)

@@ -47,7 +47,7 @@ class Mixture:
     uniform: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        # Found out once, so that a draw neither asks the device nor pays for a multinomial that it does not need.
+        # Computed once, so that a draw neither asks the device nor pays for a multinomial that it does not need.
         object.__setattr__(self, "weights", self.weights / self.weights.sum())
         object.__setattr__(self, "uniform", bool((self.weights == self.weights[0]).all()))
 
@@ -58,7 +58,7 @@ class Mixture:
 
     @property
     def radius(self) -> float:
-        """How many stds of a mode a point of high quality may be away from its mean."""
+        """Distance from a mode's mean within which a point is of high quality, in stds."""
         return equal_coverage(max(1, self.noisy)) if self.threshold is None else self.threshold
 
     @property

@@ -1,4 +1,4 @@
-"""Image sets that come with a library or are known to one by name."""
+"""Image sets of scikit-learn and torchvision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from allmodes.system.paths import at_home
 
 
 def digits() -> TensorData:
-    """scikit-learn's 8x8 digits in [-1, 1]: 1,437 to train on and 360 held out, stratified by class."""
+    """Load scikit-learn's 8x8 digits in [-1, 1]: 1,437 to train on and 360 held out, stratified by class."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -42,12 +42,12 @@ def torchvision_images(
     groups: Sequence[Sequence[int]] | None = None,
     proportions: Sequence[float] | None = None,
 ) -> TensorData:
-    """One of torchvision's image sets, as bytes.
+    """Load one of torchvision's image sets, as bytes.
 
     Args:
         name: Name of the torchvision class, such as `MNIST`.
         root: Folder that holds the set's own folder.
-        download: Whether to fetch what is missing.
+        download: Whether to fetch missing files.
         size: Height and width in pixels to resize to (bilinear, antialiased).
         groups: Labels that make up each class, numbered from 0 in this order; items of other labels are left out.
         proportions: Share of each class, up to a common factor; the first items of each class are kept.
@@ -56,8 +56,8 @@ def torchvision_images(
         DataError: If the files are missing, unreadable or cannot be downloaded.
     """
     parts = (_split(name, root, train, download) for train in (True, False))
-    kept = (_keep(_resized(images, size), labels, groups) for images, labels in parts)
-    (x, y), (test_x, test_y) = (_proportioned(images, labels, proportions) for images, labels in kept)
+    kept = (_keep_groups(_resize(images, size), labels, groups) for images, labels in parts)
+    (x, y), (test_x, test_y) = (_keep_proportions(images, labels, proportions) for images, labels in kept)
     data = TensorData(x, y, test_x, test_y, classes=None if groups is None else len(groups))
     data.origin = Origin(f"{name} in {root}", "its test set")
     return data
@@ -71,12 +71,12 @@ def _split(name: str, root: str, train: bool, download: bool) -> tuple[Tensor, T
     try:
         found = getattr(datasets, name)(root=root, download=download, **which)
     except (OSError, RuntimeError) as error:
-        raise DataError(_complaint(name, root, download, error)) from error
+        raise DataError(_explain(name, root, download, error)) from error
     labels = torch.as_tensor(found.labels if name == "SVHN" else found.targets)
     return _channels_first(torch.as_tensor(found.data)), labels
 
 
-def _complaint(name: str, root: str, download: bool, error: Exception) -> str:
+def _explain(name: str, root: str, download: bool, error: Exception) -> str:
     place = Path(root) / _PLACES.get(name, f"{name}/raw")
     if download:
         return f"data: {name} could not be downloaded to {root!r}: {error}"
@@ -87,13 +87,13 @@ def _complaint(name: str, root: str, download: bool, error: Exception) -> str:
 
 
 def _channels_first(images: Tensor) -> Tensor:
-    """To (N, C, H, W), from grey (N, H, W) or from (N, H, W, 3)."""
+    """Convert grey (N, H, W) or (N, H, W, 3) to (N, C, H, W)."""
     if images.dim() == 3:
         return images[:, None]
     return images.permute(0, 3, 1, 2).contiguous() if images.shape[-1] == 3 else images
 
 
-def _resized(images: Tensor, size: int | None) -> Tensor:
+def _resize(images: Tensor, size: int | None) -> Tensor:
     if size is None or images.shape[-2:] == (size, size):
         return images
     from torchvision.transforms.v2.functional import resize
@@ -101,7 +101,7 @@ def _resized(images: Tensor, size: int | None) -> Tensor:
     return torch.cat([resize(part, [size, size], antialias=True) for part in torch.split(images, 1000)])
 
 
-def _keep(images: Tensor, labels: Tensor, groups: Sequence[Sequence[int]] | None) -> tuple[Tensor, Tensor]:
+def _keep_groups(images: Tensor, labels: Tensor, groups: Sequence[Sequence[int]] | None) -> tuple[Tensor, Tensor]:
     if groups is None:
         return images, labels
     matches = torch.stack([torch.isin(labels, torch.tensor(list(group))) for group in groups], 1)  # (N, classes)
@@ -109,8 +109,8 @@ def _keep(images: Tensor, labels: Tensor, groups: Sequence[Sequence[int]] | None
     return images[chosen], matches[chosen].long().argmax(1)
 
 
-def _proportioned(images: Tensor, labels: Tensor, proportions: Sequence[float] | None) -> tuple[Tensor, Tensor]:
-    """As many items as have these proportions, in their order."""
+def _keep_proportions(images: Tensor, labels: Tensor, proportions: Sequence[float] | None) -> tuple[Tensor, Tensor]:
+    """Keep as many items as have these proportions, in their order."""
     if proportions is None:
         return images, labels
     shares = torch.tensor(proportions, dtype=torch.float64)

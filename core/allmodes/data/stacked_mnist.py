@@ -8,6 +8,7 @@ import hashlib
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import override
 
 from allmodes.data import Data, FreshLoader, Loader, TensorData, torchvision_images
 from allmodes.data.batch import Batch
@@ -25,7 +26,7 @@ class StackedDigits(Data):
     Args:
         mnist: Digits (N, 1, S, S) with labels 0 to 9, and test digits.
         triples: Number of fixed training triples; None for fresh ones at every draw.
-        seed: What decides the fixed triples.
+        seed: Chooses the fixed triples.
         pooled: Whether triples are made of the test digits too.
 
     Attributes:
@@ -34,43 +35,43 @@ class StackedDigits(Data):
 
     def __init__(self, mnist: TensorData, triples: int | None = None, seed: int = 0, pooled: bool = False) -> None:
         self.mnist, self.items, self.device = mnist, triples, mnist.device
-        tested = TensorData(*_test_of(mnist), classes=10)
-        self.digits = _together(mnist, tested) if pooled else mnist
+        tested = TensorData(*_test_digits(mnist), classes=10)
+        self.digits = _join(mnist, tested) if pooled else mnist
         self.tested = self.digits if pooled else tested
         self.shape, self.classes = (CHANNELS, *mnist.shape[1:]), 1000
         self.fixed = None if triples is None else self._triples(triples, torch.Generator().manual_seed(seed))
-        told = f"{mnist.fingerprint}/{triples}/{seed if triples else ''}/{pooled}"
-        self.fingerprint = hashlib.sha256(told.encode()).hexdigest()[:16]
+        identity = f"{mnist.fingerprint}/{triples}/{seed if triples else ''}/{pooled}"
+        self.fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:16]
 
+    @override
     def to(self, device: str | torch.device) -> StackedDigits:
-        """The same data on a device."""
         moved = copy.copy(self)
         moved.mnist, moved.digits, moved.tested = (part.to(device) for part in (self.mnist, self.digits, self.tested))
         moved.fixed = None if self.fixed is None else self.fixed.to(device)
         moved.device = moved.mnist.device
         return moved
 
+    @override
     def draw(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw n training triples independently (fixed ones: with replacement, with their position as index)."""
         if self.fixed is None:
             return _stack(self.digits, self._triples(n, generator))
         index = torch.randint(len(self.fixed), (n,), generator=generator, device=self.device)
         batch = _stack(self.digits, self.fixed[index])
         return Batch(batch.x, batch.labels, index)
 
+    @override
     def held_out(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw n triples of test digits with the training digits' shares."""
         labels = _labels(self.tested)
         weight = (self.digits.shares().to(labels.device) / labels.bincount(minlength=10))[labels]
         return _stack(self.tested, weight.multinomial(n * CHANNELS, True, generator=generator).view(n, CHANNELS))
 
+    @override
     def shares(self) -> Tensor:
-        """Share (1000,) of each mode: the product of its digits' shares."""
         shares = self.digits.shares()
         return torch.cartesian_prod(shares, shares, shares).prod(1)
 
+    @override
     def loader(self, batch_size: int, seed: int) -> Loader:
-        """Batches of triples without end, drawn independently."""
         return FreshLoader(self, batch_size, seed)
 
     def _triples(self, n: int, generator: torch.Generator) -> Tensor:
@@ -87,20 +88,20 @@ def stacked_mnist(
     seed: int = 0,
     pooled: bool = False,
 ) -> StackedDigits:
-    """Stacked MNIST from torchvision's files, on the CPU; larger sizes than 28 px are padded with black.
+    """Load Stacked MNIST from torchvision's files, on the CPU; larger sizes than 28 px are padded with black.
 
     Raises:
         DataError: If MNIST is missing, unreadable or cannot be downloaded.
     """
     found = torchvision_images("MNIST", root, download=download)
     pad = (size - found.shape[-1]) // 2
-    x, test_x = (F.pad(images, (pad, pad, pad, pad)) for images in (found.x, _test_of(found)[0]))
+    x, test_x = (F.pad(images, (pad, pad, pad, pad)) for images in (found.x, _test_digits(found)[0]))
     mnist = TensorData(x, found.labels, test_x, found.test_labels, classes=10)
     return StackedDigits(mnist, triples, seed, pooled)
 
 
 def mode_of(digits: Tensor) -> Tensor:
-    """The number (n,), 0 to 999, that digits (n, 3) spell: the first channel counts hundreds."""
+    """Number (n,), 0 to 999, of digits (n, 3): the first channel counts hundreds."""
     return digits @ torch.tensor([100, 10, 1], device=digits.device)
 
 
@@ -109,11 +110,11 @@ def _stack(digits: TensorData, index: Tensor) -> Batch:
     return Batch(batch.x.view(len(index), CHANNELS, *digits.shape[1:]), mode_of(_labels(digits)[index]))
 
 
-def _together(mnist: TensorData, tested: TensorData) -> TensorData:
+def _join(mnist: TensorData, tested: TensorData) -> TensorData:
     return TensorData(torch.cat([mnist.x, tested.x]), torch.cat([_labels(mnist), _labels(tested)]), classes=10)
 
 
-def _test_of(mnist: TensorData) -> tuple[Tensor, Tensor]:
+def _test_digits(mnist: TensorData) -> tuple[Tensor, Tensor]:
     if mnist.test_x is None or mnist.test_labels is None:
         raise ValueError("stacked digits need test digits with labels")
     return mnist.test_x, mnist.test_labels

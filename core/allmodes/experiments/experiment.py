@@ -381,7 +381,7 @@ class Experiment:
 @plain_torch()
 def _given(data: Any) -> Data | None:
     if isinstance(data, TensorData):
-        data.refuse_infinite()
+        data.check_finite()
     return from_dataset(data) if data is not None and not isinstance(data, Data) else data
 
 
