@@ -18,7 +18,9 @@ from allmodes.cli.progress import _shown
 from allmodes.cli.tables import measures_table, results_table
 from allmodes.data import Data, TensorData
 from allmodes.experiments import collapse, logs
+from allmodes.experiments.evaluate import recent_means
 from allmodes.experiments.seed_run import SeedRun
+from allmodes.metrics import Modes
 from allmodes.models.card import Card
 from allmodes.registry.registry import installed
 from allmodes.runs import averages
@@ -29,6 +31,7 @@ from allmodes.specs import loading
 from allmodes.studies import tables
 from allmodes.studies.comparison import Group, Row
 from allmodes.system.durable import write_json
+from allmodes.system.signals import Stop
 from allmodes.tracking import summary
 from allmodes_schemas import Spec
 from tiny import SPEC
@@ -97,10 +100,8 @@ def test_a_mean_over_all_seeds_or_over_none_says_nothing(values: list[float]) ->
 
 
 def test_an_average_over_the_end_is_withheld_with_any_of_its_numbers() -> None:
-    run = SeedRun.__new__(SeedRun)
-    run.loop = type("Loop", (), {"iteration": 10})()  # type: ignore[assignment]
-    run.evaluations = [(8, {"modes": 7.0, "kl": NONE}), (10, {"modes": 8.0, "kl": 1.0})]
-    assert run.recent() == pytest.approx({"modes": 7.5, "kl": NONE}, nan_ok=True)
+    history = [(8, {"modes": 7.0, "kl": NONE}), (10, {"modes": 8.0, "kl": 1.0})]
+    assert recent_means(history, 10) == pytest.approx({"modes": 7.5, "kl": NONE}, nan_ok=True)
 
 
 # Tables
@@ -250,6 +251,18 @@ def test_half_of_the_classes_count_as_held() -> None:
     assert collapse.most_held([{"classes": 5.0}, {"classes": 3.0}], ten) == 5
 
 
+def measuring(
+    results: Sequence[dict[str, float]], spec: Spec, folder: Path, patch: pytest.MonkeyPatch, heard: list[str]
+) -> SeedRun:
+    """A run at iteration 10 whose evaluations give these numbers."""
+    found = iter(results)
+    patch.setattr("allmodes.metrics.measure.measure", lambda metrics, evaluation, warn: next(found))
+    run = Run(spec, 3, folder, "x", 0, 1, "cpu")
+    seed_run = SeedRun(run, RingConfig().build(), {"modes": Modes()}, installed(), heard.append, Stop())
+    seed_run.loop.iteration = 10
+    return seed_run
+
+
 @pytest.mark.parametrize(
     ("found", "said"),
     [
@@ -259,27 +272,23 @@ def test_half_of_the_classes_count_as_held() -> None:
         ([(8, 0.5), (2, 0.5), (8, 0.5), (1, 0.5)], ["2 of 8", "1 of 8"]),
     ],
 )
-def test_a_run_warns_of_the_loss_of_what_it_held_alone(found: list[tuple[int, float]], said: list[str]) -> None:
-    run, heard = SeedRun.__new__(SeedRun), list[str]()
-    run.loop = type("Loop", (), {"iteration": 10})()  # type: ignore[assignment]
-    run.run = type("Run", (), {"spec": spec_of({}), "name": "x"})()  # type: ignore[assignment]
-    run.data, run.collapsed, run.warn, run.evaluations = RingConfig().build(), False, heard.append, []
-    for modes, high_quality in found:
-        run.evaluations.append((10, quality(modes, high_quality)))
-        run._watch()
-    assert heard == [f"x: collapse: {what} modes are left at iteration 10" for what in said]
+def test_a_run_warns_of_the_loss_of_what_it_held_alone(
+    found: list[tuple[int, float]], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = list[str]()
+    seed_run = measuring([quality(*numbers) for numbers in found], spec_of({}), tmp_path, monkeypatch, heard)
+    for _ in found:
+        seed_run.evaluate()
+    assert heard == [f"tiny/seed-3: collapse: {what} modes are left at iteration 10" for what in said]
 
 
-def test_the_best_checkpoint_is_never_one_whose_number_was_withheld() -> None:
+def test_the_best_checkpoint_is_never_one_whose_number_was_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = spec_of({"training": {"checkpoints": {"best": "kl"}}})
-    run = SeedRun.__new__(SeedRun)
-    run.run = type("Run", (), {"spec": spec})()  # type: ignore[assignment]
-    run.metrics = {"modes": type("M", (), {"better": {"kl": "lower"}})()}  # type: ignore[dict-item]
-    best, run.evaluations = list[bool](), []
-    for kl in (NONE, 0.5, NONE, 0.6, 0.1):
-        run.evaluations.append((1, {"kl": kl}))
-        best.append(run._is_best())
-    assert best == [False, True, False, False, True]
+    numbers = [{"kl": kl} for kl in (NONE, 0.5, NONE, 0.6, 0.1)]
+    seed_run = measuring(numbers, spec, tmp_path, monkeypatch, [])
+    assert [seed_run.evaluator.evaluate().is_best for _ in numbers] == [False, True, False, False, True]
 
 
 def test_a_log_line_has_a_dash_for_what_is_withheld(

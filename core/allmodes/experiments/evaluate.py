@@ -1,0 +1,126 @@
+"""Evaluating a model while it trains: numbers and figures, the best so far, and collapse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from allmodes.data import Data
+from allmodes.engine.loop import Loop
+from allmodes.experiments import collapse
+from allmodes.experiments.report import Report
+from allmodes.figures import drawing
+from allmodes.metrics import Evaluation, Metric, measure
+from allmodes.runs.run import Run
+from allmodes.runs.run_folder import RunFolder
+
+RECENT = 0.3
+"""Share of a run, at its end, over which `recent_*` are averaged."""
+
+History = Sequence[tuple[int, Mapping[str, float]]]
+"""The numbers of each evaluation, with its iteration."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation found.
+
+    Attributes:
+        is_best: Whether it is the best so far by the metric that the spec names.
+        collapse: Which modes are left, if the model has lost half of those that it held; else empty.
+        is_new: Whether the evaluation before found no collapse.
+    """
+
+    is_best: bool
+    collapse: str
+    is_new: bool
+
+
+@dataclass
+class Evaluator:
+    """Evaluates the model of a loop and remembers what it found.
+
+    Attributes:
+        history: The numbers of each evaluation so far.
+        samples: Those of the last evaluation, if any, as the generator makes them.
+    """
+
+    run: Run
+    data: Data
+    metrics: Mapping[str, Metric]
+    loop: Loop
+    report: Report
+    warn: Callable[[str], None]
+    history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    collapsed: bool = False
+    samples: Tensor | None = None
+
+    def evaluate(self) -> Evaluated:
+        """Measure the model on fresh draws and report numbers and figures."""
+        run, loop, n = self.run, self.loop, self.run.spec.evaluation.samples
+        modules, iteration = loop.sampled(), loop.iteration
+        evaluation = measure.evaluation(loop.composition, modules, self.data, n, run.seed, iteration, run.device)
+        self.samples = evaluation.samples
+        results = measure.measure(self.metrics, evaluation, self.warn)
+        self.history.append((iteration, results))
+        self.report.numbers(iteration, {f"eval/{key}": value for key, value in results.items()})
+        if run.spec.evaluation.figure:
+            self._draw(evaluation, results)
+        before = self.collapsed
+        found = self.find_collapse()
+        return Evaluated(self.is_best(), found, not before)
+
+    def results(self) -> dict[str, float]:
+        """The numbers of the last evaluation, and their averages over the end of the run."""
+        last = self.history[-1][1] if self.history else {}
+        recent = recent_means(self.history, self.loop.iteration)
+        return last | {f"recent_{key}": value for key, value in recent.items()}
+
+    def find_collapse(self) -> str:
+        """Describe which modes are left if the last evaluation lost half of those that were held; else empty."""
+        *past, present = [results for _, results in self.history]
+        most, left = collapse.most_held(past, self.data), collapse.captured(present)
+        self.collapsed = most > 1 and left <= most / 2
+        return f"{left:.0f} of {most:.0f} modes are left at iteration {self.loop.iteration}" if self.collapsed else ""
+
+    def is_best(self) -> bool:
+        """Whether the last evaluation is the best so far by the metric that the spec names."""
+        key = self.run.spec.training.checkpoints.best or ""
+        better = {k: v for metric in self.metrics.values() for k, v in metric.better.items()}
+        sign = -1 if better.get(key) == "lower" else 1
+        *before, last = [sign * results.get(key, math.nan) for _, results in self.history]
+        return not math.isnan(last) and not any(value >= last for value in before)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The evaluations so far, as plain values."""
+        return {"evaluations": self.history, "collapsed": self.collapsed}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from the evaluations of an earlier attempt."""
+        self.collapsed = state["collapsed"]
+        self.history = [(iteration, dict(results)) for iteration, results in state["evaluations"]]
+
+    def _draw(self, evaluation: Evaluation, results: Mapping[str, float]) -> None:
+        run, iteration, folder = self.run, self.loop.iteration, RunFolder(self.run.folder).figures
+        title = f"{run.name}  iteration {iteration:,}"
+        title += f"\nmodes {results['modes']:.0f}" if "modes" in results else ""
+        title += f"  high quality {results['high_quality']:.0%}" if "high_quality" in results else ""
+        try:
+            path = folder / f"samples-{iteration:08d}.png"
+            drawing.draw_samples(evaluation.samples, self.data, path, title)
+            self.report.figure(iteration, path, "samples")
+        except OSError as error:
+            self.warn(f"{run.name}: no picture at iteration {iteration}: {error.strerror or error}")
+        for name, path in measure.pictures(self.metrics, evaluation, folder, iteration, self.warn):
+            self.report.figure(iteration, path, name)
+
+
+def recent_means(history: History, iteration: int) -> dict[str, float]:
+    """Mean of each metric over the last part of a run that has come to an iteration; NaN where one was withheld."""
+    last = [results for at, results in history if at >= (1 - RECENT) * iteration]
+    shared = set.intersection(*map(set, last)) if last else set()
+    return {key: sum(r[key] for r in last) / len(last) for key in (last[-1] if last else ()) if key in shared}

@@ -1,0 +1,115 @@
+"""Saving a run so that it can be resumed, restoring it, and saving its model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from allmodes.data import Data
+from allmodes.engine.loop import Loop
+from allmodes.experiments.errors import check_weights
+from allmodes.models import checkpoints
+from allmodes.models import format as model_format
+from allmodes.models.checkpoints import Checkpoint, State
+from allmodes.models.page import ModelError, Page
+from allmodes.runs.journal import Journal
+from allmodes.runs.run import Run, RunError
+from allmodes.runs.run_folder import RunFolder
+
+
+@dataclass
+class Saver:
+    """Writes and restores the checkpoints of a loop, and writes its model.
+
+    Attributes:
+        saved: The iteration of the last checkpoint.
+        saved_at: When it was tried to write one, as `time.monotonic` counts.
+    """
+
+    run: Run
+    data: Data
+    loop: Loop
+    journal: Journal
+    warn: Callable[[str], None]
+    saved: int | None = None
+    saved_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.folder = RunFolder(self.run.folder)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a checkpoint is due, by iterations or by the clock."""
+        config = self.run.spec.training.checkpoints
+        is_late = time.monotonic() - self.saved_at >= 60 * config.minutes
+        return is_late or self.loop.iteration % config.every == 0
+
+    def save(self, progress: State, is_best: bool = False) -> None:
+        """Write a checkpoint with the loop's state and further `progress`, unless this iteration has one.
+
+        A full disk costs a warning, not the run. Raises DivergenceError rather than save weights that are not finite.
+        """
+        iteration, modules = self.loop.iteration, self._modules()
+        if self.saved == iteration:
+            return
+        self.saved_at = time.monotonic()
+        check_weights(modules, iteration)
+        device, data = torch.device(self.run.device).type, self.run.data.get("fingerprint")
+        page = self._page(best=is_best, device=device, data=data)
+        try:
+            self.journal.settle()
+            checkpoints.write(self.folder, modules, page, {"loop": self.loop.state_dict(), **progress})
+            checkpoints.delete_old(self.folder, self.run.spec.training.checkpoints.keep, iteration)
+            self.saved = iteration
+        except OSError as error:
+            self.warn(f"{self.run.name}: no checkpoint at iteration {iteration}: {error.strerror or error}")
+
+    def restore(self, load_progress: Callable[[State], None]) -> bool:
+        """Restore the newest checkpoint that can be read; returns whether there is one.
+
+        Args:
+            load_progress: Called with the checkpoint's state, to take what was given to `save`.
+
+        Raises RunError where a checkpoint was written on another kind of device, or with other data.
+        """
+
+        def load(checkpoint: Checkpoint) -> None:
+            self._check_origin(checkpoint)
+            checkpoint.restore(self._modules())
+            try:
+                self.loop.load_state_dict(checkpoint.state["loop"])
+                load_progress(checkpoint.state)
+            except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+                problem = f"{type(error).__name__}: {model_format.shorten_error(error)}"
+                raise ModelError(f"its state does not fit the spec: {problem}") from None
+            self.saved = self.loop.iteration
+
+        return checkpoints.restore_newest(self.folder, self.warn, load)
+
+    def save_model(self) -> None:
+        """Write what samples are drawn with. Raises OSError."""
+        model_format.save(dict(self.loop.sampled()), self._page(), self.folder.model)
+
+    def _check_origin(self, checkpoint: Checkpoint) -> None:
+        """Refuse a checkpoint that is sound but of another run; it is not passed over for an older one."""
+        here, now = torch.device(self.run.device).type, self.run.data.get("fingerprint")
+        if (there := checkpoint.page.get("device", here)) != here:
+            problem = f"{checkpoint.folder} was written on {there} and cannot go on on {here}"
+            raise RunError(f"{problem}: set training.device={there}")
+        if (then := checkpoint.page.get("data", now)) != now:
+            problem = f"{checkpoint.folder} was trained on other data"
+            raise RunError(f"{problem} (fingerprint {then}, these have {now})")
+
+    def _modules(self) -> dict[str, nn.Module]:
+        averages: Mapping[str, nn.Module] = self.loop.average.modules if self.loop.average else {}
+        return {**self.loop.composition.modules, **{model_format.AVERAGE + name: m for name, m in averages.items()}}
+
+    def _page(self, **entries: Any) -> Page:
+        modules = self.loop.composition.modules
+        page = model_format.make_page(modules, self.data.shape, self.data.units, self.loop.iteration)
+        return page | {"plugins": dict(self.run.plugins)} | entries
