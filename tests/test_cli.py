@@ -339,7 +339,7 @@ def test_a_wrong_argument_is_one_line(capsys: Capture) -> None:
         (["evaluate", "nope"], "nope: no such file or folder in {here}"),
         (["compare", "a/b.yaml"], "a/b.yaml: no such file or folder: there is no folder {here}/a"),
         (["run", "x" * 300 + ".yaml"], "x" * 300 + ".yaml: no such file or folder in {here}"),
-        (["run", "."], ".: no run's folder: it holds no spec.yaml"),
+        (["run", "."], ".: not the folder of a run: it has no spec.yaml"),
         (["run", "gan/rign"], "gan/rign: neither a file, a run's folder nor a recipe (did you mean 'gan/ring'?)"),
     ],
 )

@@ -111,7 +111,7 @@ def test_an_older_and_the_newer_word_together_are_refused() -> None:
     with pytest.raises(loading.SpecError) as raised:
         prior({"kind": "acme.bump", "height": 2, "elevation": 3})
     assert str(raised.value) == (
-        "spec: prior.height: 'height' is the older name of 'elevation', which is there too: remove one"
+        "spec: prior.height: 'height' is the older name of 'elevation', which is given as well: remove one"
     )
 
 
@@ -130,7 +130,7 @@ def test_overrides_with_both_words_are_refused(tmp_path: Path) -> None:
     with pytest.raises(loading.SpecError) as raised, pytest.warns(UserWarning, match="write acme.size"):
         loading.load(str(file), registry(), ["prior.height=4", "prior.elevation=5"])
     assert str(raised.value) == (
-        "--set: prior.height: 'height' is the older name of 'elevation', which is there too: remove one"
+        "--set: prior.height: 'height' is the older name of 'elevation', which is given as well: remove one"
     )
 
 

@@ -68,8 +68,8 @@ class Renamed:
     since: str
     until: str
 
-    def said(self, distribution: str) -> str:
-        """The warning, of a plugin's distribution."""
+    def message(self, distribution: str) -> str:
+        """The warning about the older word, for a kind of that distribution."""
         now = f"{self.old!r} is called {self.new!r} since {distribution} {self.since}"
         return f"{now}, and {self.until} will not read it: write {self.new}"
 
@@ -94,7 +94,7 @@ class Config(BaseModel):
                     cls.__name__,
                     [
                         {
-                            "type": PydanticCustomError("said", "should be a number, not yes or no"),
+                            "type": PydanticCustomError("invalid", "should be a number, not yes or no"),
                             "loc": (name,),
                             "input": value,
                         }

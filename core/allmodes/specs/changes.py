@@ -1,4 +1,4 @@
-"""What may change when a run is resumed, and what would make it another run."""
+"""Settings that may change when a run is resumed, and those that would make it another run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pydantic import BaseModel
 from allmodes_schemas import Config, Spec
 
 Change: TypeAlias = tuple[str, Any, Any]
-"""The dotted path of a setting, what it was and what it would be."""
+"""The dotted path of a setting, its old and its new value."""
 
 
 def changes_between(before: Spec, after: Spec) -> list[Change]:
-    """Settings that decide what is trained and that differ; those that a config declares `free` may."""
+    """Settings that differ and that decide what is trained: those that no config declares `free`."""
     return list(_changes(before, after, ""))
 
 
 def describe_changes(found: Sequence[Change], folder: object) -> str:
-    """A line for each change that cannot be made to a run."""
+    """A message with a line for each change that cannot be made to a run."""
     return "\n".join(
         f"{path} is {short(before)} in {folder} and would be {short(after)}: it decides what is trained, so a resumed "
         "run keeps it; start a new run for another value"

@@ -1,4 +1,4 @@
-"""From a file to a checked spec; what is wrong is said with file, line, column and the way out."""
+"""Read a file into a checked spec; each problem is reported with file, line, column and the remedy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from allmodes.specs import messages, safe_yaml
 from allmodes.specs.checks import check_spec
 from allmodes.specs.limits import check_sizes
 from allmodes.specs.renames import renew
-from allmodes.specs.source import Location, SpecError, SpecSource, listed, override, read
+from allmodes.specs.source import Location, SpecError, SpecSource, override, read, shorten
 from allmodes.specs.union import plain, spec_model
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import at_home, looks_like_path
@@ -32,7 +32,7 @@ from allmodes_schemas import Config, Problem, Spec
 def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> Spec:
     """The checked spec of a file, recipe or run, with overrides such as `training.iterations=2000`.
 
-    Raises SpecError with a line for each thing that is wrong; warnings go through `warnings.warn`.
+    Raises SpecError with a line for each problem; warnings go through `warnings.warn`.
     """
     source = read(*locate(reference, registry))
     for change in overrides:
@@ -41,29 +41,29 @@ def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> S
 
 
 def load_stored(folder: str | Path, registry: Registry) -> Spec:
-    """The spec of a run that is there."""
+    """The checked spec in the folder of an existing run."""
     return check_again(read(*locate(str(folder), registry)), registry)
 
 
 def parse(values: Mapping[str, Any], registry: Registry) -> Spec:
-    """A checked spec from Python values: plain mappings, or config objects in their places."""
-    return check(SpecSource(_unrolled(values, "spec"), "spec"), registry)
+    """A checked spec from Python values: plain mappings, or config objects in the place of blocks."""
+    return check(SpecSource(_plain_tree(values, "spec"), "spec"), registry)
 
 
 def locate(reference: str, registry: Registry) -> tuple[str, str]:
-    """Text and name of what a user calls a spec: a file, a recipe, or the folder of a run."""
+    """Text and name of a spec by reference: a file, a recipe, or the folder of a run."""
     for path in (RunFolder(at_home(reference)).spec, at_home(reference)):
         if holds(path.is_file):
             return read_text(path), str(path)
     if recipe := registry.recipes.get(reference):
         return read_text(recipe), reference
-    raise SpecError(_not_there(reference, registry))
+    raise SpecError(_describe_unknown(reference, registry))
 
 
-def _not_there(reference: str, registry: Registry) -> str:
-    """Why a reference means nothing here, and what it may mean."""
+def _describe_unknown(reference: str, registry: Registry) -> str:
+    """The message for a reference that is neither a file, a folder nor a recipe, with a near miss."""
     if holds(Path(reference).is_dir):
-        return printable(f"{reference}: no run's folder: it holds no spec.yaml")
+        return printable(f"{reference}: not the folder of a run: it has no spec.yaml")
     owner, slash, _ = reference.partition("/")
     owners = {*registry.plugins, *(name.partition("/")[0] for name in registry.recipes)}
     if looks_like_path(reference) and not (slash and nearest(owner, owners)):
@@ -75,28 +75,28 @@ def _not_there(reference: str, registry: Registry) -> str:
 
 
 def check(source: SpecSource, registry: Registry) -> Spec:
-    """Validate a parsed spec against what is installed, then across its parts."""
-    values = _unrolled(source.tree, source.name)
-    _refuse([*_unmet(values), *_too_large(values)], source)
+    """Validate a parsed spec against the installed kinds, then across its components."""
+    values = _plain_tree(source.tree, source.name)
+    _raise([*_check_plugins(values), *_check_integers(values)], source)
     _report(renew(values, registry, source.overridden), source)
     model = spec_model(registry)
     try:
         spec = model.model_validate(values)
     except ValidationError as error:
-        raise SpecError("\n".join(messages.lines(error.errors(), source, model))) from None
+        raise SpecError("\n".join(messages.describe_errors(error.errors(), source, model))) from None
     _report(check_sizes(spec), source)
     _report(check_spec(spec), source)
     return spec
 
 
 def check_again(source: SpecSource, registry: Registry) -> Spec:
-    """The spec of a run that is there; what is worth a warning was said when it was begun."""
+    """The checked spec of an existing run, without the warnings that were given when it began."""
     with warnings.catch_warnings(action="ignore"):
         return check(source, registry)
 
 
 def dump(spec: Spec) -> str:
-    """A spec as YAML with every default written out, but for those of deprecated options: they may be gone tomorrow."""
+    """A spec as YAML with every default written out, except those of deprecated options, which may be removed."""
     yaml, written = YAML(), StringIO()
     yaml.width = 120
     yaml.dump(dump_values(spec), written)
@@ -104,8 +104,8 @@ def dump(spec: Spec) -> str:
 
 
 def dump_values(spec: Spec) -> dict[str, Any]:
-    """What `dump` writes, as plain values."""
-    return spec.model_dump(mode="json", exclude=_fading(spec))
+    """A spec as plain values, as `dump` writes them."""
+    return spec.model_dump(mode="json", exclude=_deprecated_defaults(spec))
 
 
 def schema(registry: Registry) -> dict[str, Any]:
@@ -114,14 +114,17 @@ def schema(registry: Registry) -> dict[str, Any]:
     return {"$schema": dialect, **spec_model(registry).model_json_schema(), "title": "allmodes experiment"}
 
 
-def _fading(value: Any) -> dict[Any, Any]:
-    """Deprecated options that are at their default, at any depth, in the form that pydantic excludes."""
+def _deprecated_defaults(value: Any) -> dict[Any, Any]:
+    """Deprecated options at their default, at any depth, as the argument `exclude` of pydantic."""
     fields = type(value).model_fields if isinstance(value, Config) else {}
-    found = {key: _is_fading(fields.get(key), inner) or _fading(inner) for key, inner in _entries(value)}
+    found = {
+        key: _is_deprecated_default(fields.get(key), inner) or _deprecated_defaults(inner)
+        for key, inner in _entries(value)
+    }
     return {key: inner for key, inner in found.items() if inner}
 
 
-def _is_fading(field: FieldInfo | None, value: Any) -> bool:
+def _is_deprecated_default(field: FieldInfo | None, value: Any) -> bool:
     if field is None or field.deprecation_message is None:
         return False
     return bool(plain(value) == plain(field.get_default(call_default_factory=True)))
@@ -135,7 +138,7 @@ def _entries(value: Any) -> Iterable[tuple[Any, Any]]:
     return enumerate(value) if isinstance(value, list | tuple) else ()
 
 
-def _unrolled(values: Any, name: str) -> Any:
+def _plain_tree(values: Any, name: str) -> Any:
     try:
         tree = plain(values)
     except RecursionError:
@@ -151,7 +154,7 @@ def _count(value: Any) -> int:
 
 
 def read_text(path: Path) -> str:
-    """The text of a spec's file, of which no more is read than one may have."""
+    """The text of a spec's file, read up to the size that a spec may have."""
     try:
         with path.open("rb") as file:
             return file.read(safe_yaml.BYTES + 1).decode("utf-8")
@@ -161,20 +164,20 @@ def read_text(path: Path) -> str:
         raise SpecError(printable(f"{path}: cannot be read: {error}")) from None
 
 
-def _unmet(values: Mapping[str, Any]) -> Iterator[Problem]:
+def _check_plugins(values: Mapping[str, Any]) -> Iterator[Problem]:
     """Requirements such as `allmodes-acme>=0.1` that the environment does not meet."""
-    wanted = values.get("plugins")
-    for i, text in enumerate(wanted if isinstance(wanted, list) else ()):
-        if isinstance(text, str) and (what := _lacking(text)):
-            yield Problem(("plugins", i), what)
+    required = values.get("plugins")
+    for i, text in enumerate(required if isinstance(required, list) else ()):
+        if isinstance(text, str) and (message := _missing_requirement(text)):
+            yield Problem(("plugins", i), message)
 
 
-def _lacking(text: str) -> str:
+def _missing_requirement(text: str) -> str:
     try:
         requirement = Requirement(text)
         have = version(requirement.name)
     except InvalidRequirement:
-        return f"{text!r} is no requirement such as allmodes-acme>=0.1"
+        return f"{text!r} is not a valid requirement such as allmodes-acme>=0.1"
     except PackageNotFoundError:
         return f"{text} is not installed: pip install '{text}'"
     if requirement.specifier.contains(have, prereleases=True):
@@ -182,25 +185,25 @@ def _lacking(text: str) -> str:
     return f"{requirement.name} {have} is installed, but the spec asks for {text}: pip install '{text}'"
 
 
-def _too_large(value: Any, where: Location = ()) -> Iterator[Problem]:
-    """Whole numbers that no tensor holds."""
+def _check_integers(value: Any, where: Location = ()) -> Iterator[Problem]:
+    """Whole numbers beyond the 64 bits of a tensor."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         yield Problem(where, "is too large a number: whole numbers have at most 63 bits")
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
-        yield from _too_large(inner, (*where, key))
+        yield from _check_integers(inner, (*where, key))
 
 
 def _report(problems: Sequence[Problem], source: SpecSource) -> None:
-    """Warn of what is only worth a warning, and refuse the rest."""
+    """Warn of problems that are warnings; raise SpecError for the others."""
     for problem in problems:
         if problem.severity == "warning":
-            warnings.warn(source.line(problem.where, problem.what), stacklevel=3)
-    _refuse([problem for problem in problems if problem.severity == "error"], source)
+            warnings.warn(source.message(problem.where, problem.what), stacklevel=3)
+    _raise([problem for problem in problems if problem.severity == "error"], source)
 
 
-def _refuse(problems: Sequence[Problem], source: SpecSource) -> None:
+def _raise(problems: Sequence[Problem], source: SpecSource) -> None:
     if problems:
-        raise SpecError("\n".join(listed([source.line(problem.where, problem.what) for problem in problems])))
+        raise SpecError("\n".join(shorten([source.message(problem.where, problem.what) for problem in problems])))
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What is wrong with a spec, in a user's words: one line for each place, from pydantic's errors."""
+"""Messages about invalid values of a spec, from pydantic's errors: one line for each location."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from allmodes.specs.source import Location, SpecSource, listed
+from allmodes.specs.source import Location, SpecSource, shorten
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import SHAPES, Config, KindConfig, Spec
 
@@ -29,16 +29,16 @@ _EXPECTED = {
 }
 _MAPPING = ("model_type", "model_attributes_type")
 _PATTERN = "string_pattern_mismatch"
-_OF_KIND = ("said_of_kind", "union_tag_invalid")
+_OF_KIND = ("invalid_kind", "union_tag_invalid")
 
 
-def lines(errors: Sequence[ErrorDetails], source: SpecSource, model: type[Spec]) -> list[str]:
-    """A line for each place; of a union's branches, the one that understood most of the input went deepest."""
+def describe_errors(errors: Sequence[ErrorDetails], source: SpecSource, model: type[Spec]) -> list[str]:
+    """One message per location; of a union's branches, the errors of the one that matched most of the input."""
     found: dict[Location, list[ErrorDetails]] = {}
     for error in errors:
         found.setdefault(_path(error, source.tree), []).append(error)
     deepest = [p for p in found if not any(len(q) > len(p) and q[: len(p)] == p for q in found)]
-    return listed([source.line(path, _what(found[path], model)) for path in deepest])
+    return shorten([source.message(path, _describe(found[path], model)) for path in deepest])
 
 
 def _path(error: ErrorDetails, tree: Any) -> Location:
@@ -55,19 +55,19 @@ def _path(error: ErrorDetails, tree: Any) -> Location:
     return (*path, loc[-1]) if absent else tuple(path)
 
 
-def _what(errors: Sequence[ErrorDetails], model: type[Spec]) -> str:
-    """One sentence on a place: what is wrong with it, or everything that it may be instead."""
+def _describe(errors: Sequence[ErrorDetails], model: type[Spec]) -> str:
+    """The message about a location: the first error with a sentence of its own, else everything that is expected."""
     for error in errors:
-        if said := _said(error, model):
-            return said
+        if sentence := _sentence(error, model):
+            return sentence
     expected = dict.fromkeys(_expected(error, model) for error in errors)
     return f"should be {' or '.join(expected)}, got {short(errors[0]['input'])}{_near(errors[0]['input'], errors)}"
 
 
-def _said(error: ErrorDetails, model: type[Spec]) -> str | None:
-    """The sentence of an error that speaks for itself."""
+def _sentence(error: ErrorDetails, model: type[Spec]) -> str | None:
+    """The sentence of an error that names no expected type."""
     match error["type"]:
-        case "said" | "said_of_kind":
+        case "invalid" | "invalid_kind":
             return error["msg"]
         case "value_error":
             return str(error["ctx"]["error"])
@@ -119,7 +119,7 @@ def _fields_at(annotation: Any, loc: Location) -> list[str]:
 
 
 def _description_at(annotation: Any, loc: Location) -> str:
-    """What the field that an error's location leads to is for, as its author says."""
+    """The description of the field that an error's location leads to."""
     models = _models(annotation)
     for model in models:
         if loc[0] in model.model_fields:

@@ -1,4 +1,4 @@
-"""Older words for options and kinds: still read, with one warning that names the new one."""
+"""Older names of options and kinds: still read, with a warning that states the new one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Tree: TypeAlias = dict[str, Any]
 
 
 def renew(values: Any, registry: Registry, overridden: Collection[Location] = ()) -> list[Problem]:
-    """Give a spec's plain values (changed in place) the words of today; says where older ones stood.
+    """Replace older names in a spec's plain values, in place.
 
-    Warnings are for older words that were read, errors for places that have both the older and the new word, unless
-    one of them is `overridden`, which wins.
+    Returns warnings for older names, and errors for places with both the older and the new name, unless one of them is
+    `overridden` and so wins.
     """
     return list(_Renewal(registry, overridden).read(values, (Spec,), ()))
 
@@ -32,7 +32,7 @@ class _Renewal:
             self.older |= {renamed.old: (renamed, kind) for renamed in kind.config.renamed if renamed.new == kind.name}
 
     def read(self, value: Any, expected: tuple[type[Config], ...], where: Location) -> Iterator[Problem]:
-        """Walk down; `expected` are the blocks that may stand here, components aside."""
+        """Rename at and below a value; `expected` are the blocks, other than components, that its location allows."""
         if isinstance(value, list):
             yield from self._list(value, expected, where)
         elif isinstance(value, dict):
@@ -41,48 +41,48 @@ class _Renewal:
     def _list(self, values: list[Any], expected: tuple[type[Config], ...], where: Location) -> Iterator[Problem]:
         for i, inner in enumerate(values):
             if isinstance(inner, str) and where[-1:] == ("metrics",):  # a bare word is a metric with its defaults
-                yield from self._word(values, i, where)
+                yield from self._rename_kind(values, i, where)
             yield from self.read(inner, expected, (*where, i))
 
     def _block(self, value: Tree, expected: tuple[type[Config], ...], where: Location) -> Iterator[Problem]:
         if isinstance(value.get("kind"), str):
-            yield from self._word(value, "kind", where)
+            yield from self._rename_kind(value, "kind", where)
         kinds = [*self.kinds.get(str(value.get("kind")), ())]
         here = [config for config in expected if _kind_of(config) == value.get("kind")]  # optimisers have kinds, too
         here += [kind.config for kind in kinds]
         for config in here:
-            yield from self._options(value, config, kinds[0].plugin.distribution if kinds else CORE, where)
+            yield from self._rename_options(value, config, kinds[0].plugin.distribution if kinds else CORE, where)
         fields = {name: _blocks_in(field.annotation) for c in here for name, field in c.model_fields.items()}
         for key, inner in value.items():
             yield from self.read(inner, fields.get(key, expected), (*where, key))
 
-    def _word(self, holder: Any, key: str | int, where: Location) -> Iterator[Problem]:
+    def _rename_kind(self, holder: Any, key: str | int, where: Location) -> Iterator[Problem]:
         """Replace the kind that a block, or a list of bare words, holds at a key."""
         if (word := holder[key]) in self.older and word not in self.kinds:
             renamed, kind = self.older[word]
             holder[key] = renamed.new
-            yield Problem((*where, key), renamed.said(kind.plugin.distribution), "warning")
+            yield Problem((*where, key), renamed.message(kind.plugin.distribution), "warning")
 
-    def _options(self, value: Tree, config: type[Config], owner: str, where: Location) -> Iterator[Problem]:
+    def _rename_options(self, value: Tree, config: type[Config], owner: str, where: Location) -> Iterator[Problem]:
         for renamed in config.renamed:
             if renamed.old in value and renamed.new in config.model_fields:
-                yield self._option(value, renamed, owner, where)
+                yield self._rename_option(value, renamed, owner, where)
         for name in value.keys() & config.model_fields.keys():
             if message := config.model_fields[name].deprecation_message:
                 yield Problem((*where, name), f"{name!r} is deprecated: {message}", "warning")
 
-    def _option(self, value: Tree, renamed: Renamed, owner: str, where: Location) -> Problem:
+    def _rename_option(self, value: Tree, renamed: Renamed, owner: str, where: Location) -> Problem:
         old, new = renamed.old, renamed.new
         wins = (*where, new) in self.overridden
         if new in value and wins == ((*where, old) in self.overridden):
-            return Problem((*where, old), f"{old!r} is the older name of {new!r}, which is there too: remove one")
+            return Problem((*where, old), f"{old!r} is the older name of {new!r}, which is given as well: remove one")
         given = value.pop(old)
         value[new] = value.get(new, given) if wins else given
-        return Problem((*where, old), renamed.said(owner), "warning")
+        return Problem((*where, old), renamed.message(owner), "warning")
 
 
 def _blocks_in(annotation: Any) -> tuple[type[Config], ...]:
-    """The blocks that a field may hold, at any depth of its type."""
+    """The blocks that a field accepts, at any depth of its type."""
     if isinstance(annotation, type) and issubclass(annotation, Config):
         return (annotation,)
     return tuple(block for argument in get_args(annotation) for block in _blocks_in(argument))

@@ -1,4 +1,4 @@
-"""With which plugins a run was made, and whether they are here."""
+"""The plugins that a run was made with, compared with those that are installed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from allmodes.system import json_pages
 
 
 def check_installed(run: Path, pages: Iterable[Path], registry: Registry) -> None:
-    """See that the plugins that a run's pages (`run.json`, `model.json`) name are installed, in whatever version.
+    """Check that the plugins that a run's pages (`run.json`, `model.json`) name are installed, in any version.
 
     Raises SpecError with a line for each that is not, and the version to install.
     """
@@ -30,7 +30,7 @@ def check_installed(run: Path, pages: Iterable[Path], registry: Registry) -> Non
 
 
 def changed_versions(made_with: Mapping[str, str], registry: Registry) -> Iterator[tuple[str, str, str]]:
-    """Distributions that are installed in another version: name, version then, version now."""
+    """Distributions that are installed in another version: name, recorded version, installed version."""
     have = {plugin.distribution: plugin.version for plugin in registry.plugins.values()}
     for name, version in made_with.items():
         if have.get(name, version) != version:
@@ -38,7 +38,7 @@ def changed_versions(made_with: Mapping[str, str], registry: Registry) -> Iterat
 
 
 def _plugins_of(page: Path) -> dict[str, str]:
-    with suppress(OSError, json_pages.PageError):  # whoever reads the page says what is wrong with it
+    with suppress(OSError, json_pages.PageError):  # the page is checked where it is read
         return json_pages.read(page, _Page).plugins
     return {}
 

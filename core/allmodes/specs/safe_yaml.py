@@ -1,4 +1,4 @@
-"""YAML of strangers: how much a text may hold, how deep it may go, and no tags."""
+"""YAML from untrusted files: bounded in size, number of values and depth, without tags."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ruamel.yaml.composer import Composer, ComposerError, MaxDepthExceededError
 from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent
+from typing_extensions import override
 
 BYTES = 2**20
 VALUES = 20_000
-ROOM = 5_000  # for the defaults that a stored spec writes out
+MARGIN = 5_000  # for the defaults that a stored spec writes out
 LEVELS = 40
 
 TOO_LARGE = f"has more than {VALUES:,} values, aliases written out: put long lists into a file of data"
@@ -22,7 +23,7 @@ TOO_DEEP = "nested too deeply"
 
 
 class UnreadableError(ValueError):
-    """A text that is not read; `line` and `column` count from 1, where they are known."""
+    """Invalid YAML; `line` and `column` count from 1, and are None where they are unknown."""
 
     def __init__(self, what: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(what)
@@ -30,40 +31,40 @@ class UnreadableError(ValueError):
 
 
 class _Composer(Composer):
-    """Counts values as they are read, those behind an alias once more for each, so that nothing large is ever made."""
+    """Counts values while reading, and those of an alias each time that it is used, before memory is taken."""
 
     def __init__(self, loader: Any = None) -> None:
         super().__init__(loader)
         self._values = 0
-        self._behind: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
 
+    @override
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """The next value with all that it holds."""
         event, before = self.parser.peek_event(), self._values
         alias = isinstance(event, AliasEvent)
-        self._values += self._behind.get(event.anchor, 1) if alias else 1
-        if what := self._refused(event, alias):
-            raise ComposerError(None, None, what, event.start_mark)
+        self._values += self._sizes.get(event.anchor, 1) if alias else 1
+        if problem := self._problem(event, alias):
+            raise ComposerError(None, None, problem, event.start_mark)
         node = super().compose_node(parent, index)
         if not alias and event.anchor is not None:
-            self._behind[event.anchor] = self._values - before
+            self._sizes[event.anchor] = self._values - before
         return node
 
+    @override
     def return_alias(self, a: Any) -> Any:
-        """A value of its own, so that changing one place leaves the other as it is."""
-        return _own(a)
+        return _copy(a)  # so that changing one place leaves the other as it is
 
-    def _refused(self, event: Any, alias: bool) -> str:
-        if self._values > VALUES + ROOM:
+    def _problem(self, event: Any, alias: bool) -> str:
+        if self._values > VALUES + MARGIN:
             return TOO_LARGE
-        if alias and event.anchor in self.anchors and event.anchor not in self._behind:
-            return f"alias *{event.anchor} stands within what it names"
+        if alias and event.anchor in self.anchors and event.anchor not in self._sizes:
+            return f"alias *{event.anchor} is used within its own value"
         tag = getattr(event, "ctag", None)
-        return "" if tag is None else f"the tag {_written(tag)} is not read: remove it"
+        return "" if tag is None else f"tags such as {_shown(tag)} are not allowed: remove it"
 
 
 class _Constructor(RoundTripConstructor):
-    """Leaves dates, and a lone = or <<, what they are in a spec: text."""
+    """Reads dates, and a lone = or <<, as text."""
 
 
 for _word in ("timestamp", "value", "merge"):
@@ -71,18 +72,18 @@ for _word in ("timestamp", "value", "merge"):
 
 
 def load(text: str) -> Any:
-    """Parse YAML (JSON is YAML too) into mappings and lists that know their places.
+    """Parse YAML, of which JSON is a part, into mappings and lists with the line and column of every entry.
 
-    Raises UnreadableError for broken syntax, duplicate keys, tags, and for what is too long, too deep or too much.
+    Raises UnreadableError for broken syntax, duplicate keys and tags, and where the text is too large or too deep.
     """
     if len(text) > BYTES:
-        raise UnreadableError(f"has more than {BYTES // 2**20} MiB: that is no spec")
-    if text.count(",") + text.count("\n") > 4 * VALUES:  # seen at once; the parser takes seconds
+        raise UnreadableError(f"has more than {BYTES // 2**20} MiB: this is not a spec")
+    if text.count(",") + text.count("\n") > 4 * VALUES:  # found at once, where the parser takes seconds
         raise UnreadableError(TOO_LARGE)
     yaml = YAML(typ="rt")
     yaml.max_depth, yaml.Composer, yaml.Constructor = LEVELS, _Composer, _Constructor
     try:
-        with warnings.catch_warnings(action="ignore"):  # an anchor may be given anew
+        with warnings.catch_warnings(action="ignore"):  # an anchor may be defined again
             return yaml.load(text)
     except (MaxDepthExceededError, RecursionError):
         raise UnreadableError(TOO_DEEP) from None
@@ -90,21 +91,21 @@ def load(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         what = str(error.problem or error.context).splitlines()[0]
         raise UnreadableError(what, *((mark.line + 1, mark.column + 1) if mark else ())) from None
-    except Exception as error:  # of a strange text the parser raises what it happens to stumble over
-        said = str(error).splitlines()[0] if str(error) and not isinstance(error, KeyError) else type(error).__name__
-        raise UnreadableError(f"not readable as YAML: {said}") from None
+    except Exception as error:  # invalid text raises errors of any type in the parser
+        reason = str(error).splitlines()[0] if str(error) and not isinstance(error, KeyError) else type(error).__name__
+        raise UnreadableError(f"cannot be read as YAML: {reason}") from None
 
 
-def _own(node: Any) -> Any:
-    """A node of the tree with nodes of its own below it."""
+def _copy(node: Any) -> Any:
+    """A deep copy of a node."""
     mine = copy.copy(node)
     if isinstance(node.value, list):
-        mine.value = [tuple(map(_own, one)) if isinstance(one, tuple) else _own(one) for one in node.value]
+        mine.value = [tuple(map(_copy, one)) if isinstance(one, tuple) else _copy(one) for one in node.value]
     return mine
 
 
-def _written(tag: Any) -> str:
-    """A tag as it stands in the text."""
+def _shown(tag: Any) -> str:
+    """A tag as it is written in the text."""
     return str(tag).replace("tag:yaml.org,2002:", "!!")
 
 

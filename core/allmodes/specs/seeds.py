@@ -1,4 +1,4 @@
-"""Seeds that are not in a spec, of the command line and from Python, checked as a spec's own are."""
+"""Seeds from the command line and from Python, checked like those of a spec."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from allmodes.specs.source import SpecError
 from allmodes_schemas import Seeds
 
 MOST = 10_000
-"""Seeds of one command: more are a slip of the keyboard."""
+"""Seeds that one command accepts: more are most likely a slip."""
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """`0-4` or `0,2,5` or both.
+    """Parse seeds written as `0-4`, `0,2,5`, or both.
 
-    Raises SpecError where it is written otherwise, or names what is no seed.
+    Raises SpecError for other text, for more than `MOST` seeds, and for numbers that are not seeds.
     """
     ranges = [re.fullmatch(r"\s*([0-9]{1,30})(?:\s*-\s*([0-9]{1,30}))?\s*", part) for part in text.split(",")]
     bounds = [(int(found[1]), int(found[2] or found[1])) for found in ranges if found]
@@ -32,9 +32,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def check_seeds(seeds: Any, where: str = "seeds") -> tuple[int, ...]:
-    """Seeds as a spec's own would be.
+    """Validate seeds as those of a spec.
 
-    Raises SpecError where one is no whole number from 0 to 2**63 - 1, or is there twice, or there is none.
+    Raises SpecError where one is not a whole number from 0 to 2**63 - 1 or is listed twice, or the list is empty.
     """
     listed = tuple(seeds) if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes) else seeds
     try:

@@ -1,4 +1,4 @@
-"""Where a spec comes from: parsed YAML that knows the place of every key, and the values that override it."""
+"""The source of a spec: parsed YAML with the line and column of every key, and values that override it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Location: TypeAlias = tuple[str | int, ...]
 
 
 LONGEST, MOST = 2000, 50
-"""Letters of a complaint, and complaints, that are shown."""
+"""Letters of a message, and messages, that are shown."""
 
 
 class SpecError(Exception):
-    """A spec that cannot be run; the text has a line for each thing that is wrong."""
+    """A spec that cannot be run; the text has a line for each problem."""
 
 
 @dataclass
 class SpecSource:
-    """Where a spec came from: the parsed tree, and how to point into it."""
+    """A parsed spec with its name, and the location of each key in the text."""
 
     tree: Any
     name: str
@@ -37,7 +37,7 @@ class SpecSource:
             raise SpecError(f"{printable(self.name)}: a spec is a mapping with the keys {', '.join(Spec.model_fields)}")
 
     def place(self, path: Location) -> str:
-        """`file:line:column` of a path, of its nearest existing parent, or of the option that set it."""
+        """`file:line:column` of a path or of its nearest existing parent; `--set` where an override set it."""
         if any(path[: len(o)] == o for o in self.overridden):
             return "--set"
         node, line, column = self.tree, 0, 0
@@ -49,21 +49,24 @@ class SpecSource:
                 break
         return f"{self.name}:{line + 1}:{column + 1}" if hasattr(self.tree, "lc") else self.name
 
-    def line(self, path: Location, what: str) -> str:
-        """A complaint about a path, with its place."""
+    def message(self, path: Location, what: str) -> str:
+        """A message about a path, with its place, shortened where it is long."""
         dotted = ".".join(map(str, path))
-        said = printable(f"{self.place(path)}: {dotted}: {what}" if dotted else f"{self.place(path)}: {what}")
-        return said if len(said) <= LONGEST else f"{said[: LONGEST // 2]} ... {said[-LONGEST // 4 :]}"
+        text = printable(f"{self.place(path)}: {dotted}: {what}" if dotted else f"{self.place(path)}: {what}")
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 4 :]}"
 
 
-def listed(lines: Sequence[str]) -> list[str]:
-    """Complaints, but no more than somebody reads."""
-    more = len(lines) - MOST
-    return [*lines] if more <= 0 else [*lines[:MOST], f"... and {more:,} more"]
+def shorten(messages: Sequence[str]) -> list[str]:
+    """The first messages, and how many more there are."""
+    more = len(messages) - MOST
+    return [*messages] if more <= 0 else [*messages[:MOST], f"... and {more:,} more"]
 
 
 def read(text: str, name: str) -> SpecSource:
-    """Parse YAML (JSON is YAML too); duplicate keys, tags, broken or endless syntax are errors with their place."""
+    """Parse YAML, of which JSON is a part.
+
+    Raises SpecError with the place of duplicate keys, tags, broken syntax, and of too much or too deep nesting.
+    """
     try:
         return SpecSource(safe_yaml.load(text), name)
     except UnreadableError as error:
@@ -72,7 +75,7 @@ def read(text: str, name: str) -> SpecSource:
 
 
 def override(source: SpecSource, text: str) -> None:
-    """Set a value by its dotted path; mappings on the way are made, entries of lists must be there."""
+    """Set a value by its dotted path; missing mappings are created, entries of lists must exist."""
     dotted, equals, value = text.partition("=")
     if not equals or not dotted:
         raise SpecError(printable(f"--set {text}: write it as key.subkey=value"))

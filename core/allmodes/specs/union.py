@@ -1,4 +1,4 @@
-"""The spec's slots, narrowed to the kinds that are installed; a kind is picked before its settings are read."""
+"""The model of a spec whose slots accept exactly the installed kinds."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ def spec_model(registry: Registry) -> type[Spec]:
 
 @lru_cache(maxsize=16)
 def _spec_model(registry: Registry, plugins: tuple[Plugin, ...]) -> type[Spec]:
-    """Built once for what is registered: specs of one class can be compared."""
+    """The model, built once for the registered plugins, so that specs of one class can be compared."""
     slots: dict[type, Any] = {}
     for base in _ORDER:
         configs = [_narrowed(kind.config, slots) for kind in registry.of(base).values()]
         slots[base] = _slot(base, configs, registry)
-    judges = [_judging(_narrowed(kind.config, slots)) for kind in registry.of(NetworkConfig).values()]
-    discriminator = _as(_slot(NetworkConfig, judges, registry), Spec.model_fields["discriminator"])
+    discriminators = [_as_discriminator(_narrowed(kind.config, slots)) for kind in registry.of(NetworkConfig).values()]
+    discriminator = _with_annotation(_slot(NetworkConfig, discriminators, registry), Spec.model_fields["discriminator"])
     fields = _narrowed_fields(Spec, slots) | {"discriminator": discriminator}
     model: type[Spec] = _derived("Spec", (Spec,), Spec, **fields)
     return model
 
 
 def _slot(base: type[KindConfig], configs: Sequence[Any], registry: Registry) -> Any:
-    """What a slot accepts: one of the installed kinds, picked before its settings are read."""
+    """The type of a slot: one of the installed kinds, picked before its settings are read."""
     choice: Any = configs[0] if configs else base
     if len(configs) > 1:
         choice = Annotated[Union[tuple(configs)], Discriminator("kind")]  # noqa: UP007
     accepts: Any = choice
     if base is MetricConfig and configs:  # a bare word means a metric with its defaults
         accepts = Literal[tuple(registry.of(base))] | choice
-    return Annotated[choice, BeforeValidator(_picking(base, registry), json_schema_input_type=accepts)]
+    return Annotated[choice, BeforeValidator(_pick_by_kind(base, registry), json_schema_input_type=accepts)]
 
 
-def _picking(base: type[KindConfig], registry: Registry) -> Callable[[Any], Any]:
+def _pick_by_kind(base: type[KindConfig], registry: Registry) -> Callable[[Any], Any]:
     kinds, slot = registry.of(base), SLOT_NAMES[base]
     # The core's own kinds have no dot: an example that everybody has.
     example = (
@@ -76,30 +76,30 @@ def _picking(base: type[KindConfig], registry: Registry) -> Callable[[Any], Any]
     def pick(value: Any) -> Any:
         value = {"kind": value} if base is MetricConfig and isinstance(value, str) else plain(value)
         if not isinstance(value, dict):
-            raise _refusal("said", f"should be a mapping with the kind of {slot}, {example}, got {short(value)}")
+            raise _invalid("invalid", f"should be a mapping with the kind of {slot}, {example}, got {short(value)}")
         if "kind" not in value:
-            raise _refusal("said", f"kind is missing: say which {slot} it is, {example}")
+            raise _invalid("invalid", f"kind is missing: set the kind of {slot}, {example}")
         kind = value["kind"]
         if not isinstance(kind, str):
-            raise _refusal("said_of_kind", f"should be a word, got {short(kind)}")
+            raise _invalid("invalid_kind", f"should be a word, got {short(kind)}")
         if kind not in kinds:
-            raise _refusal("said_of_kind", unknown_kind(registry, base, kind))
+            raise _invalid("invalid_kind", unknown_kind(registry, base, kind))
         return value
 
     return pick
 
 
-def _refusal(about: Literal["said", "said_of_kind"], what: str) -> PydanticCustomError:
-    return PydanticCustomError(about, "{what}", {"what": what})
+def _invalid(error: Literal["invalid", "invalid_kind"], message: str) -> PydanticCustomError:
+    return PydanticCustomError(error, "{message}", {"message": message})
 
 
-def _judging(config: Any) -> Any:
-    """A network's config that may also be told what a discriminator sees."""
+def _as_discriminator(config: Any) -> Any:
+    """A network's config with the options of a discriminator."""
     return _derived(f"{config.__name__}OfDiscriminator", (DiscriminatorOptions, config), config)
 
 
 def _narrowed(config: Any, slots: Mapping[type, Any]) -> Any:
-    """A config class whose fields typed by a slot's base accept, and dump, that slot's installed kinds."""
+    """A config class whose fields typed by a slot's base accept, and dump, the installed kinds of that slot."""
     fields = _narrowed_fields(config, slots)
     return _derived(config.__name__, (config,), config, **fields) if fields else config
 
@@ -111,13 +111,13 @@ def _derived(name: str, bases: tuple[Any, ...], config: Any, **fields: Any) -> A
 def _narrowed_fields(model: type[BaseModel], slots: Mapping[type, Any]) -> dict[str, Any]:
     changed = {name: _replaced(field.annotation, slots) for name, field in model.model_fields.items()}
     return {
-        name: _as(annotation, model.model_fields[name])
+        name: _with_annotation(annotation, model.model_fields[name])
         for name, annotation in changed.items()
         if annotation is not model.model_fields[name].annotation
     }
 
 
-def _as(annotation: Any, field: FieldInfo) -> Any:
+def _with_annotation(annotation: Any, field: FieldInfo) -> Any:
     """A field with another annotation; its default is read like a user's value, so that it has the narrowed class."""
     if field.is_required():
         return Annotated[annotation, field], ...
