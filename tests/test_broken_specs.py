@@ -97,7 +97,7 @@ def nested(one: Where, other: Where) -> bool:
 
 @settings(max_examples=2000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_a_broken_spec_is_refused_by_the_name_of_what_is_wrong(
+def test_a_broken_spec_is_refused_with_the_location_of_the_error(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     tree, wrong = draw_broken(data)

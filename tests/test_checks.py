@@ -121,7 +121,7 @@ def network(**settings: Any) -> Mapping[str, Any]:
     return {"kind": "mlp", "hidden": [8], **settings}
 
 
-def test_the_spec_that_these_tests_change_is_fine() -> None:
+def test_the_spec_that_these_tests_change_is_valid() -> None:
     assert spec().name == "tiny"
 
 
@@ -134,13 +134,13 @@ def test_a_spec_without_a_game_is_refused() -> None:
     ]
 
 
-def test_a_second_game_is_refused_where_it_stands() -> None:
+def test_a_second_game_is_refused_at_its_place() -> None:
     assert problems(losses=[GAME, {"kind": "r1"}, {"kind": "relativistic"}]) == [
         "losses.2: relativistic is a second game beside non_saturating: a spec has exactly one"
     ]
 
 
-def test_the_wasserstein_game_asks_for_a_penalty() -> None:
+def test_the_wasserstein_game_needs_a_penalty() -> None:
     assert warning(losses=[{"kind": "wasserstein"}]) == (
         "losses: the wasserstein game needs a bound on the discriminator's slope: add {kind: gradient_penalty}"
     )
@@ -150,14 +150,14 @@ def test_the_wasserstein_game_asks_for_a_penalty() -> None:
 # Needs
 
 
-def test_a_missing_auxiliary_is_named_with_the_line_to_add() -> None:
+def test_a_missing_auxiliary_error_has_the_line_to_add() -> None:
     assert problems(losses=[GAME, RECONSTRUCTION]) == [
         "losses.1: veegan.code_reconstruction needs an auxiliary that maps data to code; none is defined: add "
         "auxiliaries.reconstructor: {kind: veegan.reconstructor}"
     ]
 
 
-def test_an_auxiliary_of_another_name_is_pointed_to() -> None:
+def test_a_wrong_auxiliary_error_names_the_right_one() -> None:
     assert problems(losses=[GAME, RECONSTRUCTION], auxiliaries={"inverse": RECONSTRUCTOR["reconstructor"]}) == [
         "losses.1: veegan.code_reconstruction reads auxiliary 'reconstructor', which does not map data to code: "
         "set auxiliary: inverse"
@@ -168,19 +168,19 @@ def test_an_auxiliary_of_another_name_is_pointed_to() -> None:
     )
 
 
-def test_an_auxiliary_for_another_part_does_not_serve() -> None:
+def test_an_auxiliary_for_another_part_is_refused() -> None:
     said = problems(losses=[GAME, RECONSTRUCTION], auxiliaries={"reconstructor": {"kind": "acme.classifier"}})
     assert said[0].startswith("losses.1: veegan.code_reconstruction needs an auxiliary that maps data to code; none")
 
 
-def test_a_game_on_pairs_asks_for_a_joint_discriminator() -> None:
+def test_a_game_on_pairs_needs_a_joint_discriminator() -> None:
     assert problems(losses=[{"kind": "veegan.game"}], auxiliaries=RECONSTRUCTOR) == [
         "losses.0: veegan.game needs a discriminator that sees a code beside the data: add joint: reconstructor to "
         "discriminator"
     ]
 
 
-def test_missing_parts_and_labels_are_named() -> None:
+def test_missing_parts_and_labels_are_refused() -> None:
     asking = [GAME, {"kind": "acme.mode_loss"}]
     assert problems(losses=asking) == [
         "losses.1: acme.mode_loss needs a latent part 'mode', which prior gaussian does not have: add "
@@ -233,14 +233,14 @@ def test_a_joint_auxiliary_must_map_data_to_code() -> None:
     ]
 
 
-def test_a_head_does_not_go_with_packing() -> None:
+def test_a_head_under_packing_is_refused() -> None:
     assert problems(discriminator=network(pack=2), auxiliaries={"head": {"kind": "acme.head"}}) == [
         "auxiliaries.head: acme.head reads the discriminator's features, which belong to 2 items at once: "
         "set discriminator.pack: 1"
     ]
 
 
-def test_batch_norm_under_a_penalty_is_warned_about() -> None:
+def test_batch_norm_under_a_penalty_is_a_warning() -> None:
     assert warning(discriminator=network(batch_norm=True), losses=[GAME, {"kind": "r1"}]) == (
         "discriminator: r1 takes gradients item by item, but BatchNorm in the discriminator mixes the items of a "
         "batch: switch it off"
@@ -273,13 +273,13 @@ def test_a_discriminator_is_checked_on_all_that_it_sees() -> None:
 
 
 @pytest.mark.parametrize("name", ["generator", "discriminator", "prior"])
-def test_an_auxiliary_cannot_take_the_name_of_a_part(name: str) -> None:
+def test_an_auxiliary_cannot_have_the_name_of_a_module_of_every_spec(name: str) -> None:
     assert problems(auxiliaries={name: {"kind": "veegan.reconstructor"}}) == [
         f"auxiliaries.{name}: {name!r} is a module of every spec: choose another name"
     ]
 
 
-def test_seeds_and_metrics_are_named_once() -> None:
+def test_repeated_seeds_and_metrics_are_refused() -> None:
     assert problems(seeds=[4, 3, 4], evaluation={"metrics": ["modes", {"kind": "modes"}]}) == [
         "seeds.2: 4 is already listed: list it once",
         "evaluation.metrics.1: modes is already listed: list it once",
@@ -293,7 +293,7 @@ def test_a_term_may_have_checks_of_its_own() -> None:
 # Players and turns
 
 
-def test_without_a_schedule_everybody_takes_turns() -> None:
+def test_without_a_schedule_players_alternate() -> None:
     plain = spec(training={"discriminator_updates": 5})
     players = players_of(plain)
     assert {name: player.modules for name, player in players.items()} == {
@@ -308,7 +308,7 @@ def test_simultaneous_is_one_turn_of_all_players() -> None:
     assert turns_of(together, players_of(together)) == (TurnConfig(player=("discriminator", "generator")),)
 
 
-def test_auxiliaries_and_priors_say_which_players_train_them() -> None:
+def test_auxiliaries_and_priors_are_trained_by_the_players_that_they_declare() -> None:
     learned = spec(
         prior={"kind": "acme.learned"},
         auxiliaries={"head": {"kind": "acme.head"}, "frozen": {"kind": "acme.classifier"}, **RECONSTRUCTOR},
@@ -337,7 +337,7 @@ def test_a_turn_of_an_unknown_player_is_refused() -> None:
     ]
 
 
-def test_a_turn_runs_only_parts_that_are_there_and_that_it_does_not_train_as_in_evaluation() -> None:
+def test_inference_is_for_modules_that_exist_and_that_the_turn_does_not_train() -> None:
     turns = [
         {"player": "discriminator", "inference": ["generatr"]},
         {"player": "generator", "inference": ["generator"]},
@@ -365,7 +365,7 @@ def test_a_player_without_a_turn_is_refused() -> None:
     ]
 
 
-def test_players_of_one_module_cannot_move_at_once() -> None:
+def test_players_of_one_module_cannot_take_a_simultaneous_turn() -> None:
     playing = [GAME, {"kind": "acme.playing"}]
     said = (
         "players 'generator' and 'critic' both train 'generator' and cannot take a simultaneous turn: use schedule: "
@@ -377,13 +377,13 @@ def test_players_of_one_module_cannot_move_at_once() -> None:
     assert spec(losses=playing, training={"schedule": "alternating"})
 
 
-def test_a_player_that_trains_what_is_not_there_is_refused_at_its_term() -> None:
+def test_a_player_of_an_unknown_module_is_refused_at_its_term() -> None:
     assert problems(losses=[GAME, {"kind": "acme.playing", "modules": ["generatr"]}]) == [
         "losses.1: player 'critic' trains 'generatr', which is not defined (did you mean 'generator'?)"
     ]
 
 
-def test_two_terms_may_share_a_player_but_not_disagree_on_it() -> None:
+def test_two_terms_may_share_a_player_but_not_redefine_it() -> None:
     assert spec(losses=[GAME, {"kind": "acme.playing"}, {"kind": "acme.playing"}])
     assert problems(losses=[GAME, {"kind": "acme.playing"}, {"kind": "acme.playing", "modules": ["prior"]}]) == [
         "losses.2: acme.playing redefines player 'critic' with other settings than a loss before it"

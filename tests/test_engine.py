@@ -88,7 +88,7 @@ def test_the_pure_rule_and_the_fused_optimiser_equal_torchs(config, torchs) -> N
     start, gradients = torch.randn(5, 3), torch.randn(7, 5, 3)
     reference, fused = start.clone().requires_grad_(), start.clone().requires_grad_()
     pure, memory = {"p": start}, optimizers.memory(config, {"p": start})
-    theirs, ours = torchs([reference]), optimizers.torch_optimizer(config, [fused])
+    theirs, ours = torchs([reference]), optimizers.make_optimizer(config, [fused])
     for gradient in gradients:
         reference.grad, fused.grad = gradient.clone(), gradient.clone()
         theirs.step()
@@ -142,7 +142,7 @@ def test_packing_joins_consecutive_items_along_the_first_axis() -> None:
     torch.testing.assert_close(packed[0, 3:], images[1])
 
 
-def test_a_joint_discriminators_gradient_does_not_run_through_how_the_code_was_made() -> None:
+def test_a_joint_discriminators_gradient_does_not_run_through_the_encoder() -> None:
     discriminator = Discriminator(Linear([1.0, 2.0, 5.0, 7.0]), joint="copy")
     step = step_of(composed(discriminator, copy=Copy()))
     by_x, by_code = step.score_gradients("real")
@@ -242,7 +242,7 @@ def test_a_normalisation_without_running_statistics_stays_so(norm: nn.Module) ->
     torch.testing.assert_close(generator.eval()(x), trained)  # as evaluation runs it
 
 
-def test_a_turn_in_which_no_term_is_due_changes_nothing_in_either_engine() -> None:
+def test_a_turn_without_a_due_term_changes_nothing_in_either_engine() -> None:
     late = Term("game", NonSaturating(), start=1)
     composition = composed(Discriminator(Mlp([(2,)], (1,), (4,))), late)
     state, x, turn = initial_state(composition), torch.randn(8, 2), composition.schedule[0]
@@ -251,7 +251,7 @@ def test_a_turn_in_which_no_term_is_due_changes_nothing_in_either_engine() -> No
     torch.testing.assert_close(after, state, rtol=0, atol=0)
 
 
-def test_parameters_that_were_built_fixed_stay_so_in_either_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fixed_parameters_do_not_change_in_either_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     build = MlpConfig.build
 
     def with_a_fixed_layer(config: MlpConfig, *shapes: Any) -> Any:

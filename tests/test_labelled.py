@@ -112,7 +112,7 @@ def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_stream_has_one_number_of_items() -> None:
-    with pytest.raises(SpecError, match="items and per_class are both given"):
+    with pytest.raises(SpecError, match="items and per_class exclude each other"):
         parse(spec_of({"streams": {"few": {"items": 5, "per_class": 1}}}), installed())
 
 

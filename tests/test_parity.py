@@ -206,11 +206,11 @@ LAYOUTS: dict[str, Callable[[], tuple[Tensor, Tensor]]] = {
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_gradient_of_other_strides_is_stepped_rightly(layout: str, optimizer: str) -> None:
+def test_a_gradient_of_other_strides_is_applied_correctly(layout: str, optimizer: str) -> None:
     torch.manual_seed(0)
     start, gradient = LAYOUTS[layout]()
     mine, theirs = nn.Parameter(start), start.clone(memory_format=torch.contiguous_format).requires_grad_()
-    ours, reference = optimizers.torch_optimizer(OPTIMIZERS[optimizer], [mine]), TORCHS[optimizer]([theirs])
+    ours, reference = optimizers.make_optimizer(OPTIMIZERS[optimizer], [mine]), TORCHS[optimizer]([theirs])
     for _ in range(3):
         optimizers.set_gradient(mine, gradient)
         theirs.grad = gradient.clone(memory_format=torch.contiguous_format)
@@ -220,7 +220,7 @@ def test_a_gradient_of_other_strides_is_stepped_rightly(layout: str, optimizer: 
 
 
 @pytest.mark.parametrize("betas", [(0.5, 0.999), (0.0, 0.99), (0.9, 0.9999)])
-def test_the_pure_adam_in_float32_stays_with_float64(betas: tuple[float, float]) -> None:
+def test_the_pure_adam_in_float32_is_close_to_float64(betas: tuple[float, float]) -> None:
     config, rng = AdamConfig(lr=1.0, betas=betas), torch.Generator().manual_seed(0)
     start = torch.zeros(100, dtype=torch.float64)
     exact, single = {"p": start}, {"p": start.float()}

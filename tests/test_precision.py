@@ -36,7 +36,7 @@ def step_in(precision: str) -> Step:
     return Step(Context(composition, composition.weights(0)), Draw(Batch(x), noise))
 
 
-def test_networks_compute_in_bfloat16_and_give_float32() -> None:
+def test_networks_compute_in_bfloat16_and_return_float32() -> None:
     rough, exact = step_in("bfloat16"), step_in("float32")
     assert rough.fake.dtype == rough.score("fake").dtype == rough.features("real").dtype == torch.float32
     assert torch.equal(rough.fake, rough.fake.bfloat16().float())

@@ -69,12 +69,12 @@ def test_the_recipes_are_those_that_the_documentation_names() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.recipes))
-def test_a_recipe_begins_by_saying_where_its_settings_come_from(name: str) -> None:
+def test_the_first_line_of_a_recipe_has_the_origin_of_its_settings(name: str) -> None:
     contract(name).test_it_begins_by_saying_where_its_settings_come_from()
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.recipes))
-def test_a_recipe_is_called_by_its_own_name_and_described(name: str) -> None:
+def test_a_recipe_has_its_own_name_and_a_description(name: str) -> None:
     contract(name).test_it_is_called_by_its_own_name_and_described()
 
 

@@ -81,7 +81,7 @@ def prior(values: Mapping[str, Any], **changes: Any) -> tuple[dict[str, Any], li
     return spec.prior.model_dump(), [str(warning.message) for warning in caught if warning.category is UserWarning]
 
 
-def test_older_words_of_a_file_are_read_and_said_with_line_and_version() -> None:
+def test_older_names_in_a_file_are_read_with_a_warning_of_line_and_version() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         spec = loading.check(loading.read(FILE, "my.yaml"), registry())
@@ -101,13 +101,13 @@ def test_older_words_of_a_file_are_read_and_said_with_line_and_version() -> None
     ]
 
 
-def test_a_spec_in_the_words_of_today_warns_of_nothing_and_is_what_the_older_one_is() -> None:
+def test_a_spec_with_new_names_gives_no_warning_and_equals_the_older_one() -> None:
     today, said = prior({"kind": "acme.bump", "elevation": 2})
     assert said == []
     assert prior({"kind": "acme.bell", "height": 2})[0] == today
 
 
-def test_an_older_and_the_newer_word_together_are_refused() -> None:
+def test_an_older_and_a_newer_name_together_are_refused() -> None:
     with pytest.raises(loading.SpecError) as raised:
         prior({"kind": "acme.bump", "height": 2, "elevation": 3})
     assert str(raised.value) == (
@@ -117,7 +117,7 @@ def test_an_older_and_the_newer_word_together_are_refused() -> None:
 
 @pytest.mark.parametrize("word", ["height", "elevation"])
 @pytest.mark.parametrize("change", ["height", "elevation"])
-def test_an_option_is_overridden_by_either_word(word: str, change: str, tmp_path: Path) -> None:
+def test_an_option_is_overridden_by_either_name(word: str, change: str, tmp_path: Path) -> None:
     (file := tmp_path / "my.yaml").write_text(FILE.replace("height", word))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -125,7 +125,7 @@ def test_an_option_is_overridden_by_either_word(word: str, change: str, tmp_path
     assert spec.prior.model_dump()["elevation"] == 4
 
 
-def test_overrides_with_both_words_are_refused(tmp_path: Path) -> None:
+def test_overrides_with_both_names_are_refused(tmp_path: Path) -> None:
     (file := tmp_path / "my.yaml").write_text(FILE)
     with pytest.raises(loading.SpecError) as raised, pytest.warns(UserWarning, match="write acme.size"):
         loading.load(str(file), registry(), ["prior.height=4", "prior.elevation=5"])
@@ -134,7 +134,7 @@ def test_overrides_with_both_words_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_a_stored_spec_leaves_out_deprecated_options_that_nobody_set() -> None:
+def test_a_stored_spec_omits_deprecated_options_at_their_default() -> None:
     code = ACME.replace("size: int = 1", 'size: int = 1\n    deep: tuple[int, ...] = Field((1,), deprecated="no")')
     installed, values = registry(code), {"kind": "acme.bump", "network": {"kind": "acme.line", "size": 7}}
     stored = loading.dump(loading.parse({**SPEC, "prior": values, "generator": {"kind": "acme.line"}}, installed))
@@ -152,13 +152,13 @@ def test_a_stored_spec_keeps_deprecated_options_that_were_set() -> None:
     assert "spare: 2" in loading.dump(spec)
 
 
-def test_what_is_wrong_under_an_older_word_is_said_beside_the_warning() -> None:
+def test_an_invalid_value_under_an_older_name_is_an_error_beside_the_warning() -> None:
     with pytest.warns(UserWarning, match="write elevation"), pytest.raises(loading.SpecError) as raised:
         loading.parse({**SPEC, "prior": {"kind": "acme.bump", "height": "high"}}, registry())
     assert str(raised.value) == "spec: prior: should be a number, got 'high'"
 
 
-def test_the_caller_s_values_stay_as_they_are() -> None:
+def test_the_caller_s_values_are_not_changed() -> None:
     values = {"kind": "acme.bell", "height": 2}
     prior(values)
     assert values == {"kind": "acme.bell", "height": 2}
@@ -171,7 +171,7 @@ def test_the_caller_s_values_stay_as_they_are() -> None:
         (AdamConfig, "lr", {"training": {"optimizer": {"kind": "adam", "pace": 5}}}, "training.optimizer.pace"),
     ],
 )
-def test_blocks_of_the_core_may_have_older_words_too(
+def test_blocks_of_the_core_may_have_older_names(
     config: type[Any], new: str, block: dict[str, Any], place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config, "renamed", (Renamed("pace", new, since="0.2", until="1.0"),))
@@ -189,6 +189,6 @@ def test_blocks_of_the_core_may_have_older_words_too(
         ("bell", "acme.bump", "provides 'bell', but its names must begin with 'acme.'"),
     ],
 )
-def test_a_renaming_that_cannot_be_is_the_plugin_s_error(old: str, new: str, error: str) -> None:
+def test_an_invalid_renaming_is_an_error_of_the_plugin(old: str, new: str, error: str) -> None:
     wrong = ACME.replace('Renamed("height", "elevation"', f"Renamed({old!r}, {new!r}")
     assert registry(wrong).plugins["acme"].error == error

@@ -85,13 +85,13 @@ def test_the_valid_spec_is_valid() -> None:
 
 
 @pytest.mark.parametrize("recipe", sorted(REGISTRY.recipes))
-def test_every_recipe_survives_being_written_and_read(recipe: str) -> None:
+def test_a_recipe_that_is_written_and_read_again_is_equal(recipe: str) -> None:
     spec = loading.load(recipe, REGISTRY)
     again = loading.check(loading.read(loading.dump(spec), "stored"), REGISTRY)
     assert again.model_dump() == spec.model_dump()
 
 
-def test_the_stored_spec_writes_every_default_out() -> None:
+def test_a_stored_spec_has_every_default() -> None:
     stored = loading.read(loading.dump(loading.load(str(FILE), REGISTRY)), "stored").tree
     assert stored["auxiliaries"]["reconstructor"]["code_noise"] == 1.0
     assert stored["training"]["optimizer"]["eps"] == 1e-8
@@ -100,7 +100,7 @@ def test_the_stored_spec_writes_every_default_out() -> None:
     assert stored["discriminator"]["pack"] == 1
 
 
-def test_json_is_read_too(write: Write) -> None:
+def test_a_spec_may_be_json(write: Write) -> None:
     text = json.dumps(VALID, indent="\t")
     assert loading.load(write(text), REGISTRY).model_dump() == loading.load(str(FILE), REGISTRY).model_dump()
     assert complaint(lambda: loading.load(write(text.replace('"dim"', '"dimm"')), REGISTRY)) == (
@@ -108,7 +108,7 @@ def test_json_is_read_too(write: Write) -> None:
     )
 
 
-def test_a_byte_order_mark_does_no_harm(write: Write) -> None:
+def test_a_byte_order_mark_is_ignored(write: Write) -> None:
     assert loading.load(write("\ufeff" + FILE.read_text()), REGISTRY).name == "valid"
 
 
@@ -145,7 +145,7 @@ def test_a_spec_is_found_by_the_folder_of_its_run(tmp_path: Path) -> None:
     assert loading.load(str(tmp_path), REGISTRY).name == "valid"
 
 
-def test_a_warning_names_its_place_and_does_not_stop(write: Write) -> None:
+def test_a_warning_names_its_place_and_the_spec_is_valid(write: Write) -> None:
     line = "discriminator: {kind: mlp, hidden: [8], joint: reconstructor}"
     text = FILE.read_text().replace(line, line.replace("hidden: [8]", "hidden: [8], batch_norm: true"))
     with pytest.warns(UserWarning, match="BatchNorm") as warned:
@@ -159,20 +159,20 @@ def test_a_warning_names_its_place_and_does_not_stop(write: Write) -> None:
 # Files
 
 
-def test_an_unknown_key_is_placed_and_corrected(write: Write) -> None:
+def test_an_unknown_key_error_has_the_place_and_a_near_miss(write: Write) -> None:
     assert on_line("hidden: [6, 6]}", "hiden: [6, 6]}", write) == (
         "spec.yaml:5:24: generator.hiden: unknown key (did you mean 'hidden'?)"
     )
 
 
-def test_a_block_that_lacks_a_key_is_placed(write: Write) -> None:
+def test_a_missing_key_error_has_the_place_of_the_block(write: Write) -> None:
     assert on_line("prior: {kind: gaussian, dim: 4}", "prior: {dim: 4}", write) == (
         "spec.yaml:4:1: prior: kind is missing: set the kind of prior, such as {kind: gaussian}"
     )
     assert on_line("data: {kind: grid}", "", write) == "spec.yaml:1:1: data: is missing"
 
 
-def test_all_mistakes_are_told_at_once(write: Write) -> None:
+def test_all_errors_are_reported_at_once(write: Write) -> None:
     assert on_line("dim: 4}", "dim: 0, sdt: 1}\nsedes: [1]", write).splitlines() == [
         "spec.yaml:4:25: prior.dim: should be greater than or equal to 1, got 0",
         "spec.yaml:4:33: prior.sdt: unknown key (did you mean 'std'?)",
@@ -180,7 +180,7 @@ def test_all_mistakes_are_told_at_once(write: Write) -> None:
     ]
 
 
-def test_a_key_that_stands_twice_is_placed(write: Write) -> None:
+def test_a_duplicate_key_error_has_the_place(write: Write) -> None:
     assert on_line("name: valid", "name: valid\nname: other", write) == (
         'spec.yaml:3:1: found duplicate key "name" with value "other" (original value: "valid")'
     )
@@ -204,11 +204,11 @@ def test_a_key_that_stands_twice_is_placed(write: Write) -> None:
         ("just words", f"spec.yaml: a spec is a mapping with the keys {KEYS}"),
     ],
 )
-def test_a_file_that_is_no_spec_says_so(write: Write, text: str, said: str) -> None:
+def test_a_file_that_is_not_a_spec_is_refused(write: Write, text: str, said: str) -> None:
     assert complaint(lambda: loading.load(write(text), REGISTRY)) == said
 
 
-def test_a_tag_in_a_file_runs_nothing(write: Write, tmp_path: Path) -> None:
+def test_a_tag_in_a_file_is_refused_and_runs_nothing(write: Write, tmp_path: Path) -> None:
     call = "!!python/object/apply:os.system ['touch ran']"
     assert on_line("name: valid", f"name: {call}", write) == (
         "spec.yaml:2:7: tags such as !!python/object/apply:os.system are not allowed: remove it"
@@ -218,12 +218,12 @@ def test_a_tag_in_a_file_runs_nothing(write: Write, tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_file_that_is_no_text_says_so(write: Write, tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(write: Write, tmp_path: Path) -> None:
     Path(write("")).write_bytes(b"\xff\xfe\xff")
     assert complaint(lambda: loading.load("spec.yaml", REGISTRY)).startswith("spec.yaml: cannot be read: 'utf-8' codec")
 
 
-def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     assert complaint(lambda: loading.load(str(tmp_path), REGISTRY)) == (
         f"{tmp_path}: not the folder of a run: it has no spec.yaml"
     )
@@ -237,7 +237,7 @@ def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
         ("nowhere", ": `allmodes recipes` lists them"),
     ],
 )
-def test_an_unknown_name_says_what_there_is(reference: str, hint: str) -> None:
+def test_an_unknown_reference_error_has_a_near_miss(reference: str, hint: str) -> None:
     said = complaint(lambda: loading.load(reference, REGISTRY))
     assert said == f"{reference}: neither a file, a run's folder nor a recipe{hint}"
 
@@ -386,11 +386,11 @@ def test_an_unknown_name_says_what_there_is(reference: str, hint: str) -> None:
         ),
     ],
 )
-def test_a_wrong_value_is_told_in_one_clear_line(path: str, value: Any, said: str) -> None:
+def test_an_invalid_value_error_is_one_line_with_what_is_expected(path: str, value: Any, said: str) -> None:
     assert about(path, value) == said
 
 
-def test_a_requirement_that_is_met_is_silent_and_one_that_is_not_names_both_versions() -> None:
+def test_an_unmet_requirement_error_names_both_versions() -> None:
     assert loading.parse({**VALID, "plugins": ["allmodes>=0.0.1", "allmodes-veegan"]}, REGISTRY).plugins
     from importlib.metadata import version
 
@@ -400,25 +400,25 @@ def test_a_requirement_that_is_met_is_silent_and_one_that_is_not_names_both_vers
     )
 
 
-def test_requirements_come_before_kinds() -> None:
+def test_requirements_are_checked_before_kinds() -> None:
     said = complaint(
         lambda: loading.parse({**VALID, "plugins": ["allmodes-nowhere"], "prior": {"kind": "nowhere.x"}}, REGISTRY)
     )
     assert said == "spec: plugins.0: allmodes-nowhere is not installed: pip install 'allmodes-nowhere'"
 
 
-def test_a_slot_that_nobody_fills_says_so() -> None:
+def test_a_slot_without_installed_kinds_is_refused() -> None:
     assert complaint(lambda: loading.parse(VALID, Registry())).splitlines()[0] == (
         "spec: data.kind: no installed plugin provides data 'grid'. Installed: none"
     )
 
 
 @pytest.mark.parametrize("values", [[], None, 3, "words", {1: 2}, {"name": {}}])
-def test_whatever_is_no_spec_is_an_error_and_no_traceback(values: Any) -> None:
+def test_values_that_are_not_a_spec_raise_a_spec_error(values: Any) -> None:
     assert complaint(lambda: loading.parse(values, REGISTRY))
 
 
-def test_a_mapping_that_holds_itself_is_an_error() -> None:
+def test_a_mapping_that_contains_itself_is_refused() -> None:
     values: dict[str, Any] = dict(VALID)
     values["prior"] = values
     assert complaint(lambda: loading.parse(values, REGISTRY)) == "spec: nested too deeply"
@@ -427,7 +427,7 @@ def test_a_mapping_that_holds_itself_is_an_error() -> None:
 # Overrides
 
 
-def test_overrides_reach_any_depth_and_make_what_is_missing() -> None:
+def test_overrides_reach_any_depth_and_create_missing_mappings() -> None:
     overrides = ["training.iterations=7", "losses.1.weight=2", "generator.hidden.0=9", "training.ema.decay=0.5"]
     spec = loading.load(str(FILE), REGISTRY, [*overrides, "prior={kind: uniform, dim: 3}", "description=a=b"])
     assert spec.training.iterations == 7
@@ -462,11 +462,11 @@ def test_overrides_reach_any_depth_and_make_what_is_missing() -> None:
         ),
     ],
 )
-def test_a_wrong_override_names_the_option(override: str, said: str) -> None:
+def test_an_invalid_override_error_names_the_option(override: str, said: str) -> None:
     assert overridden(override) == said
 
 
-def test_an_override_does_not_hide_the_place_of_other_mistakes(write: Write) -> None:
+def test_an_override_does_not_hide_the_place_of_other_errors(write: Write) -> None:
     path = write(FILE.read_text().replace("dim: 4", "dim: 0"))
     assert complaint(lambda: loading.load(path, REGISTRY, ["training.iterations=0"])).splitlines() == [
         "spec.yaml:4:25: prior.dim: should be greater than or equal to 1, got 0",
@@ -523,7 +523,7 @@ def attempt(values: Mapping[str, Any]) -> Spec | list[str]:
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_a_spec_changed_at_random_is_refused_in_words_or_survives_being_stored(data: st.DataObject) -> None:
+def test_a_spec_changed_at_random_is_refused_in_words_or_equal_once_stored(data: st.DataObject) -> None:
     values = copy.deepcopy(dict(VALID))
     for _ in range(data.draw(st.integers(1, 3))):
         mutate(values, data)
@@ -545,7 +545,7 @@ def test_the_committed_schema_is_that_of_the_first_party_kinds() -> None:
     assert committed == json.loads(json.dumps(loading.schema(first_party())))
 
 
-def test_the_schema_asks_for_the_kind_of_every_component() -> None:
+def test_the_schema_requires_the_kind_of_every_component() -> None:
     definitions = loading.schema(REGISTRY)["$defs"]
     kinds = [d for d in definitions.values() if "kind" in d["properties"]]
     assert len(kinds) > 20
@@ -588,6 +588,6 @@ def test_the_schema_accepts_the_recipes_and_refuses_what_the_program_refuses() -
         ("data.std=true", "data.std"),
     ],
 )
-def test_true_and_false_are_no_numbers(setting: str, where: str) -> None:
+def test_true_and_false_are_refused_as_numbers(setting: str, where: str) -> None:
     with pytest.raises(SpecError, match=f"{where}.*should be a number, not yes or no"):
         loading.load("gan/ring", REGISTRY, [setting])

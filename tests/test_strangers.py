@@ -89,18 +89,18 @@ def complaint(act: Callable[[], object]) -> str:
         ),
     ],
 )
-def test_a_text_beyond_what_a_spec_is_gets_one_line_at_once(text: str, said: str) -> None:
+def test_a_text_beyond_the_limits_is_refused_with_one_line_at_once(text: str, said: str) -> None:
     began = time.process_time()
     assert complaint(lambda: loading.read(text, "x")) == said
     assert time.process_time() - began < 10  # 2 s where nothing else runs
 
 
 @pytest.mark.parametrize("text", ["2001-99-99", "2001-12-09 12:00:00", "=", "<<", "190:20:30"])
-def test_words_that_older_yaml_reads_as_something_else_are_text(text: str) -> None:
+def test_words_that_older_yaml_converts_are_text(text: str) -> None:
     assert loading.read(f"name: {text}", "x").tree == {"name": text}
 
 
-def test_an_override_is_read_with_the_same_bounds() -> None:
+def test_an_override_has_the_same_limits() -> None:
     for value, said in (
         ("!!bool x", "tags such as !!bool are not allowed: remove it"),
         ("[" * 999, safe_yaml.TOO_DEEP),
@@ -109,14 +109,14 @@ def test_an_override_is_read_with_the_same_bounds() -> None:
         assert complaint(lambda text=text: loading.load("gan/ring", REGISTRY, [text])) == f"--set {text}: {said}"
 
 
-def test_an_alias_that_is_overridden_leaves_its_other_places_as_they_are() -> None:
+def test_overriding_an_alias_leaves_its_other_places_unchanged() -> None:
     text = '{"a": &n {"hidden": [8]}, "b": *n}'
     source = loading.read(text, "x")
     loading.override(source, "b.hidden=[9]")
     assert loading.plain(source.tree) == {"a": {"hidden": [8]}, "b": {"hidden": [9]}}
 
 
-def test_python_values_have_the_same_bounds() -> None:
+def test_python_values_have_the_same_limits() -> None:
     means = [[0.0, float(i)] for i in range(10_001)]
     assert error(data={"kind": "mixture", "means": means}) == safe_yaml.TOO_LARGE
     loop: list[Any] = []
@@ -124,7 +124,7 @@ def test_python_values_have_the_same_bounds() -> None:
     assert error(seeds=loop) == safe_yaml.TOO_DEEP
 
 
-def test_no_more_complaints_are_made_than_somebody_reads() -> None:
+def test_the_number_of_messages_is_limited() -> None:
     errors, _ = checked(**{f"zz{i}": 1 for i in range(80)})
     assert len(errors) == 51
     assert errors[-1] == "... and 30 more"
@@ -134,13 +134,13 @@ def test_no_more_complaints_are_made_than_somebody_reads() -> None:
 # The terminal
 
 
-def test_what_steers_a_terminal_is_spelled_out() -> None:
+def test_control_characters_are_escaped() -> None:
     assert printable("a\x1b[31m\n\t\x85\u2028\u202e\ud800") == r"a\x1b[31m\n\t\x85\u2028\u202e\ud800"
     assert printable("Größe 漢字\xa0±") == "Größe 漢字\xa0±"
 
 
 @pytest.mark.parametrize("terminal_there", [True, False])
-def test_nothing_reaches_the_terminal_but_through_its_door(terminal_there: bool) -> None:
+def test_all_terminal_output_goes_through_the_console(terminal_there: bool) -> None:
     file = io.StringIO()
     door = console.PlainConsole(file=file, force_terminal=terminal_there, color_system=None, width=200)
     door.print(f"{STEERING} [red]x[/red] :smile:")
@@ -161,7 +161,7 @@ def console_table(cell: str) -> Any:
     return tables.plugins_table(registry)
 
 
-def test_messages_are_one_line_each_whatever_they_name(capsys: Capture) -> None:
+def test_a_message_is_one_line_whatever_it_names(capsys: Capture) -> None:
     console.reset()
     for say in (console.print_line, console.print_note, console.print_warning):
         say(f"a\n{STEERING}[red]")
@@ -174,7 +174,7 @@ def test_messages_are_one_line_each_whatever_they_name(capsys: Capture) -> None:
     ]  # fmt: skip
 
 
-def test_log_lines_are_one_line_each_too() -> None:
+def test_a_log_record_is_one_line() -> None:
     file = io.StringIO()
     logs.start(as_json=False, stream=file)
     logs.LOGGER.warning("x\n2026 INFO forged \x1b[2J")
@@ -185,7 +185,7 @@ def test_log_lines_are_one_line_each_too() -> None:
 
 
 @pytest.mark.parametrize("name", ["a\nb.yaml", "\x1b[31m.yaml", "[red].yaml", "a\u202eb.yaml"])
-def test_the_name_of_a_file_is_shown_on_one_line(
+def test_a_file_name_is_shown_on_one_line(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -199,7 +199,7 @@ def test_the_name_of_a_file_is_shown_on_one_line(
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_defect_is_told_without_what_its_message_would_do(capsys: Capture) -> None:
+def test_control_characters_of_a_defect_are_escaped(capsys: Capture) -> None:
     try:
         raise ValueError(f"[red]{STEERING}")
     except ValueError as problem:
@@ -239,12 +239,12 @@ MEANT = "and most likely a slip: set large: true if you mean it"
         ),
     ],
 )
-def test_a_size_that_is_most_likely_a_slip_has_to_be_meant(changes: dict[str, Any], said: str) -> None:
+def test_an_implausible_size_needs_large(changes: dict[str, Any], said: str) -> None:
     assert error(**changes) == said
     assert checked(**changes, large=True) == ([], [])
 
 
-def test_memory_is_looked_at_again_when_files_told_the_shape() -> None:
+def test_memory_is_checked_again_once_files_give_the_shape() -> None:
     from allmodes.specs.checks import check_loaded
 
     csv = {"kind": "csv", "path": "x.csv"}
@@ -254,7 +254,7 @@ def test_memory_is_looked_at_again_when_files_told_the_shape() -> None:
 
 
 @pytest.mark.parametrize("network", ["mlp", "dcgan"])
-def test_weights_are_counted_before_they_are_there(network: str) -> None:
+def test_weights_are_counted_before_they_are_made(network: str) -> None:
     torch = pytest.importorskip("torch")
     from allmodes.builtin.config.networks import DcganConfig, MlpConfig
 
@@ -276,7 +276,7 @@ def test_weights_are_counted_before_they_are_there(network: str) -> None:
         ({"prior": {"kind": "gaussian", "dim": 2, "std": 1e-300}}, "prior.std: 1e-300"),
     ],
 )
-def test_numbers_that_32_bit_floats_do_not_hold_are_refused_even_if_meant(changes: dict[str, Any], place: str) -> None:
+def test_numbers_beyond_32_bit_floats_are_refused_even_with_large(changes: dict[str, Any], place: str) -> None:
     said = f"{place} cannot be computed with in 32-bit floats: take a size between 1e-30 and 1e+30"
     assert error(**changes, large=True) == said
 
@@ -382,7 +382,7 @@ def test_a_game_that_begins_after_the_run_is_refused() -> None:
         ),
     ],
 )
-def test_what_has_no_effect_in_a_run_is_said(changes: dict[str, Any], said: str) -> None:
+def test_settings_without_effect_in_a_run_are_warnings(changes: dict[str, Any], said: str) -> None:
     assert warning(**changes) == said
 
 
@@ -398,7 +398,7 @@ def test_a_player_whose_losses_never_count_learns_nothing() -> None:
     ]
 
 
-def test_the_recipes_have_no_such_faults() -> None:
+def test_the_recipes_have_no_settings_without_effect() -> None:
     known = "so weights: learned stay equal"
     for recipe in REGISTRY.recipes:
         with warnings.catch_warnings(record=True) as warned:
@@ -411,13 +411,13 @@ def test_the_recipes_have_no_such_faults() -> None:
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "a b", "a\n"])
-def test_a_name_is_refused_in_words(name: str) -> None:
+def test_an_invalid_name_error_is_in_words(name: str) -> None:
     assert error(name=name) == (
         f"name: should be a name of letters, digits, dots, dashes and underscores, and not of dots alone, got {name!r}"
     )
 
 
-def test_other_refusals_are_in_words_too() -> None:
+def test_other_pattern_errors_are_in_words() -> None:
     assert error(training={"device": "gpu"}) == (
         "training.device: should be 'auto', 'cpu', 'cuda' or a card such as 'cuda:1', got 'gpu'"
     )

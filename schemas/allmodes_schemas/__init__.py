@@ -1,4 +1,4 @@
-"""The spec of an experiment and the base classes of its parts' configs: pydantic only, no torch."""
+"""The spec of an experiment and the base classes of its components' configs: pydantic only, no torch."""
 
 from allmodes_schemas.base import (
     ANY,
@@ -27,7 +27,7 @@ from allmodes_schemas.components import (
     NetworkConfig,
     PriorConfig,
 )
-from allmodes_schemas.spec import EvaluationConfig, Seeds, Spec, StreamConfig, folder_name
+from allmodes_schemas.spec import EvaluationConfig, Seeds, Spec, StreamConfig, check_folder_name
 from allmodes_schemas.training import (
     AdamConfig,
     CheckpointsConfig,
@@ -74,6 +74,6 @@ __all__ = [
     "TrainingConfig",
     "TurnConfig",
     "at",
-    "folder_name",
+    "check_folder_name",
     "worded",
 ]

@@ -1,4 +1,4 @@
-"""What every config is: frozen, strict about unknown keys, picked by its kind; and values that change over a run."""
+"""Bases of all configs: frozen, strict about unknown keys, picked by kind; and values that change over a run."""
 
 import math
 from collections.abc import Mapping
@@ -21,46 +21,46 @@ Shape: TypeAlias = tuple[int, ...]
 """Shape of one item without the batch axis: `(2,)` for a point, `(1, 28, 28)` for a grey image."""
 
 Given: TypeAlias = Mapping[str, Any]
-"""What a conditional draw holds fixed, by the name of the latent part: `{"mode": 3}`."""
+"""Latent parts that a conditional draw holds fixed, by name: `{"mode": 3}`."""
 
 
 @dataclass(frozen=True)
 class Sane:
-    """In a field's type: the most that a whole number, or a list's `length`, is believed to be.
+    """The largest plausible whole number, or `length` of a list, of a field, as an annotation of its type.
 
-    More is refused unless the spec says `large: true`: it is most often a slip, and costs all memory or an endless run.
-    Whole numbers that neither say this nor have an upper bound are believed up to a million.
+    More is refused unless the spec has `large: true`: it is most often a slip, and costs all memory or an endless run.
+    The limit of whole numbers with neither this annotation nor an upper bound is a million.
     """
 
     most: int
     length: int | None = None
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Editors may show it; it is no bound."""
+        """Add the limit for editors, which do not enforce it."""
         return handler(schema) | ({"sane": self.most} if self.most < ANY else {})
 
 
 ANY = 2**63
-"""The most of a number that costs nothing, such as an iteration at which something begins."""
+"""The limit of a number that costs nothing, such as an iteration at which something begins."""
 Iteration: TypeAlias = Annotated[int, Sane(ANY)]
-"""A place or distance in a run."""
+"""An iteration, or a number of iterations."""
 
 
 SHAPES: dict[str, str] = {}
-"""What texts that a regular expression describes should be, in words, by the expression."""
+"""Descriptions of regular expressions, for messages."""
 
 
 def worded(pattern: str, words: str) -> str:
-    """A regular expression for `Field(pattern=...)`, whose refusal says in words what the text should be."""
+    """A regular expression for `Field(pattern=...)`, with the words that messages describe it with."""
     SHAPES[pattern] = words
     return pattern
 
 
 @dataclass(frozen=True)
 class Renamed:
-    """An older word for an option or, where `new` is the kind itself, for a kind: still read, with a warning.
+    """An older name of an option or, where `new` is the kind itself, of a kind: still read, with a warning.
 
-    `since` is the version that brought the new word, `until` the first that will not read the old one.
+    `since` is the version that introduced the new name, `until` the first that will not read the old one.
     """
 
     old: str
@@ -75,38 +75,32 @@ class Renamed:
 
 
 class Config(BaseModel):
-    """Settings that cannot change once checked, refuse keys that nobody reads, and hold finite numbers."""
+    """Settings that cannot change once checked, refuse unknown keys, and hold finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
     free: ClassVar[frozenset[str]] = frozenset()
     """Settings that may change when a run is resumed, since they do not decide what is trained."""
     renamed: ClassVar[tuple[Renamed, ...]] = ()
-    """Older words that specs may still use."""
+    """Older names that specs may still use."""
 
     @model_validator(mode="wrap")
     @classmethod
-    def _yes_is_no_number(cls, values: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
-        made = read(values)
+    def _refuse_booleans_as_numbers(cls, values: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        config = read(values)
         for name, value in values.items() if isinstance(values, Mapping) else ():
-            if _is_yes_for_number(value, getattr(made, str(name), None)):
+            if _is_boolean_for_number(value, getattr(config, str(name), None)):
+                error = PydanticCustomError("invalid", "should be a number, not yes or no")
                 raise ValidationError.from_exception_data(
-                    cls.__name__,
-                    [
-                        {
-                            "type": PydanticCustomError("invalid", "should be a number, not yes or no"),
-                            "loc": (name,),
-                            "input": value,
-                        }
-                    ],
+                    cls.__name__, [{"type": error, "loc": (name,), "input": value}]
                 )
-        return made
+        return config
 
 
-def _is_yes_for_number(given: object, read: object) -> bool:
-    """Whether `true` or `false` was read as 1 or 0."""
+def _is_boolean_for_number(given: object, read: object) -> bool:
+    """Whether `true` or `false` was converted to 1 or 0."""
     if isinstance(given, list | tuple) and isinstance(read, list | tuple):
-        return any(map(_is_yes_for_number, given, read))
+        return any(map(_is_boolean_for_number, given, read))
     return isinstance(given, bool) and isinstance(read, int | float) and not isinstance(read, bool)
 
 
@@ -128,7 +122,7 @@ class KindConfig(Config):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """A block without `kind` must look wrong in an editor too, although Python may omit it."""
+        """Require `kind` in editors, although Python may omit it."""
         described = handler(schema)
         target = handler.resolve_ref_schema(described)
         if "kind" in target.get("properties", {}):
@@ -170,13 +164,13 @@ Scheduled: TypeAlias = float | Ramp
 
 
 def at(value: Scheduled, iteration: int) -> float:
-    """The number that a scheduled value is at an iteration."""
+    """The number that a scheduled value has at an iteration."""
     return value.at(iteration) if isinstance(value, Ramp) else value
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with a spec: where (keys from the top), what, and what to do about it."""
+    """A problem of a spec: where (keys from the top), and what is wrong and how to mend it."""
 
     where: tuple[str | int, ...]
     what: str

@@ -1,4 +1,4 @@
-"""Base configs of the slots of a spec: what a component says of itself before torch is loaded."""
+"""Base configs of the slots of a spec: what a component declares before torch is loaded."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ ITERATIONS: JsonDict = {"unit": "iterations"}
 
 @dataclass(frozen=True)
 class Need:
-    """What a loss term, metric or prior cannot do without.
+    """A requirement of a loss term, metric or prior.
 
-    `slot` says where it is looked for: an `auxiliary` that gives `what` (a latent part), a latent `part` named `what`,
+    `slot` is where it is looked for: an `auxiliary` that gives `what` (a latent part), a latent `part` named `what`,
     `labels` of the data, the `truth` (known modes) of the data, a `joint` discriminator, or the labelled `stream` that
     the component's own field `stream` names. `remedy` is the line to add or, for labels and truth, what to do: "take
     data with labels".
@@ -37,11 +37,11 @@ class DatasetConfig(KindConfig):
     """Data to learn from. `build()` returns an `allmodes.data.Data`."""
 
     def shape(self) -> Shape | None:
-        """Shape of one item, or None where only the files know."""
+        """Shape of one item, or None where it is known once the files are read."""
         return None
 
     def classes(self) -> int | None:
-        """Number of labels, or None where there are none or only the files know."""
+        """Number of classes, or None where there are no labels or they are known once the files are read."""
         return None
 
     def known_modes(self) -> bool:
@@ -49,7 +49,7 @@ class DatasetConfig(KindConfig):
         return False
 
     def check(self, spec: "Spec") -> Iterable[Problem]:
-        """What else is wrong with a spec from the data's point of view (torch-free)."""
+        """Further problems of a spec with these data (torch-free)."""
         return ()
 
     def build(self) -> Any:
@@ -61,7 +61,7 @@ class NetworkConfig(KindConfig):
     """A network body. `build(sees, gives)` returns an `allmodes.Network`."""
 
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
-        """Why this network cannot map those shapes, or None."""
+        """The reason why this network cannot map those shapes, or None."""
         return None
 
     def normalises_batches(self) -> bool:
@@ -69,7 +69,7 @@ class NetworkConfig(KindConfig):
         return False
 
     def parameters(self, sees: tuple[Shape, ...], gives: Shape) -> int | None:
-        """Roughly how many numbers it learns, to refuse one too large before memory is taken; None: unknown."""
+        """The approximate number of weights, so that too many are refused before memory is taken; None: unknown."""
         return None
 
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
@@ -78,7 +78,7 @@ class NetworkConfig(KindConfig):
 
 
 class DiscriminatorOptions(Config):
-    """What a network of the discriminator's slot may be told besides: what it sees."""
+    """Options that any network accepts when it is the discriminator: what it sees."""
 
     joint: str | None = None
     """Auxiliary whose code it sees beside real data (beside generated data: the latent's code)."""
@@ -86,7 +86,7 @@ class DiscriminatorOptions(Config):
     """Items judged together (PacGAN)."""
 
     def network(self) -> NetworkConfig:
-        """The network's own settings, without these options, as its author declared them."""
+        """The network's own config, without these options."""
         own = next(base for base in type(self).__bases__ if issubclass(base, NetworkConfig))
         return own.model_construct(**{name: getattr(self, name) for name in own.model_fields})
 
@@ -103,7 +103,7 @@ class PriorConfig(KindConfig):
         return {"code": None}
 
     def check(self, spec: "Spec") -> Iterable[Problem]:
-        """What else is wrong with a spec from the prior's point of view (torch-free)."""
+        """Further problems of a spec with this prior (torch-free)."""
         return ()
 
     def build(self) -> Any:
@@ -117,12 +117,12 @@ class AuxiliaryConfig(KindConfig):
     gives: ClassVar[str] = "code"
     """The latent part that it estimates."""
     sees: ClassVar[Literal["data", "features"]] = "data"
-    """What it maps from: data, or the discriminator's features (then it is a head on its trunk)."""
+    """Its input: data, or the discriminator's features (then it is a head on the discriminator's trunk)."""
     trained_by: ClassVar[tuple[str, ...]] = ("generator",)
     """Players that train it; several or none (frozen) are allowed."""
 
     def misfit(self, sees: Shape) -> str | None:
-        """Why its network cannot take data of that shape, or None."""
+        """The reason why its network cannot take data of that shape, or None."""
         return None
 
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
@@ -151,7 +151,7 @@ class LossTermConfig(KindConfig):
         return ()
 
     def check(self, spec: "Spec") -> Iterable[Problem]:
-        """What else is wrong with a spec from this term's point of view (torch-free)."""
+        """Further problems of a spec with this term (torch-free)."""
         return ()
 
     def build(self) -> Any:
@@ -165,7 +165,7 @@ class FeatureConfig(KindConfig):
     needs: ClassVar[tuple[Need, ...]] = ()
 
     def title(self) -> str:
-        """What the keys of metrics on these features end with: `fid_classifier`."""
+        """The ending of the keys of metrics on these features: `fid_classifier`."""
         return self.kind.replace(".", "_")
 
     def build(self, data: Any) -> Any:
@@ -179,11 +179,11 @@ class MetricConfig(KindConfig):
     needs: ClassVar[tuple[Need, ...]] = ()
 
     def title(self) -> str:
-        """What tells this metric from others of a spec; two of one title would write the same keys."""
+        """The name of this metric within a spec; two of one title would write the same keys."""
         return self.kind
 
     def check(self, spec: "Spec") -> Iterable[Problem]:
-        """What else is wrong with a spec from this metric's point of view (torch-free)."""
+        """Further problems of a spec with this metric (torch-free)."""
         return ()
 
     def build(self) -> Any:

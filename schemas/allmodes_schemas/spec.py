@@ -1,11 +1,12 @@
-"""The whole experiment as it is written down."""
+"""The spec: a whole experiment in one file."""
 
 import operator
 from collections import Counter
 from reprlib import repr as short
 from typing import Annotated, ClassVar, Literal, Self, SupportsIndex
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic.config import JsonDict
 
 from allmodes_schemas.base import Config, Iteration, Sane, worded
 from allmodes_schemas.components import (
@@ -19,21 +20,23 @@ from allmodes_schemas.components import (
 from allmodes_schemas.training import TrainingConfig
 
 
-def folder_name(name: str) -> str:
-    """The name, which is also that of folders, on any system.
+def check_folder_name(name: str) -> str:
+    """Check that a name can be that of a folder on any system, and return it.
 
-    Raises ValueError with what it should be.
+    Raises ValueError with what the name should be.
     """
     letters = all(letter.isalnum() or letter in "._-" for letter in name)
-    words = "be a name of letters, digits, dots, dashes and underscores, and not of dots alone"
-    for right, should in (
-        (letters and name.strip("."), words),
+    for valid, should in (
+        (
+            letters and name.strip("."),
+            "be a name of letters, digits, dots, dashes and underscores, and not of dots alone",
+        ),
         (name[:1] not in ("-", "."), "begin with a letter or a digit"),
         (not name.endswith("."), "not end with a dot"),
         (len(name) <= 100, "have at most 100 letters"),
-        (name.partition(".")[0].upper() not in _DEVICES, "be no name that Windows keeps for devices"),
+        (name.partition(".")[0].upper() not in _DEVICES, "not be a name that Windows reserves for devices"),
     ):
-        if not right:
+        if not valid:
             raise ValueError(f"should {should}, got {short(name)}")
     if len(name.encode()) > BYTES:
         raise ValueError(f"takes {len(name.encode())} bytes, too many for the name of a folder: take a shorter one")
@@ -41,7 +44,7 @@ def folder_name(name: str) -> str:
 
 
 def _whole(seed: object) -> object:
-    """Other libraries' whole numbers as Python's, and True and False as what they are: no numbers."""
+    """Convert whole numbers of other libraries to Python's; refuse True and False, which are not numbers."""
     if isinstance(seed, bool):
         raise ValueError(f"should be a whole number, got {seed}")
     return operator.index(seed) if isinstance(seed, SupportsIndex) else seed
@@ -50,7 +53,7 @@ def _whole(seed: object) -> object:
 def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
     twice = [seed for seed, times in Counter(seeds).items() if times > 1]
     if twice:
-        raise ValueError(f"{twice[0]} is there twice: each seed is one run")
+        raise ValueError(f"{twice[0]} is listed twice: each seed is one run")
     return seeds
 
 
@@ -58,9 +61,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{device}{n}" for device in ("COM", "
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63), BeforeValidator(_whole)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
 NAME = worded(r"^[a-z][a-z0-9_]*$", "a name of small letters, digits and underscores that begins with a letter")
-TITLE = worded(
-    r"^[\w.\-]*[\w\-][\w.\-]*$", "a name of letters, digits, dots, dashes and underscores, and not of dots alone"
-)
+FOLDER_NAME: JsonDict = {"pattern": r"^\w[\w.\-]*$", "minLength": 1, "maxLength": 100}  # for editors
 BYTES = 200  # the name of a run's folder has room for no more
 Name = Annotated[str, Field(pattern=NAME)]
 
@@ -83,12 +84,12 @@ class StreamConfig(Config):
     @model_validator(mode="after")
     def _one_number(self) -> Self:
         if self.items is not None and self.per_class is not None:
-            raise ValueError("items and per_class are both given: say how many in all, or how many of each class")
+            raise ValueError("items and per_class exclude each other: set the number in all, or that of each class")
         return self
 
 
 class EvaluationConfig(Config):
-    """When a run is measured, with how many samples, by what."""
+    """When a run is measured, with how many samples, by which metrics."""
 
     free: ClassVar[frozenset[str]] = frozenset({"every", "samples", "metrics", "collapse", "figure"})
 
@@ -97,36 +98,36 @@ class EvaluationConfig(Config):
     samples: int = Field(2500, ge=2)
     """Samples drawn from the model for each evaluation."""
     metrics: tuple[MetricConfig, ...] = ()
-    """What is measured; a bare word means a metric with its defaults."""
+    """The metrics; a bare word means one with its defaults."""
     collapse: Literal["warn", "stop", "ignore"] = "warn"
-    """What happens when at most half of the modes (or classes) are left that the run held before: half of all or more,
+    """What follows where at most half of the modes (or classes) are left that the run held before: half of all or more,
     above chance."""
     figure: bool = True
     """Whether a picture of samples is drawn at each evaluation."""
 
 
 class Spec(Config):
-    """An experiment: one game, its parts, and the seeds it runs with.
+    """An experiment: one game, its components, and the seeds it runs with.
 
-    This class types the fields by their bases; the registry narrows them to the kinds that are installed.
+    Fields have the types of base classes here; `allmodes.specs` narrows them to the installed kinds.
     """
 
     free: ClassVar[frozenset[str]] = frozenset({"description", "seeds", "plugins", "large"})
 
     schema_version: Literal[1] = 1
     """Version of this format."""
-    name: str = Field(min_length=1, max_length=100, pattern=TITLE)
+    name: Annotated[str, AfterValidator(check_folder_name)] = Field(json_schema_extra=FOLDER_NAME)
     """Name of the experiment: letters, digits, dots, dashes and underscores; a letter or digit first."""
     description: str = ""
     """A sentence for whoever finds the run."""
     data: DatasetConfig
-    """What to learn."""
+    """The data to learn from."""
     prior: PriorConfig
     """Distribution of the latent."""
     generator: NetworkConfig
     """From the latent to data."""
     discriminator: NetworkConfig
-    """From what it sees to a score; takes `joint` and `pack` besides the network's own settings."""
+    """From its inputs to a score; takes `joint` and `pack` besides the network's own settings."""
     auxiliaries: dict[Name, AuxiliaryConfig] = Field({})
     """Further networks, by a name of your choice."""
     streams: dict[Name, StreamConfig] = Field({})
@@ -142,9 +143,4 @@ class Spec(Config):
     plugins: tuple[str, ...] = ()
     """Requirements that must be met before the spec is read, such as `allmodes-acme>=0.1`."""
     large: bool = False
-    """Whether sizes that look like slips (widths, batches, threads, samples, memory) are meant."""
-
-    @field_validator("name")
-    @classmethod
-    def _names_a_folder(cls, name: str) -> str:
-        return folder_name(name)
+    """Whether sizes that look like slips (widths, batches, threads, samples, memory) are intended."""

@@ -1,4 +1,4 @@
-"""Players, turns and optimisers: how a spec says who is updated when."""
+"""Players, turns and optimisers: who is updated when."""
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, PositiveFloat
 from allmodes_schemas.base import Config, Iteration, KindConfig, Ramp, Sane, Scheduled, worded
 
 MOST = 0.9999999
-"""The largest share: 1 less than it is about the smallest difference from 1 of 32-bit floats."""
+"""The largest share: 32-bit floats nearer to 1 may be 1."""
 DEVICE = worded(r"^(auto|cpu|cuda(:\d+)?)$", "'auto', 'cpu', 'cuda' or a card such as 'cuda:1'")
 
 
@@ -18,7 +18,7 @@ def _not_negative(ramp: Ramp) -> Ramp:
 
 
 def _below_one(share: float) -> float:
-    """Networks compute with 32-bit floats, in which a number just below 1 is 1."""
+    """Refuse numbers that are 1 as 32-bit floats, which networks compute with."""
     if share > MOST:
         raise ValueError(f"should be at most {MOST}: nearer to 1 it is 1 in 32-bit floats, and nothing would move")
     return share
@@ -70,7 +70,7 @@ class PlayerConfig(Config):
     name: str
     """Name of the player, used by turns and losses."""
     modules: tuple[str, ...]
-    """What it trains: `generator`, `discriminator`, `prior` or auxiliaries by name."""
+    """The modules that it trains: `generator`, `discriminator`, `prior` or auxiliaries by name."""
     optimizer: OptimizerConfig | None = None
     """Its optimiser; without one it takes `training.optimizers` or `training.optimizer`."""
 
@@ -91,7 +91,7 @@ class TurnConfig(Config):
     draw: Literal["fresh", "shared"] = "fresh"
     """A new batch and latent, or those of the turn before; dropout masks are new in either case."""
     inference: tuple[str, ...] = ()
-    """Parts that the turn does not train and that run as in evaluation: BatchNorm by running statistics, no dropout."""
+    """Modules that the turn does not train, to run as in evaluation: BatchNorm by running statistics, no dropout."""
 
     @property
     def players(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a run has cost so far: real items, updates of each player, parameters of each module."""
+"""The costs of a run: real items, updates of each player, parameters of each module."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from allmodes.game.composition import Composition
 def costs(composition: Composition, batch_size: int, iterations: int) -> dict[str, int]:
     """Counts after a number of iterations: `items`, `updates/<player>` and `parameters/<module>`.
 
-    Items are real ones, `batch_size` for each fresh draw; a draw that turns share counts once. Updates that a term
-    makes on the way (an unrolled discriminator) and items of labelled streams are not among them.
+    Items are real ones, `batch_size` for each fresh draw; a draw that turns share counts once. Updates within
+    a term (an unrolled discriminator) and items of labelled streams are not counted.
     """
     counts: Counter[str] = Counter()
     for iteration in range(iterations):

@@ -26,7 +26,7 @@ class EagerEngine:
         self.composition = composition
         self.parameters = {name: composition.parameters(name) for name in composition.players}
         self.optimizers = {
-            name: optimizers.torch_optimizer(player.optimizer, self.parameters[name])
+            name: optimizers.make_optimizer(player.optimizer, self.parameters[name])
             for name, player in composition.players.items()
         }
         self.scheduled = [
@@ -85,5 +85,5 @@ class EagerEngine:
 
     def _step(self, player: str, iteration: int) -> None:
         if player in self.scheduled:
-            optimizers.advance(self.optimizers[player], self.composition.players[player].optimizer, iteration)
+            optimizers.set_schedule(self.optimizers[player], self.composition.players[player].optimizer, iteration)
         self.optimizers[player].step()

@@ -1,4 +1,4 @@
-"""The update as a pure function, the rule to which every engine is held: (state, batch, noise) to new state.
+"""The update as a pure function from state, batch and noise to the new state: the reference for every engine.
 
 It runs under `torch.func.vmap` (all seeds of a spec at once, a leading seed axis on every tensor) and inside one
 `torch.compile`, because nothing in it depends on the values of tensors.
@@ -54,7 +54,7 @@ def update(
     iteration: int = 0,
     streams: Mapping[str, Batch] = MappingProxyType({}),
 ) -> State:
-    """The state after a turn on a batch (and its named streams) with noise that was drawn ahead."""
+    """The state after a turn on a batch (and its named streams), with noise that was drawn before."""
     weights = composition.weights(iteration)
     players = composition.active(turn, weights)
     if not players:  # no term is due
@@ -95,7 +95,7 @@ def _losses(
 
 
 class FunctionalForward(Forward):
-    """Runs modules with the parameters and buffers that it is given, not with those that they own."""
+    """Runs modules with tensors by module and name in the place of their own parameters and buffers."""
 
     def __init__(
         self,
@@ -105,27 +105,27 @@ class FunctionalForward(Forward):
         inference: Collection[str] = (),
     ) -> None:
         super().__init__(networks, trained, inference)
-        self.given = tensors
+        self._tensors = tensors
 
     @override
     def frozen_copy(self) -> Forward:
-        return FunctionalForward(self.networks, self.given, inference=self.inference)
+        return FunctionalForward(self.networks, self._tensors, inference=self.inference)
 
     @override
     def run(self, name: str, inputs: tuple[Any, ...]) -> Any:
-        return torch.func.functional_call(self.networks.modules[name], self.given[name], inputs)
+        return torch.func.functional_call(self.networks.modules[name], self._tensors[name], inputs)
 
     @override
     def tensor(self, module: str, name: str) -> Tensor:
-        return self.given[module][name]
+        return self._tensors[module][name]
 
     @override
     def tensors(self) -> NestedTensors:
-        return self.given
+        return self._tensors
 
     @override
     def loss(self, function: Callable[[Any], Tensor], module: str, step: object, player: str) -> Tensor:
-        if not self.given[module]:
+        if not self._tensors[module]:
             return function(step)
         scalar: Tensor = self.run(module, (step, player))
         return scalar

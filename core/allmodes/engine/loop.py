@@ -1,4 +1,4 @@
-"""The training loop, which knows no method: for each turn that is due, draw, take the gradients, apply."""
+"""The training loop, the same for all methods: for each turn that is due, draw a batch and update."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from allmodes_schemas import EmaConfig, at
 
 @dataclass
 class Loop:
-    """A run in progress. `iteration` counts passes through the schedule that are complete."""
+    """A run in progress; `iteration` is the number of complete passes through the schedule."""
 
     composition: Composition
     engine: EagerEngine
@@ -48,11 +48,11 @@ class Loop:
         return losses
 
     def sampled(self) -> Mapping[str, nn.Module]:
-        """The modules that samples are drawn with: the moving average where there is one."""
+        """The modules for sampling: moving averages where there are any."""
         return {**self.composition.modules, **(self.average.modules if self.average else {})}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides the next iteration, but for the modules: plain numbers and tensors."""
+        """All that determines the next iteration, except the modules, as plain numbers and tensors."""
         return {
             "iteration": self.iteration,
             "engine": self.engine.state_dict(),
@@ -61,7 +61,7 @@ class Loop:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue where another loop of the same composition, data and kind of device was."""
+        """Restore the state of a loop of the same composition, data and kind of device."""
         self.engine.load_state_dict(state["engine"])
         self.loader.load_state_dict(state["data"])
         self.generator.set_state(state["noise"])
@@ -81,8 +81,8 @@ class Average:
         """Move the average towards the weights."""
         decay = at(self.config.decay, iteration) if iteration >= self.config.start else 0.0
         for name, module in self.modules.items():
-            mine: list[torch.Tensor] = list(module.parameters())
-            if mine:
-                torch._foreach_lerp_(mine, list(self.live[name].parameters()), 1 - decay)
+            parameters: list[torch.Tensor] = list(module.parameters())
+            if parameters:
+                torch._foreach_lerp_(parameters, list(self.live[name].parameters()), 1 - decay)
             for buffer, live in zip(module.buffers(), self.live[name].buffers(), strict=True):
                 buffer.copy_(live)

@@ -1,4 +1,4 @@
-"""Each optimiser twice: torch's fused one for the eager engine, and the same rule as a pure function."""
+"""Optimisers: torch's fused ones for the eager engine, and the same rules as pure functions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Memory: TypeAlias = "dict[str, Tensor | dict[str, Tensor]]"
 _MOMENTS = {"adam": ("exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",)}
 
 
-def torch_optimizer(config: OptimizerConfig, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
-    """torch's optimiser with the values of iteration 0; gradients must be given to it by `set_gradient`."""
+def make_optimizer(config: OptimizerConfig, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
+    """torch's optimiser with the values of iteration 0; its gradients must be set by `set_gradient`."""
     fused = all(_is_dense(parameter) for parameter in parameters)
     if isinstance(config, AdamConfig):
         return torch.optim.Adam(parameters, **_values(config, 0), eps=config.eps, fused=fused)
@@ -26,7 +26,7 @@ def torch_optimizer(config: OptimizerConfig, parameters: Sequence[Tensor]) -> to
 
 
 def set_gradient(parameter: Tensor, gradient: Tensor | None) -> None:
-    """Make a gradient (None: zero) that of a parameter, in the parameter's own layout.
+    """Set a parameter's gradient (None: zero) in the parameter's own layout.
 
     torch's fused optimisers read a gradient's memory in order and ignore its strides on a CPU, and
     `torch.autograd.grad`, unlike `.backward()`, leaves whatever strides a computation gave: those of a convolution's
@@ -40,12 +40,12 @@ def set_gradient(parameter: Tensor, gradient: Tensor | None) -> None:
 
 
 def _is_dense(parameter: Tensor) -> bool:
-    """Whether entries fill the parameter's memory without gaps, as fused optimisers take for granted."""
+    """Whether entries fill the parameter's memory without gaps, as fused optimisers assume."""
     return torch.empty_like(parameter).stride() == parameter.stride()
 
 
-def advance(optimizer: torch.optim.Optimizer, config: OptimizerConfig, iteration: int) -> None:
-    """Set the scheduled values of an iteration."""
+def set_schedule(optimizer: torch.optim.Optimizer, config: OptimizerConfig, iteration: int) -> None:
+    """Set the scheduled values, such as the learning rate, of an iteration."""
     for group in optimizer.param_groups:
         group.update(_values(config, iteration))
 
@@ -56,20 +56,19 @@ def is_scheduled(config: OptimizerConfig) -> bool:
 
 
 def memory(config: OptimizerConfig, parameters: Tensors, optimizer: torch.optim.Optimizer | None = None) -> Memory:
-    """The state of the pure rule: zeros, or a copy of what torch's optimiser remembers."""
-    remembered: Mapping[Any, Any] = optimizer.state if optimizer else {}
+    """The state of the pure rule: zeros, or a copy of the state of torch's optimiser."""
+    states: Mapping[Any, Any] = optimizer.state if optimizer else {}
     first = next(iter(parameters.values()))
     moments: Memory = {
-        moment: {name: _moment(remembered, p, moment) for name, p in parameters.items()}
-        for moment in _MOMENTS[config.kind]
+        moment: {name: _moment(states, p, moment) for name, p in parameters.items()} for moment in _MOMENTS[config.kind]
     }
-    steps = [state["step"] for state in remembered.values() if "step" in state][:1]
+    steps = [state["step"] for state in states.values() if "step" in state][:1]
     count = steps[0].detach().clone() if steps else torch.zeros((), device=first.device)
     return {"step": count.to(first.device), **moments}
 
 
-def _moment(remembered: Mapping[Any, Any], parameter: Tensor, moment: str) -> Tensor:
-    value = remembered[parameter].get(moment) if parameter in remembered else None
+def _moment(states: Mapping[Any, Any], parameter: Tensor, moment: str) -> Tensor:
+    value = states[parameter].get(moment) if parameter in states else None
     return torch.zeros_like(parameter) if value is None else value.detach().clone()
 
 
@@ -96,7 +95,7 @@ def _adam(
 
 
 def _correction(beta: float, t: Tensor) -> Tensor:
-    """1 - beta**t without the digits that the difference loses where beta is near 1."""
+    """1 - beta**t, without the loss of digits of the difference where beta is near 1."""
     return -torch.expm1(t * math.log(beta)) if beta else torch.ones_like(t)
 
 

@@ -1,1 +1,1 @@
-"""What is computed in one step: noise, contracts, step, terms, composition."""
+"""The computations of one step: noise, contracts, step, terms, composition."""

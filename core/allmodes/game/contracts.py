@@ -1,8 +1,8 @@
-"""What a plugin builds: priors, networks, auxiliaries, loss terms, and the discriminator around a network.
+"""Base classes of the modules that plugins build: priors, networks, auxiliaries, and the discriminator of a network.
 
-All of them are pure: they reach networks, gradients and noise only through what they are given, call no global random
+All of them are pure: they reach networks, gradients and noise only through their arguments, call no global random
 function, never look at a value on the host and never branch on data. So the same object runs eagerly, under `vmap`
-over seeds and compiled. All are `torch.nn.Module`s: whatever they learn or fit is a parameter or a buffer, and is
+over seeds and compiled. All are `torch.nn.Module`s: what they learn or fit is a parameter or a buffer, and is
 therefore checkpointed, exported and stacked with the rest.
 """
 
@@ -27,14 +27,14 @@ NOTHING: Given = MappingProxyType({})
 
 
 class Latent(NamedTuple):
-    """A draw of the prior: `z` (B, dim) is what the generator eats, `parts` are named slices or companions of it."""
+    """A draw of the prior: `z` (B, dim) is the generator's input, `parts` are named slices or companions of it."""
 
     z: Tensor
     parts: Mapping[str, Tensor] = NOTHING
 
     @property
     def code(self) -> Tensor:
-        """What reconstructors, joint discriminators and latent distances see: (B, code_dim), by default all of z."""
+        """The code (B, code_dim), by default all of z: what reconstructors estimate and joint discriminators see."""
         return self.parts.get("code", self.z)
 
     def part(self, name: str) -> Tensor:
@@ -44,9 +44,9 @@ class Latent(NamedTuple):
 
 @dataclass(frozen=True)
 class Fitting:
-    """What a component may look at before training; `prior` and `generator` are None while the prior is fitted.
+    """The arguments of `fit`, before training; `prior` and `generator` are None while the prior is fitted.
 
-    `functions` came from Python, by name: a config may say `python:name` where it takes one.
+    `functions` are the user's, by name, from Python: a config that takes one accepts `python:name`.
     """
 
     data: Data
@@ -57,7 +57,7 @@ class Fitting:
 
 
 class Prior(nn.Module):
-    """A distribution of the latent. `dim` is the size of z and `sizes` that of each part, both known after `fit`."""
+    """A distribution of the latent. `dim` is the size of z, `sizes` that of each part; both are known after `fit`."""
 
     dim: int
     sizes: Mapping[str, int]
@@ -67,7 +67,7 @@ class Prior(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not define forward(noise, n, given)")
 
     def fit(self, fitting: Fitting) -> None:
-        """Adapt to the data before training; store what was found in buffers."""
+        """Adapt to the data before training; results belong into buffers."""
 
 
 class Network(nn.Module):
@@ -84,10 +84,10 @@ class Network(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """A network beside generator and discriminator; `forward` maps what it sees to its output (any structure)."""
+    """A network beside generator and discriminator; the output of `forward` may have any structure."""
 
     def forward(self, seen: Tensor) -> Any:
-        """From data, or from the discriminator's features where its config says so, to the output."""
+        """From data or, where its config has `sees = "features"`, from the discriminator's features to the output."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward(seen)")
 
     def code(self, output: Any, noise: Noise) -> Tensor:
@@ -97,14 +97,14 @@ class Auxiliary(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """One network on what it sees: data, data joint with a code, packed `pack` at a time, or both."""
+    """A network that scores data, or data joint with a code, `pack` items at a time."""
 
     def __init__(self, network: Network, pack: int = 1, joint: str | None = None) -> None:
         super().__init__()
         self.network, self.pack, self.joint = network, pack, joint
 
     def forward(self, *seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Score (B/pack,) and features (B/pack, feature_dim)."""
+        """Scores (B/pack,) and features (B/pack, feature_dim)."""
         features = self.network.trunk(*seen)
         return self.network.head(features).squeeze(-1), features
 

@@ -1,4 +1,4 @@
-"""Contributions to players' objectives, as functions of the step."""
+"""Base classes of loss terms: contributions to players' objectives, as functions of the step."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes.game.contracts import Fitting
 from allmodes.game.step import Step
@@ -22,7 +23,7 @@ class LossTerm(nn.Module):
     """
 
     def losses(self) -> Mapping[str, Loss]:
-        """By player, the function from the step to a scalar."""
+        """The functions from the step to a scalar, by player."""
         raise NotImplementedError(f"{type(self).__name__} does not define losses()")
 
     def forward(self, step: Step, player: str) -> Tensor:
@@ -30,20 +31,20 @@ class LossTerm(nn.Module):
         return self.losses()[player](step)
 
     def fit(self, fitting: Fitting) -> None:
-        """Adapt to data, prior and the untrained generator before training; store what was found in buffers."""
+        """Adapt to data, prior and the untrained generator before training; results belong into buffers."""
 
 
 class Game(LossTerm):
     """An adversarial loss of the players `discriminator` and `generator`."""
 
+    @override
     def losses(self) -> Mapping[str, Loss]:
-        """One function for each of the two players."""
         return {"discriminator": self.discriminator, "generator": self.generator}
 
     def discriminator(self, step: Step) -> Tensor:
-        """What the discriminator minimises."""
+        """The discriminator's loss ()."""
         raise NotImplementedError(f"{type(self).__name__} does not define discriminator(step)")
 
     def generator(self, step: Step) -> Tensor:
-        """What the generator minimises."""
+        """The generator's loss ()."""
         raise NotImplementedError(f"{type(self).__name__} does not define generator(step)")

@@ -1,4 +1,4 @@
-"""The modules of an experiment by name, and running them within a turn."""
+"""The modules of an experiment by name, and running them within a turn: the machinery behind a step."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Inner = TypeVar("Inner", bound=nn.Module)
 
 
 class Networks:
-    """Modules by name, and how they are run.
+    """Modules by name, and the settings that they run with.
 
     `modules` holds `generator`, `discriminator`, `prior`, the auxiliaries by name, and loss terms as `losses/<name>`.
-    `heads` are auxiliaries that read the discriminator's features instead of data. `precision` is that of computations
-    inside networks where it is not that of their weights.
+    `heads` are auxiliaries that read the discriminator's features instead of data. `precision` is the type of
+    computations inside networks, where it differs from that of their weights.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class Networks:
         precision: torch.dtype | None = None,
     ) -> None:
         self.modules, self.heads, self.precision = dict(modules), heads, precision
-        self.batch_norms = _with_statistics(self.modules)
+        self.batch_norms = _batch_norms(self.modules)
         self.dropouts: dict[str, list[Dropout]] = find_inside(self.modules, Dropout)
 
     @property
     def discriminator(self) -> Discriminator:
-        """The discriminator, which knows what it sees."""
+        """The discriminator, with its options `joint` and `pack`."""
         module = self.modules["discriminator"]
         assert isinstance(module, Discriminator)
         return module
@@ -78,7 +78,7 @@ class Forward:
         if norms is None or name in self.to_advance:
             self.to_advance.discard(name)
             return self._compute(name, inputs)
-        with _frozen(norms):
+        with _without_tracking(norms):
             return self._compute(name, inputs)
 
     def frozen_copy(self) -> Forward:
@@ -132,16 +132,16 @@ def _device_of(inputs: tuple[Any, ...]) -> str:
     return next(value.device.type for value in tree_leaves(inputs) if isinstance(value, Tensor))
 
 
-def _with_statistics(modules: Mapping[str, nn.Module]) -> dict[str, Norms]:
-    """The normalisations that keep running statistics; InstanceNorm keeps none unless it is told to."""
+def _batch_norms(modules: Mapping[str, nn.Module]) -> dict[str, Norms]:
+    """Normalisations with running statistics, by module; InstanceNorm has none by default."""
     found = find_inside(modules, nn.modules.batchnorm._NormBase)
-    keeping = {name: [norm for norm in norms if norm.track_running_stats] for name, norms in found.items()}
-    return {name: norms for name, norms in keeping.items() if norms}
+    tracking = {name: [norm for norm in norms if norm.track_running_stats] for name, norms in found.items()}
+    return {name: norms for name, norms in tracking.items() if norms}
 
 
 @contextmanager
-def _frozen(norms: Norms) -> Iterator[None]:
-    """BatchNorm normalises by the batch without touching its running statistics."""
+def _without_tracking(norms: Norms) -> Iterator[None]:
+    """Let BatchNorm normalise by the batch without changing its running statistics."""
     for norm in norms:
         norm.track_running_stats = False
     try:

@@ -1,4 +1,4 @@
-"""Named noise: whoever needs randomness asks for it by name, shape and distribution."""
+"""All randomness of a run: noise by name and shape, and random generators by seed and purpose."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from allmodes.system.torch_settings import seeded_generator
 
 
 class Noise:
-    """Draws each name once; the same name gives the same tensor until the next draw.
+    """A source of random tensors by name; the same name gives the same tensor until the next draw.
 
-    With a generator, noise is made when it is first asked for. Without one (in a functional update) every name must
-    have been drawn ahead, so that a term can run under `vmap`, compiled, or in a replayed graph.
+    With a generator, a tensor is drawn when it is first asked for. Without one (in a functional update) all of them
+    must be in `drawn`, so that a term can run under `vmap`, compiled, or in a replayed graph.
     """
 
     def __init__(
@@ -26,11 +26,11 @@ class Noise:
         self.generator, self.drawn, self.place = generator, {} if drawn is None else drawn, place
 
     def at(self, place: str) -> Noise:
-        """The same source, seen from a place of its own: names there do not collide with names elsewhere."""
+        """The same source with a prefix, so that names do not collide with those elsewhere."""
         return Noise(self.generator, self.drawn, f"{self.place}{place}/")
 
     def without(self, names: re.Pattern[str]) -> Noise:
-        """The same source, which remembers what it gave but for the names in which the pattern is found."""
+        """The same source with what it has drawn, except names in which the pattern is found."""
         kept = {name: value for name, value in self.drawn.items() if not names.search(name)}
         return Noise(self.generator, kept, self.place)
 
@@ -46,7 +46,7 @@ class Noise:
         key = self.place + name
         if key not in self.drawn:
             if self.generator is None:
-                raise KeyError(f"noise {key!r} was not asked for in the trial update: terms may not branch on data")
+                raise KeyError(f"noise {key!r} was not drawn in the trial update: terms may not branch on data")
             self.drawn[key] = distribution(shape, generator=self.generator, device=self.generator.device)
         return self.drawn[key]
 
@@ -64,6 +64,6 @@ def rng(seed: int, purpose: str, device: str | torch.device = "cpu") -> torch.Ge
 
 @contextmanager
 def seeded_weights(seed: int) -> Iterator[None]:
-    """A block in which networks that are built have the initial weights of a seed."""
+    """Give networks that are built within the block the initial weights of a seed."""
     with seeded_generator(rng(seed, "weights").initial_seed()):
         yield

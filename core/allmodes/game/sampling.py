@@ -26,14 +26,14 @@ def draw(
     """
     prior, network = modules["prior"], modules["generator"]
     with eval_mode(prior, network):
-        parts = [range(start, min(start + chunk, n)) for start in range(0, n, chunk)]
-        return torch.cat([network(prior(Noise(generator), len(p), _part(given, n, p)).z).cpu() for p in parts])
+        chunks = [range(start, min(start + chunk, n)) for start in range(0, n, chunk)]
+        return torch.cat([network(prior(Noise(generator), len(p), _rows(given, n, p)).z).cpu() for p in chunks])
 
 
 def given_problem(prior: nn.Module, given: Given, n: int) -> str | None:
-    """Why a prior cannot draw n latents with these parts held fixed, or None.
+    """The reason why a prior cannot draw n latents with these parts held fixed, or None.
 
-    A part `mode` is given as a number from 0, or as one for each draw (n,); any other part as its entries (n, size).
+    A part `mode` is a number from 0, or one for each draw (n,); any other part is a tensor (n, size).
     """
     sizes: dict[str, int] = dict(prior.sizes)  # type: ignore[arg-type]
     for name, value in given.items():
@@ -43,12 +43,12 @@ def given_problem(prior: nn.Module, given: Given, n: int) -> str | None:
             shape = tuple(getattr(value, "shape", ()))
             if shape != (n, sizes[name]):
                 return f"part {name!r} is given as a tensor of shape ({n}, {sizes[name]}), not {shape or short(value)}"
-        elif problem := _no_mode(torch.as_tensor(value), sizes[name], n):
+        elif problem := _mode_problem(torch.as_tensor(value), sizes[name], n):
             return problem
     return None
 
 
-def _no_mode(mode: Tensor, modes: int, n: int) -> str | None:
+def _mode_problem(mode: Tensor, modes: int, n: int) -> str | None:
     if mode.is_floating_point() or mode.shape not in ((), (n,)):
         return f"modes are given as a number from 0 to {modes - 1}, or as {n} of them, one for each draw"
     for wrong in mode[(mode < 0) | (mode >= modes)].tolist():
@@ -56,15 +56,15 @@ def _no_mode(mode: Tensor, modes: int, n: int) -> str | None:
     return None
 
 
-def _part(given: Given, n: int, rows: range) -> Given:
-    """What is given for some of n draws."""
+def _rows(given: Given, n: int, rows: range) -> Given:
+    """The fixed parts of some of n draws."""
     each = {name: value for name, value in given.items() if isinstance(value, Tensor) and value.shape[:1] == (n,)}
     return {**given, **{name: value[rows.start : rows.stop] for name, value in each.items()}}
 
 
 @contextmanager
 def eval_mode(*modules: nn.Module) -> Iterator[None]:
-    """Modules in evaluation mode, and afterwards in the mode that they were in."""
+    """Put modules into evaluation mode for the block, and afterwards into their previous mode."""
     modes = [module.training for module in modules]
     for module in modules:
         module.eval()

@@ -15,7 +15,7 @@ from allmodes.specs.source import SpecError, override
 from allmodes.studies.conflicts import conflicts
 from allmodes.studies.study import Study, StudyEntry, read_page
 from allmodes.system.paths import at_home, ends_like_a_file, place
-from allmodes_schemas import Spec, folder_name
+from allmodes_schemas import Spec, check_folder_name
 
 
 def load_study(
@@ -94,7 +94,7 @@ def _check_name(name: str) -> None:
     if not name.strip():
         raise SpecError("--name: a study's name cannot be empty; by default it is the folder's")
     try:
-        folder_name(letters)
+        check_folder_name(letters)
     except ValueError as error:
         raise SpecError(f"--name {short(name)}: {str(error).partition(', got ')[0]}") from None
 

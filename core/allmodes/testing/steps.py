@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from allmodes.data import Data
 from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
-from allmodes.engine.optimizers import advance
+from allmodes.engine.optimizers import set_schedule
 from allmodes.game import compose as composing
 from allmodes.game.composition import Composition
 from allmodes.game.contracts import Functions
@@ -129,7 +129,7 @@ def make_optimizers(composition: Composition, iteration: int = 0) -> dict[str, t
     """Make the optimisers of all players, with the scheduled values of an iteration."""
     optimizers = EagerEngine(composition).optimizers
     for player, optimizer in optimizers.items():
-        advance(optimizer, composition.players[player].optimizer, iteration)
+        set_schedule(optimizer, composition.players[player].optimizer, iteration)
     return optimizers
 
 
