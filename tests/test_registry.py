@@ -497,11 +497,12 @@ def test_a_provider_that_raises_breaks_only_its_plugin(hook: str) -> None:
 def test_every_hook_and_argument_is_documented_with_an_example_and_tested(hook: str) -> None:
     door = hookspecs.Providers if hook in PROVIDERS else hookspecs.Observers
     document = (ROOT / "docs" / "hooks.md").read_text("utf-8")
+    examples = [document, *((ROOT / "docs" / page).read_text("utf-8") for page in ("networks.md", "write-a-plugin.md"))]
     arguments = [name for name in signature(getattr(door, hook)).parameters if name != "self"]
     rows = [line for line in document.splitlines() if f"`{hook}" in line]
     assert rows
     assert all(any(f"`{argument}`" in row for row in rows) for argument in arguments)
-    assert re.search(rf"@hookimpl\ndef {hook}\(", document)
+    assert any(re.search(rf"@hookimpl\ndef {hook}\(", text) for text in examples)
     tests = [path for path in (ROOT / "tests").glob("test_*.py") if hook in path.read_text("utf-8")]
     assert tests
 
