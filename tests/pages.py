@@ -1,8 +1,9 @@
 """Runs what a page of the documentation shows, block after block, in one namespace and one working folder.
 
-A comment before a block says what its text alone does not: `<!-- test: file NAME -->` writes it to a file first,
-`<!-- test: exact -->` compares output to the digit, `<!-- test: skip, REASON -->` runs nothing. A comment
-`<!-- test: setup ... -->` holds Python that prepares what a reader brings along.
+A comment before a block tells how its text is used: `<!-- test: file NAME -->` writes it to a file first,
+`<!-- test: exact -->` compares output to the digit, `<!-- test: from FILE -->` finds it in the template of plugins and
+does not run it, `<!-- test: skip, REASON -->` runs nothing. A comment `<!-- test: setup ... -->` holds Python that
+prepares what a reader brings along.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ BLOCK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 NUMBER = re.compile(r"\d+(,\d{3})*(\.\d+)?(e[+-]?\d+)?")
+TEMPLATE = Path(__file__).parents[1] / "core" / "allmodes" / "template"
 SHOWN_ONLY = ("text", "mermaid")
 BASE = {
     "name": "fragment",
@@ -82,6 +84,9 @@ class Runner:
         """Run a block; a page that says nothing of how fails."""
         if block.mark.startswith("file "):
             Path(block.mark.removeprefix("file ")).write_text(block.text, "utf-8")
+        if block.mark.startswith("from "):
+            self.quote(block, block.mark.removeprefix("from "))
+            return
         if block.skipped or block.language in SHOWN_ONLY:
             return
         known = {
@@ -93,6 +98,12 @@ class Runner:
         }
         assert block.language in known, f"{self.page.name}:{block.line}: say why this block is not run"
         known[block.language](block)
+
+    def quote(self, block: Block, file: str) -> None:
+        """Find each definition in a file of the template."""
+        text = (TEMPLATE / file).read_text("utf-8")
+        missing = [part for part in block.text.strip().split("\n\n\n") if part not in text]
+        assert not missing, f"{self.page.name}:{block.line}: {file} has other lines: copy them into the page"
 
     def python(self, block: Block) -> None:
         """Run it after the page's blocks before; a failure points into the page."""

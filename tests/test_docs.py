@@ -3,7 +3,6 @@
 import ast
 import dataclasses
 import html
-import inspect
 import re
 import shutil
 import subprocess
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
-import torch
 from pydantic import BaseModel
 
 import allmodes
@@ -24,7 +22,6 @@ from allmodes.cli import console
 from allmodes.game.step import Step
 from allmodes.metrics import Better, Evaluation
 from allmodes.registry.hookspecs import Observers, Providers
-from allmodes.testing import compose, make_step
 from allmodes_schemas import (
     AdamConfig,
     CheckpointsConfig,
@@ -48,6 +45,7 @@ BLOCKS = (
     *(AdamConfig, CheckpointsConfig, DiscriminatorOptions, EmaConfig, EvaluationConfig, PlayerConfig, Ramp),
     *(SgdConfig, Spec, TrainingConfig, TurnConfig),
 )
+PROVIDERS = {name for name in vars(Providers) if name.startswith("allmodes_")} - {"allmodes_recipes"}
 PAGES_MODULES = ("allmodes_page_", "allmodes_mymethod")
 Capture = pytest.CaptureFixture[str]
 
@@ -93,24 +91,16 @@ def test_every_block_of_a_page_runs_as_it_stands(page: Path, desk: Path, capsys:
     runner = pages.Runner(page, printed, pages.module_of(page))
     for block in pages.blocks_of(page):
         runner.run(block)
+    assert_that_hooks_provide_what_they_return(runner.module)
 
 
-def test_the_examples_of_the_hooks_provide_what_they_return(desk: Path, capsys: Capture) -> None:
-    page = DOCS / "hooks.md"
-    runner = pages.Runner(page, str, pages.module_of(page))
-    for block in pages.blocks_of(page):
-        runner.run(block)
-    example: Any = runner.module
-    provided = {word: [kind.config] for word, kind in example.registry.all_kinds() if kind.plugin.name == "acme"}
-    assert provided == {
-        "prior": example.allmodes_latent_priors(),
-        "auxiliary": example.allmodes_auxiliary_networks(),
-        "loss": example.allmodes_loss_terms(),
-        "data": example.allmodes_datasets(),
-        "network": example.allmodes_networks(),
-        "features": example.allmodes_features(),
-        "metric": example.allmodes_metrics(),
-    }
+def assert_that_hooks_provide_what_they_return(page: Any) -> None:
+    """Compare the registry of a page with the hooks of its own module, or of the plugin that it writes."""
+    module = getattr(page, "allmodes_mymethod", page)
+    hooks = [vars(module)[name] for name in PROVIDERS if name in vars(module)]
+    if hooks:
+        kinds = [kind for _, kind in page.registry.all_kinds() if kind.plugin.name in ("acme", "mymethod")]
+        assert {kind.config for kind in kinds} == {config for hook in hooks for config in hook()}
 
 
 def test_few_blocks_are_left_out_and_each_says_why() -> None:
@@ -139,22 +129,8 @@ def cells(page: str, heading: str) -> list[str]:
     return [name for cell in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall("`(.*?)`", cell)]
 
 
-def asked(owner: type, name: str) -> str:
-    """A method's call as the page writes it, or the name of what is no method."""
-    if not inspect.isfunction(method := getattr(owner, name, None)):
-        return name
-    _, *parameters = inspect.signature(method).parameters.values()
-    return f"{name}({', '.join(str(one.replace(annotation=one.empty)) for one in parameters)})"
-
-
-def test_the_page_of_steps_names_all_that_a_step_has() -> None:
-    step = make_step(compose(pages.BASE), torch.zeros(2, 1, 8, 8))
-    public = {name for name in (*vars(Step), *vars(step)) if not name.startswith("_")}
-    assert sorted(cells("steps.md", "The step")) == sorted(asked(Step, name) for name in public)
-
-
 def test_the_pages_name_every_need_every_field_of_an_evaluation_and_every_word_of_better() -> None:
-    assert cells("steps.md", "What a config needs") == list(get_args(get_type_hints(Need)["slot"]))
+    assert cells("hooks.md", "What a config needs") == list(get_args(get_type_hints(Need)["slot"]))
     named = [name.partition("(")[0] for name in cells("write-a-plugin.md", "A metric")]
     assert {field.name for field in dataclasses.fields(Evaluation)} <= set(named)
     assert [name.strip('"') for name in named if name.startswith('"')] == list(get_args(Better))
