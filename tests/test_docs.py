@@ -45,7 +45,15 @@ BLOCKS = (
     *(AdamConfig, CheckpointsConfig, DiscriminatorOptions, EmaConfig, EvaluationConfig, PlayerConfig, Ramp),
     *(SgdConfig, Spec, TrainingConfig, TurnConfig),
 )
-PROVIDERS = {name for name in vars(Providers) if name.startswith("allmodes_")} - {"allmodes_recipes"}
+PROVIDERS = {
+    "prior": "allmodes_latent_priors",
+    "auxiliary": "allmodes_auxiliary_networks",
+    "loss": "allmodes_loss_terms",
+    "data": "allmodes_datasets",
+    "network": "allmodes_networks",
+    "features": "allmodes_features",
+    "metric": "allmodes_metrics",
+}
 PAGES_MODULES = ("allmodes_page_", "allmodes_mymethod")
 Capture = pytest.CaptureFixture[str]
 
@@ -97,10 +105,11 @@ def test_every_block_of_a_page_runs_as_it_stands(page: Path, desk: Path, capsys:
 def assert_that_hooks_provide_what_they_return(page: Any) -> None:
     """Compare the registry of a page with the hooks of its own module, or of the plugin that it writes."""
     module = getattr(page, "allmodes_mymethod", page)
-    hooks = [vars(module)[name] for name in PROVIDERS if name in vars(module)]
-    if hooks:
-        kinds = [kind for _, kind in page.registry.all_kinds() if kind.plugin.name in ("acme", "mymethod")]
-        assert {kind.config for kind in kinds} == {config for hook in hooks for config in hook()}
+    returned = {slot: vars(module)[hook]() for slot, hook in PROVIDERS.items() if hook in vars(module)}
+    if returned:
+        kinds = [(slot, kind) for slot, kind in page.registry.all_kinds() if kind.plugin.name in ("acme", "mymethod")]
+        provided = {slot: [kind.config for word, kind in kinds if word == slot] for slot, _ in kinds}
+        assert provided == {slot: list(configs) for slot, configs in returned.items()}
 
 
 def test_few_blocks_are_left_out_and_each_says_why() -> None:
