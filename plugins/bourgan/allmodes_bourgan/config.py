@@ -13,16 +13,16 @@ from allmodes import FeatureConfig, LossTermConfig, MetricConfig, PixelsConfig, 
 METRICS = ("l2", "l1", "linf", "cosine")
 
 
-def _known(metric: str) -> str:
+def _check_name(metric: str) -> str:
     name = metric.removeprefix("python:")
     if metric not in METRICS and (name == metric or not name.isidentifier()):
         raise ValueError(f"should be {', '.join(METRICS)}, or python:name for a function of yours, got {metric!r}")
     return metric
 
 
-Metric = Annotated[
+DistanceName = Annotated[
     str,
-    AfterValidator(_known),
+    AfterValidator(_check_name),
     WithJsonSchema({"anyOf": [{"enum": list(METRICS)}, {"type": "string", "pattern": r"^python:\w+$"}]}),
 ]
 """A metric of faiss, or `python:name`: a function that was passed to `Experiment` as `functions={"name": ...}`."""
@@ -34,7 +34,7 @@ class MetricMixtureConfig(PriorConfig):
     kind: Literal["bourgan.metric_mixture"] = "bourgan.metric_mixture"
     subsample: int | None = Field(None, ge=2)
     """Items to embed, drawn uniformly; by default 4096, or all where there are fewer."""
-    metric: Metric = "l2"
+    metric: DistanceName = "l2"
     """Distance of the features: `l2`, `l1`, `linf`, `cosine` (the chord between directions), or `python:name`."""
     features: FeatureConfig = PixelsConfig()
     """What the distance is taken of."""
@@ -52,20 +52,17 @@ class MetricMixtureConfig(PriorConfig):
     modes: int | None = Field(None, ge=1)
     """Clusters of the embedding, by k-means, which become the latent part `mode`; none: no such part."""
 
-    @property
-    def function(self) -> str | None:
-        """Name of the distance that came from Python, if it did."""
-        return self.metric.removeprefix("python:") if self.metric.startswith("python:") else None
-
     @override
     def parts(self) -> Mapping[str, int | None]:
         return {"code": None} | ({"mode": self.modes} if self.modes else {})
 
     @override
     def build(self) -> Any:
+        from allmodes_bourgan.fit import EmbeddingOptions
         from allmodes_bourgan.model import MetricMixture
 
-        return MetricMixture(self)
+        options = {name: getattr(self, name) for name in EmbeddingOptions._fields}
+        return MetricMixture(EmbeddingOptions(**options))
 
 
 class DistanceConfig(LossTermConfig):
@@ -85,10 +82,6 @@ class DistanceConfig(LossTermConfig):
     pairs: Literal["two_batches", "within"] = "two_batches"
     """Each latent with one of a second, independent batch (the official code's), or all pairs within the batch."""
 
-    def keeps_what(self, prior: MetricMixtureConfig) -> bool:
-        """Whether the prior embeds the very distances that this term keeps."""
-        return (self.metric, self.features) == (prior.metric, prior.features)
-
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
         # Only an embedding has extremes.
@@ -101,7 +94,7 @@ class DistanceConfig(LossTermConfig):
     def build(self) -> Any:
         from allmodes_bourgan.model import KeptDistances
 
-        return KeptDistances(self)
+        return KeptDistances(self.metric, self.features, self.scale, self.pairs)
 
 
 class DistancesConfig(MetricConfig):

@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from allmodes import Data, DataError, Fitting, Functions, extract_features, free_memory
+from allmodes import Data, DataError, FeatureConfig, Fitting, Functions, PixelsConfig, extract_features, free_memory
 from allmodes_bourgan import distances, embedding, width
 from allmodes_bourgan.distances import Distance
 from allmodes_bourgan.embedding import Ratios
-
-if TYPE_CHECKING:
-    from allmodes_bourgan.config import MetricMixtureConfig
 
 LOGGER = logging.getLogger("allmodes.bourgan")
 KIND = "bourgan.metric_mixture"
@@ -25,6 +22,24 @@ DEFAULT = 4096
 """Items that are embedded where a spec does not say."""
 PAIRED = 4096
 """Items at most of which all pairs are looked at."""
+
+
+class EmbeddingOptions(NamedTuple):
+    """How items are drawn and embedded; `MetricMixtureConfig` describes each option."""
+
+    subsample: int | None = None
+    metric: str = "l2"
+    features: FeatureConfig = PixelsConfig()
+    variant: Literal["official", "theory"] = "official"
+    sets_per_scale: int | None = None
+    projection: int | None = None
+    std: float | Literal["auto"] = "auto"
+    modes: int | None = None
+
+    @property
+    def function(self) -> str | None:
+        """Name of a distance from Python, or None for one of faiss."""
+        return self.metric.removeprefix("python:") if self.metric.startswith("python:") else None
 
 
 class Fitted(NamedTuple):
@@ -55,19 +70,19 @@ class Embedded(NamedTuple):
     drawn: Ratios
 
 
-def fit(config: MetricMixtureConfig, fitting: Fitting) -> Fitted:
-    """Embed items of the data; what came out is said in the log.
+def fit(options: EmbeddingOptions, fitting: Fitting) -> Fitted:
+    """Embed items of the data, and log how well distances are kept.
 
     Raises:
         DataError: If there are too few items, they are all equal or not finite, or memory does not suffice.
     """
     began, generator = time.monotonic(), fitting.noise.generator
     assert generator is not None
-    items = draw(fitting.data, config.subsample, generator)
-    seen, distance = _space(config, fitting, items)
-    embedded = embed(config, seen, distance, generator)
-    points, edges = by_mode(embedded.points, config.modes, generator)
-    measured = config.function or f"{config.metric} (faiss, {distances.device()})"
+    items = draw(fitting.data, options.subsample, generator)
+    seen, distance = _space(options, fitting, items)
+    embedded = embed(options, seen, distance, generator)
+    points, edges = by_mode(embedded.points, options.modes, generator)
+    measured = options.function or f"{options.metric} (faiss, {distances.device()})"
     what = f"{len(items)} items by {measured} embedded in {points.shape[1]} dimensions"
     LOGGER.info(f"{KIND}: {what} in {time.monotonic() - began:.1f} s; {_kept(embedded)}")
     return Fitted(points, edges, embedded.width, embedded.ratios, embedded.drawn)
@@ -100,32 +115,32 @@ def draw(data: Data, m: int | None, generator: torch.Generator) -> Tensor:
         loader.close()
 
 
-def embed(config: MetricMixtureConfig, seen: Tensor, distance: Distance, generator: torch.Generator) -> Embedded:
+def embed(options: EmbeddingOptions, seen: Tensor, distance: Distance, generator: torch.Generator) -> Embedded:
     """Points, scaled as the variant asks, the width around them, and how at most `PAIRED` items' distances are kept."""
     m, some = len(seen), slice(PAIRED)
-    per_scale = config.sets_per_scale or (5 if config.variant == "official" else embedding.scales(m))
+    per_scale = options.sets_per_scale or (5 if options.variant == "official" else embedding.scales(m))
     f, d = embedding.coordinates(seen, embedding.random_sets(m, per_scale, generator), distance, PAIRED)
-    f = embedding.projected(f, config.projection, generator) if config.projection else f
-    f = embedding.standardised(f) if config.variant == "official" else f
+    f = embedding.projected(f, options.projection, generator) if options.projection else f
+    f = embedding.standardised(f) if options.variant == "official" else f
     exact = embedding.ratios(d, f[some])
     if exact is None:
         raise DataError(f"{KIND}: all {m} items are the same by this metric: there is nothing to embed")
-    if config.variant == "theory":  # scaled so that no distance shrinks
+    if options.variant == "theory":  # scaled so that no distance shrinks
         f, exact = f * math.exp(exact.largest), exact.shifted(-exact.largest)
-    spread = 1.0 if config.variant == "official" else embedding.spread(f)
-    std = _width(config, f, spread)
+    spread = 1.0 if options.variant == "official" else embedding.spread(f)
+    std = _width(options, f, spread)
     drawn = embedding.ratios(d, f[some] + std * torch.randn(f[some].shape, generator=generator))
     return Embedded(f, std, spread, exact, drawn or exact)
 
 
-def _width(config: MetricMixtureConfig, f: Tensor, spread: float) -> float:
-    """The width around points f (m, dim), in their units; one that swamps clusters is said in the log."""
+def _width(options: EmbeddingOptions, f: Tensor, spread: float) -> float:
+    """The width around points f (m, dim), in their units; warn of one that swamps clusters."""
     e, dim = width.sampled(f), f.shape[1]
-    if config.std == "auto":
+    if options.std == "auto":
         return width.automatic(e, dim, spread)
-    std = config.std * spread
+    std = options.std * spread
     if (share := width.swamped(e, width.reach(std, dim))) > width.RARE:
-        what = f"std {config.std:g} is wider than whole clusters of the data ({share:.0%} of the items lie in such)"
+        what = f"std {options.std:g} is wider than whole clusters of the data ({share:.0%} of the items lie in such)"
         better = f"std: auto, here {width.automatic(e, dim, spread) / spread:.2g}"
         LOGGER.warning(f"{KIND}: {what}, whose samples will be spread out: take {better}, or a smaller one")
     return std
@@ -145,15 +160,15 @@ def by_mode(points: Tensor, modes: int | None, generator: torch.Generator) -> tu
     return points[mode.argsort(stable=True)], torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
 
-def _space(config: MetricMixtureConfig, fitting: Fitting, items: Tensor) -> tuple[Tensor, Distance]:
+def _space(options: EmbeddingOptions, fitting: Fitting, items: Tensor) -> tuple[Tensor, Distance]:
     """What is compared, the items or their features, and by which distance."""
-    if config.function is not None:
-        return items, _given(fitting.functions, config.function)
-    seen = extract_features(config.features.build(fitting.data), items).flatten(1)
+    if options.function is not None:
+        return items, _given(fitting.functions, options.function)
+    seen = extract_features(options.features.build(fitting.data), items).flatten(1)
     if not seen.isfinite().all():
         at = int((~seen.isfinite().all(1)).nonzero()[0, 0])
-        raise DataError(f"{KIND}: item {at} of the subsample has {config.features.title()} that are not finite")
-    return seen, distances.faiss_distance(config.metric)
+        raise DataError(f"{KIND}: item {at} of the subsample has {options.features.title()} that are not finite")
+    return seen, distances.faiss_distance(options.metric)
 
 
 def _given(functions: Functions, name: str) -> Distance:

@@ -16,20 +16,18 @@ independent batches, :math:`\beta = 0.1`, and :math:`s` is the root of the large
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes import NOTHING, Fitting, Given, Latent, Loss, LossTerm, Noise, Prior, Step
-from allmodes_bourgan.fit import fit
-
-if TYPE_CHECKING:
-    from allmodes_bourgan.config import DistanceConfig, MetricMixtureConfig
+from allmodes import NOTHING, FeatureConfig, Fitting, Given, Latent, Loss, LossTerm, Noise, PixelsConfig, Prior, Step
+from allmodes_bourgan.fit import EmbeddingOptions, fit
 
 TINY = 1e-10
 """Smallest distance of which a logarithm is taken: gradients stay finite where two samples coincide."""
+PIXELS = PixelsConfig()
 DRAWN = 1024
 """Items and latents whose pairs the scale of a distance loss is fitted to."""
 
@@ -49,9 +47,9 @@ class MetricMixture(Prior):
     width: Tensor
     ratios: Tensor
 
-    def __init__(self, config: MetricMixtureConfig) -> None:
+    def __init__(self, options: EmbeddingOptions) -> None:
         super().__init__()
-        self.config = config
+        self.options = options
         self.register_buffer("points", torch.zeros(1, 1))
         self.register_buffer("edges", torch.zeros(2, dtype=torch.long))
         self.register_buffer("width", torch.zeros(()))
@@ -59,10 +57,10 @@ class MetricMixture(Prior):
 
     @override
     def fit(self, fitting: Fitting) -> None:
-        self.points, self.edges, width, *ratios = fit(self.config, fitting)
+        self.points, self.edges, width, *ratios = fit(self.options, fitting)
         self.width, self.ratios = torch.tensor(width), torch.tensor(ratios)
         self.dim = self.points.shape[1]
-        self.sizes = {"code": self.dim} | ({"mode": self.config.modes} if self.config.modes else {})
+        self.sizes = {"code": self.dim} | ({"mode": self.options.modes} if self.options.modes else {})
 
     @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
@@ -70,13 +68,13 @@ class MetricMixture(Prior):
         begin, end = self._range(given.get("mode"))
         k = (begin + (noise.uniform("component", n) * (end - begin)).long()).minimum(end - 1)  # (n,)
         z = self.points[k] + self.width * noise.normal("spread", n, self.points.shape[1])  # (n, dim)
-        return Latent(z, {"mode": self._mode(k)} if self.config.modes else {})
+        return Latent(z, {"mode": self._mode(k)} if self.options.modes else {})
 
     @override
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        # Models of version 0.1 have no width: it was the number in the config, whatever the units of the points.
-        if self.config.std != "auto":
-            state_dict.setdefault(f"{prefix}width", torch.tensor(self.config.std))
+        # Models of version 0.1 have no width: it was the spec's number, whatever the units of the points.
+        if self.options.std != "auto":
+            state_dict.setdefault(f"{prefix}width", torch.tensor(self.options.std))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _range(self, mode: Any | None) -> tuple[Tensor, Tensor]:
@@ -105,18 +103,25 @@ class KeptDistances(LossTerm):
     log_s: Tensor
     perfect: Tensor
 
-    def __init__(self, config: DistanceConfig) -> None:
+    def __init__(
+        self,
+        metric: Literal["l2", "l1"] = "l2",
+        features: FeatureConfig = PIXELS,
+        scale: Literal["auto", "max", "sqrt_max", "mean_log"] | float = "auto",
+        pairs: Literal["two_batches", "within"] = "two_batches",
+    ) -> None:
         super().__init__()
-        self.config, self.features = config, nn.Module()
+        self.metric, self.space, self.scale, self.pairs = metric, features, scale, pairs
+        self.features = nn.Module()
         self.register_buffer("log_s", torch.zeros(()))
         self.register_buffer("perfect", torch.tensor(-1.0))
 
     @override
     def fit(self, fitting: Fitting) -> None:
-        self.features = self.config.features.build(fitting.data)
+        self.features = self.space.build(fitting.data)
         prior = fitting.prior
-        self.log_s = self._scale(fitting)
-        if isinstance(prior, MetricMixture) and self.config.keeps_what(prior.config):
+        self.log_s = self._log_scale(fitting)
+        if isinstance(prior, MetricMixture) and self._keeps_distances_of(prior):
             _, _, mean, variance = prior.ratios[1]
             self.perfect = variance + (mean - self.log_s) ** 2
 
@@ -127,7 +132,7 @@ class KeptDistances(LossTerm):
     def distance(self, step: Step) -> Tensor:
         """The mean over pairs of one draw and another, or over all pairs within one draw."""
         x, z = self.features(step.fake), step.latent.code.detach()  # (B, F), (B, dim)
-        if self.config.pairs == "within":
+        if self.pairs == "within":
             i, j = torch.triu_indices(step.n, step.n, 1, device=z.device)
             return self.between((x[i], z[i]), (x[j], z[j]))
         other = step.redraw("pair")
@@ -140,7 +145,7 @@ class KeptDistances(LossTerm):
 
     def log_distance(self, x: Tensor, y: Tensor) -> Tensor:
         """log d(x, y), row by row (B,)."""
-        if self.config.metric == "l1":
+        if self.metric == "l1":
             return (x - y).abs().sum(1).clamp(min=TINY).log()
         return log_l2(x, y)
 
@@ -151,12 +156,16 @@ class KeptDistances(LossTerm):
         self.features.eval()
         return self
 
-    def _scale(self, fitting: Fitting) -> Tensor:
+    def _keeps_distances_of(self, prior: MetricMixture) -> bool:
+        """Whether the prior embeds the very distances that this term keeps."""
+        return (self.metric, self.space) == (prior.options.metric, prior.options.features)
+
+    def _log_scale(self, fitting: Fitting) -> Tensor:
         """log s: given, from the extremes of the prior's fit, or such that logarithms agree on average."""
-        rule, prior = self.config.scale, fitting.prior
+        rule, prior = self.scale, fitting.prior
         if not isinstance(rule, str):
             return torch.tensor(rule).log()
-        if rule == "mean_log" or not isinstance(prior, MetricMixture):  # the config's check refused other rules
+        if rule == "mean_log" or not isinstance(prior, MetricMixture):  # DistanceConfig.check refuses other rules
             return self._mean_log_ratio(fitting)
         return prior.ratios[0, 0] / (2 if rule == "sqrt_max" else 1)
 
@@ -168,7 +177,7 @@ class KeptDistances(LossTerm):
         assert noise.generator is not None
         x = self.features(fitting.data.draw(DRAWN, noise.generator).x).flatten(1)
         z = prior(noise.at("scale"), DRAWN).code
-        logs = [d[d > 0].log().mean() for d in (torch.pdist(x, 1 if self.config.metric == "l1" else 2), torch.pdist(z))]
+        logs = [d[d > 0].log().mean() for d in (torch.pdist(x, 1 if self.metric == "l1" else 2), torch.pdist(z))]
         return logs[0] - logs[1]
 
 

@@ -23,10 +23,9 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from allmodes_bourgan.config import MetricMixtureConfig
 from allmodes_bourgan.distances import faiss_distance
 from allmodes_bourgan.embedding import coordinates, random_sets
-from allmodes_bourgan.fit import PAIRED, embed
+from allmodes_bourgan.fit import PAIRED, EmbeddingOptions, embed
 
 SCIPY = {"l2": "euclidean", "l1": "cityblock", "linf": "chebyshev"}
 FAISS = {"l2": faiss.METRIC_L2, "l1": faiss.METRIC_L1, "linf": faiss.METRIC_Linf}
@@ -86,8 +85,8 @@ def main() -> None:
     if not asked.no_scipy:
         ways["scipy"] = scipys
     for metric in asked.metrics:
-        config = MetricMixtureConfig(metric=metric)
-        whole, _ = timed(lambda: embed(config, x, faiss_distance(metric), torch.Generator().manual_seed(1)))  # noqa: B023
+        options = EmbeddingOptions(metric=metric)
+        whole, _ = timed(lambda: embed(options, x, faiss_distance(metric), torch.Generator().manual_seed(1)))  # noqa: B023
         print(f"{metric}: whole fit {whole:.2f} s")
         truth: Tensor | None = None
         for name, way in ways.items():

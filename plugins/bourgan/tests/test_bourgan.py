@@ -29,6 +29,7 @@ from allmodes import (
 )
 from allmodes.testing import Composition, compose, load_spec, make_step
 from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
+from allmodes_bourgan.fit import EmbeddingOptions
 from allmodes_bourgan.metrics import LogDistances, draw, facts, log_pairs
 from allmodes_bourgan.model import KeptDistances, MetricMixture
 
@@ -58,7 +59,7 @@ def a_step(composition: Composition) -> Step:
 
 
 def a_prior(points: Tensor, width: float = 0.0, **options: Any) -> MetricMixture:
-    prior = MetricMixture(MetricMixtureConfig(**options))
+    prior = MetricMixture(EmbeddingOptions(**options))
     prior.points, prior.edges = points, torch.tensor([0, len(points)])
     prior.width = torch.tensor(width)
     return prior
@@ -217,7 +218,7 @@ def test_the_term_keeps_its_features_in_evaluation_mode() -> None:
 
 
 def test_the_term_serves_the_generator_alone() -> None:
-    assert set(KeptDistances(DistanceConfig()).losses()) == {"generator"}
+    assert set(KeptDistances().losses()) == {"generator"}
 
 
 # Its scale
@@ -258,7 +259,7 @@ def test_data_in_other_units_have_the_same_mixture_in_those_units_and_ask_for_th
 ) -> None:
     """Official points know no units, the theory's are in the data's; s makes up for it, except the official root."""
     x = spec(data={"kind": "ring", "items": 400}).data.build().x
-    one, other = (MetricMixture(MetricMixtureConfig(variant=variant, std=std)) for _ in range(2))
+    one, other = (MetricMixture(EmbeddingOptions(variant=variant, std=std)) for _ in range(2))
     one.fit(Fitting(TensorData(x), seeded(0)))
     other.fit(Fitting(TensorData(factor * x), seeded(0)))
     unit = 1.0 if variant == "official" else factor
@@ -267,7 +268,7 @@ def test_data_in_other_units_have_the_same_mixture_in_those_units_and_ask_for_th
     drawn = one(seeded(1), 50).z, other(seeded(1), 50).z
     assert torch.allclose(drawn[1], unit * drawn[0], rtol=1e-3, atol=1e-3 * unit)
     for rule in ("max", "mean_log"):
-        s = [KeptDistances(DistanceConfig(scale=rule)) for _ in range(2)]
+        s = [KeptDistances(scale=rule) for _ in range(2)]
         s[0].fit(Fitting(TensorData(x), seeded(0), one))
         s[1].fit(Fitting(TensorData(factor * x), seeded(0), other))
         assert float(s[1].log_s - s[0].log_s) == pytest.approx(math.log(factor / unit), abs=0.01)
@@ -278,10 +279,10 @@ def test_the_perfect_loss_is_that_of_a_generator_which_maps_each_point_to_its_it
     data = spec(data={"kind": "ring", "radius": 2.0}).data.build()
     found: dict[str, list[float]] = {}
     for seed in range(3):
-        prior = MetricMixture(MetricMixtureConfig(subsample=1250, std=0.0))
+        prior = MetricMixture(EmbeddingOptions(subsample=1250, std=0.0))
         prior.fit(Fitting(data, seeded(seed)))
         for rule in ("sqrt_max", "max", "mean_log"):
-            term = KeptDistances(DistanceConfig(scale=rule))  # type: ignore[arg-type]
+            term = KeptDistances(scale=rule)  # type: ignore[arg-type]
             term.fit(Fitting(data, seeded(seed).at("term"), prior))
             found.setdefault(rule, []).append(float(term.perfect))
     means = {rule: sum(values) / 3 for rule, values in found.items()}

@@ -26,16 +26,15 @@ from allmodes import (
     seeded,
 )
 from allmodes_bourgan import fit as fitting_module
-from allmodes_bourgan.config import MetricMixtureConfig
 from allmodes_bourgan.distances import faiss_distance
 from allmodes_bourgan.embedding import coordinates, projected, random_sets, ratios, scales, standardised
-from allmodes_bourgan.fit import Fitted, embed, fit
+from allmodes_bourgan.fit import EmbeddingOptions, Fitted, embed, fit
 
 SCIPY = {"l2": "euclidean", "l1": "cityblock", "linf": "chebyshev"}
 
 
 def fitted(data: Data, seed: int = 0, functions: Any = None, **options: Any) -> Fitted:
-    return fit(MetricMixtureConfig(**options), Fitting(data, seeded(seed), functions=functions or {}))
+    return fit(EmbeddingOptions(**options), Fitting(data, seeded(seed), functions=functions or {}))
 
 
 def items(*rows: Any) -> TensorData:
@@ -179,8 +178,8 @@ def test_the_official_grid_is_embedded_in_55_dimensions_at_the_distortion_that_w
 
 
 def test_the_theorys_variant_shrinks_no_distance() -> None:
-    x, config = cloud(300), MetricMixtureConfig(variant="theory", std=0.0)
-    points, _, _, found, _ = embed(config, x, faiss_distance("l2"), torch.Generator().manual_seed(0))
+    x, options = cloud(300), EmbeddingOptions(variant="theory", std=0.0)
+    points, _, _, found, _ = embed(options, x, faiss_distance("l2"), torch.Generator().manual_seed(0))
     assert points.shape == (300, 81)  # 9 scales of 9 subsets
     ratio = torch.pdist(points.double()) / torch.pdist(x.double())
     assert float(ratio.min()) == pytest.approx(1, rel=1e-4)
