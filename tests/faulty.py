@@ -209,7 +209,7 @@ class Pull(LossTerm):
         self.calls += 1
         x = step.fake
         if self.fault == "meddling":
-            next(step.composition.modules["discriminator"].parameters()).data.add_(1.0)
+            next(step.context.networks.modules["discriminator"].parameters()).data.add_(1.0)
         if self.fault == "part":
             x = x + step.latent.part("nuisance").mean()
         if self.fault == "global":

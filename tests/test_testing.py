@@ -45,7 +45,7 @@ SPEC = {
     "losses": [{"kind": "non_saturating"}],
 }
 OWN_MODULE = "test_reading_the_settings_loads_no_torch"  # the components of this test are in no module of a plugin
-RECIPE = """# Made up.
+RECIPE = """# ComposedSpec up.
 name: acme-tiny
 description: A few iterations
 data: {kind: ring}

@@ -11,7 +11,7 @@ from allmodes_schemas import Given
 
 
 class Independent(Prior):
-    """Independent entries: `code` of size dim, then `nuisance`, which nobody reconstructs and no discriminator sees."""
+    """Independent entries: `code` of size dim, then `nuisance`, which only the generator sees."""
 
     def __init__(self, dim: int, nuisance_dim: int = 0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How contracts say what is wrong: one line for the author, the cause below it."""
+"""Failures of a contract: one line of advice for the author, the cause below it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def saying(advice: str) -> Iterator[None]:
-    """An error within the block fails the test with advice and the error's first line."""
+def explain_errors(advice: str) -> Iterator[None]:
+    """Fail the test with advice and the first line of an error raised in the block."""
     try:
         yield
     except AssertionError:

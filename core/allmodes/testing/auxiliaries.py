@@ -11,8 +11,8 @@ from typing_extensions import override
 
 from allmodes.game.contracts import Auxiliary
 from allmodes.game.noise import Noise, seeded, seeded_weights
-from allmodes.testing.advice import saying
-from allmodes.testing.modules import B, ModuleContract, drawn, leaves
+from allmodes.testing.advice import explain_errors
+from allmodes.testing.modules import B, ModuleContract, draw_items, find_tensors
 from allmodes_schemas import AuxiliaryConfig, KindConfig, LossTermConfig, Shape, Spec
 
 
@@ -33,48 +33,48 @@ class AuxiliaryContract(ModuleContract):
     def test_the_shape_that_it_sees_suits_its_network(self) -> None:
         """`misfit` refuses others before torch is loaded."""
         what = self.config.misfit(self.sees)
-        assert what is None, f"{self.who}: {what}: set `sees` in the test to a shape that it takes"
+        assert what is None, f"{self.name}: {what}: set `sees` in the test to a shape that it takes"
 
     def test_its_code_is_as_long_as_the_latents(self) -> None:
-        """A joint discriminator sees it in the place of the latent's code."""
+        """A joint discriminator sees it in place of the latent's code."""
         if self.config.gives != "code":
             return
-        auxiliary = self.built()
-        with saying(f"{self.who} says that it gives the code: let code(output, noise) return it"):
+        auxiliary = self.build()
+        with explain_errors(f"{self.name}: gives is 'code': let code(output, noise) return it"):
             code = auxiliary.code(auxiliary(*self.inputs()), seeded(0))
             shape = tuple(code.shape)
         assert shape == (B, self.parts["code"]), (
-            f"{self.who}: the code of {B} items has shape {shape}, not {(B, self.parts['code'])}: build it for "
+            f"{self.name}: the code of {B} items has shape {shape}, not {(B, self.parts['code'])}: build it for "
             "parts['code']"
         )
 
     def test_the_players_that_train_it_exist(self) -> None:
         """A misspelt player would never take a turn."""
-        known = {"discriminator", "generator"} | self._added()
-        unknown = [name for name in self.config.trained_by if name not in known]
+        players = {"discriminator", "generator"} | self._added()
+        unknown = [name for name in self.config.trained_by if name not in players]
         assert not unknown, (
-            f"{self.who}: trained_by names {', '.join(unknown)}, but the players are {', '.join(sorted(known))}: name "
-            "one, or add it in players() of a loss term"
+            f"{self.name}: trained_by names {', '.join(unknown)}, but the players are {', '.join(sorted(players))}: "
+            "name one, or add it in players() of a loss term"
         )
 
     @override
-    def built(self, seed: int = 0) -> Auxiliary:
+    def build(self, seed: int = 0) -> Auxiliary:
         with seeded_weights(seed):
             auxiliary = self.config.build(self.sees, dict(self.parts))
         assert isinstance(auxiliary, Auxiliary), (
-            f"{self.who}: build() must return an allmodes.Auxiliary, not {type(auxiliary).__name__}"
+            f"{self.name}: build() must return an allmodes.Auxiliary, not {type(auxiliary).__name__}"
         )
         return auxiliary
 
     @override
     def inputs(self) -> tuple[Tensor, ...]:
-        return drawn(self.sees)
+        return draw_items(self.sees)
 
     @override
     def use(self, module: nn.Module, noise: Noise, *inputs: Tensor) -> dict[str, Tensor]:
         output = module(*inputs)
         code = {"code": module.code(output, noise)} if self.config.gives == "code" else {}  # type: ignore[operator]
-        return {**leaves(output), **code}
+        return {**find_tensors(output), **code}
 
     @override
     @property
@@ -82,15 +82,15 @@ class AuxiliaryContract(ModuleContract):
         return bool(self.config.trained_by)
 
     @override
-    def placed(self, settings: Any) -> dict[str, Any]:
+    def place(self, settings: Any) -> dict[str, Any]:
         return {"auxiliaries": {"tested": settings}}
 
     @override
-    def found(self, spec: Spec) -> KindConfig:
+    def find(self, spec: Spec) -> KindConfig:
         return spec.auxiliaries["tested"]
 
     def _added(self) -> set[str]:
-        """The players that installed loss terms bring with their defaults."""
+        """Find the players that installed loss terms add with their defaults."""
         terms = [cast("type[LossTermConfig]", kind.config) for kind in self.registry.of(LossTermConfig).values()]
         plain = [term for term in terms if not any(field.is_required() for field in term.model_fields.values())]
         return {player.name for term in plain for player in term.model_validate({}).players()}

@@ -1,4 +1,4 @@
-"""Specs in which a kind that is tested takes its place, and what is composed of them."""
+"""Specs with the tested kind at its place, and their compositions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from allmodes.data import Data
 from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
 from allmodes.experiments.batches import loader_of
-from allmodes.game.compose import compose
+from allmodes.game import compose as composing
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise, rng
 from allmodes.game.step import Draw
@@ -31,50 +31,50 @@ SMALL = (
 
 
 @dataclass
-class Made:
-    """A checked spec with its data, composed once for each seed that is asked for."""
+class ComposedSpec:
+    """A checked spec with its data."""
 
     spec: Spec
 
     @cached_property
     def data(self) -> Data:
-        """The data."""
+        """Data of the spec, built once."""
         data: Data = self.spec.data.build()
         return data
 
-    def composed(self, seed: int = 0) -> Composition:
-        """Fitted and in training mode."""
-        composition = compose(self.spec, self.data, seed)
+    def compose(self, seed: int = 0) -> Composition:
+        """Compose the spec from a seed, fitted and in training mode."""
+        composition = composing.compose(self.spec, self.data, seed)
         for module in composition.modules.values():
             module.train()
         return composition
 
     def batches(self, seed: int = 0) -> Iterator[Batch]:
-        """Batches with their streams."""
+        """Draw batches with their streams."""
         return loader_of(self.spec, self.data, seed)
 
     def draw(self, seed: int = 0) -> Draw:
-        """The first batch, and noise."""
+        """Draw the first batch, and noise."""
         return Draw(next(self.batches(seed)), Noise(self.generator(seed)))
 
     def generator(self, seed: int = 0) -> torch.Generator:
-        """The noise of a seed."""
+        """Make the generator of a seed's noise."""
         return rng(seed, "noise")
 
 
-def updated(composition: Composition, draw: Draw, iteration: int) -> Composition:
-    """The composition after the turns of an iteration, all on one draw."""
+def take_due_turns(composition: Composition, draw: Draw, iteration: int) -> Composition:
+    """Take the turns of an iteration, all on one draw; returns the updated composition."""
     engine = EagerEngine(composition)
     for turn in due(composition, iteration):
         engine.update(turn, draw, iteration)
     return composition
 
 
-_MADE: dict[type, Made] = {}
+_COMPOSED: dict[type, ComposedSpec] = {}
 
 
 class ComposedContract(KindContract):
-    """What contracts of a kind that needs a whole spec around it have in common.
+    """Base contract of the kinds that need a whole spec around them.
 
     Attributes:
         recipe: A recipe in which the kind works.
@@ -87,24 +87,26 @@ class ComposedContract(KindContract):
     overrides: ClassVar[tuple[str, ...]] = ()
 
     @property
-    def made(self) -> Made:
+    def composed_spec(self) -> ComposedSpec:
         """The spec with the kind in it, read once for all tests of a class."""
-        if type(self) not in _MADE:
-            _MADE[type(self)] = Made(loading.parse(self.values(), self.registry))
-        return _MADE[type(self)]
+        if type(self) not in _COMPOSED:
+            _COMPOSED[type(self)] = ComposedSpec(loading.parse(self.values(), self.registry))
+        return _COMPOSED[type(self)]
 
     def values(self) -> dict[str, Any]:
         """The spec with the kind in it, as plain values."""
-        assert self.spec or self.recipe, f"{type(self).__name__}: set `recipe` to one in which {self.who} works"
-        return self.within(values_of(self.spec or self.recipe, self.registry, self.overrides))
+        assert self.spec or self.recipe, f"{type(self).__name__}: set `recipe` to one in which {self.name} works"
+        return self.within(read_values(self.spec or self.recipe, self.registry, self.overrides))
 
     def within(self, values: dict[str, Any]) -> dict[str, Any]:
-        """A spec's values with the kind's settings in their place."""
+        """Put the settings of the kind into the values of a spec."""
         raise NotImplementedError(f"{type(self).__name__} does not define within(values)")
 
 
-def values_of(reference: str | Mapping[str, Any], registry: Registry, overrides: Iterable[str] = ()) -> dict[str, Any]:
-    """A spec by name, or a mapping, as plain values: small, then with overrides."""
+def read_values(
+    reference: str | Mapping[str, Any], registry: Registry, overrides: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Read a spec by name, or a mapping, as plain values: with small settings, then with overrides."""
     if isinstance(reference, str):
         source = loading.read(*loading.locate(reference, registry))
     else:

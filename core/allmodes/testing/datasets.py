@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from allmodes.data import Data
 from allmodes.data.batch import Batch
-from allmodes.testing.advice import saying
+from allmodes.testing.advice import explain_errors
 from allmodes.testing.kinds import KindContract
 from allmodes.testing.randomness import own_randomness
 from allmodes_schemas import DatasetConfig, KindConfig, Spec
@@ -30,91 +30,91 @@ class DatasetContract(KindContract):
 
     def test_items_have_the_shape_that_the_settings_promise(self) -> None:
         """Networks are checked against it before torch is loaded."""
-        data, shape = self.built(), self.config.shape()
+        data, shape = self.build(), self.config.shape()
         assert shape in (None, data.shape), (
-            f"{self.who}: shape() promises {shape}, but the items have shape {data.shape}"
+            f"{self.name}: shape() promises {shape}, but the items have shape {data.shape}"
         )
         for place, batch in self.batches(data).items():
             assert tuple(batch.x.shape) == (N, *data.shape), (
-                f"{self.who}: {N} items {place} have shape {tuple(batch.x.shape)}, but {(N, *data.shape)} is promised"
+                f"{self.name}: {N} items {place} have shape {tuple(batch.x.shape)}, but {(N, *data.shape)} is promised"
             )
-            assert batch.x.dtype == torch.float32, f"{self.who}: items {place} are {batch.x.dtype}, not torch.float32"
-            assert batch.x.isfinite().all(), f"{self.who}: items {place} hold numbers that are not finite"
+            assert batch.x.dtype == torch.float32, f"{self.name}: items {place} are {batch.x.dtype}, not torch.float32"
+            assert batch.x.isfinite().all(), f"{self.name}: items {place} hold numbers that are not finite"
 
     def test_labels_are_those_that_the_settings_promise(self) -> None:
-        """Metrics and streams count by them."""
-        data, promised = self.built(), self.config.classes()
+        """Metrics and streams count labels."""
+        data, promised = self.build(), self.config.classes()
         assert promised in (None, data.classes), (
-            f"{self.who}: classes() promises {promised} labels, but the data have {data.classes}"
+            f"{self.name}: classes() promises {promised} labels, but the data have {data.classes}"
         )
         if data.classes is None:
-            pytest.skip(f"{self.who} has no labels")
+            pytest.skip(f"{self.name} has no labels")
         for place, batch in self.batches(data).items():
             assert batch.labels is not None, (
-                f"{self.who}: items {place} come without labels, but there are {data.classes}"
+                f"{self.name}: items {place} come without labels, but there are {data.classes}"
             )
             assert 0 <= int(batch.labels.min()) <= int(batch.labels.max()) < data.classes, (
-                f"{self.who}: labels {place} lie outside 0 to {data.classes - 1}"
+                f"{self.name}: labels {place} lie outside 0 to {data.classes - 1}"
             )
         shares = data.shares()
-        assert shares.shape == (data.classes,), f"{self.who}: shares() has shape {tuple(shares.shape)}"
-        assert abs(float(shares.sum()) - 1) < 1e-6, f"{self.who}: shares() adds up to {float(shares.sum()):g}, not 1"
+        assert shares.shape == (data.classes,), f"{self.name}: shares() has shape {tuple(shares.shape)}"
+        assert abs(float(shares.sum()) - 1) < 1e-6, f"{self.name}: shares() adds up to {float(shares.sum()):g}, not 1"
 
     def test_some_items_are_held_out(self) -> None:
-        """Metrics compare with items that were not trained on."""
-        with saying(f"{self.who}: no items are held out: give TensorData a test_x"):
-            held_out = self.built().held_out(N, torch.Generator().manual_seed(0))
-        assert len(held_out.x) == N, f"{self.who}: held_out({N}, ...) gives {len(held_out.x)} items"
+        """Metrics compare samples with held-out items."""
+        with explain_errors(f"{self.name}: no items are held out: give TensorData a test_x"):
+            held_out = self.build().held_out(N, torch.Generator().manual_seed(0))
+        assert len(held_out.x) == N, f"{self.name}: held_out({N}, ...) gives {len(held_out.x)} items"
 
     def test_known_modes_are_a_mixture(self) -> None:
         """Metrics that need the truth are refused without it, before torch is loaded."""
-        known, truth = self.config.known_modes(), self.built().truth
+        known, truth = self.config.known_modes(), self.build().truth
         assert known == (truth is not None), (
-            f"{self.who}: known_modes() is {known}, but truth of the data is {truth}: let both say the same"
+            f"{self.name}: known_modes() is {known}, but truth of the data is {truth}: make them agree"
         )
 
     def test_building_twice_gives_the_same_data(self) -> None:
         """A run can be repeated, and compared with others by the fingerprint."""
-        with own_randomness(f"{self.who}: build()", "make a torch.Generator of your own, seeded by a setting"):
-            one, other = self.built(), self.built()
-        assert one.fingerprint == other.fingerprint, f"{self.who}: two builds have different fingerprints"
+        with own_randomness(f"{self.name}: build()", "make a torch.Generator of your own, seeded by a setting"):
+            one, other = self.build(), self.build()
+        assert one.fingerprint == other.fingerprint, f"{self.name}: two builds have different fingerprints"
         pairs = zip(self.batches(one).values(), self.batches(other).values(), strict=True)
         assert all(torch.equal(a.x, b.x) for a, b in pairs), (
-            f"{self.who}: two builds give different items: draw what is random from a seed in the settings"
+            f"{self.name}: two builds give different items: draw what is random from a seed in the settings"
         )
 
     def test_only_the_generators_that_are_given_make_draws_random(self) -> None:
-        """Nothing is drawn from a global generator, which other code moves."""
-        data = self.built()
-        with own_randomness(f"{self.who}: drawing", "use the generator, or the seed, that is given"):
+        """Other code moves the global generators."""
+        data = self.build()
+        with own_randomness(f"{self.name}: drawing", "use the generator, or the seed, that is given"):
             self.batches(data)
 
     def test_batches_follow_the_seed(self) -> None:
-        """The same ones from one seed, others from another."""
-        data = self.built()
+        """One seed gives the same batches, another seed other ones."""
+        data = self.build()
         first, again, other = (next(data.loader(N, seed)).x for seed in (0, 0, 1))
-        assert torch.equal(first, again), f"{self.who}: loader({N}, 0) gives other batches each time"
-        assert not torch.equal(first, other), f"{self.who}: loader({N}, 1) gives the batches of seed 0: use the seed"
+        assert torch.equal(first, again), f"{self.name}: loader({N}, 0) gives other batches each time"
+        assert not torch.equal(first, other), f"{self.name}: loader({N}, 1) gives the batches of seed 0: use the seed"
 
     def test_a_loader_goes_on_where_another_stopped(self) -> None:
-        """A resumed run sees the batches that it would have seen."""
-        data = self.built()
+        """A resumed run sees the batches of an unbroken one."""
+        data = self.build()
         whole, resumed = data.loader(N, 0), data.loader(N, 0)
         for _ in range(3):
             next(whole)
         resumed.load_state_dict(whole.state_dict())
         assert torch.equal(next(whole).x, next(resumed).x), (
-            f"{self.who}: a loader that takes another's state_dict() goes on with other batches"
+            f"{self.name}: a loader that takes another's state_dict() goes on with other batches"
         )
 
-    def built(self) -> Data:
-        """The data."""
+    def build(self) -> Data:
+        """Build the data."""
         data = self.config.build()
-        assert isinstance(data, Data), f"{self.who}: build() must return an allmodes.Data, not {type(data).__name__}"
+        assert isinstance(data, Data), f"{self.name}: build() must return an allmodes.Data, not {type(data).__name__}"
         return data
 
     def batches(self, data: Data) -> dict[str, Batch]:
-        """Items from each door."""
+        """Draw items to train on, held-out items, and a batch."""
         return {
             "to train on": data.draw(N, torch.Generator().manual_seed(0)),
             "held out": data.held_out(N, torch.Generator().manual_seed(0)),
@@ -122,9 +122,9 @@ class DatasetContract(KindContract):
         }
 
     @override
-    def placed(self, settings: Any) -> dict[str, Any]:
+    def place(self, settings: Any) -> dict[str, Any]:
         return {"data": settings}
 
     @override
-    def found(self, spec: Spec) -> KindConfig:
+    def find(self, spec: Spec) -> KindConfig:
         return spec.data

@@ -30,51 +30,51 @@ class FeatureContract(KindContract):
     data: ClassVar[Mapping[str, Any]] = MappingProxyType({"kind": "ring"})
 
     def test_each_item_has_a_vector(self) -> None:
-        """Features (B, F)."""
+        """Features have shape (B, F)."""
         features = self.features()
         assert features.dim() == 2, (
-            f"{self.who}: features of {N} items have shape {tuple(features.shape)}: flatten them"
+            f"{self.name}: features of {N} items have shape {tuple(features.shape)}: flatten them"
         )
-        assert len(features) == N, f"{self.who}: {N} items have {len(features)} features: give a row for each"
-        assert features.isfinite().all(), f"{self.who}: features hold numbers that are not finite"
+        assert len(features) == N, f"{self.name}: {N} items have {len(features)} features: give a row for each"
+        assert features.isfinite().all(), f"{self.name}: features hold numbers that are not finite"
 
     def test_an_items_features_do_not_depend_on_the_others(self) -> None:
         """Items are read in chunks of any size."""
-        module, items = self.built(), self.items()
+        module, items = self.build(), self.items()
         together, alone = module(items)[:1], module(items[:1])
         assert torch.allclose(together, alone, rtol=1e-4, atol=1e-5), (
-            f"{self.who}: an item alone has other features than among others: return the module in evaluation mode"
+            f"{self.name}: an item alone has other features than among others: return the module in evaluation mode"
         )
 
     def test_two_builds_give_the_same_features(self) -> None:
-        """Runs are compared by them."""
+        """Runs are compared in the same features."""
         with own_randomness(
-            f"{self.who}: building or using it", "make a torch.Generator of your own, seeded by a setting"
+            f"{self.name}: building or using it", "make a torch.Generator of your own, seeded by a setting"
         ):
             one, other = self.features(), self.features()
-        assert torch.equal(one, other), f"{self.who}: two builds give different features of the same items"
+        assert torch.equal(one, other), f"{self.name}: two builds give different features of the same items"
 
-    def built(self) -> nn.Module:
-        """The features of the data."""
+    def build(self) -> nn.Module:
+        """Build the features for the data."""
         module: nn.Module = self.config.build(self.data_of(self.data))
         return module
 
     def items(self) -> Tensor:
-        """Some of the data."""
+        """Draw items of the data."""
         x: Tensor = self.data_of(self.data).draw(N, torch.Generator().manual_seed(0)).x
         return x
 
     @torch.no_grad()
     def features(self) -> Tensor:
-        """The features of some items."""
-        features: Tensor = self.built()(self.items())
+        """Compute the features of some items."""
+        features: Tensor = self.build()(self.items())
         return features
 
     @override
-    def placed(self, settings: Any) -> dict[str, Any]:
+    def place(self, settings: Any) -> dict[str, Any]:
         return {"evaluation": {"metrics": [{"kind": "fid", "features": settings}]}}
 
     @override
-    def found(self, spec: Spec) -> KindConfig:
+    def find(self, spec: Spec) -> KindConfig:
         found: KindConfig = spec.evaluation.metrics[0].features  # type: ignore[attr-defined]
         return found

@@ -1,4 +1,4 @@
-"""Runs that are interrupted, and what is compared of them afterwards."""
+"""Interrupted runs, and their comparison with unbroken ones."""
 
 import json
 import signal
@@ -21,20 +21,20 @@ class Interrupting:
 
     @hookimpl
     def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Interrupt where that is due."""
+        """Interrupt at the given iterations."""
         if iteration in self.cuts and any(name.startswith("train/") for name in metrics):
             self.cuts.discard(iteration)
             signal.raise_signal(signal.SIGINT)
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    """Everything in the newest checkpoint of a run's folder."""
+    """Read all tensors of the newest checkpoint of a run."""
     files = sorted(RunFolder(run).checkpoints[0].glob("*.safetensors"))
     return {f"{file.stem}/{name}": value for file in files for name, value in load_file(file).items()}
 
 
 def numbers(run: Path) -> str:
-    """The journal of a run's folder without what depends on the clock."""
+    """Read the logged numbers of a run, times left out."""
     lines = journal.read(RunFolder(run).metrics)
     return json.dumps([{k: v for k, v in line.items() if not k.startswith("time/")} for line in lines])
 
@@ -47,5 +47,5 @@ def equal(one: Path, other: Path) -> bool:
 
 
 def first_seed(results: Results) -> Path:
-    """The folder of an experiment's first seed."""
+    """Find the folder of an experiment's first seed."""
     return RunFolder(results.folder).runs[0].path

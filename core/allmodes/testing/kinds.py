@@ -1,4 +1,4 @@
-"""What holds for a kind of any slot: it is installed, described, frozen, stored as text, and read without torch."""
+"""The contract of a kind of any slot: installed, described, frozen, stored as text, and read without torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from allmodes.registry.slots import SLOT_BASES, SLOT_NAMES, Kind
 from allmodes.specs.loading import dump, schema
 from allmodes.specs.source import read
 from allmodes.specs.union import plain, spec_model
-from allmodes.testing.advice import saying
+from allmodes.testing.advice import explain_errors
 from allmodes_schemas import KindConfig, Spec
 
 PLAIN: Mapping[str, Any] = {
@@ -26,14 +26,14 @@ PLAIN: Mapping[str, Any] = {
     "discriminator": {"kind": "mlp", "hidden": [8]},
     "losses": [{"kind": "non_saturating"}],
 }
-"""A spec of the core's kinds, in which one is replaced."""
+"""A spec of the core's kinds, in which the tested kind replaces one."""
 
 
 class Installed:
-    """The registry of what is installed, made when it is first asked for, and once."""
+    """A class attribute: the registry of what is installed, made at the first access."""
 
     def __get__(self, contract: object, owner: type | None = None) -> Registry:
-        """The registry."""
+        """Return the registry."""
         return installed_once()
 
 
@@ -47,7 +47,7 @@ INSTALLED = cast("Registry", Installed())
 
 
 class KindContract:
-    """What each contract of a kind begins with.
+    """Base of all contracts of kinds.
 
     Attributes:
         registry: Where the kind is looked for; by default all that is installed.
@@ -60,7 +60,7 @@ class KindContract:
     config: ClassVar[Any]
 
     def test_the_kind_is_installed_under_its_plugins_name(self) -> None:
-        """The registry has the config's class under its own kind."""
+        """The registry finds the config class by its kind."""
         found = self.kind()
         assert found.config is type(self.config), (
             f"{found.name!r} is provided by {found.config.__module__}.{found.config.__name__}, not by "
@@ -77,15 +77,15 @@ class KindContract:
         """The schema and the reference show it."""
         fields = type(self.config).model_fields.items()
         bare = [name for name, field in fields if name != "kind" and not field.description]
-        assert not bare, f"put a docstring below {_and(bare)} in {type(self.config).__name__}"
+        assert not bare, f"put a docstring below {_join(bare)} in {type(self.config).__name__}"
 
     def test_the_settings_cannot_be_changed(self) -> None:
-        """A checked spec stays as it is."""
+        """A checked spec cannot change."""
         frozen = type(self.config).model_config.get("frozen")
         assert frozen, f"{type(self.config).__name__} can be changed: leave model_config's frozen=True as it is"
 
     def test_a_setting_that_nobody_reads_is_refused(self) -> None:
-        """A misspelt key must not pass unnoticed."""
+        """A misspelt key is an error."""
         forbidden = type(self.config).model_config.get("extra") == "forbid"
         assert forbidden, (
             f"{type(self.config).__name__} takes any key: leave model_config's extra='forbid' as it is, so that "
@@ -93,9 +93,9 @@ class KindContract:
         )
 
     def test_the_settings_survive_being_stored_as_yaml_and_json(self) -> None:
-        """What a run's folder and MLflow hold gives the same settings again."""
+        """Settings are read again from a run's folder and from MLflow."""
         name = type(self.config).__name__
-        with saying(f"{name} cannot be stored in a spec: take fields that pydantic writes and reads as JSON"):
+        with explain_errors(f"{name} cannot be stored in a spec: take fields that pydantic writes and reads as JSON"):
             model = spec_model(self.registry)
             spec = self.in_a_spec()
             stored = {
@@ -105,28 +105,28 @@ class KindContract:
             }
         for form, again in stored.items():
             differing = [key for key in type(self.config).model_fields if self._differs(key, again)]
-            assert not differing, f"{_and(differing)} of {name}: another value comes back when stored {form}"
+            assert not differing, f"{_join(differing)} of {name}: another value comes back when stored {form}"
 
     def test_the_settings_have_a_schema(self) -> None:
         """Editors complete and check specs with it."""
-        with saying(f"{type(self.config).__name__} has no JSON Schema: take types that pydantic describes"):
+        with explain_errors(f"{type(self.config).__name__} has no JSON Schema: take types that pydantic describes"):
             text = json.dumps(schema(self.registry))
         assert json.dumps(self.config.kind) in text, f"the schema does not name {self.config.kind!r}"
 
     def test_reading_the_settings_loads_no_torch(self) -> None:
-        """Specs are read, checked and described without it."""
+        """Specs are read, checked and described without torch."""
         entry = self.registry.hooks.get_plugin(self.kind().plugin.name)
         for module in dict.fromkeys((getattr(entry, "__name__", ""), type(self.config).__module__)):
-            said = _loaded(module, tuple(sys.path))
-            assert said == "", f"import {module}: {said}"
+            problem = _check_import(module, tuple(sys.path))
+            assert problem == "", f"import {module}: {problem}"
 
     @property
-    def who(self) -> str:
+    def name(self) -> str:
         """Name of the kind in messages."""
         return str(self.config.kind)
 
     def kind(self) -> Kind:
-        """The kind as it is registered."""
+        """Find the kind in the registry."""
         word = self.config.kind
         kind = self.registry.of(self.base).get(word)
         broken = "; ".join(f"{plugin} could not be loaded: {plugin.error}" for plugin in self.registry.broken.values())
@@ -138,36 +138,36 @@ class KindContract:
         return kind
 
     def in_a_spec(self) -> Spec:
-        """A spec with the settings at their place; what spans several parts is not checked."""
-        return spec_model(self.registry).model_validate({**PLAIN, **self.placed(plain(self.config))})
+        """Make a spec with the settings at their place; checks across several parts are left out."""
+        return spec_model(self.registry).model_validate({**PLAIN, **self.place(plain(self.config))})
 
-    def placed(self, settings: Any) -> dict[str, Any]:
-        """Where the settings stand in a spec."""
-        raise NotImplementedError(f"{type(self).__name__} does not define placed(settings)")
+    def place(self, settings: Any) -> dict[str, Any]:
+        """Put the settings at their place in a spec."""
+        raise NotImplementedError(f"{type(self).__name__} does not define place(settings)")
 
-    def found(self, spec: Spec) -> KindConfig:
-        """The settings at their place in a spec."""
-        raise NotImplementedError(f"{type(self).__name__} does not define found(spec)")
+    def find(self, spec: Spec) -> KindConfig:
+        """Find the settings at their place in a spec."""
+        raise NotImplementedError(f"{type(self).__name__} does not define find(spec)")
 
     def data_of(self, values: Mapping[str, Any]) -> Any:
-        """Data, as a spec gives them."""
+        """Build data from the values of a spec."""
         return spec_model(self.registry).model_validate({**PLAIN, "data": dict(values)}).data.build()
 
     def _differs(self, key: str, spec: Spec) -> bool:
-        return bool(plain(getattr(self.found(spec), key)) != plain(getattr(self.config, key)))
+        return bool(plain(getattr(self.find(spec), key)) != plain(getattr(self.config, key)))
 
 
 def _hook(base: type[KindConfig]) -> str:
     return next(hook for hook, slot in SLOT_BASES.items() if slot is base)
 
 
-def _and(names: list[str]) -> str:
+def _join(names: list[str]) -> str:
     return ", ".join(names)
 
 
 @cache
-def _loaded(module: str, path: tuple[str, ...]) -> str:
-    """What is wrong with importing a module in a fresh process, once for each module."""
+def _check_import(module: str, path: tuple[str, ...]) -> str:
+    """Import a module in a fresh process, once for each module; returns the problem, or an empty text."""
     code = "import importlib, sys; importlib.import_module(sys.argv[1]); sys.exit(3 * ('torch' in sys.modules))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     done = subprocess.run(  # noqa: S603

@@ -1,4 +1,4 @@
-"""Whether a module runs for many seeds at once, and on other devices."""
+"""Checks that a module runs for many seeds at once, and on other devices."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from allmodes.game.noise import Noise
-from allmodes.testing.advice import saying
+from allmodes.testing.advice import explain_errors
 from allmodes.testing.seeds_under_vmap import ATOL, RTOL, stack
 
 Call = Callable[[nn.Module, Noise], Mapping[str, Tensor]]
-"""Use a module with noise; gives tensors by name."""
+"""A function of a module and noise that returns tensors by name."""
 
 
-def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+def all_equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     """Whether tensors are equal bit for bit."""
     return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def under_vmap(modules: Sequence[nn.Module], noises: Sequence[Noise], call: Call, who: str) -> None:
-    """A module's tensors, stacked with noise that was drawn ahead, must give what each gave alone."""
+def check_under_vmap(modules: Sequence[nn.Module], noises: Sequence[Noise], call: Call, who: str) -> None:
+    """Check that stacked modules, with noise drawn ahead, give the outputs of each alone."""
     states = [_tensors(module) for module in modules]  # before they run: BatchNorm moves its statistics
     alone = [call(module, noise) for module, noise in zip(modules, noises, strict=True)]
 
@@ -34,7 +34,7 @@ def under_vmap(modules: Sequence[nn.Module], noises: Sequence[Noise], call: Call
         given: dict[str, Tensor] = torch.func.functional_call(module, tensors, (Noise(None, dict(drawn)),))
         return given
 
-    with saying(
+    with explain_errors(
         f"{who} does not run under vmap: look at no value (.item(), float(), if x > 0), change nothing in place"
     ):
         stacked = torch.func.vmap(one)(stack(states), stack([noise.drawn for noise in noises]))
@@ -42,12 +42,12 @@ def under_vmap(modules: Sequence[nn.Module], noises: Sequence[Noise], call: Call
         for name, value in tensors.items():
             torch.testing.assert_close(
                 stacked[name][seed], value, rtol=RTOL, atol=ATOL,
-                msg=lambda text: f"{who} gives something else when seeds are stacked: {text}",
+                msg=lambda text: f"{who} gives another output when seeds are stacked: {text}",
             )  # fmt: skip
 
 
-def on_another_device(module: nn.Module, noise: Noise, call: Call, who: str) -> None:
-    """A module that was moved must work, and give, where it is: on `meta`, and on CUDA where there is one."""
+def check_on_another_device(module: nn.Module, noise: Noise, call: Call, who: str) -> None:
+    """Check that a moved module works and stays on its device: on `meta`, and on CUDA where there is one."""
     call(module, noise)
     for device in ("meta", *(["cuda"] if torch.cuda.is_available() else [])):
         moved = copy.deepcopy(module).to(device)
@@ -55,7 +55,7 @@ def on_another_device(module: nn.Module, noise: Noise, call: Call, who: str) -> 
         advice = (
             f"{who} does not work once moved to {device}: register its tensors as buffers, and make new ones on the"
         )
-        with saying(f"{advice} device of what is given"):
+        with explain_errors(f"{advice} device of what is given"):
             given = call(moved, Noise(None, drawn))
         stayed = [name for name, value in given.items() if value.device.type != device]
         assert not stayed, f"{advice} device of what is given ({', '.join(stayed)} is on the CPU)"

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from allmodes.game.contracts import Network
 from allmodes.game.noise import Noise, seeded, seeded_weights
-from allmodes.testing.modules import B, ModuleContract, drawn
+from allmodes.testing.modules import B, ModuleContract, draw_items
 from allmodes_schemas import KindConfig, NetworkConfig, Shape, Spec
 
 
@@ -31,37 +31,37 @@ class NetworkContract(ModuleContract):
     def test_its_output_and_features_have_the_shapes_that_it_was_built_for(self) -> None:
         """Discriminators read features (B, feature_dim) from the trunk, and scores from the head."""
         what = self.config.misfit(self.sees, self.gives)
-        assert what is None, f"{self.who}: {what}: set `sees` and `gives` in the test to shapes that it takes"
-        network = self.built()
+        assert what is None, f"{self.name}: {what}: set `sees` and `gives` in the test to shapes that it takes"
+        network = self.build()
         wanted = {"output": (B, *self.gives), "features": (B, network.feature_dim)}
-        for name, value in self.used(network).items():
+        for name, value in self.compute_outputs(network).items():
             assert tuple(value.shape) == wanted[name], (
-                f"{self.who}: {name} of {B} items has shape {tuple(value.shape)}, not {wanted[name]}"
+                f"{self.name}: {name} of {B} items has shape {tuple(value.shape)}, not {wanted[name]}"
             )
 
     def test_items_depend_on_each_other_only_where_the_settings_say_so(self) -> None:
         """Penalties on slopes are refused beside networks that normalise batches."""
-        network, inputs = self.built(), self.inputs()
+        network, inputs = self.build(), self.inputs()
         others = tuple(torch.cat([x[:1], 2 * x[1:] + 1]) for x in inputs)
         first, second = (self.use(network, seeded(0), *x)["output"][0] for x in (inputs, others))
-        alone, said = torch.allclose(first, second, rtol=1e-4, atol=1e-5), self.config.normalises_batches()
-        assert alone != said, (
-            f"{self.who}: normalises_batches() is {said}, but an item's output "
-            f"{'does not depend' if alone else 'depends'} on the others of its batch: let it tell the truth"
+        alone, declared = torch.allclose(first, second, rtol=1e-4, atol=1e-5), self.config.normalises_batches()
+        assert alone != declared, (
+            f"{self.name}: normalises_batches() is {declared}, but an item's output "
+            f"{'does not depend' if alone else 'depends'} on the others of its batch: correct it"
         )
 
     @override
-    def built(self, seed: int = 0) -> Network:
+    def build(self, seed: int = 0) -> Network:
         with seeded_weights(seed):
             network = self.config.build(self.sees, self.gives)
         assert isinstance(network, Network), (
-            f"{self.who}: build() must return an allmodes.Network, not {type(network).__name__}"
+            f"{self.name}: build() must return an allmodes.Network, not {type(network).__name__}"
         )
         return network
 
     @override
     def inputs(self) -> tuple[Tensor, ...]:
-        return drawn(*self.sees)
+        return draw_items(*self.sees)
 
     @override
     def use(self, module: nn.Module, noise: Noise, *inputs: Tensor) -> dict[str, Tensor]:
@@ -69,9 +69,9 @@ class NetworkContract(ModuleContract):
         return {"output": module.head(features), "features": features}  # type: ignore[operator]
 
     @override
-    def placed(self, settings: Any) -> dict[str, Any]:
+    def place(self, settings: Any) -> dict[str, Any]:
         return {"generator": settings}
 
     @override
-    def found(self, spec: Spec) -> KindConfig:
+    def find(self, spec: Spec) -> KindConfig:
         return spec.generator

@@ -1,4 +1,4 @@
-"""Whether code leaves the global random generators alone."""
+"""A check that code leaves the global random generators alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 @contextmanager
 def own_randomness(who: str, instead: str = "ask for it by name, as in noise.normal('eps', n, 2)") -> Iterator[None]:
-    """Code within the block must neither draw from nor seed a global generator."""
+    """Fail if the block draws from a global generator, or seeds it."""
     before = _states()
     yield
     used = [name for name, state in _states().items() if state != before[name]]

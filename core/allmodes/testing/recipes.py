@@ -16,7 +16,7 @@ from allmodes.runs import journal
 from allmodes.runs.results import Results
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
-from allmodes.testing.advice import saying
+from allmodes.testing.advice import explain_errors
 from allmodes.testing.interrupted import Interrupting, equal, first_seed, weights
 from allmodes.testing.kinds import INSTALLED
 from allmodes_schemas import Spec
@@ -32,12 +32,12 @@ _UNBROKEN: dict[type, Path] = {}
 
 
 class RecipeContract:
-    """A recipe is a whole spec that trains, that can be interrupted and repeated, and that says where it comes from.
+    """A recipe is a whole spec that trains, that can be interrupted and repeated, and that names its source.
 
     Attributes:
         registry: Where the recipe is looked for; by default all that is installed.
         recipe: Its name, `<plugin>/<recipe>`.
-        overrides: Settings that make it quick, or say where its data are: `data.root=/data`.
+        overrides: Settings that make it quick, or the place of its data: `data.root=/data`.
     """
 
     registry: ClassVar[Registry] = INSTALLED
@@ -45,24 +45,24 @@ class RecipeContract:
     overrides: ClassVar[tuple[str, ...]] = ()
 
     def test_it_begins_by_saying_where_its_settings_come_from(self) -> None:
-        """A paper, code, or your own search."""
+        """The source is a paper, code, or a search of your own."""
         first = (loading.locate(self.recipe, self.registry)[0].splitlines() or [""])[0]
         assert first.startswith("# "), (
-            f"{self.recipe}: begin with a comment that says where its settings come from, not with {first!r}"
+            f"{self.recipe}: begin with a comment on the source of its settings, not with {first!r}"
         )
 
     def test_it_is_a_valid_spec(self) -> None:
-        """It is refused otherwise, with the place of each thing that is wrong."""
-        self.checked()
+        """The message has the place of each error."""
+        self.load()
 
     def test_it_is_called_by_its_own_name_and_described(self) -> None:
-        """Its runs are found by it."""
-        spec, name = self.checked(), self.recipe.replace("/", "-")
+        """Runs are found by the name."""
+        spec, name = self.load(), self.recipe.replace("/", "-")
         assert spec.name == name, f"{self.recipe}: write name: {name}, not {spec.name!r}"
         assert spec.description, f"{self.recipe}: add a line description: ..."
 
     def test_it_trains_to_finite_numbers(self, unbroken: Path) -> None:
-        """A few iterations."""
+        """Losses and weights stay finite over a few iterations."""
         infinite = [name for name, value in weights(unbroken).items() if not value.isfinite().all()]
         assert not infinite, f"{self.recipe}: after {ITERATIONS} iterations {infinite[0]} is not finite"
         lines = journal.read(RunFolder(unbroken).metrics)
@@ -79,7 +79,7 @@ class RecipeContract:
         )
 
     def test_an_interrupted_run_equals_an_unbroken_one(self, unbroken: Path, tmp_path: Path) -> None:
-        """Whatever learns or is fitted is in a checkpoint."""
+        """Checkpoints hold all state."""
         broken = self.run(tmp_path, CUT)
         assert equal(broken, unbroken), (
             f"{self.recipe}: interrupted at iteration {CUT} and resumed, it ends elsewhere: "
@@ -87,7 +87,7 @@ class RecipeContract:
         )
 
     def test_a_stored_model_draws_the_same_samples(self, unbroken: Path, tmp_path: Path) -> None:
-        """Read from the run, and from an export."""
+        """The run and its export give the same model."""
         model = load_run(unbroken, self.registry)
         exported = load_run(model.export(tmp_path / "exported"), self.registry)
         drawn, again = model.sample(16, seed=1), exported.sample(16, seed=1)
@@ -96,21 +96,21 @@ class RecipeContract:
 
     @pytest.fixture
     def unbroken(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """The folder of a short run, made once for all tests of a class."""
+        """Train a short run, once for all tests of a class; returns its folder."""
         if type(self) not in _UNBROKEN:
             _UNBROKEN[type(self)] = self.run(tmp_path_factory.mktemp("unbroken"))
         return _UNBROKEN[type(self)]
 
-    def checked(self, *overrides: str) -> Spec:
-        """The checked spec."""
-        with saying(f"{self.recipe} is not valid"):
+    def load(self, *overrides: str) -> Spec:
+        """Read and check the recipe."""
+        with explain_errors(f"{self.recipe} is not valid"):
             return loading.load(self.recipe, self.registry, (*overrides, *self.overrides))
 
     def run(self, folder: Path, *cuts: int) -> Path:
         """Train a few iterations, interrupted at some and resumed; returns the seed's folder."""
         options: dict[str, Any] = {"registry": self.registry, "observers": {"interrupting": Interrupting(*cuts)}}
-        with saying(f"{self.recipe} does not train"):
-            results = Experiment(self.checked(*SHORT), folder=folder, track=False, **options).run()
+        with explain_errors(f"{self.recipe} does not train"):
+            results = Experiment(self.load(*SHORT), folder=folder, track=False, **options).run()
             while results.status == "killed":
                 results = Experiment.resume(results.folder, track=False, **options).run()
         self._finished(results)

@@ -1,4 +1,4 @@
-"""The same updates one seed after another, in place, and for all seeds at once, as one pure function under vmap."""
+"""The same updates twice: seed by seed in place, and for all seeds at once as one pure function under vmap."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Transform = Callable[[Callable[..., State]], Callable[..., State]]
 
 @dataclass
 class EagerRun:
-    """Turns that a composition took: where it started, and the batch and the noise of each turn."""
+    """Turns of a composition: its first state, and the batch and the noise of each turn."""
 
     composition: Composition
     start: State
@@ -37,7 +37,7 @@ class EagerRun:
 def eager_run(
     composition: Composition, batches: Iterator[Batch], generator: torch.Generator, iterations: Sequence[int] = (0, 1)
 ) -> EagerRun:
-    """Every turn of the schedule that is due at each iteration, eagerly."""
+    """Take every due turn of each iteration eagerly."""
     run, engine = EagerRun(composition, initial_state(composition)), EagerEngine(composition)
     draw: Draw | None = None
     for iteration, turn in ((i, turn) for i in iterations for turn in due(composition, i)):
@@ -50,14 +50,14 @@ def eager_run(
 
 
 def due(composition: Composition, iteration: int) -> list[TurnConfig]:
-    """The turns of the schedule at an iteration for which some term counts, each as often as it is taken."""
+    """List the turns of an iteration for which some term counts, each as often as it is taken."""
     weights = composition.weights(iteration)
     turns = [turn for turn in composition.schedule if turn.due(iteration) and composition.active(turn, weights)]
     return [turn for turn in turns for _ in range(turn.times)]
 
 
 def stacked_run(runs: Sequence[EagerRun], transform: Transform = lambda f: f) -> State:
-    """The same turns for all runs at once; the state has a leading axis of seeds."""
+    """Take the same turns for all runs at once; the state has a leading axis of seeds."""
     composition, state = runs[0].composition, stack([run.start for run in runs])
     for i, (iteration, turn) in enumerate(runs[0].turns):
 
@@ -71,7 +71,7 @@ def stacked_run(runs: Sequence[EagerRun], transform: Transform = lambda f: f) ->
 
 
 def compared(runs: Sequence[EagerRun], stacked: State) -> int:
-    """Hold a stacked state to the modules of the eager runs; returns how many of their tensors moved at all."""
+    """Compare a stacked state with the modules of the eager runs; returns the number of tensors that changed."""
     moved = 0
     for seed, run in enumerate(runs):
         for name, module in run.composition.modules.items():
@@ -85,7 +85,7 @@ def compared(runs: Sequence[EagerRun], stacked: State) -> int:
 
 
 def stack(trees: Sequence[Any]) -> Any:
-    """Nested dictionaries of tensors as one, each tensor with a leading axis."""
+    """Stack nested dictionaries of tensors along a new first axis."""
     first = trees[0]
     return {k: stack([t[k] for t in trees]) for k in first} if isinstance(first, dict) else torch.stack(list(trees))
 
@@ -97,7 +97,7 @@ def _close(one: Tensor, other: Tensor, name: str) -> None:
 
 
 def _tree(batch: Batch) -> dict[str, Any]:
-    """A batch as what vmap takes."""
+    """Turn a batch into nested dictionaries, which vmap accepts."""
     labels = {} if batch.labels is None else {"labels": batch.labels}
     return {"x": batch.x, **labels, "streams": {name: _tree(stream) for name, stream in batch.streams.items()}}
 

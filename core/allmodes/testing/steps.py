@@ -120,7 +120,7 @@ def find_gradients(value: Tensor, composition: Composition, *modules: str) -> di
     """Compute the gradient of a scalar for each parameter of each module, None where it does not reach."""
     own = {name: list(composition.modules[name].parameters()) for name in modules}
     return {
-        name: list(torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True))
+        name: list(torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)) if parameters else []
         for name, parameters in own.items()
     }
 

@@ -21,13 +21,13 @@ def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
 
 @hookimpl
 def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
-    """What estimates a latent."""
+    """Encoders and heads that estimate the latent."""
     return (ClusterEncoderConfig, EncoderConfig, QHeadConfig)
 
 
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
-    """Games, and what the methods add to a game."""
+    """Games, and terms beside a game."""
     return (
         AliConfig,
         ClusterInversionConfig,

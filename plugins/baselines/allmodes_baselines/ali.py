@@ -25,7 +25,7 @@ from allmodes import Auxiliary, Game, Network, Noise, Step
 
 
 class Code(NamedTuple):
-    """What ALI's encoder says of data: the code's mean and log variance, each (B, K)."""
+    """The output of ALI's encoder: mean and log variance of the code, each (B, K)."""
 
     mean: Tensor
     log_variance: Tensor
@@ -59,7 +59,7 @@ class GaussianEncoder(Encoder):
 
 
 class Ali(Game):
-    """D tells (x, z_hat) from (G(z), z); G and E do what they can against it."""
+    """D distinguishes (x, z_hat) from (G(z), z), and G and E make them alike."""
 
     @override
     def discriminator(self, step: Step) -> Tensor:

@@ -8,7 +8,7 @@ regularised by a lower bound of the mutual information of the code and what is g
     L_I = E_{c, y = G(z, c)}[\log Q(c|y)] + H(c) \le I(c; G(z, c)),
 
 with Q a head on D's features: a categorical distribution times a factored Gaussian. As in the authors' code, the bound
-also enters D's objective, so that the trunk which Q reads learns to tell codes apart. lambda is the term's weight.
+also enters D's objective, so that the trunk which Q reads learns to distinguish codes. lambda is the term's weight.
 """
 
 from __future__ import annotations

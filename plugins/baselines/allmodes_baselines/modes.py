@@ -11,7 +11,7 @@ from allmodes import Given, Noise
 def one_hot(noise: Noise, like: Tensor, modes: int, given: Given) -> Tensor:
     """Unit vectors (n, modes): uniform draws, or the mode that is given, a number from 0 or one for each draw (n,).
 
-    `like` (n, ...) says how many they are, on which device and of which type.
+    `like` (n, ...) gives their number, device and type.
     """
     if "mode" in given:
         chosen = torch.as_tensor(given["mode"], device=like.device).expand(len(like))

@@ -61,7 +61,7 @@ def logits(composition: Composition, step: Step, noise: str) -> tuple[Tensor, Te
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_the_discriminator_tells_encoded_from_generated_pairs(noise: str) -> None:
+def test_the_discriminator_distinguishes_encoded_from_generated_pairs(noise: str) -> None:
     composition = composed(noise)
     step = make_step(composition, *drawn())
     real, fake = logits(composition, step, noise)
@@ -118,14 +118,14 @@ def test_a_turn_moves_exactly_the_players_modules(player: str, moved: set[str]) 
     assert take_turn(composed("gaussian"), player, *drawn()) == moved
 
 
-def test_a_code_has_the_mean_and_the_variance_that_the_encoder_says() -> None:
+def test_a_code_has_the_mean_and_the_variance_of_the_encoder() -> None:
     output = Code(torch.full((400, 250), 3.0), torch.full((400, 250), math.log(4.0)))
     code = GaussianEncoder(Network()).code(output, seeded(0))
     assert float(code.mean()) == pytest.approx(3.0, abs=0.03)
     assert float(code.std()) == pytest.approx(2.0, rel=0.01)
 
 
-def test_an_encoder_is_alis_unless_asked_otherwise() -> None:
+def test_an_encoder_is_alis_by_default() -> None:
     assert load_spec(SPEC).auxiliaries["encoder"].model_dump()["noise"] == "gaussian"
 
 
@@ -159,7 +159,7 @@ class Acme:
 
 
 @pytest.mark.parametrize("message", LACKING)
-def test_a_spec_without_pairs_or_a_trained_encoder_is_refused_with_what_to_write(message: str) -> None:
+def test_a_spec_without_pairs_or_a_trained_encoder_is_refused_with_the_fix(message: str) -> None:
     registry = installed()
     registry.register(Acme(), Plugin("acme", "allmodes-acme", "1.0"))
     with pytest.raises(SpecError, match=re.escape(message)):

@@ -105,7 +105,7 @@ CHANGES = {
     "no modes": {"prior": {"kind": "gaussian", "dim": 5, "nuisance_dim": 2}},
     "another auxiliary": {"auxiliaries": {"encoder": {"kind": "baselines.q_head"}}, "evaluation": {}},
 }
-SAID = {
+MESSAGES = {
     "no encoder": "baselines.cluster_inversion needs an auxiliary that maps data to mode; none is defined: add "
     "auxiliaries.encoder: {kind: baselines.cluster_encoder}",
     "no modes": "baselines.cluster_inversion needs a latent part 'mode', which prior gaussian does not have: add "
@@ -117,14 +117,14 @@ SAID = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_spec_that_lacks_a_part_of_clustergan_is_refused_with_the_line_to_add(change: str) -> None:
-    with pytest.raises(SpecError, match=re.escape(SAID[change])):
+    with pytest.raises(SpecError, match=re.escape(MESSAGES[change])):
         load_spec({**SPEC, **CHANGES[change]})
 
 
 def test_an_encoder_beside_a_latent_without_modes_is_refused() -> None:
-    said = (
-        "baselines.cluster_encoder tells noise and modes, which the prior does not have: take prior: "
+    message = (
+        "baselines.cluster_encoder estimates noise and modes, which the prior lacks: take prior: "
         "{kind: baselines.cluster_latent}"
     )
-    with pytest.raises(CompositionError, match=re.escape(said)):
+    with pytest.raises(CompositionError, match=re.escape(message)):
         compose({**SPEC, "prior": {"kind": "gaussian"}, "losses": [{"kind": "non_saturating"}], "evaluation": {}})

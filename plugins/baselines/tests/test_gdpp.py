@@ -113,7 +113,7 @@ def test_gradients_are_finite_and_not_huge_where_eigenvalues_are_equal(case: str
     assert case == "no features" or float(gradient.norm()) < 100
 
 
-def test_features_that_are_no_numbers_make_the_term_none_so_that_the_run_is_told_to_have_diverged() -> None:
+def test_features_that_are_nan_make_the_term_nan_so_that_divergence_is_noticed() -> None:
     broken = torch.full((6, 9), float("nan"), dtype=torch.float64)
     assert distance(features(6, 9, 0), broken).isnan()
     assert distance(broken, features(6, 9, 0)).isnan()

@@ -120,7 +120,7 @@ CHANGES = {
     "another latent": {"prior": {"kind": "baselines.cluster_latent", "noise_dim": 2, "modes": 4}},
     "another auxiliary": {"auxiliaries": {"q": {"kind": "baselines.cluster_encoder"}}},
 }
-SAID = {
+MESSAGES = {
     "no head": "baselines.information needs an auxiliary that maps data to mode; none is defined: add auxiliaries.q: "
     "{kind: baselines.q_head}",
     "no category": "baselines.information needs a latent part 'mode', which prior gaussian does not have: add prior: "
@@ -134,11 +134,11 @@ SAID = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_spec_that_lacks_a_part_of_infogan_is_refused_with_the_line_to_add(change: str) -> None:
-    with pytest.raises(SpecError, match=re.escape(SAID[change])):
+    with pytest.raises(SpecError, match=re.escape(MESSAGES[change])):
         load_spec({**SPEC, **CHANGES[change]})
 
 
 def test_a_head_beside_a_latent_without_modes_is_refused() -> None:
-    said = "baselines.q_head tells modes, which the prior does not have: take prior: {kind: baselines.info_latent}"
-    with pytest.raises(CompositionError, match=re.escape(said)):
+    message = "baselines.q_head estimates modes, which the prior lacks: take prior: {kind: baselines.info_latent}"
+    with pytest.raises(CompositionError, match=re.escape(message)):
         compose({**SPEC, "prior": {"kind": "gaussian"}, "losses": [{"kind": "non_saturating"}]})

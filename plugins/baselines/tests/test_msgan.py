@@ -48,7 +48,7 @@ def test_the_term_is_one_over_the_ratio_of_the_mean_absolute_differences() -> No
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, -3.0])
-def test_a_generator_that_stretches_the_latent_is_told_how_little_it_does(scale: float) -> None:
+def test_a_generator_that_stretches_the_latent_has_the_inverse_of_its_factor_as_loss(scale: float) -> None:
     """G(z) = scale * z + 1 has the ratio |scale|; a generator that gives one item alone has 0."""
     composition = composed(hidden=())
     step, _, _ = drawn(composition)

@@ -1,4 +1,4 @@
-"""What a spec says about BourGAN's parts (torch-free)."""
+"""Settings of BourGAN's prior, loss and metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a spec says about BourGAN's data (torch-free)."""
+"""Settings of BourGAN's data."""
 
 from __future__ import annotations
 

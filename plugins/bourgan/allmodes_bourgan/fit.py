@@ -1,4 +1,4 @@
-"""The fit of a metric mixture: draw items, embed them, cluster them, and say how well their distances are kept."""
+"""The fit of a metric mixture: draw items, embed them, cluster them, and measure how well distances are kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOGGER = logging.getLogger("allmodes.bourgan")
 KIND = "bourgan.metric_mixture"
 
 DEFAULT = 4096
-"""Items that are embedded where a spec does not say."""
+"""Items that are embedded by default."""
 PAIRED = 4096
 """Items at most of which all pairs are looked at."""
 
@@ -84,12 +84,12 @@ def fit(options: EmbeddingOptions, fitting: Fitting) -> Fitted:
     points, edges = by_mode(embedded.points, options.modes, generator)
     measured = options.function or f"{options.metric} (faiss, {distances.device()})"
     what = f"{len(items)} items by {measured} embedded in {points.shape[1]} dimensions"
-    LOGGER.info(f"{KIND}: {what} in {time.monotonic() - began:.1f} s; {_kept(embedded)}")
+    LOGGER.info(f"{KIND}: {what} in {time.monotonic() - began:.1f} s; {_describe_distortion(embedded)}")
     return Fitted(points, edges, embedded.width, embedded.ratios, embedded.drawn)
 
 
-def _kept(embedded: Embedded) -> str:
-    """How well distances are kept, in words: by the points, and by what is drawn around them."""
+def _describe_distortion(embedded: Embedded) -> str:
+    """Describe how well distances are kept, by the points and by draws around them."""
     points, drawn = embedded.ratios.distortion, embedded.drawn.distortion
     return (
         f"distortion {points:.1f} of the points, {drawn:.3g} as drawn with std {embedded.width / embedded.spread:.2g}"
@@ -161,9 +161,9 @@ def by_mode(points: Tensor, modes: int | None, generator: torch.Generator) -> tu
 
 
 def _space(options: EmbeddingOptions, fitting: Fitting, items: Tensor) -> tuple[Tensor, Distance]:
-    """What is compared, the items or their features, and by which distance."""
+    """Find the space, items or their features, and the distance in it."""
     if options.function is not None:
-        return items, _given(fitting.functions, options.function)
+        return items, _find_function(fitting.functions, options.function)
     seen = extract_features(options.features.build(fitting.data), items).flatten(1)
     if not seen.isfinite().all():
         at = int((~seen.isfinite().all(1)).nonzero()[0, 0])
@@ -171,8 +171,8 @@ def _space(options: EmbeddingOptions, fitting: Fitting, items: Tensor) -> tuple[
     return seen, distances.faiss_distance(options.metric)
 
 
-def _given(functions: Functions, name: str) -> Distance:
-    """A distance that came from Python, whose answers are checked."""
+def _find_function(functions: Functions, name: str) -> Distance:
+    """Find a distance from Python; its results are checked."""
     if (function := functions.get(name)) is None:
         raise DataError(
             f"{KIND}: metric python:{name} came from Python: pass functions={{{name!r}: ...}} to Experiment"

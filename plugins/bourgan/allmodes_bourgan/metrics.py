@@ -70,7 +70,7 @@ class LogDistances(Metric):
         return log_pairs(faiss_distance(self.config.metric)(seen, seen))
 
     def _latent(self, evaluation: Evaluation) -> Tensor | None:
-        """log s ||z - z'||, if the spec has a distance loss whose scale says what to compare with."""
+        """log s ||z - z'||, if the spec has a distance loss, which sets the scale s."""
         terms = [module for module in evaluation.modules.values() if isinstance(module, KeptDistances)]
         if not terms:
             return None
@@ -79,7 +79,7 @@ class LogDistances(Metric):
 
 
 def facts(evaluation: Evaluation) -> dict[str, float]:
-    """What the fits say of themselves."""
+    """Read the numbers that fits recorded."""
     found: dict[str, float] = {}
     for module in evaluation.modules.values():
         if isinstance(module, MetricMixture):

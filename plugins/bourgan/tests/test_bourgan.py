@@ -92,7 +92,7 @@ def test_every_point_is_drawn_equally_often() -> None:
     assert ((counts - 10_000).abs() < 5 * math.sqrt(50_000 * 0.2 * 0.8)).all()
 
 
-def test_a_draw_of_a_mode_comes_from_that_clusters_points_and_says_so() -> None:
+def test_a_draw_of_a_mode_comes_from_that_clusters_points_and_is_labelled() -> None:
     prior = a_prior(torch.arange(6.0)[:, None], modes=3)
     prior.edges = torch.tensor([0, 1, 4, 6])
     latent = prior(seeded(0), 500, {"mode": 1})
@@ -289,7 +289,7 @@ def test_the_perfect_loss_is_that_of_a_generator_which_maps_each_point_to_its_it
     assert means == pytest.approx({"sqrt_max": 0.93, "max": 0.25, "mean_log": 0.066}, rel=0.3)
 
 
-def test_a_perfect_loss_is_not_claimed_for_another_metric_than_the_priors() -> None:
+def test_no_perfect_loss_is_known_for_another_metric_than_the_priors() -> None:
     assert scale_of(TINY["prior"], metric="l1").perfect < 0
 
 
@@ -393,7 +393,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("changes", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_does_not_fit_together_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_invalid_combinations_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=re.escape(message)):
         spec(**changes)
 

@@ -74,7 +74,7 @@ def test_at_least_one_one_is_held_out(root: Path) -> None:
     assert int((built(root, ones=1).test_labels == 10).sum()) == 1
 
 
-def test_images_are_resized_as_the_spec_says(root: Path) -> None:
+def test_images_are_resized_to_the_size_in_the_spec(root: Path) -> None:
     config = FashionAndOnesConfig(root=str(root), size=16, ones=3)
     assert config.build().shape == config.shape() == (1, 16, 16)
     assert FashionAndOnesConfig().shape() == (1, 28, 28)
@@ -89,7 +89,7 @@ def test_the_fingerprint_follows_the_contents(root: Path) -> None:
     assert first != built(root, ones=5).fingerprint
 
 
-def test_more_ones_than_there_are_are_refused(root: Path) -> None:
+def test_more_ones_than_exist_are_refused(root: Path) -> None:
     assert refusal(root, ones=21) == (
         "data: ones is 21, but MNIST under root has 20 ones to train on, not 21: set ones to 20 or less"
     )

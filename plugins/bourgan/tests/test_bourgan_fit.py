@@ -221,7 +221,7 @@ def test_modes_are_clusters_of_the_embedding() -> None:
     assert within < torch.pdist(centres).min() / 2
 
 
-def test_the_fit_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_fit_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "allmodes"):
         fitted(TensorData(cloud(100)), metric="l1")
     told = r"bourgan.metric_mixture: 100 items by l1 \(faiss, [CG]PU\) embedded in 35 dimensions in [\d.]+ s; "
@@ -256,7 +256,7 @@ FINE = {
 
 
 @pytest.mark.parametrize(("data", "share"), SWAMPED.values(), ids=SWAMPED)
-def test_a_width_that_swamps_clusters_is_said_with_what_to_take(
+def test_a_width_that_swamps_clusters_warns_with_the_fix(
     data: Data, share: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "allmodes"):
@@ -268,10 +268,10 @@ def test_a_width_that_swamps_clusters_is_said_with_what_to_take(
         r"take std: auto, here ([\de.-]+), or a smaller one"
     )
     (message,) = caplog.messages
-    said = re.fullmatch(told, message)
-    assert said is not None
-    assert int(said[1]) / 100 == pytest.approx(share, abs=0.03)
-    assert float(said[2]) == pytest.approx(found.width, rel=0.3)
+    message = re.fullmatch(told, message)
+    assert message is not None
+    assert int(message[1]) / 100 == pytest.approx(share, abs=0.03)
+    assert float(message[2]) == pytest.approx(found.width, rel=0.3)
 
 
 @pytest.mark.parametrize("data", FINE.values(), ids=FINE)
@@ -344,7 +344,7 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
 
 
 @pytest.mark.parametrize(("make", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_what_cannot_be_embedded_is_refused_by_name(make: Callable[[], Any], message: str) -> None:
+def test_data_that_cannot_be_embedded_are_refused(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         make()
 

@@ -1,4 +1,4 @@
-"""What a spec says about NEMGAN's prior, inverter and losses (torch-free)."""
+"""Settings of NEMGAN's prior, inverter and losses."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
@@ -117,7 +117,7 @@ class InverterConfig(AuxiliaryConfig):
         from allmodes_nemgan.inverter import Inverter
 
         if "mode" not in parts:
-            raise CompositionError(f"{self.kind} tells modes, which the prior does not have: take {_MODES.remedy}")
+            raise CompositionError(f"{self.kind} estimates modes, which the prior lacks: take {_MODES.remedy}")
         body = self.network.build((sees,), (parts["code"],))
         scale = self.scale if self.head == "cosine" else None
         return Inverter(body, parts["code"], parts["mode"], self.output, scale, self.init)
@@ -168,7 +168,7 @@ class PriorMatchingConfig(LossTermConfig):
     needs: ClassVar[tuple[Need, ...]] = (_MODES, _INVERTER)
 
     start: int = Field(10_000, ge=0)
-    """First iteration at which the term counts: before, h says little about real data."""
+    """First iteration at which the term counts: earlier, h knows little about real data."""
     auxiliary: str = "inverter"
     """The inverter."""
     estimator: Literal["sampled", "analytic"] = "analytic"

@@ -1,4 +1,4 @@
-"""What the modes and the noise turned out to mean: attributes that change, and how modes relate to known labels."""
+"""The meaning of modes and noise after training: attributes that change, and the relation of modes to labels."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LEAST = 1e-6
 class PriorError(Metric):
     """The modes' probabilities beside the classes' true shares.
 
-    A mode is matched to a class one to one (Hungarian method) by what the inverter says of held-out items; what finds
-    no match is compared with 0.
+    A mode is matched to a class one to one (Hungarian method) by the inverter's output for held-out items; what has no
+    match is compared with 0.
 
     - `prior_error`: the largest difference of a probability and a share;
     - `prior_kl`: KL of the shares from the probabilities, in nats; a probability of 0 counts as 1e-6.
@@ -34,7 +34,7 @@ class PriorError(Metric):
     @override
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
         weights = weights_of(evaluation.modules["prior"])
-        true, learned = matched(relation(evaluation, self.auxiliary), shares_of(evaluation), weights)
+        true, learned = match(relation(evaluation, self.auxiliary), shares_of(evaluation), weights)
         kl = torch.xlogy(true, true / learned.clamp(min=LEAST)).sum()
         return {"prior_error": float((true - learned).abs().max()), "prior_kl": float(kl)}
 
@@ -139,7 +139,7 @@ def weights_of(prior: nn.Module) -> Tensor:
         return prior(seeded(0, device), 20_000).part("mode").mean(0).cpu().double()  # type: ignore[no-any-return]
 
 
-def matched(items: Tensor, shares: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+def match(items: Tensor, shares: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Shares (C,) and weights (K,), matched by items (K, C) in common: pairs first, then what has none beside 0."""
     from scipy.optimize import linear_sum_assignment
 

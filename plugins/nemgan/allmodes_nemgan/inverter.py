@@ -14,7 +14,7 @@ from allmodes_nemgan.networks import glorot
 
 
 class Inverted(NamedTuple):
-    """What the inverter says of items: `z` (B, dim), and `y` (B, K), the modes' scores before the softmax."""
+    """Output of the inverter: `z` (B, dim), and `y` (B, K), the modes' scores before the softmax."""
 
     z: Tensor
     y: Tensor

@@ -1,4 +1,4 @@
-"""What a spec says about NEMGAN's metrics (torch-free)."""
+"""Settings of NEMGAN's metrics."""
 
 from __future__ import annotations
 

@@ -85,12 +85,12 @@ class Trunk(Network):
 
 
 def critic(sees: Shape, gives: Shape, dropout: float = 0.4) -> Trunk:
-    """D."""
+    """Build the critic, D."""
     return Trunk(sees, gives, (64, 128, 256, 512), (2, 2, 2, 1), dropout)
 
 
 def encoder(sees: Shape, gives: Shape, dropout: float = 0.4) -> Trunk:
-    """The body of h."""
+    """Build the body of the inverter, h."""
     return Trunk(sees, gives, (32, 64, 128, 256, 512), (2,) * 5, dropout)
 
 

@@ -1,4 +1,4 @@
-"""The networks of the released code: what a spec says of them (torch-free)."""
+"""Settings of the networks of the released code."""
 
 from typing import TYPE_CHECKING, Literal
 

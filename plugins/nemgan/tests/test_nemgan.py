@@ -38,7 +38,7 @@ from allmodes_nemgan import (
     LatentInversionConfig,
     ModeMixtureConfig,
 )
-from allmodes_nemgan.discovery import attributes, matched
+from allmodes_nemgan.discovery import attributes, match
 from allmodes_nemgan.ideal import settle
 from allmodes_nemgan.inverter import Inverted, Inverter
 from allmodes_nemgan.losses import PriorMatching, binary_cross_entropy, kl, sampled_log
@@ -135,7 +135,7 @@ def test_in_evaluation_mode_every_draw_is_of_exactly_one_mode() -> None:
     assert torch.equal(y.sum(1), torch.ones(len(GRID)).double())
 
 
-def test_draws_have_the_weights_the_noise_and_the_placement_that_were_asked_for() -> None:
+def test_draws_have_the_weights_the_noise_and_the_placement_of_the_config() -> None:
     config = ModeMixtureConfig(dim=20, modes=3, placement="every_fifth", weights=(1, 2, 5), noise=0.2)
     latent = config.build()(seeded(0), 40_000)
     torch.testing.assert_close(latent.part("mode").mean(0), torch.tensor([1, 2, 5]) / 8, atol=0.01, rtol=0)
@@ -147,7 +147,7 @@ def test_draws_have_the_weights_the_noise_and_the_placement_that_were_asked_for(
     assert torch.equal(latent.code, latent.z)
 
 
-def test_conditional_draws_are_of_the_mode_that_was_asked_for() -> None:
+def test_conditional_draws_are_of_the_given_mode() -> None:
     prior = ModeMixtureConfig(dim=6, modes=4, weights="learned").build()
     assert torch.equal(prior(seeded(0), 7, {"mode": 3}).part("mode").argmax(1), torch.full((7,), 3))
     each = torch.tensor([2, 0, 1])
@@ -236,7 +236,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results.folder / "seed-0"
 
 
-def test_a_run_measures_priors_and_modes_and_says_how_many_labels_it_used(trained: Path) -> None:
+def test_a_run_measures_priors_and_modes_and_records_the_number_of_labels(trained: Path) -> None:
     measured = json.loads((trained / "results.json").read_text())["results"]
     assert {"prior_error", "prior_kl", "conditional_purity", "conditional_classes"} <= set(measured)
     assert json.loads((trained / "run.json").read_text())["data"]["labels_used"] == {"labelled": 6}
@@ -281,7 +281,7 @@ def test_the_command_line_draws_from_one_mode(trained: Path, tmp_path: Path) -> 
     assert subprocess.run([*sample, "--mode", "9"], check=False).returncode != 0
 
 
-def test_a_model_draws_from_one_mode_and_says_which_modes_there_are(trained: Path) -> None:
+def test_a_model_draws_from_one_mode_and_names_the_modes_in_its_errors(trained: Path) -> None:
     model = load_run(trained)
     each = torch.cat([model.sample(4, seed=1, mode=k) for k in range(3)])
     assert each.shape == (12, 2)
@@ -350,7 +350,7 @@ def test_convolutions_begin_where_keras_begins(side: int, stride: int, before: i
         torch.testing.assert_close(layer(x), x[:, :, ::stride, ::stride])
 
 
-def test_an_inverters_head_begins_as_torch_has_it_unless_it_is_told_otherwise() -> None:
+def test_an_inverters_head_begins_with_torchs_weights_by_default() -> None:
     config = InverterConfig(network=MlpConfig(hidden=(8,)))
     torch.manual_seed(0)
     assert config.build((2,), {"code": 50, "mode": 10}).head.bias.any()
@@ -359,8 +359,8 @@ def test_an_inverters_head_begins_as_torch_has_it_unless_it_is_told_otherwise() 
 
 
 def test_images_that_are_not_square_are_refused() -> None:
-    said = CriticConfig().misfit(((1, 28, 32),), (1,))
-    assert said == "nemgan.critic sees square images, not (1, 28, 32): crop or pad them"
+    message = CriticConfig().misfit(((1, 28, 32),), (1,))
+    assert message == "nemgan.critic sees square images, not (1, 28, 32): crop or pad them"
 
 
 @pytest.mark.parametrize("image", [(1, 28, 28), (3, 32, 32)])
@@ -393,7 +393,7 @@ def test_attributes_are_rows_along_the_directions_that_change_most(tmp_path: Pat
 
 def test_weights_and_shares_are_matched_by_the_items_that_they_have_in_common() -> None:
     relation = torch.tensor([[0, 9, 0], [8, 1, 0]])  # two modes, three classes
-    true, learned = matched(relation, torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.4, 0.6]))
+    true, learned = match(relation, torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.4, 0.6]))
     torch.testing.assert_close(true, torch.tensor([0.3, 0.5, 0.2]))
     torch.testing.assert_close(learned, torch.tensor([0.4, 0.6, 0.0]))
 
@@ -461,7 +461,7 @@ WITHOUT = {
     "learned weights": {"prior": {**SPEC["prior"], "weights": [1, 2, 1]}},
     "enough modes": {"prior": {**SPEC["prior"], "modes": 2}},
 }
-SAID = {
+MESSAGES = {
     "an inverter": "needs an auxiliary that maps data to mode; none is defined: add auxiliaries.inverter: "
     "{kind: nemgan.inverter}",
     "modes": "needs a latent part 'mode', which prior gaussian does not have: add a prior with modes, such as prior: "
@@ -476,17 +476,17 @@ SAID = {
 
 @pytest.mark.parametrize("lacking", WITHOUT)
 def test_a_spec_that_lacks_a_part_of_the_method_is_refused_with_the_line_to_add(lacking: str) -> None:
-    with pytest.raises(SpecError, match=re.escape(SAID[lacking])):
+    with pytest.raises(SpecError, match=re.escape(MESSAGES[lacking])):
         load_spec(spec_with(**WITHOUT[lacking]))
 
 
 def test_an_inverter_beside_a_prior_without_modes_is_refused() -> None:
-    with pytest.raises(CompositionError, match=re.escape("nemgan.inverter tells modes, which the prior does not have")):
+    with pytest.raises(CompositionError, match=re.escape("nemgan.inverter estimates modes, which the prior lacks")):
         composed(prior={"kind": "gaussian", "dim": 5}, losses=[{"kind": "non_saturating"}], evaluation={})
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"dim": 4, "modes": 5}, "dim is 4, but 5 modes placed last need 5 or more"),
         (
@@ -496,8 +496,8 @@ def test_an_inverter_beside_a_prior_without_modes_is_refused() -> None:
         ({"modes": 3, "weights": [1, 2]}, "weights has 2 entries but there are 3 modes"),
     ],
 )
-def test_a_prior_whose_modes_have_no_room_or_no_weight_is_refused(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(said)):
+def test_a_prior_whose_modes_have_no_room_or_no_weight_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         ModeMixtureConfig(**settings)
 
 

@@ -50,7 +50,7 @@ def refused(**changes: Any) -> str:
     return str(raised.value)
 
 
-def test_the_term_is_the_sum_that_its_docstring_says() -> None:
+def test_the_term_is_the_sum_in_its_docstring() -> None:
     step = step_of({"information": 0.7, "balance": 3.0})
     moved = step.x + 0.3 * step.noise.at("moves").normal("noise", 32, 2)
     p, q = scores(step, step.x).softmax(1), scores(step, moved).softmax(1)
@@ -133,7 +133,7 @@ def test_only_a_mode_mixture_has_shares_to_follow() -> None:
     assert re.search(re.escape(f"{expected}: set shares: equal"), refused(prior=prior, losses=losses))
 
 
-def test_learned_weights_that_nobody_learns_are_warned_about() -> None:
+def test_learned_weights_without_a_player_warn() -> None:
     learned = {"kind": "nemgan.mode_mixture", "dim": 5, "modes": 3, "weights": "learned"}
     expected = (
         "prior.weights: no loss trains the prior, so weights: learned stay equal: add {kind: nemgan.prior_matching}, "

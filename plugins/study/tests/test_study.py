@@ -77,5 +77,5 @@ def test_a_hybrid_has_parts_of_both_and_a_row_in_the_readme(name: str) -> None:
     assert f"`study/*-{name}`" in README
 
 
-def test_the_readme_tells_the_budget() -> None:
+def test_the_readme_states_the_budget() -> None:
     assert f"{specs('grid')['gan'].training.iterations:,} updates, batches of 128" in README

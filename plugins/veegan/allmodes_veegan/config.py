@@ -1,4 +1,4 @@
-"""What a spec says about VEEGAN's parts (torch-free)."""
+"""Settings of VEEGAN's reconstructor and losses."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -35,7 +35,7 @@ class ReconstructorConfig(AuxiliaryConfig):
 
 
 class GameConfig(LossTermConfig):
-    """The discriminator tells (z, G(z)) from (F(x), x); the generator lowers its raw logit."""
+    """The discriminator distinguishes (z, G(z)) from (F(x), x); the generator lowers its raw logit."""
 
     kind: Literal["veegan.game"] = "veegan.game"
     is_game: ClassVar[bool] = True

@@ -53,7 +53,7 @@ class Reconstructor(Auxiliary):
 
 
 class Game(LossTerm):
-    """D tells (z, x_g), label 1, from (z_g, x), label 0; G lowers D's raw logit."""
+    """D distinguishes (z, x_g), label 1, from (z_g, x), label 0; G lowers D's raw logit."""
 
     @override
     def losses(self) -> Mapping[str, Loss]:

@@ -149,7 +149,7 @@ def test_the_discriminator_sees_reconstructions_with_unit_noise(notebook: Notebo
 
 
 @pytest.mark.parametrize("std", [1.0, 0.5, 0.0])
-def test_the_noise_on_a_reconstruction_has_the_standard_deviation_that_was_asked_for(std: float) -> None:
+def test_the_noise_on_a_reconstruction_has_the_given_standard_deviation(std: float) -> None:
     output = torch.full((400, 250), 3.0)
     code = Reconstructor(Network(), std).code(output, seeded(0))
     assert float(code.mean()) == pytest.approx(3.0, abs=0.02 * std)
@@ -258,7 +258,7 @@ WITHOUT = {
     "an auxiliary": {"auxiliaries": {}, "discriminator": {"kind": "mlp"}},
     "a joint discriminator": {"discriminator": {"kind": "mlp"}},
 }
-SAID = {
+MESSAGES = {
     "a game": "no game",
     "an auxiliary": "add auxiliaries.reconstructor: {kind: veegan.reconstructor}",
     "a joint discriminator": "add joint: reconstructor to discriminator",
@@ -268,7 +268,7 @@ SAID = {
 @pytest.mark.parametrize("lacking", WITHOUT)
 def test_a_spec_that_lacks_a_part_of_the_method_is_refused_with_the_line_to_add(lacking: str) -> None:
     values = recipe("veegan/grid").model_dump(mode="json") | WITHOUT[lacking]
-    with pytest.raises(SpecError, match=re.escape(SAID[lacking])):
+    with pytest.raises(SpecError, match=re.escape(MESSAGES[lacking])):
         load_spec(values)
 
 

@@ -18,7 +18,7 @@ class _Independent(PriorConfig):
     dim: Annotated[int, Sane(100_000)] = Field(64, ge=1)
     """Size of the code."""
     nuisance_dim: Annotated[int, Sane(100_000)] = Field(0, ge=0)
-    """Size of a further part that the generator sees but nobody reconstructs or judges."""
+    """Size of a further part that only the generator sees: neither reconstructed nor judged."""
 
     @override
     def parts(self) -> Mapping[str, int | None]:

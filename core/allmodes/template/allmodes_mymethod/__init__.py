@@ -21,7 +21,7 @@ def allmodes_auxiliary_networks() -> Iterable[type[AuxiliaryConfig]]:
 
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
-    """What the reader does not understand."""
+    """The reading loss."""
     return (ReadingConfig,)
 
 

@@ -1,4 +1,4 @@
-"""What a spec says about mymethod's prior, reader and loss. Torch is imported inside `build()`, never above."""
+"""Settings of mymethod's prior, reader and loss. Torch is imported inside `build()`, never above."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal

@@ -1,1 +1,1 @@
-"""What a spec says about each baseline (torch-free): a file for each method."""
+"""Settings of the baselines, a file for each method; loads no torch."""

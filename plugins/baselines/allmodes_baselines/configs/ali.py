@@ -1,4 +1,4 @@
-"""What a spec says about ALI and BiGAN (torch-free)."""
+"""Settings of ALI and BiGAN."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
@@ -36,7 +36,7 @@ class EncoderConfig(AuxiliaryConfig):
 
 
 class AliConfig(LossTermConfig):
-    """The discriminator tells (x, E(x)) from (G(z), z); generator and encoder learn from both."""
+    """The discriminator distinguishes (x, E(x)) from (G(z), z); generator and encoder learn from both."""
 
     kind: Literal["baselines.ali"] = "baselines.ali"
     is_game: ClassVar[bool] = True

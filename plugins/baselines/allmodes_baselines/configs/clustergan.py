@@ -1,4 +1,4 @@
-"""What a spec says about ClusterGAN's latent, encoder and inversion (torch-free)."""
+"""Settings of ClusterGAN's latent, encoder and inversion."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
@@ -58,7 +58,7 @@ class ClusterEncoderConfig(AuxiliaryConfig):
         from allmodes_baselines.clustergan import ClusterEncoder
 
         if not {"noise", "mode"} <= parts.keys():
-            what = f"{self.kind} tells noise and modes, which the prior does not have"
+            what = f"{self.kind} estimates noise and modes, which the prior lacks"
             raise CompositionError(f"{what}: take {_LATENT}")
         return ClusterEncoder(self.network.build((sees,), (parts["noise"] + parts["mode"],)), parts["noise"])
 

@@ -1,4 +1,4 @@
-"""What a spec says about DeLiGAN's latent and the term on its widths (torch-free)."""
+"""Settings of DeLiGAN's latent and of the term on its widths."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal

@@ -1,4 +1,4 @@
-"""What a spec says about GDPP's term (torch-free)."""
+"""Settings of GDPP's term."""
 
 from typing import Any, Literal
 

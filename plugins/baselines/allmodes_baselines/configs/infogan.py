@@ -1,4 +1,4 @@
-"""What a spec says about InfoGAN's latent, its head Q and the information term (torch-free)."""
+"""Settings of InfoGAN's latent, its head Q and the information term."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
@@ -17,7 +17,7 @@ class InfoLatentConfig(PriorConfig):
 
     kind: Literal["baselines.info_latent"] = "baselines.info_latent"
     noise_dim: int = Field(62, ge=1)
-    """Size of the noise, which nobody estimates."""
+    """Size of the noise, which is not estimated."""
     modes: int = Field(10, ge=2)
     """Categories, all equally likely."""
     style_dim: int = Field(2, ge=0)
@@ -59,7 +59,7 @@ class QHeadConfig(AuxiliaryConfig):
         from allmodes_baselines.infogan import QHead
 
         if "mode" not in parts:
-            raise CompositionError(f"{self.kind} tells modes, which the prior does not have: take {_LATENT}")
+            raise CompositionError(f"{self.kind} estimates modes, which the prior lacks: take {_LATENT}")
         modes, style, learned = parts["mode"], parts.get("style", 0), self.variance == "learned"
         body = self.network.build((sees,), (modes + style * (2 if learned else 1),))
         return QHead(body, modes, style, learned)

@@ -1,4 +1,4 @@
-"""What a spec says about MSGAN (torch-free)."""
+"""Settings of MSGAN."""
 
 from typing import Any, Literal
 

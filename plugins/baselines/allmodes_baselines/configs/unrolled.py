@@ -1,4 +1,4 @@
-"""What a spec says about Unrolled GAN (torch-free)."""
+"""Settings of Unrolled GAN."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
