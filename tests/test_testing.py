@@ -126,7 +126,7 @@ FAULTS = [
     (term, "meddling", "a_turn_changes_nothing_but_what_its_players_train", "generator changed discriminator"),
     (term, "global", "two_updates_from_the_same_seed_are_equal", f"an update {NOISE} torch: ask for it by name"),
     (term, "branching", "updates_of_stacked_seeds_are_those_of_each_seed", "acme.pull does not run under vmap"),
-    (term, "part", "it_works_with_every_prior_of_the_core_that_has_what_it_needs", "say what it asks of a prior"),
+    (term, "part", "it_works_with_every_prior_of_the_core_that_has_what_it_needs", "state its needs of a prior in"),
     (metric, "nan", "its_numbers_for_real_items_are_finite", "acme.spread: spread is nan, which is not finite"),
     (metric, "tensor", "its_numbers_for_real_items_are_finite", "spread is a Tensor: return float(...) for each key"),
     (metric, "global", "the_same_evaluation_gives_the_same_numbers", "take randomness from evaluation.generator"),

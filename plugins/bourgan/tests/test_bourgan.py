@@ -364,7 +364,7 @@ def test_a_distance_from_python_trains_and_marks_the_run(tmp_path: Path) -> None
     assert load_run(results.folder).sample(3).shape == (3, 2)
     evaluate = [sys.executable, "-m", "allmodes", "evaluate", str(results.folder), "--metric", "modes", "--no-tracking"]
     again = subprocess.run(evaluate, check=True, capture_output=True, text=True)
-    assert re.search(rf"\bmodes\W+{results.outcomes[0].results['modes']:g}\b", again.stdout)
+    assert re.search(rf"\bmodes .* {results.outcomes[0].results['modes']:g} │", again.stdout)
     longer = Experiment.resume(
         results.folder, ["training.iterations=25"], functions=functions, warn=warned.append
     ).run()
