@@ -32,17 +32,7 @@ CHUNK = 1000
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """How a CSV is written and what is read of it.
-
-    Attributes:
-        columns: Columns of numbers, or None for all.
-        label: Column of labels, or None for the one called `label`, if any.
-        delimiter: Between cells, or `auto`.
-        header: Whether the first line names the columns (else they are called 1, 2, 3), or `auto`: it does, and a first
-            line that looks like data is refused.
-        numbers: How numbers are written.
-        encoding: Of the text, or `auto`: UTF-8, or what a byte-order mark says.
-    """
+    """How a CSV is written and what is read of it: the options of kind `csv`, which describes them."""
 
     columns: tuple[str, ...] | None = None
     label: str | None = None

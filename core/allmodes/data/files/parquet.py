@@ -29,13 +29,7 @@ PROBED = 20
 
 @dataclass(frozen=True)
 class ParquetColumns:
-    """Columns that are read.
-
-    Attributes:
-        image: Column of encoded images, or None for the only one there is, if any.
-        numbers: Columns of numbers, or None for all, where there are no images.
-        label: Column of labels, or None for the one called `label`, if any.
-    """
+    """Columns that are read; None for those that are found: see the options of kind `parquet`."""
 
     image: str | None = None
     numbers: tuple[str, ...] | None = None

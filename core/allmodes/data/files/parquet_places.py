@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from allmodes.data.base import DataError
 from allmodes.data.description import counted
-from allmodes.data.files.splits import split_by_names
+from allmodes.data.files.splits import FileSplit, split_by_names
 from allmodes.data.files.walk import FolderContents, Item, drop_repeated, is_private, list_few, same_files, walk
 
 GLOB = "*?["
 SUFFIXES = (".parquet", ".pq", ".parq")
 
 
-@dataclass(frozen=True)
-class ParquetPlaces:
-    """The files of paths.
-
-    Attributes:
-        train: To train on.
-        test: To hold out, if any are.
-        held: What messages call these.
-        left_out: Files that are neither, and why.
-        notes: What else may surprise.
-    """
-
-    train: list[Item]
-    test: list[Item]
-    held: str
-    left_out: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def find_places(path: str, test_path: str | None = None) -> ParquetPlaces:
+def find_places(path: str, test_path: str | None = None) -> FileSplit:
     """Find the files that are trained on and held out, each once.
 
     Args:
@@ -47,7 +27,7 @@ def find_places(path: str, test_path: str | None = None) -> ParquetPlaces:
     split = split_by_names(found, path, any_file=True)
     if test_path is None:
         left_out, held = (*found.left_out, *split.left_out), f"{path}/{split.held}"
-        return ParquetPlaces(split.train, split.test or [], held, left_out, tuple(found.notes))
+        return FileSplit(split.train, split.test, held, left_out, tuple(found.notes))
     other = _find(test_path)
     other_split = split_by_names(other, test_path, any_file=True)
     test = other_split.train if other_split.test is None else other_split.test
@@ -58,7 +38,7 @@ def find_places(path: str, test_path: str | None = None) -> ParquetPlaces:
         raise DataError(f"data: {have}: there is nothing to train on")
     rest = len(found.items) - len(train)
     left_out = (f"{counted(rest, 'file')} of {path} (test_path is held out)",) if rest else ()
-    return ParquetPlaces(train, test, test_path, (*found.left_out, *left_out), (*found.notes, *other.notes))
+    return FileSplit(train, test, test_path, (*found.left_out, *left_out), (*found.notes, *other.notes))
 
 
 def _find(path: str) -> FolderContents:

@@ -31,12 +31,14 @@ class FileSplit:
         test: To hold out, or None where names show none.
         held: Name of the place of the latter.
         left_out: Files that are in neither, each with the reason.
+        notes: What else may surprise.
     """
 
     train: list[Item]
     test: list[Item] | None = None
     held: str = ""
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def kind_of(name: str) -> Kind | None:

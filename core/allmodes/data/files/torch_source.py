@@ -54,8 +54,7 @@ class TorchDatasetSource(ItemSource):
 
     def __init__(self, dataset: Dataset, name: str, low_high: Range | None, classes: int | None, keys: Keys) -> None:
         self.dataset, self.name, self.range, self.classes, self.keys = dataset, name, low_high, classes, keys
-        if not self._length():
-            raise DataError(f"data: {name} has no items")
+        _check_length(dataset, name)
         self.one_hot: int | None = None
         x, label = self._read(0, first=True)
         self.shape, self.dtype, self.labelled = tuple(x.shape), x.dtype, label is not None
@@ -81,13 +80,6 @@ class TorchDatasetSource(ItemSource):
         if not torch.equal(self._read(0)[0], self._read(0)[0]):
             notes.append("item 0 differs each time it is read: give items without random changes")
         return tuple(notes)
-
-    def _length(self) -> int:
-        try:
-            return len(self.dataset)
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            raise DataError(f"data: {self.name} does not tell how many items it has: {what}") from error
 
     def _error(self, position: int, what: str) -> DataError:
         return DataError(f"data: item {position} of {self.name} {what}")
@@ -157,6 +149,16 @@ class TorchDatasetSource(ItemSource):
         if len(values) == 1 and values[0] == values[0] // 1 and abs(values[0]) < LARGEST and self.one_hot is None:
             return int(values[0])
         raise self._error(position, f"has the label {describe_label(label)}: give whole numbers from 0")
+
+
+def _check_length(dataset: Dataset, name: str) -> None:
+    try:
+        items = len(dataset)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise DataError(f"data: {name} does not tell how many items it has: {what}") from error
+    if not items:
+        raise DataError(f"data: {name} has no items")
 
 
 def listed_labels(dataset: Dataset) -> Tensor | None:

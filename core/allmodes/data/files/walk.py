@@ -23,8 +23,10 @@ SYSTEM = frozenset(
     }
 )
 """Names of files and folders that systems make, in small letters."""
-RUN = (*SIGNATURES, {"study.json"})
+OWN = (*SIGNATURES, {"study.json"})
 """Groups of files, of which the folder of a run or a study has one: its figures are not data."""
+PRIVATE, RUN = "hidden, or a system's own", "a folder of runs"
+DANGLING, BACK = "a link that leads nowhere", "a link back to a folder that holds it"
 NAMED = 3
 """Files and folders that a list names; the others are counted."""
 
@@ -96,83 +98,63 @@ class _Walk:
     """One pass over a folder."""
 
     def __init__(self, root: Path, suffixes: Collection[str]) -> None:
-        self.root, self.real, self.suffixes, self.contents = root, root.resolve(), suffixes, FolderContents()
-        self.private, self.dangling, self.back, self.out = list[str](), list[str](), list[str](), list[str]()
-        self.runs = list[Path]()
-        self.others = Counter[str]()
+        self.root, self.suffixes, self.contents = root, suffixes, FolderContents()
+        self.skipped: dict[str, list[str]] = {reason: [] for reason in (PRIVATE, RUN, DANGLING, BACK)}
+        self.others, self.links_out = Counter[str](), list[str]()
         self.entered = set[tuple[tuple[str, ...], Identity]]()
         self.todo = [_Folder(root, (), frozenset())]
         while self.todo:
             self._enter(self.todo.pop())
         self.contents.items.sort(key=lambda item: item.parts)
-        self._forget_runs()
+        # A folder that holds nothing but runs is not one of data.
+        above = {folder for run in self.skipped[RUN] for folder in Path(run).parents} - self.contents.holding()
+        self.contents.folders = [parts for parts in self.contents.folders if root.joinpath(*parts) not in above]
         self._report()
 
     def _enter(self, folder: _Folder) -> None:
         me = _identity(folder.path)
         if me in folder.above:
-            self.back.append(str(folder.path))
-            return
-        if me is None or (folder.parts[:2], me) in self.entered:
-            return
-        self.entered.add((folder.parts[:2], me))
-        entries = _entries(folder.path)
-        if folder.parts and _is_run({entry.name for entry in entries}):
-            self.runs.append(folder.path)
-            return
-        self.contents.folders += [folder.parts] if folder.parts else []
-        for entry in entries:
-            self._look(entry, folder._replace(above=folder.above | {me}))
-
-    def _forget_runs(self) -> None:
-        """Forget folders that hold nothing but runs."""
-        above = {folder for run in self.runs for folder in run.parents} - self.contents.holding()
-        self.contents.folders = [parts for parts in self.contents.folders if self.root.joinpath(*parts) not in above]
+            self.skipped[BACK].append(str(folder.path))
+        elif me is not None and (folder.parts[:2], me) not in self.entered:
+            self.entered.add((folder.parts[:2], me))
+            entries = _entries(folder.path)
+            names = {entry.name for entry in entries}
+            if folder.parts and any(group <= names for group in OWN):
+                self.skipped[RUN].append(str(folder.path))
+                return
+            self.contents.folders += [folder.parts] if folder.parts else []
+            for entry in entries:
+                self._look(entry, folder._replace(above=folder.above | {me}))
 
     def _look(self, entry: os.DirEntry[str], within: _Folder) -> None:
-        path, parts = within.path / entry.name, (*within.parts, entry.name)
-        is_folder = _is_folder(entry)
+        path, parts, is_folder = within.path / entry.name, (*within.parts, entry.name), _is_folder(entry)
+        fits = os.path.splitext(entry.name)[1].lower() in self.suffixes  # noqa: PTH122 - many times faster than a path
         if is_private(entry.name, is_folder):
-            self.private += [str(path)] if is_folder or self._wanted(entry.name) else []
-        elif entry.is_symlink() and _identity(path) is None:
-            self.dangling.append(str(path))
-        else:
-            if entry.is_symlink():
-                self._follow(path)
-            self._take(path, parts, within, is_folder)
-
-    def _follow(self, link: Path) -> None:
-        self.contents.linked = True
-        self.out += [str(link)] if self._leads_out(link) else []
-
-    def _take(self, path: Path, parts: tuple[str, ...], within: _Folder, is_folder: bool) -> None:
+            self.skipped[PRIVATE] += [str(path)] if is_folder or fits else []
+            return
+        if entry.is_symlink():
+            if _identity(path) is None:
+                self.skipped[DANGLING].append(str(path))
+                return
+            self.contents.linked = True
+            self.links_out += [] if path.resolve().is_relative_to(self.root.resolve()) else [str(path)]
         if is_folder:
             self.todo.append(_Folder(path, parts, within.above))
-        elif self._wanted(path.name) and path.is_file():
+        elif fits and path.is_file():
             self.contents.items.append(Item(path, parts))
         else:
             self.others[path.suffix.lower() or "no suffix"] += 1
 
-    def _wanted(self, name: str) -> bool:
-        return os.path.splitext(name)[1].lower() in self.suffixes  # noqa: PTH122 - many times faster than a path
-
-    def _leads_out(self, path: Path) -> bool:
-        return not path.resolve().is_relative_to(self.real)
-
     def _report(self) -> None:
-        groups = (
-            (self.private, "hidden, or a system's own"),
-            ([str(run) for run in self.runs], "a folder of runs"),
-            (self.dangling, "a link that leads nowhere"),
-            (self.back, "a link back to a folder that holds it"),
-        )
-        self.contents.left_out += [f"{list_few(sorted(paths))} ({why})" for paths, why in groups if paths]
+        skipped = ((sorted(paths), reason) for reason, paths in self.skipped.items() if paths)
+        self.contents.left_out += [f"{list_few(paths)} ({reason})" for paths, reason in skipped]
         if self.others:
             most = sorted(self.others, key=lambda kind: (-self.others[kind], kind))
             kinds = list_few([f"{kind} {self.others[kind]}" for kind in most])
             self.contents.left_out.append(f"{counted(self.others.total(), 'file')} of other kinds ({kinds})")
-        if self.out:
-            self.contents.notes.append(f"links out of {self.root} are followed: {list_few(sorted(self.out))}")
+        if self.links_out:
+            links = list_few(sorted(self.links_out))
+            self.contents.notes.append(f"links out of {self.root} are followed: {links}")
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -181,10 +163,6 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError as error:
         raise DataError(f"data: {folder} cannot be read: {error.strerror}") from None
-
-
-def _is_run(names: set[str]) -> bool:
-    return any(group <= names for group in RUN)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -26,7 +26,7 @@ LONGEST = 103 - len("/pymp-12345678/listener-12345678")
 
 
 class _Reader(Dataset[Items | str]):
-    """A source whose items are whole batches; an error travels as its message, without torch's traceback."""
+    """A source whose items are whole batches; an error is passed on as its message, without torch's traceback."""
 
     def __init__(self, source: ItemSource) -> None:
         self.source = source
@@ -41,7 +41,7 @@ class _Reader(Dataset[Items | str]):
 def read_batches(
     source: ItemSource, batches: Iterable[Sequence[int]], workers: int = 0, pinned: bool = False
 ) -> Iterator[Items]:
-    """The items of each batch of positions in order, which may have no end; closing it ends the workers.
+    """Read the items of each batch of positions in order, which may have no end; closing it ends the workers.
 
     Raises:
         DataError: If an item cannot be read, a worker dies, or workers have no place for a socket.
@@ -55,18 +55,18 @@ def read_batches(
         sampler=batches,
         batch_size=None,  # a batch comes whole from the reader
         num_workers=workers,
-        collate_fn=_as_it_is,
+        collate_fn=_keep,
         prefetch_factor=AHEAD,
         pin_memory=pinned,
-        worker_init_fn=_leave_signals_to_the_parent,
+        worker_init_fn=_defer_signals,
         # What cannot be pickled, such as a data set defined in a notebook, reaches a forked worker.
         multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
-    yield from map(_or_error, _Running(_started(loader)))
+    yield from _Running(_start(loader))
 
 
 def _check_sockets() -> None:
-    """Tensors come by a socket in the folder for temporary files: with a longer name, workers would hang."""
+    """Refuse a folder for temporary files in which workers would hang: its name is too long for their sockets."""
     folder = tempfile.gettempdir()
     if sys.platform != "win32" and len(os.fsencode(folder)) > LONGEST:
         raise DataError(
@@ -75,15 +75,15 @@ def _check_sockets() -> None:
         )
 
 
-def _started(loader: DataLoader[Any]) -> Iterator[Items | str]:
-    """Start the workers, and keep torch from raising a worker's death in the middle of whatever this process does then.
+def _start(loader: DataLoader[Any]) -> Iterator[Items | str]:
+    """Start the workers, without torch's handler that raises a worker's death in the middle of other code.
 
-    It is still raised, within seconds, where the next batch is waited for.
+    It is still raised, within seconds, while waiting for the next batch.
     """
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         return iter(loader)
     before = signal.getsignal(signal.SIGCHLD)
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # a worker inherits this until it knows what to do with them
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # inherited by a worker until it has set its handlers
     try:
         return iter(loader)
     finally:
@@ -91,8 +91,11 @@ def _started(loader: DataLoader[Any]) -> Iterator[Items | str]:
         signal.signal(signal.SIGCHLD, before)
 
 
-class _Running(Iterator[Items | str]):
-    """What workers read. They end with this object, with `end()`, or before this process waits for them at its exit."""
+class _Running(Iterator[Items]):
+    """Items that workers read.
+
+    The workers end with this object, with `end()`, or before this process waits for them at its exit.
+    """
 
     alive: ClassVar[weakref.WeakSet[_Running]] = weakref.WeakSet()
 
@@ -100,17 +103,20 @@ class _Running(Iterator[Items | str]):
         self.items: Iterator[Items | str] | None = items
         self.alive.add(self)
 
-    def __next__(self) -> Items | str:
+    def __next__(self) -> Items:
         if self.items is None:
             raise StopIteration
         try:
-            return next(self.items)
-        except (RuntimeError, OSError, EOFError) as error:  # however the death of a worker shows first
+            read = next(self.items)
+        except (RuntimeError, OSError, EOFError) as error:  # the death of a worker shows in one of these
             what = f"data: a worker process ended ({error})"
             raise DataError(f"{what}: set workers to fewer, or to 0 to read without") from error
+        if isinstance(read, str):
+            raise DataError(read)
+        return read
 
     def end(self) -> None:
-        """Have torch's iterator end its workers, even where a traceback still holds it."""
+        """Make torch's iterator end its workers, even while a traceback still refers to it."""
         if shutdown := getattr(self.items, "_shutdown_workers", None):
             shutdown()
         self.items = None
@@ -122,23 +128,17 @@ def _end_all() -> None:
         running.end()
 
 
-def _or_error(read: Items | str) -> Items:
-    if isinstance(read, str):
-        raise DataError(read)
+def _keep(read: Any) -> Any:
     return read
 
 
-def _as_it_is(read: Any) -> Any:
-    return read
-
-
-def _leave_signals_to_the_parent(worker: int) -> None:
-    """Ctrl-C and SIGTERM reach the whole group, but the turn in progress still needs its batches."""
+def _defer_signals(worker: int) -> None:
+    """Ignore the first Ctrl-C or SIGTERM, which reach the whole group: the turn in progress still needs its batches."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _obey_next_time)
+    signal.signal(signal.SIGTERM, _end_at_next_signal)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
-def _obey_next_time(number: int, frame: FrameType | None) -> None:
+def _end_at_next_signal(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
