@@ -1,9 +1,13 @@
-"""Small image files for tests of data."""
+"""Small image files for tests of data, and the messages of errors."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from allmodes.data import DataError
 
 
 def picture(
@@ -26,3 +30,15 @@ def folder(root: Path, classes: tuple[str, ...] = ("cat", "dog"), each: int = 10
         for j in range(each):
             picture(root / name / f"{j:02d}.png", seed=100 * i + j, **options)
     return root
+
+
+def error_of(build: Callable[[], object]) -> str:
+    """The message of the `DataError` that a call raises."""
+    with pytest.raises(DataError) as error:
+        build()
+    return str(error.value)
+
+
+def refusal(build: Callable[[], object]) -> str:
+    """The message likewise, without its beginning `data: `."""
+    return error_of(build).removeprefix("data: ")

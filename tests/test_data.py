@@ -105,7 +105,7 @@ def test_weights_are_normalised_and_equal_ones_are_recognised() -> None:
     assert weighted.weights.tolist() == pytest.approx([0.1] * 7 + [0.3])
 
 
-def test_a_mode_of_no_weight_is_never_drawn() -> None:
+def test_a_mode_without_weight_is_never_drawn() -> None:
     assert shares(RingConfig(weights=[0] + [1] * 7).build())[0] == 0
 
 
@@ -152,7 +152,7 @@ def test_a_fixed_set_is_the_same_for_every_seed_of_a_run_and_another_for_another
     assert len({one.fingerprint, *(data.fingerprint for data in others)}) == 5
 
 
-def test_what_a_fixed_set_holds_out_are_fresh_points_of_the_mixture() -> None:
+def test_held_out_points_of_a_fixed_set_are_fresh() -> None:
     data = RingConfig(items=80).build().to("cpu")
     held_out = data.held_out(5000, generator())
     assert len(held_out.x.unique(dim=0)) == 5000
@@ -185,7 +185,7 @@ class TestFixedSet(DatasetContract):
     config = CircleConfig(items=103)
 
 
-def test_a_mode_of_no_weight_needs_no_point() -> None:
+def test_a_mode_without_weight_needs_no_point() -> None:
     data = RingConfig(items=7, weights=[0] + [1] * 7).build()
     assert data.labels.tolist() == [1, 2, 3, 4, 5, 6, 7]
 
@@ -263,7 +263,7 @@ def test_a_resumed_loader_continues_like_an_unbroken_one(data: Data, served: int
 
 
 @pytest.mark.parametrize("data", [numbered(25), RingConfig().build()], ids=["finite", "mixture"])
-def test_the_seed_decides_what_a_loader_serves(data: Data) -> None:
+def test_batches_of_a_loader_depend_on_the_seed(data: Data) -> None:
     first, again, other = (next(data.loader(10, seed)).x for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -306,13 +306,13 @@ def test_tensors_that_do_not_fit_together_are_refused(arguments: list[torch.Tens
     assert str(refusal.value) == message
 
 
-def test_data_without_a_test_split_say_so_when_held_out_items_are_asked_for() -> None:
+def test_held_out_draws_without_a_test_split_are_refused() -> None:
     with pytest.raises(DataError) as refusal:
         numbered(5).held_out(2, generator())
     assert str(refusal.value) == "data: there are no held-out items: give TensorData a test_x"
 
 
-def test_fingerprints_tell_data_apart_and_do_not_depend_on_the_device_they_are_on() -> None:
+def test_fingerprints_identify_data_on_every_device() -> None:
     built = [RingConfig(), RingConfig(std=0.02), RingConfig(weights=range(1, 9)), GridConfig(), DigitsConfig()]
     fingerprints = [config.build().fingerprint for config in built]
     assert len(set(fingerprints)) == len(built)
@@ -451,7 +451,7 @@ KINDS = (*mixtures.KINDS, *images.KINDS)
 
 
 @pytest.mark.parametrize("config", [kind() for kind in KINDS if kind not in (MixtureConfig, TorchvisionConfig)])
-def test_a_config_knows_what_it_will_build(config: RingConfig) -> None:
+def test_shape_and_classes_of_a_config_are_those_of_its_data(config: RingConfig) -> None:
     data = config.build()
     assert data.shape == config.shape() == tuple(data.draw(3, generator()).x.shape[1:])
     assert data.classes == config.classes()

@@ -1,7 +1,6 @@
 """Arrays as people save them: labels of every form, archives with more in them, other byte orders, damaged files."""
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ import pytest
 import torch
 
 from allmodes.builtin.config.arrays import ArraysConfig
-from allmodes.data import DataError, TensorData
+from allmodes.data import TensorData
 from allmodes.data.description import describe_data
+from files import refusal
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3))
@@ -29,12 +29,6 @@ def built(**options: Any) -> TensorData:
     data = ArraysConfig(**{"path": "x.npy", "memory": "resident", **options}).build()
     assert isinstance(data, TensorData)
     return data
-
-
-def refusal(build: Callable[[], object]) -> str:
-    with pytest.raises(DataError) as error:
-        build()
-    return str(error.value).removeprefix("data: ")
 
 
 @pytest.mark.parametrize(
@@ -73,13 +67,13 @@ def test_a_name_of_labels_that_a_single_array_cannot_have_is_refused() -> None:
     )
 
 
-def test_arrays_that_are_not_learned_are_said() -> None:
+def test_arrays_that_are_not_learned_are_reported() -> None:
     assert describe_data(built(path="x.npz"), "arrays").endswith("no labels; left out: array 'y'")
     assert built(path="x.npz", labels="y").origin.left_out == ()
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".NPZ", ".zip"])
-def test_archives_are_told_by_what_they_hold(suffix: str) -> None:
+def test_archives_are_recognised_by_their_contents(suffix: str) -> None:
     Path("x.npz").rename(f"z{suffix}")
     assert built(path=f"z{suffix}", labels="y").classes == 3
 

@@ -119,7 +119,7 @@ def test_all_columns_that_are_doubtful_are_named_with_their_counts() -> None:
     assert (data.items + data.test_items, data.origin.left_out) == (15, ("5 rows with missing cells ('b' 5, 'c' 1)",))
 
 
-def test_with_a_decimal_comma_a_point_is_no_decimal() -> None:
+def test_a_point_is_not_a_decimal_beside_a_decimal_comma() -> None:
     text = rows(lambda i: f"{i},5;{'1.5' if i == 4 else i}", "a;b")
     assert "'b' 1 of 20 (first in line 6: '1.5')" in refusal(text, decimal=",")
     assert "'b' 1 of 20 (first in line 6: '1.5')" in refusal(text, decimal=",", thousands=".")
@@ -167,7 +167,7 @@ def test_a_decimal_that_is_also_a_separator_of_thousands_is_refused() -> None:
         ("x" * 140_000, f"text such as '{30 * 'x'}...'"),
     ],
 )
-def test_a_column_that_holds_no_numbers_is_left_out_and_said(cell: str, why: str) -> None:
+def test_a_column_without_numbers_is_left_out_and_reported(cell: str, why: str) -> None:
     data = read(rows(lambda i: f"{i},{cell.format(i)}"))
     assert data.units.columns == ("a",)
     assert data.origin.left_out == (f"column 'b' ({why})",)
@@ -189,7 +189,7 @@ def test_numbers_with_a_letter_each_are_names() -> None:
         ('"b"', '"r{0}" {0}', None),
     ],
 )
-def test_the_index_of_a_data_frame_is_left_out_and_said(header: str, line: str, index: str | None) -> None:
+def test_the_index_of_a_data_frame_is_left_out_and_reported(header: str, line: str, index: str | None) -> None:
     text = rows(lambda i: line.format(i, 7 * i % 23), header) if index else rows(lambda i: line.format(i), header)
     data = read(text, delimiter="," if index else "auto")
     assert data.units.columns == ("b",)
@@ -198,7 +198,7 @@ def test_the_index_of_a_data_frame_is_left_out_and_said(header: str, line: str, 
 
 
 @pytest.mark.parametrize("header", [",b", "a,"])
-def test_numbers_without_a_name_that_are_no_index_are_refused(header: str) -> None:
+def test_numbers_without_a_name_that_are_not_an_index_are_refused(header: str) -> None:
     place = header.split(",").index("") + 1
     assert refusal(rows(lambda i: f"{i}.5,{i}.5", header)) == (
         f": column {place} holds numbers but has no name: name it in line 1, {OTHERS}"
@@ -206,7 +206,7 @@ def test_numbers_without_a_name_that_are_no_index_are_refused(header: str) -> No
     assert columns(rows(lambda i: f"{i}.5,{i}.5", header), columns=[place]) == {str(place): HALVES}
 
 
-def test_columns_that_are_asked_for_are_read_whatever_the_others_hold() -> None:
+def test_chosen_columns_are_read_whatever_the_others_hold() -> None:
     data = read(rows(lambda i: f"{i},x,{i},{i}%", "a,a,c,d"), columns=["c"])
     assert (data.units.columns, data.origin.left_out) == (("c",), ())
 
@@ -247,7 +247,7 @@ def test_one_table_in_many_ways_of_writing_is_one_table(text: Text) -> None:
     assert [what for what in data.origin.left_out if "(empty)" not in what] == []
 
 
-def test_lines_are_counted_as_an_editor_shows_them_whatever_stands_before() -> None:
+def test_line_numbers_are_those_of_an_editor() -> None:
     text = "sep=;\n# x\n\n" + rows(lambda i: f'{i};"{i}\n{i}";{"x" if i == 2 else i}', "a;t;b")
     assert "'b' 1 of 20 (first in line 10: 'x')" in refusal(text)
 
@@ -294,7 +294,7 @@ def test_empty_rows_between_others_are_counted() -> None:
         ("sep=;\n", " is empty"),
     ],
 )
-def test_what_cannot_be_read_is_said_with_its_line_and_a_remedy(text: Text, message: str) -> None:
+def test_errors_of_a_csv_name_the_line_and_a_remedy(text: Text, message: str) -> None:
     assert refusal(text) == message
 
 
@@ -307,7 +307,7 @@ def test_an_encoding_can_be_named_and_must_be_known() -> None:
             CsvConfig(path="f.csv", encoding=wrong)
 
 
-def test_a_cell_of_digits_without_end_costs_no_time() -> None:
+def test_an_endless_cell_of_digits_takes_no_time() -> None:
     assert "'b' 1 of 20 (first in line 6: '111111111111111111111111111111...')" in refusal(
         rows(lambda i: f"{i},{'1' * 10**6 + 'x' if i == 4 else i}")
     )

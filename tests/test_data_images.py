@@ -4,7 +4,6 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,8 +18,8 @@ from pydantic import ValidationError
 from allmodes.builtin import FILES
 from allmodes.builtin.config.image_folder import ImageFolderConfig
 from allmodes.builtin.config.parquet import ParquetConfig
-from allmodes.data import DataError, TensorData
-from files import folder, picture
+from allmodes.data import TensorData
+from files import error_of, folder, picture
 
 DATA = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[1] / "../shared/data"))
 KINDS_READ = "png, jpg, jpeg, jfif, webp, bmp, gif, tif, pgm, ppm"
@@ -36,12 +35,6 @@ def built(**options: object) -> TensorData:
     data = ImageFolderConfig(**{"root": "images", "workers": 0, "memory": "resident", **options}).build()
     assert isinstance(data, TensorData)
     return data
-
-
-def refusal(build: Callable[[], object]) -> str:
-    with pytest.raises(DataError) as error:
-        build()
-    return str(error.value)
 
 
 def pairs(data: TensorData) -> set[tuple[int, bytes]]:
@@ -156,13 +149,13 @@ def test_the_files_are_not_asked_when_a_spec_is_checked() -> None:
 
 
 def test_a_folder_that_is_missing_is_named() -> None:
-    assert refusal(built) == "data: images is not a folder: set root to the folder of images"
+    assert error_of(built) == "data: images is not a folder: set root to the folder of images"
 
 
-def test_an_empty_folder_says_what_was_looked_for() -> None:
+def test_the_error_of_an_empty_folder_names_the_kinds_of_files() -> None:
     Path("images").mkdir()
     Path("images/notes.txt").touch()
-    assert refusal(built) == (
+    assert error_of(built) == (
         f"data: images has no images ({LOOKED}; there is 1 file of other kinds (.txt 1)): "
         "set root to the folder that holds them"
     )
@@ -171,13 +164,13 @@ def test_an_empty_folder_says_what_was_looked_for() -> None:
 def test_a_class_folder_without_images_is_named() -> None:
     folder(Path("images"))
     Path("images/emu").mkdir()
-    assert refusal(built) == f"data: class folder images/emu has no images ({LOOKED}): remove it"
+    assert error_of(built) == f"data: class folder images/emu has no images ({LOOKED}): remove it"
 
 
 def test_images_beside_class_folders_are_refused() -> None:
     folder(Path("images"))
     picture(Path("images/stray.png"))
-    assert refusal(built) == (
+    assert error_of(built) == (
         "data: images/stray.png is beside class folders such as images/cat: put it into one, or out"
     )
 
@@ -185,7 +178,7 @@ def test_images_beside_class_folders_are_refused() -> None:
 def test_a_test_folder_with_another_class_is_refused() -> None:
     folder(Path("images/train"))
     folder(Path("images/test"), ("cat", "cow"))
-    assert refusal(built) == "data: images/test has the label 'cow', which the training data do not have"
+    assert error_of(built) == "data: images/test has the label 'cow', which the training data do not have"
 
 
 def test_two_sizes_without_a_size_are_refused_by_name() -> None:
@@ -194,7 +187,7 @@ def test_two_sizes_without_a_size_are_refused_by_name() -> None:
     message = (
         "data: images/cat/00.png has 8 x 8 px but images/dog/01.png has 9 x 8 px: set size, to which all are resized"
     )
-    assert refusal(built) == refusal(built_streamed) == message
+    assert error_of(built) == error_of(built_streamed) == message
     assert built(size=8).items == 5
 
 
@@ -209,14 +202,14 @@ def test_an_image_that_cannot_be_read_is_named() -> None:
         f"data: images/dog/01.png cannot be read (it is none of {KINDS_READ}): "
         "repair or remove it, or set skip_unreadable: true"
     )
-    assert refusal(built) == refusal(built_streamed) == message
+    assert error_of(built) == error_of(built_streamed) == message
 
 
 def test_a_truncated_image_is_named() -> None:
     folder(Path("images"), each=3, size=(64, 64))
     path = Path("images/dog/01.png")
     path.write_bytes(path.read_bytes()[:5000])
-    message = refusal(built)
+    message = error_of(built)
     assert message.startswith("data: images/dog/01.png cannot be read (image file is truncated")
     assert message.endswith("): repair or remove it, or set skip_unreadable: true")
 
@@ -240,19 +233,19 @@ def test_a_folder_without_a_readable_image_is_refused() -> None:
     Path("images").mkdir()
     Path("images/a.png").touch()
     with pytest.warns(UserWarning, match="1 of 1 images"):
-        message = refusal(lambda: built(skip_unreadable=True))
+        message = error_of(lambda: built(skip_unreadable=True))
     assert message == "data: none of the 1 images of images can be read"
 
 
 def test_a_single_image_is_too_few() -> None:
     picture(Path("images/a.png"))
-    assert refusal(built) == "data: images has 1 items, but one is to train on and one to hold out"
+    assert error_of(built) == "data: images has 1 items, but one is to train on and one to hold out"
 
 
 def test_colour_that_comes_late_among_grey_images_is_refused() -> None:
     for i in range(250):
         picture(Path(f"images/{i:03d}.png"), mode="RGB" if i == 1 else "L")
-    assert refusal(built) == (
+    assert error_of(built) == (
         "data: images/001.png is in colour but images/000.png is grey: set channels to rgb or grey"
     )
 
@@ -260,7 +253,7 @@ def test_colour_that_comes_late_among_grey_images_is_refused() -> None:
 def test_sixteen_bits_are_refused() -> None:
     folder(Path("images"), each=2)
     Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save("images/cat/00.png")
-    assert refusal(built) == ("data: images/cat/00.png has pixels of mode I;16: convert it to 8 bits per channel")
+    assert error_of(built) == ("data: images/cat/00.png has pixels of mode I;16: convert it to 8 bits per channel")
 
 
 def bomb(side: int) -> bytes:
@@ -280,7 +273,7 @@ def bomb(side: int) -> bytes:
 def test_a_decompression_bomb_is_refused(side: int, what: str) -> None:
     folder(Path("images"), each=2)
     Path("images/cat/00.png").write_bytes(bomb(side))
-    assert refusal(built) == (
+    assert error_of(built) == (
         f"data: images/cat/00.png {what}; at most 89,478,485 px are read: make it smaller, or set skip_unreadable: true"
     )
 
@@ -288,7 +281,7 @@ def test_a_decompression_bomb_is_refused(side: int, what: str) -> None:
 def test_a_postscript_program_is_never_run() -> None:
     folder(Path("images"), each=2)
     Path("images/cat/00.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
-    assert refusal(built).startswith("data: images/cat/00.png cannot be read (it is none of png")
+    assert error_of(built).startswith("data: images/cat/00.png cannot be read (it is none of png")
 
 
 # Parquet
@@ -325,7 +318,7 @@ def test_words_as_labels_are_numbered_in_their_order() -> None:
     assert rows().class_names == ("cat", "dog", "emu")
 
 
-def test_a_folder_of_parts_is_read_as_one_and_train_and_test_are_told_apart() -> None:
+def test_a_folder_of_several_files_is_read_as_one_and_divided_by_name() -> None:
     parquet("parts/a.parquet", [encoded(image) for image in pictures(5)])
     parquet("parts/b.parquet", [encoded(image) for image in pictures(7, 5)])
     assert rows(path="parts").items + rows(path="parts/*.parquet").test_items == 12
@@ -335,12 +328,12 @@ def test_a_folder_of_parts_is_read_as_one_and_train_and_test_are_told_apart() ->
 
 
 @pytest.mark.parametrize("memory", ["resident", "stream"])
-def test_a_cell_that_is_no_image_is_named_with_file_and_row(memory: str) -> None:
+def test_a_cell_without_an_image_is_named_with_file_and_row(memory: str) -> None:
     images: list[bytes | None] = [encoded(image) for image in pictures(9)]
     parquet("parts/a.parquet", list(images))
     images[2] = b"no image"
     parquet("parts/b.parquet", images)
-    message = refusal(lambda: ParquetConfig(path="parts", memory=memory, workers=0).build())
+    message = error_of(lambda: ParquetConfig(path="parts", memory=memory, workers=0).build())
     assert message.startswith("data: parts/b.parquet, row 3 cannot be read (it is none of png")
 
 
@@ -348,7 +341,7 @@ def test_an_empty_cell_is_named_and_can_be_skipped() -> None:
     images: list[bytes | None] = [encoded(image) for image in pictures(9)]
     images[4] = None
     parquet("x.parquet", images)
-    assert refusal(rows).startswith("data: x.parquet, row 5 cannot be read")
+    assert error_of(rows).startswith("data: x.parquet, row 5 cannot be read")
     with pytest.warns(UserWarning, match="1 of 9 images cannot be read and are left out: x.parquet, row 5"):
         assert rows(skip_unreadable=True).items == 7
 
@@ -369,20 +362,20 @@ def test_an_empty_cell_is_named_and_can_be_skipped() -> None:
 )
 def test_columns_that_are_not_there_are_refused(options: dict[str, object], message: str) -> None:
     parquet("x.parquet", [encoded(image) for image in pictures(4)], [0, 1, 0, 1])
-    assert refusal(lambda: rows(**options)) == message
+    assert error_of(lambda: rows(**options)) == message
 
 
 def test_a_missing_label_is_named_with_its_row() -> None:
     parquet("x.parquet", [encoded(image) for image in pictures(4)], [0, 1, None, 1])
-    assert refusal(rows) == (
+    assert error_of(rows) == (
         "data: x.parquet has missing cells in 1 of 4 rows: 'label' has 1 (first: x.parquet, row 3): "
         "correct them, or set missing: leave_out to learn from the others"
     )
 
 
-def test_a_file_that_is_no_parquet_is_refused() -> None:
+def test_a_file_that_is_not_parquet_is_refused() -> None:
     Path("x.parquet").write_text("a,b\n1,2\n")
-    assert refusal(rows).startswith("data: x.parquet cannot be read as Parquet: ")
+    assert error_of(rows).startswith("data: x.parquet cannot be read as Parquet: ")
 
 
 def test_the_copy_that_is_streamed_from_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_labels_of_any_type_are_the_same_text(value: object, text: str) -> None:
     assert text_of(value) == text
 
 
-def test_nan_is_no_label_among_numbers() -> None:
+def test_nan_is_a_missing_label_among_numbers() -> None:
     assert blank_missing(["1", "nan", "NA", ""]) == ["1", "", "", ""]
     assert blank_missing(["NA", "DE", ""]) == ["NA", "DE", ""]
 
@@ -159,7 +159,7 @@ def test_many_names_are_counted_and_signs_that_a_terminal_obeys_are_escaped() ->
     )
 
 
-def test_a_run_says_once_what_it_learns_from_before_it_trains_and_keeps_it(
+def test_a_run_describes_its_data_once_before_training_and_stores_the_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("s.json").write_text(json.dumps(spec(measured_csv())))
@@ -174,7 +174,7 @@ def test_a_run_says_once_what_it_learns_from_before_it_trains_and_keeps_it(
     assert [event["message"] for event in events if event["event"] == "data"] == [LEARNED]
 
 
-def test_where_nobody_reads_the_log_what_was_left_out_is_a_warning() -> None:
+def test_without_a_log_left_out_data_are_a_warning() -> None:
     with pytest.warns(UserWarning, match=r"left out: column 1 \(the index") as said:
         Experiment.from_spec(spec(measured_csv()), track=False).data  # noqa: B018
     assert [str(warning.message) for warning in said] == [LEARNED]
@@ -184,7 +184,7 @@ def test_where_nobody_reads_the_log_what_was_left_out_is_a_warning() -> None:
         Experiment.from_spec(spec({"kind": "csv", "path": "plain.csv"}), track=False).data  # noqa: B018
 
 
-def test_a_comparison_says_it_once_for_all_runs_that_learn_from_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_comparison_describes_data_once_for_all_its_runs(caplog: pytest.LogCaptureFixture) -> None:
     warned: list[str] = []
     monitor = StudyMonitor(warned.append, {})
     for text in ("data: x", "data: x", "data: y"):
@@ -195,7 +195,7 @@ def test_a_comparison_says_it_once_for_all_runs_that_learn_from_it(caplog: pytes
     assert (caplog.messages, len(warned)) == (["data: z"], 2)
 
 
-def test_a_log_that_is_read_gets_the_line_and_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_gets_the_line_and_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "allmodes")
     logs.log_data("data: x", True, pytest.fail)
     assert caplog.messages == ["data: x"]
@@ -238,13 +238,13 @@ def test_large_offsets_are_standardised_before_they_are_floats() -> None:
     assert np.allclose(back, np.sort(x, 0), rtol=0, atol=2e-4)  # doubles are 1.2e-4 apart there
 
 
-def test_a_model_of_before_that_knows_of_no_whole_columns_is_read() -> None:
+def test_an_older_model_without_whole_columns_is_read() -> None:
     units = Standardisation.of({"mean": [1.0], "std": [2.0], "columns": ["a"]})
     assert (units, units.whole) == (Standardisation((1.0,), (2.0,), ("a",)), ())
     assert torch.equal(units.round(torch.tensor([[0.5]])), torch.tensor([[0.5]]))
 
 
-def test_numbers_that_float32_cannot_tell_apart_are_warned_of_where_they_are_not_standardised() -> None:
+def test_numbers_too_close_for_float32_give_a_warning_unless_standardised() -> None:
     np.save("x.npy", np.stack([5.4e6 + np.arange(20) * 1e-2, np.arange(20.0)], 1))
     with pytest.warns(UserWarning, match=r"x\[:, 0\] of x.npy: the spread is so small beside the numbers"):
         ArraysConfig(path="x.npy", standardise=False).build()
@@ -279,7 +279,7 @@ def test_tensors_that_lose_digits_are_warned_of_and_those_that_are_not_finite_ar
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e-300])
-def test_numbers_whose_spread_no_double_holds_are_refused(scale: float) -> None:
+def test_numbers_whose_spread_overflows_doubles_are_refused(scale: float) -> None:
     np.save("x.npy", np.arange(20.0)[:, None] * scale)
     with pytest.raises(ValueError, match="which cannot be standardised: give it in other units, or leave it out"):
         ArraysConfig(path="x.npy").build()

@@ -47,7 +47,7 @@ def test_all_missing_cells_are_counted_by_column_over_the_whole_file(memory: str
 
 
 @pytest.mark.parametrize("memory", ["resident", "stream"])
-def test_rows_with_missing_cells_or_labels_are_left_out_and_said(memory: str) -> None:
+def test_rows_with_missing_cells_or_labels_are_left_out_and_reported(memory: str) -> None:
     parquet(
         a=[0.0, None, 2.0, 3.0, 4.0, 5.0], b=[0.0, 1.0, INF, 9.0, 16.0, 25.0], label=[1.0, 2.0, 1.0, None, 2.0, 1.0]
     )

@@ -1,7 +1,6 @@
 """Parquet as people bring it: files of folders and partitions, data frames, Hugging Face, odd columns."""
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import pytest
 import torch
 
 from allmodes.builtin.config.parquet import ParquetConfig
-from allmodes.data import DataError, TensorData
+from allmodes.data import TensorData
 from allmodes.data.description import describe_data
-from files import picture
+from files import picture, refusal
 
 
 @pytest.fixture(autouse=True)
@@ -39,12 +38,6 @@ def built(path: str = "x", **options: Any) -> TensorData:
 
 def said(path: str = "x", **options: Any) -> str:
     return describe_data(built(path, **options), "parquet").removeprefix(f"data: {path}: ").replace("no labels; ", "")
-
-
-def refusal(build: Callable[[], object]) -> str:
-    with pytest.raises(DataError) as error:
-        build()
-    return str(error.value).removeprefix("data: ")
 
 
 def column(data: TensorData, name: str) -> list[float]:
@@ -71,7 +64,7 @@ def column(data: TensorData, name: str) -> list[float]:
         ("split=Training/year=2020/0", "split=eval/year=2020/0"),
     ],
 )
-def test_folders_files_and_partitions_tell_alike_what_is_held_out(train: str, test: str) -> None:
+def test_names_of_folders_files_and_partitions_show_the_held_out_files(train: str, test: str) -> None:
     write(f"x/{train}.parquet", 40)
     write(f"x/{test}.parquet", 10)
     data = built()
@@ -86,7 +79,7 @@ def test_every_suffix_of_parquet_is_read_in_a_folder(suffix: str) -> None:
     assert built().items == 9
 
 
-def test_hidden_files_and_those_of_other_kinds_are_left_out_and_said() -> None:
+def test_hidden_files_and_those_of_other_kinds_are_left_out_and_reported() -> None:
     for name in ("a", ".a", "_temporary/0/a", ".ipynb_checkpoints/a-checkpoint"):
         write(f"x/{name}.parquet")
     for name in ("_SUCCESS", "README.md", ".a.parquet.crc"):
@@ -109,7 +102,7 @@ def test_patterns_match_files_and_folders() -> None:
     assert built("y[1]").items == 9
 
 
-def test_a_folder_without_parquet_says_what_is_there() -> None:
+def test_the_error_of_a_folder_without_parquet_lists_its_files() -> None:
     Path("x").mkdir()
     Path("x/data-00000.arrow").touch()
     assert refusal(built) == (
@@ -163,7 +156,7 @@ def test_labels_of_partitions_are_in_the_order_of_all_labels(values: tuple[str, 
     assert built().class_names == names
 
 
-def test_a_partition_of_one_value_and_one_of_words_are_left_out_and_said() -> None:
+def test_a_partition_of_one_value_and_one_of_words_are_left_out_and_reported() -> None:
     write("x/year=2020/town=Bern/0.parquet")
     write("x/year=2020/town=Chur/0.parquet")
     assert said().endswith("columns a, b; left out: column 'year' (one value in all folders), column 'town' (string)")
@@ -175,7 +168,7 @@ def test_a_missing_label_of_a_partition_is_counted() -> None:
     assert "'label' has 5 (first: x/label=__HIVE_DEFAULT_PARTITION__/0.parquet, row 1)" in refusal(built)
 
 
-def test_a_file_in_no_partition_is_named() -> None:
+def test_a_file_outside_partitions_is_named() -> None:
     write("x/label=3/0.parquet", 5)
     write("x/more.parquet", 5)
     assert refusal(built) == "x/more.parquet has no column 'label', which x/label=3/0.parquet has"
@@ -184,7 +177,7 @@ def test_a_file_in_no_partition_is_named() -> None:
 # Columns
 
 
-def test_the_index_of_a_filtered_frame_is_left_out_and_said() -> None:
+def test_the_index_of_a_filtered_frame_is_left_out_and_reported() -> None:
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)), columns=["a", "b"])
     frame[frame.a > -0.5].to_parquet("x.parquet")
     assert "columns a, b; left out: column '__index_level_0__' (the index of a data frame)" in said("x.parquet")
@@ -193,7 +186,7 @@ def test_the_index_of_a_filtered_frame_is_left_out_and_said() -> None:
     assert built("y.parquet", columns=["a", "b"]).shape == (2,)
 
 
-def test_an_index_of_which_the_file_does_not_say_so_is_left_out_by_its_name() -> None:
+def test_an_unmarked_index_is_recognised_by_its_name() -> None:
     write("x.parquet", __index_level_0__=list(range(10)))
     assert said("x.parquet").endswith("columns a, b; left out: column '__index_level_0__' (the index of a data frame)")
 
@@ -212,7 +205,7 @@ def test_two_columns_of_one_name_are_refused() -> None:
     assert refusal(lambda: built("x.parquet")) == "x.parquet names the column 'a' twice: rename one"
 
 
-def test_columns_that_are_no_numbers_are_left_out_with_their_type() -> None:
+def test_columns_without_numbers_are_left_out_with_their_type() -> None:
     write(
         "x/0.parquet",
         3,
@@ -248,7 +241,7 @@ def test_numbers_of_every_type_are_read() -> None:
     assert column(data, "coded") == [7, 7, 8, 9]
 
 
-def test_bytes_that_are_no_images_do_not_hide_columns_of_numbers() -> None:
+def test_bytes_that_are_not_images_do_not_hide_columns_of_numbers() -> None:
     write("x/0.parquet", 3, digest=[b"\x00\x01", b"\x02", None])
     assert said().endswith("columns a, b; left out: column 'digest' (binary)")
 
@@ -279,7 +272,7 @@ def test_an_empty_first_file_and_one_without_values_hide_no_column() -> None:
     assert built(missing="leave_out").shape == (3,)
 
 
-def test_columns_of_later_files_alone_are_left_out_and_said() -> None:
+def test_columns_of_later_files_alone_are_left_out_and_reported() -> None:
     write("x/0.parquet", 3)
     write("x/1.parquet", 3, c=[1, 2, 3])
     assert said().endswith("columns a, b; left out: column 'c' (not in x/0.parquet)")
@@ -333,7 +326,7 @@ def test_labels_of_hugging_face_have_their_names_in_the_order_of_their_numbers()
 
 
 @pytest.mark.parametrize("names", [["zebra"], [], "zebra"])
-def test_names_that_do_not_fit_the_labels_are_no_names(names: Any) -> None:
+def test_names_that_do_not_fit_the_labels_are_ignored(names: Any) -> None:
     hugging_face([2, 0, 2, 0, 2, 0], names)
     assert built("x.parquet").class_names == ("0", "2")
 
@@ -351,7 +344,7 @@ def test_images_of_which_only_paths_are_there_are_refused() -> None:
     )
 
 
-def test_images_are_told_from_other_bytes_beside_numbers() -> None:
+def test_images_are_distinguished_from_other_bytes_beside_numbers() -> None:
     images = [bytes(picture(Path(f"{i}.png"), seed=i)) and Path(f"{i}.png").read_bytes() for i in range(4)]
     write("x/0.parquet", 4, photo=images, digest=[b"1", b"2", b"3", b"4"])
     assert built().shape == (3, 8, 8)

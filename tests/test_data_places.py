@@ -1,17 +1,15 @@
 """Files in folders: what is hidden is not read, links are followed once, and names tell what is held out."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from allmodes.builtin.config.image_folder import ImageFolderConfig
-from allmodes.data import DataError
 from allmodes.data.description import describe_data
 from allmodes.data.files.splits import kind_of, split_by_names
 from allmodes.data.files.walk import walk
-from files import folder, picture
+from files import folder, picture, refusal
 
 
 @pytest.fixture(autouse=True)
@@ -42,12 +40,6 @@ def built(**options: object) -> object:
     return ImageFolderConfig(**{"root": "images", "workers": 0, "memory": "resident", **options}).build()
 
 
-def refusal(build: Callable[[], object]) -> str:
-    with pytest.raises(DataError) as error:
-        build()
-    return str(error.value).removeprefix("data: ")
-
-
 # Splits
 
 
@@ -55,12 +47,12 @@ def refusal(build: Callable[[], object]) -> str:
 @pytest.mark.parametrize(
     "test", ["test", "testing", "Test", "val", "Valid", "validation", "eval", "VALIDATION", "split=test", "dev"]
 )
-def test_every_usual_name_tells_what_is_held_out(train: str, test: str) -> None:
+def test_every_usual_name_shows_the_held_out_folder(train: str, test: str) -> None:
     assert halves(f"{train}/cat/a.png", f"{test}/cat/b.png") == (["cat/a.png"], ["cat/b.png"], test, ())
 
 
 @pytest.mark.parametrize("name", ["trains", "tests", "contest", "values", "latest", "evaluated", "class=test tube", ""])
-def test_names_that_only_contain_a_word_tell_nothing(name: str) -> None:
+def test_names_that_only_contain_a_word_are_ignored(name: str) -> None:
     assert kind_of(name) is None
 
 
@@ -71,7 +63,7 @@ def test_the_test_set_is_held_out_where_there_is_a_validation_set_too() -> None:
 
 
 @pytest.mark.parametrize("above", ["outer/", "outer/inner/"])
-def test_an_outer_folder_does_not_hide_what_is_held_out(above: str) -> None:
+def test_an_outer_folder_does_not_hide_the_held_out_folder(above: str) -> None:
     assert halves(f"{above}train/cat/a.png", f"{above}test/cat/b.png")[:2] == (["cat/a.png"], ["cat/b.png"])
 
 
@@ -80,7 +72,7 @@ def test_each_class_may_have_its_own_test_folder() -> None:
     assert halves(*files)[:2] == (["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"],) * 2
 
 
-def test_a_class_with_a_folder_called_test_is_no_test_set() -> None:
+def test_a_folder_called_test_within_a_class_is_not_a_test_set() -> None:
     files = ("cat/train/a.png", "cat/test/b.png", "dog/c.png")
     assert halves(*files) == (sorted(files), None, "", ())
 
@@ -94,7 +86,7 @@ def test_one_folder_alone_is_looked_through(alone: str) -> None:
     ("train", "test"),
     [("seg_train", "seg_test"), ("train2017", "val2017"), ("trainImages", "testImages"), ("train-set", "test-set")],
 )
-def test_folders_that_are_alike_but_for_the_word_are_told_apart(train: str, test: str) -> None:
+def test_folders_that_differ_in_the_word_alone_are_divided(train: str, test: str) -> None:
     files = (f"{train}/cat/a.png", f"{test}/cat/b.png", "pred/c.png")
     assert halves(*files)[:3] == (["cat/a.png"], ["cat/b.png"], test)
 
@@ -103,7 +95,7 @@ def test_folders_that_are_alike_but_for_the_word_are_told_apart(train: str, test
     ("train", "test"),
     [("train_dir", "dev"), ("train", "val_images"), ("trainval", "test"), ("trn", "tst"), ("train", "validate")],
 )
-def test_folders_that_all_tell_are_told_apart(train: str, test: str) -> None:
+def test_folders_that_all_contain_a_word_are_divided(train: str, test: str) -> None:
     assert halves(f"{train}/cat/a.png", f"{test}/cat/b.png") == (["cat/a.png"], ["cat/b.png"], test, ())
 
 
@@ -124,7 +116,7 @@ def test_partitions_keep_their_other_columns() -> None:
     assert halves(*files)[:2] == (["label=3/a.png"], ["label=4/b.png"])
 
 
-def test_partitions_below_others_are_told_apart() -> None:
+def test_partitions_below_others_are_divided() -> None:
     files = ("label=3/split=train/a.png", "label=4/split=test/b.png")
     assert halves(*files)[:2] == (["label=3/a.png"], ["label=4/b.png"])
 
@@ -140,11 +132,11 @@ def test_partitions_below_others_are_told_apart() -> None:
         ("myDataTrain", "myDataTest"),
     ],
 )
-def test_names_of_files_tell_what_is_held_out(train: str, test: str) -> None:
+def test_names_of_files_show_the_held_out_files(train: str, test: str) -> None:
     assert halves(f"{train}.png", f"{test}.png") == ([f"{train}.png"], [f"{test}.png"], f"{test}.png", ())
 
 
-def test_files_that_tell_nothing_are_left_out_if_that_is_wanted_and_else_keep_all_together() -> None:
+def test_files_without_a_word_are_left_out_or_keep_all_files_together() -> None:
     files = ("cities.png", "test.png", "train.png", "train_test.png")
     assert halves(*files) == (list(files), None, "", ())
     left = ("cities.png, train_test.png (2 files: neither to train on nor to hold out)",)
@@ -176,7 +168,7 @@ HIDDEN = (
 
 @pytest.mark.parametrize("hidden", HIDDEN)
 @pytest.mark.parametrize("where", ["", "cat/", "cat/deep/"])
-def test_what_is_hidden_is_left_out_at_any_depth_and_said(hidden: str, where: str) -> None:
+def test_hidden_files_are_left_out_at_any_depth_and_reported(hidden: str, where: str) -> None:
     tree("cat/a.png", where + hidden)
     found = walk(Path("x"), (".png",))
     assert [item.parts for item in found.items] == [("cat", "a.png")]
@@ -206,7 +198,7 @@ def _links() -> None:
 
 
 @pytest.mark.usefixtures("_links")
-def test_linked_folders_in_a_class_are_followed_and_links_that_leave_are_said() -> None:
+def test_linked_folders_in_a_class_are_followed_and_links_out_reported() -> None:
     folder(Path("real"), each=4)
     folder(Path("images"), each=2)
     for name in ("cat", "dog"):
@@ -238,7 +230,7 @@ def test_cycles_end(target: str) -> None:
 
 
 @pytest.mark.usefixtures("_links")
-def test_links_that_lead_nowhere_are_left_out_and_said() -> None:
+def test_dangling_links_are_left_out_and_reported() -> None:
     folder(Path("images"), each=3)
     Path("images/cat/gone.png").symlink_to("nowhere.png")
     Path("images/dog/self.png").symlink_to(Path("images/dog/self.png").absolute())
@@ -258,7 +250,7 @@ def test_a_file_that_a_class_has_twice_is_read_once() -> None:
 
 
 @pytest.mark.usefixtures("_links")
-def test_a_file_of_two_classes_or_on_both_sides_is_said() -> None:
+def test_a_file_of_two_classes_or_both_trained_on_and_held_out_is_reported() -> None:
     folder(Path("images"), each=3)
     Path("images/cat/more").symlink_to(Path("images/dog").absolute())
     assert images().endswith("3 files of several classes, such as images/cat/more/00.png")
@@ -297,7 +289,7 @@ def test_folders_of_numbers_are_classes_in_the_order_of_numbers() -> None:
     assert built().class_names == tuple(map(str, range(12)))
 
 
-def test_an_archive_s_outer_folder_is_looked_through_and_said() -> None:
+def test_the_outer_folder_of_an_archive_is_taken_away_and_reported() -> None:
     folder(Path("images/PetImages"), each=4)
     assert images().endswith("2 classes: cat, dog; the classes are the folders within images/PetImages")
 
@@ -309,7 +301,7 @@ def test_an_outer_folder_of_test_images_is_looked_through_as_that_of_the_others(
 
 
 @pytest.mark.parametrize("where", ["runs/one", "one", "cat/one"])
-def test_pictures_of_runs_within_the_folder_are_no_data(where: str) -> None:
+def test_figures_of_runs_within_the_folder_are_not_read(where: str) -> None:
     folder(Path("images"), each=4)
     for name in ("", "seed-0/figures", "seed-0"):
         picture(Path("images", where, name, "samples.png"), size=(9, 9))
@@ -330,7 +322,7 @@ def test_train_and_test_folders_in_folders_of_their_own_name_are_looked_through(
     )
 
 
-def test_test_images_in_no_class_folder_are_refused_where_the_others_have_classes() -> None:
+def test_test_images_without_a_class_folder_are_refused_where_others_have_one() -> None:
     folder(Path("images/train"), each=4)
     picture(Path("images/test/00.png"))
     assert refusal(built) == (
@@ -339,14 +331,14 @@ def test_test_images_in_no_class_folder_are_refused_where_the_others_have_classe
     )
 
 
-def test_classes_of_test_images_alone_are_no_labels() -> None:
+def test_classes_of_test_images_alone_are_ignored() -> None:
     for i in range(4):
         picture(Path(f"images/train/{i}.png"), seed=i)
     folder(Path("images/test"), each=2)
     assert images() == "4 items to train on, 4 held out (test); RGB images of 8 x 8 px; no labels"
 
 
-def test_what_lies_beside_train_and_test_is_said() -> None:
+def test_files_beside_train_and_test_are_reported() -> None:
     folder(Path("images/train"), each=4)
     folder(Path("images/testing"), each=2)
     folder(Path("images/val"), each=1)
@@ -362,12 +354,12 @@ def test_classes_of_partitions_have_their_value_as_name() -> None:
     assert images() == "6 items to train on, 6 held out (split=test); RGB images of 8 x 8 px; 2 classes: cat, dog"
 
 
-def test_names_of_classes_are_the_same_whatever_system_wrote_their_letters() -> None:
+def test_names_of_classes_do_not_depend_on_the_system() -> None:
     folder(Path("images/train"), ("caf\u00e9", "dog"), each=3)
     folder(Path("images/test"), ("cafe\u0301", "dog"), each=3)
     assert images().endswith("2 classes: caf\u00e9, dog")
 
 
-def test_an_archive_is_refused_with_what_to_do() -> None:
+def test_an_archive_is_refused_with_the_remedy() -> None:
     Path("images").write_bytes(b"PK")
     assert refusal(built) == "images is not a folder but a file: unpack it: set root to the folder of images"

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from allmodes import Experiment
 from allmodes.data import DataError, TensorData, from_dataset
 from allmodes.data.description import describe_data
+from files import refusal
 
 VECTORS = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
 LABELS = [i % 3 for i in range(40)]
@@ -25,12 +26,6 @@ def built(dataset: Any, **options: Any) -> TensorData:
     data = from_dataset(dataset, memory="resident", **options)
     assert isinstance(data, TensorData)
     return data
-
-
-def refusal(build: Callable[[], object]) -> str:
-    with pytest.raises(DataError) as error:
-        build()
-    return str(error.value).removeprefix("data: ")
 
 
 def everything(data: TensorData) -> tuple[torch.Tensor, list[int] | None]:
@@ -124,7 +119,7 @@ def test_a_recipe_takes_torch_s_own_form_without_labels() -> None:
     assert experiment.data.items == 36
 
 
-def test_keys_that_are_not_learned_are_said_and_may_be_chosen() -> None:
+def test_keys_that_are_not_learned_are_reported_and_may_be_chosen() -> None:
     items = [{"img": x, "fine_label": y, "coarse_label": 0} for x, y in zip(VECTORS, LABELS, strict=True)]
     assert describe_data(built(items), "python") == (
         "data: list: 36 items to train on, 4 held out; vectors of 2 numbers; no labels; "
@@ -134,7 +129,7 @@ def test_keys_that_are_not_learned_are_said_and_may_be_chosen() -> None:
     assert (chosen.classes, chosen.origin.left_out) == (3, ("key 'coarse_label'",))
 
 
-def test_one_hot_labels_are_said() -> None:
+def test_one_hot_labels_are_reported() -> None:
     data = built([(x, torch.eye(5)[y]) for x, y in zip(VECTORS, LABELS, strict=True)])
     assert (data.classes, data.origin.notes) == (
         5,
@@ -150,7 +145,7 @@ def test_names_of_classes_come_from_the_features_of_hugging_face() -> None:
     assert data.class_names == ("ant", "bee", "cow")
 
 
-def test_labels_that_a_data_set_tells_otherwise_than_its_items_are_not_believed() -> None:
+def test_listed_labels_that_differ_from_those_of_the_items_are_ignored() -> None:
     class Mapped(Dataset[Any]):
         targets = [0] * 40
         classes = ("ant", "bee", "cow")
@@ -167,7 +162,7 @@ def test_labels_that_a_data_set_tells_otherwise_than_its_items_are_not_believed(
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
-def test_what_torch_has_set_around_does_not_change_data(device: str) -> None:
+def test_settings_of_torch_do_not_change_data(device: str) -> None:
     plain = built([(x, y) for x, y in zip(VECTORS, LABELS, strict=True)])
     torch.set_default_device(device)
     torch.set_default_dtype(torch.float64)
@@ -180,7 +175,7 @@ def test_what_torch_has_set_around_does_not_change_data(device: str) -> None:
     assert data.labels.device.type == "cpu"
 
 
-def test_items_that_change_are_said() -> None:
+def test_items_that_change_are_reported() -> None:
     class Changing(Dataset[torch.Tensor]):
         def __len__(self) -> int:
             return 40
@@ -360,7 +355,7 @@ NONE = "gives no items by position"
         (TensorDataset(torch.zeros(1, 2)), "TensorDataset has 1 items, but one is to train on and one to hold out"),
     ],
 )  # fmt: skip
-def test_what_is_no_data_set_is_refused_with_what_to_give(dataset: Any, message: str) -> None:
+def test_other_objects_than_data_sets_are_refused_with_the_remedy(dataset: Any, message: str) -> None:
     assert refusal(lambda: built(dataset)) == message
 
 
@@ -388,7 +383,7 @@ def test_a_test_set_of_other_labels_is_refused(train: list[Any], test: list[Any]
     assert refusal(lambda: built(items, test=others)) == message
 
 
-def test_labels_that_no_item_has_are_said() -> None:
+def test_labels_without_an_item_are_reported() -> None:
     assert built([(x, 1 + 2 * (i % 2)) for i, x in enumerate(VECTORS)]).origin.notes == ("no item has the label 0, 2",)
 
 

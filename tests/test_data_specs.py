@@ -55,7 +55,7 @@ def test_rows_of_a_csv_are_trained_on() -> None:
     assert experiment({"kind": "csv", "path": "f.csv"}).run().status == "finished"
 
 
-def test_images_that_no_network_takes_are_refused_once_they_are_loaded() -> None:
+def test_images_that_fit_no_network_are_refused_once_they_are_loaded() -> None:
     for i in range(4):
         picture(Path(f"images/{i}.png"), seed=i, size=(12, 8))
     dcgan = {"kind": "dcgan", "channels": 4, "batch_norm": False}
@@ -64,7 +64,7 @@ def test_images_that_no_network_takes_are_refused_once_they_are_loaded() -> None
     assert refusal(lambda: compose(told.spec, told.data, 0)) == f"generator: {what}\ndiscriminator: {what}"
 
 
-def test_labels_that_are_missing_are_told_once_the_data_are_loaded() -> None:
+def test_missing_labels_are_an_error_once_the_data_are_loaded() -> None:
     for i in range(4):
         picture(Path(f"images/{i}.png"), seed=i)
     told = experiment({"kind": "image_folder", "root": "images"}, evaluation={"metrics": ["class_coverage"]})
@@ -114,7 +114,7 @@ def test_the_specs_of_the_documentation_are_valid(text: str) -> None:
 
 
 @pytest.mark.parametrize("code", PYTHON)
-def test_the_examples_of_the_documentation_print_what_they_say(code: str) -> None:
+def test_the_examples_of_the_documentation_print_their_output(code: str) -> None:
     torch.manual_seed(0)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, {})

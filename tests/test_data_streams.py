@@ -24,13 +24,7 @@ from allmodes.data.files.source import Items, ItemsInMemory
 from allmodes.data.files.storage import StoragePolicy
 from allmodes.data.files.workers import read_batches
 from allmodes.system.memory import free_memory
-from files import folder
-
-
-def refusal(build: Callable[[], object]) -> str:
-    with pytest.raises(DataError) as error:
-        build()
-    return str(error.value)
+from files import error_of, folder
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -101,7 +95,7 @@ def test_streamed_batches_and_draws_are_those_of_data_in_memory(
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_stream_continues_without_reading_what_came_before(workers: int, build: Callable[..., Data]) -> None:
+def test_a_resumed_loader_continues_without_reading_earlier_batches(workers: int, build: Callable[..., Data]) -> None:
     unbroken, streamed = build("images", memory="resident").loader(8, 1), build("images", memory="stream").loader(8, 1)
     for _ in range(7):
         next(unbroken)
@@ -163,7 +157,7 @@ def test_a_worker_that_dies_is_an_error_with_a_way_out(build: Callable[..., Data
         for _ in range(100):
             next(loader)
 
-    message = refusal(exhaust)
+    message = error_of(exhaust)
     assert message.startswith("data: a worker process ended (")
     assert message.endswith("): set workers to fewer, or to 0 to read without")
 
@@ -176,7 +170,7 @@ def test_an_image_that_breaks_during_training_is_named(workers: int, tmp_path: P
     next(loader)
     for path in (tmp_path / "images" / "cat").iterdir():
         path.write_bytes(b"gone")
-    message = refusal(lambda: next(loader))
+    message = error_of(lambda: next(loader))
     assert message.startswith(f"data: {tmp_path}/images/cat/")
     assert "Traceback" not in message
 
@@ -276,10 +270,10 @@ def test_images_may_be_tensors_arrays_or_pil(item: object) -> None:
     assert torch.equal(data.x[0], torch.arange(48, dtype=torch.uint8).reshape(3, 4, 4))
 
 
-def test_floats_in_zero_to_one_are_mapped_if_their_range_is_said() -> None:
+def test_floats_in_zero_to_one_are_mapped_if_their_range_is_set() -> None:
     images = TensorDataset(torch.linspace(0, 1, 4 * 16).reshape(4, 1, 4, 4))
     plain = [images[i][0] for i in range(4)]
-    assert refusal(lambda: from_dataset(plain, name="mine")) == (
+    assert error_of(lambda: from_dataset(plain, name="mine")) == (
         "data: mine has values from 0 to 1, but images are bytes or floats in [-1, 1]: "
         "set range: [low, high], such as [0, 1]"
     )
@@ -332,7 +326,7 @@ UNSEEN = "list has labels, but streaming does not see them all: set their number
 def test_a_dataset_that_is_not_as_it_should_be_is_refused_by_item(
     dataset: Any, options: dict[str, Any], message: str
 ) -> None:
-    assert refusal(lambda: from_dataset(dataset, **options)) == f"data: {message}"
+    assert error_of(lambda: from_dataset(dataset, **options)) == f"data: {message}"
 
 
 def test_a_broken_item_in_a_worker_is_named_too() -> None:
@@ -340,13 +334,13 @@ def test_a_broken_item_in_a_worker_is_named_too() -> None:
     loader = data.loader(data.items, seed=0)
     next(loader)
     data.train.source.whole.dataset = Broken(40)
-    assert refusal(lambda: next(loader)) == "data: item 7 of Squares cannot be read: KeyError: 'seven'"
+    assert error_of(lambda: next(loader)) == "data: item 7 of Squares cannot be read: KeyError: 'seven'"
 
 
-def test_a_stored_spec_says_that_its_data_came_from_python() -> None:
+def test_a_stored_spec_records_that_its_data_came_from_python() -> None:
     config = PythonConfig.of(from_dataset(Squares(50)), "squares")
     assert (config.shape(), config.classes(), config.items) == ((2,), 2, 45)
-    assert refusal(config.build) == "data: squares came from Python: pass data=... to Experiment"
+    assert error_of(config.build) == "data: squares came from Python: pass data=... to Experiment"
 
 
 def test_a_folder_for_temporary_files_that_would_make_workers_hang_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

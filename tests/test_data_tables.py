@@ -1,7 +1,6 @@
 """Arrays, CSV and numbers in Parquet: every number where it belongs, its units kept, errors with file, row, column."""
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,9 @@ from pydantic import ValidationError
 from allmodes.builtin.config.arrays import ArraysConfig
 from allmodes.builtin.config.csv_file import CsvConfig
 from allmodes.builtin.config.parquet import ParquetConfig
-from allmodes.data import DataError, TensorData
+from allmodes.data import TensorData
 from allmodes.data.standardisation import Standardisation
+from files import refusal
 
 FILL = "correct them or choose other columns, or set missing: leave_out to learn from the rows without"
 FILL_ITEMS = "correct them, or set missing: leave_out to learn from the rows without"
@@ -45,12 +45,6 @@ def arrays(**options: object) -> TensorData:
     data = ArraysConfig(**{"path": "x.npy", "memory": "resident", **options}).build()
     assert isinstance(data, TensorData)
     return data
-
-
-def refusal(build: Callable[[], object]) -> str:
-    with pytest.raises(DataError) as error:
-        build()
-    return str(error.value).removeprefix("data: ")
 
 
 def everything(data: TensorData) -> torch.Tensor:
@@ -145,7 +139,7 @@ def test_a_test_file_is_held_out_with_the_same_labels() -> None:
     st.sampled_from(",;\t|"),
 )
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_what_a_csv_writer_writes_is_read(values: list[list[float]], delimiter: str) -> None:
+def test_the_output_of_a_csv_writer_is_read(values: list[list[float]], delimiter: str) -> None:
     with Path("g.csv").open("w", newline="") as file:
         csv.writer(file, delimiter=delimiter).writerows([["first, or so", "second"], *values])
     data = CsvConfig(path="g.csv", standardise=False).build()
@@ -246,7 +240,7 @@ def test_a_bad_cell_of_parquet_is_named_with_its_row(memory: str, values: list[f
     )
 
 
-def test_words_are_no_numbers_in_parquet() -> None:
+def test_words_are_not_numbers_in_parquet() -> None:
     parquet(a=[1, 2], word=["x", "y"])
     assert refusal(ParquetConfig(path="f.parquet", columns=["word"]).build) == (
         "column 'word' of f.parquet holds string, not numbers: leave it out of columns"

@@ -32,7 +32,7 @@ class Points(Dataset[torch.Tensor]):
 SHORT = {**SPEC, "evaluation": {"every": 10, "samples": 16, "metrics": ["wasserstein"], "figure": False}}
 
 
-def test_a_data_set_of_torch_trains_and_the_run_says_that_its_spec_is_not_enough(tmp_path: Path) -> None:
+def test_a_data_set_of_torch_trains_and_the_run_reports_that_its_spec_is_not_enough(tmp_path: Path) -> None:
     results = Experiment.from_spec(SHORT, data=Points(), folder=tmp_path, track=False).run()
     assert results.status == "finished"
     page = json.loads((results.folder / "seed-3" / "run.json").read_text())
@@ -92,7 +92,7 @@ class Watching:
         self.seen.append(f"{iteration} {name} {figure.name}")
 
 
-def test_a_metric_s_picture_is_written_and_told_by_name(tmp_path: Path) -> None:
+def test_the_figure_of_a_metric_is_written_under_its_name(tmp_path: Path) -> None:
     watching = Watching()
     experiment = Experiment.from_spec(SPEC, folder=tmp_path, track=False, observers={"watching": watching})
     experiment.__dict__["metrics"] = {"drawing": Drawing()}

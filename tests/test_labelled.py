@@ -97,7 +97,7 @@ def test_a_wrong_line_of_a_file_is_named(text: str, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_items_that_cannot_be_labelled_are_an_error_that_says_what_to_do(
+def test_items_that_cannot_be_labelled_are_an_error_with_the_remedy(
     data: Any, settings: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(DataError) as error:
@@ -179,7 +179,7 @@ def test_files_are_those_of_the_folder_where_the_experiment_was_made(
     assert experiment.data.classes == 3
 
 
-def test_a_run_tells_mlflow_how_many_labels_it_used(tmp_path: Path) -> None:
+def test_a_run_records_the_number_of_its_labels_in_mlflow(tmp_path: Path) -> None:
     experiment = Experiment.from_spec(spec_of({"streams": STREAMS}), folder=tmp_path, track=False)
     tags = description.tags(experiment.run_of(0, tmp_path))
     assert (tags["allmodes.labels.few"], tags["allmodes.labels.more"]) == ("16", "20")
