@@ -25,17 +25,22 @@ if TYPE_CHECKING:
 
 
 class _Event(BaseModel, strict=True):
-    """A line of the log; keys that MLflow does not need are ignored."""
+    """A line of the log at a time in ms; keys that MLflow does not need are ignored."""
 
     time: NonNegativeInt
-    """In ms."""
 
 
-class Start(_Event):
-    """The beginning of an attempt at an iteration."""
+class _Step(_Event):
+    """An event at an iteration; what is not `tracked` is never sent."""
+
+    iteration: NonNegativeInt
+    tracked: bool = True
+
+
+class Start(_Step):
+    """The beginning of an attempt, at the iteration from which training goes on."""
 
     event: Literal["start"]
-    iteration: NonNegativeInt
 
 
 class Description(_Event):
@@ -61,21 +66,17 @@ class Description(_Event):
         return f"{self.experiment}/{self.name}/seed-{self.seed}"
 
 
-class Numbers(_Event):
-    """Numbers at an iteration."""
+class Numbers(_Step):
+    """Numbers by name."""
 
-    iteration: NonNegativeInt
     values: Values
-    tracked: bool = True
 
 
-class Figure(_Event):
-    """A picture at an iteration; its path is relative to the run's folder, or absolute."""
+class Figure(_Step):
+    """A picture; its path is relative to the run's folder, or absolute."""
 
     event: Literal["figure"]
-    iteration: NonNegativeInt
     path: str
-    tracked: bool = True
 
     @property
     def key(self) -> str:
@@ -83,11 +84,10 @@ class Figure(_Event):
         return description.key(re.sub(r"-\d+$", "", Path(self.path).stem))
 
 
-class End(_Event):
+class End(_Step):
     """How an attempt ended."""
 
     event: Literal["end"]
-    iteration: NonNegativeInt
     status: Literal["finished", "failed", "killed"]
     results: Values
     floors: Values
@@ -95,7 +95,7 @@ class End(_Event):
 
 
 class Damaged:
-    """A damaged line."""
+    """A line that cannot be read."""
 
 
 Event: TypeAlias = Start | Description | Numbers | Figure | End | Damaged

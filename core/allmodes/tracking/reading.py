@@ -36,19 +36,10 @@ def descriptions(folder: Path) -> Iterator[Description]:
     return (event for event in found if isinstance(event, Description))
 
 
-def may_be_tracked(folder: Path) -> bool:
-    """Whether `run.json` says that a run is tracked, or is damaged and does not say otherwise."""
-    try:
-        return json_pages.read(RunFolder(folder).page, Facts).tracked
-    except FileNotFoundError:
-        return False
-    except json_pages.PageError:
-        return True
-
-
 def is_tracked(folder: Path) -> bool:
-    """Whether a run has something for a store, sent or not."""
-    if RunFolder(folder).tracking.exists() or any(descriptions(folder)):
-        return True
-    log = RunFolder(folder).metrics
-    return may_be_tracked(folder) and (log.is_dir() or any(isinstance(event, Damaged) for event, _ in read(folder)))
+    """Whether a run may have something for a store, sent or not: `run.json` says so, or is damaged, or its log does."""
+    try:
+        by_page = json_pages.read(RunFolder(folder).page, Facts).tracked
+    except (FileNotFoundError, json_pages.PageError) as error:
+        by_page = not isinstance(error, FileNotFoundError)
+    return by_page or RunFolder(folder).tracking.exists() or any(descriptions(folder))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from allmodes.tracking.events import Damaged, Description, End, Event, Figure, Numbers, Start
+from allmodes.tracking.events import Damaged, Description, End, Event, Figure, Start
 
 
 @dataclass
@@ -15,20 +15,17 @@ class Selection:
 
     A resumed run writes again what lies between its checkpoint and where it was interrupted; values that an earlier
     attempt had for an iteration, or for a later one, are left out. Numbers behind an `end` come from measuring the run
-    again, and are new.
-
-    Args:
-        assumed: Whether an attempt counts as tracked that has a damaged line and no description.
+    again, and are new. An attempt that begins with a damaged line counts as tracked: the line may have described it.
     """
 
-    assumed: bool = False
     description: Description | None = None
-    tracked: bool = False
+    tracked: bool | None = None
+    """Whether the attempt is tracked; None at its beginning."""
     ended: bool = False
     began: int = 0
-    """When the last attempt began, in ms."""
+    """When the attempt began, in ms."""
     last: int = 0
-    """When the last event happened, in ms."""
+    """When its last event happened, in ms."""
     iteration: int = 0
     _before: dict[str, int] = field(default_factory=dict)
     _now: dict[str, int] = field(default_factory=dict)
@@ -40,40 +37,33 @@ class Selection:
 
     def take(self, event: Event | None) -> Event | None:
         """What MLflow gets of the next event."""
-        if event is None:
-            return None
-        if isinstance(event, Damaged):
-            self.tracked = self.tracked or self.assumed
-            return None
         if isinstance(event, Start | Description):
             return self._begin(event)
-        if not self.tracked or not getattr(event, "tracked", True):
+        if event is not None and self.tracked is None:
+            self.tracked = isinstance(event, Damaged)
+        if event is None or isinstance(event, Damaged) or not (self.tracked and event.tracked):
             return None
         self.last, self.iteration = event.time, event.iteration
-        if isinstance(event, Numbers):
-            return self._new_numbers(event)
         if isinstance(event, Figure):
             return event if self._new(event.iteration, [f"figure/{event.key}"]) else None
-        return self._end(event)
-
-    def _begin(self, event: Start | Description) -> Description | None:
-        self._close()
-        self.ended, self.began, self.last = False, event.time, event.time
-        self.tracked = isinstance(event, Description)
-        if isinstance(event, Start):
-            return None
-        self.description = event
-        return event
-
-    def _new_numbers(self, event: Numbers) -> Numbers | None:
+        if isinstance(event, End):
+            return self._end(event)
         new = event.values if self.ended else self._new(event.iteration, event.values)
         return event.model_copy(update={"values": {name: event.values[name] for name in new}}) if new else None
 
+    def _begin(self, event: Start | Description) -> Description | None:
+        self._close()
+        self.ended, self.began, self.last, self.tracked = False, event.time, event.time, None
+        if isinstance(event, Start):
+            return None
+        self.description, self.tracked = event, True
+        return event
+
     def _end(self, event: End) -> End:
         new = self._new(event.iteration, [f"end/{name}" for name in event.results])
-        results = {name: value for name, value in event.results.items() if f"end/{name}" in new}
         self._close()
         self.ended = True
+        results = {name: value for name, value in event.results.items() if f"end/{name}" in new}
         return event.model_copy(update={"results": results})
 
     def _new(self, iteration: int, keys: Iterable[str]) -> list[str]:

@@ -69,7 +69,7 @@ class Spool:
     def restart(self) -> None:
         """Go to the beginning."""
         self._old_taken = self._file.taken = 0
-        self.selection = Selection(reading.may_be_tracked(self._folder))
+        self.selection = Selection()
 
     def resume(self, sent: int) -> str:
         """Go behind the bytes that were sent, or to the beginning if that is within a line; returns the run's name."""
