@@ -109,9 +109,11 @@ def delete_old(run: RunFolder, keep: int, iteration: int) -> None:
     """
     folders = [folder for folder in run.checkpoints if int(folder.name) <= iteration]
     best = [folder for folder in folders if _is_best(folder)][:1]
-    for folder in (*folders[keep:], *run.checkpoint_folder.glob(".[0-9]*")):
+    for folder in folders[keep:]:
         if folder not in best:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.replace(folder.with_name(f".{folder.name}-old"))  # no half of it is left if the process dies
+    for folder in run.checkpoint_folder.glob(".[0-9]*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_state(state: State, path: Path) -> None:
