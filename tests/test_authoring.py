@@ -42,7 +42,7 @@ def project(folder: Path) -> dict[str, Any]:
 
 
 def with_metadata(folder: Path) -> Path:
-    """What an installation adds to a distribution's folder, from its pyproject.toml."""
+    """Add the metadata of an installed distribution, from its pyproject.toml."""
     about, metadata = project(folder), Message()
     metadata["Metadata-Version"], metadata["Name"], metadata["Version"] = "2.1", about["name"], about["version"]
     for requirement in about["dependencies"]:
@@ -55,8 +55,8 @@ def with_metadata(folder: Path) -> Path:
     return folder
 
 
-def said_by_tests(folder: Path, python: str = sys.executable) -> str:
-    """What its tests say, run in its folder as its author does."""
+def run_tests(folder: Path, python: str = sys.executable) -> str:
+    """Run the tests of a plugin in its folder; returns their output."""
     path = os.pathsep.join([str(folder), *sys.path])
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env={**os.environ, "PYTHONPATH": path})
@@ -64,7 +64,7 @@ def said_by_tests(folder: Path, python: str = sys.executable) -> str:
     return done.stdout
 
 
-def test_a_new_plugin_has_all_that_a_distribution_needs_under_the_author_s_name(written: Path) -> None:
+def test_a_new_plugin_is_a_whole_distribution_under_the_authors_name(written: Path) -> None:
     assert sorted(str(path.relative_to(written)) for path in written.rglob("*") if path.is_file()) == [
         "README.md",
         "allmodes_fancy/__init__.py",
@@ -97,8 +97,8 @@ def test_a_new_plugin_is_found_and_its_recipe_can_be_read(written: Path, environ
 
 
 def test_a_new_plugin_passes_its_own_tests(written: Path) -> None:
-    said = said_by_tests(with_metadata(written))
-    assert re.search(r"^\d+ passed", said, re.MULTILINE), said
+    output = run_tests(with_metadata(written))
+    assert re.search(r"^\d+ passed", output, re.MULTILINE), output
 
 
 def test_the_wheel_of_the_core_holds_the_whole_template(tmp_path: Path) -> None:
@@ -127,16 +127,16 @@ def test_a_new_plugin_can_be_installed_and_is_typed(written: Path, tmp_path: Pat
         env=here,
     )
     assert where.stdout.startswith(str(tmp_path / "venv"))
-    assert " passed" in said_by_tests(away, python)
+    assert " passed" in run_tests(away, python)
     mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "mypy"), "allmodes_fancy"]
     subprocess.run(mypy, check=True, cwd=written)
 
 
-# What is refused
+# Invalid names
 
 
 @pytest.mark.parametrize("name", ["", "My", "2d", "my_method", "my-method", "my method", "méthode", "../up"])
-def test_a_name_that_is_no_word_is_refused(name: str, tmp_path: Path, capsys: Capture) -> None:
+def test_an_invalid_plugin_name_is_refused(name: str, tmp_path: Path, capsys: Capture) -> None:
     assert cli_main.execute(["new-plugin", name, "--folder", str(tmp_path)]) == 2
     rule = "use lowercase letters and digits, a letter first, such as mymethod"
     assert capsys.readouterr().err == f"error: {name!r}: invalid plugin name: {rule}\n"
@@ -144,15 +144,15 @@ def test_a_name_that_is_no_word_is_refused(name: str, tmp_path: Path, capsys: Ca
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "output"),
     [
         ("allmodes", f"is the name of allmodes {allmodes.__version__}, which is installed: choose another"),
         ("schemas", "would be imported as allmodes_schemas, which already exists: choose another"),
     ],
 )
-def test_a_name_that_is_taken_is_refused(name: str, said: str, tmp_path: Path, capsys: Capture) -> None:
+def test_a_name_that_is_taken_is_refused(name: str, output: str, tmp_path: Path, capsys: Capture) -> None:
     assert cli_main.execute(["new-plugin", name, "--folder", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == f"error: {name!r} {said}\n"
+    assert capsys.readouterr().err == f"error: {name!r} {output}\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -167,7 +167,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: Capture) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["allmodes-fancy", "mine.py"]
 
 
-def test_the_command_says_how_to_install_test_and_train(
+def test_the_command_prints_how_to_install_test_and_train(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The command line as a user types it: output, exit codes, messages, and what is not loaded."""
+"""Command lines: output, exit codes, messages, and modules that are not loaded."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "tiny.json"
 
 
-def said(capsys: Capture) -> tuple[str, str]:
+def printed(capsys: Capture) -> tuple[str, str]:
     captured = capsys.readouterr()
     return captured.out, captured.err
 
@@ -51,15 +51,15 @@ def test_a_run_without_tracking_loads_no_mlflow_faiss_or_torchvision(spec: str) 
     assert not {"mlflow", "faiss", "torchvision"} & loaded_by("run", spec, "--no-tracking", "-q")
 
 
-def test_validate_says_what_the_spec_is_made_of(spec: str, capsys: Capture) -> None:
+def test_validate_prints_the_kinds_of_a_valid_spec(spec: str, capsys: Capture) -> None:
     assert cli_main.execute(["validate", spec]) == 0
-    assert said(capsys)[0] == "tiny.json is valid: ring, gaussian, non_saturating, r1\n"
+    assert printed(capsys)[0] == "tiny.json is valid: ring, gaussian, non_saturating, r1\n"
 
 
-def test_a_wrong_spec_ends_with_code_2_and_a_line_for_each_mistake(spec: str, capsys: Capture) -> None:
+def test_an_invalid_spec_exits_with_2_and_a_line_for_each_error(spec: str, capsys: Capture) -> None:
     Path("wrong.yaml").write_text("name: x\ndata: {kind: rings}\nprior: {kind: gaussian, dims: 2}\n" + REST)
     assert cli_main.execute(["validate", "wrong.yaml"]) == 2
-    lines = said(capsys)[1].splitlines()
+    lines = printed(capsys)[1].splitlines()
     assert lines[0].startswith(
         "error: wrong.yaml:2:8: data.kind: no installed plugin provides data 'rings' (did you mean 'ring'?)"
     )
@@ -72,11 +72,11 @@ losses: [{kind: non_saturating}]
 """
 
 
-def test_run_prints_a_table_with_real_data_beside_and_where_things_are(spec: str, capsys: Capture) -> None:
+def test_run_prints_results_beside_real_data_and_the_folder(spec: str, capsys: Capture) -> None:
     assert (
         cli_main.execute(["run", spec, "--no-tracking", "-q", "--seeds", "0,2", "--set", "training.iterations=10"]) == 0
     )
-    out = said(capsys)[0]
+    out = printed(capsys)[0]
     assert "tiny: finished" in out
     for word in ("modes", "high_quality", "real data", "seed 0", "seed 2", "folder", "samples.png"):
         assert word in out
@@ -90,13 +90,13 @@ def test_seeds_are_ranges_and_lists(text: str, seeds: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("text", ["a", "3-1", "1-", "", "-1"])
 def test_invalid_seeds_error_shows_the_syntax(spec: str, text: str, capsys: Capture) -> None:
     assert cli_main.execute(["run", spec, f"--seeds={text}"]) in (2,)
-    assert said(capsys)[1] == f"error: --seeds {text}: write 0-4 or 0,2,5\n"
+    assert printed(capsys)[1] == f"error: --seeds {text}: write 0-4 or 0,2,5\n"
 
 
 @pytest.mark.parametrize(("text", "seed"), [("0,0", 0), ("0-4,2", 2)])
 def test_a_seed_given_twice_is_refused(spec: str, text: str, seed: int, capsys: Capture) -> None:
     assert cli_main.execute(["run", spec, f"--seeds={text}"]) == 2
-    assert said(capsys)[1] == f"error: --seeds {text}: {seed} is there twice: each seed is one run\n"
+    assert printed(capsys)[1] == f"error: --seeds {text}: {seed} is there twice: each seed is one run\n"
 
 
 def test_ctrl_c_lists_the_seeds_that_have_not_begun(
@@ -108,23 +108,23 @@ def test_ctrl_c_lists_the_seeds_that_have_not_begun(
 
     monkeypatch.setattr(logs, "describe_start", interrupt)
     assert cli_main.execute(["run", spec, "--no-tracking", "-q", "--seeds", "0-2"]) == 130
-    assert "\nnot begun: seed 1, seed 2\n" in said(capsys)[0]
+    assert "\nnot begun: seed 1, seed 2\n" in printed(capsys)[0]
 
 
-def test_a_folder_that_cannot_be_written_is_named(spec: str, capsys: Capture) -> None:
+def test_run_names_a_folder_that_cannot_be_written(spec: str, capsys: Capture) -> None:
     Path("taken").write_text("a file")
     assert cli_main.execute(["run", spec, "--no-tracking", "-q", "--out", "taken"]) == 1
-    assert "taken" in said(capsys)[1]
+    assert "taken" in printed(capsys)[1]
     assert Path("taken").read_text() == "a file"
 
 
-def test_a_failed_run_ends_with_code_1_and_says_why(spec: str, capsys: Capture) -> None:
+def test_a_failed_run_exits_with_1_and_prints_its_error(spec: str, capsys: Capture) -> None:
     change = "training.optimizer={kind: sgd, lr: 1.0e+30}"
     assert cli_main.execute(["run", spec, "--no-tracking", "-q", "--set", change]) == 1
-    assert "is no longer finite at iteration" in said(capsys)[1]
+    assert "is no longer finite at iteration" in printed(capsys)[1]
 
 
-def test_sample_writes_arrays_tables_and_pictures(spec: str, capsys: Capture) -> None:
+def test_sample_writes_arrays_tables_and_pictures_and_overwrites_nothing(spec: str, capsys: Capture) -> None:
     assert cli_main.execute(["run", spec, "--no-tracking", "-q"]) == 0
     (folder,) = Path("runs").iterdir()
     for name in ("x.npz", "deep/x.csv", "x.png"):
@@ -135,41 +135,43 @@ def test_sample_writes_arrays_tables_and_pictures(spec: str, capsys: Capture) ->
     assert Path("x.png").read_bytes().startswith(b"\x89PNG")
     before = Path("x.png").read_bytes()
     assert cli_main.execute(["sample", str(folder), "--out", "x.png"]) == 2
-    assert said(capsys)[1].endswith("error: --out x.png: already exists, and nothing is overwritten: choose another\n")
+    assert printed(capsys)[1].endswith(
+        "error: --out x.png: already exists, and nothing is overwritten: choose another\n"
+    )
     assert Path("x.png").read_bytes() == before
     for name in ("samples.npz", "samples-2.npz", "samples-3.npz"):
         assert cli_main.execute(["sample", str(folder), "-n", "2"]) == 0
-        assert said(capsys)[0].endswith(f"are in {name}\n")
+        assert printed(capsys)[0].endswith(f"are in {name}\n")
 
 
-def test_sampling_into_an_unknown_format_or_from_nothing_is_refused(spec: str, capsys: Capture) -> None:
+def test_sample_refuses_unknown_formats_and_missing_runs(spec: str, capsys: Capture) -> None:
     assert cli_main.execute(["sample", "runs/none", "--out", "x.txt"]) == 2
-    assert said(capsys)[1] == (
+    assert printed(capsys)[1] == (
         "error: --out x.txt: the file must end in .npz, .csv, .parquet, .png; "
         "without an ending it is a folder of pictures\n"
     )
     assert cli_main.execute(["sample", "nothing-here"]) == 2
-    assert said(capsys)[1] == f"error: nothing-here: no such file or folder in {Path.cwd()}\n"
+    assert printed(capsys)[1] == f"error: nothing-here: no such file or folder in {Path.cwd()}\n"
 
 
 def test_show_lists_the_options_of_a_kind_and_the_defaults_of_a_spec(spec: str, capsys: Capture) -> None:
     assert cli_main.execute(["show", "gradient_penalty"]) == 0
-    assert "strength" in said(capsys)[0]
+    assert "strength" in printed(capsys)[0]
     assert cli_main.execute(["show", spec]) == 0
-    assert "discriminator_updates: 1" in said(capsys)[0]
+    assert "discriminator_updates: 1" in printed(capsys)[0]
 
 
-def test_schema_prints_json_that_knows_the_installed_kinds(capsys: Capture) -> None:
+def test_schema_prints_json_with_the_installed_kinds(capsys: Capture) -> None:
     assert cli_main.execute(["schema"]) == 0
-    assert "gradient_penalty" in json.dumps(json.loads(said(capsys)[0]))
+    assert "gradient_penalty" in json.dumps(json.loads(printed(capsys)[0]))
 
 
 def test_recipes_lists_each_with_its_description(capsys: Capture) -> None:
     assert cli_main.execute(["recipes"]) == 0
-    assert "gan/ring" in said(capsys)[0]
+    assert "gan/ring" in printed(capsys)[0]
 
 
-def test_tables_have_a_line_for_each_row_where_output_is_no_terminal() -> None:
+def test_tables_in_a_pipe_have_one_line_per_row() -> None:
     command = [sys.executable, "-m", "allmodes", "plugins"]
     lines = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8").stdout.splitlines()
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
@@ -217,13 +219,11 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
 
 
 def rows(capsys: Capture) -> list[str]:
-    """What was printed, without the frames of tables."""
-    return [" ".join(line.replace("│", " ").split()) for line in said(capsys)[0].splitlines()]
+    """The lines of standard output, without the frames of tables."""
+    return [" ".join(line.replace("│", " ").split()) for line in printed(capsys)[0].splitlines()]
 
 
-def test_plugins_lists_version_origin_kinds_and_why_one_could_not_be_loaded(
-    environment: Environment, capsys: Capture
-) -> None:
+def test_plugins_lists_version_origin_kinds_and_loading_errors(environment: Environment, capsys: Capture) -> None:
     site = environment.install(ACME)
     bad = environment.install("import foo", plugin="bad", name="allmodes-bad", version="0.3")
     assert cli_main.execute(["plugins"]) == 1
@@ -235,9 +235,7 @@ def test_plugins_lists_version_origin_kinds_and_why_one_could_not_be_loaded(
     assert "prior acme.bump A bump. More is said here. allmodes-acme 1.0" in lines
 
 
-def test_show_says_what_a_kind_requires_and_provides_and_the_unit_of_an_option(
-    environment: Environment, capsys: Capture
-) -> None:
+def test_show_prints_requirements_provisions_and_units_of_a_kind(environment: Environment, capsys: Capture) -> None:
     environment.install(KINDS)
     assert cli_main.execute(["show", "acme.cycle"]) == 0
     assert [line for line in rows(capsys) if line[:1].isalpha()][:8] == [
@@ -260,12 +258,12 @@ def test_show_says_what_a_kind_requires_and_provides_and_the_unit_of_an_option(
     assert lines[first + 1 : first + 4] == ["provides items of shape 2", "labels, 8", "known modes"]
 
 
-def test_show_says_what_an_older_name_of_a_kind_is_called_now(environment: Environment, capsys: Capture) -> None:
+def test_show_warns_of_a_renamed_kind(environment: Environment, capsys: Capture) -> None:
     renamed = '    renamed = (Renamed("acme.lump", "acme.bump", since="1.1", until="2.0"),)\n'
     code = KINDS.replace("PriorConfig, hookimpl", "PriorConfig, Renamed, hookimpl")
     environment.install(code.replace('    trained_by = ("generator",)\n', renamed))
     assert cli_main.execute(["show", "acme.lump"]) == 0
-    out, err = said(capsys)
+    out, err = printed(capsys)
     assert "acme.bump: A bump." in out
     assert " ".join(err.split()) == (
         "warning: 'acme.lump' is called 'acme.bump' since allmodes-acme 1.1, and 2.0 will not read it: write acme.bump"
@@ -285,22 +283,20 @@ def test_show_says_what_an_older_name_of_a_kind_is_called_now(environment: Envir
         ),
     ],
 )
-def test_show_advises_on_a_kind_that_is_not_there(
-    kind: str, advice: str, environment: Environment, capsys: Capture
-) -> None:
+def test_show_advises_on_an_unknown_kind(kind: str, advice: str, environment: Environment, capsys: Capture) -> None:
     environment.install(KINDS)
     environment.install("import foo", plugin="bad", name="allmodes-bad", version="0.3")
     assert cli_main.execute(["show", kind]) == 2
-    assert said(capsys)[1] == f"error: {advice.format(all='`allmodes plugins` lists all')}\n"
+    assert printed(capsys)[1] == f"error: {advice.format(all='`allmodes plugins` lists all')}\n"
 
 
 def test_the_schema_has_the_kinds_of_an_installed_plugin(environment: Environment, capsys: Capture) -> None:
     environment.install(ACME)
     assert cli_main.execute(["schema"]) == 0
-    assert '"const": "acme.bump"' in said(capsys)[0]
+    assert '"const": "acme.bump"' in printed(capsys)[0]
 
 
-# What is said
+# Messages
 
 
 COMMANDS = "run compare resume validate recipes plugins new-plugin show schema sample export evaluate sync ui"
@@ -309,21 +305,21 @@ COMMANDS = "run compare resume validate recipes plugins new-plugin show schema s
 @pytest.mark.parametrize("command", ["", *COMMANDS.split()])
 def test_help_goes_to_standard_output_in_lines_to_read(command: str, capsys: Capture) -> None:
     assert cli_main.execute([*command.split(), "--help"]) == 0
-    out, err = said(capsys)
+    out, err = printed(capsys)
     assert out.startswith(f"Usage: allmodes {command}".rstrip())
     assert max(map(len, out.splitlines())) <= 200
     assert err == ""
 
 
-def test_a_wrong_argument_is_one_line(capsys: Capture) -> None:
+def test_an_invalid_argument_prints_one_line(capsys: Capture) -> None:
     assert cli_main.execute(["run", "gan/ring", "--zzz"]) == 2
-    assert said(capsys) == ("", "error: Unknown option: --zzz.\n")
+    assert printed(capsys) == ("", "error: Unknown option: --zzz.\n")
     assert cli_main.execute(["sample", "x", "-n", "[red]\x1b"]) == 2
-    assert said(capsys) == ("", 'error: Invalid value for -n: unable to convert "[red]\\x1b" into int.\n')
+    assert printed(capsys) == ("", 'error: Invalid value for -n: unable to convert "[red]\\x1b" into int.\n')
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["run", "specs/nope.yaml"], "specs/nope.yaml: no such file or folder: there is no folder {here}/specs"),
         (["run", "my/spec"], "my/spec: no such file or folder: there is no folder {here}/my"),
@@ -343,17 +339,17 @@ def test_a_wrong_argument_is_one_line(capsys: Capture) -> None:
         (["run", "gan/rign"], "gan/rign: neither a file, a run's folder nor a recipe (did you mean 'gan/ring'?)"),
     ],
 )
-def test_a_mistyped_path_is_no_such_file_and_never_a_package(
-    arguments: list[str], told: str, spec: str, capsys: Capture
+def test_a_mistyped_path_is_reported_as_a_missing_file(
+    arguments: list[str], message: str, spec: str, capsys: Capture
 ) -> None:
     assert cli_main.execute(arguments) == 2
-    assert said(capsys)[1] == f"error: {told.format(here=Path.cwd())}\n"
+    assert printed(capsys)[1] == f"error: {message.format(here=Path.cwd())}\n"
 
 
-def test_a_path_in_the_place_of_a_kind_is_no_package_either(spec: str, capsys: Capture) -> None:
+def test_a_path_in_place_of_a_kind_is_not_reported_as_a_missing_package(spec: str, capsys: Capture) -> None:
     Path("x.json").write_text(json.dumps({**SPEC, "data": {"kind": "train.csv"}}))
     assert cli_main.execute(["validate", "x.json"]) == 2
-    assert "pip install" not in said(capsys)[1]
+    assert "pip install" not in printed(capsys)[1]
 
 
 def test_a_recipe_that_cannot_be_read_does_not_hide_the_others(
@@ -364,38 +360,38 @@ def test_a_recipe_that_cannot_be_read_does_not_hide_the_others(
     registry._recipes |= {"gan/bad": bad, "gan/gone": tmp_path / "gone.yaml"}
     monkeypatch.setattr("allmodes.cli.show.installed", lambda: registry)
     assert cli_main.execute(["recipes"]) == 0
-    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in said(capsys)[0].splitlines()}
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in printed(capsys)[0].splitlines()}
     assert lines["gan/bad"].startswith("cannot be read: gan/bad:1:15: expected the node content")
     assert lines["gan/gone"].startswith("cannot be read: ")
     assert lines["gan/ring"]
 
 
-def test_a_run_says_where_it_lies_and_one_that_goes_on_from_where(spec: str, capsys: Capture) -> None:
+def test_run_and_resume_print_folder_and_iterations(spec: str, capsys: Capture) -> None:
     assert cli_main.execute(["run", spec, "--no-tracking", "-q"]) == 0
     (folder,) = Path("runs").iterdir()
     place = folder / "seed-3"
-    assert said(capsys)[1] == f"tiny/seed-3 begins: 20 iterations on cpu, in {place}\n"
+    assert printed(capsys)[1] == f"tiny/seed-3 begins: 20 iterations on cpu, in {place}\n"
     longer = ["--no-tracking", "-q", "--set", "training.iterations=25"]
     assert cli_main.execute(["resume", str(folder), *longer]) == 0
-    assert said(capsys)[1] == f"tiny/seed-3 goes on from iteration 20 to 25 on cpu, in {place}\n"
+    assert printed(capsys)[1] == f"tiny/seed-3 goes on from iteration 20 to 25 on cpu, in {place}\n"
     assert cli_main.execute(["resume", str(folder), *longer]) == 2
-    assert said(capsys)[1] == (
+    assert printed(capsys)[1] == (
         f"error: {folder} is finished at iteration 25: to train on, set more, such as --set training.iterations=50\n"
     )
 
 
-def test_a_run_that_logs_where_no_loss_is_due_goes_on(spec: str, capsys: Capture) -> None:
+def test_a_run_logs_at_iterations_without_a_loss(spec: str, capsys: Capture) -> None:
     changes = ["losses=[{kind: non_saturating, every: 2}]", "training.log_every=1", "training.iterations=4"]
     overrides = [word for change in changes for word in ("--set", change)]
     assert cli_main.execute(["run", spec, "--no-tracking", "-q", *overrides]) == 0
 
 
-def test_more_samples_or_processes_than_anybody_wants_have_to_be_meant(spec: str, capsys: Capture) -> None:
+def test_very_many_samples_or_processes_are_refused(spec: str, capsys: Capture) -> None:
     assert cli_main.execute(["sample", "x", "-n", "2000000"]) == 2
     slip = "more than 1,000,000, and most likely a slip: add --large if you mean it"
-    assert said(capsys)[1] == f"error: --number 2000000: {slip}\n"
+    assert printed(capsys)[1] == f"error: --number 2000000: {slip}\n"
     assert cli_main.execute(["compare", spec, "--jobs", "1000000"]) == 2
-    assert said(capsys)[1].startswith("error: --jobs 1000000: there are ")
+    assert printed(capsys)[1].startswith("error: --jobs 1000000: there are ")
 
 
 def test_show_prints_the_options_of_every_kind_as_the_reference_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,10 +410,10 @@ def test_show_prints_the_options_of_every_kind_as_the_reference_does(monkeypatch
             assert not own or re.search(rf"^\| `{option.name}` .*{ends}$", page, re.MULTILINE), (kind.name, option)
 
 
-def test_show_writes_who_learns_what_below_a_spec(spec: str, capsys: Capture) -> None:
+def test_show_lists_players_and_turns_below_a_spec(spec: str, capsys: Capture) -> None:
     assert cli_main.execute(["show", spec]) == 0
     adam = "{kind: adam}"
-    assert said(capsys)[0].splitlines()[-3:] == [
+    assert printed(capsys)[0].splitlines()[-3:] == [
         "# Players, in the order of their turns:",
         f"#   once: player discriminator, which trains discriminator with {adam}",
         f"#   once: player generator, which trains generator with {adam}",

@@ -1,4 +1,4 @@
-"""Studies: what is trained, kept, refused and gone on with; the tables against the runs; MLflow."""
+"""Studies: training, resuming and refusing runs; tables compared with the runs; MLflow."""
 
 import csv
 import io
@@ -83,7 +83,7 @@ def test_a_failed_run_is_marked_and_the_others_are_trained(trained: tuple[Path, 
     assert {line["status"] for line in lines(place / "out") if line["method"] == "broken"} == {"failed"}
 
 
-def test_what_was_run_before_counts_and_its_missing_seeds_are_trained_beside_it(tmp_path: Path) -> None:
+def test_finished_seeds_of_an_earlier_run_count_and_missing_ones_are_trained(tmp_path: Path) -> None:
     ran = Experiment.from_spec({**SPEC, "name": "before"}, folder=tmp_path / "runs", track=False).run([0]).folder
     measured = (ran / "seed-0" / "results.json").stat().st_mtime_ns
     study = compare([str(ran)], seeds=[0, 1], jobs=1, folder=tmp_path / "out", track=False)
@@ -93,7 +93,7 @@ def test_what_was_run_before_counts_and_its_missing_seeds_are_trained_beside_it(
     assert (tmp_path / "out" / "figure.png").is_file()
 
 
-def test_a_narrow_terminal_shows_the_first_metrics_and_says_where_the_others_are(trained: tuple[Path, int]) -> None:
+def test_a_narrow_terminal_shows_the_first_metrics_and_names_the_file_of_the_others(trained: tuple[Path, int]) -> None:
     study = Comparison(load_study(["plain.json", "wide.json"], installed(), Path("out"), seeds=[0, 1]))
     (wide,), (narrow,) = tables.terminal(study, 500), tables.terminal(study, 60)
     heads = [str(column.header) for column in wide.columns]
@@ -170,9 +170,7 @@ def test_the_same_command_trains_nothing_again_and_another_spec_is_refused(
     )
 
 
-def test_what_is_wrong_with_any_spec_is_said_before_anything_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_invalid_specs_are_reported_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names = [
         spec_file("good"),
@@ -195,9 +193,7 @@ def test_what_is_wrong_with_any_spec_is_said_before_anything_is_trained(
         load_study(["none/*"], installed(), Path("out"))
 
 
-def test_a_script_that_is_terminated_while_it_compares_ends_after_the_tables_are_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sigterm_ends_a_script_after_the_tables_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     handle = StudyMonitor.handle
 
@@ -214,15 +210,15 @@ def test_a_script_that_is_terminated_while_it_compares_ends_after_the_tables_are
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_a_spec_is_not_called_like_a_file_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spec_cannot_have_the_name_of_a_file_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SpecError) as caught:
         load_study([spec_file("table.md")], installed(), tmp_path / "out")
-    said = "table.md.json: name: table.md is a file of the study's own: give the spec another name"
-    assert str(caught.value) == said
+    message = "table.md.json: name: table.md is a file of the study's own: give the spec another name"
+    assert str(caught.value) == message
 
 
-def test_a_file_in_the_place_of_a_methods_folder_is_named_before_anything_is_trained(
+def test_a_file_in_place_of_a_methods_folder_is_reported_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -233,14 +229,14 @@ def test_a_file_in_the_place_of_a_methods_folder_is_named_before_anything_is_tra
     assert str(error.value) == "one.json: out/one is not a folder: move it away"
 
 
-def test_a_pattern_names_recipes_and_seeds_come_in_turn(tmp_path: Path) -> None:
+def test_patterns_expand_to_recipes_and_runs_alternate_between_methods(tmp_path: Path) -> None:
     study = load_study(["gan/[rg]*"], installed(), tmp_path, seeds=[4, 2])
     first = [entry.name for entry in study.entries]
     assert [entry.reference for entry in study.entries] == ["gan/grid", "gan/ring"]
     assert [run.name for run in study.runs] == [f"{name}/seed-{seed}" for seed in (4, 2) for name in first]
 
 
-def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
+def test_interrupted_and_killed_runs_resume_from_their_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -271,7 +267,7 @@ def test_ctrl_c_and_a_killed_process_cost_nothing_that_was_saved(
     assert interrupted.equal(Path("runs/comparison/long/seed-0"), alone.folder / "seed-0")
 
 
-def test_what_has_not_begun_is_told_apart_from_what_was_interrupted(tmp_path: Path) -> None:
+def test_interrupted_runs_and_runs_not_begun_are_listed_apart(tmp_path: Path) -> None:
     study = load_study(["gan/ring"], installed(), tmp_path, seeds=[0, 1, 2])
     first, second, _ = study.runs
     for run, checkpoint in ((first, "00000050"), (second, "")):
@@ -287,7 +283,7 @@ def test_what_has_not_begun_is_told_apart_from_what_was_interrupted(tmp_path: Pa
     assert tables.markdown(comparison).endswith(f"Not begun:\n\n- {study.runs[2].name}\n")
 
 
-def test_a_run_that_could_not_begin_is_named_with_what_kept_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_could_not_begin_is_listed_with_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     study = load_study([spec_file("one")], installed(), Path("out"), seeds=[0, 1])
     comparison = Comparison(study, {"one/seed-0": "DataError: data: p.csv is not there"})
@@ -295,10 +291,10 @@ def test_a_run_that_could_not_begin_is_named_with_what_kept_it(tmp_path: Path, m
     assert comparison.waiting == ["one/seed-1"]
 
 
-def test_the_bar_of_a_study_counts_what_was_trained(tmp_path: Path) -> None:
+def test_the_bar_of_a_study_counts_trained_iterations(tmp_path: Path) -> None:
     first, second = (study := load_study(["gan/ring"], installed(), tmp_path, seeds=[0, 1])).runs
-    iterations, said = study.entries[0].spec.training.iterations, list[str]()
-    bar = progress.StudyProgress(PlainConsole(file=io.StringIO()), said.append)
+    iterations, lines_printed = study.entries[0].spec.training.iterations, list[str]()
+    bar = progress.StudyProgress(PlainConsole(file=io.StringIO()), lines_printed.append)
     bar.begin(study.runs, study.runs)
     bar.advance(first, 10)
     bar.end(first, "killed")
@@ -306,7 +302,7 @@ def test_the_bar_of_a_study_counts_what_was_trained(tmp_path: Path) -> None:
     assert task.completed == 10
     bar.end(second, "finished")
     assert task.completed == 10 + iterations
-    assert said[-1] == f"{second.name} finished (1 of 2 runs finished)"
+    assert lines_printed[-1] == f"{second.name} finished (1 of 2 runs finished)"
 
 
 @pytest.mark.parametrize(

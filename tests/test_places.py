@@ -1,4 +1,4 @@
-"""Folders and files as people name them: `.`, `~`, relative ones, and a program that changes its folder."""
+"""Paths: `.`, `~`, relative ones, and programs that change their working folder."""
 
 import os
 import re
@@ -25,7 +25,7 @@ CHEAP = {
 
 
 class Wandering:
-    """An observer that goes to another folder as soon as a run has begun."""
+    """An observer that changes the working folder when a run begins."""
 
     def __init__(self, to: Path) -> None:
         self._to = to
@@ -49,7 +49,7 @@ def rows(path: Path) -> dict[str, Any]:
     return {"kind": "arrays", "path": path.name, "memory": "stream"}
 
 
-def test_a_path_is_settled_where_a_command_begins(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_paths_are_resolved_when_a_command_begins(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = elsewhere.parent / "here"
     monkeypatch.setenv("HOME", str(elsewhere))
     assert (place("."), place("a"), place(".."), place("../a")) == (here, here / "a", here.parent, here.parent / "a")
@@ -58,7 +58,7 @@ def test_a_path_is_settled_where_a_command_begins(elsewhere: Path, monkeypatch: 
     assert (near(here / "a"), near(here), near(elsewhere)) == (Path("a"), Path(), elsewhere)
 
 
-def test_a_run_lies_in_one_place_whatever_folder_the_program_goes_to(elsewhere: Path) -> None:
+def test_a_run_stays_in_its_folder_when_the_program_changes_directory(elsewhere: Path) -> None:
     spec = {**CHEAP, "data": rows(Path("rows.npy")), "training": {**CHEAP["training"], "log_every": 1}}
     experiment = Experiment.from_spec(
         spec, folder="runs", track=False, observers={"wandering": Wandering(elsewhere)}, warn=pytest.fail
@@ -70,7 +70,7 @@ def test_a_run_lies_in_one_place_whatever_folder_the_program_goes_to(elsewhere: 
     assert list(elsewhere.iterdir()) == []
 
 
-def test_the_home_folder_may_stand_in_every_path(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_path_may_begin_with_the_home_folder(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(elsewhere))
     rows(elsewhere / "rows.npy")
     np.save(elsewhere / "labels.npy", np.arange(50) % 2)
@@ -87,10 +87,10 @@ def test_the_home_folder_may_stand_in_every_path(elsewhere: Path, monkeypatch: p
     assert list(Path().iterdir()) == []
 
 
-def test_the_folder_that_one_is_in_is_a_folder(
+def test_commands_take_the_working_folder_as_a_run(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Called `.` or by what it holds."""
+    """Given as `.` or by a name in it."""
     run = Experiment.from_spec(CHEAP, folder=".", track=False).run().folder
     monkeypatch.chdir(run / "seed-3")
     more = ["--set", "training.iterations=3", "--no-tracking", "--quiet"]
@@ -110,7 +110,7 @@ def test_the_folder_that_one_is_in_is_a_folder(
     assert capsys.readouterr().err.endswith("already exists, and nothing is overwritten: choose another folder\n")
 
 
-def test_relative_data_that_are_not_here_are_explained(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_relative_data_are_explained(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = elsewhere.parent / "here"
     run = Experiment.from_spec({**CHEAP, "data": rows(Path("rows.npy"))}, track=False).run().folder
     monkeypatch.chdir(elsewhere)
@@ -129,9 +129,7 @@ def test_relative_data_that_are_not_here_are_explained(elsewhere: Path, monkeypa
 @pytest.mark.parametrize(
     "name", ["..", ".", "-x", ".x", "a/b", "a\\b", "CON", "nul.txt", "x" * 101, "字" * 80, "a\x1b"]
 )
-def test_a_name_that_is_no_folder_is_refused_in_words(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_that_cannot_be_folders_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SpecError, match=r"^spec: name: (should|has|takes) "):
         Experiment.from_spec({**SPEC, "name": name})
@@ -141,7 +139,7 @@ def test_a_name_that_is_no_folder_is_refused_in_words(
 
 
 @pytest.mark.parametrize("name", ["it's", "back\\slash", "new\nline", "é字", "a b", "..."])
-def test_a_study_is_called_as_its_folder_and_identified_in_plain_letters(name: str, tmp_path: Path) -> None:
+def test_a_study_is_named_after_its_folder_and_has_a_plain_id(name: str, tmp_path: Path) -> None:
     study = write_study(load_study(["gan/ring"], installed(), tmp_path / name))
     assert study.name == name.replace("\n", "_")
     assert re.fullmatch(r"[\w.-]+-[0-9a-f]{8}", study.id)
@@ -163,7 +161,7 @@ def test_seeds_of_other_libraries_are_seeds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["9223372036854775808", "²", "٣", "0-99999999999", "9" * 40, "1.5", "0x1", "+1", "1_0"]
 )
-def test_seeds_of_the_command_line_are_refused_in_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_seeds_print_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli_main.execute(["run", "gan/ring", "--no-tracking", "--seeds", text]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: --seeds {text}: ")
