@@ -1,4 +1,8 @@
-"""The command `new-plugin`: a small method that works, with its tests, under the author's name."""
+"""The command `new-plugin`: a small method that works, with its tests, under the author's name.
+
+The template is a package that works, under the name `mymethod`: it is checked with the rest of the sources, and the
+tests run its tests under another name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Finite data: items at positions, some to train on and some held out, and the order of their batches."""
+"""Finite data: items at positions, some to train on and some held out, and the order of their batches.
+
+The order is drawn on the CPU for every device and depends on the seed and the epoch alone. So data in memory and on
+disk, on a CPU and a GPU have the same batches, and the number of batches served is the whole state of a loader.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Labelled items: a small subset of the training data, chosen once, of which a draw comes with each batch."""
+"""Labelled items: a small subset of the training data, chosen once, of which a draw comes with each batch.
+
+It is drawn with replacement by a generator of its own, whose state is the place in the stream: so it is the same for
+data in memory, on disk or without end, and a resumed run goes on with the next draw.
+"""
 
 from __future__ import annotations
 

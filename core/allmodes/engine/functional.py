@@ -64,6 +64,7 @@ def update(
     draw = Draw(Batch(x, labels, streams=streams), Noise(None, dict(noise)))
     own = {k: p for player in players for k, p in composition.own(player, state["parameters"]).items()}
     losses = partial(_losses, composition, turn, context, draw, players, state)
+    # One vjp for all players: they share the forward pass, and BatchNorm advances in the same order as in eager turns.
     _, pull_back, buffers = torch.func.vjp(losses, own, has_aux=True)  # type: ignore[misc]
     one = torch.ones((), device=x.device)
     parameters, memories = state["parameters"], dict(state["memories"])

@@ -1,4 +1,8 @@
-"""All randomness of a run: noise by name and shape, and random generators by seed and purpose."""
+"""All randomness of a run: noise by name and shape, and random generators by seed and purpose.
+
+Noise is asked for by name and not in an order, since shared draws, steps ahead and the functional engine need the same
+noise again: with an order, the first term that moves would get another's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What MLflow loads a trained model with: `mlflow.pyfunc.load_model("runs:/<id>/model").predict(1000)`."""
+"""What MLflow loads a trained model with: `mlflow.pyfunc.load_model("runs:/<id>/model").predict(1000)`.
+
+MLflow stores the name of this loader module and no script, so that nothing in the store is code.
+"""
 
 from __future__ import annotations
 

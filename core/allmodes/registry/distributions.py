@@ -1,4 +1,8 @@
-"""Metadata of installed distributions: supported versions, and where they were installed from."""
+"""Metadata of installed distributions: supported versions, and where they were installed from.
+
+Supported versions are those that the package requires (`Requires-Dist`), read before it is imported: nothing is
+declared twice, and a plugin that would fail in some odd way names the version to install instead.
+"""
 
 from __future__ import annotations
 

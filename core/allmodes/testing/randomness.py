@@ -1,4 +1,7 @@
-"""A check that code leaves the global random generators alone."""
+"""A check that code leaves the global random generators alone.
+
+It compares the states of the global generators before and after, since it cannot look into a plugin's code.
+"""
 
 from __future__ import annotations
 
