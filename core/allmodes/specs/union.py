@@ -105,7 +105,10 @@ def _narrowed(config: Any, slots: Mapping[type, Any]) -> Any:
 
 
 def _derived(name: str, bases: tuple[Any, ...], config: Any, **fields: Any) -> Any:
-    return create_model(name, __base__=bases, __doc__=config.__doc__, __module__=config.__module__, **fields)
+    # The fields have their descriptions; pydantic would look for them in the source of every frame that called this.
+    kept = {"use_attribute_docstrings": False}
+    named = {"__doc__": config.__doc__, "__module__": config.__module__}
+    return create_model(name, __base__=bases, __cls_kwargs__=kept, **named, **fields)
 
 
 def _narrowed_fields(model: type[BaseModel], slots: Mapping[type, Any]) -> dict[str, Any]:
