@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from operator import or_
 from reprlib import repr as short
@@ -14,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from allmodes.registry.registry import Registry
-from allmodes.registry.slots import SLOT_NAMES, Plugin
+from allmodes.registry.slots import SLOT_NAMES
 from allmodes.registry.unknown_kind import unknown_kind
 from allmodes_schemas import (
     AuxiliaryConfig,
@@ -36,12 +37,27 @@ _ORDER = (NetworkConfig, FeatureConfig, DatasetConfig, PriorConfig, AuxiliaryCon
 
 def spec_model(registry: Registry) -> type[Spec]:
     """The spec with every slot narrowed to a tagged union of the kinds that are installed."""
-    return _spec_model(registry, tuple(registry.plugins.values()))
+    plugins = tuple((plugin, plugin.origin) for plugin in registry.plugins.values())
+    return _spec_model(_Installed((plugins, tuple(registry.all_kinds()), tuple(registry.recipes)), registry))
+
+
+@dataclass(frozen=True)
+class _Installed:
+    """A registry, which equals another one with the same plugins, kinds and recipes."""
+
+    content: tuple[Any, ...]
+    registry: Registry = field(compare=False)
 
 
 @lru_cache(maxsize=16)
+<<<<<<< HEAD
 def _spec_model(registry: Registry, plugins: tuple[Plugin, ...]) -> type[Spec]:
     """The model, built once for the registered plugins, so that specs of one class can be compared."""
+=======
+def _spec_model(installed: _Installed) -> type[Spec]:
+    """Built once for what is registered: specs of one class can be compared."""
+    registry = installed.registry
+>>>>>>> 825bd3b (Build the spec's model once for what is installed)
     slots: dict[type, Any] = {}
     for base in _ORDER:
         configs = [_narrowed(kind.config, slots) for kind in registry.of(base).values()]
