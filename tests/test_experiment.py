@@ -25,6 +25,8 @@ from allmodes.runs import journal
 from allmodes.system.signals import Stop
 from tiny import SPEC
 
+PICTURED = {**SPEC["evaluation"], "figure": True}
+
 
 def tiny(tmp_path: Path, **changes: Any) -> Experiment:
     return Experiment.from_spec({**SPEC, **changes}, folder=tmp_path, track=False)
@@ -35,7 +37,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_run_leaves_spec_numbers_pictures_model_and_results(tmp_path: Path) -> None:
-    results = tiny(tmp_path).run()
+    results = tiny(tmp_path, evaluation=PICTURED).run()
     folder = results.folder / "seed-3"
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
@@ -218,7 +220,7 @@ class Broken:
 def test_observers_are_told_in_order_and_a_failing_one_stops_nothing(tmp_path: Path) -> None:
     warnings: list[str] = []
     watcher = Watcher()
-    experiment = tiny(tmp_path)
+    experiment = tiny(tmp_path, evaluation=PICTURED)
     experiment.observers, experiment.warn = {"broken": Broken(), "watcher": watcher}, warnings.append
     experiment.run()
     assert watcher.told == [

@@ -50,14 +50,9 @@ class _Installed:
 
 
 @lru_cache(maxsize=16)
-<<<<<<< HEAD
-def _spec_model(registry: Registry, plugins: tuple[Plugin, ...]) -> type[Spec]:
-    """The model, built once for the registered plugins, so that specs of one class can be compared."""
-=======
 def _spec_model(installed: _Installed) -> type[Spec]:
-    """Built once for what is registered: specs of one class can be compared."""
+    """The model, built once for the registered plugins, so that specs of one class can be compared."""
     registry = installed.registry
->>>>>>> 825bd3b (Build the spec's model once for what is installed)
     slots: dict[type, Any] = {}
     for base in _ORDER:
         configs = [_narrowed(kind.config, slots) for kind in registry.of(base).values()]
