@@ -25,7 +25,7 @@ from allmodes.specs import recorded
 from allmodes.studies import worker
 from allmodes.studies.compare import compare
 from allmodes.system import durable, json_pages
-from allmodes.testing.interrupted import Interrupting, numbers, weights
+from allmodes.testing.interrupted import InterruptingObserver, read_numbers, read_tensors
 from allmodes.tracking import recalling, sync
 from tiny import SPEC
 from tracked import Recorder
@@ -152,12 +152,12 @@ def test_results_and_model_are_made_again_from_the_last_checkpoint_without_train
     before, model = load_results(folder)[3], load_run(folder).sample(5)
     (folder / "seed-3" / "results.json").write_text("")
     shutil.rmtree(folder / "seed-3" / "model")
-    kept = weights(folder / "seed-3")
+    kept = read_tensors(folder / "seed-3")
     with pytest.warns(UserWarning, match="the run counts as interrupted"):
         results = Experiment.resume(folder, track=False).run()
     assert str(results.outcomes[3].results) == str(before.results)  # which may hold NaN
     assert torch.equal(load_run(folder).sample(5), model)
-    assert all(torch.equal(value, kept[name]) for name, value in weights(folder / "seed-3").items())
+    assert all(torch.equal(value, kept[name]) for name, value in read_tensors(folder / "seed-3").items())
 
 
 def test_a_spec_that_is_damaged_is_what_the_runs_began_with(folder: Path) -> None:
@@ -225,14 +225,14 @@ FILES = ["state.pt", "generator.safetensors", "average.generator.safetensors", "
 
 @pytest.mark.parametrize("file", FILES)
 def test_one_flipped_bit_is_refused_and_a_resumed_run_takes_the_checkpoint_before(file: str, folder: Path) -> None:
-    before = numbers(folder / "seed-3")
+    before = read_numbers(folder / "seed-3")
     damaged = folder / "seed-3" / "checkpoints" / "00000020" / file
     flip(damaged)
     said: list[str] = []
     resumed(folder, said=said)
     assert len(said) == 1
     assert said[0].startswith(f"checkpoint 00000020 is passed over: {damaged} is damaged")
-    again = numbers(folder / "seed-3")
+    again = read_numbers(folder / "seed-3")
     assert again[: len(before) - 1] == before[:-1]
 
 
@@ -311,7 +311,7 @@ def test_a_checkpoint_that_fits_only_in_part_leaves_nothing_behind(folder: Path)
 def test_damaged_checkpoints_do_not_crowd_out_sound_ones(folder: Path) -> None:
     for one in RunFolder(folder / "seed-3").checkpoints:
         flip(one / "state.pt")
-    observers = {"interrupting": Interrupting(8)}
+    observers = {"interrupting": InterruptingObserver(8)}
     Experiment.resume(folder, ["training.iterations=22"], track=False, warn=[].append, observers=observers).run()
     assert {"00000005", "00000008"} <= {one.name for one in RunFolder(folder / "seed-3").checkpoints}
 

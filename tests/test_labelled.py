@@ -13,7 +13,7 @@ from allmodes import DataError, Experiment, MixtureData, SpecError, TensorData, 
 from allmodes.data import Mixture
 from allmodes.data.labelled import choose_labelled
 from allmodes.specs.loading import parse
-from allmodes.testing.interrupted import Interrupting, equal, first_seed
+from allmodes.testing.interrupted import InterruptingObserver, equal_runs, first_seed
 from allmodes.tracking import description
 from allmodes_schemas import StreamConfig
 from test_resume import spec_of
@@ -125,11 +125,11 @@ def test_a_run_with_streams_that_was_interrupted_equals_one_that_was_not(kept: s
     spec = spec_of({"streams": STREAMS, **({} if kept == "mixture" else {"data": _file(tmp_path, kept)})})
     spec["evaluation"] = {**spec["evaluation"], "metrics": []}
     unbroken = Experiment.from_spec(spec, folder=tmp_path / "unbroken", track=False).run()
-    observers = {"interrupting": Interrupting(4, 17)}
+    observers = {"interrupting": InterruptingObserver(4, 17)}
     results = Experiment.from_spec(spec, folder=tmp_path / "broken", track=False, observers=observers).run()
     while results.status == "killed":
         results = Experiment.resume(results.folder, track=False, observers=observers).run()
-    assert equal(first_seed(results), first_seed(unbroken))
+    assert equal_runs(first_seed(results), first_seed(unbroken))
     for one, other in zip(_streams(unbroken), _streams(results), strict=True):
         assert torch.equal(one, other)
 

@@ -21,7 +21,7 @@ from allmodes.game.compose import CompositionError
 from allmodes.models import checkpoints
 from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
-from allmodes.testing.interrupted import Interrupting, equal, first_seed, weights
+from allmodes.testing.interrupted import InterruptingObserver, equal_runs, first_seed, read_tensors
 from tiny import SPEC
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -78,11 +78,11 @@ def experiment(folder: Path, **training: Any) -> Experiment:
 
 
 def weights_of(results: Results) -> dict[str, torch.Tensor]:
-    return weights(first_seed(results))
+    return read_tensors(first_seed(results))
 
 
 def assert_equal_runs(one: Results, other: Results) -> None:
-    assert equal(first_seed(one), first_seed(other))
+    assert equal_runs(first_seed(one), first_seed(other))
     assert one.outcomes[3].iteration == other.outcomes[3].iteration
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_was_interrupted_anywhere_equals_one_that_was_not(
     folder = tmp_path_factory.mktemp("runs")
     spec = spec_of(FAMILIES[name])
     unbroken = Experiment.from_spec(spec, folder=folder / "unbroken", track=False).run()
-    observers = {"interrupting": Interrupting(*cuts)}
+    observers = {"interrupting": InterruptingObserver(*cuts)}
     results = Experiment.from_spec(spec, folder=folder / "broken", track=False, observers=observers).run()
     while results.status == "killed":
         results = Experiment.resume(results.folder, track=False, observers=observers).run()
@@ -108,7 +108,7 @@ def test_a_run_on_streamed_vectors_goes_on_with_the_next_batch_and_keeps_their_u
     data = {"kind": "arrays", "path": str(tmp_path / "rows.npy"), "memory": "stream", "workers": 1}
     spec = spec_of({"data": data, "evaluation": {"metrics": ["wasserstein"], "samples": 10}})
     unbroken = Experiment.from_spec(spec, folder=tmp_path, track=False).run()
-    observers = {"interrupting": Interrupting(4, 17)}
+    observers = {"interrupting": InterruptingObserver(4, 17)}
     results = Experiment.from_spec(spec, folder=tmp_path, track=False, observers=observers).run()
     while results.status == "killed":
         results = Experiment.resume(results.folder, ["data.memory=resident"], observers=observers).run()
@@ -128,7 +128,7 @@ def test_a_run_trained_longer_equals_one_that_was_meant_to_be_long(tmp_path: Pat
 
 
 def test_seeds_that_had_not_begun_are_trained_and_those_that_ended_are_not(tmp_path: Path) -> None:
-    observers = {"interrupting": Interrupting(9)}
+    observers = {"interrupting": InterruptingObserver(9)}
     spec = {**spec_of({}), "seeds": [3, 4]}
     results = Experiment.from_spec(spec, folder=tmp_path, track=False, observers=observers).run()
     assert list(results.outcomes) == [3]
@@ -167,7 +167,7 @@ def test_what_has_nothing_left_to_do_says_how_to_train_on(tmp_path: Path) -> Non
 
 def interrupted(tmp_path: Path, at: int = 13) -> Path:
     """A run's folder with checkpoints at iterations 10 and `at`."""
-    observers = {"interrupting": Interrupting(at)}
+    observers = {"interrupting": InterruptingObserver(at)}
     return Experiment.from_spec(spec_of({}), folder=tmp_path, track=False, observers=observers).run().folder
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from allmodes import Experiment
 from allmodes.cli import main as cli_main
-from allmodes.testing.interrupted import Interrupting
+from allmodes.testing.interrupted import InterruptingObserver
 from tiny import SPEC
 from tracked import files, logged
 
@@ -20,7 +20,7 @@ def test_a_resumed_run_is_one_run_with_each_number_once_and_its_true_status(
     store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    observers = {"interrupting": Interrupting(15)}
+    observers = {"interrupting": InterruptingObserver(15)}
     results = Experiment.from_spec(SPEC, folder=tmp_path / "runs", observers=observers).run()
     parent, (child,) = logged(client)
     assert (parent.info.status, child.info.status) == ("KILLED", "KILLED")

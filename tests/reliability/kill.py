@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from allmodes.models import checkpoints
 from allmodes.runs.journal import read
 from allmodes.runs.run_folder import RunFolder
-from allmodes.testing.interrupted import equal
+from allmodes.testing.interrupted import equal_runs
 from tiny import SPEC
 
 INTERVAL = 50
@@ -122,7 +122,7 @@ def torture(place: Path, kills: int, chance: random.Random) -> int:
     allmodes(unbroken, "run", str(place / "tiny.json"), "--set", f"training.iterations={end}").communicate()
     other = run_folder(unbroken)
     assert other is not None
-    same = equal(run, other)
+    same = equal_runs(run, other)
     print(f"kills                      {kills}, of which after training had begun {in_training}")
     print(f"unreadable checkpoints     {unreadable}")
     print(f"iterations lost, at most   {max(lost)} (checkpoints every {INTERVAL}); mean {sum(lost) / len(lost):.1f}")

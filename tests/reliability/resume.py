@@ -21,7 +21,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from allmodes import DataError, Experiment, installed
-from allmodes.testing.interrupted import Interrupting, equal, first_seed
+from allmodes.testing.interrupted import InterruptingObserver, equal_runs, first_seed
 
 ITERATIONS = 24
 SHORT = (
@@ -71,14 +71,14 @@ def compared(name: str, folder: Path, times: int, chance: random.Random, data: s
         cuts = chance.sample(range(1, ITERATIONS), chance.randint(1, 3))
         broken = interrupted(shortened(name, folder / str(i), data), cuts)
         interruptions += len(cuts)
-        same += equal(broken, unbroken)
+        same += equal_runs(broken, unbroken)
     print(f"{name:28} {times:5} {interruptions:14} {same:6}", flush=True)
     return times - same
 
 
 def interrupted(experiment: Experiment, cuts: list[int]) -> Path:
     """The folder of a run that was interrupted at iterations and resumed each time."""
-    experiment.observers = {"interrupting": Interrupting(*cuts)}
+    experiment.observers = {"interrupting": InterruptingObserver(*cuts)}
     results = experiment.run()
     while results.status == "killed":
         results = Experiment.resume(results.folder, track=False, observers=experiment.observers).run()

@@ -15,7 +15,7 @@ from allmodes.testing.auxiliaries import AuxiliaryContract
 from allmodes.testing.claims import each_at_least, each_at_most, mean_at_least, mean_at_most
 from allmodes.testing.datasets import DatasetContract
 from allmodes.testing.features import FeatureContract
-from allmodes.testing.interrupted import Interrupting, equal
+from allmodes.testing.interrupted import InterruptingObserver, equal_runs
 from allmodes.testing.losses import LossTermContract
 from allmodes.testing.metrics import MetricContract
 from allmodes.testing.networks import NetworkContract
@@ -37,7 +37,7 @@ __all__ = [
     "Composition",
     "DatasetContract",
     "FeatureContract",
-    "Interrupting",
+    "InterruptingObserver",
     "LossTermContract",
     "MetricContract",
     "NetworkContract",
@@ -47,7 +47,7 @@ __all__ = [
     "compose",
     "each_at_least",
     "each_at_most",
-    "equal",
+    "equal_runs",
     "find_gradients",
     "load_spec",
     "make_optimizers",

@@ -13,7 +13,7 @@ from allmodes.runs import journal
 from allmodes.runs.run_folder import RunFolder
 
 
-class Interrupting:
+class InterruptingObserver:
     """An observer that sends Ctrl-C at given iterations, at each once."""
 
     def __init__(self, *cuts: int) -> None:
@@ -27,23 +27,23 @@ class Interrupting:
             signal.raise_signal(signal.SIGINT)
 
 
-def weights(run: Path) -> dict[str, torch.Tensor]:
+def read_tensors(run: Path) -> dict[str, torch.Tensor]:
     """Read all tensors of the newest checkpoint of a run."""
     files = sorted(RunFolder(run).checkpoints[0].glob("*.safetensors"))
     return {f"{file.stem}/{name}": value for file in files for name, value in load_file(file).items()}
 
 
-def numbers(run: Path) -> str:
+def read_numbers(run: Path) -> str:
     """Read the logged numbers of a run, times left out."""
     lines = journal.read(RunFolder(run).metrics)
     return json.dumps([{k: v for k, v in line.items() if not k.startswith("time/")} for line in lines])
 
 
-def equal(one: Path, other: Path) -> bool:
+def equal_runs(one: Path, other: Path) -> bool:
     """Whether two runs have the same numbers and, bit for bit, the same weights."""
-    first, second = weights(one), weights(other)
+    first, second = read_tensors(one), read_tensors(other)
     same = first.keys() == second.keys() and all(torch.equal(value, second[name]) for name, value in first.items())
-    return same and numbers(one) == numbers(other)
+    return same and read_numbers(one) == read_numbers(other)
 
 
 def first_seed(results: Results) -> Path:

@@ -17,7 +17,7 @@ from allmodes.runs.results import Results
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
 from allmodes.testing.advice import explain_errors
-from allmodes.testing.interrupted import Interrupting, equal, first_seed, weights
+from allmodes.testing.interrupted import InterruptingObserver, equal_runs, first_seed, read_tensors
 from allmodes.testing.kinds import INSTALLED
 from allmodes_schemas import Spec
 
@@ -63,7 +63,7 @@ class RecipeContract:
 
     def test_it_trains_to_finite_numbers(self, unbroken: Path) -> None:
         """Losses and weights stay finite over a few iterations."""
-        infinite = [name for name, value in weights(unbroken).items() if not value.isfinite().all()]
+        infinite = [name for name, value in read_tensors(unbroken).items() if not value.isfinite().all()]
         assert not infinite, f"{self.recipe}: after {ITERATIONS} iterations {infinite[0]} is not finite"
         lines = journal.read(RunFolder(unbroken).metrics)
         trained = [pair for line in lines for pair in line.items() if pair[0].startswith("train/")]
@@ -73,7 +73,7 @@ class RecipeContract:
     def test_two_runs_are_equal(self, unbroken: Path, tmp_path: Path) -> None:
         """All randomness comes from the seed."""
         again = self.run(tmp_path)
-        assert equal(again, unbroken), (
+        assert equal_runs(again, unbroken), (
             f"{self.recipe}: two runs of one seed differ: {self._first_difference(unbroken, again)}: take randomness "
             "from the noise or the generator that is given"
         )
@@ -81,7 +81,7 @@ class RecipeContract:
     def test_an_interrupted_run_equals_an_unbroken_one(self, unbroken: Path, tmp_path: Path) -> None:
         """Checkpoints hold all state."""
         broken = self.run(tmp_path, CUT)
-        assert equal(broken, unbroken), (
+        assert equal_runs(broken, unbroken), (
             f"{self.recipe}: interrupted at iteration {CUT} and resumed, it ends elsewhere: "
             f"{self._first_difference(unbroken, broken)}: keep all state in parameters and buffers"
         )
@@ -108,7 +108,10 @@ class RecipeContract:
 
     def run(self, folder: Path, *cuts: int) -> Path:
         """Train a few iterations, interrupted at some and resumed; returns the seed's folder."""
-        options: dict[str, Any] = {"registry": self.registry, "observers": {"interrupting": Interrupting(*cuts)}}
+        options: dict[str, Any] = {
+            "registry": self.registry,
+            "observers": {"interrupting": InterruptingObserver(*cuts)},
+        }
         with explain_errors(f"{self.recipe} does not train"):
             results = Experiment(self.load(*SHORT), folder=folder, track=False, **options).run()
             while results.status == "killed":
@@ -122,6 +125,6 @@ class RecipeContract:
 
     @staticmethod
     def _first_difference(one: Path, other: Path) -> str:
-        first, second = weights(one), weights(other)
+        first, second = read_tensors(one), read_tensors(other)
         names = [name for name, value in first.items() if name not in second or not torch.equal(value, second[name])]
         return f"{names[0]} is not the same" if names else "a logged number is not the same"

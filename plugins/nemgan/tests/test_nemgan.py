@@ -29,7 +29,7 @@ from allmodes import (
     load_run,
     seeded,
 )
-from allmodes.testing import Composition, Interrupting, compose, equal, load_spec, make_step
+from allmodes.testing import Composition, InterruptingObserver, compose, equal_runs, load_spec, make_step
 from allmodes_nemgan import (
     CriticConfig,
     EncoderConfig,
@@ -246,11 +246,11 @@ def test_a_run_measures_priors_and_modes_and_records_the_number_of_labels(traine
 
 
 def test_a_run_that_was_interrupted_equals_one_that_was_not(trained: Path, tmp_path: Path) -> None:
-    observers = {"interrupting": Interrupting(4, 9)}
+    observers = {"interrupting": InterruptingObserver(4, 9)}
     results = Experiment.from_spec(SPEC, track=False, folder=tmp_path, observers=observers).run()
     while results.status == "killed":
         results = Experiment.resume(results.folder, track=False, observers=observers).run()
-    assert equal(results.folder / "seed-0", trained)
+    assert equal_runs(results.folder / "seed-0", trained)
 
 
 def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
     data = {"kind": "arrays", "path": str(tmp_path / "points.npz")}
     evaluation = {"every": 6, "samples": 16, "metrics": []}
     changes = {"data": data, "streams": few, "evaluation": evaluation}
-    observers = {"interrupting": Interrupting(6)}
+    observers = {"interrupting": InterruptingObserver(6)}
     spec = spec_with(**changes)
     results = Experiment.from_spec(spec, track=False, folder=tmp_path, observers=observers).run()
     assert results.status == "killed"
