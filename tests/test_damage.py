@@ -15,6 +15,7 @@ import torch
 from allmodes import Experiment, ModelError, SpecError, load_run
 from allmodes.cli import main as cli_main
 from allmodes.experiments.floors import shared_floors
+from allmodes.experiments.settings import Setup
 from allmodes.registry.registry import installed
 from allmodes.runs import journal
 from allmodes.runs.journal import Journal
@@ -65,7 +66,7 @@ DAMAGES: Mapping[str, Damage] = {
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run, with what it would tell MLflow."""
     folder = tmp_path_factory.mktemp("runs")
-    return Experiment.from_spec({**RUN, "name": "made"}, folder=folder, sends=False).run().folder
+    return Experiment.from_spec({**RUN, "name": "made"}, folder=folder, setup=Setup(sends=False)).run().folder
 
 
 @pytest.fixture
@@ -164,7 +165,7 @@ def test_a_spec_that_is_damaged_is_what_the_runs_began_with(folder: Path) -> Non
     text = (folder / "spec.yaml").read_text()
     (folder / "spec.yaml").write_text(text[: len(text) // 2] + "\n  - [")
     with pytest.warns(UserWarning, match="the spec is taken from") as said:
-        assert recorded.spec(folder, installed()).training.batch_size == 8
+        assert recorded.load(folder, installed()).training.batch_size == 8
     assert str(said[0].message).startswith(f"{folder / 'spec.yaml'}:")
     assert str(said[0].message).endswith(f"the spec is taken from {folder / 'seed-3' / 'run.json'}")
 

@@ -17,11 +17,11 @@ import torch
 from safetensors.torch import load_file
 
 from allmodes import Experiment, Outcome, Results, Run, hookimpl, load_run
-from allmodes.experiments.experiment import load_results
 from allmodes.game.compose import CompositionError
 from allmodes.game.noise import rng
 from allmodes.models.page import ModelError
 from allmodes.runs import journal
+from allmodes.runs.results import load_results
 from allmodes.system.signals import Stop
 from tiny import SPEC
 
@@ -151,7 +151,7 @@ def collapsing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str) -> 
     monkeypatch.setattr("allmodes.metrics.Modes.compute", lambda self, evaluation: {"modes": next(found)})
     experiment = tiny(tmp_path, evaluation={**SPEC["evaluation"], "every": 5, "collapse": action})
     experiment.warn = warnings.append
-    experiment.__dict__["floors"] = {}
+    experiment.resources.__dict__["floors"] = {}
     return experiment.run(), warnings
 
 

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from allmodes import DataError, Experiment, Metric, SpecError, hookimpl, load_run
 from allmodes.data import torchvision_images
+from allmodes.experiments.settings import Setup
 from allmodes.metrics import Evaluation
 from allmodes.specs.loading import load
 from fixtures.distributions import first_party
@@ -95,7 +96,7 @@ class Watching:
 def test_the_figure_of_a_metric_is_written_under_its_name(tmp_path: Path) -> None:
     watching = Watching()
     experiment = Experiment.from_spec(SPEC, folder=tmp_path, track=False, observers={"watching": watching})
-    experiment.__dict__["metrics"] = {"drawing": Drawing()}
+    experiment.resources.__dict__["metrics"] = {"drawing": Drawing()}
     experiment.run()
     assert watching.seen == [
         "10 samples samples-00000010.png", "10 drawing drawing-00000010.png",
@@ -108,7 +109,7 @@ def test_a_metric_that_fails_costs_a_warning_and_not_the_run(tmp_path: Path) -> 
     experiment = Experiment.from_spec(SHORT, folder=tmp_path, track=False, warn=warnings.append)
     broken = Drawing()
     broken.broken = True
-    experiment.__dict__["metrics"], experiment.__dict__["floors"] = {"drawing": broken}, {}
+    experiment.resources.__dict__["metrics"], experiment.resources.__dict__["floors"] = {"drawing": broken}, {}
     assert experiment.run().status == "finished"
     assert warnings == ["metric drawing failed: ZeroDivisionError: no samples"] * 2
 
@@ -123,9 +124,13 @@ class Reading(Drawing):
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_metric_whose_floor_fails_costs_a_warning_and_not_the_run(tmp_path: Path, shared: bool) -> None:
     warnings: list[str] = []
-    options: dict[str, Any] = {"track": False, "warn": warnings.append, "floors_in": tmp_path / "f" if shared else None}
+    options: dict[str, Any] = {
+        "track": False,
+        "warn": warnings.append,
+        "setup": Setup(floors=tmp_path / "f" if shared else None),
+    }
     experiment = Experiment.from_spec(SHORT, folder=tmp_path, **options)
-    experiment.__dict__["metrics"] = {"reading": Reading(), "drawing": Drawing()}
+    experiment.resources.__dict__["metrics"] = {"reading": Reading(), "drawing": Drawing()}
     results = experiment.run()
     assert (results.status, results.floors) == ("finished", {"drawn": 1.0})
     assert warnings == ["the floor of metric reading failed: KeyError: 'generator'"]

@@ -179,7 +179,7 @@ def test_the_last_checkpoints_and_the_best_stay(tmp_path: Path, monkeypatch: pyt
     found = iter([3.0, 8.0, 8.0, 8.0])
     monkeypatch.setattr("allmodes.metrics.Modes.compute", lambda self, evaluation: {"modes": next(found)})
     running = experiment(tmp_path, iterations=30, checkpoints={"every": 5, "keep": 2, "best": "modes"})
-    running.__dict__["floors"] = {}
+    running.resources.__dict__["floors"] = {}
     folder = running.run().folder
     assert names(folder) == ["00000030", "00000025", "00000016"]
     assert checkpoints.find_checkpoint(RunFolder(folder / "seed-3"), "best").name == "00000016"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from torch import nn
 
 from allmodes.experiments import resume
 from allmodes.experiments.experiment import Experiment
+from allmodes.experiments.report import Report
+from allmodes.experiments.settings import Setup, Warn
 from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
 from allmodes.metrics import measure
@@ -25,8 +27,6 @@ from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import near, place
 from allmodes.system.torch_settings import plain_torch
 from allmodes_schemas import Spec
-
-Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def remeasure_all(
         raise SpecError(no_such_file(near(run)))
     if not (folders := RunFolder(run).runs):
         raise SpecError(f"{near(run)}: no run to measure there: give the folder that `allmodes run` printed")
-    experiment = Experiment(resume.changed(run, registry, overrides), registry, track=track, warn=warn)
-    experiment.resumed = run  # which is what messages are about
+    spec = resume.load_changed(run, registry, overrides)
+    experiment = Experiment(spec, registry, track=track, warn=warn, setup=Setup(resumed=run))
     experiment.prepare()
     with experiment.observed():
         return [remeasure(experiment, folder.path, checkpoint) for folder in folders]
@@ -72,26 +72,27 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
     began = files.facts(experiment.warn)
     run = experiment.run_of(files.seed if began is None else began.seed, folder.parent)
     if began is not None:
-        resume.compare(run, began, experiment.warn)
+        resume.check_same_data(run, began, experiment.warn)
     stored = files.model if checkpoint is None else checkpoints.find_checkpoint(files, checkpoint)
     with advise_on_damage(folder, stored):
         prior = model_format.load_prior(run.spec, stored)
         composition = compose(run.spec, experiment.data.to("cpu"), run.seed, prior=prior)
-        modules = _restored(composition, run.spec, stored)
+        modules = _restore(composition, run.spec, stored)
         iteration = read_page(stored)["iteration"] or run.spec.training.iterations
     for module in modules.values():
         module.to(run.device).eval()
     n = run.spec.evaluation.samples
     evaluation = measure.evaluation(composition, modules, experiment.data, n, run.seed, iteration, run.device)
     results = measure.measure(experiment.metrics, evaluation, experiment.warn)
-    experiment.log(run, iteration, {f"eval/{key}": value for key, value in results.items()})
+    report = Report(run, experiment.registry, experiment.warn, tracked=experiment.track)
+    report.numbers(iteration, {f"eval/{key}": value for key, value in results.items()})
     for name, path in measure.pictures(experiment.metrics, evaluation, files.figures, iteration, experiment.warn):
-        experiment.log_figure(run, iteration, path, name)
+        report.figure(iteration, path, name)
     return Remeasured(run, iteration, results, experiment.floors)
 
 
-def _restored(composition: Composition, spec: Spec, stored: Path) -> dict[str, nn.Module]:
-    """The modules as they were stored, with moving averages in the place of what they average."""
+def _restore(composition: Composition, spec: Spec, stored: Path) -> dict[str, nn.Module]:
+    """Restore the modules of a composition, with moving averages instead of what they average."""
     for name, module in composition.modules.items():
         model_format.restore_sampled(module, spec, stored, name)
     return dict(composition.modules)

@@ -124,7 +124,15 @@ def load_run(reference: str | Path, registry: Registry | None = None, checkpoint
         raise SpecError(no_such_file(near(folder)))
     folder, stored = _locate(folder, checkpoint)
     requirements.check_installed(folder, [stored / MODEL_PAGE], registry)
-    spec = recorded.spec(folder, registry)
+    spec = recorded.load(folder, registry)
+    return read_model(spec, folder, stored, registry)
+
+
+def read_model(spec: Spec, folder: Path, stored: Path, registry: Registry) -> Model:
+    """Read the model of a run whose spec is known from the folder that it is stored in.
+
+    Raises ModelError where it cannot be read.
+    """
     with advise_on_damage(folder, stored):
         _warn_of_versions(read_page(stored), registry)
         model = model_format.load(spec, stored)

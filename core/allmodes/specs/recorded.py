@@ -1,13 +1,12 @@
-"""What the folders of runs say of themselves; where a page is damaged, what else says it, and what to do."""
+"""The specs that the folders of runs record: read, checked once, and compared with what a run began with."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from reprlib import repr as short
-from typing import Any
 
 from allmodes.registry.registry import Registry
 from allmodes.runs.run_folder import RunFolder
@@ -18,95 +17,92 @@ from allmodes.system import json_pages
 from allmodes_schemas import Spec
 
 
-def source(folder: Path, registry: Registry) -> SpecSource:
-    """The spec of a run, experiment or exported model, as it was stored.
+def read(path: Path, registry: Registry) -> tuple[SpecSource, Spec]:
+    """Read and check the spec of a run, experiment or exported model.
 
-    Where `spec.yaml` is damaged it is what other pages of the runs say, with a warning.
+    Where `spec.yaml` is damaged, it is taken from another page of the runs, with a warning.
 
-    Raises SpecError where none says it.
+    Raises SpecError where no page holds a valid spec.
     """
+    file = RunFolder(path).spec
     try:
-        return _sound(loading.read(*loading.locate(str(folder), registry)), registry)
+        return _check(loading.read(*loading.locate(str(path), registry)), registry)
     except SpecError as error:
-        path = RunFolder(folder).spec
-        what = str(error).splitlines()[0] if path.is_file() else f"{path} is no file"
-        for other in _others(folder):
+        problem = str(error).splitlines()[0] if file.is_file() else f"{file} is no file"
+        for other in _other_sources(RunFolder(path)):
             with suppress(SpecError):
-                found = _sound(other, registry)
-                warnings.warn(f"{what}: the spec is taken from {other.name}", stacklevel=3)
+                found = _check(other, registry)
+                warnings.warn(f"{problem}: the spec is taken from {other.name}", stacklevel=3)
                 return found
         raise
 
 
-def spec(folder: Path, registry: Registry) -> Spec:
-    """The checked spec of a run, experiment or exported model.
+def load(path: Path, registry: Registry) -> Spec:
+    """Load the spec of a run, experiment or exported model.
 
     Raises SpecError where it cannot be read, or was edited since a run began with it.
     """
-    found = loading.check_again(source(folder, registry), registry)
-    refuse_edited(folder, found, registry)
-    return found
+    _, spec = read(path, registry)
+    check_unedited(path, spec, registry)
+    return spec
 
 
-def refuse_edited(folder: Path, now: Spec, registry: Registry) -> None:
-    """See that a spec is the one that the runs of a folder began with, but for what may change.
+def check_unedited(path: Path, spec: Spec, registry: Registry) -> None:
+    """Check that the runs of a folder began with a spec, but for settings that may change.
 
-    Raises SpecError with a line for each setting that is not.
+    Raises SpecError with a line for each setting that differs.
     """
-    here = RunFolder(folder).spec
-    for record, changes in edits(folder, now, registry):
+    file = RunFolder(path).spec
+    for record, changes in find_edits(path, spec, registry):
         raise SpecError(
             "\n".join(
-                f"{path} is {short(before)} in {record}, as the run began, and {short(after)} in {here}: "
+                f"{name} is {short(before)} in {record}, as the run began, and {short(after)} in {file}: "
                 "it decides what is trained: set it back, or start a new run for another value"
-                for path, before, after in changes
+                for name, before, after in changes
             )
         )
 
 
-def edits(folder: Path, now: Spec, registry: Registry) -> Iterator[tuple[Path, Sequence[Change]]]:
-    """The pages which say that runs of a folder began with another spec, and what differs."""
-    for run in RunFolder(folder).runs:
-        record, then = _began(run, folder, now, registry)
-        if then is not None and (found := changes_between(then, now)):
-            yield record, found
+def find_edits(path: Path, spec: Spec, registry: Registry) -> Iterator[tuple[Path, Sequence[Change]]]:
+    """The pages of a folder's runs that record another spec, with the settings that differ."""
+    for run in RunFolder(path).runs:
+        record, began = _recorded_spec(run, path, spec, registry)
+        if began is not None and (changes := changes_between(began, spec)):
+            yield record, changes
 
 
-def _began(run: RunFolder, folder: Path, now: Spec, registry: Registry) -> tuple[Path, Spec | None]:
-    """The spec that a run began with; of one of an older version, what lies in its folder, if that is not `now`."""
+def _recorded_spec(run: RunFolder, path: Path, spec: Spec, registry: Registry) -> tuple[Path, Spec | None]:
+    """The spec that a run began with and the page that records it.
+
+    Pages of older versions do not record it: then the spec in the run's folder counts, unless it is the given one.
+    """
     with suppress(SpecError, FileNotFoundError, json_pages.PageError):
-        told = run.read_facts().spec
-        if told is not None:
-            return run.page, now if told == loading.dump_values(now) else loading.check_again(
-                _of_page(run.page, told), registry
-            )
-        return run.spec, loading.load_stored(run.path, registry) if run.path != folder else None
+        values = run.read_facts().spec
+        if values is None:
+            return run.spec, loading.load_stored(run.path, registry) if run.path != path else None
+        if values == loading.dump_values(spec):
+            return run.page, spec
+        return run.page, loading.check_again(SpecSource(dict(values), str(run.page)), registry)
     return run.path, None
 
 
-def _others(folder: Path) -> Iterator[SpecSource]:
-    """What other pages say of a folder's spec: those of its runs, or of the experiment that it is a run of."""
-    runs = RunFolder(folder).runs
+def _other_sources(folder: RunFolder) -> Iterator[SpecSource]:
+    """Further pages that hold a folder's spec: those of its runs, or of the experiment that it is a run of."""
+    runs = folder.runs
     for run in runs:
         with suppress(FileNotFoundError, json_pages.PageError, SpecError):
-            if (told := run.read_facts().spec) is not None:
-                yield _with_seeds(_of_page(run.page, told), runs)
-    whole = RunFolder(folder.absolute().parent)
-    places = [whole.spec] if RunFolder(folder).is_run else [run.spec for run in runs]
-    for path in places:
+            if (values := run.read_facts().spec) is not None:
+                yield _set_seeds(SpecSource(dict(values), str(run.page)), runs)
+    whole = RunFolder(folder.path.absolute().parent)
+    for file in [whole.spec] if folder.is_run else [run.spec for run in runs]:
         with suppress(OSError, ValueError, SpecError):
-            yield _with_seeds(loading.read(loading.read_text(path), str(path)), runs)
+            yield _set_seeds(loading.read(loading.read_text(file), str(file)), runs)
 
 
-def _of_page(page: Path, told: Mapping[str, Any]) -> SpecSource:
-    return SpecSource(dict(told), str(page))
+def _set_seeds(source: SpecSource, runs: Sequence[RunFolder]) -> SpecSource:
+    source.tree["seeds"] = [run.seed for run in runs]
+    return source
 
 
-def _with_seeds(found: SpecSource, runs: Sequence[RunFolder]) -> SpecSource:
-    found.tree["seeds"] = [run.seed for run in runs]
-    return found
-
-
-def _sound(found: SpecSource, registry: Registry) -> SpecSource:
-    loading.check_again(found, registry)
-    return found
+def _check(source: SpecSource, registry: Registry) -> tuple[SpecSource, Spec]:
+    return source, loading.check_again(source, registry)

@@ -39,7 +39,7 @@ def _conflicts_with_runs(entry: StudyEntry, registry: Registry) -> Iterator[str]
     elif RunFolder(entry.folder).spec.exists():
         changes = changes_between(_stored_spec(entry, registry), entry.spec)
         yield from (_message(entry, entry.folder, *change) for change in changes)
-        edits = [] if changes else list(recorded.edits(entry.folder, entry.spec, registry))[:1]
+        edits = [] if changes else list(recorded.find_edits(entry.folder, entry.spec, registry))[:1]
         yield from (_message(entry, run, *change) for run, changed in edits for change in changed)
         yield from _longer_runs(entry)
 

@@ -75,7 +75,7 @@ def _load_spec(reference: str, registry: Registry, overrides: Sequence[str]) -> 
     """Load a spec by any reference; that of a run is read even if its `spec.yaml` is damaged."""
     if not RunFolder(Path(reference)).runs:
         return loading.load(reference, registry, overrides)
-    source = recorded.source(Path(reference), registry)
+    source, _ = recorded.read(Path(reference), registry)
     for text in overrides:
         override(source, text)
     return loading.check(source, registry)

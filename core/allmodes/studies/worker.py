@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from allmodes.experiments.experiment import Experiment
+from allmodes.experiments.settings import Setup
 from allmodes.registry.hookspecs import hookimpl
 from allmodes.registry.registry import installed
 from allmodes.runs.run import Outcome, Run
@@ -86,10 +87,8 @@ def _train(task: Mapping[str, Any], send: Send, stop: Stop) -> Outcome:
         track=task["track"],
         observers={"progress": ProgressSender(send)},
         warn=lambda text: send(event="warning", text=text),
-        say=lambda text, partly: send(event="data", text=text, partly=partly),
-        resumed=folder,
-        floors_in=folder.parent / ".floors",
-        sends=False,
+        announce=lambda text, partly: send(event="data", text=text, partly=partly),
+        setup=Setup(resumed=folder, floors=folder.parent / ".floors", sends=False),
     )
     experiment.prepare()
     run: Run = experiment.run_of(seed, folder, task["position"], task["runs"])

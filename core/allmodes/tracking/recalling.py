@@ -27,7 +27,7 @@ def description(folder: Path, store: str) -> Description | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            facts, spec = json_pages.read(page, Facts), recorded.spec(folder, registry)
+            facts, spec = json_pages.read(page, Facts), recorded.load(folder, registry)
     except (OSError, json_pages.PageError, loading.SpecError):
         return None
     fields = events.describe(_run(folder, facts, spec, registry), store)

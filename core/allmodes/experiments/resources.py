@@ -1,0 +1,134 @@
+"""The device, data, metrics and floors of an experiment, each made when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from allmodes.data import Data, DataError
+from allmodes.data.description import describe_data
+from allmodes.data.labelled import LabelledItems
+from allmodes.experiments import hints, logs
+from allmodes.experiments.batches import labelled_of
+from allmodes.experiments.data_paths import explain_paths, resolve_paths
+from allmodes.experiments.floors import shared_floors
+from allmodes.experiments.settings import Setup, Warn, choose_device
+from allmodes.game.compose import CompositionError, check_data
+from allmodes.metrics import Metric, built, floors
+from allmodes.system.torch_settings import plain_torch
+from allmodes.text.suggest import did_you_mean
+from allmodes_schemas import Spec
+
+
+@dataclass
+class Resources:
+    """What the runs of an experiment share.
+
+    Attributes:
+        announce: Called with a description of the data, and whether something was left out; by default it is logged.
+        here: The working folder at the start, against which relative paths are resolved.
+    """
+
+    spec: Spec
+    setup: Setup
+    warn: Warn
+    announce: Callable[[str, bool], None] | None = None
+    here: Path = field(default_factory=Path.cwd)
+
+    @cached_property
+    def device(self) -> str:
+        """Where the runs train."""
+        return choose_device(self.spec.training.device)
+
+    @cached_property
+    @plain_torch()
+    def data(self) -> Data:
+        """The data on the device.
+
+        Raises DataError where they cannot be read, CompositionError where they do not suit the spec.
+        """
+        data = self._read() if self.setup.data is None else self.setup.data
+        check_data(self.spec, data)
+        self._announce(data)
+        return data.to(self.device)
+
+    @cached_property
+    @plain_torch()
+    def metrics(self) -> Mapping[str, Metric]:
+        """The metrics by title."""
+        metrics: Mapping[str, Metric] = built(self.spec.evaluation.metrics)
+        _check_best(self.spec.training.checkpoints.best, metrics)
+        return metrics
+
+    @cached_property
+    @plain_torch()
+    def floors(self) -> Mapping[str, float]:
+        """Mean score of real data on each metric, with as many samples."""
+        if self.setup.floors is None:
+            return self._measure_floors()
+        return shared_floors(self.setup.floors, self.spec, self.data, self._measure_floors)
+
+    def labelled(self, seed: int) -> dict[str, LabelledItems]:
+        """The labelled items of each stream, as a seed chooses them."""
+        streams = {name: resolve_paths(config, self.here) for name, config in self.spec.streams.items()}
+        return labelled_of(streams, self.data, seed)
+
+    def describe(self, seed: int) -> dict[str, object]:
+        """The description of the data that a run records."""
+        data, labelled = self.data, self.labelled(seed)
+        used = {name: items.items for name, items in labelled.items()}
+        fingerprints = {name: items.fingerprint for name, items in labelled.items()}
+        return {
+            "kind": self.spec.data.kind,
+            "fingerprint": data.fingerprint,
+            "items": data.items,
+            "shape": list(data.shape),
+            "learned": describe_data(data, self.spec.data.kind),
+            **({"labels_used": used, "labels_fingerprint": fingerprints} if labelled else {}),
+        }
+
+    def prepare(self) -> None:
+        """Load the data and what metrics need, so that what is missing is found before a folder is made."""
+        self.labelled(self.spec.seeds[0])
+        for hint in hints.of_data(self.spec, self.data):
+            self.warn(hint)
+        for metric in self.metrics.values():
+            metric.prepare(self.data)
+
+    def _read(self) -> Data:
+        try:
+            data: Data = resolve_paths(self.spec.data, self.here).build()
+        except DataError as error:
+            raise DataError(explain_paths(str(error), self.spec, self.setup.resumed)) from None
+        return data
+
+    def _announce(self, data: Data) -> None:
+        """Describe the data, once they are loaded; data that are drawn without end are described by the spec."""
+        if data.items is None:
+            return
+        line, partly = describe_data(data, self.spec.data.kind), bool(data.origin.left_out or data.origin.notes)
+        if self.announce is not None:
+            self.announce(line, partly)
+        else:
+            logs.log_data(line, partly, self.warn)
+
+    def _measure_floors(self) -> dict[str, float]:
+        n = self.spec.evaluation.samples
+        values = floors(self.metrics.values(), self.data.to("cpu"), n, failed=self._warn_of_floor)
+        return {key: mean for key, (mean, _) in values.items()}
+
+    def _warn_of_floor(self, metric: Metric, error: Exception) -> None:
+        title = next(title for title, one in self.metrics.items() if one is metric)
+        self.warn(f"the floor of metric {title} failed: {type(error).__name__}: {error}")
+
+
+def _check_best(best: str | None, metrics: Mapping[str, Metric]) -> None:
+    better = {key: value for metric in metrics.values() for key, value in metric.better.items()}
+    known = [key for key, value in better.items() if value != "near"]
+    if best is not None and best not in known:
+        raise CompositionError(
+            f"training.checkpoints.best is {best!r}, which is no metric of this spec that has a best value"
+            f"{did_you_mean(best, known)}: there are {', '.join(known) or 'none'}"
+        )

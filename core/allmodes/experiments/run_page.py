@@ -1,0 +1,38 @@
+"""The pages of a run: its spec, and what it began with, against which a resume is checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from allmodes.experiments.resume import check_same_data
+from allmodes.experiments.settings import Warn
+from allmodes.registry.registry import Registry
+from allmodes.runs.run import Run, RunError
+from allmodes.runs.run_folder import RunFolder
+from allmodes.specs import loading, recorded
+from allmodes.system.durable import replace_text, write_json
+
+FACTS = ("seed", "experiment", "device", "plugins", "data", "rerunnable")
+
+
+def write_run_page(run: Run, tracked: bool, here: Path, registry: Registry, warn: Warn) -> None:
+    """Write what a run begins with; if it is resumed, check first that it is the run that began.
+
+    Raises:
+        SpecError: The spec was edited since the run began.
+        DataError: The data or labels are not those that the run began with.
+        RunError: A folder lies where a page should be.
+    """
+    facts: dict[str, Any] = {name: getattr(run, name) for name in FACTS} | {"tracked": tracked, "begun_in": str(here)}
+    folder = RunFolder(run.folder)
+    if (began := folder.facts(warn)) is not None:
+        recorded.check_unedited(run.folder, run.spec, registry)
+        check_same_data(run, began, warn)
+        facts |= {"resumed": began.resumed + 1, "tracked": tracked or began.tracked}
+        facts["begun_in"] = began.begun_in or facts["begun_in"]
+    try:
+        replace_text(folder.spec, loading.dump(run.spec))
+        write_json(folder.page, facts | {"spec": loading.dump_values(run.spec)})
+    except IsADirectoryError as error:
+        raise RunError(f"{error.filename}: {error.strerror}") from None

@@ -1,0 +1,59 @@
+"""How an experiment is run, beside its spec: what a resume, a study or Python data set, and the device."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+
+from allmodes.data import Data, TensorData, from_dataset
+from allmodes.game.compose import CompositionError
+from allmodes.system.torch_settings import plain_torch
+from allmodes.text import redact
+
+Warn: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What those who make experiments for users set.
+
+    Attributes:
+        resumed: The folder of an experiment that is resumed.
+        data: Data that came from Python, in the place of the spec's.
+        floors: A folder for the floors of several experiments on the same data, so that they are measured once.
+        sends: Whether this process sends runs to MLflow; else another one does.
+    """
+
+    resumed: Path | None = None
+    data: Data | None = None
+    floors: Path | None = None
+    sends: bool = True
+
+
+def warn_in_python(message: str) -> None:
+    """Warn the caller in Python, without secrets in the message."""
+    warnings.warn(redact.text(message), stacklevel=3)
+
+
+@plain_torch()
+def to_data(given: Any) -> Data | None:
+    """Data from Python as a Data: an `allmodes.Data`, a map-style torch Dataset, or None."""
+    if isinstance(given, TensorData):
+        given.check_finite()
+    return from_dataset(given) if given is not None and not isinstance(given, Data) else given
+
+
+def choose_device(wanted: str) -> str:
+    """The device for the spec's `training.device`.
+
+    Raises CompositionError where it is a CUDA device and there is none.
+    """
+    cuda = torch.cuda.is_available()
+    if wanted.startswith("cuda") and not cuda:
+        raise CompositionError(f"training.device is {wanted!r}, but torch finds no CUDA device here: use auto or cpu")
+    return ("cuda" if cuda else "cpu") if wanted == "auto" else wanted
