@@ -41,7 +41,7 @@ def test_a_run_leaves_spec_numbers_pictures_model_and_results(tmp_path: Path) ->
     folder = results.folder / "seed-3"
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
-        "spec.yaml", "run.json", "metrics.jsonl", "results.json", "figures/samples-00000010.png",
+        ".lock", "spec.yaml", "run.json", "metrics.jsonl", "results.json", "figures/samples-00000010.png",
         "figures/samples-00000020.png", "model/model.json", "model/generator.safetensors",
         "model/discriminator.safetensors", "checkpoints/00000020/model.json", "checkpoints/00000020/state.pt",
         "checkpoints/00000020/generator.safetensors", "checkpoints/00000020/discriminator.safetensors",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ class Experiment:
         self.folder = place(self.folder)
         resumed, floors = self.setup.resumed, self.setup.floors
         self.setup = replace(self.setup, resumed=resumed and place(resumed), floors=floors and place(floors))
-        self.resources = Resources(self.spec, self.setup, self.warn, self.announce)
+        self._here = Path.cwd()
 
     @classmethod
     def from_recipe(cls, name: str, overrides: Iterable[str] = (), **options: Any) -> Experiment:
@@ -105,6 +106,11 @@ class Experiment:
         options["track"] = resume.was_tracked(folder) if options.get("track") is None else options["track"]
         options["setup"] = replace(options["setup"], resumed=folder)
         return cls(spec, folder=folder.parent, **options)
+
+    @cached_property
+    def resources(self) -> Resources:
+        """What the runs share."""
+        return Resources(self.spec, self.setup, self.warn, self._here, self.announce)
 
     @property
     def device(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -27,15 +27,15 @@ class Resources:
     """What the runs of an experiment share.
 
     Attributes:
-        announce: Called with a description of the data, and whether something was left out; by default it is logged.
         here: The working folder at the start, against which relative paths are resolved.
+        announce: Called with a description of the data, and whether something was left out; by default it is logged.
     """
 
     spec: Spec
     setup: Setup
     warn: Warn
+    here: Path
     announce: Callable[[str, bool], None] | None = None
-    here: Path = field(default_factory=Path.cwd)
 
     @cached_property
     def device(self) -> str:
