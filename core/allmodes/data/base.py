@@ -72,6 +72,11 @@ class DataInfo:
     units: Standardisation | None = None
     origin: Origin = Origin()
 
+    @classmethod
+    def named(cls, names: tuple[str, ...], origin: Origin, units: Standardisation | None = None) -> DataInfo:
+        """Info of data whose classes have these names; without any, they have no labels."""
+        return cls(len(names) or None, names or None, units, origin)
+
 
 class Data:
     """A data set: draws, held-out items and batches, on one device.
@@ -131,15 +136,15 @@ class Data:
         raise NotImplementedError(f"{type(self).__name__} does not define loader(batch_size, seed)")
 
 
-def fingerprint_of(*parts: Tensor | bytes | object) -> str:
+def fingerprint_of(*values: Tensor | bytes | object) -> str:
     """Hash tensors (wherever they are), bytes, and the text of anything else, to 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Tensor):
-            digest.update(f"{part.dtype}{tuple(part.shape)}".encode())
-            digest.update(part.detach().cpu().contiguous().numpy().data)
-        elif isinstance(part, bytes):
-            digest.update(part)
+    for value in values:
+        if isinstance(value, Tensor):
+            digest.update(f"{value.dtype}{tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().numpy().data)
+        elif isinstance(value, bytes):
+            digest.update(value)
         else:
-            digest.update(repr(part).encode())
+            digest.update(repr(value).encode())
     return digest.hexdigest()[:16]

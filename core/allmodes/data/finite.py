@@ -65,8 +65,8 @@ class FiniteData(Data):
         if self.classes is None:
             raise DataError("data: the items have no labels to count")
         positions = torch.split(torch.arange(self.items, device=self.device), READ)
-        parts = (self.take(part).labels for part in positions)
-        return torch.cat([part for part in parts if part is not None])
+        labels = (self.take(index).labels for index in positions)
+        return torch.cat([chunk for chunk in labels if chunk is not None])
 
 
 class TensorData(FiniteData):

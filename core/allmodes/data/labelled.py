@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from typing_extensions import override
 
 from allmodes.data.base import Data, DataError, Loader
@@ -86,13 +85,13 @@ def choose_labelled(name: str, config: StreamConfig, data: Data, generator: torc
     """
     where = f"streams.{name}"
     given = None if config.labels_file is None else _read_labels(where, at_home(config.labels_file), data)
-    parts = _shuffle(data, generator) if given is None else _shuffle_named(data, given, generator)
+    batches = _shuffle(data, generator) if given is None else _shuffle_named(data, given, generator)
     if config.per_class is not None:
         classes = data.classes if given is None or data.classes is not None else max(given.values()) + 1
-        chosen = _take_per_class(where, parts, config.per_class, classes or 0)
+        chosen = _take_per_class(where, batches, config.per_class, classes or 0)
     else:
         wanted = config.items or (ITEMS if given is None else len(given))
-        chosen = _take_first(where, parts, wanted)
+        chosen = _take_first(where, batches, wanted)
     return LabelledItems(chosen, data.classes, config.balanced)
 
 
@@ -110,40 +109,37 @@ def _shuffle_named(data: Data, given: Mapping[int, int], generator: torch.Genera
     """The items that a file names, in random order, with the labels that it gives them."""
     assert isinstance(data, FiniteData)
     index, labels = torch.tensor(list(given)), torch.tensor(list(given.values()))
-    for part in torch.split(torch.randperm(len(index), generator=generator), CHUNK):
-        yield replace(data.take(index[part].to(data.device)), labels=labels[part])
+    for chosen in torch.split(torch.randperm(len(index), generator=generator), CHUNK):
+        yield replace(data.take(index[chosen].to(data.device)), labels=labels[chosen])
 
 
-def _take_first(where: str, parts: Iterator[Batch], wanted: int) -> Batch:
-    taken: list[Batch] = []
-    while (have := sum(len(part.x) for part in taken)) < wanted:
-        if (part := next(parts, None)) is None:
+def _take_first(where: str, batches: Iterator[Batch], wanted: int) -> Batch:
+    taken = list[Batch]()
+    while (have := sum(len(batch.x) for batch in taken)) < wanted:
+        if (batch := next(batches, None)) is None:
             raise DataError(f"{where}: items is {wanted}, but only {have} could be labelled: set it to {have} or less")
-        taken.append(part)
-    return _join(taken, [torch.arange(len(part.x)) for part in taken], wanted)
+        taken.append(batch)
+    return _join(taken, wanted)
 
 
-def _take_per_class(where: str, parts: Iterator[Batch], wanted: int, classes: int) -> Batch:
+def _take_per_class(where: str, batches: Iterator[Batch], wanted: int, classes: int) -> Batch:
     """The first items of each class."""
-    have, taken, rows = torch.zeros(classes, dtype=torch.long), list[Batch](), list[Tensor]()
+    have, taken = torch.zeros(classes, dtype=torch.long), list[Batch]()
     while int(have.min()) < wanted:
-        if (part := next(parts, None)) is None:
+        if (batch := next(batches, None)) is None or batch.labels is None:
             rare, few = int(have.argmin()), int(have.min())
             raise DataError(f"{where}: per_class is {wanted}, but class {rare} has {few} items: set it to that or less")
-        assert part.labels is not None
-        kept = [(part.labels.cpu() == k).nonzero().flatten()[: wanted - int(have[k])] for k in range(classes)]
+        kept = [(batch.labels == k).nonzero().flatten()[: wanted - int(have[k])] for k in range(classes)]
         have += torch.tensor([len(of_class) for of_class in kept])
-        taken.append(part)
-        rows.append(torch.cat(kept))
-    return _join(taken, rows, wanted * classes)
+        rows = torch.cat(kept)
+        taken.append(Batch(batch.x[rows], batch.labels[rows]))
+    return _join(taken, wanted * classes)
 
 
-def _join(parts: Sequence[Batch], rows: Sequence[Tensor], n: int) -> Batch:
-    """The first n of some rows of each part, on the CPU."""
-    x = torch.cat([part.x.cpu()[row] for part, row in zip(parts, rows, strict=True)])
-    labels = torch.cat(
-        [part.labels.cpu()[row] for part, row in zip(parts, rows, strict=True) if part.labels is not None]
-    )
+def _join(batches: Sequence[Batch], n: int) -> Batch:
+    """The first n items of all batches, on the CPU."""
+    x = torch.cat([batch.x.cpu() for batch in batches])
+    labels = torch.cat([batch.labels.cpu() for batch in batches if batch.labels is not None])
     return Batch(x[:n], labels[:n])
 
 

@@ -55,8 +55,8 @@ def torchvision_images(
     Raises:
         DataError: If the files are missing, unreadable or cannot be downloaded.
     """
-    parts = (_split(name, root, train, download) for train in (True, False))
-    kept = (_keep_groups(_resize(images, size), labels, groups) for images, labels in parts)
+    splits = (_split(name, root, train, download) for train in (True, False))
+    kept = (_keep_groups(_resize(images, size), labels, groups) for images, labels in splits)
     (x, y), (test_x, test_y) = (_keep_proportions(images, labels, proportions) for images, labels in kept)
     data = TensorData(x, y, test_x, test_y, classes=None if groups is None else len(groups))
     data.origin = Origin(f"{name} in {root}", "its test set")
@@ -98,7 +98,7 @@ def _resize(images: Tensor, size: int | None) -> Tensor:
         return images
     from torchvision.transforms.v2.functional import resize
 
-    return torch.cat([resize(part, [size, size], antialias=True) for part in torch.split(images, 1000)])
+    return torch.cat([resize(chunk, [size, size], antialias=True) for chunk in torch.split(images, 1000)])
 
 
 def _keep_groups(images: Tensor, labels: Tensor, groups: Sequence[Sequence[int]] | None) -> tuple[Tensor, Tensor]:

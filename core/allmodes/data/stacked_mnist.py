@@ -46,7 +46,9 @@ class StackedDigits(Data):
     @override
     def to(self, device: str | torch.device) -> StackedDigits:
         moved = copy.copy(self)
-        moved.mnist, moved.digits, moved.tested = (part.to(device) for part in (self.mnist, self.digits, self.tested))
+        moved.mnist, moved.digits, moved.tested = (
+            digits.to(device) for digits in (self.mnist, self.digits, self.tested)
+        )
         moved.fixed = None if self.fixed is None else self.fixed.to(device)
         moved.device = moved.mnist.device
         return moved

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from allmodes.data.base import DataError, DataInfo
 from allmodes.data.files.labels import blank_missing, class_names_of, class_numbers, text_of
-from allmodes.data.files.loading import ReadOptions, build_data, hold_out
+from allmodes.data.files.loading import ReadOptions, build_data
 from allmodes.data.files.pixels import Layout, Range, check_range, has_channels_last, rescale
 from allmodes.data.files.source import Items, ItemSource
 from allmodes.data.files.storage import StoragePolicy
@@ -50,7 +50,7 @@ class ArrayImages(ItemSource):
         self.labels = class_numbers(table.labels, names, table.name)
         as_bytes = self.rows.dtype == np.uint8 and low_high is None
         if not as_bytes:
-            extremes = [(float(part.min()), float(part.max())) for part in table.parts()]
+            extremes = [(float(chunk.min()), float(chunk.max())) for chunk in table.chunks()]
             check_range(self.name, min(low for low, _ in extremes), max(high for _, high in extremes), low_high)
         self.last = has_channels_last(self.name, self.rows.shape, layout)
         self.dtype = torch.uint8 if as_bytes else torch.float32
@@ -113,11 +113,9 @@ def _build_images(
     train = complete_rows(train, options.missing)
     test = None if test is None else complete_rows(test, options.missing)
     names = class_names_of(train.labels)
-    info = DataInfo(len(names) or None, names or None, origin=origin_of(train, test))
     images = ArrayImages(train, names, layout, low_high)
-    if test is None:
-        return build_data(*hold_out(images, options.held_out), options.storage, info)
-    return build_data(images, ArrayImages(test, names, layout, low_high), options.storage, info)
+    others = None if test is None else ArrayImages(test, names, layout, low_high)
+    return build_data(images, others, options, DataInfo.named(names, origin_of(train, test)))
 
 
 def _table(path: Path, names: ArrayNames, storage: StoragePolicy) -> tuple[NumericTable, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from allmodes.data.description import counted
 from allmodes.data.files.image_files import KINDS, SUFFIXES
 from allmodes.data.files.images import ImageOptions, Images, make_alike
 from allmodes.data.files.labels import class_names_of, class_numbers
-from allmodes.data.files.loading import ReadOptions, build_data, hold_out
+from allmodes.data.files.loading import ReadOptions, build_data
 from allmodes.data.files.splits import FileSplit, split_by_names, unwrap
 from allmodes.data.files.walk import FolderContents, Item, drop_repeated, list_few, same_files, walk
 from allmodes.data.finite import FiniteData
@@ -65,11 +65,10 @@ def read_image_folder(root: str | Path, wanted: ImageOptions, options: ReadOptio
     images = _images(root, split.train, names)
     train = make_alike(images, wanted)
     origin = Origin(str(root), split.held, tuple(found.left_out), (*found.notes, *images.notes))
-    info = DataInfo(len(names) or None, names or None, origin=origin)
-    if split.test is None:
-        return build_data(*hold_out(train, options.held_out), options.storage, info)
-    test = make_alike(_images(root / split.held, split.test, names), wanted, images.format)
-    return build_data(train, test, options.storage, info)
+    test = None
+    if split.test is not None:
+        test = make_alike(_images(root / split.held, split.test, names), wanted, images.format)
+    return build_data(train, test, options, DataInfo.named(names, origin))
 
 
 def _sort_out(root: Path, found: FolderContents) -> FileSplit:

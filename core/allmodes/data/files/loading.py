@@ -38,16 +38,25 @@ class ReadOptions:
     missing: Missing = "refuse"
 
 
-def build_data(train: ItemSource, test: ItemSource, storage: StoragePolicy, info: DataInfo) -> FiniteData:
-    """Build data of items to train on and to hold out, with the same draws and fingerprint in memory and on disk.
+def build_data(train: ItemSource, test: ItemSource | None, options: ReadOptions, info: DataInfo) -> FiniteData:
+    """Build data of items, with the same draws and fingerprint in memory and on disk.
+
+    Args:
+        train: Items to train on, and to hold out where there is no test source.
+        test: Items to hold out.
+        options: How they become data.
+        info: What is known besides the items.
 
     Raises:
         DataError: If train and test items differ in shape or an item cannot be read.
     """
+    if test is None:
+        train, test = hold_out(train, options.held_out)
     if train.shape != test.shape:
         have = f"{test.name} has items of shape {test.shape}, but {train.name} has items of shape {train.shape}"
         raise DataError(f"data: {have}: make them alike")
     data: FiniteData
+    storage = options.storage
     if storage.keeps_on_disk(train.size_in_memory + test.size_in_memory, train.name):
         for source in (train, test):
             source.check(range(len(source)))
@@ -64,10 +73,12 @@ def build_data(train: ItemSource, test: ItemSource, storage: StoragePolicy, info
 
 def read_all(source: ItemSource, workers: int = 0) -> Items:
     """Read every item of a source, in its order; workers help where reading is slow."""
-    parts = list(chunks(len(source), CHUNK))
+    batches = list(chunks(len(source), CHUNK))
     x = torch.empty((len(source), *source.shape), dtype=source.dtype)
     labels = []
-    for positions, items in zip(parts, read_batches(source, parts, workers if len(parts) > 2 else 0), strict=True):
+    for positions, items in zip(
+        batches, read_batches(source, batches, workers if len(batches) > 2 else 0), strict=True
+    ):
         x[positions.start : positions.stop] = items.x
         labels += [] if items.labels is None else [items.labels]
     return Items(x, torch.cat(labels) if labels else None)
@@ -102,11 +113,11 @@ def split(items: int, share: float, labels: Tensor | None, name: str) -> tuple[T
 
 
 def _fingerprint(train: ItemSource, test: ItemSource, info: DataInfo) -> str:
-    parts: list[object] = [_text(info)]
+    values: list[object] = [_text(info)]
     for source in (train, test):
         sample = source.read(spread(len(source), SAMPLED))
-        parts += [len(source), sample.x, sample.labels if source.labels is None else source.labels]
-    return fingerprint_of(*parts)
+        values += [len(source), sample.x, sample.labels if source.labels is None else source.labels]
+    return fingerprint_of(*values)
 
 
 def _text(info: DataInfo) -> bytes:

@@ -15,7 +15,7 @@ from allmodes.data.files.column_names import check_columns
 from allmodes.data.files.image_files import unreadable
 from allmodes.data.files.images import ImageOptions, Images, make_alike
 from allmodes.data.files.labels import class_names_of, class_numbers
-from allmodes.data.files.loading import ReadOptions, build_data, hold_out
+from allmodes.data.files.loading import ReadOptions, build_data
 from allmodes.data.files.missing import Gaps, Positions
 from allmodes.data.files.parquet_files import ParquetFiles
 from allmodes.data.files.storage import ScratchFolder
@@ -115,14 +115,13 @@ def build_images(
     images.labels = class_numbers(images.words, names, train.name)
     seen = make_alike(images, wanted)
     origin = Origin(train.name, left_out=images.left_out, notes=images.notes)
-    if test is None:
-        info = DataInfo(len(names) or None, names or None, origin=origin)
-        return build_data(*hold_out(seen, options.held_out), options.storage, info)
-    check_columns([name for name in columns if name], test.schema.names, test.name)
-    others = ParquetImages(test, *columns, options)
-    others.labels = class_numbers(others.words, names, test.name)
-    info = DataInfo(len(names) or None, names or None, origin=origin.with_test(test.name, others.left_out))
-    return build_data(seen, make_alike(others, wanted, images.format), options.storage, info)
+    unseen = None
+    if test is not None:
+        check_columns([name for name in columns if name], test.schema.names, test.name)
+        others = ParquetImages(test, *columns, options)
+        others.labels = class_numbers(others.words, names, test.name)
+        unseen, origin = make_alike(others, wanted, images.format), origin.with_test(test.name, others.left_out)
+    return build_data(seen, unseen, options, DataInfo.named(names, origin))
 
 
 def holds_images(kind: Any) -> bool:

@@ -66,7 +66,7 @@ def measure(vectors: ItemSource, columns: tuple[str, ...] = ()) -> Standardisati
 
 def whole_columns(vectors: ItemSource) -> tuple[bool, ...]:
     """Which columns are whole numbers throughout, as far as doubles can tell."""
-    whole = [((part == np.rint(part)) & (np.abs(part) < 2**53)).all(0) for part in _parts(vectors)]
+    whole = [((chunk == np.rint(chunk)) & (np.abs(chunk) < 2**53)).all(0) for chunk in _chunks(vectors)]
     return tuple(np.all(whole, 0).tolist())
 
 
@@ -89,17 +89,17 @@ def check_precision(vectors: ItemSource, columns: Sequence[str] = (), remedy: st
 
 
 def _extremes(vectors: ItemSource) -> tuple[Row, Row]:
-    low, high = zip(*((part.min(0), part.max(0)) for part in _parts(vectors)), strict=True)
+    low, high = zip(*((chunk.min(0), chunk.max(0)) for chunk in _chunks(vectors)), strict=True)
     return np.min(low, 0), np.max(high, 0)
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore")
 def _moments(vectors: ItemSource) -> tuple[Row, Row]:
-    mean = np.sum([part.sum(0) for part in _parts(vectors)], 0) / len(vectors)
-    return mean, np.sqrt(np.sum([((part - mean) ** 2).sum(0) for part in _parts(vectors)], 0) / len(vectors))
+    mean = np.sum([chunk.sum(0) for chunk in _chunks(vectors)], 0) / len(vectors)
+    return mean, np.sqrt(np.sum([((chunk - mean) ** 2).sum(0) for chunk in _chunks(vectors)], 0) / len(vectors))
 
 
-def _parts(vectors: ItemSource) -> Iterator[Row]:
+def _chunks(vectors: ItemSource) -> Iterator[Row]:
     return (vectors.read(positions).x.numpy() for positions in chunks(len(vectors), CHUNK))
 
 

@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset
 from allmodes.data.base import DataError, DataInfo, Origin
 from allmodes.data.description import listed
 from allmodes.data.files.items import LABELS, Keys
-from allmodes.data.files.loading import SAMPLED, build_data, hold_out
+from allmodes.data.files.loading import SAMPLED, ReadOptions, build_data, hold_out
 from allmodes.data.files.pixels import Range, check_range
 from allmodes.data.files.source import Items, ItemsInMemory, ItemSource, spread
 from allmodes.data.files.standardise import StandardisedVectors, check_precision, measure
@@ -73,7 +73,7 @@ def from_dataset(
         units = _standardisation(pair[0], standardise)
         pair = StandardisedVectors(pair[0], units), StandardisedVectors(pair[1], units)
         info = replace(info, units=units)
-    data = build_data(pair[0], pair[1], StoragePolicy(memory, workers), info)
+    data = build_data(pair[0], pair[1], ReadOptions(storage=StoragePolicy(memory, workers)), info)
     _count_classes(data, None if test is None else pair[1].name)
     if source.labelled and data.classes is None:
         raise DataError(f"data: {name} has labels, but streaming does not see them all: set their number with classes")

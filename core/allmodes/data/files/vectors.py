@@ -89,7 +89,7 @@ class NumericTable:
     where: Callable[[int], str] = "item {}".format
     left_out: tuple[str, ...] = ()
 
-    def parts(self) -> Iterator[np.ndarray[Any, Any]]:
+    def chunks(self) -> Iterator[np.ndarray[Any, Any]]:
         """The rows, some at a time."""
         return (self.rows[positions.start : positions.stop] for positions in chunks(len(self.rows), CHUNK))
 
@@ -134,9 +134,8 @@ def build_vectors(train: NumericTable, test: NumericTable | None, options: ReadO
     else:
         pair = rows, RowSource(test, class_numbers(test.labels, names, test.name))
     units = measure(pair[0], train.columns) if options.standardise else _identity(pair[0], train.columns)
-    info = DataInfo(len(names) or None, names or None, units, origin_of(train, test))
     seen, unseen = (StandardisedVectors(source, units) for source in pair)
-    return build_data(seen, unseen, options.storage, info)
+    return build_data(seen, unseen, options, DataInfo.named(names, origin_of(train, test), units))
 
 
 def complete_rows(table: NumericTable, missing: Missing) -> NumericTable:
@@ -150,9 +149,9 @@ def complete_rows(table: NumericTable, missing: Missing) -> NumericTable:
     gaps = Gaps(table.name, len(table.rows), table.where, remedy=remedy)
     first, shape = 0, table.rows.shape[1:]
     columns = table.columns or [f"x[:, {', '.join(map(str, place))}]" for place in np.ndindex(*shape)]
-    for part in table.parts() if table.rows.dtype.kind == "f" else ():
-        gaps.count(columns, part.reshape(len(part), -1), first)
-        first += len(part)
+    for chunk in table.chunks() if table.rows.dtype.kind == "f" else ():
+        gaps.count(columns, chunk.reshape(len(chunk), -1), first)
+        first += len(chunk)
     gaps.count_labels(table.label, table.labels or ())
     if (kept := gaps.complete_rows(missing)) is None:
         return table
