@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+
+from typing_extensions import override
 
 from allmodes.runs import averages
 from allmodes.runs.run import Outcome
@@ -20,7 +22,7 @@ COSTS = (
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(averages.Averages):
     """A method: the outcomes and states of its seeds."""
 
     method: str
@@ -38,18 +40,10 @@ class Row:
         n, of = len(self.finished), len(self.states)
         return str(n) if n == of else f"{n} of {of}"
 
-    def values(self, metric: str) -> list[float]:
-        """A metric's last value for each finished seed that has one; seeds that withheld it are left out."""
-        return averages.known(one.results[metric] for one in self.finished.values() if metric in one.results)
-
-    def mean(self, metric: str) -> float:
-        """Mean over the finished seeds that have the number, with a warning if some have none; NaN if none has."""
-        averages.warn_of_withheld(metric, self.values(metric), len(self.finished))
-        return averages.mean(self.values(metric))
-
-    def standard_error(self, metric: str) -> float:
-        """Standard error of the mean over the finished seeds that have the number; NaN for fewer than two."""
-        return averages.standard_error(self.values(metric))
+    @property
+    @override
+    def averaged(self) -> Collection[Outcome]:
+        return self.finished.values()
 
     @property
     def costs(self) -> dict[str, float]:
@@ -68,8 +62,7 @@ class Group:
     @property
     def metrics(self) -> list[str]:
         """Names of the metrics, without their averages over the end of the runs."""
-        names = dict.fromkeys(name for row in self.rows for one in row.outcomes.values() for name in one.results)
-        return [name for name in names if not name.startswith("recent_")]
+        return averages.metric_names(outcome for row in self.rows for outcome in row.outcomes.values())
 
     @property
     def floors(self) -> dict[str, float]:
