@@ -43,7 +43,7 @@ ELSEWHERE = {
     "contributing": "CONTRIBUTING.md",
     **{f"plugins/{path.parent.name}": f"{path.relative_to(ROOT)}" for path in ROOT.glob("plugins/*/README.md")},
 }
-"""Pages of the site and the files outside this folder that say the same on a code host."""
+"""Pages of the site and the files outside this folder that hold the same text."""
 
 GENERATED = {
     "api": api.door,
@@ -58,7 +58,7 @@ LINK = re.compile(r"(?<!!)\[([^\[\]]+)\]\(((?!https?:|#)[^)\s#]+)(#[^)\s]*)?\)")
 
 
 def setup(app: Any) -> None:
-    """Sphinx's hook."""
+    """Register the handlers of Sphinx's events."""
     app.connect("source-read", _read)
     app.connect("autodoc-process-docstring", api.process_docstring, priority=900)
     app.connect("autodoc-process-signature", api.process_signature)
@@ -74,7 +74,7 @@ def _read(app: Any, page: str, source: list[str]) -> None:
 
 
 def _relinked(link: re.Match[str], file: Path, page: Path) -> str:
-    """The link as the site needs it: to a page; a file of the repository that is no page is only named."""
+    """Return the link as the site needs it: to a page, or the bare name of any other file of the repository."""
     words, path, anchor = link[1], link[2], link[3] or ""
     target = (file.parent / path).resolve()
     target = PAGES.get(target, target)

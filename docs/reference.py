@@ -1,4 +1,4 @@
-"""The reference of everything that a spec may say, in Markdown, from the models that check specs.
+"""The reference of specs, in Markdown, from the models that check specs.
 
 `conf.py` appends it to the page `spec.md` when the site is built.
 """
@@ -60,8 +60,8 @@ SLOTS: Mapping[type[KindConfig], tuple[str, str]] = {
 BLOCKS: Mapping[type[BaseModel], tuple[str, str]] = {
     StreamConfig: (
         "Streams",
-        "An entry of `streams`, by a name of your choice: few items whose labels a loss learns from. A run says in its "
-        "log, its `run.json` and MLflow's tags how many labels it used.",
+        "An entry of `streams`, by a name of your choice: few items whose labels a loss learns from. A run notes in "
+        "its log, its `run.json` and MLflow's tags how many labels it used.",
     ),
     TrainingConfig: ("Training", "The block `training`: how long, on what, in which order."),
     TurnConfig: ("Turns", "An entry of `training.schedule` where that is a list."),
@@ -128,7 +128,7 @@ def _facts(config: type[KindConfig]) -> Iterator[str]:
     if issubclass(config, LossTermConfig):
         for what in describe.list_provisions(config):
             if what.startswith("player "):
-                yield f"Adds the {what}, unless `training.optimizers` says otherwise.\n"
+                yield f"Adds the {what}, unless `training.optimizers` sets another.\n"
     needs: Sequence[Need] = getattr(config, "needs", ())
     for need in needs:
         yield f"Needs {_need(need)}.\n"

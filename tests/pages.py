@@ -56,7 +56,7 @@ class Block:
 
     @property
     def skipped(self) -> bool:
-        """Whether the page says why the block is not run."""
+        """Whether the page gives a reason for not running the block."""
         return self.mark.startswith("skip, ")
 
 
@@ -81,7 +81,7 @@ class Runner:
     spec: dict[str, Any] = field(default_factory=BASE.copy)
 
     def run(self, block: Block) -> None:
-        """Run a block; a page that says nothing of how fails."""
+        """Run a block; one in an unknown language fails."""
         if block.mark.startswith("file "):
             Path(block.mark.removeprefix("file ")).write_text(block.text, "utf-8")
         if block.mark.startswith("from "):
@@ -96,7 +96,7 @@ class Runner:
             "json": self.json,
             "toml": self.toml,
         }
-        assert block.language in known, f"{self.page.name}:{block.line}: say why this block is not run"
+        assert block.language in known, f"{self.page.name}:{block.line}: give the reason why this block is not run"
         known[block.language](block)
 
     def quote(self, block: Block, file: str) -> None:
