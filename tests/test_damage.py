@@ -14,7 +14,7 @@ import torch
 
 from allmodes import Experiment, ModelError, SpecError, load_run
 from allmodes.cli import main as cli_main
-from allmodes.experiments.floors import shared_floors
+from allmodes.experiments.floors import share_floors
 from allmodes.experiments.settings import Setup
 from allmodes.registry.registry import installed
 from allmodes.runs import journal
@@ -476,14 +476,14 @@ def test_a_file_in_the_place_of_a_folder_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", DAMAGES)
 def test_floors_that_are_damaged_are_computed_again(how: str, folder: Path, tmp_path: Path) -> None:
     experiment = Experiment.from_spec(RUN)
-    floors = lambda: shared_floors(tmp_path, experiment.spec, experiment.data, lambda: {"modes": 8.0})  # noqa: E731
+    floors = lambda: share_floors(tmp_path, experiment.spec, experiment.data, lambda: {"modes": 8.0})  # noqa: E731
     floors()
     (page,) = tmp_path.glob("*.json")
     DAMAGES[how](page)
     if how == "a mapping without keys":
         assert floors() == {}  # which is what a spec without metrics has
         return
-    with pytest.warns(UserWarning, match=f"^{page} is damaged .*: what real data score is computed again$"):
+    with pytest.warns(UserWarning, match=f"^{page} is damaged .*: the scores of real data are computed again$"):
         assert floors() == {"modes": 8.0}
     assert floors() == {"modes": 8.0}
 

@@ -139,5 +139,5 @@ def test_images_that_only_the_files_know_are_warned_about_when_they_are_loaded()
     spec = loading.parse({**SPEC, **DIGITS}, installed())
     images = TensorData(torch.zeros(4, 1, 8, 8))
     unknown = spec.model_copy(update={"data": Files()})
-    assert hints.of_data(unknown, images) == [BLIND]
-    assert hints.of_data(spec, images) == []  # said before
+    assert hints.find_hints(unknown, images) == [BLIND]
+    assert hints.find_hints(spec, images) == []  # said before

@@ -149,11 +149,11 @@ def _streams(results: Any) -> list[torch.Tensor]:
 
 
 def test_every_batch_carries_a_draw_of_each_stream() -> None:
-    from allmodes.experiments.batches import loader_of
+    from allmodes.experiments.batches import make_loader
 
     spec = parse(spec_of({"streams": STREAMS}), installed())
     data = spec.data.build()
-    batch = next(loader_of(spec, data, 0))
+    batch = next(make_loader(spec, data, 0))
     assert (len(batch.x), len(batch.streams["few"].x), len(batch.streams["more"].x)) == (8, 4, 3)
     nearest = torch.cdist(batch.streams["few"].x, data.truth.means).argmin(1)
     assert torch.equal(nearest, batch.streams["few"].labels)

@@ -1,4 +1,4 @@
-"""The labelled streams of a run: which items they hold, and the loader that serves them beside each batch."""
+"""The batches of a run: the choice of its labelled items, and the loader that draws them beside the data."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from allmodes_schemas import Spec, StreamConfig
 log = logging.getLogger("allmodes.data")
 
 
-def labelled_of(streams: Mapping[str, StreamConfig], data: Data, seed: int) -> dict[str, LabelledItems]:
-    """The labelled items of each stream by name, chosen by the seed.
+def choose_streams(streams: Mapping[str, StreamConfig], data: Data, seed: int) -> dict[str, LabelledItems]:
+    """Choose the labelled items of each stream by the seed.
 
-    Raises DataError where there are too few, or a file of labels is not as it should be.
+    Raises DataError where there are too few, or a file of labels is invalid.
     """
     return {name: choose_labelled(name, config, data, rng(seed, f"streams/{name}")) for name, config in streams.items()}
 
 
-def loader_of(spec: Spec, data: Data, seed: int, chosen: Mapping[str, LabelledItems] | None = None) -> Loader:
-    """Batches of the data, each with a draw of every stream; `chosen` are the streams' items where they are known."""
+def make_loader(spec: Spec, data: Data, seed: int, chosen: Mapping[str, LabelledItems] | None = None) -> Loader:
+    """Make a loader of batches, each with a draw of every stream, whose items are chosen here unless they are given."""
     batches = data.loader(spec.training.batch_size, rng(seed, "data").initial_seed())
     if not spec.streams:
         return batches
-    chosen = labelled_of(spec.streams, data, seed) if chosen is None else chosen
+    chosen = choose_streams(spec.streams, data, seed) if chosen is None else chosen
     loaders: dict[str, Loader] = {}
     for name, items in chosen.items():
         log.info("streams.%s: seed %d learns from the labels of %d items", name, seed, items.items)

@@ -16,7 +16,7 @@ class Clock:
     began: float = field(default_factory=time.monotonic)
 
     def start(self) -> None:
-        """Start to measure."""
+        """Start to count the time of this attempt."""
         self.began = time.monotonic()
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,18 +13,15 @@ from allmodes.builtin.config.python import PythonConfig
 from allmodes.data import Data
 from allmodes.experiments import resume
 from allmodes.experiments.resources import Resources
+from allmodes.experiments.run_page import make_folder
 from allmodes.experiments.settings import Setup, Warn, to_data, warn_in_python
 from allmodes.experiments.trainer import Trainer
 from allmodes.game.contracts import Functions
-from allmodes.metrics import Metric
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.results import Results
 from allmodes.runs.run import Outcome, Run
-from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
-from allmodes.specs.kinds import kinds_in
 from allmodes.specs.seeds import check_seeds
-from allmodes.system.durable import replace_text
 from allmodes.system.paths import place
 from allmodes.system.signals import Stop
 from allmodes.system.torch_settings import plain_torch
@@ -113,24 +108,9 @@ class Experiment:
         return Resources(self.spec, self.setup, self.warn, self._here, self.announce)
 
     @property
-    def device(self) -> str:
-        """Where the runs train."""
-        return self.resources.device
-
-    @property
     def data(self) -> Data:
         """The data on the device; raises DataError or CompositionError where there is a problem with them."""
         return self.resources.data
-
-    @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """The metrics by title."""
-        return self.resources.metrics
-
-    @property
-    def floors(self) -> Mapping[str, float]:
-        """Mean score of real data on each metric, with as many samples."""
-        return self.resources.floors
 
     @plain_torch()
     def run(self, seeds: Sequence[int] | None = None, stop: Stop | None = None) -> Results:
@@ -144,7 +124,7 @@ class Experiment:
         """
         seeds = self.spec.seeds if seeds is None else check_seeds(seeds)
         self.prepare()
-        folder, asked = self.setup.resumed or self._make_folder(seeds), stop or Stop()
+        folder, asked = self.setup.resumed or make_folder(self.folder, self.spec, seeds), stop or Stop()
         runs = (self.run_of(seed, folder, position, len(seeds)) for position, seed in enumerate(seeds))
         with self.observed():
             results = self._trainer(asked).train_all(runs, folder)
@@ -166,7 +146,7 @@ class Experiment:
     @contextmanager
     def observed(self) -> Iterator[None]:
         """Notify the observers, MLflow's among them where runs are tracked, of what happens within the block."""
-        tracker = self._make_tracker()
+        tracker = _make_tracker(self.warn, self.setup.sends) if self.track else None
         try:
             with self.registry.observing({**self.observers, **({"mlflow": tracker} if tracker else {})}):
                 yield
@@ -175,37 +155,19 @@ class Experiment:
                 tracker.close()
 
     def run_of(self, seed: int, folder: Path, position: int = 0, seeds: int = 1) -> Run:
-        """The run of a seed within the experiment's folder."""
-        spec = self.spec.model_copy(update={"seeds": (seed,)})
-        return Run(
-            spec=spec,
-            seed=seed,
-            folder=RunFolder(folder).of_seed(seed).path,
-            experiment=folder.name,
-            position=position,
-            seeds=seeds,
-            device=self.device,
-            plugins=self.registry.versions(kinds_in(spec)),
-            data=self.resources.describe(seed),
-            rerunnable=self.setup.data is None and not self.functions,
-        )
+        """The run of a seed within the experiment's folder; it is the one at a `position` of `seeds`."""
+        run = self.resources.make_run(seed, folder, self.registry)
+        rerunnable = self.setup.data is None and not self.functions
+        return replace(run, position=position, seeds=seeds, rerunnable=rerunnable)
 
     def _trainer(self, stop: Stop) -> Trainer:
         return Trainer(self.resources, self.registry, self.functions, self.track, stop)
 
-    def _make_tracker(self) -> MlflowObserver | None:
-        if not self.track:
-            return None
-        from allmodes.tracking import MlflowObserver
 
-        return MlflowObserver(warn=self.warn, sends=self.setup.sends)
+def _make_tracker(warn: Warn, sends: bool) -> MlflowObserver:
+    from allmodes.tracking import MlflowObserver
 
-    def _make_folder(self, seeds: tuple[int, ...]) -> Path:
-        name = f"{self.spec.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-        folder = self.folder / name
-        folder.mkdir(parents=True)
-        replace_text(RunFolder(folder).spec, loading.dump(self.spec.model_copy(update={"seeds": seeds})))
-        return folder
+    return MlflowObserver(warn=warn, sends=sends)
 
 
 def _with_data(options: Mapping[str, Any]) -> dict[str, Any]:

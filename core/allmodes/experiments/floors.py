@@ -1,4 +1,4 @@
-"""Numbers that several processes need and one computes."""
+"""A cache of metric floors that processes share."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ from allmodes_schemas import Spec
 Numbers = Mapping[str, float]
 
 
-def shared_floors(folder: Path, spec: Spec, data: Data, compute: Callable[[], Numbers]) -> Numbers:
-    """What real data score, kept in a folder for all runs with the same data, metrics and number of samples."""
+def share_floors(folder: Path, spec: Spec, data: Data, compute: Callable[[], Numbers]) -> Numbers:
+    """Read the scores of real data from a folder, or compute and store them there.
+
+    Runs with the same data, metrics and number of samples share them; one process computes, the others wait.
+    """
     metrics = [metric.model_dump(mode="json") for metric in spec.evaluation.metrics]
-    said = json.dumps([spec.data.model_dump(mode="json"), data.fingerprint, spec.evaluation.samples, metrics])
-    page = folder / f"{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
+    key = json.dumps([spec.data.model_dump(mode="json"), data.fingerprint, spec.evaluation.samples, metrics])
+    page = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
     folder.mkdir(parents=True, exist_ok=True)
     with take_turns(folder):
         try:
             return numbers(json_pages.read(page, dict[str, float | None]))
         except FileNotFoundError:
-            return _kept(page, compute())
+            return _store(page, compute())
         except json_pages.PageError as error:
-            warnings.warn(f"{error}: what real data score is computed again", stacklevel=2)
-            return _kept(page, compute())
+            warnings.warn(f"{error}: the scores of real data are computed again", stacklevel=2)
+            return _store(page, compute())
 
 
-def _kept(page: Path, found: Numbers) -> Numbers:
-    """A page that cannot be written costs the next run the time to compute it."""
+def _store(page: Path, floors: Numbers) -> Numbers:
+    """Write a page; if that fails, the next run computes the numbers again."""
     try:
-        write_json(page, found)
+        write_json(page, floors)
     except OSError as error:
         warnings.warn(f"{page} could not be written ({error.strerror or error})", stacklevel=2)
-    return found
+    return floors

@@ -1,4 +1,4 @@
-"""Warnings about specs that are valid and will disappoint, once the data are loaded."""
+"""Warnings about valid specs that will train or measure badly on the data that were loaded."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from allmodes.specs.hints import check_bounds, check_image_metrics, check_scale
 from allmodes_schemas import Problem, Spec
 
 SAMPLED = 1000
-"""Rows of loaded data that are looked at."""
+"""Rows that are checked."""
 
 
-def of_data(spec: Spec, data: Data) -> list[str]:
-    """What only the loaded data show."""
+def find_hints(spec: Spec, data: Data) -> list[str]:
+    """Find problems that the spec alone does not show, each with its place in the spec."""
     found = [] if spec.data.shape() is not None else list(check_image_metrics(spec, data.shape))
     if len(data.shape) == 1 and not isinstance(spec.data, KnownModesConfig):
-        found += _of_rows(spec, data)
+        found += _check_rows(spec, data)
     return [f"{'.'.join(map(str, problem.where))}: {problem.what}" for problem in found]
 
 
-def _of_rows(spec: Spec, data: Data) -> Iterator[Problem]:
-    """By some rows that are trained on."""
+def _check_rows(spec: Spec, data: Data) -> Iterator[Problem]:
+    """Check the scale and bounds of some rows."""
     x = data.draw(SAMPLED, torch.Generator(data.device).manual_seed(0)).x.double().cpu()
     table = hasattr(spec.data, "standardise")
     remedy = "set standardise: true" if table else "standardise it: subtract its mean, divide by its standard deviation"

@@ -81,14 +81,16 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
         iteration = read_page(stored)["iteration"] or run.spec.training.iterations
     for module in modules.values():
         module.to(run.device).eval()
-    n = run.spec.evaluation.samples
+    n, metrics = run.spec.evaluation.samples, experiment.resources.metrics
     evaluation = measure.evaluation(composition, modules, experiment.data, n, run.seed, iteration, run.device)
-    results = measure.measure(experiment.metrics, evaluation, experiment.warn)
+    results = measure.measure(metrics, evaluation, experiment.warn)
     report = Report(run, experiment.registry, experiment.warn, tracked=experiment.track)
     report.numbers(iteration, {f"eval/{key}": value for key, value in results.items()})
-    for name, path in measure.pictures(experiment.metrics, evaluation, files.figures, iteration, experiment.warn):
+    for name, path in measure.pictures(
+        experiment.resources.metrics, evaluation, files.figures, iteration, experiment.warn
+    ):
         report.figure(iteration, path, name)
-    return Remeasured(run, iteration, results, experiment.floors)
+    return Remeasured(run, iteration, results, experiment.resources.floors)
 
 
 def _restore(composition: Composition, spec: Spec, stored: Path) -> dict[str, nn.Module]:

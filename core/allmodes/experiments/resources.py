@@ -10,13 +10,18 @@ from pathlib import Path
 from allmodes.data import Data, DataError
 from allmodes.data.description import describe_data
 from allmodes.data.labelled import LabelledItems
-from allmodes.experiments import hints, logs
-from allmodes.experiments.batches import labelled_of
+from allmodes.experiments import logs
+from allmodes.experiments.batches import choose_streams
 from allmodes.experiments.data_paths import explain_paths, resolve_paths
-from allmodes.experiments.floors import shared_floors
+from allmodes.experiments.floors import share_floors
+from allmodes.experiments.hints import find_hints
 from allmodes.experiments.settings import Setup, Warn, choose_device
 from allmodes.game.compose import CompositionError, check_data
 from allmodes.metrics import Metric, built, floors
+from allmodes.registry.registry import Registry
+from allmodes.runs.run import Run
+from allmodes.runs.run_folder import RunFolder
+from allmodes.specs.kinds import kinds_in
 from allmodes.system.torch_settings import plain_torch
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import Spec
@@ -68,14 +73,29 @@ class Resources:
         """Mean score of real data on each metric, with as many samples."""
         if self.setup.floors is None:
             return self._measure_floors()
-        return shared_floors(self.setup.floors, self.spec, self.data, self._measure_floors)
+        return share_floors(self.setup.floors, self.spec, self.data, self._measure_floors)
 
     def labelled(self, seed: int) -> dict[str, LabelledItems]:
         """The labelled items of each stream, as a seed chooses them."""
         streams = {name: resolve_paths(config, self.here) for name, config in self.spec.streams.items()}
-        return labelled_of(streams, self.data, seed)
+        return choose_streams(streams, self.data, seed)
 
-    def describe(self, seed: int) -> dict[str, object]:
+    def make_run(self, seed: int, folder: Path, registry: Registry) -> Run:
+        """The run of a seed within the experiment's folder, as if it were the only one."""
+        spec = self.spec.model_copy(update={"seeds": (seed,)})
+        return Run(
+            spec=spec,
+            seed=seed,
+            folder=RunFolder(folder).of_seed(seed).path,
+            experiment=folder.name,
+            position=0,
+            seeds=1,
+            device=self.device,
+            plugins=registry.versions(kinds_in(spec)),
+            data=self._describe(seed),
+        )
+
+    def _describe(self, seed: int) -> dict[str, object]:
         """The description of the data that a run records."""
         data, labelled = self.data, self.labelled(seed)
         used = {name: items.items for name, items in labelled.items()}
@@ -92,7 +112,7 @@ class Resources:
     def prepare(self) -> None:
         """Load the data and what metrics need, so that what is missing is found before a folder is made."""
         self.labelled(self.spec.seeds[0])
-        for hint in hints.of_data(self.spec, self.data):
+        for hint in find_hints(self.spec, self.data):
             self.warn(hint)
         for metric in self.metrics.values():
             metric.prepare(self.data)

@@ -1,7 +1,9 @@
-"""The pages of a run: its spec, and what it began with, against which a resume is checked."""
+"""The folder of an experiment, and the pages of a run that a resume is checked against: its spec and its beginning."""
 
 from __future__ import annotations
 
+import secrets
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,17 @@ from allmodes.runs.run import Run, RunError
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading, recorded
 from allmodes.system.durable import replace_text, write_json
+from allmodes_schemas import Spec
 
 FACTS = ("seed", "experiment", "device", "plugins", "data", "rerunnable")
+
+
+def make_folder(parent: Path, spec: Spec, seeds: tuple[int, ...]) -> Path:
+    """Make a folder for an experiment, named after its spec and the time, with the spec for these seeds."""
+    folder = parent / f"{spec.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    folder.mkdir(parents=True)
+    replace_text(RunFolder(folder).spec, loading.dump(spec.model_copy(update={"seeds": seeds})))
+    return folder
 
 
 def write_run_page(run: Run, tracked: bool, here: Path, registry: Registry, warn: Warn) -> None:

@@ -12,7 +12,7 @@ from allmodes.data.labelled import LabelledItems
 from allmodes.engine.costs import costs
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.loop import Average, Loop
-from allmodes.experiments.batches import loader_of
+from allmodes.experiments.batches import make_loader
 from allmodes.experiments.clock import Clock
 from allmodes.experiments.errors import CollapseError, DivergenceError, check_losses, describe_error
 from allmodes.experiments.evaluate import Evaluator
@@ -147,7 +147,7 @@ def build_loop(run: Run, data: Data, functions: Functions, labelled: Mapping[str
     return Loop(
         composition,
         EagerEngine(composition),
-        loader_of(spec, data, seed, labelled),
+        make_loader(spec, data, seed, labelled),
         rng(seed, "noise", device),
         Average(spec.training.ema, composition) if spec.training.ema else None,
     )

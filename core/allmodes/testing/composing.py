@@ -12,7 +12,7 @@ import torch
 from allmodes.data import Data
 from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
-from allmodes.experiments.batches import loader_of
+from allmodes.experiments.batches import make_loader
 from allmodes.game import compose as composing
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise, rng
@@ -51,7 +51,7 @@ class ComposedSpec:
 
     def batches(self, seed: int = 0) -> Iterator[Batch]:
         """Draw batches with their streams."""
-        return loader_of(self.spec, self.data, seed)
+        return make_loader(self.spec, self.data, seed)
 
     def draw(self, seed: int = 0) -> Draw:
         """Draw the first batch, and noise."""
