@@ -1,4 +1,4 @@
-"""Known remedies against mode collapse as one plugin of allmodes, one short file for each method."""
+"""Known remedies against mode collapse as one plugin of allmodes, a short file for each method."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -70,7 +70,7 @@ class ClusterEncoder(Auxiliary):
 
 
 class ClusterInversion(LossTerm):
-    """beta_n ||z_n - E_n(G(z))||^2 + beta_c H(z_c, E_c(G(z))); z_n and z_c are targets that do not move."""
+    """beta_n ||z_n - E_n(G(z))||^2 + beta_c H(z_c, E_c(G(z))); z_n and z_c are targets without a gradient."""
 
     def __init__(self, auxiliary: str = "encoder", beta_n: float = 10.0, beta_c: float = 10.0) -> None:
         super().__init__()

@@ -89,7 +89,7 @@ class Information(LossTerm):
 
 
 def log_q(q: Posterior, latent: Latent) -> Tensor:
-    """log Q(c|y) (B,) of a c that does not move, since H(c) is that of a fixed distribution."""
+    """log Q(c|y) (B,) of a c without a gradient, since the distribution of c is fixed."""
     categorical = (latent.part("mode").detach() * q.mode.log_softmax(1)).sum(1)
     if "style" not in latent.parts:
         return categorical

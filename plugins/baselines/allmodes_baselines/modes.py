@@ -1,4 +1,4 @@
-"""Draws of a latent's modes, which the priors of several baselines have in common."""
+"""Draws of the modes of a latent, shared by the priors of several baselines."""
 
 from __future__ import annotations
 

@@ -92,9 +92,9 @@ class DistanceConfig(LossTermConfig):
 
     @override
     def build(self) -> Any:
-        from allmodes_bourgan.model import KeptDistances
+        from allmodes_bourgan.model import DistanceLoss
 
-        return KeptDistances(self.metric, self.features, self.scale, self.pairs)
+        return DistanceLoss(self.metric, self.features, self.scale, self.pairs)
 
 
 class DistancesConfig(MetricConfig):

@@ -23,7 +23,7 @@ Distance: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 CLOSE = 1e-4
 """Squares below this share of the points' own squares are computed again: above it GEMM is right to about 0.1 %."""
 PAIRS = 1_000_000
-"""Numbers that are differenced at once."""
+"""Numbers in one block of differences."""
 
 
 def faiss_distance(metric: str) -> Distance:
@@ -31,11 +31,13 @@ def faiss_distance(metric: str) -> Distance:
 
     `metric` is l2, l1, linf or cosine. The chord sqrt(2 - 2 cos) is a metric, which 1 - cos is not.
     """
-    return {"l2": _l2, "cosine": _chord, "l1": _by(faiss.METRIC_L1), "linf": _by(faiss.METRIC_Linf)}[metric]
+    return {"l2": _l2, "cosine": _chord, "l1": _distance_by(faiss.METRIC_L1), "linf": _distance_by(faiss.METRIC_Linf)}[
+        metric
+    ]
 
 
 def device() -> str:
-    """Where faiss computes: `GPU` or `CPU`."""
+    """Name the device of faiss: `GPU` or `CPU`."""
     return "CPU" if _resources() is None else "GPU"
 
 
@@ -68,7 +70,7 @@ def _directions(x: Tensor) -> Tensor:
     return directions
 
 
-def _by(metric: int) -> Distance:
+def _distance_by(metric: int) -> Distance:
     return lambda x, y: _pairwise(x, y, metric)
 
 
@@ -82,6 +84,6 @@ def _pairwise(x: Tensor, y: Tensor, metric: int) -> Tensor:
 
 @cache
 def _resources() -> Any | None:
-    """What faiss needs to compute on a GPU, or None where there is none (its CPU build lacks the class)."""
+    """Resources of faiss on a GPU; None without one (the CPU build of faiss lacks the class)."""
     there = hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
     return faiss.StandardGpuResources() if there else None

@@ -23,7 +23,7 @@ ROWS = 1024
 
 
 def scales(m: int) -> int:
-    """How many sizes of subsets there are for m items, 1 or more: scale i has a share 2^-i, down to one item."""
+    """Number of sizes of subsets for m items, 1 or more: scale i has a share 2^-i, down to one item."""
     return max(1, ceil(log2(m)))
 
 
@@ -42,19 +42,19 @@ def coordinates(items: Tensor, sets: list[Tensor], distance: Distance, keep: int
     f, kept = [], []
     for start in range(0, len(items), ROWS):
         d = distance(items, items[start : start + ROWS])  # (m, rows)
-        f.append(_nearest(d, sets))
+        f.append(_find_nearest(d, sets))
         kept.append(d[:keep, : max(keep - start, 0)])
     return torch.cat(f), torch.cat(kept, 1)
 
 
-def _nearest(distances: Tensor, sets: list[Tensor]) -> Tensor:
+def _find_nearest(distances: Tensor, sets: list[Tensor]) -> Tensor:
     """The smallest of the distances (m, rows) to the members of each subset: (rows, len(sets))."""
     nothing = distances.new_zeros(distances.shape[1])
     return torch.stack([distances[members].amin(0) if len(members) else nothing for members in sets], 1)
 
 
-def standardised(f: Tensor) -> Tensor:
-    """The official code's scaling: centred, and of unit variance averaged over the coordinates (m, dim)."""
+def standardise(f: Tensor) -> Tensor:
+    """Scale as the official code: centred, and of unit variance averaged over the coordinates (m, dim)."""
     centred: Tensor = f - f.mean(0)
     rms = float(centred.square().sum(1).mean()) ** 0.5
     return centred * (f.shape[1] ** 0.5 / rms) if rms else centred
@@ -66,14 +66,14 @@ def spread(f: Tensor) -> float:
     return sqrt(float(centred.square().mean()))
 
 
-def projected(f: Tensor, dim: int, generator: torch.Generator) -> Tensor:
-    """A Gaussian projection to fewer dimensions, which keeps squared distances on average (Johnson-Lindenstrauss)."""
+def project(f: Tensor, dim: int, generator: torch.Generator) -> Tensor:
+    """Project to fewer dimensions by a Gaussian matrix: squared distances are kept on average (Johnson-Lindenstrauss)."""
     directions = torch.randn(f.shape[1], dim, generator=generator) / float(dim) ** 0.5
     return torch.matmul(f, directions)
 
 
 class Ratios(NamedTuple):
-    """Of log d(x, x') - log ||f(x) - f(x')|| over all pairs of different items at different places."""
+    """Statistics of log d(x, x') - log ||f(x) - f(x')|| over all pairs of different items at different places."""
 
     largest: float
     smallest: float
@@ -86,13 +86,13 @@ class Ratios(NamedTuple):
         return exp(self.largest - self.smallest)
 
     def shifted(self, by: float) -> Ratios:
-        """Those of embedded points that are exp(-by) times as far apart."""
+        """Ratios of the embedded points when all their distances are scaled by exp(-by)."""
         return Ratios(self.largest + by, self.smallest + by, self.mean + by, self.variance)
 
 
 def ratios(d: Tensor, f: Tensor) -> Ratios | None:
-    """Of distances d (n, n) and embedded points f (n, dim); None where there is no such pair."""
-    parts = torch.stack([_summed(*block) for block in _blocks(d, f)])  # (blocks, 5)
+    """Compute the ratios of distances d (n, n) and embedded points f (n, dim); None without such a pair."""
+    parts = torch.stack([_sum_up(*block) for block in _blocks(d, f)])  # (blocks, 5)
     count, total, squares = parts[:, :3].sum(0).tolist()
     if not count:
         return None
@@ -108,7 +108,7 @@ def _blocks(d: Tensor, f: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield d[start : start + ROWS, start:], e.triu(1)
 
 
-def _summed(d: Tensor, e: Tensor) -> Tensor:
+def _sum_up(d: Tensor, e: Tensor) -> Tensor:
     """Number, sum, sum of squares, largest and smallest of the logarithms of ratios (5,), float64."""
     different = (d > 0) & (e > 0)
     logs = (d.log() - e.log()).masked_fill_(~different, 0.0)

@@ -21,7 +21,7 @@ KIND = "bourgan.metric_mixture"
 DEFAULT = 4096
 """Items that are embedded by default."""
 PAIRED = 4096
-"""Items at most of which all pairs are looked at."""
+"""Largest number of items of which all pairs are compared."""
 
 
 class EmbeddingOptions(NamedTuple):
@@ -116,12 +116,12 @@ def draw(data: Data, m: int | None, generator: torch.Generator) -> Tensor:
 
 
 def embed(options: EmbeddingOptions, seen: Tensor, distance: Distance, generator: torch.Generator) -> Embedded:
-    """Points, scaled as the variant asks, the width around them, and how at most `PAIRED` items' distances are kept."""
+    """Embed items: points, scaled by the variant, the width around them, and how well distances are kept."""
     m, some = len(seen), slice(PAIRED)
     per_scale = options.sets_per_scale or (5 if options.variant == "official" else embedding.scales(m))
     f, d = embedding.coordinates(seen, embedding.random_sets(m, per_scale, generator), distance, PAIRED)
-    f = embedding.projected(f, options.projection, generator) if options.projection else f
-    f = embedding.standardised(f) if options.variant == "official" else f
+    f = embedding.project(f, options.projection, generator) if options.projection else f
+    f = embedding.standardise(f) if options.variant == "official" else f
     exact = embedding.ratios(d, f[some])
     if exact is None:
         raise DataError(f"{KIND}: all {m} items are the same by this metric: there is nothing to embed")
@@ -135,19 +135,19 @@ def embed(options: EmbeddingOptions, seen: Tensor, distance: Distance, generator
 
 def _width(options: EmbeddingOptions, f: Tensor, spread: float) -> float:
     """The width around points f (m, dim), in their units; warn of one that swamps clusters."""
-    e, dim = width.sampled(f), f.shape[1]
+    e, dim = width.sample_distances(f), f.shape[1]
     if options.std == "auto":
-        return width.automatic(e, dim, spread)
+        return width.choose_width(e, dim, spread)
     std = options.std * spread
-    if (share := width.swamped(e, width.reach(std, dim))) > width.RARE:
+    if (share := width.swamped_share(e, width.reach(std, dim))) > width.RARE:
         what = f"std {options.std:g} is wider than whole clusters of the data ({share:.0%} of the items lie in such)"
-        better = f"std: auto, here {width.automatic(e, dim, spread) / spread:.2g}"
+        better = f"std: auto, here {width.choose_width(e, dim, spread) / spread:.2g}"
         LOGGER.warning(f"{KIND}: {what}, whose samples will be spread out: take {better}, or a smaller one")
     return std
 
 
 def by_mode(points: Tensor, modes: int | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Points in the order of their clusters by k-means, and where each cluster begins, and the last one ends."""
+    """Order points by their k-means clusters; returns them and the edges of the clusters."""
     if modes is None:
         return points, torch.tensor([0, len(points)])
     if modes > (different := len({tuple(point) for point in points.tolist()})):
@@ -189,7 +189,7 @@ def _find_function(functions: Functions, name: str) -> Distance:
 
 
 def _check_memory(m: int) -> None:
-    """Distances of some rows to all items, twice, and of all pairs of some items, three times, in float32."""
+    """Check the memory for distances of some rows to all items, twice, and of all pairs of some items, three times."""
     need, free = 4 * (2 * embedding.ROWS * m + 3 * min(m, PAIRED) ** 2), free_memory()
     if need > free:
         sizes = f"{need / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free"

@@ -33,24 +33,24 @@ def fashion_and_ones(
     assert digits.test_x is not None
     held_out = max(round(ones * fashion.test_items / fashion.items), 1)
     return TensorData(
-        torch.cat([fashion.x, _some(digits.x, ones, "to train on", ones)]),
-        _labelled(fashion.labels, ones),
-        torch.cat([fashion.test_x, _some(digits.test_x, held_out, "to hold out", ones)]),
-        _labelled(fashion.test_labels, held_out),
+        torch.cat([fashion.x, _pick_evenly(digits.x, ones, "to train on", ones)]),
+        _join_labels(fashion.labels, ones),
+        torch.cat([fashion.test_x, _pick_evenly(digits.test_x, held_out, "to hold out", ones)]),
+        _join_labels(fashion.test_labels, held_out),
         classes=len(ARTICLES) + 1,
         class_names=(*ARTICLES, "One"),
     )
 
 
-def _some(images: Tensor, n: int, what: str, ones: int) -> Tensor:
-    """Evenly spaced images, from every part of the file: always the same."""
+def _pick_evenly(images: Tensor, n: int, what: str, ones: int) -> Tensor:
+    """Pick evenly spaced images from every part of the file: always the same."""
     if n > len(images):
         few = f"data: ones is {ones}, but MNIST under root has {len(images)} ones {what}, not {n}"
         raise DataError(f"{few}: set ones to {ones * len(images) // n} or less")
     return images[(torch.arange(n) + 0.5).mul(len(images) / n).long()]
 
 
-def _labelled(articles: Tensor | None, ones: int) -> Tensor:
-    """Labels of the articles, then of that many ones."""
+def _join_labels(articles: Tensor | None, ones: int) -> Tensor:
+    """Join the labels of the articles and of that many ones."""
     assert articles is not None
     return torch.cat([articles, torch.full((ones,), len(ARTICLES))])

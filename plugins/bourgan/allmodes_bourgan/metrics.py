@@ -13,7 +13,7 @@ from typing_extensions import override
 from allmodes import Better, Evaluation, Metric, Spaces, extract_features, seeded
 from allmodes_bourgan.distances import faiss_distance
 from allmodes_bourgan.embedding import Ratios
-from allmodes_bourgan.model import KeptDistances, MetricMixture
+from allmodes_bourgan.model import DistanceLoss, MetricMixture
 
 if TYPE_CHECKING:
     from allmodes_bourgan.config import DistancesConfig
@@ -71,7 +71,7 @@ class LogDistances(Metric):
 
     def _latent(self, evaluation: Evaluation) -> Tensor | None:
         """log s ||z - z'||, if the spec has a distance loss, which sets the scale s."""
-        terms = [module for module in evaluation.modules.values() if isinstance(module, KeptDistances)]
+        terms = [module for module in evaluation.modules.values() if isinstance(module, DistanceLoss)]
         if not terms:
             return None
         z = evaluation.modules["prior"](seeded(0, terms[0].log_s.device), self.config.samples).code.cpu()
@@ -88,7 +88,7 @@ def facts(evaluation: Evaluation) -> dict[str, float]:
             ]  # 0.1 held the points' alone
             names = ("distortion", "distortion_drawn")
             found |= {"latent_dim": float(module.dim)} | dict(zip(names, both, strict=False))
-        if isinstance(module, KeptDistances) and module.perfect >= 0:
+        if isinstance(module, DistanceLoss) and module.perfect >= 0:
             found |= {"distance_loss_perfect": float(module.perfect)}
     return found
 

@@ -26,10 +26,10 @@ from allmodes import NOTHING, FeatureConfig, Fitting, Given, Latent, Loss, LossT
 from allmodes_bourgan.fit import EmbeddingOptions, fit
 
 TINY = 1e-10
-"""Smallest distance of which a logarithm is taken: gradients stay finite where two samples coincide."""
+"""Smallest distance in a logarithm: gradients stay finite where two samples coincide."""
 PIXELS = PixelsConfig()
 DRAWN = 1024
-"""Items and latents whose pairs the scale of a distance loss is fitted to."""
+"""Number of items and of latents to whose pairs the scale of a distance loss is fitted."""
 
 
 class MetricMixture(Prior):
@@ -88,7 +88,7 @@ class MetricMixture(Prior):
         return ((self.edges[:-1] <= k[:, None]) & (k[:, None] < self.edges[1:])).float()
 
 
-class KeptDistances(LossTerm):
+class DistanceLoss(LossTerm):
     """E (log d(G(z), G(z')) - log s ||z - z'||)^2, with d the metric of samples or of their features.
 
     Distances of latents are those that the data's were embedded with, targets that do not move: a prior that is learned
@@ -150,7 +150,7 @@ class KeptDistances(LossTerm):
         return log_l2(x, y)
 
     @override
-    def train(self, mode: bool = True) -> KeptDistances:
+    def train(self, mode: bool = True) -> DistanceLoss:
         # The features stay in evaluation mode.
         super().train(mode)
         self.features.eval()

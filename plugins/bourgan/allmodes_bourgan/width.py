@@ -16,43 +16,43 @@ from allmodes_bourgan.distances import faiss_distance
 from allmodes_bourgan.embedding import ROWS
 
 WIDEST = 0.1
-"""The authors' first width, a share of the embedding's spread: `auto` takes no more."""
+"""The authors' first width, a share of the embedding's spread: the largest that `auto` takes."""
 RARE = 0.02
-"""Share of the items above which a cluster is not overlooked."""
+"""Share of the items from which on a cluster counts."""
 FEW = 5
-"""Neighbours within reach that a cluster needs at least."""
+"""Smallest number of neighbours within reach in a cluster."""
 TIGHT = 1 / 3
 """A cluster whose items are mostly closer than this share of the width's reach is swamped."""
 
 
-def automatic(e: Tensor, dim: int, spread: float) -> float:
+def choose_width(e: Tensor, dim: int, spread: float) -> float:
     """A width whose reach is the median distance to the nearest other place, or less.
 
     At most a tenth of the spread, and halved until no cluster is swamped.
 
     Args:
-        e: Distances of some points to all (some, m), as `sampled` gives them.
+        e: Distances of some points to all (some, m), as `sample_distances` gives them.
         dim: Dimension of the points.
         spread: Root mean square of their centred coordinates.
     """
     nearest = e.masked_fill(e == 0, torch.inf).amin(1)
     width = min(WIDEST * spread, float(nearest[nearest.isfinite()].median()) / reach(1.0, dim))
-    while swamped(e, reach(width, dim)) > RARE:
+    while swamped_share(e, reach(width, dim)) > RARE:
         width /= 2
     return width
 
 
-def sampled(f: Tensor) -> Tensor:
+def sample_distances(f: Tensor) -> Tensor:
     """Distances of the first points f (m, dim), which are in random order, to all (at most `ROWS`, m)."""
     return faiss_distance("l2")(f[:ROWS], f)
 
 
 def reach(width: float, dim: int) -> float:
-    """How far apart two draws around one point are, root mean square."""
+    """Root mean square distance of two draws around one point."""
     return width * sqrt(2 * dim)
 
 
-def swamped(e: Tensor, within: float) -> float:
+def swamped_share(e: Tensor, within: float) -> float:
     """Share of points, at distances e (some, m) from others, that are in clusters which a reach swamps.
 
     Those are points for which at least half of what lies within reach, five points or more, lies within a third of

@@ -31,7 +31,7 @@ from allmodes.testing import Composition, compose, load_spec, make_step
 from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
 from allmodes_bourgan.fit import EmbeddingOptions
 from allmodes_bourgan.metrics import LogDistances, draw, facts, log_pairs
-from allmodes_bourgan.model import KeptDistances, MetricMixture
+from allmodes_bourgan.model import DistanceLoss, MetricMixture
 
 B = 6
 TINY: dict[str, Any] = {
@@ -201,7 +201,7 @@ IMAGES: dict[str, Any] = {
 def test_distances_may_be_of_features_through_which_gradients_flow() -> None:
     composition = compose(IMAGES)
     term = composition.terms["bourgan.distance"].loss
-    assert isinstance(term, KeptDistances)
+    assert isinstance(term, DistanceLoss)
     step = a_step(composition)
     value = term(step, "generator")
     other = step.redraw("pair")
@@ -218,16 +218,16 @@ def test_the_term_keeps_its_features_in_evaluation_mode() -> None:
 
 
 def test_the_term_serves_the_generator_alone() -> None:
-    assert set(KeptDistances().losses()) == {"generator"}
+    assert set(DistanceLoss().losses()) == {"generator"}
 
 
 # Its scale
 
 
-def scale_of(prior: Any, **options: Any) -> KeptDistances:
+def scale_of(prior: Any, **options: Any) -> DistanceLoss:
     made = spec(prior=prior, losses=[TINY["losses"][0], {"kind": "bourgan.distance", **options}])
     term = compose(made).terms["bourgan.distance"].loss
-    assert isinstance(term, KeptDistances)
+    assert isinstance(term, DistanceLoss)
     return term
 
 
@@ -236,7 +236,7 @@ def test_with_a_gaussian_prior_the_scale_makes_logarithms_agree_on_average() -> 
     data = MixtureData(Mixture(torch.zeros(1, 2), 5.0, torch.ones(1)))
     made = spec(prior={"kind": "gaussian", "dim": 2})
     term = compose(made, data=data).terms["bourgan.distance"].loss
-    assert isinstance(term, KeptDistances)
+    assert isinstance(term, DistanceLoss)
     assert float(term.log_s) == pytest.approx(math.log(5), abs=0.05)
     assert term.perfect < 0
 
@@ -268,7 +268,7 @@ def test_data_in_other_units_have_the_same_mixture_in_those_units_and_ask_for_th
     drawn = one(seeded(1), 50).z, other(seeded(1), 50).z
     assert torch.allclose(drawn[1], unit * drawn[0], rtol=1e-3, atol=1e-3 * unit)
     for rule in ("max", "mean_log"):
-        s = [KeptDistances(scale=rule) for _ in range(2)]
+        s = [DistanceLoss(scale=rule) for _ in range(2)]
         s[0].fit(Fitting(TensorData(x), seeded(0), one))
         s[1].fit(Fitting(TensorData(factor * x), seeded(0), other))
         assert float(s[1].log_s - s[0].log_s) == pytest.approx(math.log(factor / unit), abs=0.01)
@@ -282,7 +282,7 @@ def test_the_perfect_loss_is_that_of_a_generator_which_maps_each_point_to_its_it
         prior = MetricMixture(EmbeddingOptions(subsample=1250, std=0.0))
         prior.fit(Fitting(data, seeded(seed)))
         for rule in ("sqrt_max", "max", "mean_log"):
-            term = KeptDistances(scale=rule)  # type: ignore[arg-type]
+            term = DistanceLoss(scale=rule)  # type: ignore[arg-type]
             term.fit(Fitting(data, seeded(seed).at("term"), prior))
             found.setdefault(rule, []).append(float(term.perfect))
     means = {rule: sum(values) / 3 for rule, values in found.items()}

@@ -27,7 +27,7 @@ from allmodes import (
 )
 from allmodes_bourgan import fit as fitting_module
 from allmodes_bourgan.distances import faiss_distance
-from allmodes_bourgan.embedding import coordinates, projected, random_sets, ratios, scales, standardised
+from allmodes_bourgan.embedding import coordinates, project, random_sets, ratios, scales, standardise
 from allmodes_bourgan.fit import EmbeddingOptions, Fitted, embed, fit
 
 SCIPY = {"l2": "euclidean", "l1": "cityblock", "linf": "chebyshev"}
@@ -144,14 +144,14 @@ def test_a_subset_of_scale_i_holds_a_share_of_two_to_the_minus_i() -> None:
 
 
 def test_the_official_scaling_centres_and_gives_unit_variance_on_average() -> None:
-    f = standardised(cloud(500, 4) * torch.tensor([1.0, 5.0, 0.1, 2.0]) + 3)
+    f = standardise(cloud(500, 4) * torch.tensor([1.0, 5.0, 0.1, 2.0]) + 3)
     assert f.mean(0).abs().max() < 1e-5
     assert float(f.square().sum(1).mean()) == pytest.approx(4, rel=1e-5)
 
 
 def test_a_projection_keeps_squared_distances_on_average() -> None:
     f = cloud(2, 50)
-    kept = [projected(f, 10, torch.Generator().manual_seed(seed)).diff(dim=0).square().sum() for seed in range(400)]
+    kept = [project(f, 10, torch.Generator().manual_seed(seed)).diff(dim=0).square().sum() for seed in range(400)]
     assert float(torch.stack(kept).mean() / f.diff(dim=0).square().sum()) == pytest.approx(1, abs=0.1)
 
 

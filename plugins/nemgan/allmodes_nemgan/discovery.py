@@ -87,7 +87,7 @@ def attributes(modules: Mapping[str, nn.Module], directions: int = 2, steps: int
         found = []
         for mode in range(prior.sizes["mode"]):  # type: ignore[index]
             z = prior(seeded(seed, device), 256, {"mode": mode}).z  # (256, dim)
-            along = strongest(generator, z[:BASES], directions)  # (directions, dim)
+            along = find_directions(generator, z[:BASES], directions)  # (directions, dim)
             reach = 1.7 * ((z - z.mean(0)) @ along.T).std(0)  # (directions,)
             t = torch.linspace(-1, 1, steps, device=device)[:, None]
             path = z.mean(0) + (reach[:, None] * along)[:, None] * t  # (directions, steps, dim)
@@ -96,7 +96,7 @@ def attributes(modules: Mapping[str, nn.Module], directions: int = 2, steps: int
     return torch.stack(found)
 
 
-def strongest(generator: nn.Module, z: Tensor, directions: int) -> Tensor:
+def find_directions(generator: nn.Module, z: Tensor, directions: int) -> Tensor:
     """Unit directions (directions, dim) along which G changes most at z (m, dim): eigenvectors of the summed J'J."""
     moved = z[:, None] + DELTA * torch.eye(z.shape[1], device=z.device)  # (m, dim, dim)
     change = generator(moved.flatten(0, 1)).reshape(*moved.shape[:2], -1) - generator(z).flatten(1)[:, None]
@@ -144,10 +144,10 @@ def match(items: Tensor, shares: Tensor, weights: Tensor) -> tuple[Tensor, Tenso
     from scipy.optimize import linear_sum_assignment
 
     modes, classes = map(torch.from_numpy, linear_sum_assignment(items.numpy(), maximize=True))
-    alone, spare = _without(shares, classes), _without(weights, modes)
+    alone, spare = _leave_out(shares, classes), _leave_out(weights, modes)
     true = torch.cat([shares[classes], alone, torch.zeros_like(spare)])
     return true, torch.cat([weights[modes], torch.zeros_like(alone), spare])
 
 
-def _without(values: Tensor, positions: Tensor) -> Tensor:
+def _leave_out(values: Tensor, positions: Tensor) -> Tensor:
     return values[torch.isin(torch.arange(len(values)), positions, invert=True)]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from allmodes import Noise
-from allmodes_nemgan.losses import kl, sampled_log
+from allmodes_nemgan.losses import kl, log_sampled_shares
 from allmodes_nemgan.prior import ModeMixture
 
 BATCH, SEEDS, STEPS, RATE = 64, 3, 3000, 1e-2
@@ -43,7 +43,7 @@ def settle(
         if estimator == "analytic":
             log_q = prior.alpha.log_softmax(0)
         else:
-            log_q = sampled_log(prior(Noise(generator), BATCH).part("mode"))
+            log_q = log_sampled_shares(prior(Noise(generator), BATCH).part("mode"))
         (prior.alpha.grad,) = torch.autograd.grad(kl(p, log_q), [prior.alpha])
         assert prior.alpha.grad.isfinite().all()
         adam.param_groups[0]["lr"] = rate * (1 - 0.9 * t / steps)

@@ -68,14 +68,14 @@ class Moves:
         self.rotation, self.shift, self.scale, self.noise = rotation, shift, scale, noise
 
     def __call__(self, x: Tensor, noise: Noise) -> Tensor:
-        """Tx, each item moved by itself; what lies outside an image is as at its border."""
+        """Compute Tx, each item moved by itself; outside an image its border is repeated."""
         if self.rotation or self.shift or self.scale:
-            grid = torch.einsum("hwk,njk->nhwj", places(x), self._maps(noise, len(x)))  # (n, H, W, 2)
+            grid = torch.einsum("hwk,njk->nhwj", pixel_places(x), self._maps(noise, len(x)))  # (n, H, W, 2)
             x = grid_sample(x, grid, padding_mode="border", align_corners=False)
         return x + self.noise * noise.normal("noise", *x.shape) if self.noise else x
 
     def _maps(self, noise: Noise, n: int) -> Tensor:
-        """Affine maps (n, 2, 3) from the moved image's places to the image's."""
+        """Draw affine maps (n, 2, 3) from positions in the moved image to positions in the image."""
         u = 2 * noise.uniform("map", n, 4) - 1
         angle, factor = u[:, 0] * self.rotation * torch.pi / 180, 1 + self.scale * u[:, 1]
         cos, sin = factor * angle.cos(), factor * angle.sin()
@@ -83,8 +83,8 @@ class Moves:
         return torch.stack([torch.stack([cos, -sin, shift[:, 0]], 1), torch.stack([sin, cos, shift[:, 1]], 1)], 1)
 
 
-def places(x: Tensor) -> Tensor:
-    """Where the pixels of images lie, in [-1, 1] from edge to edge, and a 1: (H, W, 3)."""
+def pixel_places(x: Tensor) -> Tensor:
+    """Coordinates of the pixels, in [-1, 1] from edge to edge, and a 1: (H, W, 3)."""
     height, width = x.shape[2:]
     down, right = ((2 * torch.arange(n, device=x.device) + 1) / n - 1 for n in (height, width))
     v, u = torch.meshgrid(down, right, indexing="ij")

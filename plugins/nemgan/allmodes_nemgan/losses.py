@@ -22,7 +22,7 @@ from allmodes_nemgan.inverter import Inverted
 
 
 class LatentInversion(LossTerm):
-    """h should give back z and y of what G makes of them; z and y themselves are targets that do not move."""
+    """h recovers z and y from G(z); z and y are targets without a gradient."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class PriorMatching(LossTerm):
     def _log_q(self, step: Step) -> Tensor:
         if self.estimator == "analytic":
             return log_softmax(step.tensor("prior", "alpha"), 0)
-        return sampled_log(step.latent.part("mode"))
+        return log_sampled_shares(step.latent.part("mode"))
 
 
 class SparseSupervision(LossTerm):
@@ -115,6 +115,6 @@ def kl(p: Tensor, log_q: Tensor) -> Tensor:
     return (torch.xlogy(p, p) - p * log_q).sum()
 
 
-def sampled_log(y: Tensor) -> Tensor:
+def log_sampled_shares(y: Tensor) -> Tensor:
     """log q (K,) of modes (n, K), where q is their mean, but at least half a draw."""
     return y.mean(0).clamp(min=0.5 / len(y)).log()

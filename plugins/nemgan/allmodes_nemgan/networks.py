@@ -20,10 +20,10 @@ CHANNELS = (128, 64, 32, 16, 8, 4)
 UPSAMPLED = {"late": (1, 4), "early": (0, 1)}
 """Convolutions, counted from 0, before which the side doubles."""
 EPSILON = 1e-3
-"""What Keras's BatchNorm adds to a variance; torch's adds a hundredth of it."""
+"""Epsilon of Keras's BatchNorm, a hundred times torch's."""
 
 
-class Stretched(nn.Module):
+class StretchedSigmoid(nn.Module):
     """A sigmoid onto [-1, 1]."""
 
     @override
@@ -44,7 +44,7 @@ class Generator(Network):
             layers += [nn.Upsample(scale_factor=2)] if i in UPSAMPLED[upsampling] else []
             layers += [nn.ConvTranspose2d(wide, narrow, 5, padding=2)]
             last = i == len(CHANNELS) - 1
-            layers += [Stretched()] if last else [nn.BatchNorm2d(narrow, EPSILON), nn.LeakyReLU(0.2)]
+            layers += [StretchedSigmoid()] if last else [nn.BatchNorm2d(narrow, EPSILON), nn.LeakyReLU(0.2)]
         self.head = nn.Sequential(*layers)
         self.apply(glorot)
 

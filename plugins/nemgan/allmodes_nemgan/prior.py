@@ -73,27 +73,27 @@ class ModeMixture(Prior):
     @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
         # given["mode"] is a number from 0, or one for each draw (n,)
-        y = self._given(given["mode"], n) if "mode" in given else self._drawn(noise.uniform("v", n, 1))  # (n, K)
+        y = self._fix_mode(given["mode"], n) if "mode" in given else self._draw_mode(noise.uniform("v", n, 1))  # (n, K)
         spread = self.noise * (2 * noise.uniform("noise", n, self.dim) - 1)  # (n, dim)
         z = spread + y @ self.directions
         return Latent(z, {"code": z, "mode": y, "noise": spread})
 
-    def _given(self, mode: int | Tensor, n: int) -> Tensor:
+    def _fix_mode(self, mode: int | Tensor, n: int) -> Tensor:
         numbers = torch.arange(self.modes, device=self.alpha.device)
         chosen = torch.as_tensor(mode, device=self.alpha.device).expand(n)
         return (chosen[:, None] == numbers).to(self.alpha.dtype)
 
-    def _drawn(self, v: Tensor) -> Tensor:
+    def _draw_mode(self, v: Tensor) -> Tensor:
         """y (n, K) of v (n, 1)."""
         weights = self.weights
         c = weights.cumsum(0)[:-1]  # beyond the last mode is nothing: its gate is always open
         if self.learned and self.training and self.gradient == "steep":
-            return modes_of(1 - hard_sigmoid(self.steepness * (v - c) ** 3))
-        y = modes_of((v < c).to(weights.dtype))
+            return combine_gates(1 - hard_sigmoid(self.steepness * (v - c) ** 3))
+        y = combine_gates((v < c).to(weights.dtype))
         return y + (weights - weights.detach()) if self.learned else y
 
 
-def modes_of(gates: Tensor) -> Tensor:
+def combine_gates(gates: Tensor) -> Tensor:
     """y_k = (1 - H_{k-1}) H_k (n, K) of the gates H_1 to H_{K-1} (n, K-1); there is no gate before the first mode."""
     opened = torch.cat([gates, torch.ones_like(gates[:, :1])], 1)
     before = torch.cat([torch.zeros_like(gates[:, :1]), gates], 1)

@@ -41,7 +41,7 @@ from allmodes_nemgan import (
 from allmodes_nemgan.discovery import attributes, match
 from allmodes_nemgan.ideal import settle
 from allmodes_nemgan.inverter import Inverted, Inverter
-from allmodes_nemgan.losses import PriorMatching, binary_cross_entropy, kl, sampled_log
+from allmodes_nemgan.losses import PriorMatching, binary_cross_entropy, kl, log_sampled_shares
 from allmodes_nemgan.networks import Convolution
 from allmodes_nemgan.prior import ModeMixture
 
@@ -183,7 +183,7 @@ def test_binary_cross_entropy_of_a_certain_and_wrong_inverter_is_finite_and_has_
 
 def test_a_kl_with_an_empty_class_on_either_side_is_finite() -> None:
     y = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], requires_grad=True)
-    loss = kl(torch.tensor([0.25, 0.25, 0.5]), sampled_log(y))
+    loss = kl(torch.tensor([0.25, 0.25, 0.5]), log_sampled_shares(y))
     (gradient,) = torch.autograd.grad(loss, y)
     by_hand = sum(p * math.log(p / q) for p, q in ((0.25, 0.5), (0.25, 0.5), (0.5, 0.25)))
     assert float(loss.detach()) == pytest.approx(by_hand)
