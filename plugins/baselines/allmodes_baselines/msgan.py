@@ -22,7 +22,7 @@ EPSILON = 1e-5
 
 
 class ModeSeeking(LossTerm):
-    """One over the ratio of distances; lambda is the term's weight. Latents have no gradient: they are not drawn together."""
+    """One over the ratio of distances; lambda is the term's weight. Latents have no gradient."""
 
     @override
     def losses(self) -> Mapping[str, Loss]:

@@ -67,7 +67,7 @@ def spread(f: Tensor) -> float:
 
 
 def project(f: Tensor, dim: int, generator: torch.Generator) -> Tensor:
-    """Project to fewer dimensions by a Gaussian matrix: squared distances are kept on average (Johnson-Lindenstrauss)."""
+    """Project by a Gaussian matrix, which keeps squared distances on average (Johnson-Lindenstrauss)."""
     directions = torch.randn(f.shape[1], dim, generator=generator) / float(dim) ** 0.5
     return torch.matmul(f, directions)
 
