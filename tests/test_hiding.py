@@ -12,9 +12,9 @@ from allmodes.cli import main as cli_main
 from allmodes.runs.journal import Journal
 from allmodes.text import redact
 from allmodes.tracking import events
-from allmodes.tracking.address import shown
+from allmodes.tracking.address import without_secrets
 from allmodes.tracking.sender import reason
-from allmodes.tracking.server import _repeat
+from allmodes.tracking.server import _print_output
 from tracked import FINISHED, runs_in
 
 ADDRESSES = {
@@ -59,7 +59,7 @@ ADDRESSES = {
 
 @pytest.mark.parametrize(("address", "right"), ADDRESSES.items())
 def test_an_address_is_shown_without_what_is_secret(address: str, right: str) -> None:
-    assert shown(address) == right
+    assert without_secrets(address) == right
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_an_address_on_the_command_line_is_not_printed(capsys: pytest.CaptureFix
     assert all(part not in err for part in ("SEC", "RET"))
 
 
-def test_what_an_mlflow_server_says_is_repeated_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_an_mlflow_server_says_is_print_outputed_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
     redact.learn("foo://me:SEC/RET@host")
     code = "print('unsupported URI foo://me:SEC/RET@host, SEC%2FRET')"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as said:
-        _repeat(said)
+        _print_output(said)
     assert capsys.readouterr().err == "unsupported URI foo://me:***@host, ***\n"
 
 

@@ -39,7 +39,7 @@ def tell(observer: Training, run: Any) -> None:
 
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "SETTLED", 0.0)
+    monkeypatch.setattr(database, "QUIET", 0.0)
 
 
 def test_a_half_made_database_is_set_aside_and_everything_arrives(
@@ -145,7 +145,7 @@ def test_a_database_that_somebody_is_making_is_waited_for(tmp_path: Path, monkey
     monkeypatch.setattr("allmodes.tracking.database.time.sleep", lambda seconds: None)
     database.make_whole(file, fill, pytest.fail)
     assert len(tries) == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -173,7 +173,7 @@ def test_a_store_in_an_odd_folder_gets_everything_and_makes_no_other_folder(stor
     address = sqlite_address(folder / "mlflow.db")
     tell(Training(address, pytest.fail), runs_in(folder / "run", 0)[0])
     assert logged(open_store(address).client)[1][0].info.status == "FINISHED"
-    assert sorted(path.name for path in folder.iterdir()) == ["mlartifacts", "mlflow.db", "run"]
+    assert sorted(path.name for path in folder.iterdir()) == [".mlflow.db.lock", "mlartifacts", "mlflow.db", "run"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, "mlflow.db"]
 
 

@@ -446,7 +446,7 @@ def test_sync_of_what_was_not_tracked_says_so(tmp_path: Path) -> None:
 def test_sync_of_no_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(TrackingError) as caught:
         sync([tmp_path / "runs"], None, print, print)
-    assert str(caught.value) == f"{tmp_path}/runs is no folder: give the folder of a run, or one that holds runs"
+    assert str(caught.value) == f"{tmp_path}/runs is not a folder: give the folder of a run, or one that holds runs"
 
 
 def test_sync_of_a_log_without_a_description_says_so(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where runs are logged to: the store's address, and what MLflow is told through the environment."""
+"""The address of the store that runs are logged to, and defaults of MLflow's environment variables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from allmodes.system.paths import place
 from allmodes.text import redact
 
 ENVIRONMENT = {
-    # Training at home or in a closed network should call nobody.
+    # Training at home or in a closed network should open no connection.
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # MLflow's own defaults keep trying a dead server for four minutes; we try again ourselves. One retry is for the
     # connection that a server closed while it was idle.
@@ -34,26 +34,26 @@ def default_store() -> str:
 
 
 def experiment() -> str:
-    """The MLflow experiment that runs go to: `MLFLOW_EXPERIMENT_NAME` if set, else `allmodes`."""
+    """The MLflow experiment of runs: `MLFLOW_EXPERIMENT_NAME` if set, else `allmodes`."""
     return os.environ.get("MLFLOW_EXPERIMENT_NAME") or "allmodes"
 
 
 def absolute(store: str) -> str:
-    """The address, good from any working folder."""
+    """The address with absolute paths, valid in any working folder."""
     redact.learn(store)
     if file := sqlite_file(store):
         return sqlite_address(file, _options(store))
     return str(place(store)) if _is_path(store) else store
 
 
-def shown(store: str) -> str:
-    """The address without password, token and query: to be written and printed, and to tell stores apart by."""
+def without_secrets(store: str) -> str:
+    """The address without password, token and query: to write, to print and to compare."""
     file = sqlite_file(store)
     return sqlite_address(file) if file else redact.address(store)
 
 
 def sqlite_file(store: str) -> Path | None:
-    """The file of a SQLite store."""
+    """The file of a SQLite store; None for other stores and databases in memory."""
     found = _SQLITE.fullmatch(store)
     path = _decoded(found["path"]) if found else ""
     if path.startswith("file:"):
@@ -62,7 +62,7 @@ def sqlite_file(store: str) -> Path | None:
 
 
 def sqlite_address(file: Path, options: str = "") -> str:
-    """The address of a SQLite file, in which SQLAlchemy finds the file whatever its path holds."""
+    """The address of a SQLite file, with special characters of its path encoded for SQLAlchemy."""
     path = file.as_posix()
     if _decodes():
         path = path.replace("%", "%25").replace("?", "%3F")
@@ -72,13 +72,13 @@ def sqlite_address(file: Path, options: str = "") -> str:
 
 
 def for_mlflow(store: str) -> str:
-    """The address as MLflow should get it: of one of its own form it would make the folder before decoding it."""
+    """The address in a form whose folder MLflow does not create before it decodes the path."""
     is_plain = sqlite_file(store) is None or not re.search("%|file:", store)
     return store if is_plain else re.sub(r"^sqlite(\+\w+)?:", "sqlite+pysqlite:", store)
 
 
 def artifacts(store: str) -> str | None:
-    """Where artifacts of a SQLite store lie: beside it; other stores decide for themselves."""
+    """The folder for artifacts beside a SQLite store; None for other stores, which have their own."""
     file = sqlite_file(store)
     return (file.parent / "mlartifacts").as_uri() if file else None
 
@@ -89,7 +89,7 @@ def _options(store: str) -> str:
 
 
 def _is_path(store: str) -> bool:
-    """Whether it is a folder, and neither an address nor a word such as `databricks`."""
+    """Whether an address is a path, and not a URL or a word such as `databricks`."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.\-]+:", store) is None and (os.sep in store or store.startswith((".", "~")))
 
 
@@ -99,5 +99,5 @@ def _decoded(path: str) -> str:
 
 @cache
 def _decodes() -> bool:
-    """Whether SQLAlchemy decodes the path in an address, as it does since 2.1."""
+    """Whether SQLAlchemy decodes the path in an address (since 2.1)."""
     return tuple(int(part) for part in version("sqlalchemy").split(".")[:2]) >= (2, 1)

@@ -1,4 +1,4 @@
-"""A SQLite store's file: made whole or not at all, and refused at once where it cannot be used."""
+"""Creates a SQLite store's file, whole or not at all, and refuses at once a file that cannot be used."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from pathlib import Path
 from allmodes.runs.lock import take_turns
 
 SQLITE_WAIT = 20.0  # s for another process that writes to the SQLite store, as long as MLflow itself waits
-SETTLED = 5.0  # s without a change after which nobody is at work on a file
-LEFT = 600.0  # s without a change after which a file that was to become a database was left by a process that died
+QUIET = 5.0  # s without a change after which no process is writing a file
+ABANDONED = 600.0  # s without a change after which a temporary file was left by a process that died
 BESIDE = ("", "-journal", "-wal", "-shm")  # SQLite's files for one database
 
 Fill = Callable[[Path], None]
 
 
 class StoreError(Exception):
-    """A store that cannot be used as it is; the message says what to do about it."""
+    """A store that cannot be used as it is; the message has the remedy."""
 
 
 def check_writable(file: Path) -> None:
-    """Fail soon on a SQLite file that cannot be written: MLflow would try again for 100 seconds."""
+    """Raise sqlite3.Error soon if a file cannot be written: MLflow would try again for 100 seconds."""
     with contextlib.closing(sqlite3.connect(file, timeout=SQLITE_WAIT)) as database:
         database.execute("BEGIN IMMEDIATE")
 
 
-def make_whole(file: Path, fill: Fill, say: Callable[[str], None]) -> None:
-    """See that a file is there and not half made, so that a process that is killed leaves all of a database or none.
+def make_whole(file: Path, fill: Fill, warn: Callable[[str], None]) -> None:
+    """Create a database that does not exist, so that a process that is killed leaves all of it or nothing.
 
-    What another process left half made holds no runs; it is set aside, and said.
+    A file that another process left half made, without runs, is renamed, with a warning.
 
     Args:
         file: The database.
-        fill: Makes a store's tables in a file, or raises where it cannot go on with what is there.
-        say: Told of what was set aside.
+        fill: Creates a store's tables in a file, or raises where it cannot complete them.
+        warn: Called for a file that was renamed.
 
-    Raises StoreError where there is a folder, a damaged file or one of another kind.
+    Raises StoreError for a folder, a damaged file or a file of another kind.
     """
     if not file.exists() or file.stat().st_size == 0:
         _make(file, fill)
         return
-    if _checked(file):
+    if _check(file):
         return
     before = file.stat()
     with take_turns(file.parent, file.name):  # of several processes that find it half made, one mends it
         if _is_still(file, before) and (error := _half_made(file, fill)):
             aside = _set_aside(file).name
-            say(f"{file} was left half made, without a run in it ({error}): it is {aside} now, and a new one is made")
+            warn(f"{file} was left half made, without a run in it ({error}): it is {aside} now, and a new one is made")
             _make(file, fill)
 
 
-def _checked(file: Path) -> bool:
-    """Whether a database that can be written holds anything."""
+def _check(file: Path) -> bool:
+    """Check that a file is a database that can be written; returns whether it holds anything."""
     try:
         if file.is_dir():
             raise sqlite3.DatabaseError("a folder is not a database")
@@ -77,7 +77,7 @@ def _is_still(file: Path, before: os.stat_result) -> bool:
 
 
 def holds_something(file: Path) -> bool:
-    """Whether there is anything in a store besides what every new one holds."""
+    """Whether a store holds more than a new one."""
     with contextlib.closing(sqlite3.connect(file, timeout=SQLITE_WAIT)) as database:
         known = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         asked = {"experiments": "name != 'Default'"} | dict.fromkeys(("runs", "registered_models", "trace_info"), "1")
@@ -89,16 +89,16 @@ def holds_something(file: Path) -> bool:
 
 
 def _half_made(file: Path, fill: Fill) -> str | None:
-    """What a copy of a database lacks to be a store; asked again while somebody is at work on it."""
+    """The error of completing a copy of a database; tried again while another process is writing it."""
     while True:
-        error, quiet = _tried(file, fill), time.time() - file.stat().st_mtime
-        if error is None or not 0 <= quiet < SETTLED:
+        error, quiet = _try_to_complete(file, fill), time.time() - file.stat().st_mtime
+        if error is None or not 0 <= quiet < QUIET:
             return error
-        time.sleep(SETTLED - quiet)
+        time.sleep(QUIET - quiet)
 
 
-def _tried(file: Path, fill: Fill) -> str | None:
-    copy = _beside(file)
+def _try_to_complete(file: Path, fill: Fill) -> str | None:
+    copy = _temporary(file)
     try:
         with contextlib.closing(sqlite3.connect(file)) as there, contextlib.closing(sqlite3.connect(copy)) as here:
             there.backup(here)
@@ -113,20 +113,20 @@ def _tried(file: Path, fill: Fill) -> str | None:
 def _make(file: Path, fill: Fill) -> None:
     for left in file.parent.glob(f".{escape(file.name)}-*-*"):
         with contextlib.suppress(FileNotFoundError):  # another process may be at the same
-            if time.time() - left.stat().st_mtime > LEFT:
+            if time.time() - left.stat().st_mtime > ABANDONED:
                 left.unlink()
-    new = _beside(file)
+    new = _temporary(file)
     try:
         fill(new)
         with new.open("rb") as made:
             os.fsync(made.fileno())
-        _put(new, file.resolve())
+        _move_to(new, file.resolve())
     finally:
         _remove(new)
 
 
-def _put(new: Path, file: Path) -> None:
-    """Rename, but never over what another process made meanwhile."""
+def _move_to(new: Path, file: Path) -> None:
+    """Rename a file, but never over a database that another process created meanwhile."""
     try:
         os.link(new, file)
     except FileExistsError:
@@ -136,12 +136,12 @@ def _put(new: Path, file: Path) -> None:
         new.replace(file)
 
 
-def _beside(file: Path) -> Path:
+def _temporary(file: Path) -> Path:
     return file.with_name(f".{file.name}-{os.getpid()}-{secrets.token_hex(2)}")
 
 
 def _set_aside(file: Path) -> Path:
-    """Give a database another name, with what SQLite keeps beside it."""
+    """Rename a database, with the files that SQLite keeps beside it."""
     number = next(n for n in range(1, 10**6) if not file.with_name(f"{file.name}.half-made-{n}").exists())
     aside = file.with_name(f"{file.name}.half-made-{number}")
     for end in BESIDE:

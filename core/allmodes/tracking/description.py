@@ -1,4 +1,4 @@
-"""What MLflow is told of a run, in plain values within the limits that every store takes."""
+"""How MLflow describes a run: plain values within the limits of every store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY, PARAM, TAG, DIGEST, PLUGINS = 250, 6000, 5000, 36, 50  # letters; number of
 
 
 def tags(run: Run) -> dict[str, str]:
-    """What was run, with which versions, by whom."""
+    """The components of the spec, versions and user as tags."""
     spec = run.spec
     ours = {
         "spec": spec.name,
@@ -37,7 +37,7 @@ def tags(run: Run) -> dict[str, str]:
 
 
 def _origin() -> dict[str, str]:
-    """Who ran what, for the columns that MLflow's UI shows."""
+    """The user and the program, for columns of MLflow's UI."""
     origin = {"mlflow.source.name": "allmodes", "mlflow.source.type": "LOCAL"}
     with contextlib.suppress(KeyError, OSError, ImportError):  # a container's user may have no name
         origin["mlflow.user"] = getpass.getuser()
@@ -59,12 +59,12 @@ def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def key(name: str) -> str:
-    """The name with what MLflow refuses replaced: odd characters (a colon on Windows), and anything like `../x`."""
+    """The name with characters replaced that MLflow refuses (a colon on Windows), and paths such as `../x`."""
     return posixpath.normpath(re.sub(r"[^/\w.\- ]", "_", name)).lstrip("./")[:KEY] or "_"
 
 
 def about(run: Run) -> str:
-    """What was run, in a few lines of Markdown."""
+    """The spec in a few lines of Markdown."""
     spec = run.spec
     losses = ", ".join(f"`{term.kind}`" for term in spec.losses)
     made = f"Data `{spec.data.kind}`, prior `{spec.prior.kind}`, losses {losses}."
@@ -72,7 +72,7 @@ def about(run: Run) -> str:
 
 
 def requirements(run: Run) -> list[str]:
-    """What must be installed to load the trained model."""
+    """The distributions that loading the trained model needs, with their versions."""
     ours = {**run.plugins, **{name: version(name) for name in ("torch", "safetensors")}}
     return [f"{name}=={number}" for name, number in ours.items()]
 

@@ -18,7 +18,7 @@ from allmodes.runs.run import Numbers as Values
 from allmodes.system import json_pages
 from allmodes.text import redact
 from allmodes.tracking import description
-from allmodes.tracking.address import experiment, shown
+from allmodes.tracking.address import experiment, without_secrets
 
 if TYPE_CHECKING:
     from allmodes.runs.run import Run
@@ -127,7 +127,7 @@ def _numbers(page: Mapping[str, Any]) -> Numbers:
 def describe(run: Run, store: str) -> dict[str, Any]:
     """The fields of a Description, without secrets, but for the time."""
     fields = {
-        "store": shown(store),
+        "store": without_secrets(store),
         "mlflow_experiment": experiment(),
         "name": run.spec.name,
         "study": run.study,

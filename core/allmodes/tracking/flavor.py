@@ -1,4 +1,4 @@
-"""A trained model's folder as MLflow knows models: the run's own files, and a page that says how to load them."""
+"""A trained model in MLflow's format: the run's own files, and a page with the module that loads them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from mlflow.types import DataType, ParamSchema, ParamSpec
 from allmodes.runs.run_folder import RunFolder
 
 LOADER = "allmodes.models.pyfunc"
-ENVIRONMENT = f"python: {platform.python_version()}\nbuild_dependencies: [pip]\ndependencies: [-r requirements.txt]\n"
 SIGNATURE = ModelSignature(params=ParamSchema([ParamSpec("seed", DataType.long, 0)]))
 
 
 @contextlib.contextmanager
-def packed(folder: Path, run_id: str, requirements: Sequence[str]) -> Iterator[Path]:
-    """A folder `model` with the run's model, its spec, and what MLflow needs; the requirements are never inferred."""
+def pack(folder: Path, run_id: str, requirements: Sequence[str]) -> Iterator[Path]:
+    """Yield a folder with the run's model, its spec, and MLflow's pages; the requirements are given, never inferred."""
     with tempfile.TemporaryDirectory(prefix="allmodes-") as place:
         model = Path(shutil.copytree(RunFolder(folder).model, Path(place) / "model"))
         shutil.copyfile(RunFolder(folder).spec, RunFolder(model).spec)
@@ -39,6 +38,6 @@ def packed(folder: Path, run_id: str, requirements: Sequence[str]) -> Iterator[P
         yield model
 
 
-def fetched(uri: str, store: str) -> Path:
-    """A folder of artifacts on this machine, fetched if it lies elsewhere."""
+def fetch(uri: str, store: str) -> Path:
+    """Download artifacts, unless they are on this machine; returns their folder."""
     return Path(artifacts.download_artifacts(artifact_uri=uri, tracking_uri=store))

@@ -10,12 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from allmodes.system.paths import near
-from allmodes.text import redact
 from allmodes.tracking import reading, receipt
-from allmodes.tracking.address import absolute, default_store, shown
+from allmodes.tracking.address import absolute, default_store, without_secrets
 from allmodes.tracking.delivery import Delivery
 from allmodes.tracking.observer import CLOSE_WAIT
-from allmodes.tracking.sender import Sender, open_store, reason
+from allmodes.tracking.sender import Sender, open_store, prefixed, reason
 
 
 class Forwarder:
@@ -23,7 +22,7 @@ class Forwarder:
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.store = absolute(default_store())
-        self._log_warning = warn
+        self._warn = prefixed(warn)
         self._sender = Sender(self.store, self._warn)
         self._until: float | None = None
 
@@ -64,19 +63,16 @@ class Forwarder:
             if (store := open_store(self.store, self._warn)).has(found):
                 store.attach(found, files, page)
             else:
-                self._warn(f"its run was deleted in {shown(self.store)}, and the tables are not added to it")
+                self._warn(f"its run was deleted in {without_secrets(self.store)}, and the tables are not added to it")
         except Exception as error:  # whatever the store does, the study has been trained
             why = reason(error, self.store)
-            self._warn(f"cannot write to {shown(self.store)} ({why}); the same command adds the table later")
+            self._warn(f"cannot write to {without_secrets(self.store)} ({why}); the same command adds the table later")
 
     def _finish(self) -> bool:
         """Send what waits, for at most half a minute; returns whether something is left, of which it warns once."""
         left = self._sender.stop(CLOSE_WAIT if self._until is None else max(0.0, self._until - time.monotonic()))
         if left and self._until is None:
             folder = near(Path(os.path.commonpath([delivery.folder for delivery in left])))
-            self._warn(f"not all could be sent; `allmodes sync {folder}` sends it to {shown(self.store)}.")
+            self._warn(f"not all could be sent; `allmodes sync {folder}` sends it to {without_secrets(self.store)}.")
         self._until = time.monotonic()
         return bool(left)
-
-    def _warn(self, message: str) -> None:
-        self._log_warning(redact.text(f"MLflow: {message}"))

@@ -14,7 +14,7 @@ from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
 
 from allmodes.tracking import view
-from allmodes.tracking.address import artifacts, shown
+from allmodes.tracking.address import artifacts, without_secrets
 from allmodes.tracking.database import StoreError
 from allmodes.tracking.events import Description
 from allmodes.tracking.receipt import Receipt
@@ -49,7 +49,7 @@ class LoggedRuns:
         mine = (run for run in known if _spec_and_seed(run) == (start.name, tags["allmodes.seed"]))
         child = self._keep_one(mine) or self._create(experiment, start, f"{start.name}/seed-{start.seed}", tags)
         self.client.set_tag(child, "mlflow.parentRunId", parent)  # that of an earlier one may have been deleted
-        return Receipt(child, parent, shown(self._address), experiment)
+        return Receipt(child, parent, without_secrets(self._address), experiment)
 
     def find(self, experiment: str, name: str) -> list[Logged]:
         """The runs of one execution of a spec."""
@@ -106,8 +106,8 @@ class LoggedRuns:
         if known.lifecycle_stage != "active":
             self._restore(known.experiment_id, name)
             self._warn(
-                f"the experiment {name} had been deleted in {shown(self._address)} and is restored, since runs are "
-                "logged to it; MLFLOW_EXPERIMENT_NAME names another"
+                f"the experiment {name} had been deleted in {without_secrets(self._address)} and is restored, since "
+                "runs are logged to it; MLFLOW_EXPERIMENT_NAME names another"
             )
         return str(known.experiment_id)
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from allmodes.registry.hookspecs import hookimpl
 from allmodes.system.paths import near
-from allmodes.text import redact
 from allmodes.tracking import events, reading
-from allmodes.tracking.address import absolute, default_store, shown
+from allmodes.tracking.address import absolute, default_store, without_secrets
 from allmodes.tracking.delivery import Delivery
-from allmodes.tracking.sender import Sender
+from allmodes.tracking.sender import Sender, prefixed
 
 if TYPE_CHECKING:
     from allmodes.runs.run import Run
@@ -33,7 +32,7 @@ class MlflowObserver:
 
     def __init__(self, store: str | None = None, warn: Callable[[str], None] | None = None, sends: bool = True) -> None:
         self.store = absolute(store or default_store())
-        self._log_warning = warn or logging.getLogger(__name__).warning
+        self._warn = prefixed(warn or logging.getLogger(__name__).warning)
         self._sender = Sender(self.store, self._warn)
         self._sends = sends
         self._deliveries: dict[Path, Delivery] = {}
@@ -65,7 +64,7 @@ class MlflowObserver:
             folder = near(Path(os.path.commonpath([delivery.folder for delivery in left])))
             number = sum(delivery.left() for delivery in left)
             wait = f"{number} event{'s wait' if number > 1 else ' waits'} in {folder}"
-            self._warn(f"{wait}; `allmodes sync {folder}` sends them to {shown(self.store)} when it answers.")
+            self._warn(f"{wait}; `allmodes sync {folder}` sends them to {without_secrets(self.store)} when it answers.")
         self._sender.close()
         self._deliveries.clear()
 
@@ -76,6 +75,3 @@ class MlflowObserver:
     def _add(self, delivery: Delivery) -> None:
         if self._sends:
             self._sender.add(delivery)
-
-    def _warn(self, message: str) -> None:
-        self._log_warning(redact.text(f"MLflow: {message}"))

@@ -1,4 +1,4 @@
-"""Pictures as MLflow's UI knows them: a PNG and a small copy, named by key, step and time."""
+"""Pictures in the form of MLflow's UI: a PNG and a small copy, named by key, step and time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SMALL = 256  # pixels of the longer side
 
 
 class DamagedError(Exception):
-    """A picture that cannot be read; the message says which."""
+    """A picture that cannot be read; the message names it."""
 
 
 @contextlib.contextmanager
-def named(event: Figure, run_id: str, path: Path) -> Iterator[Path]:
-    """A folder that holds the picture under the name that MLflow's slider over steps looks for.
+def named_for_slider(event: Figure, run_id: str, path: Path) -> Iterator[Path]:
+    """Yield a folder with the picture under the name that MLflow's slider over steps looks for.
 
     MLflow's own `log_image` draws a random number for the name, so that a picture sent again would show twice.
     """

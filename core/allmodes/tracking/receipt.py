@@ -9,7 +9,7 @@ from pathlib import Path
 
 from allmodes.runs.run_folder import RunFolder
 from allmodes.system import durable, json_pages
-from allmodes.tracking.address import shown
+from allmodes.tracking.address import without_secrets
 
 
 @dataclass(frozen=True)
@@ -41,4 +41,4 @@ def read(folder: Path, store: str, warn: Callable[[str], None]) -> Receipt | Non
     except json_pages.PageError as error:
         warn(f"{error}: all is sent again, which changes nothing that has arrived")
         return None
-    return receipt if receipt.tracking_uri == shown(store) and receipt.sent >= 0 else None
+    return receipt if receipt.tracking_uri == without_secrets(store) and receipt.sent >= 0 else None

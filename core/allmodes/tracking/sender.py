@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from allmodes.system.paths import near
 from allmodes.text import redact
-from allmodes.tracking.address import ENVIRONMENT, shown
+from allmodes.tracking.address import ENVIRONMENT, without_secrets
 from allmodes.tracking.delivery import Delivery, refused
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ LONGEST = 60.0  # s between attempts while the store does not answer
 
 
 class Sender:
-    """Sends deliveries every `PERIOD` seconds, from a thread that lives from the first one to `stop`.
+    """Sends deliveries every `PERIOD` seconds, from a thread that runs from `start` to `stop`.
 
-    A store that fails is reported once, and once more when it works again.
+    It warns once when the store fails, and once more when the store works again.
     """
 
     def __init__(self, address: str, warn: Callable[[str], None]) -> None:
@@ -35,7 +35,7 @@ class Sender:
         self._store: Store | None = None
         self._failures = self._late = 0
         self._until: float | None = None
-        self._woken = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(self, delivery: Delivery) -> None:
@@ -48,18 +48,18 @@ class Sender:
         """Open the store, although there may be nothing to send yet: creating a database takes seconds."""
         if self._thread is None:
             self._until = None
-            self._woken.clear()
-            self._thread = threading.Thread(target=self._work, name="allmodes-tracking", daemon=True)
+            self._wake.clear()
+            self._thread = threading.Thread(target=self._run, name="allmodes-tracking", daemon=True)
             self._thread.start()
 
     def stop(self, timeout: float) -> list[Delivery]:
-        """Send what waits, for at most `timeout` seconds, and end the thread; returns what is not done.
+        """Send what waits, for at most `timeout` seconds, and end the thread; returns those with something left.
 
-        A store that failed `ATTEMPTS` times gets no more than one more.
+        A store that failed `ATTEMPTS` times is tried at most once more.
         """
         thread, self._thread = self._thread, None
         self._until = time.monotonic() + timeout
-        self._woken.set()
+        self._wake.set()
         if thread is not None:
             thread.join(timeout)
         return [delivery for delivery in self._all if delivery.left()]
@@ -70,28 +70,28 @@ class Sender:
             delivery.close()
         self._deliveries, self._all = [], []
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         while True:
             last = self._until is not None  # asked before sending: what came before the stop is sent
             try:
-                self._round()
+                self._send_all()
             except Exception as error:  # whatever the store does, training must not notice
-                self._failed(error)
+                self._report_failure(error)
                 if self._until is not None and (self._failures >= ATTEMPTS or time.monotonic() >= self._until):
                     return
             else:
-                self._answered()
+                self._report_answer()
                 if last:
                     return
-            self._rest()
+            self._wait()
 
-    def _rest(self) -> None:
+    def _wait(self) -> None:
         """Wait for the next attempt or for `stop()`; while stopping, wait only after a failure."""
-        self._woken.wait(min(LONGEST, PERIOD * 2 ** min(self._failures, 5)))
+        self._wake.wait(min(LONGEST, PERIOD * 2 ** min(self._failures, 5)))
         if self._until is not None and self._failures:
             time.sleep(PERIOD)
 
-    def _round(self) -> None:
+    def _send_all(self) -> None:
         self._store = self._store or open_store(self._address, self._warn)
         for delivery in list(self._deliveries):
             try:
@@ -114,28 +114,33 @@ class Sender:
         self._deliveries.remove(delivery)
         folder = near(delivery.folder)
         self._warn(
-            f"{shown(self._address)} refuses {folder} ({reason(error, self._address)}). Training goes on; "
+            f"{without_secrets(self._address)} refuses {folder} ({reason(error, self._address)}). Training goes on; "
             f"what is not sent waits there, and `allmodes sync {folder}` sends it."
         )
 
-    def _failed(self, error: Exception) -> None:
+    def _report_failure(self, error: Exception) -> None:
         self._store = None
         self._failures += 1
         if self._failures == 1:
             where = next((near(delivery.folder) for delivery in self._deliveries if delivery.left()), "its folder")
             self._warn(
-                f"cannot write to {shown(self._address)} ({reason(error, self._address)}). Training goes on; "
+                f"cannot write to {without_secrets(self._address)} ({reason(error, self._address)}). Training goes on; "
                 f"what is not sent waits in {where} and is sent when the store answers."
             )
 
-    def _answered(self) -> None:
+    def _report_answer(self) -> None:
         if self._late:
-            self._warn(f"{shown(self._address)} answers again; {self._late} events that waited were sent.")
+            self._warn(f"{without_secrets(self._address)} answers again; {self._late} events that waited were sent.")
         self._failures = self._late = 0
 
 
+def prefixed(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """The callback with the prefix `MLflow: ` for its messages, and without secrets in them."""
+    return lambda message: warn(redact.text(f"MLflow: {message}"))
+
+
 def open_store(address: str, warn: Callable[[str], None] | None = None) -> Store:
-    """Connect to a store; the first to import MLflow, in the environment that it should find."""
+    """Connect to a store: sets the environment and imports MLflow, which nothing does before."""
     set_environment()
     from allmodes.tracking.store import Store
 
@@ -149,9 +154,9 @@ def set_environment() -> None:
 
 
 def reason(error: BaseException, store: str) -> str:
-    """The operating system's answer if there is one, that nothing was answered, or the error's first line.
+    """Why a store failed: the operating system's message, or that it did not answer, or the error's first line.
 
-    Of a text that may hold parts of the store's password only the error's type is left.
+    If the text may hold parts of the store's password, the error's type takes its place.
     """
     links = list(_links(error))
     answers = [link.strerror for link in links if isinstance(link, OSError) and link.strerror]
@@ -161,7 +166,7 @@ def reason(error: BaseException, store: str) -> str:
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:
-    """An error and all that led to it, also where libraries pass that as an argument."""
+    """An error and its causes, also those that libraries pass as an argument."""
     yield error
     given = (*error.args, getattr(error, "reason", None))
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

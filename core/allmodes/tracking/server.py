@@ -14,14 +14,22 @@ from typing import Any
 
 from allmodes.text import redact
 from allmodes.text.printable import printable
-from allmodes.tracking.address import ENVIRONMENT, absolute, artifacts, default_store, for_mlflow, shown, sqlite_file
+from allmodes.tracking.address import (
+    ENVIRONMENT,
+    absolute,
+    artifacts,
+    default_store,
+    for_mlflow,
+    sqlite_file,
+    without_secrets,
+)
 from allmodes.tracking.view import page
 
-LAST_WORDS = 2.0  # s for what a server said before it ended
+LAST_OUTPUT = 2.0  # s for the last output of a server that ended
 
 
 class TrackingError(Exception):
-    """The MLflow UI cannot be opened; the message says why and what to do."""
+    """A store, its UI or a tracked model cannot be used; the message has the reason and the remedy."""
 
 
 def ui(store: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> int:
@@ -40,17 +48,17 @@ def ui(store: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> i
     """
     store = absolute(store or default_store())
     if store.startswith(("http://", "https://")):
-        _say(f"The MLflow server of this store is already there: {shown(store)}")
+        _print(f"The MLflow server of this store is already there: {without_secrets(store)}")
         return 0
     _check_store(store)
     _check_port(host, port)
-    _say(f"MLflow UI: http://{host}:{port} (Ctrl-C ends it), runs of {shown(store)}")
+    _print(f"MLflow UI: http://{host}:{port} (Ctrl-C ends it), runs of {without_secrets(store)}")
     if (place := page(store)) is not None:
-        _say(f"Modes captured, run by run: http://{host}:{port}/{place}")
+        _print(f"Modes captured, run by run: http://{host}:{port}/{place}")
     return _serve(store, host, port)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(printable(line), flush=True)
 
 
@@ -81,19 +89,19 @@ def _serve(store: str, host: str, port: int) -> int:
     # A session of its own: Ctrl-C reaches us alone, and we end the server and its helpers in order.
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     server = subprocess.Popen(command, env=_environment(store), start_new_session=True, **pipes)  # noqa: S603
-    repeating = threading.Thread(target=_repeat, args=(server,), daemon=True)
+    repeating = threading.Thread(target=_print_output, args=(server,), daemon=True)
     repeating.start()
     try:
         code = server.wait()
-        repeating.join(LAST_WORDS)
+        repeating.join(LAST_OUTPUT)
         return code
     except KeyboardInterrupt:
         _end(server)
         return 0
 
 
-def _repeat(server: subprocess.Popen[str]) -> None:
-    """Say what the server says, without the store's password: MLflow's errors hold the whole address."""
+def _print_output(server: subprocess.Popen[str]) -> None:
+    """Print the server's output without the store's password: MLflow's errors hold the whole address."""
     assert server.stdout is not None
     for line in server.stdout:
         sys.stderr.write(redact.text(line))
@@ -101,9 +109,9 @@ def _repeat(server: subprocess.Popen[str]) -> None:
 
 
 def _environment(store: str) -> dict[str, str]:
-    """Environment of the server; the store goes here, since a command line would show its password to everybody."""
+    """The server's environment, with the store's address: on the command line everybody would see its password."""
     ours = dict.fromkeys(("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI"), for_mlflow(store))
-    ours |= {"PYTHONUNBUFFERED": "1"}  # what it says goes through a pipe
+    ours |= {"PYTHONUNBUFFERED": "1"}  # its output goes through a pipe
     ours |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}  # jobs take 2 GB and serve none
     if (beside := artifacts(store)) is not None:
         ours["MLFLOW_ARTIFACTS_DESTINATION"] = beside
@@ -111,7 +119,7 @@ def _environment(store: str) -> dict[str, str]:
 
 
 def _end(server: subprocess.Popen[str]) -> None:
-    """End the server and its helpers; the hard way if it does not listen."""
+    """End the server and its helpers, by SIGKILL if SIGTERM is not enough."""
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(server.pid, number) if hasattr(os, "killpg") else server.terminate()

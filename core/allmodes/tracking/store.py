@@ -49,7 +49,7 @@ class Store:
 
     def draw(self, receipt: Receipt, event: Figure, path: Path) -> None:
         """Send a picture. Raises DamagedError where it cannot be read."""
-        with pictures.named(event, receipt.run_id, path) as folder:
+        with pictures.named_for_slider(event, receipt.run_id, path) as folder:
             self.client.log_artifacts(receipt.run_id, str(folder), "images")
         self.client.set_tag(receipt.run_id, "mlflow.loggedImages", "True")
 
@@ -122,7 +122,7 @@ class Store:
 
     def _save_model(self, run_id: str, folder: Path, requirements: Sequence[str]) -> None:
         if RunFolder(folder).model.is_dir():
-            with flavor.packed(folder, run_id, requirements) as model:
+            with flavor.pack(folder, run_id, requirements) as model:
                 self.client.log_artifacts(run_id, str(model), "model")
 
     def _upload(self, run_id: str, path: Path) -> None:

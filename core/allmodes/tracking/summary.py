@@ -1,4 +1,4 @@
-"""What MLflow shows first: final numbers under short names, their means over seeds, and a page of Markdown."""
+"""Final numbers, their means over seeds, and a description in Markdown, which MLflow shows first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABOUT = "\n\n### What was run\n\n"
 
 
 def final(end: End) -> dict[str, float]:
-    """Metrics of a run that ended: `modes`, its average over the end of the run, and what real data score."""
+    """The last metrics of a run, their averages over its end (`recent/`), and those of real data (`floor/`)."""
     results = {name.replace("recent_", "recent/", 1): value for name, value in end.results.items()}
     return results | {f"floor/{name}": value for name, value in end.floors.items()}
 
@@ -24,7 +24,7 @@ def final(end: End) -> dict[str, float]:
 def over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Mean of each final metric over the seeds that have it, and its standard error where there are several.
 
-    Where some seeds withheld a number, `<name>_seeds` says how many have it; where all did, the mean is NaN.
+    Where some seeds withheld a number, `<name>_seeds` is how many have it; where all did, the mean is NaN.
     """
     names = {name for metrics in seeds for name in metrics if not name.startswith(COURSE)}
     summary: dict[str, float] = {}
@@ -38,18 +38,18 @@ def over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def floors(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """What real data score, the same for every seed."""
+    """The metrics of real data, which are the same for every seed."""
     return {name: value for metrics in seeds[:1] for name, value in metrics.items() if name.startswith("floor/")}
 
 
 def page(start: Description, folder: Path) -> str:
-    """What was run, and how to go on with it."""
+    """The description of a run, and the commands to go on with it."""
     place = folder.absolute()
     return f"{start.about}\n\nSample: `allmodes sample {place}`. Go on: `allmodes resume {place}`."
 
 
 def note(before: str, metrics: Mapping[str, float]) -> str:
-    """The run's page with a table of its final metrics on top, where MLflow shows it without a click."""
+    """The description with a table of final metrics on top, where MLflow shows it without a click."""
     names = [name for name in metrics if not name.startswith(COURSE) and not name.endswith(("_se", "_seeds"))]
     rows = [(name, _cell(metrics, name), _cell(metrics, f"floor/{name}")) for name in names]
     about = before.rpartition(ABOUT)[2]

@@ -11,7 +11,7 @@ from allmodes.runs.run_folder import METRICS, TRACKING
 from allmodes.system.paths import at_home
 from allmodes.text import redact
 from allmodes.tracking import reading
-from allmodes.tracking.address import absolute, default_store, shown, sqlite_file
+from allmodes.tracking.address import absolute, default_store, sqlite_file, without_secrets
 from allmodes.tracking.delivery import Delivery, LostStartError
 from allmodes.tracking.sender import open_store, reason
 from allmodes.tracking.server import TrackingError
@@ -59,7 +59,7 @@ def sync(
 def tracked_runs(folder: Path) -> list[Path]:
     """The folders of tracked runs in a folder. Raises TrackingError where there are none."""
     if not folder.is_dir():
-        raise TrackingError(f"{folder} is no folder: give the folder of a run, or one that holds runs")
+        raise TrackingError(f"{folder} is not a folder: give the folder of a run, or one that holds runs")
     runs = {path.parent for name in (METRICS, TRACKING) for path in folder.rglob(name)}
     if not (found := sorted(filter(reading.is_tracked, runs))):
         raise TrackingError(f"{folder} holds no tracked run; what was run with --no-tracking has nothing to send")
@@ -106,7 +106,7 @@ class _Sync:
         if not delivery.left():
             self._say(f"{delivery.folder}: nothing is left to send")
             return True
-        to = shown(delivery.address)
+        to = without_secrets(delivery.address)
         try:
             number = sum(delivery.send(self._open(delivery.address)))
         except LostStartError:
@@ -133,8 +133,8 @@ def _meant_store(folder: Path) -> str:
     """The address of the store that a run was last logged to, with the password, which is nowhere on disk."""
     given = absolute(default_store())
     *_, last = [None, *reading.descriptions(folder)]
-    address = last.store if last else shown(given)
-    if shown(given) == address:
+    address = last.store if last else without_secrets(given)
+    if without_secrets(given) == address:
         return given
     if sqlite_file(address) is None and redact.MARK in address:
         what = "the password" if f":{redact.MARK}@" in address else f"what {redact.MARK} stands for"
