@@ -1,5 +1,6 @@
 """Stores that several test modules track runs in."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from allmodes.tracking.sender import open_store
 from tracked import Recorder, Training
@@ -15,12 +17,23 @@ from tracked import Recorder, Training
 
 @pytest.fixture(scope="session")
 def opened_together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A database that two processes created at once, and what they said; once, since MLflow takes seconds for it."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    """A database that two processes created at once, and what they printed; once for all workers of a test run."""
+    folder = tmp_path_factory.getbasetemp()
+    if run := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
+        folder = folder.parent / f"mlflow-{run}"
+        folder.mkdir(exist_ok=True)
+    file, printed = folder / "template.db", folder / "printed.txt"
+    with FileLock(folder / "lock"):
+        if not printed.exists():
+            printed.write_text(_open_together(file))
+    return file, printed.read_text()
+
+
+def _open_together(file: Path) -> str:
     code = f"from allmodes.tracking.sender import open_store; open_store('sqlite:///{file}')"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     processes = [subprocess.Popen([sys.executable, "-c", code], **pipes, text=True) for _ in range(2)]
-    return file, "".join(process.communicate()[0] for process in processes)
+    return "".join(process.communicate()[0] for process in processes)
 
 
 @pytest.fixture

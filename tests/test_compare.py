@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,9 +48,10 @@ def spec_file(name: str, **changes: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+def trained(tmp_path_factory: pytest.TempPathFactory, opened_together: tuple[Path, str]) -> Iterator[tuple[Path, int]]:
     """A study with a method that diverges, logged to a store of its own, and the exit code that it gave."""
     place = tmp_path_factory.mktemp("study")
+    shutil.copy(opened_together[0], place / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place / 'mlflow.db'}")
@@ -69,7 +71,8 @@ def values(folder: Path, method: str, metric: str) -> list[float]:
 
 
 def markdown(folder: Path, method: str) -> dict[str, str]:
-    rows = [line.strip("| ").split(" | ") for line in (folder / "table.md").read_text().splitlines() if "|" in line]
+    text = (folder / "table.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]
     found = next(row for row in rows if row[0] == method)
     return dict(zip(rows[0], found, strict=True))
 
