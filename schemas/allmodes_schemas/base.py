@@ -20,6 +20,9 @@ from pydantic_core import CoreSchema, PydanticCustomError
 Shape: TypeAlias = tuple[int, ...]
 """Shape of one item without the batch axis: `(2,)` for a point, `(1, 28, 28)` for a grey image."""
 
+Location: TypeAlias = tuple[str | int, ...]
+"""A place in a spec: the keys from the top."""
+
 Given: TypeAlias = Mapping[str, Any]
 """Latent parts that a conditional draw holds fixed, by name: `{"mode": 3}`."""
 
@@ -172,6 +175,6 @@ def at(value: Scheduled, iteration: int) -> float:
 class Problem:
     """A problem of a spec: where (keys from the top), and what is wrong and how to mend it."""
 
-    where: tuple[str | int, ...]
+    where: Location
     what: str
     severity: Literal["error", "warning"] = "error"

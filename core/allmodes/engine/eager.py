@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from allmodes.engine import optimizers
 from allmodes.engine.functional import unroll
-from allmodes.game.composition import Composition, require_gradients
+from allmodes.game.composition import Composition
 from allmodes.game.networks import Forward
 from allmodes.game.step import Context, Draw, Step
 from allmodes_schemas import TurnConfig
@@ -73,9 +73,13 @@ class EagerEngine:
         return self._roles[key]
 
     def _train_only(self, trained: frozenset[str]) -> None:
-        if trained is not self._trained:
-            require_gradients(self.composition, trained)
-            self._trained = trained
+        """Let exactly the trained modules' parameters require gradients, so that autograd skips all others."""
+        if trained is self._trained:
+            return
+        for name, module in self.composition.modules.items():
+            for key, parameter in module.named_parameters():
+                parameter.requires_grad_(name in trained and f"{name}:{key}" not in self.composition.fixed)
+        self._trained = trained
 
     @staticmethod
     def _differentiate(loss: Tensor, parameters: list[nn.Parameter], keep: bool) -> None:

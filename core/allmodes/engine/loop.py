@@ -58,6 +58,7 @@ class Loop:
             "engine": self.engine.state_dict(),
             "data": self.loader.state_dict(),
             "noise": self.generator.get_state(),
+            "differentiates_scores": self.composition.differentiates_scores,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -65,6 +66,7 @@ class Loop:
         self.engine.load_state_dict(state["engine"])
         self.loader.load_state_dict(state["data"])
         self.generator.set_state(state["noise"])
+        self.composition.differentiates_scores = state.get("differentiates_scores", False)
         self.iteration = state["iteration"]
 
 

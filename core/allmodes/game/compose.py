@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import torch
 from torch import nn
 
 from allmodes.data import Data
-from allmodes.game.composition import Composition, Player, Term, fixed_in
+from allmodes.game.composition import Composition, Player, Term
 from allmodes.game.contracts import Discriminator, Fitting, Functions, Prior
 from allmodes.game.noise import Noise, rng, seeded_weights
 from allmodes.specs.checks import check_loaded
@@ -46,7 +47,7 @@ def compose(
         turns_of(spec, players),
         frozenset(name for name, auxiliary in spec.auxiliaries.items() if auxiliary.sees == "features"),
         torch.bfloat16 if spec.training.precision == "bfloat16" else None,
-        fixed_in(modules),
+        _fixed_parameters(modules),
     )
 
 
@@ -84,3 +85,9 @@ def _terms(spec: Spec) -> list[Term]:
         Term(name, config.build(), config.weight, config.every, config.start)
         for name, config in zip(term_names(spec.losses), spec.losses, strict=True)
     ]
+
+
+def _fixed_parameters(modules: Mapping[str, nn.Module]) -> frozenset[str]:
+    """Parameters, named `module:parameter`, that modules were built with and that require no gradients."""
+    named = ((f"{module}:{name}", p) for module, inside in modules.items() for name, p in inside.named_parameters())
+    return frozenset(key for key, parameter in named if not parameter.requires_grad)

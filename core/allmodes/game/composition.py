@@ -138,19 +138,3 @@ class Composition(Networks):
             raise ValueError(
                 f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
             )
-
-
-def require_gradients(composition: Composition, trained: frozenset[str]) -> None:
-    """Let exactly the trained modules' parameters require gradients, so that autograd skips all others."""
-    for name, module in composition.modules.items():
-        for key, parameter in module.named_parameters():
-            parameter.requires_grad_(name in trained and f"{name}:{key}" not in composition.fixed)
-
-
-def fixed_in(modules: Mapping[str, nn.Module]) -> frozenset[str]:
-    """The parameters, by `module:parameter`, that their modules were built with as fixed (`requires_grad_(False)`)."""
-    named = ((f"{module}:{name}", p) for module, inside in modules.items() for name, p in inside.named_parameters())
-    return frozenset(key for key, parameter in named if not parameter.requires_grad)
-
-
-__all__ = ["Composition", "Player", "Term", "fixed_in", "require_gradients"]

@@ -35,6 +35,7 @@ class Networks:
         precision: torch.dtype | None = None,
     ) -> None:
         self.modules, self.heads, self.precision = dict(modules), heads, precision
+        self.differentiates_scores = False  # set by the first step that takes gradients of scores
         self.batch_norms = _batch_norms(self.modules)
         self.dropouts: dict[str, list[Dropout]] = find_inside(self.modules, Dropout)
 
@@ -64,7 +65,7 @@ class Forward:
     def __init__(
         self, networks: Networks, trained: Collection[str] = frozenset(), inference: Collection[str] = ()
     ) -> None:
-        self.networks, self.inference = networks, inference
+        self.networks, self.inference, self.separates = networks, inference, networks.differentiates_scores
         self.to_advance = set(trained & networks.batch_norms.keys()) if trained else set[str]()
 
     def __call__(self, name: str, inputs: tuple[Any, ...], noise: Noise) -> Any:
@@ -105,11 +106,18 @@ class Forward:
         return function(step)
 
     def separate(self, view: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """The same tensors as separate autograd nodes, so that gradients with respect to them stop there."""
-        return tuple([x.view_as(x) if x.requires_grad else x.detach().requires_grad_() for x in view])
+        """The same tensors as separate autograd nodes, so that gradients with respect to them stop there.
+
+        Compositions whose terms take no such gradients do without: views are separated from the second step on.
+        """
+        return _separate(view) if self.separates else view
 
     def gradients(self, judge: Callable[..., Any], view: tuple[Tensor, ...], scores: Tensor) -> tuple[Tensor, ...]:
         """Gradients of the summed scores, the first output of `judge(*view)`, with respect to each tensor of a view."""
+        if not self.separates:
+            self.networks.differentiates_scores = True
+            view = _separate(view)
+            scores = judge(*view)[0]
         return torch.autograd.grad(scores.sum(), view, create_graph=True)
 
     def _compute(self, name: str, inputs: tuple[Any, ...]) -> Any:
@@ -126,6 +134,10 @@ def find_inside(modules: Mapping[str, nn.Module], sort: type[Inner]) -> dict[str
     """The sub-modules of a class, by the names of the modules that contain any."""
     found = {name: [inner for inner in module.modules() if isinstance(inner, sort)] for name, module in modules.items()}
     return {name: inner for name, inner in found.items() if inner}
+
+
+def _separate(view: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple([x.view_as(x) if x.requires_grad else x.detach().requires_grad_() for x in view])
 
 
 def _device_of(inputs: tuple[Any, ...]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import torch
@@ -77,10 +77,10 @@ class Step:
             raise LookupError("the data have no labels")
         return self.batch.labels
 
-    @cached_property
+    @property
     def iteration(self) -> Tensor:
         """The iteration, from 0, as a tensor () on the device of the data."""
-        return torch.as_tensor(self.context.iteration, device=self.x.device)
+        return self._once("iteration", lambda: torch.as_tensor(self.context.iteration, device=self.x.device))
 
     def stream(self, name: str) -> Batch:
         """A batch of one of the spec's streams of labelled items."""
@@ -88,16 +88,16 @@ class Step:
 
     # Computed from it
 
-    @cached_property
+    @property
     def latent(self) -> Latent:
         """The draw of the prior: z (B, dim) and its parts by name."""
-        latent: Latent = self.call("prior", self.noise.at("latent"), self.n)
+        latent: Latent = self._once("latent", lambda: self.call("prior", self.noise.at("latent"), self.n))
         return latent
 
-    @cached_property
+    @property
     def fake(self) -> Tensor:
         """Generated items G(z) (B, *shape)."""
-        fake: Tensor = self.call("generator", self.latent.z)
+        fake: Tensor = self._once("fake", lambda: self.call("generator", self.latent.z))
         return fake
 
     def data(self, side: Side) -> Tensor:

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
-from allmodes_schemas import Config, LossTermConfig, PlayerConfig, Problem, Ramp, Scheduled, Spec, TurnConfig, at
+from allmodes_schemas import (
+    Config,
+    Location,
+    LossTermConfig,
+    PlayerConfig,
+    Problem,
+    Ramp,
+    Scheduled,
+    Spec,
+    TurnConfig,
+    at,
+)
 
-Where: TypeAlias = tuple[str | int, ...]
 Severity: TypeAlias = Literal["error", "warning"]
 
 
@@ -80,7 +90,7 @@ def _ramps(spec: Spec) -> Iterator[Problem]:
 def _cadences(spec: Spec) -> Iterator[Problem]:
     """Cadences that are longer than the run."""
     training, iterations = spec.training, spec.training.iterations
-    cadences: tuple[tuple[Where, Config, str, str], ...] = (
+    cadences: tuple[tuple[Location, Config, str, str], ...] = (
         (("evaluation", "every"), spec.evaluation, "every", "the run is measured at its end alone"),
         (("training", "log_every"), training, "log_every", "losses are logged at the first iteration alone"),
         (("training", "checkpoints", "every"), training.checkpoints, "every", "the run is saved at its end"),
@@ -127,7 +137,7 @@ def _ends(weight: Scheduled, spec: Spec) -> tuple[float, float]:
     return at(weight, 0), at(weight, spec.training.iterations - 1)
 
 
-def _ramps_in(value: object, where: Where) -> Iterator[tuple[Where, Ramp]]:
+def _ramps_in(value: object, where: Location) -> Iterator[tuple[Location, Ramp]]:
     if isinstance(value, Ramp):
         yield where, value
     elif isinstance(value, Config):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
-from typing import Any, TypeAlias, get_args
+from typing import Any, get_args
 
 from annotated_types import Le, Lt
 from pydantic.fields import FieldInfo
 
 from allmodes.specs.shapes import network_shapes
-from allmodes_schemas import ANY, Config, NetworkConfig, Problem, Sane, Shape, Spec
-
-Where: TypeAlias = tuple[str | int, ...]
+from allmodes_schemas import ANY, Config, Location, NetworkConfig, Problem, Sane, Shape, Spec
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """Numbers beyond these become 0 or infinite once they are multiplied as 32-bit floats."""
@@ -45,7 +43,7 @@ def check_memory(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
             yield Problem(where, f"{items:,} items take {_gigabytes(needed)}: take fewer, or {MEANT}")
 
 
-def _problem(spec: Spec, where: Where, value: float, sane: Sane | None) -> Problem | None:
+def _problem(spec: Spec, where: Location, value: float, sane: Sane | None) -> Problem | None:
     if isinstance(value, float) and value and not SMALLEST <= abs(value) <= LARGEST:
         what = f"{value:g} cannot be computed with in 32-bit floats: take a size"
         return Problem(where, f"{what} between {SMALLEST:g} and {LARGEST:g}")
@@ -54,13 +52,13 @@ def _problem(spec: Spec, where: Where, value: float, sane: Sane | None) -> Probl
     return Problem(where, f"{value:,} is more than {sane.most:,}, and most likely a slip: {MEANT}")
 
 
-def _numbers(config: Config, where: Where = ()) -> Iterator[tuple[Where, float, Sane | None]]:
+def _numbers(config: Config, where: Location = ()) -> Iterator[tuple[Location, float, Sane | None]]:
     """Every number of a spec, and the length of every list that has a limit, with location and limit."""
     for name, value in config:
         yield from _numbers_in(value, _sane(type(config), name), (*where, name))
 
 
-def _numbers_in(value: Any, sane: Sane | None, where: Where) -> Iterator[tuple[Where, float, Sane | None]]:
+def _numbers_in(value: Any, sane: Sane | None, where: Location) -> Iterator[tuple[Location, float, Sane | None]]:
     if isinstance(value, Config):
         yield from _numbers(value, where)
     elif isinstance(value, Mapping):
@@ -103,7 +101,7 @@ def _flat(marks: Iterable[object]) -> Iterator[object]:
         yield from mark.metadata if isinstance(mark, FieldInfo) else (mark,)
 
 
-def _networks(spec: Spec, shape: Shape) -> Iterator[tuple[Where, NetworkConfig, tuple[Shape, ...], Shape]]:
+def _networks(spec: Spec, shape: Shape) -> Iterator[tuple[Location, NetworkConfig, tuple[Shape, ...], Shape]]:
     """Each network with its location, input shapes and output shape."""
     yield from (((name,), network, sees, gives) for name, network, sees, gives in network_shapes(spec, shape))
     code = spec.prior.parts().get("code") or 1

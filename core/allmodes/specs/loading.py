@@ -20,13 +20,13 @@ from allmodes.specs import messages, safe_yaml
 from allmodes.specs.checks import check_spec
 from allmodes.specs.limits import check_sizes
 from allmodes.specs.renames import renew
-from allmodes.specs.source import Location, SpecError, SpecSource, override, read, shorten
+from allmodes.specs.source import SpecError, SpecSource, override, read, shorten
 from allmodes.specs.union import plain, spec_model
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import at_home, looks_like_path
 from allmodes.text.printable import printable
 from allmodes.text.suggest import did_you_mean, nearest
-from allmodes_schemas import Config, Problem, Spec
+from allmodes_schemas import Config, Location, Problem, Spec
 
 
 def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> Spec:

@@ -10,9 +10,9 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from allmodes.specs.source import Location, SpecSource, shorten
+from allmodes.specs.source import SpecSource, shorten
 from allmodes.text.suggest import did_you_mean
-from allmodes_schemas import SHAPES, Config, KindConfig, Spec
+from allmodes_schemas import SHAPES, Config, KindConfig, Location, Spec
 
 _EXPECTED = {
     "bool_parsing": "true or false",

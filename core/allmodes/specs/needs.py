@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
 from allmodes.specs.shapes import discriminator_options
 from allmodes_schemas import (
     FeatureConfig,
     KindConfig,
+    Location,
     LossTermConfig,
     MetricConfig,
     Need,
@@ -16,8 +16,6 @@ from allmodes_schemas import (
     Problem,
     Spec,
 )
-
-Where: TypeAlias = tuple[str | int, ...]
 
 
 def check_needs(spec: Spec) -> Iterator[Problem]:
@@ -43,7 +41,7 @@ def check_streams(spec: Spec) -> Iterator[Problem]:
             yield Problem(("streams", name), message)
 
 
-def _needs(spec: Spec) -> Iterator[tuple[Where, KindConfig, Need]]:
+def _needs(spec: Spec) -> Iterator[tuple[Location, KindConfig, Need]]:
     """Every requirement with the component that declares it and the component's location."""
     for where, component in _components(spec):
         yield from ((where, component, need) for need in component.needs)
@@ -53,7 +51,7 @@ def _needs(spec: Spec) -> Iterator[tuple[Where, KindConfig, Need]]:
                 yield from (((*where, name), features, need) for need in features.needs)
 
 
-def _components(spec: Spec) -> Iterator[tuple[Where, PriorConfig | LossTermConfig | MetricConfig]]:
+def _components(spec: Spec) -> Iterator[tuple[Location, PriorConfig | LossTermConfig | MetricConfig]]:
     """Components that can declare requirements, with their location in the spec."""
     yield ("prior",), spec.prior
     yield from ((("losses", i), term) for i, term in enumerate(spec.losses))

@@ -7,8 +7,7 @@ from typing import Any, TypeAlias, get_args
 
 from allmodes.registry.registry import Registry
 from allmodes.registry.slots import CORE, Kind
-from allmodes.specs.source import Location
-from allmodes_schemas import Config, Problem, Renamed, Spec
+from allmodes_schemas import Config, Location, Problem, Renamed, Spec
 
 Tree: TypeAlias = dict[str, Any]
 

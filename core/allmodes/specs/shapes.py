@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import DiscriminatorOptions, NetworkConfig, Problem, Shape, Spec
-
-Where: TypeAlias = tuple[str | int, ...]
 
 
 def discriminator_options(spec: Spec) -> DiscriminatorOptions:

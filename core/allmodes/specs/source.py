@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
 from allmodes.specs import safe_yaml
 from allmodes.specs.safe_yaml import UnreadableError
 from allmodes.text.printable import printable
-from allmodes_schemas import Spec
-
-Location: TypeAlias = tuple[str | int, ...]
-
+from allmodes_schemas import Location, Spec
 
 LONGEST, MOST = 2000, 50
 """Letters of a message, and messages, that are shown."""
