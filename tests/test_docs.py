@@ -1,4 +1,4 @@
-"""What the documentation shows is what happens, and the site is built from it without a warning."""
+"""Blocks of the pages run as they stand, tables follow the sources, and the site is built without a warning."""
 
 import ast
 import dataclasses
@@ -112,7 +112,7 @@ def assert_that_hooks_provide_what_they_return(page: Any) -> None:
         assert provided == {slot: list(configs) for slot, configs in returned.items()}
 
 
-def test_few_blocks_are_left_out_and_each_says_why() -> None:
+def test_few_blocks_are_left_out_and_each_has_a_reason() -> None:
     """Commands of results train for hours; elsewhere most blocks run."""
     assert all(len(why.split()) >= 2 for page in PAGES for why in pages.reasons(page).values())
     others = [page for page in PAGES if page.parent.name != "results"]
@@ -121,7 +121,7 @@ def test_few_blocks_are_left_out_and_each_says_why() -> None:
     assert len(left_out) < len(blocks) / 4
 
 
-def test_output_that_a_page_does_not_tell_truly_is_found(desk: Path, capsys: Capture) -> None:
+def test_output_that_differs_from_the_page_fails(desk: Path, capsys: Capture) -> None:
     page = desk / "page.md"
     page.write_text("```console\n$ allmodes --version\n1.2.3 of the host\n```\n")
     runner = pages.Runner(page, lambda: "".join(capsys.readouterr()), pages.module_of(page))
@@ -133,7 +133,7 @@ def test_output_that_a_page_does_not_tell_truly_is_found(desk: Path, capsys: Cap
 
 
 def cells(page: str, heading: str) -> list[str]:
-    """What the first cells of the tables under a heading name."""
+    """The names in the first cells of the tables under a heading."""
     text = (DOCS / page).read_text("utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return [name for cell in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall("`(.*?)`", cell)]
 
@@ -223,12 +223,12 @@ def test_every_option_of_every_kind_and_block_is_described() -> None:
 
 
 def messages() -> list[str]:
-    """The messages that the page explains: the first cell of each row."""
+    """The messages of the page: the first cell of each row."""
     text = (DOCS / "troubleshooting.md").read_text("utf-8")
     return re.findall(r"^\| `+ ?(.*?) ?`+ \|", text, re.MULTILINE)
 
 
-def spoken() -> str:
+def texts() -> str:
     """Every text in the sources, an f-string in pieces."""
     trees = [
         ast.parse(path.read_text("utf-8")) for folder in ("core", "schemas") for path in ROOT.glob(f"{folder}/**/*.py")
@@ -238,10 +238,10 @@ def spoken() -> str:
 
 
 def test_the_messages_of_the_troubleshooting_page_are_those_of_the_program() -> None:
-    said = spoken()
+    known = texts()
     pieces = [(message, piece) for message in messages() for piece in re.split(r"<[^<>]*>", message)]
     assert len(messages()) > 40
-    assert [message for message, piece in pieces if len(piece.split()) > 1 and piece.strip(" :") not in said] == []
+    assert [message for message, piece in pieces if len(piece.split()) > 1 and piece.strip(" :") not in known] == []
 
 
 # The site
