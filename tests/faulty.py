@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from allmodes import (
     AuxiliaryConfig,
     DatasetConfig,
     FeatureConfig,
+    Key,
     Latent,
     LossTerm,
     LossTermConfig,
@@ -230,16 +231,21 @@ class SpreadConfig(MetricConfig):
     fault: str = ""
     """What is wrong with it."""
 
+    def numbers(self):
+        wrong = {
+            "unknown key": {"width": Key()},
+            "unknown word": {"spread": Key("small")},
+            "no key": {"spread": "lower"},
+        }
+        return wrong.get(self.fault, {"spread": Key()})
+
     def build(self):
         return Spread(self.fault)
 
 
 class Spread(Metric):
-    better: ClassVar = {"spread": "near"}
-
     def __init__(self, fault):
         self.fault = fault
-        self.better = {"unknown key": {"width": "near"}, "unknown word": {"spread": "small"}}.get(fault, self.better)
 
     def compute(self, evaluation):
         spread = evaluation.samples.std()

@@ -308,14 +308,6 @@ def test_the_bar_of_a_study_counts_trained_iterations(tmp_path: Path) -> None:
     assert lines_printed[-1] == f"{second.name} finished (1 of 2 runs finished)"
 
 
-@pytest.mark.parametrize(
-    ("metric", "value", "right"),
-    [("high_quality", 0.5, "50 %"), ("high_quality_points", 98.0, "98"), ("high_quality_radius", 3.0, "3")],
-)
-def test_shares_alone_are_shown_as_per_cent(metric: str, value: float, right: str) -> None:
-    assert tables.shown(metric, value) == right
-
-
 def test_a_run_whose_folder_cannot_be_made_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "seed-0").write_text("in the way")
     done = worker._run_task({"log": str(tmp_path / "seed-0" / "log.txt")}, lambda **_: None, Stop())

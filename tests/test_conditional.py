@@ -13,10 +13,10 @@ from allmodes import Latent, MixtureData, Noise, Prior, SpecError, TensorData, i
 from allmodes.builtin.config.features import ClassifierConfig
 from allmodes.builtin.config.metrics import ConditionalConfig
 from allmodes.data import Mixture
-from allmodes.figures import drawing
-from allmodes.figures.drawing import save
+from allmodes.figures.draw import draw_rows
+from allmodes.figures.files import save
 from allmodes.game.sampling import draw, given_problem
-from allmodes.metrics import Conditional, Evaluation, built
+from allmodes.metrics import Conditional, Evaluation, build_metrics
 from allmodes.specs.loading import parse
 from allmodes_schemas import Given
 from test_figures import pixels
@@ -73,7 +73,9 @@ def test_images_are_named_by_the_classifier(tmp_path: Path, monkeypatch: pytest.
         def forward(self, z: Tensor) -> Tensor:
             return levels[z[:, 0].long()][:, None, None, None].expand(len(z), 1, 8, 8)
 
-    (metric,) = built([ConditionalConfig(classifier=ClassifierConfig(iterations=60, batch_size=60, width=4))]).values()
+    (metric,) = build_metrics(
+        [ConditionalConfig(classifier=ClassifierConfig(iterations=60, batch_size=60, width=4))]
+    ).values()
     seen = evaluation({"prior": Toy(), "generator": Flat()}, data)
     assert metric.compute(seen) == {"conditional_purity": 1.0, "conditional_classes": 3.0}
     rows = pixels(save(metric.figure(seen), tmp_path / "rows.png"))
@@ -90,7 +92,7 @@ def test_without_known_modes_and_classifier_there_is_the_picture_alone() -> None
 
 def test_points_have_a_colour_for_each_mode(tmp_path: Path) -> None:
     seen = evaluation({"prior": Toy(), "generator": Steps()})
-    assert isinstance(drawing.draw_rows(torch.zeros(25, 4, 2), DATA), object)
+    assert isinstance(draw_rows(torch.zeros(25, 4, 2), DATA), object)
     (axes,) = Conditional(20).figure(seen).axes
     colours = [tuple(points.get_facecolor()[0]) for points in axes.collections]
     assert len(set(colours)) == 3

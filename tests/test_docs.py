@@ -17,10 +17,9 @@ from pydantic import BaseModel
 
 import allmodes
 import pages
-from allmodes import testing
+from allmodes import Evaluation, Key, testing
 from allmodes.cli import console
 from allmodes.game.step import Step
-from allmodes.metrics import Better, Evaluation
 from allmodes.registry.hookspecs import Observers, Providers
 from allmodes_schemas import (
     AdamConfig,
@@ -138,11 +137,11 @@ def cells(page: str, heading: str) -> list[str]:
     return [name for cell in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall("`(.*?)`", cell)]
 
 
-def test_the_pages_name_every_need_every_field_of_an_evaluation_and_every_word_of_better() -> None:
+def test_the_pages_name_every_need_and_every_field_of_an_evaluation_and_of_a_key() -> None:
     assert cells("hooks.md", "What a config needs") == list(get_args(get_type_hints(Need)["slot"]))
     named = [name.partition("(")[0] for name in cells("write-a-plugin.md", "A metric")]
     assert {field.name for field in dataclasses.fields(Evaluation)} <= set(named)
-    assert [name.strip('"') for name in named if name.startswith('"')] == list(get_args(Better))
+    assert [field.name for field in dataclasses.fields(Key)] == [name for name in named if hasattr(Key, name)]
 
 
 # The first screen

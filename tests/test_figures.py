@@ -13,7 +13,7 @@ from torch import Tensor
 
 from allmodes.data import Data, MixtureData, TensorData
 from allmodes.data.mixture import Mixture
-from allmodes.figures.drawing import compare, draw_samples
+from allmodes.figures.draw import draw_panels, draw_samples
 
 CORNERS = torch.tensor([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 
@@ -128,7 +128,7 @@ def test_grey_images_may_be_few_and_out_of_range(tmp_path: Path) -> None:
 
 def test_methods_are_compared_side_by_side_within_the_same_limits(tmp_path: Path) -> None:
     data = four_modes()
-    path = compare([("one", full(data)), ("other", full(data))], data, tmp_path / "x.png")
+    path = draw_panels([("one", full(data)), ("other", full(data))], data, tmp_path / "x.png")
     width, height = size_of(path)
     assert (width, height) == (748, 374)
     left, right = pixels(path)[40:].split(width // 2, 1)  # below the titles
@@ -137,13 +137,13 @@ def test_methods_are_compared_side_by_side_within_the_same_limits(tmp_path: Path
 
 def test_many_methods_take_several_rows(tmp_path: Path) -> None:
     data = four_modes()
-    path = compare([(str(i), collapsed(data)) for i in range(5)], data, tmp_path / "x.png")
+    path = draw_panels([(str(i), collapsed(data)) for i in range(5)], data, tmp_path / "x.png")
     assert size_of(path) == (4 * 374, 2 * 374)
 
 
 def test_nothing_cannot_be_compared(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"^nothing to compare: give at least one panel$"):
-        compare([], four_modes(), tmp_path / "x.png")
+    with pytest.raises(ValueError, match=r"^nothing to draw: give at least one panel$"):
+        draw_panels([], four_modes(), tmp_path / "x.png")
 
 
 def test_a_failure_leaves_the_former_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def test_a_failure_leaves_the_former_picture(tmp_path: Path, monkeypatch: pytest
 
 def test_matplotlib_is_loaded_late_and_pyplot_never(tmp_path: Path) -> None:
     code = (
-        "import sys, torch; from pathlib import Path; from allmodes.figures.drawing import draw_samples; "
+        "import sys, torch; from pathlib import Path; from allmodes.figures.draw import draw_samples; "
         "from allmodes.data import TensorData; early = 'matplotlib' in sys.modules; "
         f"draw_samples(torch.zeros(3, 2), TensorData(torch.ones(9, 2)), Path({str(tmp_path / 'x.png')!r})); "
         "print(early, 'matplotlib.pyplot' in sys.modules)"

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
@@ -67,7 +67,6 @@ def test_a_recipe_takes_data_from_python(tmp_path: Path) -> None:
 class Drawing(Metric):
     """A metric with a picture, or with an error."""
 
-    better: ClassVar = {"drawn": "higher"}
     broken = False
 
     def compute(self, evaluation: Evaluation) -> dict[str, float]:

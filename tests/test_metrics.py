@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+import ot
 import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -23,8 +24,9 @@ from allmodes.builtin.config.mixtures import CircleConfig, GridConfig, HighDimen
 from allmodes.data import Data, TensorData, digits
 from allmodes.data.batch import Batch
 from allmodes.data.mixture import equal_coverage
-from allmodes.metrics import ClassCoverage, Evaluation, Modes, Wasserstein, floors, kl, variance_ratio_floor
-from allmodes.metrics.modes import chance, modes_of
+from allmodes.metrics import ClassCoverage, Evaluation, Modes, Wasserstein, kl, measure_floors, variance_ratio_floor
+from allmodes.metrics.modes import chance_quality, modes_of
+from allmodes.metrics.transport import wasserstein
 from allmodes_schemas import MetricConfig
 
 COVERAGE = 1 - math.exp(-4.5)  # share of a 2-D Gaussian's points within 3 stds: 0.9889
@@ -71,7 +73,7 @@ def test_the_variance_of_a_perfect_sampler_is_cut_at_three_stds() -> None:
 
 @pytest.mark.parametrize(("config", "expected"), [(RingConfig(), 0.0014), (GridConfig(), 0.0048)])
 def test_the_kl_of_a_perfect_sampler_is_that_of_its_histogram(config: RingConfig, expected: float) -> None:
-    mean, std = floors([Modes()], config.build(), 2500, repeats=60)["kl"]
+    mean, std = measure_floors([Modes()], config.build(), 2500, repeats=60)["kl"]
     assert mean == pytest.approx(expected, abs=4 * std / math.sqrt(60))
     assert expected == pytest.approx((config.classes() - 1) / (2 * 2500 * (1 - math.exp(-4.5))), abs=1e-4)
 
@@ -259,9 +261,9 @@ def test_samples_that_are_not_finite_belong_to_no_mode() -> None:
 
 def test_chance_is_the_share_of_the_box_that_the_modes_fill() -> None:
     ring, grid = RingConfig(std=0.05).build().truth, GridConfig().build().truth
-    assert chance(ring) == pytest.approx(8 * math.pi * 0.15**2 / 2.3**2, rel=0.05)
-    assert chance(grid) == pytest.approx(25 * math.pi * 0.15**2 / 8.3**2, rel=0.15)  # 0.026
-    assert chance(grid) == chance(grid)
+    assert chance_quality(ring) == pytest.approx(8 * math.pi * 0.15**2 / 2.3**2, rel=0.05)
+    assert chance_quality(grid) == pytest.approx(25 * math.pi * 0.15**2 / 8.3**2, rel=0.15)  # 0.026
+    assert chance_quality(grid) == chance_quality(grid)
 
 
 def test_modes_need_data_whose_modes_are_known() -> None:
@@ -276,7 +278,7 @@ def test_modes_need_data_whose_modes_are_known() -> None:
 
 @pytest.mark.parametrize(("config", "expected", "spread"), [(RingConfig(), 0.036, 0.012), (GridConfig(), 0.207, 0.034)])
 def test_w1_of_real_points_is_the_known_floor(config: RingConfig, expected: float, spread: float) -> None:
-    mean, _ = floors([Wasserstein()], config.build(), 2500, repeats=2)["w1"]
+    mean, _ = measure_floors([Wasserstein()], config.build(), 2500, repeats=2)["w1"]
     assert abs(mean - expected) < 2 * spread
 
 
@@ -286,6 +288,25 @@ def test_w1_is_the_cost_of_the_best_assignment() -> None:
     cost = torch.cdist(base.samples.double(), base.real.x.double()).numpy()
     rows, columns = linear_sum_assignment(cost)
     assert Wasserstein().compute(base)["w1"] == pytest.approx(cost[rows, columns].mean())
+
+
+@pytest.mark.parametrize(("n", "dims"), [(2, 1), (50, 2), (300, 2), (200, 64)])
+def test_w1_is_that_of_the_network_simplex(n: int, dims: int) -> None:
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        x, y = (torch.randn(n, dims, generator=generator, dtype=torch.float64) for _ in range(2))
+        y[: n // 3] = 0.5 * x[: n // 3]  # some matches are cheap, and several plans are nearly as good
+        cost = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").numpy()
+        assert wasserstein(x, y) == pytest.approx(float(ot.emd2([], [], cost)), rel=1e-12)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02])
+def test_w1_of_collapsed_points_is_that_of_the_network_simplex(spread: float) -> None:
+    data, noise = RingConfig().build(), torch.randn(1100, 2, generator=torch.Generator().manual_seed(1)).double()
+    x, y = torch.tensor([1.0, 0]) + spread * noise, drawn(data, 1100).x.double()
+    cost = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").numpy()
+    assert wasserstein(x, y) == pytest.approx(float(ot.emd2([], [], cost)), rel=1e-12)
+    assert wasserstein(x[:5], x[:5]) == 0
 
 
 def test_w1_of_shifted_points_is_the_shift() -> None:
@@ -349,14 +370,14 @@ def test_kl_has_its_closed_form() -> None:
 def test_floors_measure_real_items_against_other_real_items() -> None:
     x = torch.arange(20.0)[:, None]
     data = TensorData(x, test_x=100 + x)
-    mean, std = floors([Wasserstein()], data, 10, repeats=3)["w1"]
+    mean, std = measure_floors([Wasserstein()], data, 10, repeats=3)["w1"]
     assert 0 < mean < 15  # other items, but test items on both sides
     assert std > 0
-    assert floors([Wasserstein()], data, 10, repeats=3) == {"w1": (mean, std)}
+    assert measure_floors([Wasserstein()], data, 10, repeats=3) == {"w1": (mean, std)}
 
 
 def test_a_floor_that_so_few_samples_cannot_give_is_not_a_number() -> None:
-    found = floors([Modes()], CircleConfig().build(), samples=1, repeats=3)
+    found = measure_floors([Modes()], CircleConfig().build(), samples=1, repeats=3)
     assert all(map(math.isnan, found["variance_ratio"]))
     assert found["modes"] == (1, 0)
 
@@ -364,11 +385,12 @@ def test_a_floor_that_so_few_samples_cannot_give_is_not_a_number() -> None:
 @pytest.mark.parametrize(
     "kind", [kind for kind in KINDS if kind not in (IvomConfig, ClusteringConfig, ConditionalConfig)]
 )
-def test_every_number_says_which_values_are_good(kind: type[MetricConfig]) -> None:
+def test_a_metric_gives_the_numbers_that_its_config_declares(kind: type[MetricConfig]) -> None:
     options = {"features": PixelsConfig()} if issubclass(kind, FeatureMetricConfig) else {}
     options |= {"label": 0} if kind is ShareConfig else {}
-    metric, data = kind(**options).build(), RingConfig().build()
-    assert metric.compute(evaluation(data, drawn(data, 50).x)).keys() == metric.better.keys()
+    config, data = kind(**options), RingConfig().build()
+    metric = config.build()
+    assert metric.compute(evaluation(data, drawn(data, 50).x)).keys() == config.numbers().keys()
     assert metric.figure(evaluation(data, drawn(data, 50).x)) is None
 
 

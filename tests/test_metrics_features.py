@@ -7,6 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
+import ot
 import pytest
 import scipy.linalg
 import torch
@@ -15,7 +16,14 @@ from torch import Tensor, nn
 
 from allmodes import Experiment, SpecError
 from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig, RandomConvConfig
-from allmodes.builtin.config.metrics import FidConfig, KidConfig, SlicedWassersteinConfig
+from allmodes.builtin.config.metrics import (
+    DensityCoverageConfig,
+    FidConfig,
+    KidConfig,
+    PrecisionRecallConfig,
+    SlicedWassersteinConfig,
+    VendiConfig,
+)
 from allmodes.data import Data, DataError, TensorData, digits
 from allmodes.data.batch import Batch
 from allmodes.game.contracts import Latent, Prior
@@ -30,23 +38,23 @@ from allmodes.metrics import (
     Metric,
     PrecisionRecall,
     SlicedWasserstein,
-    Vendi,
     agreement,
-    built,
-    floors,
+    build_metrics,
     frechet,
+    measure_floors,
     polynomial_mmd,
     vendi,
 )
 from allmodes.metrics.distances import Cloud
-from allmodes_schemas import Given
+from allmodes.metrics.transport import sliced_wasserstein
+from allmodes_schemas import Given, MetricConfig
 from tiny import SPEC
 
 PIXELS = PixelsConfig()
 QUICK = ClassifierConfig(iterations=120, width=8, features=32)
 ON_PIXELS = (
-    Fid(PIXELS), Kid(PIXELS, size=100), PrecisionRecall(PIXELS), DensityCoverage(PIXELS), SlicedWasserstein(PIXELS),
-    Vendi(PIXELS),
+    FidConfig(), KidConfig(size=100), PrecisionRecallConfig(), DensityCoverageConfig(), SlicedWassersteinConfig(),
+    VendiConfig(),
 )  # fmt: skip
 
 
@@ -272,9 +280,9 @@ def test_the_nearest_item_is_found_however_near_the_second_is(far: float) -> Non
     items = far + normal(500, 20, 0)
     twins = items + 1e-6 * normal(500, 20, 1)
     cloud = Cloud(torch.cat([twins, items]))
-    found = torch.cat([squares.nearest() for squares in cloud.seen_from(items)])
+    found = torch.cat([squares.nearest() for squares in cloud.squares(items)])
     assert torch.equal(found, torch.arange(500) + 500)
-    first = torch.cat([squares.nearest() for squares in Cloud(items.repeat(3, 1)).seen_from(items)])
+    first = torch.cat([squares.nearest() for squares in Cloud(items.repeat(3, 1)).squares(items)])
     assert torch.equal(first, torch.arange(500))
 
 
@@ -286,6 +294,15 @@ def test_the_sliced_distance_on_a_line_is_the_distance_there(p: int, expected: f
     x, y = torch.tensor([[0.0], [1.0]]).double(), torch.tensor([[0.5], [2.0]]).double()
     ours = SlicedWasserstein(PIXELS, 10, p).compare(x, y, generator())
     assert ours == pytest.approx({f"sliced_w{p}": expected})
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize(("n", "dims"), [(2, 1), (300, 2), (100, 64)])
+def test_the_sliced_distance_is_that_of_pot(n: int, dims: int, p: int) -> None:
+    x, y, directions = normal(n, dims, 0), 1 + 2 * normal(n, dims, 1), normal(dims, 50, 2)
+    directions /= directions.norm(dim=0)
+    theirs = ot.sliced.sliced_wasserstein_distance(x, y, projections=directions, p=p)
+    assert sliced_wasserstein(x, y, directions, p) == pytest.approx(float(theirs), rel=1e-12)
 
 
 def test_the_sliced_distance_of_a_shift_is_its_root_mean_square_projection() -> None:
@@ -313,31 +330,32 @@ def test_the_vendi_score_is_the_entropy_of_the_full_kernel() -> None:
 # All of them
 
 
-@pytest.mark.parametrize("metric", ON_PIXELS, ids=lambda metric: type(metric).__name__)
+@pytest.mark.parametrize("config", ON_PIXELS, ids=lambda config: config.kind)
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
-def test_samples_that_are_not_finite_have_no_numbers(metric: Metric, broken: float) -> None:
+def test_samples_that_are_not_finite_have_no_numbers(config: MetricConfig, broken: float) -> None:
     samples = normal(300, 2, 0).float()
     samples[5] = broken
-    numbers = score(metric, samples, normal(300, 2, 1).float())
-    assert numbers.keys() == metric.better.keys()
+    numbers = score(config.build(), samples, normal(300, 2, 1).float())
+    assert numbers.keys() == config.numbers().keys()
     assert all(math.isnan(value) for value in numbers.values())
 
 
-@pytest.mark.parametrize("metric", ON_PIXELS, ids=lambda metric: type(metric).__name__)
-def test_collapsed_samples_are_told_from_real_ones(metric: Metric) -> None:
-    x, y = normal(300, 2, 0).float(), normal(300, 2, 1).float()
+@pytest.mark.parametrize("config", ON_PIXELS, ids=lambda config: config.kind)
+def test_collapsed_samples_are_told_from_real_ones(config: MetricConfig) -> None:
+    x, y, metric = normal(300, 2, 0).float(), normal(300, 2, 1).float(), config.build()
     good, bad = score(metric, x, y), score(metric, torch.ones(300, 2), y)
-    assert good.keys() == metric.better.keys()
+    assert good.keys() == config.numbers().keys()
     key = next(iter(good)) if "density" not in next(iter(good)) else "coverage_pixels"
     if "precision_pixels" in good:
         key = "recall_pixels"
-    worse = bad[key] > good[key] if metric.better[key] == "lower" else bad[key] < good[key]
+    worse = bad[key] > good[key] if config.numbers()[key].better == "lower" else bad[key] < good[key]
     assert worse
 
 
-@pytest.mark.parametrize("metric", ON_PIXELS[1:], ids=lambda metric: type(metric).__name__)
-def test_two_samples_do_not_break_a_metric(metric: Metric) -> None:
-    assert score(metric, torch.randn(2, 2, generator=generator()), torch.zeros(2, 2)).keys() == metric.better.keys()
+@pytest.mark.parametrize("config", ON_PIXELS[1:], ids=lambda config: config.kind)
+def test_two_samples_do_not_break_a_metric(config: MetricConfig) -> None:
+    numbers = score(config.build(), torch.randn(2, 2, generator=generator()), torch.zeros(2, 2))
+    assert numbers.keys() == config.numbers().keys()
 
 
 def test_each_space_is_built_and_applied_once() -> None:
@@ -352,7 +370,7 @@ def test_each_space_is_built_and_applied_once() -> None:
 
     calls: list[str] = []
     counted = Counted()
-    metrics = built([FidConfig(features=counted), KidConfig(features=counted), FidConfig(features=PIXELS)])
+    metrics = build_metrics([FidConfig(features=counted), KidConfig(features=counted), FidConfig(features=PIXELS)])
     assert list(metrics) == ["fid_counted", "kid_counted", "fid_pixels"]
     x, y = normal(50, 2, 0).float(), normal(50, 2, 1).float()
     data = TensorData(y, test_x=y)
@@ -383,7 +401,7 @@ def test_the_accuracy_of_the_classifier_stands_beside_what_it_measures() -> None
 
 def test_floors_leave_out_what_real_data_cannot_score() -> None:
     x = normal(100, 2, 0).float()
-    found = floors([Fid(PIXELS), Ivom(), Clustering("encoder")], TensorData(x, test_x=x), 40)
+    found = measure_floors([Fid(PIXELS), Ivom(), Clustering("encoder")], TensorData(x, test_x=x), 40)
     assert found.keys() == {"fid_pixels"}
 
 

@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from allmodes import DataError, Experiment, ModelError, Results, SpecError, load_run
-from allmodes.game.compose import CompositionError
 from allmodes.models import checkpoints
 from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
@@ -196,10 +195,10 @@ def test_a_slow_run_is_saved_by_the_clock(tmp_path: Path) -> None:
 
 
 def test_a_best_metric_that_nobody_measures_is_refused_before_training(tmp_path: Path) -> None:
-    with pytest.raises(CompositionError) as error:
-        experiment(tmp_path, checkpoints={"best": "mode"}).run()
+    with pytest.raises(SpecError) as error:
+        experiment(tmp_path, checkpoints={"best": "mode"})
     assert str(error.value) == (
-        "training.checkpoints.best is 'mode', which is no metric of this spec that has a best value "
+        "spec: training.checkpoints.best: 'mode' is not a number of this spec's metrics that has a best value "
         "(did you mean 'modes'?): there are modes, high_quality, kl"
     )
     assert not list(tmp_path.iterdir())

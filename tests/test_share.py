@@ -16,7 +16,7 @@ from allmodes.builtin.config.mixtures import CircleConfig, MixtureConfig, RingCo
 from allmodes.data import Data, DataError, TensorData, digits, from_dataset
 from allmodes.data.batch import Batch
 from allmodes.game.compose import CompositionError
-from allmodes.metrics import Evaluation, Share, Spaces, built, classes_of, floors
+from allmodes.metrics import Evaluation, FeatureCache, Share, build_metrics, classes_of, measure_floors
 from files import folder, picture
 from tiny import SPEC
 
@@ -63,7 +63,9 @@ def test_the_share_of_a_mode_of_weight_zero_counts_what_should_not_be_there() ->
 
 
 def test_the_floor_of_a_share_is_what_as_many_real_points_give() -> None:
-    found = floors(built([ShareConfig(label=100)]).values(), CircleConfig().build(), samples=2500, repeats=40)
+    found = measure_floors(
+        build_metrics([ShareConfig(label=100)]).values(), CircleConfig().build(), samples=2500, repeats=40
+    )
     mean, std = found["share_100"]
     one = math.sqrt(CENTRE * HIGH_QUALITY * (1 - CENTRE * HIGH_QUALITY) / 2500)
     assert mean == pytest.approx(CENTRE * HIGH_QUALITY, abs=4 * one / math.sqrt(40))
@@ -122,15 +124,15 @@ def test_samples_that_are_not_finite_are_of_no_class() -> None:
     data = digits()
     x = data.x[:6].clone()
     x[2, 0, 3, 3], x[4] = math.nan, math.inf
-    found = classes_of(x, data, QUICK, Spaces())
+    found = classes_of(x, data, QUICK, FeatureCache())
     assert found[[2, 4]].tolist() == [-1, -1]
-    assert torch.equal(found[[0, 1, 3, 5]], classes_of(data.x[[0, 1, 3, 5]], data, QUICK, Spaces()))
+    assert torch.equal(found[[0, 1, 3, 5]], classes_of(data.x[[0, 1, 3, 5]], data, QUICK, FeatureCache()))
     assert sum(share(label, data, x)[f"share_{label}"] for label in range(10)) == pytest.approx(4 / 6)
 
 
 def test_shares_of_two_labels_share_one_classifier_and_one_look_at_the_samples() -> None:
     data = digits()
-    metrics = built([ShareConfig(label=label, classifier=QUICK) for label in (1, 7)])
+    metrics = build_metrics([ShareConfig(label=label, classifier=QUICK) for label in (1, 7)])
     evaluation = Evaluation(data.test_x, data, Batch(data.test_x), generator())
     found = [metric.compute(evaluation) for metric in metrics.values()]
     assert list(metrics) == ["share_1", "share_7"]
@@ -206,7 +208,7 @@ def test_a_label_that_the_files_do_not_have_is_refused_before_training(tmp_path:
 def test_features_that_are_no_classifier_give_no_classes() -> None:
     data = digits()
     with pytest.raises(TypeError) as refusal:
-        classes_of(data.x, data, PixelsConfig(), Spaces())
+        classes_of(data.x, data, PixelsConfig(), FeatureCache())
     assert str(refusal.value) == "features pixels give no classes: take a classifier"
 
 

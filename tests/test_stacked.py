@@ -14,7 +14,7 @@ from allmodes.builtin.config.stacked_mnist import StackedMnistConfig, StackedMod
 from allmodes.data import DataError, TensorData
 from allmodes.data.batch import Batch
 from allmodes.data.stacked_mnist import StackedDigits, mode_of, stacked_mnist
-from allmodes.metrics import Evaluation, StackedModes, built, floors
+from allmodes.metrics import Evaluation, StackedModes, build_metrics, measure_floors
 from allmodes.metrics.stacked_mnist import corrected_kl
 from allmodes_schemas import Given
 
@@ -145,7 +145,7 @@ def evaluation(data: StackedDigits, sample: object) -> Evaluation:
 
 def test_real_triples_cover_all_modes_with_the_kl_of_their_histogram() -> None:
     metric = StackedModes(QUICK, samples=26_000, sharp=60_000)
-    found = floors([metric], stacked(), samples=4, repeats=2)
+    found = measure_floors([metric], stacked(), samples=4, repeats=2)
     assert found["stacked_classifier_accuracy"] == (1, 0)
     assert found["stacked_modes"] == (1000, 0)
     assert found["stacked_kl"][0] == pytest.approx(999 / (2 * 26_000), abs=0.0025)
@@ -207,7 +207,7 @@ def test_stacked_modes_are_of_stacked_digits_only() -> None:
 def test_real_stacked_mnist_scores_what_the_literature_expects() -> None:
     skip_without_mnist()
     data = StackedMnistConfig(root=str(ROOT)).build()
-    found = floors(built([StackedModesConfig()]).values(), data, samples=2500, repeats=2)
+    found = measure_floors(build_metrics([StackedModesConfig()]).values(), data, samples=2500, repeats=2)
     assert found["stacked_modes"] == (1000, 0)
     assert found["stacked_kl"][0] == pytest.approx(0.0236, abs=3 * 0.0011)
     assert found["stacked_kl_sharp"][0] == pytest.approx(0, abs=3 * 0.0004)

@@ -9,13 +9,17 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from allmodes.tracking import TrackingError, ui
+from allmodes.builtin.config.metrics import ModesConfig, WassersteinConfig
+from allmodes.runs.run import Run
+from allmodes.tracking import TrackingError, ui, view
 from allmodes.tracking.view import page
+from allmodes_schemas import EvaluationConfig, MetricConfig
 from tracked import Training, free_port, runs_in
 
 
@@ -64,15 +68,35 @@ def test_the_ui_serves_until_interrupted(store: str) -> None:
     assert not answers(f"http://127.0.0.1:{port}/health", seconds=0.1)
 
 
+def measuring(run: Run, *metrics: MetricConfig) -> Run:
+    """The run with these metrics."""
+    evaluation = EvaluationConfig(metrics=metrics)
+    return replace(run, spec=run.spec.model_copy(update={"evaluation": evaluation}))
+
+
 def test_the_ui_names_the_place_where_modes_captured_are_a_column(store: str, client: Any, tmp_path: Path) -> None:
     assert page(store) is None  # nothing was logged yet
     with contextlib.closing(Training(store)) as observer:
-        observer.allmodes_run_started(runs_in(tmp_path, 0)[0])
+        observer.allmodes_run_started(measuring(runs_in(tmp_path, 0)[0], ModesConfig()))
     (number,) = (e.experiment_id for e in client.search_experiments() if e.name == "allmodes")
     assert page(store) == f"#/experiments/{number}/runs?workflowType=machine_learning&viewStateShareKey=modes"
     saved = json.loads(client.get_experiment(number).tags["mlflow.sharedViewState.modes"])
     assert saved["name"] == "Modes captured"
-    assert json.loads(saved["state"])["selectedColumns"][0] == "metrics.`modes`"
+    assert json.loads(saved["state"])["selectedColumns"][:2] == ["metrics.`modes`", "metrics.`high_quality`"]
+    with contextlib.closing(Training(store)) as observer:
+        observer.allmodes_run_started(measuring(runs_in(tmp_path, 1)[0], WassersteinConfig()))
+    saved = json.loads(client.get_experiment(number).tags["mlflow.sharedViewState.modes"])
+    columns = json.loads(saved["state"])["selectedColumns"]
+    assert columns == ["metrics.`modes`", "metrics.`high_quality`", "metrics.`w1`", *view.TAGS]
+
+
+def test_the_view_gets_a_column_for_each_labelled_number_of_later_runs() -> None:
+    first = view.tag(["modes", "w1"])
+    second = view.tag(["acme.captured", "modes"], first)
+    columns = json.loads(json.loads(second)["state"])["selectedColumns"]
+    assert columns == ["metrics.`modes`", "metrics.`w1`", "metrics.`acme.captured`", *view.TAGS]
+    assert view.tag(["modes"], second) == second
+    assert view.tag(["modes"], "of somebody else") == view.tag(["modes"])
 
 
 def test_a_store_that_is_no_file_or_no_store_has_no_such_place(tmp_path: Path) -> None:

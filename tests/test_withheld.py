@@ -13,11 +13,13 @@ import pytest
 import torch
 from rich.console import Console
 
+from allmodes.builtin.config.metrics import ClassCoverageConfig, ModesConfig, WassersteinConfig
 from allmodes.builtin.config.mixtures import GridConfig, RingConfig
 from allmodes.cli.progress import _shown
 from allmodes.cli.tables import measures_table, results_table
 from allmodes.data import Data, TensorData
-from allmodes.experiments import collapse, logs
+from allmodes.experiments import logs
+from allmodes.experiments.collapse import CollapseDetector
 from allmodes.experiments.evaluate import recent_means
 from allmodes.experiments.seed_run import SeedRun
 from allmodes.metrics import Modes
@@ -33,7 +35,7 @@ from allmodes.studies.comparison import Group, Row
 from allmodes.system.durable import write_json
 from allmodes.system.signals import Stop
 from allmodes.tracking import summary
-from allmodes_schemas import Spec
+from allmodes_schemas import Key, MetricConfig, Spec
 from tiny import SPEC
 
 NONE = math.nan
@@ -112,7 +114,6 @@ def test_an_average_over_the_end_is_withheld_with_any_of_its_numbers() -> None:
     [
         ("high_quality", 0.9889, "98.89 %"),
         ("high_quality_points", 98.8, "98.8"),
-        ("high_quality_radius", 3.0, "3"),
         ("share_2", 0.125, "12.5 %"),
         ("coverage_pixels", 0.97, "97 %"),
         ("density_pixels", 1.02, "1.02"),
@@ -120,7 +121,17 @@ def test_an_average_over_the_end_is_withheld_with_any_of_its_numbers() -> None:
     ],
 )
 def test_shares_alone_are_shown_as_per_cent(metric: str, value: float, cell: str) -> None:
-    assert tables.shown(metric, value) == cell
+    kinds = ["modes", {"kind": "share", "label": 2}, "density_coverage"]
+    declared = spec_of({"evaluation": {"metrics": kinds}}).evaluation.numbers()
+    row = Row("plain", {0: Outcome("finished", 1, 1.0, {metric: value})}, {0: "finished"})
+    assert list(tables._body(Group("ring", (row,), declared), ()))[1] == ["plain", "1", cell]
+
+
+def test_tables_leave_out_numbers_that_describe_the_measurement_alone() -> None:
+    row = Row("plain", {0: Outcome("finished", 1, 1.0, {"modes": 8.0, "high_quality_radius": 3.0})}, {0: "finished"})
+    group = Group("ring", (row,), spec_of({}).evaluation.numbers())
+    assert tables._heads(group, ()) == ["method", "seeds", "modes"]
+    assert [line[2:] for line in tables._each(row)][:2] == [("modes", 8.0), ("high_quality_radius", 3.0)]
 
 
 def test_the_table_of_results_shows_dashes_and_over_how_many_seeds_a_mean_is() -> None:
@@ -165,8 +176,9 @@ def test_the_tables_of_a_comparison_say_over_how_many_seeds_a_mean_is() -> None:
 
 
 def test_the_bar_shows_no_number_that_is_none() -> None:
-    assert "modes" not in _shown({"eval/stacked_modes": NONE})
-    assert _shown({"eval/stacked_modes": 3.0})["modes"] == "3 modes"
+    numbers = {"stacked_modes": Key(counts=True, label="modes")}
+    assert "modes" not in _shown({"eval/stacked_modes": NONE}, numbers)
+    assert _shown({"eval/stacked_modes": 3.0}, numbers)["modes"] == "3 modes"
 
 
 def test_the_card_of_an_export_shows_dashes() -> None:
@@ -222,6 +234,10 @@ def test_the_note_in_mlflow_says_over_how_many_seeds_a_mean_is() -> None:
 # Held, and lost
 
 
+def detector(metric: MetricConfig, data: Data) -> CollapseDetector:
+    return CollapseDetector(metric.numbers(), [metric.build()], data)
+
+
 def quality(modes: float, high_quality: float) -> dict[str, float]:
     return {"modes": modes, "high_quality": high_quality}
 
@@ -242,13 +258,15 @@ def quality(modes: float, high_quality: float) -> dict[str, float]:
 def test_only_half_of_the_modes_above_chance_count_as_held(
     data: Data, evaluations: list[dict[str, float]], most: float
 ) -> None:
-    assert collapse.most_held(evaluations, data) == most
+    metric = ModesConfig() if data.truth else WassersteinConfig()
+    assert detector(metric, data).most_held(evaluations) == most
 
 
 def test_half_of_the_classes_count_as_held() -> None:
     ten = TensorData(torch.zeros(4, 2), torch.zeros(4, dtype=torch.long), classes=10)
-    assert collapse.most_held([{"classes": 4.0}], ten) == 0
-    assert collapse.most_held([{"classes": 5.0}, {"classes": 3.0}], ten) == 5
+    assert detector(ClassCoverageConfig(), ten).most_held([{"classes": 4.0}]) == 0
+    assert detector(ClassCoverageConfig(), ten).most_held([{"classes": 5.0}, {"classes": 3.0}]) == 5
+    assert detector(ClassCoverageConfig(), ten).find([{"classes": 5.0}, {"classes": 2.0}]) == "2 of 5 classes are left"
 
 
 def measuring(

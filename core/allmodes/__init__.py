@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from allmodes.data import torchvision_images as torchvision_images
     from allmodes.data.batch import Batch as Batch
     from allmodes.experiments.experiment import Experiment as Experiment
-    from allmodes.figures.drawing import draw_matrix as draw_matrix
-    from allmodes.figures.drawing import draw_rows as draw_rows
+    from allmodes.figures.draw import draw_matrix as draw_matrix
+    from allmodes.figures.draw import draw_rows as draw_rows
     from allmodes.game.compose import CompositionError as CompositionError
     from allmodes.game.contracts import NOTHING as NOTHING
     from allmodes.game.contracts import Auxiliary as Auxiliary
@@ -72,11 +72,9 @@ if TYPE_CHECKING:
     from allmodes.game.noise import seeded as seeded
     from allmodes.game.sampling import eval_mode as eval_mode
     from allmodes.game.step import Step as Step
-    from allmodes.metrics import Better as Better
     from allmodes.metrics import Evaluation as Evaluation
     from allmodes.metrics import FeatureMetric as FeatureMetric
     from allmodes.metrics import Metric as Metric
-    from allmodes.metrics import Spaces as Spaces
     from allmodes.metrics import contingency as contingency
     from allmodes.metrics.features import Features as Features
     from allmodes.metrics.features import extract_features as extract_features
@@ -99,6 +97,7 @@ if TYPE_CHECKING:
     from allmodes_schemas import DatasetConfig as DatasetConfig
     from allmodes_schemas import FeatureConfig as FeatureConfig
     from allmodes_schemas import Given as Given
+    from allmodes_schemas import Key as Key
     from allmodes_schemas import LossTermConfig as LossTermConfig
     from allmodes_schemas import MetricConfig as MetricConfig
     from allmodes_schemas import Need as Need

@@ -33,6 +33,28 @@ class Need:
     remedy: str = ""
 
 
+@dataclass(frozen=True)
+class Key:
+    """How one number of a metric is read and shown; the defaults suit any number.
+
+    Attributes:
+        better: Which values are good; None where neither direction is, such as a share that should be near the true
+            one. `training.checkpoints.best` takes a number that has it.
+        unit: `share` for a number from 0 to 1, which tables and titles show as per cent.
+        counts: Whether it counts modes or classes that the model has captured. The first such number of a spec is
+            watched for collapse and shown in the progress bar.
+        label: Short name in the titles of figures and in the progress bar. Titles show the first two numbers that have
+            one, the view in MLflow all of them.
+        constant: Whether it describes the measurement, such as a radius, and not the samples: tables leave it out.
+    """
+
+    better: Literal["higher", "lower"] | None = None
+    unit: Literal["", "share"] = ""
+    counts: bool = False
+    label: str = ""
+    constant: bool = False
+
+
 class DatasetConfig(KindConfig):
     """Data to learn from. `build()` returns an `allmodes.data.Data`."""
 
@@ -181,6 +203,10 @@ class MetricConfig(KindConfig):
     def title(self) -> str:
         """The name of this metric within a spec; two of one title would write the same keys."""
         return self.kind
+
+    def numbers(self) -> Mapping[str, Key]:
+        """The numbers that the metric gives, by key; one that is not declared is shown plainly."""
+        return {}
 
     def check(self, spec: "Spec") -> Iterable[Problem]:
         """Further problems of a spec with this metric (torch-free)."""

@@ -12,6 +12,7 @@ from allmodes_schemas.base import Config, Iteration, Sane, worded
 from allmodes_schemas.components import (
     AuxiliaryConfig,
     DatasetConfig,
+    Key,
     LossTermConfig,
     MetricConfig,
     NetworkConfig,
@@ -104,6 +105,10 @@ class EvaluationConfig(Config):
     above chance."""
     figure: bool = True
     """Whether a picture of samples is drawn at each evaluation."""
+
+    def numbers(self) -> dict[str, Key]:
+        """The numbers that the metrics declare, by key, in the order of the metrics."""
+        return {key: number for metric in self.metrics for key, number in metric.numbers().items()}
 
 
 class Spec(Config):

@@ -15,6 +15,7 @@ from allmodes.registry.hookspecs import hookimpl
 if TYPE_CHECKING:
     from allmodes.runs.run import Outcome, Run
     from allmodes.studies.study import StudyRun
+    from allmodes_schemas import Key
 
 WIDE = 110
 """Columns of a terminal that has room for a long bar."""
@@ -43,6 +44,7 @@ class RunProgress:
             refresh_per_second=4,
         )
         self.task: TaskID | None = None
+        self._numbers: Mapping[str, Key] = {}
 
     @hookimpl
     def allmodes_run_started(self, run: Run) -> None:
@@ -50,6 +52,7 @@ class RunProgress:
         logs.LOGGER.info(logs.describe_start(run))
         self.progress.start()
         total = run.spec.training.iterations
+        self._numbers = run.spec.evaluation.numbers()
         self.task = self.progress.add_task(
             f"seed {run.seed}", total=total, completed=run.iteration, rate="", modes="", losses=""
         )
@@ -58,7 +61,7 @@ class RunProgress:
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
         """Move the bar and update its numbers: of each player's losses the first, its game."""
         if self.task is not None:
-            shown: dict[str, Any] = _shown(metrics)
+            shown: dict[str, Any] = _shown(metrics, self._numbers)
             self.progress.update(self.task, completed=iteration, **shown)
 
     @hookimpl
@@ -137,7 +140,7 @@ class StudyProgress:
         return f"{self._ended} of {self._number} runs finished"
 
 
-def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
+def _shown(metrics: Mapping[str, float], numbers: Mapping[str, Key]) -> dict[str, str]:
     shown: dict[str, str] = {}
     if rate := metrics.get("time/iterations_per_second"):
         shown["rate"] = f"{rate:,.0f} it/s"
@@ -148,7 +151,7 @@ def _shown(metrics: Mapping[str, float]) -> dict[str, str]:
             first.setdefault(loss.partition("/")[0], value)
     if first:
         shown["losses"] = "  ".join(f"{player[0].upper()} {value:.2g}" for player, value in first.items())
-    for name, unit in (("eval/modes", "modes"), ("eval/stacked_modes", "modes"), ("eval/classes", "classes")):
-        if not math.isnan(metrics.get(name, math.nan)):
-            shown["modes"] = f"{metrics[name]:.0f} {unit}"
+    counted = next((key for key, number in numbers.items() if number.counts), "")
+    if not math.isnan(value := metrics.get(f"eval/{counted}", math.nan)):
+        shown["modes"] = f"{value:.0f} {numbers[counted].label or 'modes'}"
     return shown

@@ -82,10 +82,10 @@ def _rounded(model: Model, samples: Tensor) -> Tensor:
 
 def _write_png(model: Model, samples: Tensor, to: Path) -> None:
     from allmodes.data import TensorData
-    from allmodes.figures import drawing
+    from allmodes.figures.draw import draw_samples
 
     items = model.units.standardise(samples) if model.units else samples
-    drawing.draw_samples(items, TensorData(items), to)
+    draw_samples(items, TensorData(items), to)
 
 
 def _write_images(model: Model, samples: Tensor, to: Path) -> None:

@@ -1,46 +1,50 @@
-"""What a run has held, so that its loss can be told from modes that were never learned."""
+"""Collapse: modes that a run held and lost, which is not the same as modes that it never learned."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from allmodes.data import Data
-from allmodes.metrics.modes import chance
+from allmodes.metrics import Metric
+from allmodes_schemas import Key
 
 Results = Mapping[str, float]
 
-COUNTED = ("modes", "stacked_modes", "classes")
-"""Metrics that count what a model has captured; the first of them that a spec measures is watched."""
 ABOVE = 2.0
-"""How many times the high quality of chance a model must have before its modes count as held."""
+"""A number counts as above chance if it is more than so many times that of a sampler that has learned nothing."""
 
 
-def captured(results: Results) -> float:
-    """How many modes (or classes) an evaluation found; NaN where none of the metrics counts them."""
-    return next((results[key] for key in COUNTED if key in results), math.nan)
+class CollapseDetector:
+    """Compares the modes (or classes) that are left with the most that the run held.
 
-
-def most_held(evaluations: Iterable[Results], data: Data) -> float:
-    """The most modes that any of the evaluations found, of those that found something held; 0 where none did.
-
-    Held are half of all modes or more and, where quality is measured, more than twice the high quality of points
-    scattered over the box that the modes span: such points hit many modes, too, and lose them by chance. Classes have
-    no quality: there half of them are enough.
+    The first number of the spec that counts modes is watched. Held are half of all modes or more, while the numbers
+    whose chance is known are above it: points scattered over the range of the data hit many modes, too, and lose them
+    by chance.
     """
-    return max((captured(results) for results in evaluations if _held(results, data)), default=0.0)
 
+    def __init__(self, numbers: Mapping[str, Key], metrics: Iterable[Metric], data: Data) -> None:
+        self.key = next((key for key, number in numbers.items() if number.counts), "")
+        self.label = numbers[self.key].label or "modes" if self.key else ""
+        self.total = int(data.truth.present.sum()) if data.truth is not None else data.classes or 0
+        self.chance = {key: value for metric in metrics for key, value in metric.chance(data).items()}
 
-def _held(results: Results, data: Data) -> bool:
-    return captured(results) >= _all(data) / 2 and _better_than_chance(results, data)
+    def find(self, evaluations: Sequence[Results]) -> str:
+        """Describe what the last evaluation lost, such as `3 of 8 modes are left`; empty where it lost less than half.
 
+        Args:
+            evaluations: The numbers of all evaluations, at least one.
+        """
+        left, most = self._count(evaluations[-1]), self.most_held(evaluations[:-1])
+        return f"{left:.0f} of {most:.0f} {self.label} are left" if most > 1 and left <= most / 2 else ""
 
-def _better_than_chance(results: Results, data: Data) -> bool:
-    if data.truth is None or "high_quality" not in results:
-        return True
-    return results["high_quality"] > ABOVE * chance(data.truth)
+    def most_held(self, evaluations: Iterable[Results]) -> float:
+        """Return the most modes that any evaluation found and that count as held; 0 where there are none."""
+        return max((self._count(results) for results in evaluations if self._holds(results)), default=0.0)
 
+    def _count(self, results: Results) -> float:
+        return results.get(self.key, math.nan)
 
-def _all(data: Data) -> int:
-    """How many modes or classes there are."""
-    return int(data.truth.present.sum()) if data.truth is not None else data.classes or 0
+    def _holds(self, results: Results) -> bool:
+        above = all(results[key] > ABOVE * value for key, value in self.chance.items() if key in results)
+        return self._count(results) >= self.total / 2 and above

@@ -11,12 +11,14 @@ from torch import Tensor
 
 from allmodes.data import Data
 from allmodes.engine.loop import Loop
-from allmodes.experiments import collapse
+from allmodes.experiments.collapse import CollapseDetector
 from allmodes.experiments.report import Report
-from allmodes.figures import drawing
+from allmodes.figures.draw import draw_samples
+from allmodes.figures.titles import summarise
 from allmodes.metrics import Evaluation, Metric, measure
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
+from allmodes_schemas import Key
 
 RECENT = 0.3
 """Share of a run, at its end, over which `recent_*` are averaged."""
@@ -63,7 +65,7 @@ class Evaluator:
         """Measure the model on fresh draws and report numbers and figures."""
         run, loop, n = self.run, self.loop, self.run.spec.evaluation.samples
         modules, iteration = loop.sampled(), loop.iteration
-        evaluation = measure.evaluation(loop.composition, modules, self.data, n, run.seed, iteration, run.device)
+        evaluation = measure.make_evaluation(loop.composition, modules, self.data, n, run.seed, iteration, run.device)
         self.samples = evaluation.samples
         results = measure.measure(self.metrics, evaluation, self.warn)
         self.history.append((iteration, results))
@@ -82,16 +84,15 @@ class Evaluator:
 
     def find_collapse(self) -> str:
         """Describe which modes are left if the last evaluation lost half of those that were held; else empty."""
-        *past, present = [results for _, results in self.history]
-        most, left = collapse.most_held(past, self.data), collapse.captured(present)
-        self.collapsed = most > 1 and left <= most / 2
-        return f"{left:.0f} of {most:.0f} modes are left at iteration {self.loop.iteration}" if self.collapsed else ""
+        detector = CollapseDetector(self.run.spec.evaluation.numbers(), self.metrics.values(), self.data)
+        found = detector.find([results for _, results in self.history])
+        self.collapsed = bool(found)
+        return f"{found} at iteration {self.loop.iteration}" if found else ""
 
     def is_best(self) -> bool:
         """Whether the last evaluation is the best so far by the metric that the spec names."""
         key = self.run.spec.training.checkpoints.best or ""
-        better = {k: v for metric in self.metrics.values() for k, v in metric.better.items()}
-        sign = -1 if better.get(key) == "lower" else 1
+        sign = -1 if self.run.spec.evaluation.numbers().get(key, Key()).better == "lower" else 1
         *before, last = [sign * results.get(key, math.nan) for _, results in self.history]
         return not math.isnan(last) and not any(value >= last for value in before)
 
@@ -106,16 +107,14 @@ class Evaluator:
 
     def _draw(self, evaluation: Evaluation, results: Mapping[str, float]) -> None:
         run, iteration, folder = self.run, self.loop.iteration, RunFolder(self.run.folder).figures
-        title = f"{run.name}  iteration {iteration:,}"
-        title += f"\nmodes {results['modes']:.0f}" if "modes" in results else ""
-        title += f"  high quality {results['high_quality']:.0%}" if "high_quality" in results else ""
+        title = f"{run.name}  iteration {iteration:,}\n{summarise(results, run.spec.evaluation.numbers())}"
         try:
             path = folder / f"samples-{iteration:08d}.png"
-            drawing.draw_samples(evaluation.samples, self.data, path, title)
+            draw_samples(evaluation.samples, self.data, path, title)
             self.report.figure(iteration, path, "samples")
         except OSError as error:
             self.warn(f"{run.name}: no picture at iteration {iteration}: {error.strerror or error}")
-        for name, path in measure.pictures(self.metrics, evaluation, folder, iteration, self.warn):
+        for name, path in measure.save_figures(self.metrics, evaluation, folder, iteration, self.warn):
             self.report.figure(iteration, path, name)
 
 

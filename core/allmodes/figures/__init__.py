@@ -1,1 +1,1 @@
-"""Pictures of samples beside the truth."""
+"""Figures: samples beside the truth, as points in a plane or images in a grid."""

@@ -1,25 +1,28 @@
-"""Measures of a trained model, and what real data score on them with as many samples."""
+"""Numbers about samples of a trained model, their floors, and the feature spaces that they are taken in."""
 
-from allmodes.metrics.base import Better, Evaluation, Metric, built, floors
+from allmodes.metrics.base import Evaluation, Metric, build_metrics
+from allmodes.metrics.class_coverage import ClassCoverage
 from allmodes.metrics.classes import Share, classes_of, classes_of_samples
 from allmodes.metrics.clustering import Clustering, agreement, contingency
 from allmodes.metrics.conditional import Conditional
 from allmodes.metrics.diversity import Vendi, vendi
+from allmodes.metrics.feature_cache import FeatureCache
+from allmodes.metrics.feature_metric import FeatureMetric
+from allmodes.metrics.floors import measure_floors
 from allmodes.metrics.inversion import Ivom
-from allmodes.metrics.modes import ClassCoverage, Modes, kl, variance_ratio_floor
+from allmodes.metrics.modes import Modes, kl, variance_ratio_floor
 from allmodes.metrics.moments import Fid, Kid, frechet, polynomial_mmd
 from allmodes.metrics.neighbours import DensityCoverage, PrecisionRecall
-from allmodes.metrics.spaces import FeatureMetric, Spaces
 from allmodes.metrics.stacked_mnist import StackedModes
 from allmodes.metrics.transport import SlicedWasserstein, Wasserstein
 
 __all__ = [
-    "Better",
     "ClassCoverage",
     "Clustering",
     "Conditional",
     "DensityCoverage",
     "Evaluation",
+    "FeatureCache",
     "FeatureMetric",
     "Fid",
     "Ivom",
@@ -29,18 +32,17 @@ __all__ = [
     "PrecisionRecall",
     "Share",
     "SlicedWasserstein",
-    "Spaces",
     "StackedModes",
     "Vendi",
     "Wasserstein",
     "agreement",
-    "built",
+    "build_metrics",
     "classes_of",
     "classes_of_samples",
     "contingency",
-    "floors",
     "frechet",
     "kl",
+    "measure_floors",
     "polynomial_mmd",
     "variance_ratio_floor",
     "vendi",

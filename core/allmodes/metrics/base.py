@@ -1,40 +1,34 @@
-"""What a metric is and may look at, and what real data score on it."""
+"""The base class of metrics, and the evaluation that they measure."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from allmodes.data import Data
 from allmodes.data.batch import Batch
+from allmodes.metrics.feature_cache import FeatureCache
 from allmodes_schemas import Given, MetricConfig
-
-if TYPE_CHECKING:
-    from allmodes.metrics.spaces import Spaces
-
-Better: TypeAlias = Literal["higher", "lower", "near"]
-"""Which values are good: larger ones, smaller ones, or those near what real data score."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a metric may look at.
+    """Samples of a model beside real items: the input of a metric.
 
     Attributes:
         samples: Draws of the model (N, *shape), on the CPU.
-        data: What was learned, on any device.
+        data: The data set that the model learns, on any device.
         real: As many items that were not trained on, on the CPU.
         generator: Randomness for metrics that need some, on the CPU.
         sample: Draws more from the model, n of them with parts of the latent held fixed; on the CPU.
         encode: The output of an auxiliary by name, for items (B, *shape).
         modules: The trained modules by name, `prior` and `generator` as samples are drawn with; on the run's device.
-        memo: What metrics of this evaluation share, such as features; each metric uses keys of its own making.
+        memo: Values that the metrics of this evaluation share, such as features, by keys of their own making.
     """
 
     samples: Tensor
@@ -47,97 +41,45 @@ class Evaluation:
     memo: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def of(self, samples: Tensor) -> Evaluation:
-        """The same evaluation of other samples."""
+        """Return the same evaluation of other samples."""
         return replace(self, samples=samples, memo={})
 
 
 class Metric:
-    """Numbers about samples. `better` says for each key of `compute` which values are good.
+    """Numbers about samples by key; `MetricConfig.numbers` declares how each is read and shown."""
 
-    Attributes:
-        spaces: The feature spaces of an experiment, each built once; given by `built`.
-    """
-
-    better: ClassVar[Mapping[str, Better]] = {}
-    spaces: Spaces
+    @cached_property
+    def feature_cache(self) -> FeatureCache:
+        """Feature spaces, each built once; metrics from `build_metrics` share one cache."""
+        return FeatureCache()
 
     def prepare(self, data: Data) -> None:
         """Get ready before training: build what takes long, or may turn out to be missing."""
 
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """The numbers by key; NaN for one that is withheld, since the samples do not tell it."""
+        """Compute the numbers by key; NaN withholds a number that the samples are too few or too bad for."""
         raise NotImplementedError(f"{type(self).__name__} does not define compute(evaluation)")
 
     def floor(self, evaluation: Evaluation) -> dict[str, float]:
-        """The numbers of a perfect sampler, whose samples are real items; empty where there is no such thing."""
+        """Compute the numbers of a perfect sampler, whose samples are real items; empty where it has none."""
         return self.compute(evaluation)
 
+    def chance(self, data: Data) -> dict[str, float]:
+        """Return the numbers of a sampler that knows only the range of the data; empty where nobody knows them.
+
+        Modes count as captured only while each of these numbers is more than twice as large.
+        """
+        return {}
+
     def figure(self, evaluation: Evaluation) -> Any:
-        """A matplotlib figure that shows what the numbers cannot, or None."""
+        """Draw a matplotlib figure that shows more than the numbers, or return None."""
         return None
 
 
-def built(configs: Iterable[MetricConfig]) -> dict[str, Metric]:
-    """The metrics by title, sharing their feature spaces."""
-    from allmodes.metrics.spaces import Spaces
-
+def build_metrics(configs: Iterable[MetricConfig]) -> dict[str, Metric]:
+    """Build the metrics by title; they share one feature cache."""
     metrics: dict[str, Metric] = {config.title(): config.build() for config in configs}
-    spaces = Spaces()
+    cache = FeatureCache()
     for metric in metrics.values():
-        metric.spaces = spaces
+        metric.feature_cache = cache
     return metrics
-
-
-def floors(
-    metrics: Iterable[Metric],
-    data: Data,
-    samples: int,
-    seed: int = 0,
-    repeats: int = 5,
-    failed: Callable[[Metric, Exception], None] | None = None,
-) -> dict[str, tuple[float, float]]:
-    """What a perfect sampler scores: real data measured as if they had been generated, against real data.
-
-    Both sides are held-out items, `samples` on each; they share none if the data hold out twice as many. Metrics for
-    which there is no such thing are left out; so are those that raise, where `failed` is there to be told of them.
-
-    Returns:
-        By key, the mean and the standard deviation over `repeats` (at least 2) independent repetitions; both NaN where
-        one of them withheld the number.
-    """
-    data, generator, left = data.to("cpu"), torch.Generator().manual_seed(seed), list(metrics)
-    rounds = [_score(left, _real_against_real(data, samples, generator), failed) for _ in range(repeats)]
-    always = [key for key in rounds[-1] if all(key in scores for scores in rounds)]
-    return {key: _mean_and_std([scores[key] for scores in rounds]) for key in always}
-
-
-def _real_against_real(data: Data, n: int, generator: torch.Generator) -> Evaluation:
-    """An evaluation whose model draws held-out items."""
-    both = data.held_out(2 * n, generator)
-    labels = None if both.labels is None else both.labels[n:]
-
-    def sample(n: int, given: Given) -> Tensor:
-        return data.held_out(n, generator).x
-
-    return Evaluation(both.x[:n], data, Batch(both.x[n:], labels), generator, sample)
-
-
-def _score(
-    metrics: list[Metric], evaluation: Evaluation, failed: Callable[[Metric, Exception], None] | None
-) -> dict[str, float]:
-    """One round; a metric that raises is told, and taken out of the list for the rounds to come."""
-    scores: dict[str, float] = {}
-    for metric in tuple(metrics):
-        try:
-            scores |= {key: float(value) for key, value in metric.floor(evaluation).items()}
-        except Exception as error:
-            if failed is None:
-                raise
-            failed(metric, error)
-            metrics.remove(metric)
-    return scores
-
-
-def _mean_and_std(values: list[float]) -> tuple[float, float]:
-    # Some floors cannot be measured with few samples: they are NaN, which `stdev` does not take.
-    return fmean(values), stdev(values) if all(map(math.isfinite, values)) else math.nan

@@ -1,16 +1,15 @@
-"""Classes of samples as a classifier of the data's labels sees them, and the share of one class or mode."""
+"""The classes of samples by a classifier of the data's labels, and the share of one class or mode."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes.data import Data, DataError
-from allmodes.metrics.base import Better, Evaluation, Metric
+from allmodes.metrics.base import Evaluation, Metric
 from allmodes.metrics.classifier import Classifier
+from allmodes.metrics.feature_cache import FeatureCache
 from allmodes.metrics.modes import modes_of
-from allmodes.metrics.spaces import Spaces
 from allmodes_schemas import FeatureConfig
 
 NONE = -1
@@ -35,85 +34,75 @@ class Share(Metric):
 
     def __init__(self, label: int, classifier: FeatureConfig) -> None:
         self.label, self.classifier = label, classifier
-        better: Mapping[str, Better] = {f"share_{label}": "near", f"true_share_{label}": "near"}
-        self.better = better  # type: ignore[misc]  # an instance's own: the keys carry the label
-        self.spaces: Spaces = Spaces()
-        self._true: dict[str, float] = {}
+        self._true_shares: dict[str, float] = {}
 
+    @override
     def prepare(self, data: Data) -> None:
-        """Count the labels, and train the classifier unless it is at hand or not needed.
-
-        Raises:
-            DataError: If the data have no such label.
-        """
         self._true_share(data)
         if data.truth is None:
-            classifier_of(data, self.classifier, self.spaces)
+            classifier_of(data, self.classifier, self.feature_cache)
 
+    @override
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """The numbers by key, and the classifier's accuracy.
-
-        Raises:
-            DataError: If the data have no such label.
-        """
-        true = self._true_share(evaluation.data)
+        true_share = self._true_share(evaluation.data)
         share = float((self._classes(evaluation) == self.label).double().mean())
-        return {f"share_{self.label}": share, f"true_share_{self.label}": true} | self._facts(evaluation.data)
+        numbers = {f"share_{self.label}": share, f"true_share_{self.label}": true_share}
+        return numbers | self._facts(evaluation.data)
 
     def _classes(self, evaluation: Evaluation) -> Tensor:
-        """Mode or class (N,) of each sample."""
+        """Return the mode or class (N,) of each sample."""
         if evaluation.data.truth is None:
-            return classes_of_samples(evaluation, self.classifier, self.spaces)
+            return classes_of_samples(evaluation, self.classifier, self.feature_cache)
         modes, good = modes_of(evaluation.samples, evaluation.data.truth.to("cpu"))
         return modes.where(good, NONE)
 
     def _facts(self, data: Data) -> dict[str, float]:
-        """What is known of the classifier, if there is one."""
+        """Return the facts of the classifier, if one is used."""
         if data.truth is not None:
             return {}
-        facts = classifier_of(data, self.classifier, self.spaces).facts
+        facts = classifier_of(data, self.classifier, self.feature_cache).facts
         return {f"{self.classifier.title()}_{key}": value for key, value in facts.items()}
 
     def _true_share(self, data: Data) -> float:
-        """Counted once for the same data: labels that are streamed take as long as reading all items."""
+        """Return the true share, counted once for the same data: labels on disk take as long as reading all items."""
         if data.classes is None:
             raise DataError(f"metric share: the data have no labels, so no class {self.label}")
         if self.label >= data.classes:
             raise DataError(f"metric share: label {self.label}: the data's labels are 0 to {data.classes - 1}")
-        if data.fingerprint not in self._true:
-            self._true[data.fingerprint] = float(data.shares()[self.label])
-        return self._true[data.fingerprint]
+        if data.fingerprint not in self._true_shares:
+            self._true_shares[data.fingerprint] = float(data.shares()[self.label])
+        return self._true_shares[data.fingerprint]
 
 
-def classes_of_samples(evaluation: Evaluation, config: FeatureConfig, spaces: Spaces) -> Tensor:
-    """Class (N,) of each sample of an evaluation, found once for all its metrics."""
+def classes_of_samples(evaluation: Evaluation, config: FeatureConfig, cache: FeatureCache) -> Tensor:
+    """Return the class (N,) of each sample of an evaluation, found once for all its metrics."""
     key = ("classes", config.model_dump_json())
     if key not in evaluation.memo:
-        evaluation.memo[key] = classes_of(evaluation.samples, evaluation.data, config, spaces)
+        evaluation.memo[key] = classes_of(evaluation.samples, evaluation.data, config, cache)
     classes: Tensor = evaluation.memo[key]
     return classes
 
 
-def classes_of(x: Tensor, data: Data, config: FeatureConfig, spaces: Spaces) -> Tensor:
-    """Class (N,) of each item x (N, *shape) by the classifier of the data's labels; -1 where x is not finite.
+def classes_of(x: Tensor, data: Data, config: FeatureConfig, cache: FeatureCache) -> Tensor:
+    """Return the class (N,) of each item x (N, *shape) by the classifier of the data's labels; -1 if x is not finite.
 
-    Computed on the data's device; the answer is on the CPU.
+    Computed on the data's device and returned on the CPU.
 
     Raises:
         DataError: If the data have no labels.
     """
-    labels = classifier_of(data, config, spaces).labels(x, data.device)
+    labels = classifier_of(data, config, cache).labels(x, data.device)
     return labels.where(x.flatten(1).isfinite().all(1).cpu(), NONE)
 
 
-def classifier_of(data: Data, config: FeatureConfig, spaces: Spaces) -> Classifier:
-    """The classifier of the data's labels: the same for all metrics that share these spaces.
+def classifier_of(data: Data, config: FeatureConfig, cache: FeatureCache) -> Classifier:
+    """Return the classifier of the data's labels from the cache, trained at the first call.
 
     Raises:
         DataError: If the data have no labels.
-        TypeError: If these features are no classifier.
+        TypeError: If these features are not a classifier.
     """
-    space = spaces.of(config, data)
-    if not isinstance(space, Classifier):
+    module = cache.module(config, data)
+    if not isinstance(module, Classifier):
         raise TypeError(f"features {config.kind} give no classes: take a classifier")
-    return space
+    return module

@@ -1,14 +1,14 @@
-"""How well what an auxiliary says of real items agrees with their labels."""
+"""Agreement of an auxiliary's clusters of real items with their labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
-from allmodes.metrics.base import Better, Evaluation, Metric
+from allmodes.metrics.base import Evaluation, Metric
 
 
 class Clustering(Metric):
@@ -19,8 +19,8 @@ class Clustering(Metric):
     - `nmi`: mutual information over the mean of both entropies;
     - `ari`: adjusted Rand index, 0 for random clusters.
 
-    Keys say how clusters were made: `acc_argmax` (the largest score), `acc_kmeans` (k-means on the code, as many
-    clusters as classes, best of 10 starts). Real data have no floor: there is no auxiliary without a model.
+    Keys end with how clusters are made: `acc_argmax` (the largest score), `acc_kmeans` (k-means on the code, as many
+    clusters as classes, best of 10 starts). There is no floor: without a model there is no auxiliary.
 
     Args:
         auxiliary: Its name.
@@ -34,29 +34,24 @@ class Clustering(Metric):
         self, auxiliary: str, part: int | str | None = None, by: Literal["argmax", "kmeans"] = "argmax"
     ) -> None:
         self.auxiliary, self.part, self.by = auxiliary, part, by
-        better: Mapping[str, Better] = {f"{name}_{by}": "higher" for name in self.NAMES}
-        self.better = better  # type: ignore[misc]  # an instance's own: the keys say how clusters are made
 
+    @override
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """The numbers by key.
-
-        Raises:
-            ValueError: If held-out items have no labels, or the auxiliary has no such part or none at all.
-        """
         if evaluation.real.labels is None or evaluation.encode is None:
             raise ValueError("metric clustering: needs held-out items with labels, and a model's auxiliary")
         with torch.no_grad():
-            output = self._chosen(evaluation.encode(self.auxiliary, evaluation.real.x)).detach().cpu()
+            output = self._select(evaluation.encode(self.auxiliary, evaluation.real.x)).detach().cpu()
         if not output.isfinite().all():
-            return dict.fromkeys(self.better, float("nan"))
-        clusters = self._clusters(output.flatten(1), evaluation)
+            return {f"{name}_{self.by}": float("nan") for name in self.NAMES}
+        clusters = self._assign(output.flatten(1), evaluation)
         return {f"{name}_{self.by}": value for name, value in agreement(clusters, evaluation.real.labels).items()}
 
+    @override
     def floor(self, evaluation: Evaluation) -> dict[str, float]:
-        """Nothing: there is no auxiliary without a model."""
         return {}
 
-    def _chosen(self, output: Any) -> Tensor:
+    def _select(self, output: Any) -> Tensor:
+        """Return the part of the auxiliary's output that is clustered."""
         try:
             found = output if self.part is None else _part(output, self.part)
         except (AttributeError, IndexError, KeyError):
@@ -68,7 +63,8 @@ class Clustering(Metric):
             )
         return found
 
-    def _clusters(self, output: Tensor, evaluation: Evaluation) -> Tensor:
+    def _assign(self, output: Tensor, evaluation: Evaluation) -> Tensor:
+        """Return the cluster (N,) of each item."""
         if self.by == "argmax":
             return output.argmax(1)
         from sklearn.cluster import KMeans
@@ -79,7 +75,7 @@ class Clustering(Metric):
 
 
 def agreement(clusters: Tensor, labels: Tensor) -> dict[str, float]:
-    """`acc`, `purity`, `nmi` and `ari` of clusters (N,) and labels (N,), both counted from 0."""
+    """Compute `acc`, `purity`, `nmi` and `ari` of clusters (N,) and labels (N,), both counted from 0."""
     from scipy.optimize import linear_sum_assignment
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
@@ -94,10 +90,10 @@ def agreement(clusters: Tensor, labels: Tensor) -> dict[str, float]:
 
 
 def contingency(clusters: Tensor, labels: Tensor, rows: int, columns: int) -> Tensor:
-    """Items (rows, columns) by cluster and label, both (N,) and counted from 0."""
+    """Count items (rows, columns) by cluster and label, both (N,) and counted from 0."""
     return torch.bincount(clusters * columns + labels, minlength=rows * columns).reshape(rows, columns)
 
 
 def _part(output: Any, part: int | str) -> Any:
-    """By position or key; by attribute where the output is a tuple with names."""
+    """Return a part by position or key; by attribute if the output is a named tuple."""
     return getattr(output, part) if isinstance(part, str) and isinstance(output, tuple) else output[part]

@@ -1,9 +1,9 @@
-"""Squared Euclidean distances at the speed of a matrix product, and exact wherever a decision hangs on them.
+"""Squared Euclidean distances at the speed of a matrix product, and exact where a comparison depends on them.
 
-||x||^2 + ||y||^2 - 2 x.y loses the digits of pairs that are close beside their norms: equal items come out apart, ties
-are decided by rounding, and with features at 1e6 +- 1e-2 nothing is left. Differences are exact and ten times slower.
-So a product of centred float64 rows, whose error has a bound, settles all pairs but those too close to call, and these
-few are computed again from the differences of the items as they came.
+||x||^2 + ||y||^2 - 2 x.y loses the digits of pairs that are close compared with their norms: equal items come out
+apart, ties are decided by rounding, and of features at 1e6 +- 1e-2 no digit is right. Differences are exact and ten
+times slower. So a product of centred float64 rows, whose error has a bound, decides all pairs but those within its
+error; these few are computed again from the differences of the items.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 ROWS = 1024
-"""Rows that are compared with all others at once: memory is this times M numbers of 8 bytes, a few times."""
+"""Rows of a chunk: memory is a few times this times M numbers of 8 bytes."""
 NUMBERS = 1 << 22
-"""Numbers that are differenced at once."""
+"""Differences that are computed at once."""
 
 
 class Cloud:
-    """Points (M, F) that others are compared with."""
+    """Points (M, F) to which distances are computed."""
 
     def __init__(self, points: Tensor) -> None:
         self.points = points.flatten(1)
@@ -30,13 +30,13 @@ class Cloud:
         self.norms = torch.cat([block.square().sum(1) for block in self._centred(self.points)])
         self.rounding = (self.points.shape[1] + 8) * torch.finfo(torch.float64).eps
 
-    def seen_from(self, x: Tensor) -> Iterator[Squares]:
-        """The squared distances of x (N, F) from all points, `ROWS` rows at a time."""
+    def squares(self, x: Tensor) -> Iterator[Squares]:
+        """Yield the squared distances of x (N, F) from all points, `ROWS` rows at a time."""
         for part in torch.split(x.flatten(1), ROWS):
-            yield self._squares(part)
+            yield self._block(part)
 
-    def _squares(self, x: Tensor) -> Squares:
-        """The product's error is at most (F + 5) eps (|a|^2 + |b|^2): F products a sum, and centring."""
+    def _block(self, x: Tensor) -> Squares:
+        # The error of the product is at most (F + 5) eps (|a|^2 + |b|^2): F products a sum, and centring.
         (a,) = self._centred(x)
         norms = a.square().sum(1)[:, None] + self.norms  # (n, M)
         products = torch.cat([a @ block.T for block in self._centred(self.points)], 1)
@@ -48,7 +48,7 @@ class Cloud:
 
 @dataclass(frozen=True, eq=False)
 class Squares:
-    """Squared distances of rows x (n, F) and y (M, F): `about` (n, M), which is wrong by at most `slack` (n, M)."""
+    """Squared distances of rows x (n, F) and y (M, F): `about` (n, M), with an error of at most `slack` (n, M)."""
 
     x: Tensor
     y: Tensor
@@ -56,22 +56,22 @@ class Squares:
     slack: Tensor
 
     def within(self, squares: Tensor) -> Tensor:
-        """Whether each pair is at most as far apart as y's own squared radius (M,): (n, M), ties included."""
+        """Return whether each pair lies within the squared radius (M,) of its y, ties included: (n, M)."""
         inside = self.about <= squares
         unclear = (self.about - squares).abs() <= self.slack
         inside[unclear] = self._exact(unclear) <= squares.expand_as(inside)[unclear]
         return inside
 
     def kth(self, k: int) -> Tensor:
-        """The squared distance (n,) of each row from the k-th nearest y, counted from 1."""
+        """Return the squared distance (n,) of each row from the k-th nearest y, counted from 1."""
         return self._nearest_of(k).topk(k, largest=False).values[:, -1]
 
     def nearest(self) -> Tensor:
-        """The position (n,) of the nearest y; of equally near ones the first."""
+        """Return the position (n,) of the nearest y; of equally near ones the first."""
         return self._nearest_of(1).argmin(1)
 
     def _nearest_of(self, k: int) -> Tensor:
-        """Exact squares (n, M) of all pairs that may be among a row's k nearest, and infinity for the others."""
+        """Return exact squares (n, M) of the pairs that may be among a row's k nearest, infinity for the others."""
         bound = (self.about + self.slack).topk(k, largest=False).values[:, -1:]
         marks = self.about - self.slack <= bound
         squares = torch.full_like(self.about, math.inf)
@@ -79,7 +79,7 @@ class Squares:
         return squares
 
     def _exact(self, marks: Tensor) -> Tensor:
-        """Squared distances of the pairs that are marked (n, M), in their order, from differences."""
+        """Compute the squared distances of the marked pairs (n, M), in their order, from differences."""
         pairs = torch.split(marks.nonzero(), max(1, NUMBERS // self.x.shape[1]))
         parts = [(self.x[i].double() - self.y[j].double()).square().sum(1) for i, j in (part.T for part in pairs)]
         return torch.cat(parts)

@@ -6,8 +6,9 @@ import math
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
-from allmodes.metrics.spaces import FeatureMetric
+from allmodes.metrics.feature_metric import FeatureMetric
 from allmodes_schemas import FeatureConfig
 
 
@@ -21,15 +22,15 @@ class Vendi(FeatureMetric):
 
     def __init__(self, features: FeatureConfig, samples: int = 2500) -> None:
         self.samples = samples
-        super().__init__(features, {"vendi": "near"})
+        super().__init__(features, ("vendi",))
 
+    @override
     def compare(self, x: Tensor, y: Tensor, generator: torch.Generator) -> dict[str, float]:
-        """The score of the samples as `vendi`; y is not looked at."""
         return {"vendi": vendi(x[: self.samples])}
 
 
 def vendi(x: Tensor) -> float:
-    """The score of features x (N, F), float64; X'X has the eigenvalues of XX' other than zeros, and may be smaller."""
+    """Compute the score of features x (N, F), float64; X'X has the eigenvalues of XX' but zeros, and may be smaller."""
     unit = x / x.norm(dim=1, keepdim=True)
     if not unit.isfinite().all():
         return math.nan

@@ -1,20 +1,19 @@
-"""How well the generator can reproduce held-out items: inference via optimisation."""
+"""Inference via optimisation: the generator's error at held-out items, with the best latent for each."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes.game.noise import Noise
 from allmodes.game.sampling import eval_mode
-from allmodes.metrics.base import Better, Evaluation, Metric
+from allmodes.metrics.base import Evaluation, Metric
 
 FAR = 1e6
-"""What counts for an item that the generator does not give as finite numbers: the search turns back there."""
+"""Error of an item that the generator gives as numbers that are not finite: the search turns back there."""
 
 
 class Ivom(Metric):
@@ -29,17 +28,11 @@ class Ivom(Metric):
     There is no floor: real data have no generator. NaN where the generator gives no finite items.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"ivom": "lower"}
-
     def __init__(self, images: int = 64, restarts: int = 3, iterations: int = 100) -> None:
         self.images, self.restarts, self.iterations = images, restarts, iterations
 
+    @override
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """The mean error as `ivom`.
-
-        Raises:
-            ValueError: If the evaluation has no modules.
-        """
         if "generator" not in evaluation.modules:
             raise ValueError("metric ivom: the evaluation has no generator")
         prior, generator = evaluation.modules["prior"], evaluation.modules["generator"]
@@ -50,8 +43,8 @@ class Ivom(Metric):
         best = torch.stack(errors).amin(0).double().mean()
         return {"ivom": float(best) if best.isfinite() else math.nan}
 
+    @override
     def floor(self, evaluation: Evaluation) -> dict[str, float]:
-        """Nothing: real data have no generator."""
         return {}
 
     def _start(self, prior: nn.Module, evaluation: Evaluation, n: int) -> Tensor:
@@ -62,7 +55,7 @@ class Ivom(Metric):
         return start.clone()
 
     def _errors(self, x: Tensor, z: Tensor, generator: nn.Module) -> Tensor:
-        """Error (N,) of each item after the search from latents z (N, dim)."""
+        """Search from latents z (N, dim); return the error (N,) of each item at the end."""
         z.requires_grad_()
         search = torch.optim.LBFGS([z], max_iter=self.iterations, line_search_fn="strong_wolfe")
 
@@ -79,6 +72,6 @@ class Ivom(Metric):
 
 
 def _squared_error(x: Tensor, y: Tensor) -> Tensor:
-    """Mean squared error (N,) of each item; images in [-1, 1] count on [0, 1]."""
+    """Compute the mean squared error (N,) of each item; images in [-1, 1] count on [0, 1]."""
     scale = 4 if x.dim() == 4 else 1
     return (x - y).square().flatten(1).mean(1) / scale

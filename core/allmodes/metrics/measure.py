@@ -1,4 +1,4 @@
-"""Measuring a trained model: what metrics may look at, their numbers and their pictures."""
+"""The evaluation of a trained model, the numbers of its metrics and their figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from allmodes.data import Data
 from allmodes.data.batch import Batch
-from allmodes.figures import drawing
+from allmodes.figures.files import save
 from allmodes.game.composition import Composition
 from allmodes.game.noise import rng
 from allmodes.game.sampling import draw, eval_mode
@@ -21,7 +21,7 @@ from allmodes_schemas import Given
 Warn = Callable[[str], None]
 
 
-def evaluation(
+def make_evaluation(
     composition: Composition,
     modules: Mapping[str, nn.Module],
     data: Data,
@@ -30,7 +30,7 @@ def evaluation(
     iteration: int,
     device: str,
 ) -> Evaluation:
-    """n fresh draws of the model beside as many held-out items.
+    """Draw n samples of the model and as many held-out items.
 
     `modules` are those that samples are drawn with. Randomness comes from streams of the seed and the iteration alone,
     so that measuring neither changes training nor depends on what was measured before.
@@ -45,8 +45,8 @@ def evaluation(
     def encode(name: str, x: Tensor) -> Any:
         discriminator = composition.discriminator
         with eval_mode(modules[name], discriminator):
-            seen = x.to(device)
-            return modules[name](discriminator.network.trunk(seen) if name in composition.heads else seen)
+            items = x.to(device)
+            return modules[name](discriminator.network.trunk(items) if name in composition.heads else items)
 
     on_cpu = Batch(real.x.cpu(), None if real.labels is None else real.labels.cpu())
     cpu = rng(seed, f"metrics/{iteration}")
@@ -54,7 +54,7 @@ def evaluation(
 
 
 def measure(metrics: Mapping[str, Metric], evaluation: Evaluation, warn: Warn) -> dict[str, float]:
-    """All metrics' numbers by key. One that fails is reported and left out: it must not cost the run."""
+    """Compute all metrics' numbers by key. One that fails is left out with a warning: it must not cost the run."""
     results: dict[str, float] = {}
     for name, metric in metrics.items():
         try:
@@ -64,13 +64,13 @@ def measure(metrics: Mapping[str, Metric], evaluation: Evaluation, warn: Warn) -
     return results
 
 
-def pictures(
+def save_figures(
     metrics: Mapping[str, Metric], evaluation: Evaluation, folder: Path, iteration: int, warn: Warn
 ) -> Iterator[tuple[str, Path]]:
-    """The figures of those metrics that have one, by name, each written to `<folder>/<name>-<iteration>.png`."""
+    """Write the figures of the metrics that have one to `<folder>/<name>-<iteration>.png`; yield names and paths."""
     for name, metric in metrics.items():
         try:
             if (figure := metric.figure(evaluation)) is not None:
-                yield name, drawing.save(figure, folder / f"{name}-{iteration:08d}.png")
+                yield name, save(figure, folder / f"{name}-{iteration:08d}.png")
         except Exception as error:
             warn(f"the figure of metric {name} failed: {type(error).__name__}: {error}")

@@ -7,8 +7,9 @@ import warnings
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
-from allmodes.metrics.spaces import FeatureMetric, Reference
+from allmodes.metrics.feature_metric import FeatureMetric, Reference
 from allmodes_schemas import FeatureConfig
 
 CHUNK = 1024
@@ -24,10 +25,10 @@ class Fid(FeatureMetric):
     """
 
     def __init__(self, features: FeatureConfig, reference: Reference = "held_out") -> None:
-        super().__init__(features, {"fid": "lower"}, reference)
+        super().__init__(features, ("fid",), reference)
 
+    @override
     def compare(self, x: Tensor, y: Tensor, generator: torch.Generator) -> dict[str, float]:
-        """The squared distance as `fid`."""
         if (n := min(len(x), len(y))) <= x.shape[1]:
             warnings.warn(
                 f"{self.key('fid')}: {n} items are too few for the covariance of {x.shape[1]} features: raise "
@@ -42,17 +43,18 @@ class Kid(FeatureMetric):
 
     The mean over `subsets` random subsets of `size` items (or all, if there are fewer) of either side as `kid`, which
     is negative at times, and their standard deviation as `kid_std`: that of a subset, not of the mean. With one subset,
-    or where a subset is all items of a side, there is nothing to vary: `kid_std` is withheld (NaN).
+    or where a subset is all items of a side, there is nothing to vary: `kid_std` is withheld (NaN). Both are NaN for
+    fewer than two items.
     """
 
     def __init__(
         self, features: FeatureConfig, subsets: int = 100, size: int = 1000, reference: Reference = "held_out"
     ) -> None:
         self.subsets, self.size = subsets, size
-        super().__init__(features, {"kid": "lower", "kid_std": "near"}, reference)
+        super().__init__(features, ("kid", "kid_std"), reference)
 
+    @override
     def compare(self, x: Tensor, y: Tensor, generator: torch.Generator) -> dict[str, float]:
-        """Mean and standard deviation over the subsets; NaN for fewer than two items."""
         size, fewest = min(self.size, len(x), len(y)), min(len(x), len(y))
         values = polynomial_mmd(x, y, *(_subsets(len(side), size, self.subsets, generator) for side in (x, y)))
         varies = self.subsets > 1 and size < fewest
@@ -60,7 +62,7 @@ class Kid(FeatureMetric):
 
 
 def frechet(mean_x: Tensor, cov_x: Tensor, mean_y: Tensor, cov_y: Tensor) -> float:
-    """Squared 2-Wasserstein distance of two Gaussians, float64.
+    """Compute the squared 2-Wasserstein distance of two Gaussians, float64.
 
     tr (C_x C_y)^(1/2) is the sum of the roots of the eigenvalues of S C_y S with S = C_x^(1/2): symmetric, so that it
     is real and exists for singular covariances too.
@@ -72,7 +74,7 @@ def frechet(mean_x: Tensor, cov_x: Tensor, mean_y: Tensor, cov_y: Tensor) -> flo
 
 
 def polynomial_mmd(x: Tensor, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """Unbiased estimates (S,) for S subsets of x (N, F) and y (M, F), all float64.
+    """Estimate the squared MMD (S,) without bias for S subsets of x (N, F) and y (M, F), all float64.
 
     Ones in u (N, S) and v (M, S) mark the items of each subset, equally many on either side. Every kernel value is
     computed once however many subsets it is in, in chunks: memory is a few times 1,024 times N numbers of 8 bytes.
@@ -95,7 +97,7 @@ class _Side:
 
 
 def _total(p: _Side, q: _Side) -> Tensor:
-    """Sum (S,) of the kernel over the pairs of each subset."""
+    """Sum the kernel (S,) over the pairs of each subset."""
     rows = zip(*(torch.split(part, CHUNK) for part in (p.a, p.along, p.marks)), strict=True)
     parts = [
         (_kernel(a @ q.a.T / a.shape[1], along[:, None], q.along, p.base) @ q.marks * marks).sum(0)
@@ -109,7 +111,7 @@ def _diagonal(p: _Side) -> Tensor:
 
 
 def _kernel(product: Tensor, a: Tensor, b: Tensor, base: float) -> Tensor:
-    """(base + a + b + product)^3 without what depends on a or b alone, or on neither.
+    """Compute (base + a + b + product)^3 without the terms in a or b alone, or in neither.
 
     With s = base + a + b and t the product it is s^3 + 3 s^2 t + 3 s t^2 + t^3, and s^3 is 3 a b (s + base) and such.
     """
@@ -118,7 +120,7 @@ def _kernel(product: Tensor, a: Tensor, b: Tensor, base: float) -> Tensor:
 
 
 def _subsets(items: int, size: int, number: int, generator: torch.Generator) -> Tensor:
-    """Marks (items, number), float64, of random subsets without repetition."""
+    """Draw marks (items, number), float64, of random subsets without repetition."""
     marks = torch.zeros(items, number, dtype=torch.float64)
     for column in range(number):
         marks[torch.randperm(items, generator=generator)[:size], column] = 1
@@ -126,6 +128,6 @@ def _subsets(items: int, size: int, number: int, generator: torch.Generator) -> 
 
 
 def _covariance(x: Tensor) -> Tensor:
-    """(F, F), also where F is 1."""
+    """Compute the sample covariance (F, F), also where F is 1."""
     centred = x - x.mean(0)
     return centred.T @ centred / (len(x) - 1)

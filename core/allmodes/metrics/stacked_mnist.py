@@ -1,20 +1,19 @@
-"""Modes of Stacked MNIST."""
+"""The modes of Stacked MNIST: triples of digits, as a classifier reads them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import ClassVar
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes.data import Data
 from allmodes.data.stacked_mnist import StackedDigits, mode_of
-from allmodes.metrics.base import Better, Evaluation, Metric
+from allmodes.metrics.base import Evaluation, Metric
 from allmodes.metrics.classifier import Classifier
 from allmodes.metrics.modes import enough, kl
-from allmodes.metrics.spaces import Spaces
 from allmodes_schemas import FeatureConfig
 
 CHUNK = 5000
@@ -38,50 +37,34 @@ class StackedModes(Metric):
     finite; a KL of fewer than 10,000 samples, ten a mode, is withheld (NaN).
     """
 
-    better: ClassVar[Mapping[str, Better]] = {
-        "stacked_modes": "higher",
-        "stacked_kl": "lower",
-        "stacked_kl_sharp": "lower",
-        "stacked_classifier_accuracy": "higher",
-    }
-
     def __init__(self, classifier: FeatureConfig, samples: int = 26_000, sharp: int | None = 100_000) -> None:
         self.classifier, self.samples, self.sharp = classifier, samples, sharp
-        self.spaces: Spaces = Spaces()
 
+    @override
     def prepare(self, data: Data) -> None:
-        """Train the classifier, unless it is at hand.
-
-        Raises:
-            ValueError: If the data are not stacked digits.
-        """
         self._classifier(data)
 
+    @override
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        """The numbers by key.
-
-        Raises:
-            ValueError: If the data are not stacked digits, or the model cannot be sampled.
-        """
         data, classifier = self._classifier(evaluation.data)
         modes = self._modes(classifier, evaluation)
         usual = modes[: self.samples].bincount(minlength=1000)
-        numbers = {"stacked_modes": float((usual > 0).sum()), "stacked_kl": _told(kl, usual, torch.ones(1000))}
+        numbers = {"stacked_modes": float((usual > 0).sum()), "stacked_kl": _divergence(kl, usual, torch.ones(1000))}
         if self.sharp:
             sharp = modes[: self.sharp].bincount(minlength=1000)
-            numbers["stacked_kl_sharp"] = _told(corrected_kl, sharp, data.shares())
+            numbers["stacked_kl_sharp"] = _divergence(corrected_kl, sharp, data.shares())
         numbers = numbers if len(modes) else dict.fromkeys(numbers, math.nan)
         return numbers | {"stacked_classifier_accuracy": classifier.facts["accuracy"]}
 
     def _classifier(self, data: Data) -> tuple[StackedDigits, Classifier]:
         if not isinstance(data, StackedDigits):
             raise ValueError("metric stacked_mnist: needs data of kind stacked_mnist")
-        classifier = self.spaces.of(self.classifier, data.mnist)
+        classifier = self.feature_cache.module(self.classifier, data.mnist)
         assert isinstance(classifier, Classifier)
         return data, classifier
 
     def _modes(self, classifier: Classifier, evaluation: Evaluation) -> Tensor:
-        """The mode (N,) of each of the samples that the longer line needs; none where a sample is not finite."""
+        """Return the mode (N,) of the samples of the longer line; empty if a sample is not finite."""
         if evaluation.sample is None:
             raise ValueError("metric stacked_mnist: the evaluation has no model to sample")
         n, found = max(self.samples, self.sharp or 0), list[Tensor]()
@@ -94,11 +77,11 @@ class StackedModes(Metric):
         return torch.cat(found)
 
 
-def _told(divergence: Callable[[Tensor, Tensor], float], counts: Tensor, weights: Tensor) -> float:
-    """The KL of counts (K,), where they are enough for one."""
+def _divergence(divergence: Callable[[Tensor, Tensor], float], counts: Tensor, weights: Tensor) -> float:
+    """Compute the KL of counts (K,); NaN if they are too few."""
     return divergence(counts, weights) if enough(int(counts.sum()), len(counts)) else math.nan
 
 
 def corrected_kl(counts: Tensor, weights: Tensor) -> float:
-    """KL in nats of counts (K,) from weights (K,), less the mean bias of a histogram of so many draws."""
+    """Compute KL in nats of counts (K,) from weights (K,), less the mean bias of a histogram of so many draws."""
     return kl(counts, weights) - float((counts > 0).sum() - 1) / (2 * float(counts.sum()))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from allmodes.data import TensorData
 from allmodes.data.standardisation import Standardisation
-from allmodes.figures import drawing
+from allmodes.figures.draw import draw_samples
 from allmodes.game.contracts import NOTHING
 from allmodes.game.noise import rng
 from allmodes.game.sampling import draw, given_problem
@@ -102,7 +102,7 @@ class Model:
         """Write spec, picture and card into a folder."""
         files, samples = RunFolder(folder), self.draw(PICTURED)
         files.spec.write_text(loading.dump(self.spec), encoding="utf-8")
-        drawing.draw_samples(samples, TensorData(samples), files.picture)
+        draw_samples(samples, TensorData(samples), files.picture)
         run = RunFolder(self.folder)
         measured, outcome = last_measurements(run, self.iteration), run.outcome()
         floors = {} if outcome is None else outcome.floors

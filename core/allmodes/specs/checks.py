@@ -11,6 +11,7 @@ from allmodes.specs.limits import check_memory
 from allmodes.specs.needs import check_labels, check_needs, check_streams
 from allmodes.specs.players import MODULES, check_players, players_of
 from allmodes.specs.shapes import check_batches, check_discriminator, check_shapes
+from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import Problem, Shape, Spec
 
 
@@ -33,6 +34,7 @@ def check_spec(spec: Spec) -> list[Problem]:
             spec.prior.check(spec),
             *(term.check(spec) for term in spec.losses),
             *(metric.check(spec) for metric in spec.evaluation.metrics),
+            _check_best(spec),
             spec.data.check(spec),
             check_image_metrics(spec, shape) if shape is not None else (),
         )
@@ -60,6 +62,15 @@ def _check_repetitions(spec: Spec) -> Iterator[Problem]:
         for i, value in enumerate(values):
             if value in values[:i]:
                 yield Problem((*where, i), f"{value} is already listed: list it once")
+
+
+def _check_best(spec: Spec) -> Iterator[Problem]:
+    if (best := spec.training.checkpoints.best) is None:
+        return
+    known = [key for key, number in spec.evaluation.numbers().items() if number.better]
+    if best not in known:
+        what = f"{best!r} is not a number of this spec's metrics that has a best value{did_you_mean(best, known)}"
+        yield Problem(("training", "checkpoints", "best"), f"{what}: there are {', '.join(known) or 'none'}")
 
 
 def _check_names(spec: Spec) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from typing_extensions import override
 from allmodes.runs import averages
 from allmodes.runs.run import Outcome
 from allmodes.studies.study import State, Study, StudyEntry, StudyRun
-from allmodes_schemas import Spec
+from allmodes_schemas import Key, Spec
 
 COSTS = (
     *("images", "generator_updates", "discriminator_updates"),
@@ -54,15 +54,24 @@ class Row(averages.Averages):
 
 @dataclass(frozen=True)
 class Group:
-    """The methods of a study that were trained on the same data and measured with as many samples."""
+    """The methods of a study that were trained on the same data and measured with as many samples.
+
+    `numbers` are those that their metrics declare, by key.
+    """
 
     title: str
     rows: tuple[Row, ...]
+    numbers: Mapping[str, Key] = field(default_factory=dict)
 
     @property
     def metrics(self) -> list[str]:
         """Names of the metrics, without their averages over the end of the runs."""
         return averages.metric_names(outcome for row in self.rows for outcome in row.outcomes.values())
+
+    @property
+    def tabulated(self) -> list[str]:
+        """Names of the metrics that tables show: all but those that describe the measurement alone."""
+        return [name for name in self.metrics if not self.numbers.get(name, Key()).constant]
 
     @property
     def floors(self) -> dict[str, float]:
@@ -88,7 +97,7 @@ class Comparison:
         entries: dict[str, list[StudyEntry]] = {}
         for entry in self.study.entries:
             entries.setdefault(describe_data(entry.spec), []).append(entry)
-        return [Group(title, tuple(map(_row, of_data))) for title, of_data in entries.items()]
+        return [_group(title, of_data) for title, of_data in entries.items()]
 
     @property
     def status(self) -> str:
@@ -136,6 +145,11 @@ def describe_data(spec: Spec) -> str:
     given = spec.data.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
     options = "".join(f", {name} {value}" for name, value in given.items())
     return f"{spec.data.kind}{options} ({spec.evaluation.samples:,} samples)"
+
+
+def _group(title: str, entries: list[StudyEntry]) -> Group:
+    numbers = {key: number for entry in entries for key, number in entry.spec.evaluation.numbers().items()}
+    return Group(title, tuple(map(_row, entries)), numbers)
 
 
 def _row(entry: StudyEntry) -> Row:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from allmodes.figures import drawing
+from allmodes.figures.draw import draw_panels
+from allmodes.figures.titles import summarise
 from allmodes.models.page import ModelError
 from allmodes.models.trained import Model, load_run
 from allmodes.specs.source import SpecError
 from allmodes.studies.comparison import Comparison, Group
-from allmodes.studies.tables import shown
 from allmodes.system.torch_settings import plain_torch
-
-TITLED = ("modes", "stacked_modes", "classes", "high_quality")
-"""Metrics that a panel's title tells."""
 
 
 @plain_torch()
@@ -42,7 +39,7 @@ def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
     model = next(iter(models.values()))
     data, n = model.spec.data.build(), model.spec.evaluation.samples
     panels = [(_title(group, method), one.draw(n)) for method, one in models.items()]
-    return [drawing.compare(panels, data, comparison.folder / f"{stem}.{ending}") for ending in ("png", "pdf")]
+    return [draw_panels(panels, data, comparison.folder / f"{stem}.{ending}") for ending in ("png", "pdf")]
 
 
 def _loaded(method: str, folder: Path) -> Model | str:
@@ -56,5 +53,4 @@ def _loaded(method: str, folder: Path) -> Model | str:
 def _title(group: Group, method: str) -> str:
     row = next(row for row in group.rows if row.method == method)
     results = next(iter(row.finished.values())).results
-    told = [f"{name.replace('_', ' ')} {shown(name, results[name])}" for name in TITLED if name in results]
-    return "\n".join([method, "  ".join(told)])
+    return f"{method}\n{summarise(results, group.numbers)}"

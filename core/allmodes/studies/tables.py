@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from allmodes.studies.comparison import COSTS, Comparison, Group, Row, costs_of
 from allmodes.system.durable import replace_text
 from allmodes.system.paths import near
 from allmodes.text.markdown import table
-from allmodes.text.numbers import number
+from allmodes.text.numbers import quantity
+from allmodes_schemas import Key
 
-SHARES = re.compile(r"^(high_quality$|(true_)?share_|precision|recall|coverage|acc_|purity_|conditional_purity)")
-"""Metrics that are shares and shown as per cent."""
 SHOWN = {
     "images": "images seen",
     "generator_updates": "G updates",
@@ -92,31 +90,25 @@ def long(comparison: Comparison) -> str:
     return file.getvalue()
 
 
-def shown(metric: str, value: float, error: float = math.nan) -> str:
-    """`7.5 ± 0.29`, or per cent for shares; `-` for what is withheld."""
-    if math.isnan(value) or not SHARES.match(metric):
-        return number(value, error)
-    return f"{number(100 * value, 100 * error)} %"
-
-
 def _heads(group: Group, costs: Sequence[str]) -> list[str]:
-    return ["method", "seeds", *group.metrics, *(SHOWN[name] for name in costs)]
+    return ["method", "seeds", *group.tabulated, *(SHOWN[name] for name in costs)]
 
 
 def _body(group: Group, costs: Sequence[str]) -> Iterator[list[str]]:
-    floors = [shown(name, group.floors[name]) if name in group.floors else "" for name in group.metrics]
+    units = {name: group.numbers.get(name, Key()).unit for name in group.tabulated}
+    floors = [quantity(group.floors[name], unit) if name in group.floors else "" for name, unit in units.items()]
     yield ["real data", "", *floors, *[""] * len(costs)]
     for row in group.rows:
-        metrics = [_mean(row, name) for name in group.metrics]
+        metrics = [_mean(row, name, unit) for name, unit in units.items()]
         yield [row.method, row.seeds, *metrics, *(_cost(row, name) for name in costs)]
 
 
-def _mean(row: Row, metric: str) -> str:
+def _mean(row: Row, metric: str, unit: str) -> str:
     """The mean over the finished seeds, and over how many where some withheld the number."""
     if not any(metric in outcome.results for outcome in row.finished.values()):
         return ""
     values = row.values(metric)
-    cell = shown(metric, averages.mean(values), averages.standard_error(values))
+    cell = quantity(averages.mean(values), unit, averages.standard_error(values))
     return cell + averages.over(values, len(row.finished))
 
 

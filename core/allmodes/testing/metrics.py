@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import torch
 from matplotlib.figure import Figure
 from typing_extensions import override
 
 from allmodes.game.composition import Composition
-from allmodes.metrics import Evaluation, Metric, built, floors, measure
-from allmodes.metrics.base import Better
+from allmodes.metrics import Evaluation, Metric, build_metrics, measure, measure_floors
 from allmodes.specs import loading
 from allmodes.testing.advice import explain_errors
 from allmodes.testing.composing import ComposedContract
 from allmodes.testing.modules_under_vmap import all_equal
 from allmodes.testing.randomness import own_randomness
 from allmodes.testing.snapshots import take_flat_snapshot
-from allmodes_schemas import KindConfig, MetricConfig, Spec
+from allmodes_schemas import Key, KindConfig, MetricConfig, Spec
+
+BETTER = (None, "higher", "lower")
 
 
 class MetricContract(ComposedContract):
@@ -50,20 +51,22 @@ class MetricContract(ComposedContract):
             f"{self.name}: the same evaluation gives {one}, then {other}: take randomness from evaluation.generator"
         )
 
-    def test_it_says_of_its_own_numbers_which_values_are_good(self) -> None:
-        """`better` is read by tables, by early stops, and by the best checkpoint."""
-        numbers, better = self.measure(), self.metric().better
-        unknown = [name for name in better if name not in numbers]
+    def test_the_numbers_that_it_declares_are_those_that_it_gives(self) -> None:
+        """Declarations are read by tables and titles, by the best checkpoint and the watch for collapse."""
+        numbers, declared = self.measure(), self.config.numbers()
+        unknown = [name for name in declared if name not in numbers]
         assert not unknown, (
-            f"{self.name}: better names {', '.join(unknown)}, but compute gives {', '.join(numbers) or 'nothing'}"
+            f"{self.name}: numbers() declares {', '.join(unknown)}, but compute gives {', '.join(numbers) or 'nothing'}"
         )
-        wrong = [f"{name}: {value!r}" for name, value in better.items() if value not in get_args(Better)]
-        assert not wrong, f"{self.name}: better has {', '.join(wrong)}: write 'higher', 'lower' or 'near'"
+        wrong = [f"{name}: {key!r}" for name, key in declared.items() if not isinstance(key, Key)]
+        assert not wrong, f"{self.name}: numbers() gives {', '.join(wrong)}: declare each number by an allmodes.Key"
+        bad = [f"{name}: {key.better!r}" for name, key in declared.items() if key.better not in BETTER]
+        assert not bad, f"{self.name}: numbers() has {', '.join(bad)} as better: write 'higher', 'lower' or None"
 
     def test_its_floor_is_of_its_own_numbers(self) -> None:
         """Scores of real data stand beside those of the model, under the same name."""
         with explain_errors(f"{self.name}: floor fails: return {{}} where a perfect sampler has no score"):
-            floor = floors([self.metric()], self.composed_spec.data, 64, repeats=2)
+            floor = measure_floors([self.metric()], self.composed_spec.data, 64, repeats=2)
         unknown = [name for name in floor if name not in self.measure()]
         assert not unknown, f"{self.name}: floor names {', '.join(unknown)}, which compute does not give"
 
@@ -98,7 +101,7 @@ class MetricContract(ComposedContract):
 
     def metric(self) -> Metric:
         """Build and prepare the metric."""
-        (metric,) = built(self.composed_spec.spec.evaluation.metrics).values()
+        (metric,) = build_metrics(self.composed_spec.spec.evaluation.metrics).values()
         assert isinstance(metric, Metric), f"{self.name}: build() must return an allmodes.Metric, not {metric!r}"
         metric.prepare(self.composed_spec.data)
         return metric
@@ -106,7 +109,7 @@ class MetricContract(ComposedContract):
     def evaluation(self, composition: Composition) -> Evaluation:
         """Evaluate samples of an untrained model beside held-out items."""
         n = self.composed_spec.spec.evaluation.samples
-        return measure.evaluation(composition, composition.modules, self.composed_spec.data, n, 0, 0, "cpu")
+        return measure.make_evaluation(composition, composition.modules, self.composed_spec.data, n, 0, 0, "cpu")
 
     def measure(self, evaluation: Evaluation | None = None) -> dict[str, float]:
         """Compute the metric's numbers, by default for an untrained model."""

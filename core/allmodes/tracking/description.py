@@ -36,6 +36,11 @@ def tags(run: Run) -> dict[str, str]:
     return {f"allmodes.{name}": value for name, value in ours.items()} | plugins | _origin()
 
 
+def labelled(run: Run) -> list[str]:
+    """Keys, as MLflow has them, of the numbers with a label: the columns of the view."""
+    return [key(name) for name, number in run.spec.evaluation.numbers().items() if number.label]
+
+
 def _origin() -> dict[str, str]:
     """The user and the program, for columns of MLflow's UI."""
     origin = {"mlflow.source.name": "allmodes", "mlflow.source.type": "LOCAL"}

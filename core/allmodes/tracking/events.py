@@ -59,6 +59,7 @@ class Description(_Event):
     params: dict[str, str]
     data: dict[str, str]
     requirements: list[str]
+    labelled: list[str] = []
 
     @property
     def run(self) -> str:
@@ -139,6 +140,7 @@ def describe(run: Run, store: str) -> dict[str, Any]:
         "params": description.params(run),
         "data": description.dataset(run),
         "requirements": description.requirements(run),
+        "labelled": description.labelled(run),
     }
     return {name: _redacted(value) for name, value in fields.items()}
 

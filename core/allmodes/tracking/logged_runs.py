@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 from mlflow.entities import Run as Logged
 from mlflow.exceptions import MlflowException
 
@@ -39,7 +40,7 @@ class LoggedRuns:
 
     def open(self, start: Description) -> Receipt:
         """Find or create the runs of an experiment and of its seed."""
-        experiment = self._experiment(start.mlflow_experiment)
+        experiment = self._experiment(start.mlflow_experiment, start.labelled)
         known = self.find(experiment, start.experiment)
         parents = {run.data.tags.get("mlflow.parentRunId") for run in known}
         parent = self._keep_one((run for run in known if _is_parent(run)), parents)
@@ -94,12 +95,13 @@ class LoggedRuns:
     def _create(self, experiment: str, start: Description, name: str, tags: Mapping[str, str]) -> str:
         return str(self.client.create_run(experiment, start.time, {**start.tags, **tags}, name).info.run_id)
 
-    def _experiment(self, name: str) -> str:
+    def _experiment(self, name: str, labelled: Iterable[str]) -> str:
         """Id of the MLflow experiment that runs go to: created if it does not exist, restored if it was deleted."""
         known = self.client.get_experiment_by_name(name)
         if known is None:
             try:
-                return str(self.client.create_experiment(name, artifacts(self._address), KIND | view.tag()))
+                tags = KIND | {view.TAG: view.tag(labelled)}
+                return str(self.client.create_experiment(name, artifacts(self._address), tags))
             except MlflowException:  # another process was faster, or the store is at fault
                 if (known := self.client.get_experiment_by_name(name)) is None:
                     raise
@@ -109,7 +111,13 @@ class LoggedRuns:
                 f"the experiment {name} had been deleted in {without_secrets(self._address)} and is restored, since "
                 "runs are logged to it; MLFLOW_EXPERIMENT_NAME names another"
             )
+        self._add_columns(known, labelled)
         return str(known.experiment_id)
+
+    def _add_columns(self, experiment: Experiment, labelled: Iterable[str]) -> None:
+        """Add the labelled numbers to the view of an experiment that has one."""
+        if (saved := experiment.tags.get(view.TAG)) and (tag := view.tag(labelled, saved)) != saved:
+            self.client.set_experiment_tag(experiment.experiment_id, view.TAG, tag)
 
     def _restore(self, experiment_id: str, name: str) -> None:
         try:

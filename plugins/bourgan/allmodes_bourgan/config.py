@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, WithJsonSchema
 from typing_extensions import override
 
-from allmodes import FeatureConfig, LossTermConfig, MetricConfig, PixelsConfig, PriorConfig, Problem, Ramp, Spec
+from allmodes import FeatureConfig, Key, LossTermConfig, MetricConfig, PixelsConfig, PriorConfig, Problem, Ramp, Spec
 
 METRICS = ("l2", "l1", "linf", "cosine")
 
@@ -112,6 +112,14 @@ class DistancesConfig(MetricConfig):
     def title(self) -> str:
         plain = (self.metric, self.features.title()) == ("l2", "pixels")
         return "log_distances" if plain else f"log_distances_{self.metric}_{self.features.title()}"
+
+    def key(self) -> str:
+        """The key of its number: `log_distance_w1`, with the metric and the features where the title has them."""
+        return self.title().replace("distances", "distance_w1", 1)
+
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        return {self.key(): Key("lower")}
 
     @override
     def build(self) -> Any:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes import Better, Evaluation, Metric, Spaces, extract_features, seeded
+from allmodes import Evaluation, Metric, extract_features, seeded
 from allmodes_bourgan.distances import faiss_distance
 from allmodes_bourgan.embedding import Ratios
 from allmodes_bourgan.model import DistanceLoss, MetricMixture
@@ -33,10 +33,7 @@ class LogDistances(Metric):
     """
 
     def __init__(self, config: DistancesConfig) -> None:
-        self.config, self.spaces = config, Spaces()
-        self.name = config.title().replace("distances", "distance_w1", 1)
-        # An instance's own: the key carries the metric and the features.
-        self.better: Mapping[str, Better] = {self.name: "lower"}  # type: ignore[misc]
+        self.config, self.name = config, config.key()
 
     @override
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
@@ -65,7 +62,7 @@ class LogDistances(Metric):
         return float(wasserstein_distance(x.numpy(), y.numpy())) if len(x) and len(y) else math.nan
 
     def _log_distances(self, evaluation: Evaluation, items: Tensor) -> Tensor:
-        space = self.spaces.of(self.config.features, evaluation.data)
+        space = self.feature_cache.module(self.config.features, evaluation.data)
         seen = extract_features(space, items[: self.config.samples], evaluation.data.device).flatten(1)
         return log_pairs(faiss_distance(self.config.metric)(seen, seen))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes import Better, Evaluation, Metric, contingency, draw_matrix, draw_rows, eval_mode, seeded
+from allmodes import Evaluation, Metric, contingency, draw_matrix, draw_rows, eval_mode, seeded
 
 BASES, DELTA = 8, 0.05
 LEAST = 1e-6
@@ -25,8 +25,6 @@ class PriorError(Metric):
     - `prior_error`: the largest difference of a probability and a share;
     - `prior_kl`: KL of the shares from the probabilities, in nats; a probability of 0 counts as 1e-6.
     """
-
-    better: ClassVar[Mapping[str, Better]] = {"prior_error": "lower", "prior_kl": "lower"}
 
     def __init__(self, auxiliary: str = "inverter") -> None:
         self.auxiliary = auxiliary

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
-from allmodes import MetricConfig, Need
+from allmodes import Key, MetricConfig, Need
 
 _MODES = Need("part", "mode", "a prior with modes, such as prior: {kind: nemgan.mode_mixture}")
 _INVERTER = Need("auxiliary", "mode", "auxiliaries.inverter: {kind: nemgan.inverter}")
@@ -21,6 +22,10 @@ class PriorErrorConfig(MetricConfig):
     needs: ClassVar[tuple[Need, ...]] = (_MODES, _INVERTER, _LABELS)
     auxiliary: str = "inverter"
     """The inverter, whose predictions for held-out items match modes to classes one to one (Hungarian method)."""
+
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        return {"prior_error": Key("lower"), "prior_kl": Key("lower")}
 
     @override
     def build(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes_schemas import FeatureConfig, Need
 
@@ -14,8 +15,8 @@ class PixelsConfig(FeatureConfig):
 
     kind: Literal["pixels"] = "pixels"
 
+    @override
     def build(self, data: Any) -> Any:
-        """The features."""
         from allmodes.metrics.features import Pixels
 
         return Pixels().eval()
@@ -30,12 +31,8 @@ class RandomConvConfig(FeatureConfig):
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of the weights."""
 
+    @override
     def build(self, data: Any) -> Any:
-        """The features.
-
-        Raises:
-            DataError: If the items are not images.
-        """
         from allmodes.metrics.features import RandomConv
 
         return RandomConv(data.shape, self.channels, self.seed).eval()
@@ -52,16 +49,12 @@ class TorchvisionFeaturesConfig(FeatureConfig):
     download: bool = False
     """Whether default weights are fetched where they are missing; never done without being asked."""
 
+    @override
     def title(self) -> str:
-        """The network's name."""
         return self.model
 
+    @override
     def build(self, data: Any) -> Any:
-        """The features.
-
-        Raises:
-            DataError: If the items are not images, or the weights are missing, unreadable or of another network.
-        """
         from allmodes.metrics.features import backbone
 
         return backbone(self.model, self.weights, self.download, data.shape)
@@ -85,12 +78,8 @@ class ClassifierConfig(FeatureConfig):
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of its weights and order of items."""
 
+    @override
     def build(self, data: Any) -> Any:
-        """The features: from the cache, or trained now.
-
-        Raises:
-            DataError: If the data have no labels.
-        """
         from allmodes.metrics.classifier import Training, classifier
 
         return classifier(data, Training(**self.model_dump(exclude={"kind"})))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig
-from allmodes_schemas import FeatureConfig, MetricConfig, Need, Problem, Sane, Spec
+from allmodes_schemas import FeatureConfig, Key, MetricConfig, Need, Problem, Sane, Spec
+
+LABELS = Need("labels", remedy="take data with labels")
+HIGHER, LOWER, SHARE = Key("higher"), Key("lower"), Key("higher", unit="share")
 
 
 class ModesConfig(MetricConfig):
@@ -17,8 +21,19 @@ class ModesConfig(MetricConfig):
     kind: Literal["modes"] = "modes"
     needs: ClassVar[tuple[Need, ...]] = (Need("truth", remedy="take data of kind ring, grid, circle or mixture"),)
 
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        return {
+            "modes": Key("higher", counts=True, label="modes"),
+            "high_quality": Key("higher", unit="share", label="high quality"),
+            "kl": LOWER,
+            "variance_ratio": Key(),
+            "high_quality_points": Key(),
+            "high_quality_radius": Key(constant=True),
+        }
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import Modes
 
         return Modes()
@@ -31,8 +46,12 @@ class WassersteinConfig(MetricConfig):
     samples: int = Field(2500, ge=2, le=20_000)
     """Points on each side at most; time grows as about their 2.5th power, memory as their square."""
 
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        return {"w1": Key("lower", label="W1")}
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import Wasserstein
 
         return Wasserstein(self.samples)
@@ -42,12 +61,16 @@ class ClassCoverageConfig(MetricConfig):
     """Classes among the samples by their nearest training items, and the KL of their shares."""
 
     kind: Literal["class_coverage"] = "class_coverage"
-    needs: ClassVar[tuple[Need, ...]] = (Need("labels", remedy="take data with labels"),)
+    needs: ClassVar[tuple[Need, ...]] = (LABELS,)
     items: int = Field(10_000, ge=1)
     """Training items at most among which the nearest is looked for."""
 
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        return {"classes": Key("higher", counts=True, label="classes"), "class_kl": LOWER}
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import ClassCoverage
 
         return ClassCoverage(self.items)
@@ -57,43 +80,55 @@ class ShareConfig(MetricConfig):
     """Share of samples that fall into one mode or class, beside its true share: whether a small one is found."""
 
     kind: Literal["share"] = "share"
-    needs: ClassVar[tuple[Need, ...]] = (Need("labels", remedy="take data with labels"),)
+    needs: ClassVar[tuple[Need, ...]] = (LABELS,)
     label: int = Field(ge=0)
     """The mode or class, counted from 0."""
     classifier: ClassifierConfig | None = None
     """Settings of the classifier that tells classes apart; none: its defaults. Not used where modes are known."""
 
+    @override
     def title(self) -> str:
-        """The kind and the label: several may be looked at beside each other."""
         return f"share_{self.label}"
 
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        return {f"share_{self.label}": Key(unit="share"), f"true_share_{self.label}": Key(unit="share")}
+
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """The label must be one of the data's, where their number is known."""
         classes = spec.data.classes()
         if classes is not None and self.label >= classes:
             where = ("evaluation", "metrics", spec.evaluation.metrics.index(self), "label")
             yield Problem(where, f"the labels of data {spec.data.kind} are 0 to {classes - 1}: take one of them")
 
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import Share
 
         return Share(self.label, self.classifier or ClassifierConfig())
 
 
 class FeatureMetricConfig(MetricConfig):
-    """A comparison of samples and real items in a feature space: what its kinds share."""
+    """Base config of the comparisons of samples and real items in a feature space."""
 
     features: FeatureConfig = PixelsConfig()
     """The feature space, which the names of the numbers end with."""
 
+    def names(self) -> Mapping[str, Key]:
+        """The numbers that the metric gives, by key without the title of the features."""
+        return {}
+
+    @override
     def title(self) -> str:
-        """The kind and the features: several spaces may be used beside each other."""
         return f"{self.kind}_{self.features.title()}"
+
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        return {f"{name}_{self.features.title()}": key for name, key in self.names().items()}
 
 
 class ReferencedConfig(FeatureMetricConfig):
-    """A feature metric that may compare with either split: what its kinds share."""
+    """Base config of the feature metrics that compare with held-out or with training items."""
 
     reference: Literal["held_out", "train"] = "held_out"
     """Whether samples are compared with held-out items or with as many of those trained on."""
@@ -104,8 +139,12 @@ class FidConfig(ReferencedConfig):
 
     kind: Literal["fid"] = "fid"
 
+    @override
+    def names(self) -> Mapping[str, Key]:
+        return {"fid": LOWER}
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import Fid
 
         return Fid(self.features, self.reference)
@@ -120,8 +159,12 @@ class KidConfig(ReferencedConfig):
     size: int = Field(1000, ge=2)
     """Items of a subset, on each side; all, if there are fewer."""
 
+    @override
+    def names(self) -> Mapping[str, Key]:
+        return {"kid": LOWER, "kid_std": Key()}
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import Kid
 
         return Kid(self.features, self.subsets, self.size, self.reference)
@@ -134,8 +177,12 @@ class PrecisionRecallConfig(ReferencedConfig):
     k: int = Field(3, ge=1)
     """The neighbour that the ball around an item reaches to."""
 
+    @override
+    def names(self) -> Mapping[str, Key]:
+        return {"precision": SHARE, "recall": SHARE}
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import PrecisionRecall
 
         return PrecisionRecall(self.features, self.k, self.reference)
@@ -148,8 +195,12 @@ class DensityCoverageConfig(ReferencedConfig):
     k: int = Field(5, ge=1)
     """The neighbour that the ball around a real item reaches to."""
 
+    @override
+    def names(self) -> Mapping[str, Key]:
+        return {"density": Key(), "coverage": SHARE}
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import DensityCoverage
 
         return DensityCoverage(self.features, self.k, self.reference)
@@ -164,8 +215,12 @@ class SlicedWassersteinConfig(FeatureMetricConfig):
     p: Literal[1, 2] = 2
     """Order of the distance."""
 
+    @override
+    def names(self) -> Mapping[str, Key]:
+        return {f"sliced_w{self.p}": LOWER}
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import SlicedWasserstein
 
         return SlicedWasserstein(self.features, self.projections, self.p)
@@ -178,8 +233,12 @@ class VendiConfig(FeatureMetricConfig):
     samples: int = Field(2500, ge=2, le=20_000)
     """Samples looked at, at most."""
 
+    @override
+    def names(self) -> Mapping[str, Key]:
+        return {"vendi": Key()}
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import Vendi
 
         return Vendi(self.features, self.samples)
@@ -196,8 +255,12 @@ class IvomConfig(MetricConfig):
     iterations: Annotated[int, Sane(100_000)] = Field(100, ge=1)
     """Iterations of L-BFGS at most, from each start."""
 
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        return {"ivom": LOWER}
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import Ivom
 
         return Ivom(self.images, self.restarts, self.iterations)
@@ -207,7 +270,7 @@ class ClusteringConfig(MetricConfig):
     """Agreement (accuracy, purity, NMI, ARI) of an auxiliary's clusters of real items with their labels."""
 
     kind: Literal["clustering"] = "clustering"
-    needs: ClassVar[tuple[Need, ...]] = (Need("labels", remedy="take data with labels"),)
+    needs: ClassVar[tuple[Need, ...]] = (LABELS,)
     auxiliary: str
     """The auxiliary that maps items to scores of clusters, or to a code."""
     part: int | str | None = None
@@ -215,12 +278,17 @@ class ClusteringConfig(MetricConfig):
     by: Literal["argmax", "kmeans"] = "argmax"
     """A cluster for each score, or k-means with as many clusters as classes."""
 
+    @override
     def title(self) -> str:
-        """The kind and how clusters are made."""
         return f"clustering_{self.by}"
 
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        keys = {"acc": SHARE, "purity": SHARE, "nmi": HIGHER, "ari": HIGHER}
+        return {f"{name}_{self.by}": key for name, key in keys.items()}
+
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """The auxiliary must be there, and see items."""
         auxiliary = spec.auxiliaries.get(self.auxiliary)
         where = ("evaluation", "metrics", spec.evaluation.metrics.index(self), "auxiliary")
         if auxiliary is None:
@@ -229,8 +297,8 @@ class ClusteringConfig(MetricConfig):
         elif auxiliary.sees != "data":
             yield Problem(where, f"auxiliary {self.auxiliary!r} reads the discriminator's features: take one of data")
 
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import Clustering
 
         return Clustering(self.auxiliary, self.part, self.by)
@@ -246,8 +314,12 @@ class ConditionalConfig(MetricConfig):
     classifier: ClassifierConfig | None = None
     """What names items, where the data's modes are not known; none: the picture alone."""
 
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        return {"conditional_purity": SHARE, "conditional_classes": HIGHER}
+
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import Conditional
 
         return Conditional(self.samples, self.classifier)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from allmodes.builtin.config.features import ClassifierConfig
-from allmodes_schemas import DatasetConfig, MetricConfig, Problem, Shape, Spec
+from allmodes_schemas import DatasetConfig, Key, MetricConfig, Problem, Shape, Spec
 
 
 class StackedMnistConfig(DatasetConfig):
@@ -35,20 +36,16 @@ class StackedMnistConfig(DatasetConfig):
     pooled: bool = False
     """Whether triples are made of MNIST's test digits too."""
 
+    @override
     def shape(self) -> Shape:
-        """Three channels."""
         return (3, self.size, self.size)
 
+    @override
     def classes(self) -> int:
-        """A thousand triples."""
         return 1000
 
+    @override
     def build(self) -> Any:
-        """The triples, on the CPU.
-
-        Raises:
-            DataError: If MNIST is missing, unreadable or cannot be downloaded.
-        """
         from allmodes.data.stacked_mnist import stacked_mnist
 
         return stacked_mnist(**self.model_dump(exclude={"kind"}))
@@ -65,14 +62,24 @@ class StackedModesConfig(MetricConfig):
     classifier: ClassifierConfig = ClassifierConfig()
     """The classifier of the channels."""
 
+    @override
+    def numbers(self) -> Mapping[str, Key]:
+        sharp = {"stacked_kl_sharp": Key("lower")} if self.sharp else {}
+        return {
+            "stacked_modes": Key("higher", counts=True, label="modes"),
+            "stacked_kl": Key("lower"),
+            **sharp,
+            "stacked_classifier_accuracy": Key(unit="share"),
+        }
+
+    @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        """Other data have no such triples."""
         if spec.data.kind != "stacked_mnist":
             where = ("evaluation", "metrics", spec.evaluation.metrics.index(self))
             yield Problem(where, f"stacked_mnist measures data of kind stacked_mnist, not {spec.data.kind}: remove it")
 
+    @override
     def build(self) -> Any:
-        """The metric."""
         from allmodes.metrics import StackedModes
 
         return StackedModes(self.classifier, self.samples, self.sharp)

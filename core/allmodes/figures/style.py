@@ -1,0 +1,30 @@
+"""Sizes and colours of figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 110
+SIDE = 5.0
+"""Width and height of a figure with one panel, in inches."""
+PANEL_SIDE = 3.4
+"""Width and height of each of several panels, in inches."""
+PANELS_PER_ROW = 4
+GENERATED, REAL, INK = "#2a6fbb", "#b5b5b5", "#333333"
+
+
+def new_figure(width: float = SIDE, height: float = SIDE) -> Figure:
+    """Make a figure of a size in inches, with a canvas of its own (Agg): no global state or display is touched."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def colours(n: int) -> list[Any]:
+    """Return n colours that can be told apart, as far as that is possible."""
+    from matplotlib import colormaps
+
+    return [colormaps["tab20" if n <= 20 else "hsv"](i % 20 if n <= 20 else i / n) for i in range(n)]
