@@ -82,13 +82,11 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
     for module in modules.values():
         module.to(run.device).eval()
     n, metrics = run.spec.evaluation.samples, experiment.resources.metrics
-    evaluation = measure.evaluation(composition, modules, experiment.data, n, run.seed, iteration, run.device)
+    evaluation = measure.make_evaluation(composition, modules, experiment.data, n, run.seed, iteration, run.device)
     results = measure.measure(metrics, evaluation, experiment.warn)
     report = Report(run, experiment.registry, experiment.warn, tracked=experiment.track)
     report.numbers(iteration, {f"eval/{key}": value for key, value in results.items()})
-    for name, path in measure.pictures(
-        experiment.resources.metrics, evaluation, files.figures, iteration, experiment.warn
-    ):
+    for name, path in measure.save_figures(metrics, evaluation, files.figures, iteration, experiment.warn):
         report.figure(iteration, path, name)
     return Remeasured(run, iteration, results, experiment.resources.floors)
 

@@ -16,14 +16,13 @@ from allmodes.experiments.data_paths import explain_paths, resolve_paths
 from allmodes.experiments.floors import share_floors
 from allmodes.experiments.hints import find_hints
 from allmodes.experiments.settings import Setup, Warn, choose_device
-from allmodes.game.compose import CompositionError, check_data
-from allmodes.metrics import Metric, built, floors
+from allmodes.game.compose import check_data
+from allmodes.metrics import Metric, build_metrics, measure_floors
 from allmodes.registry.registry import Registry
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.kinds import kinds_in
 from allmodes.system.torch_settings import plain_torch
-from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import Spec
 
 
@@ -63,9 +62,7 @@ class Resources:
     @plain_torch()
     def metrics(self) -> Mapping[str, Metric]:
         """The metrics by title."""
-        metrics: Mapping[str, Metric] = built(self.spec.evaluation.metrics)
-        _check_best(self.spec.training.checkpoints.best, metrics)
-        return metrics
+        return build_metrics(self.spec.evaluation.metrics)
 
     @cached_property
     @plain_torch()
@@ -136,19 +133,9 @@ class Resources:
 
     def _measure_floors(self) -> dict[str, float]:
         n = self.spec.evaluation.samples
-        values = floors(self.metrics.values(), self.data.to("cpu"), n, failed=self._warn_of_floor)
+        values = measure_floors(self.metrics.values(), self.data.to("cpu"), n, failed=self._warn_of_floor)
         return {key: mean for key, (mean, _) in values.items()}
 
     def _warn_of_floor(self, metric: Metric, error: Exception) -> None:
         title = next(title for title, one in self.metrics.items() if one is metric)
         self.warn(f"the floor of metric {title} failed: {type(error).__name__}: {error}")
-
-
-def _check_best(best: str | None, metrics: Mapping[str, Metric]) -> None:
-    better = {key: value for metric in metrics.values() for key, value in metric.better.items()}
-    known = [key for key, value in better.items() if value != "near"]
-    if best is not None and best not in known:
-        raise CompositionError(
-            f"training.checkpoints.best is {best!r}, which is no metric of this spec that has a best value"
-            f"{did_you_mean(best, known)}: there are {', '.join(known) or 'none'}"
-        )

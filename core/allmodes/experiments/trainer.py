@@ -13,7 +13,7 @@ from allmodes.experiments import logs, resume
 from allmodes.experiments.resources import Resources
 from allmodes.experiments.run_page import write_run_page
 from allmodes.experiments.seed_run import SeedRun
-from allmodes.figures import drawing
+from allmodes.figures.draw import draw_panels
 from allmodes.game.contracts import Functions
 from allmodes.models.page import ModelError
 from allmodes.models.trained import read_model
@@ -96,7 +96,7 @@ class Trainer:
         try:
             results.write()
             if self.panels and self.resources.spec.evaluation.figure:
-                drawing.compare(self.panels, self.resources.data, RunFolder(results.folder).picture)
+                draw_panels(self.panels, self.resources.data, RunFolder(results.folder).picture)
         except OSError as error:
             problem = f"results or picture could not be written: {error.strerror or error}"
             self.resources.warn(f"{results.folder}: {problem}")
