@@ -73,9 +73,8 @@ losses: [{kind: non_saturating}]
 
 
 def test_run_prints_results_beside_real_data_and_the_folder(spec: str, capsys: Capture) -> None:
-    assert (
-        cli_main.execute(["run", spec, "--no-tracking", "-q", "--seeds", "0,2", "--set", "training.iterations=10"]) == 0
-    )
+    changes = ["--set", "training.iterations=10", "--set", "evaluation.figure=true"]
+    assert cli_main.execute(["run", spec, "--no-tracking", "-q", "--seeds", "0,2", *changes]) == 0
     out = printed(capsys)[0]
     assert "tiny: finished" in out
     for word in ("modes", "high_quality", "real data", "seed 0", "seed 2", "folder", "samples.png"):

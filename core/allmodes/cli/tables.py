@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -26,17 +26,14 @@ def results_table(results: Results) -> Table:
 
     A dash is a number that was withheld; if some seeds withheld theirs, the mean is followed by how many did not.
     """
-    seeds = list(results.outcomes)
-    table = Table(title=f"{results.spec.name}: {results.status}", title_justify="left")
-    columns = ["metric", "mean", "s.e.", "last 30 %", "real data", *(f"seed {seed}" for seed in seeds)]
-    for column in columns:
-        table.add_column(column, justify="left" if column == "metric" else "right")
+    seeds = (f"seed {seed}" for seed in results.outcomes)
+    title = f"{results.spec.name}: {results.status}"
+    table = _numbers_table(title, "metric", "mean", "s.e.", "last 30 %", "real data", *seeds)
     for metric in results.metrics:
         each = [number(outcome.results.get(metric)) for outcome in results.outcomes.values()]
-        own, recent = results.values(metric), results.values(f"recent_{metric}")
-        means = [number(averages.mean(values)) + averages.over(values, len(seeds)) for values in (own, recent)]
-        error = number(averages.standard_error(own))
-        table.add_row(metric, means[0], error, means[1], number(results.floors.get(metric)), *each)
+        mean, recent = _mean(results, metric), _mean(results, f"recent_{metric}")
+        error = number(results.standard_error(metric))
+        table.add_row(metric, mean, error, recent, number(results.floors.get(metric)), *each)
     captions = (_explain_dash(one.results for one in results.outcomes.values()), _explain_lengths(results))
     table.caption = "\n".join(filter(None, captions)) or None
     return table
@@ -44,9 +41,7 @@ def results_table(results: Results) -> Table:
 
 def measures_table(title: str, seeds: Mapping[int, Mapping[str, float]], floors: Mapping[str, float]) -> Table:
     """Tabulate metrics: real data, and every seed."""
-    table = Table(title=title, title_justify="left")
-    for column in ("metric", "real data", *(f"seed {seed}" for seed in seeds)):
-        table.add_column(column, justify="left" if column == "metric" else "right")
+    table = _numbers_table(title, "metric", "real data", *(f"seed {seed}" for seed in seeds))
     for metric in dict.fromkeys(name for results in seeds.values() for name in results):
         each = [number(results.get(metric)) for results in seeds.values()]
         table.add_row(metric, number(floors.get(metric)), *each)
@@ -54,47 +49,17 @@ def measures_table(title: str, seeds: Mapping[int, Mapping[str, float]], floors:
     return table
 
 
-def _explain_lengths(results: Results) -> str | None:
-    """List the iterations of the seeds, if they differ."""
-    at = {seed: outcome.iteration for seed, outcome in results.outcomes.items()}
-    if len(set(at.values())) < 2:
-        return None
-    return (
-        f"means are over seeds at different iterations: {', '.join(f'{n:,} (seed {seed})' for seed, n in at.items())}"
-    )
-
-
-def _explain_dash(seeds: Iterable[Mapping[str, float]]) -> str | None:
-    """Explain the dash, if a seed withheld a number."""
-    withheld = any(math.isnan(value) for results in seeds for value in results.values())
-    return "-: withheld, too little to measure (docs/metrics.md)" if withheld else None
-
-
 def plugins_table(registry: Registry) -> Table:
     """Tabulate plugins: distribution, version, origin, kinds and recipes, or why one could not be loaded."""
-    table = Table(title="Plugins", title_justify="left")
-    for column in ("plugin", "distribution", "from", "kinds and recipes"):
-        table.add_column(column, overflow="fold")
-    kinds = list(registry.all_kinds())
-    recipes = list(registry.recipes)
+    table = _texts_table("Plugins", "plugin", "distribution", "from", "kinds and recipes")
     for plugin in registry.plugins.values():
-        own = [f"{word} {kind.name}" for word, kind in kinds if kind.plugin.name == plugin.name]
-        table.add_row(plugin.name, str(plugin), plugin.origin, _offer(plugin, own, recipes))
+        table.add_row(plugin.name, str(plugin), plugin.origin, _describe_content(plugin, registry))
     return table
-
-
-def _offer(plugin: Plugin, kinds: Sequence[str], recipes: Sequence[str]) -> str | Text:
-    if plugin.error:
-        return Text.assemble(("could not be loaded:", "red"), f" {plugin.error}")
-    owned = [name for name in recipes if name.startswith(f"{plugin.name}/")]
-    return "\n".join([*kinds, *(f"recipe {name}" for name in owned)])
 
 
 def kinds_table(registry: Registry) -> Table:
     """Tabulate kinds, each with its one-line summary."""
-    table = Table(title="Kinds", title_justify="left")
-    for column in ("slot", "kind", "what it is", "from"):
-        table.add_column(column, overflow="fold")
+    table = _texts_table("Kinds", "slot", "kind", "what it is", "from")
     for word, kind in registry.all_kinds():
         table.add_row(word, kind.name, kind.config.summary(), str(kind.plugin))
     return table
@@ -113,14 +78,54 @@ def kind_table(slot: str, kind: Kind) -> Table:
 
 def options_table(config: type[KindConfig]) -> Table:
     """Tabulate the options of a kind: name, type with range and unit, default, meaning."""
-    table = Table(title="Options", title_justify="left")
-    for column in ("option", "type", "default", "meaning"):
-        table.add_column(column, overflow="fold")
+    table = _texts_table("Options", "option", "type", "default", "meaning")
     for option in describe.list_options(config):
         table.add_row(option.name, option.type, option.default, option.meaning)
-    if issubclass(config, NetworkConfig):
-        for option in describe.list_options(DiscriminatorOptions):
-            table.add_row(
-                option.name, option.type, option.default, f"{option.meaning} In the slot discriminator alone."
-            )
+    for option in describe.list_options(DiscriminatorOptions) if issubclass(config, NetworkConfig) else ():
+        table.add_row(option.name, option.type, option.default, f"{option.meaning} In the slot discriminator alone.")
     return table
+
+
+def _numbers_table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="right" if i else "left")
+    return table
+
+
+def _texts_table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _mean(results: Results, metric: str) -> str:
+    """Format a mean with how many seeds have the number, if not all; empty if it was never computed."""
+    if not any(metric in outcome.results for outcome in results.averaged):
+        return ""
+    values = results.values(metric)
+    return number(averages.mean(values)) + averages.over(values, len(results.averaged))
+
+
+def _explain_dash(seeds: Iterable[Mapping[str, float]]) -> str | None:
+    """Explain the dash, if a seed withheld a number."""
+    withheld = any(math.isnan(value) for results in seeds for value in results.values())
+    return "-: withheld, too little to measure (docs/metrics.md)" if withheld else None
+
+
+def _explain_lengths(results: Results) -> str | None:
+    """List the iterations of the seeds, if they differ."""
+    iterations = {seed: outcome.iteration for seed, outcome in results.outcomes.items()}
+    if len(set(iterations.values())) < 2:
+        return None
+    each = ", ".join(f"{iteration:,} (seed {seed})" for seed, iteration in iterations.items())
+    return f"means are over seeds at different iterations: {each}"
+
+
+def _describe_content(plugin: Plugin, registry: Registry) -> str | Text:
+    if plugin.error:
+        return Text.assemble(("could not be loaded:", "red"), f" {plugin.error}")
+    kinds = [f"{word} {kind.name}" for word, kind in registry.all_kinds() if kind.plugin.name == plugin.name]
+    recipes = [f"recipe {name}" for name in registry.recipes if name.startswith(f"{plugin.name}/")]
+    return "\n".join([*kinds, *recipes])
