@@ -231,7 +231,7 @@ def test_plugins_lists_version_origin_kinds_and_loading_errors(environment: Envi
     assert lines[first + 1 : first + 3] == ["prior acme.bump", "auxiliary acme.helper"]
     broken = "could not be loaded: ModuleNotFoundError: No module named 'foo'"
     assert f"bad allmodes-bad 0.3 {bad} {broken}" in lines
-    assert "prior acme.bump A bump. More is said here. allmodes-acme 1.0" in lines
+    assert "prior acme.bump A bump. More follows. allmodes-acme 1.0" in lines
 
 
 def test_show_prints_requirements_provisions_and_units_of_a_kind(environment: Environment, capsys: Capture) -> None:

@@ -92,7 +92,7 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
         allmodes.Modell  # noqa: B018
 
 
-def test_the_core_contains_no_word_of_a_method() -> None:
+def test_the_core_names_no_method() -> None:
     files = [
         path for folder in ("core", "schemas") for kind in ("py", "yaml") for path in (ROOT / folder).rglob(f"*.{kind}")
     ]

@@ -6,15 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from allmodes import Given, Latent, Noise, Prior, Spec, installed
-from allmodes.data.batch import Batch
-from allmodes.game.compose import compose
-from allmodes.game.composition import Composition
-from allmodes.game.contracts import NOTHING
-from allmodes.game.noise import seeded
-from allmodes.game.step import Context, Draw, Step
-from allmodes.specs.loading import load, parse
-from allmodes_schemas import LossTermConfig
+from allmodes import NOTHING, Given, Latent, LossTermConfig, Noise, Prior, installed
+from allmodes.testing import Composition, compose, load_spec, make_step
 
 TERMS = {
     "veegan.code_reconstruction": "veegan/relativistic-grid",
@@ -58,17 +51,12 @@ class Cut(nn.Module):
         return made
 
 
-def spec_with(kind: str) -> Spec:
-    """The term's recipe, with the term where it has another."""
-    values = load(TERMS[kind], installed()).model_dump(mode="json")
+def composed(kind: str) -> Composition:
+    """The term's recipe, with the term added where it lacks it, and a prior that a parameter moves."""
+    values = load_spec(TERMS[kind]).model_dump(mode="json")
     if kind not in {term["kind"] for term in values["losses"]}:
         values["losses"] = [*values["losses"], {"kind": kind}]
-    return parse(values, installed())
-
-
-def composed(kind: str) -> Composition:
-    spec = spec_with(kind)
-    composition = compose(spec, spec.data.build(), 0)
+    composition = compose(values)
     prior = composition.modules["prior"]
     assert isinstance(prior, Prior)
     composition.modules["prior"] = Moved(prior)
@@ -80,7 +68,7 @@ def pulls(composition: Composition, kind: str) -> Iterator[Tensor | None]:
     term = composition.terms[kind].loss
     x = torch.randn(8, 2, generator=torch.Generator().manual_seed(2))
     for player in term.losses():
-        step = Step(Context(composition, composition.weights(20_000)), Draw(Batch(x), seeded(1)))
+        step = make_step(composition, x, iteration=20_000)
         shift = composition.modules["prior"].shift
         yield torch.autograd.grad(term(step, player), shift, allow_unused=True)[0]
 
@@ -93,12 +81,12 @@ def test_a_term_moves_a_learned_prior_through_the_generator(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", TERMS)
-def test_a_term_does_not_pull_what_is_drawn_towards_what_is_found(kind: str) -> None:
+def test_a_term_does_not_pull_the_latent_towards_its_estimate(kind: str) -> None:
     composition = composed(kind)
     composition.modules["generator"] = Cut(composition.modules["generator"])
     assert list(pulls(composition, kind)) == [None] * len(composition.terms[kind].loss.losses())
 
 
-def test_every_term_that_is_no_game_is_one_of_these() -> None:
+def test_every_term_but_the_games_is_listed_here() -> None:
     terms = {name for name, kind in installed().of(LossTermConfig).items() if not kind.config.is_game}
     assert terms == TERMS.keys() | MOVING.keys() | BLIND

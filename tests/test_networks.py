@@ -81,7 +81,7 @@ def test_upwards_is_the_transpose_of_downwards(side: int, kernel: int) -> None:
     ],
     ids=["joint mlp", "linear mlp", "encoder", "joint encoder"],
 )
-def test_features_have_the_size_that_the_network_tells(
+def test_features_have_the_size_of_the_networks_feature_dim(
     build: Callable[[list[Shape]], Network], sees: list[Shape]
 ) -> None:
     network, inputs = build(sees), [torch.randn(4, *shape) for shape in sees]
@@ -278,7 +278,7 @@ MISFITS: list[tuple[tuple[Shape, ...], Shape, str]] = [
 
 
 @pytest.mark.parametrize(("sees", "gives", "message"), MISFITS)
-def test_a_misfit_is_told_and_not_built(sees: tuple[Shape, ...], gives: Shape, message: str) -> None:
+def test_a_misfit_is_reported_and_cannot_be_built(sees: tuple[Shape, ...], gives: Shape, message: str) -> None:
     assert DcganConfig().misfit(sees, gives) == message
     with pytest.raises(ValueError) as told:
         DcganConfig().build(sees, gives)
@@ -289,7 +289,7 @@ def test_a_misfit_is_told_and_not_built(sees: tuple[Shape, ...], gives: Shape, m
     ("sees", "gives"), [(((Z,),), IMAGE), ((IMAGE,), (Z,)), ((IMAGE, (Z,)), (1,)), (((8, 28, 28), (Z,)), (1,))]
 )
 @pytest.mark.parametrize("config", [MlpConfig(hidden=(4,)), DcganConfig(channels=2)])
-def test_what_fits_is_built(config: MlpConfig | DcganConfig, sees: tuple[Shape, ...], gives: Shape) -> None:
+def test_fitting_shapes_are_built(config: MlpConfig | DcganConfig, sees: tuple[Shape, ...], gives: Shape) -> None:
     assert config.misfit(sees, gives) is None
     assert config.build(sees, gives)(*[torch.randn(2, *shape) for shape in sees]).shape == (2, *gives)
 
@@ -304,7 +304,7 @@ def test_settings_reach_the_network() -> None:
     assert prod(next(joint.parameters()).shape) == 3 * 1 * 5 * 5
 
 
-def test_batch_norm_is_told_where_there_is_any() -> None:
+def test_batch_norm_is_declared_where_there_is_any() -> None:
     assert DcganConfig().normalises_batches()
     assert not DcganConfig(batch_norm=False).normalises_batches()
     assert MlpConfig(batch_norm=True).normalises_batches()
@@ -331,7 +331,7 @@ def test_maxout_takes_the_largest_of_several_linear_maps_for_each_unit() -> None
     assert parameters(network) == (2 * 12 + 12) + (4 + 1)
 
 
-def test_the_slope_of_leaky_relu_is_the_one_that_was_asked_for() -> None:
+def test_leaky_relu_has_the_slope_of_its_setting() -> None:
     network = MlpConfig(hidden=(4,), activation="leaky_relu", slope=0.1).build(((2,),), (1,))
     x = torch.randn(50, 2)
     h = network.trunk[0](x)

@@ -154,11 +154,11 @@ FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "fault", "name", "said"), FAULTS)
+@pytest.mark.parametrize(("make", "fault", "name", "message"), FAULTS)
 def test_a_fault_is_found_by_its_check(
-    make: Callable[[str], Any], fault: str, name: str, said: str, tmp_path: Path
+    make: Callable[[str], Any], fault: str, name: str, message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(AssertionError, match=re.escape(said)):
+    with pytest.raises(AssertionError, match=re.escape(message)):
         check(make(fault), f"test_{name}", tmp_path)
 
 
@@ -227,13 +227,13 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize(("config", "name", "said"), KINDS)
-def test_faulty_settings_are_found(config: type[PriorConfig], name: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match=re.escape(said)):
+@pytest.mark.parametrize(("config", "name", "message"), KINDS)
+def test_faulty_settings_are_found(config: type[PriorConfig], name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=re.escape(message)):
         check(held(PriorContract, config()), f"test_{name}", tmp_path)
 
 
-def test_a_kind_that_no_hook_returns_is_told_which_one_should() -> None:
+def test_the_error_for_a_kind_without_a_hook_names_the_hook() -> None:
     contract = held(PriorContract, BumpConfig(), registry=registry_of())
     with pytest.raises(AssertionError, match="return BumpConfig from the hook allmodes_latent_priors, and run pip"):
         contract.test_the_kind_is_installed_under_its_plugins_name()
@@ -261,8 +261,8 @@ def test_settings_that_load_torch_are_found(
     if word == "light":
         contract.test_reading_the_settings_loads_no_torch()
     else:
-        said = "import acme_heavy: loads torch, and so would reading any spec: import torch inside build"
-        with pytest.raises(AssertionError, match=said):
+        message = "import acme_heavy: loads torch, and so would reading any spec: import torch inside build"
+        with pytest.raises(AssertionError, match=message):
             contract.test_reading_the_settings_loads_no_torch()
     del sys.modules[module.__name__]
 
@@ -274,8 +274,8 @@ class MisledConfig(GuessConfig):
 
 
 def test_a_misspelt_player_is_found() -> None:
-    said = re.escape("trained_by names generatr, but the players are discriminator, generator: name one")
-    with pytest.raises(AssertionError, match=said):
+    message = re.escape("trained_by names generatr, but the players are discriminator, generator: name one")
+    with pytest.raises(AssertionError, match=message):
         held(AuxiliaryContract, MisledConfig()).test_the_players_that_train_it_exist()
 
 
@@ -305,9 +305,9 @@ RECIPES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "name", "said"), RECIPES)
-def test_a_faulty_recipe_is_found(text: str, name: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match=re.escape(said)):
+@pytest.mark.parametrize(("text", "name", "message"), RECIPES)
+def test_a_faulty_recipe_is_found(text: str, name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=re.escape(message)):
         check(recipe(tmp_path, text), f"test_{name}", tmp_path / "runs")
 
 

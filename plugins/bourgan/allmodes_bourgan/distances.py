@@ -31,9 +31,8 @@ def faiss_distance(metric: str) -> Distance:
 
     `metric` is l2, l1, linf or cosine. The chord sqrt(2 - 2 cos) is a metric, which 1 - cos is not.
     """
-    return {"l2": _l2, "cosine": _chord, "l1": _distance_by(faiss.METRIC_L1), "linf": _distance_by(faiss.METRIC_Linf)}[
-        metric
-    ]
+    others = {"l1": _distance_by(faiss.METRIC_L1), "linf": _distance_by(faiss.METRIC_Linf)}
+    return {"l2": _l2, "cosine": _chord, **others}[metric]
 
 
 def device() -> str:
