@@ -67,7 +67,7 @@ def test_a_database_that_holds_runs_is_never_set_aside(store: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "database disk image"])
-def test_what_is_no_database_is_named(kind: str, store: str, tmp_path: Path) -> None:
+def test_error_of_an_invalid_database_names_the_file(kind: str, store: str, tmp_path: Path) -> None:
     whole, file = (tmp_path / "mlflow.db").read_bytes(), tmp_path / "new.db"
     if kind == "folder":
         file.mkdir()
@@ -112,7 +112,7 @@ def test_of_two_that_find_a_half_made_database_one_mends_it(tmp_path: Path) -> N
     assert (file.read_text(), said) == ("whole", [])
 
 
-def test_a_database_that_another_process_makes_meanwhile_stays(tmp_path: Path) -> None:
+def test_a_database_that_another_process_created_meanwhile_stays(tmp_path: Path) -> None:
     def slow(new: Path) -> None:
         new.write_text("mine")
         (tmp_path / "mlflow.db").write_text("another's")
@@ -121,7 +121,7 @@ def test_a_database_that_another_process_makes_meanwhile_stays(tmp_path: Path) -
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("mlflow.db", "another's")]
 
 
-def test_a_process_that_dies_while_it_makes_a_database_leaves_none(tmp_path: Path) -> None:
+def test_a_process_that_dies_while_it_creates_a_database_leaves_none(tmp_path: Path) -> None:
     def dying(file: Path) -> None:
         with closing(sqlite3.connect(file)) as base, base:
             base.execute("CREATE TABLE webhooks (id)")
@@ -132,7 +132,7 @@ def test_a_process_that_dies_while_it_makes_a_database_leaves_none(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_that_somebody_is_making_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_another_process_creates_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, tries = tmp_path / "mlflow.db", list[Path]()
     with closing(sqlite3.connect(file)) as base, base:
         base.execute("CREATE TABLE webhooks (id)")
@@ -202,7 +202,7 @@ def test_a_store_in_the_folder_that_is_trained_in_gets_everything_at_once(store:
     assert logged(open_store(store).client)[1][0].info.status == "FINISHED"
 
 
-def test_a_deleted_experiment_is_restored_and_that_is_said(
+def test_a_deleted_experiment_is_restored_with_a_warning(
     store: str, client: Any, tmp_path: Path, warnings: list[str]
 ) -> None:
     tell(Training(store, warnings.append), runs_in(tmp_path / "a", 0)[0])

@@ -29,7 +29,7 @@ def test_an_experiment_is_one_parent_with_a_named_child_per_seed(
     assert [child.info.run_name for child in children] == ["dots-and-bells/seed-3", "dots-and-bells/seed-7"]
 
 
-def test_parent_and_child_say_what_was_run(observer: Training, client: Any, tmp_path: Path) -> None:
+def test_parent_and_child_describe_the_run(observer: Training, client: Any, tmp_path: Path) -> None:
     (run,) = runs_in(tmp_path, 7)
     observer.allmodes_run_started(run)
     observer.close()
@@ -113,7 +113,7 @@ def test_a_finished_experiment_has_final_values_floors_and_the_mean_over_seeds(
 
 
 @pytest.mark.parametrize(("status", "shown"), [("failed", "FAILED"), ("killed", "KILLED")])
-def test_a_run_that_did_not_finish_says_so_and_so_does_its_experiment(
+def test_a_run_that_did_not_finish_and_its_experiment_have_its_status(
     observer: Training, client: Any, tmp_path: Path, status: Literal["failed", "killed"], shown: str
 ) -> None:
     first, second = runs_in(tmp_path, 0, 1)
@@ -219,7 +219,7 @@ def test_importing_the_module_does_not_import_mlflow() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_database_created_by_two_at_once_is_whole_and_nobody_talks_about_it(
+def test_a_database_created_by_two_processes_at_once_is_whole_without_output(
     opened_together: tuple[Path, str],
 ) -> None:
     file, said = opened_together

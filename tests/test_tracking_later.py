@@ -129,7 +129,7 @@ def test_a_server_that_refuses_is_named_without_its_password(
     assert str(caught.value) == message
 
 
-def test_each_run_whose_password_is_not_given_has_a_line(
+def test_sync_prints_a_line_for_each_run_without_a_password(
     tmp_path: Path, warnings: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for run in runs_in(tmp_path, 0, 1):
@@ -154,9 +154,7 @@ def test_a_database_in_memory_is_refused_and_events_wait(
     assert "is lost when the program ends" in capsys.readouterr().err
 
 
-def test_a_store_that_fails_between_telling_and_noting_gets_nothing_twice(
-    store: str, client: Any, tmp_path: Path
-) -> None:
+def test_a_store_whose_receipt_was_not_written_gets_nothing_twice(store: str, client: Any, tmp_path: Path) -> None:
     (run,) = runs_in(tmp_path, 0)
     observer = Training(store)
     observer.allmodes_run_started(run)
@@ -396,7 +394,7 @@ def little_room(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_what_a_full_disk_refuses_is_sent_from_memory_and_kept_when_there_is_room(
+def test_lines_that_a_full_disk_refuses_are_sent_from_memory_and_written_later(
     little_room: Path, store: str, client: Any, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "PERIOD", 0.2)
@@ -435,7 +433,7 @@ def fill(file: Path) -> None:
 # What sync says
 
 
-def test_sync_of_what_was_not_tracked_says_so(tmp_path: Path) -> None:
+def test_sync_refuses_an_untracked_run(tmp_path: Path) -> None:
     (run,) = runs_in(tmp_path, 0)
     with pytest.raises(TrackingError) as caught:
         sync([run.folder], None, print, print)
@@ -443,13 +441,13 @@ def test_sync_of_what_was_not_tracked_says_so(tmp_path: Path) -> None:
     assert str(caught.value) == message
 
 
-def test_sync_of_no_folder_says_so(tmp_path: Path) -> None:
+def test_sync_refuses_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(TrackingError) as caught:
         sync([tmp_path / "runs"], None, print, print)
     assert str(caught.value) == f"{tmp_path}/runs is not a folder: give the folder of a run, or one that holds runs"
 
 
-def test_sync_of_a_log_without_a_description_says_so(tmp_path: Path) -> None:
+def test_sync_refuses_a_log_without_a_description(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("damaged")
     (tmp_path / "metrics.jsonl").write_text('x\n{"iteration": 1, "a": 1.0, "time": 1}\n')
     said: list[str] = []

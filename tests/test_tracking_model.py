@@ -34,7 +34,7 @@ def test_a_tracked_model_samples_through_mlflow_as_it_does_from_its_folder(
     assert kinds == {".safetensors", ".json", ".yaml", ".txt", ""}
 
 
-def test_a_model_that_mlflow_does_not_have_is_said(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_a_missing_model_names_the_store(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     with pytest.raises(TrackingError) as error:
         load_run("runs:/0123456789abcdef0123456789abcdef")

@@ -31,7 +31,7 @@ def test_the_ui_refuses_a_port_in_use(store: str) -> None:
     assert str(caught.value) == f"port {port} on 127.0.0.1 is in use: choose another with --port {port + 1}"
 
 
-def test_the_ui_of_a_store_without_runs_says_how_to_start_one(tmp_path: Path) -> None:
+def test_the_ui_of_a_store_without_runs_explains_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(TrackingError) as caught:
         ui(f"sqlite:///{tmp_path}/mlflow.db")
     message = f"no runs yet: {tmp_path}/mlflow.db does not exist; start one with `allmodes run gan/ring`"
@@ -99,7 +99,7 @@ def test_the_view_gets_a_column_for_each_labelled_number_of_later_runs() -> None
     assert view.tag(["modes"], "of somebody else") == view.tag(["modes"])
 
 
-def test_a_store_that_is_no_file_or_no_store_has_no_such_place(tmp_path: Path) -> None:
+def test_other_stores_have_no_link_to_the_view(tmp_path: Path) -> None:
     (tmp_path / "odd.db").write_text("not a database")
     assert page("http://tracking.example:5000") is None
     assert page(f"sqlite:///{tmp_path / 'odd.db'}") is None

@@ -8,5 +8,5 @@ import pytest
 
 
 @pytest.mark.slow
-def test_no_outage_loses_anything_or_tells_it_twice() -> None:
+def test_no_outage_loses_or_repeats_anything() -> None:
     subprocess.run([sys.executable, Path(__file__).with_name("outage.py")], check=True)

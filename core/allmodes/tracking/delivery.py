@@ -118,7 +118,7 @@ class Delivery:
     def _recall(self) -> Description:
         """The description of a run whose line is damaged."""
         if (found := recalling.description(self.folder, self.address)) is None:
-            raise LostStartError(recalling.lost(self.folder))
+            raise LostStartError(recalling.lost_message(self.folder))
         return found
 
     def _draw(self, store: Store, to: Receipt, event: Figure) -> None:

@@ -34,7 +34,7 @@ def description(folder: Path, store: str) -> Description | None:
     return Description(time=_milliseconds(page), **fields)
 
 
-def lost(folder: Path) -> str:
+def lost_message(folder: Path) -> str:
     """The message for a run without a description."""
     pages = f"{PAGE} and {SPEC}"
     return f"{RunFolder(folder).metrics} lacks the description of the run, and {pages} cannot be read in its place"
