@@ -220,9 +220,9 @@ def test_unreadable_images_are_left_out_with_a_warning_if_that_is_wanted(memory:
     for i in range(4):
         path = Path(f"images/cat/0{i}.png")
         path.write_bytes(path.read_bytes()[: 60 * i])
-    with pytest.warns(UserWarning, match="left out") as said:
+    with pytest.warns(UserWarning, match="left out") as found:
         data = ImageFolderConfig(root="images", skip_unreadable=True, memory=memory, workers=0).build()
-    assert [str(warning.message) for warning in said] == [
+    assert [str(warning.message) for warning in found] == [
         "data: 4 of 20 images cannot be read and are left out: "
         "images/cat/00.png, images/cat/01.png, images/cat/02.png, ..."
     ]

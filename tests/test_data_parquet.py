@@ -36,7 +36,7 @@ def built(path: str = "x", **options: Any) -> TensorData:
     return data
 
 
-def said(path: str = "x", **options: Any) -> str:
+def line(path: str = "x", **options: Any) -> str:
     return describe_data(built(path, **options), "parquet").removeprefix(f"data: {path}: ").replace("no labels; ", "")
 
 
@@ -84,7 +84,7 @@ def test_hidden_files_and_those_of_other_kinds_are_left_out_and_reported() -> No
         write(f"x/{name}.parquet")
     for name in ("_SUCCESS", "README.md", ".a.parquet.crc"):
         Path("x", name).touch()
-    assert said() == (
+    assert line() == (
         "9 items to train on, 1 held out; columns a, b; left out: "
         "x/.a.parquet, x/.ipynb_checkpoints, x/_temporary (hidden, or a system's own), "
         "2 files of other kinds (.md 1, no suffix 1)"
@@ -131,7 +131,7 @@ def test_the_training_part_of_path_and_the_test_part_of_test_path_are_read() -> 
 def test_a_file_that_a_link_leads_to_again_is_read_once() -> None:
     write("x/a.parquet")
     Path("x/b.parquet").symlink_to(Path("x/a.parquet").absolute())
-    assert said() == ("9 items to train on, 1 held out; columns a, b; left out: x/b.parquet (a link to another file)")
+    assert line() == ("9 items to train on, 1 held out; columns a, b; left out: x/b.parquet (a link to another file)")
 
 
 # Partitions
@@ -159,7 +159,7 @@ def test_labels_of_partitions_are_in_the_order_of_all_labels(values: tuple[str, 
 def test_a_partition_of_one_value_and_one_of_words_are_left_out_and_reported() -> None:
     write("x/year=2020/town=Bern/0.parquet")
     write("x/year=2020/town=Chur/0.parquet")
-    assert said().endswith("columns a, b; left out: column 'year' (one value in all folders), column 'town' (string)")
+    assert line().endswith("columns a, b; left out: column 'year' (one value in all folders), column 'town' (string)")
 
 
 def test_a_missing_label_of_a_partition_is_counted() -> None:
@@ -180,22 +180,22 @@ def test_a_file_outside_partitions_is_named() -> None:
 def test_the_index_of_a_filtered_frame_is_left_out_and_reported() -> None:
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)), columns=["a", "b"])
     frame[frame.a > -0.5].to_parquet("x.parquet")
-    assert "columns a, b; left out: column '__index_level_0__' (the index of a data frame)" in said("x.parquet")
+    assert "columns a, b; left out: column '__index_level_0__' (the index of a data frame)" in line("x.parquet")
     frame.set_index("a").to_parquet("y.parquet")
-    assert "column b; left out: column 'a' (the index of a data frame)" in said("y.parquet")
+    assert "column b; left out: column 'a' (the index of a data frame)" in line("y.parquet")
     assert built("y.parquet", columns=["a", "b"]).shape == (2,)
 
 
 def test_an_unmarked_index_is_recognised_by_its_name() -> None:
     write("x.parquet", __index_level_0__=list(range(10)))
-    assert said("x.parquet").endswith("columns a, b; left out: column '__index_level_0__' (the index of a data frame)")
+    assert line("x.parquet").endswith("columns a, b; left out: column '__index_level_0__' (the index of a data frame)")
 
 
 @pytest.mark.parametrize("name", ["", "Unnamed: 0"])
 def test_a_column_without_a_name_that_counts_rows_is_an_index(name: str) -> None:
     write("x/0.parquet", 1500, **{name: np.arange(1500)})
     write("x/1.parquet", 5, **{name: [0, 2, 3, 7, 8]})
-    assert said().endswith(f"columns a, b; left out: column {name!r} (the index of a data frame)")
+    assert line().endswith(f"columns a, b; left out: column {name!r} (the index of a data frame)")
     write("x/2.parquet", 3, **{name: [1, 1, 2]})
     assert built().shape == (3,)
 
@@ -216,7 +216,7 @@ def test_columns_without_numbers_are_left_out_with_their_type() -> None:
         word=pa.array(["x", "y", "x"]).dictionary_encode(),
         none=pa.nulls(3),
     )
-    assert said().endswith(
+    assert line().endswith(
         "left out: column 'text' (string), column 'when' (timestamp[ms]), column 'many' (list<element: double>), "
         "column 'both' (struct<c: int64>), column 'word' (dictionary<values=string, indices=int32, ordered=0>), "
         "column 'none' (null)"
@@ -243,7 +243,7 @@ def test_numbers_of_every_type_are_read() -> None:
 
 def test_bytes_that_are_not_images_do_not_hide_columns_of_numbers() -> None:
     write("x/0.parquet", 3, digest=[b"\x00\x01", b"\x02", None])
-    assert said().endswith("columns a, b; left out: column 'digest' (binary)")
+    assert line().endswith("columns a, b; left out: column 'digest' (binary)")
 
 
 # Files that differ
@@ -275,7 +275,7 @@ def test_an_empty_first_file_and_one_without_values_hide_no_column() -> None:
 def test_columns_of_later_files_alone_are_left_out_and_reported() -> None:
     write("x/0.parquet", 3)
     write("x/1.parquet", 3, c=[1, 2, 3])
-    assert said().endswith("columns a, b; left out: column 'c' (not in x/0.parquet)")
+    assert line().endswith("columns a, b; left out: column 'c' (not in x/0.parquet)")
 
 
 def test_a_column_that_is_not_learned_may_be_missing_in_a_file() -> None:
@@ -348,4 +348,4 @@ def test_images_are_distinguished_from_other_bytes_beside_numbers() -> None:
     images = [bytes(picture(Path(f"{i}.png"), seed=i)) and Path(f"{i}.png").read_bytes() for i in range(4)]
     write("x/0.parquet", 4, photo=images, digest=[b"1", b"2", b"3", b"4"])
     assert built().shape == (3, 8, 8)
-    assert said().endswith("left out: column 'a' (double), column 'b' (double), column 'digest' (binary)")
+    assert line().endswith("left out: column 'a' (double), column 'b' (double), column 'digest' (binary)")

@@ -32,7 +32,7 @@ def halves(*files: str, any_file: bool = False) -> tuple[list[str], list[str] | 
 
 
 def images(**options: object) -> str:
-    """What is said of a folder of images."""
+    """The line that describes a folder of images."""
     return describe_data(built(**options), "image_folder").removeprefix("data: images: ")
 
 
@@ -224,9 +224,9 @@ def test_cycles_end(target: str) -> None:
     folder(Path("images"), each=3)
     Path("images/cat/deep").mkdir()
     Path("images/cat/deep/back").symlink_to(Path(target).absolute())
-    said = images()
-    assert said.startswith("5 items to train on, 1 held out")
-    assert "images/cat/deep/back (a link back to a folder that holds it)" in said or target == "."
+    line = images()
+    assert line.startswith("5 items to train on, 1 held out")
+    assert "images/cat/deep/back (a link back to a folder that holds it)" in line or target == "."
 
 
 @pytest.mark.usefixtures("_links")
@@ -234,9 +234,9 @@ def test_dangling_links_are_left_out_and_reported() -> None:
     folder(Path("images"), each=3)
     Path("images/cat/gone.png").symlink_to("nowhere.png")
     Path("images/dog/self.png").symlink_to(Path("images/dog/self.png").absolute())
-    said = images()
-    assert said.startswith("5 items to train on, 1 held out")
-    assert "left out: images/cat/gone.png, images/dog/self.png (a link that leads nowhere)" in said
+    line = images()
+    assert line.startswith("5 items to train on, 1 held out")
+    assert "left out: images/cat/gone.png, images/dog/self.png (a link that leads nowhere)" in line
 
 
 @pytest.mark.usefixtures("_links")
@@ -244,9 +244,9 @@ def test_a_file_that_a_class_has_twice_is_read_once() -> None:
     folder(Path("images"), each=3)
     Path("images/cat/0.png").symlink_to("00.png")
     Path("images/cat/all").symlink_to(Path("images/cat").absolute())
-    said = images()
-    assert said.startswith("5 items to train on, 1 held out")
-    assert "images/cat/0.png (a link to another file of its class)" in said
+    line = images()
+    assert line.startswith("5 items to train on, 1 held out")
+    assert "images/cat/0.png (a link to another file of its class)" in line
 
 
 @pytest.mark.usefixtures("_links")
@@ -257,8 +257,8 @@ def test_a_file_of_two_classes_or_both_trained_on_and_held_out_is_reported() -> 
     folder(Path("both/train"), each=3)
     folder(Path("both/test"), each=1)
     Path("both/test/cat/more.png").symlink_to(Path("both/train/cat/01.png").absolute())
-    said = describe_data(built(root="both"), "image_folder")
-    assert said.endswith("1 file both trained on and held out, such as both/test/cat/more.png")
+    line = describe_data(built(root="both"), "image_folder")
+    assert line.endswith("1 file both trained on and held out, such as both/test/cat/more.png")
 
 
 @pytest.mark.usefixtures("_links")

@@ -118,9 +118,9 @@ def test_the_examples_of_the_documentation_print_their_output(code: str) -> None
     torch.manual_seed(0)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, {})
-    said = re.findall(r"print\(.*\)  # ([\d(t].*)", code)
-    assert [line for line in said if line[0] != "t" or "torch" in line] == [
-        line for line in printed.getvalue().splitlines() if line in said
+    stated = re.findall(r"print\(.*\)  # ([\d(t].*)", code)
+    assert [line for line in stated if line[0] != "t" or "torch" in line] == [
+        line for line in printed.getvalue().splitlines() if line in stated
     ]
 
 
