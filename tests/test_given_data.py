@@ -94,7 +94,8 @@ class Watching:
 
 def test_the_figure_of_a_metric_is_written_under_its_name(tmp_path: Path) -> None:
     watching = Watching()
-    experiment = Experiment.from_spec(SPEC, folder=tmp_path, track=False, observers={"watching": watching})
+    spec = {**SPEC, "evaluation": {**SPEC["evaluation"], "figure": True}}
+    experiment = Experiment.from_spec(spec, folder=tmp_path, track=False, observers={"watching": watching})
     experiment.resources.__dict__["metrics"] = {"drawing": Drawing()}
     experiment.run()
     assert watching.seen == [
