@@ -107,7 +107,7 @@ def test_a_broken_spec_is_refused_with_the_location_of_the_error(
     with warnings.catch_warnings(action="ignore"), pytest.raises(SpecError) as error:
         loading.load(str(file), REGISTRY)
     for line in str(error.value).splitlines():
-        said = re.fullmatch(rf"{re.escape(str(file))}:\d+:\d+: ([\w.\-]+): (.+)", line)
-        assert said, line
-        named = tuple(int(key) if key.isdecimal() else key for key in said[1].split("."))
+        message = re.fullmatch(rf"{re.escape(str(file))}:\d+:\d+: ([\w.\-]+): (.+)", line)
+        assert message, line
+        named = tuple(int(key) if key.isdecimal() else key for key in message[1].split("."))
         assert any(nested(named, where) for where in wrong), (line, wrong)

@@ -1,4 +1,4 @@
-"""What does not fit together is said before torch is loaded, with its place and the way out."""
+"""What does not fit together is message before torch is loaded, with its place and the way out."""
 
 import copy
 import warnings
@@ -169,8 +169,8 @@ def test_a_wrong_auxiliary_error_names_the_right_one() -> None:
 
 
 def test_an_auxiliary_for_another_part_is_refused() -> None:
-    said = problems(losses=[GAME, RECONSTRUCTION], auxiliaries={"reconstructor": {"kind": "acme.classifier"}})
-    assert said[0].startswith("losses.1: veegan.code_reconstruction needs an auxiliary that maps data to code; none")
+    message = problems(losses=[GAME, RECONSTRUCTION], auxiliaries={"reconstructor": {"kind": "acme.classifier"}})
+    assert message[0].startswith("losses.1: veegan.code_reconstruction needs an auxiliary that maps data to code; none")
 
 
 def test_a_game_on_pairs_needs_a_joint_discriminator() -> None:
@@ -367,13 +367,13 @@ def test_a_player_without_a_turn_is_refused() -> None:
 
 def test_players_of_one_module_cannot_take_a_simultaneous_turn() -> None:
     playing = [GAME, {"kind": "acme.playing"}]
-    said = (
+    message = (
         "players 'generator' and 'critic' both train 'generator' and cannot take a simultaneous turn: use schedule: "
         "alternating, or give them turns of their own"
     )
-    assert problems(losses=playing, training={"schedule": "simultaneous"}) == [f"training.schedule: {said}"]
+    assert problems(losses=playing, training={"schedule": "simultaneous"}) == [f"training.schedule: {message}"]
     turns = [{"player": "discriminator"}, {"player": ["generator", "critic"]}]
-    assert problems(losses=playing, training={"schedule": turns}) == [f"training.schedule.1: {said}"]
+    assert problems(losses=playing, training={"schedule": turns}) == [f"training.schedule.1: {message}"]
     assert spec(losses=playing, training={"schedule": "alternating"})
 
 

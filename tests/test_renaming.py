@@ -102,8 +102,8 @@ def test_older_names_in_a_file_are_read_with_a_warning_of_line_and_version() -> 
 
 
 def test_a_spec_with_new_names_gives_no_warning_and_equals_the_older_one() -> None:
-    today, said = prior({"kind": "acme.bump", "elevation": 2})
-    assert said == []
+    today, message = prior({"kind": "acme.bump", "elevation": 2})
+    assert message == []
     assert prior({"kind": "acme.bell", "height": 2})[0] == today
 
 
@@ -175,8 +175,8 @@ def test_blocks_of_the_core_may_have_older_names(
     config: type[Any], new: str, block: dict[str, Any], place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config, "renamed", (Renamed("pace", new, since="0.2", until="1.0"),))
-    said = prior({"kind": "gaussian"}, **block)[1]
-    assert said == [
+    message = prior({"kind": "gaussian"}, **block)[1]
+    assert message == [
         f"spec: {place}: 'pace' is called {new!r} since allmodes 0.2, and 1.0 will not read it: write {new}"
     ]
 

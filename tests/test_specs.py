@@ -54,7 +54,7 @@ def complaint(act: Callable[[], object]) -> str:
 
 
 def about(path: str, value: Any) -> str:
-    """What is said of the valid spec with another value at a dotted path."""
+    """What is message of the valid spec with another value at a dotted path."""
     changed = copy.deepcopy(dict(VALID))
     *parents, last = [int(key) if key.isdecimal() else key for key in path.split(".")]
     node: Any = changed
@@ -65,7 +65,7 @@ def about(path: str, value: Any) -> str:
 
 
 def on_line(line: str, replacement: str, write: Write) -> str:
-    """What is said of the file with one line replaced."""
+    """What is message of the file with one line replaced."""
     text = FILE.read_text()
     assert line in text
     return complaint(lambda: loading.load(write(text.replace(line, replacement)), REGISTRY))
@@ -187,7 +187,7 @@ def test_a_duplicate_key_error_has_the_place(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("name: [", "spec.yaml:1:8: expected the node content, but found '<stream end>'"),
         ("name: a: b", "spec.yaml:1:8: mapping values are not allowed here"),
@@ -204,8 +204,8 @@ def test_a_duplicate_key_error_has_the_place(write: Write) -> None:
         ("just words", f"spec.yaml: a spec is a mapping with the keys {KEYS}"),
     ],
 )
-def test_a_file_that_is_not_a_spec_is_refused(write: Write, text: str, said: str) -> None:
-    assert complaint(lambda: loading.load(write(text), REGISTRY)) == said
+def test_a_file_that_is_not_a_spec_is_refused(write: Write, text: str, message: str) -> None:
+    assert complaint(lambda: loading.load(write(text), REGISTRY)) == message
 
 
 def test_a_tag_in_a_file_is_refused_and_runs_nothing(write: Write, tmp_path: Path) -> None:
@@ -238,15 +238,15 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_an_unknown_reference_error_has_a_near_miss(reference: str, hint: str) -> None:
-    said = complaint(lambda: loading.load(reference, REGISTRY))
-    assert said == f"{reference}: neither a file, a run's folder nor a recipe{hint}"
+    message = complaint(lambda: loading.load(reference, REGISTRY))
+    assert message == f"{reference}: neither a file, a run's folder nor a recipe{hint}"
 
 
 # Values
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         ("prior", 3, "prior: should be a mapping with the kind of prior, such as {kind: gaussian}, got 3"),
         ("prior", None, "prior: should be a mapping with the kind of prior, such as {kind: gaussian}, got None"),
@@ -386,8 +386,8 @@ def test_an_unknown_reference_error_has_a_near_miss(reference: str, hint: str) -
         ),
     ],
 )
-def test_an_invalid_value_error_is_one_line_with_what_is_expected(path: str, value: Any, said: str) -> None:
-    assert about(path, value) == said
+def test_an_invalid_value_error_is_one_line_with_what_is_expected(path: str, value: Any, message: str) -> None:
+    assert about(path, value) == message
 
 
 def test_an_unmet_requirement_error_names_both_versions() -> None:
@@ -401,10 +401,10 @@ def test_an_unmet_requirement_error_names_both_versions() -> None:
 
 
 def test_requirements_are_checked_before_kinds() -> None:
-    said = complaint(
+    message = complaint(
         lambda: loading.parse({**VALID, "plugins": ["allmodes-nowhere"], "prior": {"kind": "nowhere.x"}}, REGISTRY)
     )
-    assert said == "spec: plugins.0: allmodes-nowhere is not installed: pip install 'allmodes-nowhere'"
+    assert message == "spec: plugins.0: allmodes-nowhere is not installed: pip install 'allmodes-nowhere'"
 
 
 def test_a_slot_without_installed_kinds_is_refused() -> None:
@@ -440,7 +440,7 @@ def test_overrides_reach_any_depth_and_create_missing_mappings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("training.iterations", "--set training.iterations: write it as key.subkey=value"),
         ("=3", "--set =3: write it as key.subkey=value"),
@@ -462,8 +462,8 @@ def test_overrides_reach_any_depth_and_create_missing_mappings() -> None:
         ),
     ],
 )
-def test_an_invalid_override_error_names_the_option(override: str, said: str) -> None:
-    assert overridden(override) == said
+def test_an_invalid_override_error_names_the_option(override: str, message: str) -> None:
+    assert overridden(override) == message
 
 
 def test_an_override_does_not_hide_the_place_of_other_errors(write: Write) -> None:

@@ -66,7 +66,7 @@ def complaint(act: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (LAUGHS, f"x:6:10: {safe_yaml.TOO_LARGE}"),
         (MERGES, f"x:5:45: {safe_yaml.TOO_LARGE}"),
@@ -89,9 +89,9 @@ def complaint(act: Callable[[], object]) -> str:
         ),
     ],
 )
-def test_a_text_beyond_the_limits_is_refused_with_one_line_at_once(text: str, said: str) -> None:
+def test_a_text_beyond_the_limits_is_refused_with_one_line_at_once(text: str, message: str) -> None:
     began = time.process_time()
-    assert complaint(lambda: loading.read(text, "x")) == said
+    assert complaint(lambda: loading.read(text, "x")) == message
     assert time.process_time() - began < 10  # 2 s where nothing else runs
 
 
@@ -101,12 +101,12 @@ def test_words_that_older_yaml_converts_are_text(text: str) -> None:
 
 
 def test_an_override_has_the_same_limits() -> None:
-    for value, said in (
+    for value, message in (
         ("!!bool x", "tags such as !!bool are not allowed: remove it"),
         ("[" * 999, safe_yaml.TOO_DEEP),
     ):
         text = f"name={value}"
-        assert complaint(lambda text=text: loading.load("gan/ring", REGISTRY, [text])) == f"--set {text}: {said}"
+        assert complaint(lambda text=text: loading.load("gan/ring", REGISTRY, [text])) == f"--set {text}: {message}"
 
 
 def test_overriding_an_alias_leaves_its_other_places_unchanged() -> None:
@@ -149,10 +149,10 @@ def test_all_terminal_output_goes_through_the_console(terminal_there: bool) -> N
     bar = progress.RunProgress(door).progress
     bar.add_task(f"[bold]{STEERING}", rate="", modes="", losses="")
     door.print(bar.get_renderable())
-    said = file.getvalue()
-    assert "[red]x[/red] :smile:" in said
-    assert "[bold]" in said
-    assert [sign for sign in said if not sign.isprintable() and sign != "\n"] == []
+    message = file.getvalue()
+    assert "[red]x[/red] :smile:" in message
+    assert "[bold]" in message
+    assert [sign for sign in message if not sign.isprintable() and sign != "\n"] == []
 
 
 def console_table(cell: str) -> Any:
@@ -204,9 +204,9 @@ def test_control_characters_of_a_defect_are_escaped(capsys: Capture) -> None:
         raise ValueError(f"[red]{STEERING}")
     except ValueError as problem:
         console.print_traceback(type(problem), problem, problem.__traceback__)
-    said = capsys.readouterr().err
-    assert said.startswith("Traceback")
-    assert said.splitlines()[-1] == f"ValueError: [red]{printable(STEERING)}"
+    message = capsys.readouterr().err
+    assert message.startswith("Traceback")
+    assert message.splitlines()[-1] == f"ValueError: [red]{printable(STEERING)}"
 
 
 # Sizes
@@ -220,7 +220,7 @@ MEANT = "and most likely a slip: set large: true if you mean it"
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"training": {"threads": 10**6}}, f"training.threads: 1,000,000 is more than 1,024, {MEANT}"),
         ({"generator": mlp(hidden=[10**9])}, f"generator.hidden.0: 1,000,000,000 is more than 65,536, {MEANT}"),
@@ -239,8 +239,8 @@ MEANT = "and most likely a slip: set large: true if you mean it"
         ),
     ],
 )
-def test_an_implausible_size_needs_large(changes: dict[str, Any], said: str) -> None:
-    assert error(**changes) == said
+def test_an_implausible_size_needs_large(changes: dict[str, Any], message: str) -> None:
+    assert error(**changes) == message
     assert checked(**changes, large=True) == ([], [])
 
 
@@ -277,8 +277,8 @@ def test_weights_are_counted_before_they_are_made(network: str) -> None:
     ],
 )
 def test_numbers_beyond_32_bit_floats_are_refused_even_with_large(changes: dict[str, Any], place: str) -> None:
-    said = f"{place} cannot be computed with in 32-bit floats: take a size between 1e-30 and 1e+30"
-    assert error(**changes, large=True) == said
+    message = f"{place} cannot be computed with in 32-bit floats: take a size between 1e-30 and 1e+30"
+    assert error(**changes, large=True) == message
 
 
 def test_a_share_that_is_1_in_32_bit_floats_is_refused() -> None:
@@ -302,9 +302,9 @@ def test_widths_that_are_lost_beside_their_means_are_refused() -> None:
 
 
 def test_batch_norm_of_one_item_is_refused() -> None:
-    said = "BatchNorm needs two items or more at once: raise training.batch_size, or switch it off"
-    assert error(training={"batch_size": 1}, generator=mlp(batch_norm=True)) == f"generator: {said}"
-    assert error(discriminator=mlp(batch_norm=True, pack=8)) == f"discriminator: {said}"
+    message = "BatchNorm needs two items or more at once: raise training.batch_size, or switch it off"
+    assert error(training={"batch_size": 1}, generator=mlp(batch_norm=True)) == f"generator: {message}"
+    assert error(discriminator=mlp(batch_norm=True, pack=8)) == f"discriminator: {message}"
 
 
 # What has no effect
@@ -313,14 +313,14 @@ DISCRIMINATOR, GENERATOR = {"player": "discriminator"}, {"player": "generator"}
 
 
 @pytest.mark.parametrize(
-    ("turn", "said"),
+    ("turn", "message"),
     [
         ({"start": 5, "end": 3}, "the turn is never taken: it begins at iteration 5 and ends before 3"),
         ({"start": 5, "end": 9, "every": 10}, "the turn is never taken: it begins at iteration 10 and ends before 9"),
     ],
 )
-def test_a_turn_that_is_never_taken_is_refused(turn: dict[str, int], said: str) -> None:
-    assert error(training={"schedule": [DISCRIMINATOR, GENERATOR | turn]}) == f"training.schedule.1: {said}"
+def test_a_turn_that_is_never_taken_is_refused(turn: dict[str, int], message: str) -> None:
+    assert error(training={"schedule": [DISCRIMINATOR, GENERATOR | turn]}) == f"training.schedule.1: {message}"
 
 
 @pytest.mark.parametrize("weight", [0, -1, {"start": 0, "end": 0, "over": 10}])
@@ -336,7 +336,7 @@ def test_a_game_that_begins_after_the_run_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         (
             {"training": {"schedule": [DISCRIMINATOR, GENERATOR | {"start": 50}]}},
@@ -382,8 +382,8 @@ def test_a_game_that_begins_after_the_run_is_refused() -> None:
         ),
     ],
 )
-def test_settings_without_effect_in_a_run_are_warnings(changes: dict[str, Any], said: str) -> None:
-    assert warning(**changes) == said
+def test_settings_without_effect_in_a_run_are_warnings(changes: dict[str, Any], message: str) -> None:
+    assert warning(**changes) == message
 
 
 def test_a_player_whose_losses_never_count_learns_nothing() -> None:

@@ -33,13 +33,13 @@ def check_effects(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[P
 def _turns(spec: Spec) -> Iterator[Problem]:
     schedule = spec.training.schedule
     for i, turn in enumerate(() if isinstance(schedule, str) else schedule):
-        if what := _never(turn, turn.end):
-            yield Problem(("training", "schedule", i), f"the turn is never taken: {what}")
-        elif what := _not_within(turn, spec.training.iterations):
-            yield Problem(("training", "schedule", i), f"the turn is not taken in this run: {what}", "warning")
-        elif what := _once(turn, spec.training.iterations):
+        if reason := _never_due(turn, turn.end):
+            yield Problem(("training", "schedule", i), f"the turn is never taken: {reason}")
+        elif reason := _beyond_run(turn, spec.training.iterations):
+            yield Problem(("training", "schedule", i), f"the turn is not taken in this run: {reason}", "warning")
+        elif reason := _once_in_run(turn, spec.training.iterations):
             yield Problem(
-                ("training", "schedule", i, "every"), f"the turn is taken once in this run: {what}", "warning"
+                ("training", "schedule", i, "every"), f"the turn is taken once in this run: {reason}", "warning"
             )
 
 
@@ -50,11 +50,11 @@ def _losses(spec: Spec) -> Iterator[Problem]:
             yield Problem(("losses", i, "weight"), f"a game cannot have weight {highest:g}: give it a positive one")
         elif _is_zero(term.weight, spec):
             yield Problem(("losses", i, "weight"), f"{term.kind} has weight 0 throughout: remove it", "warning")
-        if what := _not_within(term, spec.training.iterations):
+        if reason := _beyond_run(term, spec.training.iterations):
             severity: Severity = "error" if term.is_game else "warning"
-            yield Problem(("losses", i), f"{term.kind} never counts in this run: {what}", severity)
-        elif what := _once(term, spec.training.iterations):
-            yield Problem(("losses", i, "every"), f"{term.kind} counts once in this run: {what}", "warning")
+            yield Problem(("losses", i), f"{term.kind} never counts in this run: {reason}", severity)
+        elif reason := _once_in_run(term, spec.training.iterations):
+            yield Problem(("losses", i, "every"), f"{term.kind} counts once in this run: {reason}", "warning")
 
 
 def _idle(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
@@ -65,8 +65,8 @@ def _idle(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
             added.setdefault(player.name, []).append(term)
     for name, terms in added.items():
         if name in players and all(_silent(term, spec) for term in terms):
-            what = f"player {name!r} learns nothing in this run, of {' and '.join(term.kind for term in terms)}"
-            yield Problem(("losses", spec.losses.index(terms[0])), what, "warning")
+            reason = f"player {name!r} learns nothing in this run, of {' and '.join(term.kind for term in terms)}"
+            yield Problem(("losses", spec.losses.index(terms[0])), reason, "warning")
 
 
 def _ramps(spec: Spec) -> Iterator[Problem]:
@@ -83,8 +83,8 @@ def _ramps(spec: Spec) -> Iterator[Problem]:
             yield Problem(where, f"the ramp goes on to iteration {last:,} of {iterations:,}: {reached}", "warning")
     for i, term in enumerate(spec.losses):
         if isinstance(term.weight, Ramp) and term.start >= term.weight.begin + term.weight.over:
-            what = f"the ramp is over before the term counts, from iteration {term.start:,} on"
-            yield Problem(("losses", i, "weight"), what, "warning")
+            reason = f"the ramp is over before the term counts, from iteration {term.start:,} on"
+            yield Problem(("losses", i, "weight"), reason, "warning")
 
 
 def _cadences(spec: Spec) -> Iterator[Problem]:
@@ -103,19 +103,19 @@ def _cadences(spec: Spec) -> Iterator[Problem]:
             )
 
 
-def _never(due: TurnConfig, end: int | None) -> str:
+def _never_due(due: TurnConfig, end: int | None) -> str:
     if end is None or _first(due) < end:
         return ""
     return f"it begins at iteration {_first(due):,} and ends before {end:,}"
 
 
-def _not_within(due: TurnConfig | LossTermConfig, iterations: int) -> str:
+def _beyond_run(due: TurnConfig | LossTermConfig, iterations: int) -> str:
     if (first := _first(due)) < iterations:
         return ""
     return f"it begins at iteration {first:,}, and the run has {iterations:,}"
 
 
-def _once(due: TurnConfig | LossTermConfig, iterations: int) -> str:
+def _once_in_run(due: TurnConfig | LossTermConfig, iterations: int) -> str:
     return f"every {due.every:,} of {iterations:,} iterations" if due.every > iterations else ""
 
 
@@ -129,7 +129,7 @@ def _is_zero(weight: Scheduled, spec: Spec) -> bool:
 
 
 def _silent(term: LossTermConfig, spec: Spec) -> bool:
-    return _is_zero(term.weight, spec) or bool(_not_within(term, spec.training.iterations))
+    return _is_zero(term.weight, spec) or bool(_beyond_run(term, spec.training.iterations))
 
 
 def _ends(weight: Scheduled, spec: Spec) -> tuple[float, float]:

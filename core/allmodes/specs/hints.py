@@ -34,12 +34,12 @@ def check_scale(means: Column, spreads: Column, remedy: str, names: Sequence[str
     at, widest = sizes.index(max(sizes)), max(spreads)
     if sizes[at] > FAR:
         who = f"column {names[at]!r}" if names else f"coordinate {at}"
-        what = f"{who} has a root mean square of {sizes[at]:.3g}, which networks, beginning near 1, rarely reach"
+        message = f"{who} has a root mean square of {sizes[at]:.3g}, which networks, beginning near 1, rarely reach"
     elif widest < NEAR:
-        what = f"no coordinate varies by more than {widest:.2g} (std), which networks, beginning near 1, hardly see"
+        message = f"no coordinate varies by more than {widest:.2g} (std), which networks, beginning near 1, hardly see"
     else:
         return
-    yield Problem(("data",), f"{what}: {remedy}", "warning")
+    yield Problem(("data",), f"{message}: {remedy}", "warning")
 
 
 def check_bounds(spec: Spec, lows: Column, highs: Column) -> Iterator[Problem]:

@@ -35,8 +35,8 @@ def check_memory(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
     for where, network, sees, gives in _networks(spec, shape):
         weights = network.parameters(sees, gives) or 0
         if (needed := 4 * COPIES * weights) > MEMORY:
-            what = f"its {weights:,} weights take {_gigabytes(needed)} with gradients and moments"
-            yield Problem(where, f"{what}: make it narrower, or {MEANT}")
+            message = f"its {weights:,} weights take {_gigabytes(needed)} with gradients and moments"
+            yield Problem(where, f"{message}: make it narrower, or {MEANT}")
     for where, items in ((("training", "batch_size"), spec.training.batch_size),
                          (("evaluation", "samples"), spec.evaluation.samples)):  # fmt: skip
         if (needed := 4 * items * prod(shape)) > MEMORY:
@@ -45,8 +45,8 @@ def check_memory(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
 
 def _problem(spec: Spec, where: Location, value: float, sane: Sane | None) -> Problem | None:
     if isinstance(value, float) and value and not SMALLEST <= abs(value) <= LARGEST:
-        what = f"{value:g} cannot be computed with in 32-bit floats: take a size"
-        return Problem(where, f"{what} between {SMALLEST:g} and {LARGEST:g}")
+        message = f"{value:g} cannot be computed with in 32-bit floats: take a size"
+        return Problem(where, f"{message} between {SMALLEST:g} and {LARGEST:g}")
     if spec.large or sane is None or isinstance(value, float) or value <= sane.most:
         return None
     return Problem(where, f"{value:,} is more than {sane.most:,}, and most likely a slip: {MEANT}")

@@ -25,8 +25,8 @@ TOO_DEEP = "nested too deeply"
 class UnreadableError(ValueError):
     """Invalid YAML; `line` and `column` count from 1, and are None where they are unknown."""
 
-    def __init__(self, what: str, line: int | None = None, column: int | None = None) -> None:
-        super().__init__(what)
+    def __init__(self, reason: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(reason)
         self.line, self.column = line, column
 
 
@@ -89,8 +89,8 @@ def load(text: str) -> Any:
         raise UnreadableError(TOO_DEEP) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = str(error.problem or error.context).splitlines()[0]
-        raise UnreadableError(what, *((mark.line + 1, mark.column + 1) if mark else ())) from None
+        reason = str(error.problem or error.context).splitlines()[0]
+        raise UnreadableError(reason, *((mark.line + 1, mark.column + 1) if mark else ())) from None
     except Exception as error:  # invalid text raises errors of any type in the parser
         reason = str(error).splitlines()[0] if str(error) and not isinstance(error, KeyError) else type(error).__name__
         raise UnreadableError(f"cannot be read as YAML: {reason}") from None
