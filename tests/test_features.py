@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig, RandomConvConfig, TorchvisionFeaturesConfig
 from allmodes.builtin.config.mixtures import RingConfig
 from allmodes.data import Data, DataError, TensorData, digits
-from allmodes.metrics.classifier import Classifier, Training, classifier, train
-from allmodes.metrics.features import CHUNK, RandomConv, backbone, extract_features
+from allmodes.metrics.classifier import Classifier, Training, load_classifier, train
+from allmodes.metrics.features import CHUNK, RandomConv, extract_features, load_backbone
 from allmodes_schemas import FeatureConfig
 
 QUICK = ClassifierConfig(iterations=120, width=8, features=32)
@@ -119,7 +119,7 @@ def test_a_backbone_reads_torchs_own_format_too(data: Data, tmp_path: Path) -> N
     from torchvision.models import resnet18
 
     torch.save(resnet18().state_dict(), tmp_path / "weights.pt")
-    space = backbone("resnet18", str(tmp_path / "weights.pt"), False, (3, 32, 32))
+    space = load_backbone("resnet18", str(tmp_path / "weights.pt"), False, (3, 32, 32))
     assert not any(weight.requires_grad for weight in space.parameters())
 
 
@@ -149,7 +149,7 @@ def test_a_damaged_file_of_weights_is_named(data: Data, tmp_path: Path) -> None:
 
 def test_a_backbone_needs_grey_or_coloured_images() -> None:
     with pytest.raises(DataError) as refusal:
-        backbone("resnet18", "default", False, (4, 8, 8))
+        load_backbone("resnet18", "default", False, (4, 8, 8))
     assert str(refusal.value) == ("features resnet18: needs images of 1 or 3 channels, but items have shape (4, 8, 8)")
 
 
@@ -157,7 +157,7 @@ def test_a_backbone_needs_grey_or_coloured_images() -> None:
 
 
 def test_the_classifier_tells_digits_apart_and_says_how_well(data: Data) -> None:
-    space = classifier(data, TRAINING)
+    space = load_classifier(data, TRAINING)
     assert isinstance(data, TensorData)
     right = space.labels(data.test_x) == data.test_labels
     assert space.facts["accuracy"] == pytest.approx(float(right.double().mean()))
@@ -165,7 +165,7 @@ def test_the_classifier_tells_digits_apart_and_says_how_well(data: Data) -> None
 
 
 def test_the_classifier_of_points_is_a_perceptron() -> None:
-    space = classifier(RingConfig().build(), Training(iterations=100))
+    space = load_classifier(RingConfig().build(), Training(iterations=100))
     assert space(torch.zeros(3, 2)).shape == (3, 128)
     assert space.facts["accuracy"] > 0.99
 
@@ -183,39 +183,39 @@ def test_a_classifier_is_trained_once_and_then_read(
 ) -> None:
     monkeypatch.setenv("ALLMODES_CACHE", str(tmp_path))
     short = Training(iterations=5)
-    first = classifier(data, short)
+    first = load_classifier(data, short)
     (file,) = tmp_path.rglob("*.safetensors")
     written = file.stat().st_mtime_ns
-    assert torch.equal(classifier(data, short)(images()), first(images()))
+    assert torch.equal(load_classifier(data, short)(images()), first(images()))
     assert file.stat().st_mtime_ns == written
-    classifier(data, Training(iterations=6))
+    load_classifier(data, Training(iterations=6))
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
 def test_a_damaged_cache_is_said_and_replaced(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLMODES_CACHE", str(tmp_path))
     short = Training(iterations=5)
-    first = classifier(data, short)
+    first = load_classifier(data, short)
     (file,) = tmp_path.rglob("*.safetensors")
     file.write_bytes(file.read_bytes()[:100])
     with pytest.warns(UserWarning, match=f"^the cached classifier {file} is damaged .*: training it again$"):
-        again = classifier(data, short)
+        again = load_classifier(data, short)
     assert torch.equal(again(images()), first(images()))
     with warnings.catch_warnings(action="error"):
-        classifier(data, short)
+        load_classifier(data, short)
 
 
 def test_one_flipped_bit_in_the_cache_is_said_and_trained_again(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALLMODES_CACHE", str(tmp_path))
-    first = classifier(data, Training(iterations=2))
+    first = load_classifier(data, Training(iterations=2))
     (file,) = tmp_path.rglob("*.safetensors")
     content = bytearray(file.read_bytes())
     content[-5] ^= 1
     file.write_bytes(content)
     with pytest.warns(UserWarning, match=r"is damaged \(it is not what was written \(another sha256\)\)"):
-        again = classifier(data, Training(iterations=2))
+        again = load_classifier(data, Training(iterations=2))
     assert torch.equal(again(images()), first(images()))
 
 
@@ -225,13 +225,13 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("ALLMODES_CACHE", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="^the classifier could not be kept in "):
-        assert isinstance(classifier(data, Training(iterations=2)), Classifier)
+        assert isinstance(load_classifier(data, Training(iterations=2)), Classifier)
 
 
 def test_a_classifier_needs_labels() -> None:
     x = torch.zeros(4, 2)
     with pytest.raises(DataError) as refusal:
-        classifier(TensorData(x, test_x=x), TRAINING)
+        load_classifier(TensorData(x, test_x=x), TRAINING)
     assert str(refusal.value) == (
         "features classifier: the data have no labels: take data with labels, or other features"
     )

@@ -1,4 +1,4 @@
-"""A small classifier of the data's labels, trained once and kept in the user's cache: a feature space of its own."""
+"""A small classifier of the data's labels, trained once and cached; its last layer is a feature space."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialised
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
 from allmodes.data import Data, DataError, TensorData
 from allmodes.metrics.features import Features, extract_features
@@ -31,9 +32,9 @@ log = logging.getLogger("allmodes.features")
 
 DIGEST = "sha256"
 VERSION = 1
-"""Goes into the cache's key: count it up when network or training change."""
+"""Part of the cache's key: raise it when network or training change."""
 HELD_OUT = 10_000
-"""Items that the accuracy is taken on, where the data do not say how many they hold out."""
+"""Items for the accuracy, where the data set has no fixed number of held-out items."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Training:
 
 
 class Classifier(Features):
-    """Scores of K labels on top of F features; `accuracy` on held-out items is a buffer, and so is saved with it."""
+    """Scores of K labels on top of F features; the `accuracy` on held-out items is a buffer, which is saved with it."""
 
     accuracy: Tensor
 
@@ -70,28 +71,28 @@ class Classifier(Features):
         self.register_buffer("accuracy", torch.tensor(0.0, dtype=torch.float64))
 
     @property
+    @override
     def facts(self) -> Mapping[str, float]:  # type: ignore[override]
-        """The accuracy on held-out items."""
         return {"accuracy": float(self.accuracy)}
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """The last hidden layer (B, F)."""
         features: Tensor = self.trunk(x)
         return features
 
     def scores(self, x: Tensor) -> Tensor:
-        """Logits (B, K)."""
+        """Compute logits (B, K)."""
         scores: Tensor = self.head(self(x))
         return scores
 
     def labels(self, x: Tensor, device: str | torch.device = "cpu") -> Tensor:
-        """The most likely label (N,) of each item, on the CPU."""
+        """Return the most likely label (N,) of each item, on the CPU."""
         scores: Tensor = self.head.to("cpu")(extract_features(self.trunk, x, device))
         return scores.argmax(1)
 
 
 def _convolutions(shape: Shape, width: int) -> tuple[list[nn.Module], int]:
-    """3x3 convolutions with BatchNorm, halving images until they are below 8 px, then one more; and their size."""
+    """Make 3x3 convolutions that halve images until they are below 8 px, and one more; return them and their size."""
     channels, (height, side) = shape[0], shape[1:]
     layers: list[nn.Module] = []
     wider = width
@@ -109,24 +110,24 @@ def _layers(shape: Shape, hidden: int) -> tuple[list[nn.Module], int]:
     return [nn.Flatten(), nn.Linear(prod(shape), hidden), nn.ReLU()], hidden
 
 
-def classifier(data: Data, training: Training) -> Classifier:
-    """The classifier of these data: from the cache, or trained now and put there. On the CPU, in evaluation mode.
+def load_classifier(data: Data, training: Training) -> Classifier:
+    """Load the classifier of these data from the cache, or train and store it; on the CPU, in evaluation mode.
 
     Raises:
         DataError: If the data have no labels.
     """
     if data.classes is None:
         raise DataError("features classifier: the data have no labels: take data with labels, or other features")
-    path = cache() / "classifiers" / f"{_key(data, training)}.safetensors"
+    path = cache_folder() / "classifiers" / f"{_key(data, training)}.safetensors"
     network = _blank(data, training)
-    if not _restored(network, path):
+    if not _restore(network, path):
         network = train(data.to("cpu"), training)
         _store(network, path)
     return network.eval().requires_grad_(False)
 
 
 def train(data: Data, training: Training) -> Classifier:
-    """Train a classifier on training items and take its accuracy on held-out ones; the same seed gives the same."""
+    """Train a classifier on training items and measure its accuracy on held-out ones; the seed decides everything."""
     log.info("features: training a classifier of the labels, once for these data: a minute or two for images")
     network = _blank(data, training).train()
     optimizer = torch.optim.Adam(network.parameters(), training.lr)
@@ -142,8 +143,8 @@ def train(data: Data, training: Training) -> Classifier:
     return network
 
 
-def cache() -> Path:
-    """Where what is computed once is kept: `$ALLMODES_CACHE`, or the user's cache folder of the platform."""
+def cache_folder() -> Path:
+    """Return the cache folder: `$ALLMODES_CACHE`, or the user's cache folder of the platform."""
     return place(os.environ.get("ALLMODES_CACHE") or user_cache_path("allmodes"))
 
 
@@ -160,7 +161,7 @@ def _labels(labels: Tensor | None) -> Tensor:
 
 
 def _blank(data: Data, training: Training) -> Classifier:
-    """Initial weights from the seed; torch's global generator is left as it was."""
+    """Make a classifier with initial weights from the seed; torch's global generator does not change."""
     with seeded_generator(training.seed):
         return Classifier(tuple(data.shape), data.classes or 0, training.width, training.features)
 
@@ -169,8 +170,8 @@ def _key(data: Data, training: Training) -> str:
     return hashlib.sha256(f"{VERSION}/{data.fingerprint}/{asdict(training)}".encode()).hexdigest()[:32]
 
 
-def _restored(network: Classifier, path: Path) -> bool:
-    """Whether the network could be given the weights of the cache; what is damaged there is said and passed over."""
+def _restore(network: Classifier, path: Path) -> bool:
+    """Read weights from the cache if they are there; return whether that worked. A damaged file costs a warning."""
     if not path.exists():
         return False
     try:
@@ -183,11 +184,11 @@ def _restored(network: Classifier, path: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """The weights of the cache, if they are those that were put there; older caches have no digest."""
+    """Read the weights of a file and compare their digest; files of older versions have none."""
     with safe_open(path, "pt") as file:
-        wanted = (file.metadata() or {}).get(DIGEST)
+        expected = (file.metadata() or {}).get(DIGEST)
     tensors: dict[str, Tensor] = load_file(path)
-    if wanted not in (None, _digest(tensors)):
+    if expected not in (None, _digest(tensors)):
         raise ValueError("it is not what was written (another sha256)")
     return tensors
 
@@ -200,7 +201,7 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _store(network: Classifier, path: Path) -> None:
-    """Keep the weights with their digest; a cache that refuses is no error."""
+    """Write the weights with their digest; if the cache cannot be written, warn."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tensors = network.state_dict()

@@ -10,17 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
 from allmodes.data import DataError
 from allmodes.system.torch_settings import seeded_generator
 from allmodes_schemas import Shape
 
 CHUNK = 500
-"""Items that pass through a feature module at once outside training."""
+"""Items of a chunk, outside training."""
 
 
 class Features(nn.Module):
-    """From items (B, *shape) in [-1, 1] (or vectors) to features (B, F); pure and differentiable.
+    """A map from items (B, *shape) in [-1, 1] (or vectors) to features (B, F), pure and differentiable.
 
     Attributes:
         facts: Numbers about the space itself, such as a classifier's accuracy; metrics report them beside their own.
@@ -29,13 +30,13 @@ class Features(nn.Module):
     facts: Mapping[str, float] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        """The features (B, F)."""
+        """Compute the features (B, F)."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward(x)")
 
 
 @torch.no_grad()
 def extract_features(module: nn.Module, x: Tensor, device: str | torch.device = "cpu", chunk: int = CHUNK) -> Tensor:
-    """Features (N, F) of items (N, *shape), on the CPU, computed on a device in chunks."""
+    """Compute features (N, F) of items (N, *shape) on a device in chunks; return them on the CPU."""
     module = module.to(device)
     return torch.cat([module(part.to(device)).cpu() for part in torch.split(x, chunk)])
 
@@ -43,8 +44,8 @@ def extract_features(module: nn.Module, x: Tensor, device: str | torch.device = 
 class Pixels(Features):
     """The items themselves as vectors."""
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """Flattened items (B, F)."""
         return x.flatten(1)
 
 
@@ -69,8 +70,8 @@ class RandomConv(Features):
         _draw_weights(convolutions, torch.Generator().manual_seed(seed))
         self.requires_grad_(False)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """Means of the last maps over four quarters of the image (B, 16 * channels)."""
         features: Tensor = self.layers(x)
         return features
 
@@ -79,8 +80,8 @@ class RandomConv(Features):
 def _draw_weights(convolutions: list[nn.Conv2d], generator: torch.Generator) -> None:
     for convolution in convolutions:
         fan_in = convolution.weight[0].numel()
-        drawn = torch.randn(convolution.weight.shape, generator=generator)
-        convolution.weight.copy_(drawn * (2 / fan_in) ** 0.5)
+        noise = torch.randn(convolution.weight.shape, generator=generator)
+        convolution.weight.copy_(noise * (2 / fan_in) ** 0.5)
         convolution.bias.zero_() if convolution.bias is not None else None
 
 
@@ -107,8 +108,8 @@ class Backbone(Features):
         self.register_buffer("std", torch.tensor(std)[:, None, None])
         self.eval().requires_grad_(False)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """The last hidden layer (B, F)."""
         images = (x.expand(-1, 3, -1, -1) + 1) / 2
         images = F.interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
         features: Tensor = self.network((images - self.mean) / self.std)
@@ -116,11 +117,11 @@ class Backbone(Features):
 
 
 _LAST: Mapping[str, str] = {"inception_v3": "fc", "vgg16": "classifier.6", "convnext_tiny": "classifier.2"}
-"""The layer that gives the scores; `fc` in networks of the ResNet family."""
+"""The layer of the scores; `fc` in networks of the ResNet family."""
 
 
-def backbone(model: str, weights: str, download: bool, shape: Shape) -> Backbone:
-    """Torchvision's `model` with its default weights or those of a file, in evaluation mode, on the CPU.
+def load_backbone(model: str, weights: str, download: bool, shape: Shape) -> Backbone:
+    """Load torchvision's `model` with its default weights or those of a file, in evaluation mode, on the CPU.
 
     Raises:
         DataError: If the items are not images of one or three channels, or the weights are missing or do not fit.
@@ -134,7 +135,9 @@ def backbone(model: str, weights: str, download: bool, shape: Shape) -> Backbone
     extra: dict[str, Any] = {"init_weights": False} if model == "inception_v3" else {}
     with seeded_generator(0):  # initial weights, soon replaced
         network = models.get_model(model, weights=None, **extra)
-    _restore(network, model, _downloaded(model, trained, download) if weights == "default" else _read(model, weights))
+    _restore(
+        network, model, _default_weights(model, trained, download) if weights == "default" else _read(model, weights)
+    )
     owner, _, leaf = _LAST.get(model, "fc").rpartition(".")
     setattr(network.get_submodule(owner), leaf, nn.Identity())
     expected = trained.transforms()
@@ -149,8 +152,8 @@ def _restore(network: nn.Module, model: str, tensors: Mapping[str, Tensor]) -> N
         raise DataError(f"features {model}: the weights do not fit: {reason}") from None
 
 
-def _downloaded(model: str, trained: Any, download: bool) -> Mapping[str, Tensor]:
-    """Torchvision's own weights: from its cache, or from the network if that was asked for."""
+def _default_weights(model: str, trained: Any, download: bool) -> Mapping[str, Tensor]:
+    """Load torchvision's own weights from its cache, or from the network if `download` is set."""
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(trained.url).name
     if not cached.exists() and not download:
         raise DataError(
@@ -165,10 +168,10 @@ def _downloaded(model: str, trained: Any, download: bool) -> Mapping[str, Tensor
 
 
 def _read(model: str, weights: str) -> Mapping[str, Tensor]:
-    """A state from a file: safetensors, or torch's own format, of which tensors alone are read."""
+    """Read a state from a file: safetensors, or tensors in torch's own format (never pickled objects)."""
     from safetensors.torch import load_file
 
-    reader: Callable[[str], Any] = load_file if weights.endswith(".safetensors") else _tensors_only
+    reader: Callable[[str], Any] = load_file if weights.endswith(".safetensors") else _load_tensors
     try:
         tensors: Mapping[str, Tensor] = reader(weights)
     except Exception as error:  # each format raises several types for a damaged file
@@ -177,7 +180,7 @@ def _read(model: str, weights: str) -> Mapping[str, Tensor]:
     return tensors
 
 
-def _tensors_only(path: str) -> Any:
+def _load_tensors(path: str) -> Any:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

@@ -55,9 +55,9 @@ class TorchvisionFeaturesConfig(FeatureConfig):
 
     @override
     def build(self, data: Any) -> Any:
-        from allmodes.metrics.features import backbone
+        from allmodes.metrics.features import load_backbone
 
-        return backbone(self.model, self.weights, self.download, data.shape)
+        return load_backbone(self.model, self.weights, self.download, data.shape)
 
 
 class ClassifierConfig(FeatureConfig):
@@ -80,9 +80,9 @@ class ClassifierConfig(FeatureConfig):
 
     @override
     def build(self, data: Any) -> Any:
-        from allmodes.metrics.classifier import Training, classifier
+        from allmodes.metrics.classifier import Training, load_classifier
 
-        return classifier(data, Training(**self.model_dump(exclude={"kind"})))
+        return load_classifier(data, Training(**self.model_dump(exclude={"kind"})))
 
 
 KINDS: tuple[type[FeatureConfig], ...] = (PixelsConfig, RandomConvConfig, TorchvisionFeaturesConfig, ClassifierConfig)
