@@ -8,7 +8,7 @@ With K words, noise n of size d and unit vectors :math:`e_1, \dots, e_K`,
     L(G, R) &= -E_z \log q(k | G(z))                                    && \text{(3)}
 
 where G is the generator and R the reader; both minimise L, G beside its game. As a cross entropy is no less than the
-entropy, :math:`L \ge H(k | G(z))`, so :math:`I(k; G(z)) \ge \log K - L`: a generator that says all words alike has L of
+entropy, :math:`L \ge H(k | G(z))`, so :math:`I(k; G(z)) \ge \log K - L`: a generator that ignores the word has L of
 :math:`\log K` or more.
 """
 
