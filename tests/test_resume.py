@@ -16,10 +16,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from allmodes import DataError, Experiment, ModelError, Results, SpecError, load_run
+from allmodes import DataError, Experiment, ModelError, Registry, Results, SpecError, load_run
 from allmodes.models import checkpoints
 from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
+from allmodes.specs import loading
+from allmodes.specs.source import SpecSource
 from allmodes.testing.interrupted import InterruptingObserver, equal_runs, first_seed, read_tensors
 from tiny import SPEC
 
@@ -302,6 +304,18 @@ def test_a_folder_that_another_process_trains_in_is_left_alone(tmp_path: Path) -
         holder.kill()
         holder.communicate()
     assert Experiment.resume(folder).run().status == "finished"
+
+
+def test_a_resume_checks_the_spec_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, sources = interrupted(tmp_path), list[str]()
+
+    def check(source: SpecSource, registry: Registry, original: Any = loading.check) -> Any:
+        sources.append(source.name)
+        return original(source, registry)
+
+    monkeypatch.setattr(loading, "check", check)
+    assert Experiment.resume(folder, track=False).run().status == "finished"
+    assert sources == [str(folder / "spec.yaml")]
 
 
 def test_a_run_of_an_older_version_samples_exports_and_goes_on(tmp_path: Path) -> None:

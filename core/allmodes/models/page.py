@@ -102,7 +102,7 @@ def _check_form(page: Page, path: Path) -> None:
     try:
         _PageForm.model_validate(page)
     except ValidationError as error:
-        raise DamagedError(f"{path} is damaged ({json_pages.reason(error)})") from None
+        raise DamagedError(f"{path} is damaged ({json_pages.describe_error(error)})") from None
 
 
 class _LatentForm(BaseModel):

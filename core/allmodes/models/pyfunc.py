@@ -1,4 +1,4 @@
-"""What MLflow loads a trained model with: `mlflow.pyfunc.load_model("runs:/<id>/model").predict(1000)`.
+"""The loader of trained models for MLflow: `mlflow.pyfunc.load_model("runs:/<id>/model").predict(1000)`.
 
 MLflow stores the name of this loader module and no script, so that nothing in the store is code.
 """
@@ -38,7 +38,7 @@ class Sampler:
 
 
 def _load_pyfunc(path: str) -> Sampler:
-    """Read the model's folder, as MLflow's loader modules do; nothing in it is pickled."""
+    """Load the model from its folder, as MLflow asks of its loader modules; nothing in it is pickled."""
     from allmodes.models.trained import load_run
 
     return Sampler(load_run(path))

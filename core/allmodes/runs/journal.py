@@ -134,7 +134,7 @@ def _up_to(iteration: int, found: Sequence[Line]) -> list[Line]:
 def _parsed(text: bytes) -> dict[str, Any] | None:
     """A line's numbers with its iteration, or its event; None where it is damaged: no JSON, or JSON of another form."""
     with suppress(ValueError):
-        line = json_pages.decoded(text)
+        line = json_pages.decode(text)
         if isinstance(line, dict) and "event" in line:
             return line if line["event"] != "start" or type(line.get("iteration")) is int else None
         if isinstance(line, dict) and type(line.get("iteration")) is int:

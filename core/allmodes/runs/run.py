@@ -1,4 +1,4 @@
-"""What observers know of a run: one seed of an experiment, and how it ended."""
+"""A run, one seed of an experiment, and its outcome, as observers get them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from allmodes_schemas import Spec
 Status = Literal["finished", "failed", "killed"]
 
 
-def _known(page: Any) -> Any:
+def _parse_numbers(page: Any) -> Any:
     return numbers(page) if isinstance(page, Mapping) else page
 
 
-Numbers: TypeAlias = Annotated[Mapping[str, float], BeforeValidator(_known)]
-"""Of a page a number that is null is NaN."""
+Numbers: TypeAlias = Annotated[Mapping[str, float], BeforeValidator(_parse_numbers)]
+"""Numbers by name; null on a page is read as NaN."""
 
 
 class RunError(RuntimeError):
@@ -31,11 +31,21 @@ class RunError(RuntimeError):
 class Run:
     """One seed of an experiment.
 
-    `experiment` identifies this execution of the spec (the same for its seeds); `position` counts its seeds from 0 of
-    `seeds`. `plugins` maps the distributions in use to their versions. `data` describes the data set: `kind`,
-    `fingerprint`, `items` (None: drawn without end), `shape`, `learned`, all of that in words, `labels_used`, the items
-    of each labelled stream, and their `labels_fingerprint`. `study` names the comparison that it is part of: then
-    `experiment` is the same for all runs of the study.
+    Attributes:
+        spec: The spec, with this seed alone.
+        seed: The seed.
+        folder: The run's folder.
+        experiment: Identifies this execution of the spec: the same for all its seeds, or for all runs of a study.
+        position: The seed's number from 0 among the `seeds` of the experiment.
+        seeds: How many seeds the experiment has.
+        device: Where the run trains.
+        plugins: The versions of the distributions in use.
+        data: The data set: `kind`, `fingerprint`, `items` (None: drawn without end), `shape`; `learned`, a description;
+            `labels_used`, the items of each labelled stream, and their `labels_fingerprint`.
+        rerunnable: Whether the spec alone is enough to run it again.
+        study: The name of the comparison that it is part of, if any.
+        iteration: Where training begins: 0, or the iteration of the checkpoint from which the run goes on.
+        journal: The log that training writes, for observers that read it.
     """
 
     spec: Spec
@@ -50,19 +60,17 @@ class Run:
     rerunnable: bool = True
     study: str | None = None
     iteration: int = 0
-    """Where training begins: that of the checkpoint from which the run goes on."""
     journal: Journal | None = field(default=None, repr=False, compare=False)
-    """The log that training writes, for observers that read it."""
 
     @property
     def name(self) -> str:
-        """`<spec name>/seed-<seed>`."""
+        """The name in messages: `<spec name>/seed-<seed>`."""
         return f"{self.spec.name}/seed-{self.seed}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, its last measurements by metric, and their real-against-real values at the same N.
+    """How a run ended, its last measurements by metric, and the scores of real data with as many samples.
 
     A number that was withheld is NaN (and null on disk). `costs` are `items` (real ones that were drawn),
     `updates/<player>` and `parameters/<module>`.

@@ -1,4 +1,4 @@
-"""Files and folders that take the place of others: whole, and on disk before they do."""
+"""Files and folders that are written whole and synced to disk before they replace others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from typing import Any
 def write_json(path: Path, values: Mapping[str, Any]) -> Path:
     """Replace a page of JSON.
 
-    JSON has no NaN and no infinity: a number that is withheld or not finite is null, and read as NaN by
-    `journal.numbers`.
+    JSON has no NaN and no infinity: a number that is withheld or not finite becomes null, which `journal.numbers`
+    reads as NaN.
     """
     return replace_text(path, json.dumps(plain(values), indent=1, default=str))
 
 
 def plain(value: Any) -> Any:
-    """A value in what JSON has a word for: null for what is withheld or not finite."""
+    """Convert a value to what JSON can hold: a number that is withheld or not finite becomes null."""
     if isinstance(value, Mapping):
         return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -37,9 +37,9 @@ def replace_text(path: Path, text: str) -> Path:
 
 
 def replace(path: Path, content: bytes | memoryview) -> Path:
-    """Write a file beside its place, wait until it is on disk, and rename: a loss of power leaves the old or the new.
+    """Write a file under another name, sync it to disk and rename it: a loss of power leaves the old or the new.
 
-    On any error what was there before stays, and nothing is left beside it.
+    On any error the old file stays, and nothing is left beside it.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder where a file should be: move it away", str(path))
@@ -58,7 +58,7 @@ def replace(path: Path, content: bytes | memoryview) -> Path:
 
 
 def replace_folder(beside: Path, folder: Path) -> Path:
-    """Let a folder, once all in it is on disk, take the place of what is there, if anything."""
+    """Sync a folder to disk and rename it to another, which it replaces if there is one."""
     _sync_all(beside)
     if not folder.exists():
         beside.replace(folder)
@@ -69,7 +69,7 @@ def replace_folder(beside: Path, folder: Path) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file is on disk."""
+    """Wait until a file or folder is on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -78,7 +78,7 @@ def sync(path: Path) -> None:
 
 
 def _swap(beside: Path, folder: Path) -> None:
-    """What was there stands aside meanwhile: no system replaces a full folder in one step."""
+    """Replace a folder in two renames: no system replaces one that is not empty in one step."""
     aside = folder.with_name(f".{folder.name}-old-{os.getpid()}")
     _remove(aside)
     folder.replace(aside)
@@ -103,6 +103,6 @@ def _sync_all(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """The names in a folder; Windows opens no folders, and some network file systems sync none."""
+    """Sync the names in a folder, where the system can: Windows opens no folders, some network disks sync none."""
     with suppress(OSError):
         sync(folder)

@@ -1,4 +1,4 @@
-"""Pages of JSON that a run keeps beside it, read with the suspicion that is due to files that others can touch."""
+"""Pages of JSON in the folders of runs, whose form is checked since anybody can edit them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pydantic import TypeAdapter, ValidationError
 T = TypeVar("T")
 
 LARGEST = 64 << 20
-"""Bytes of the largest page that is read: ours have kilobytes."""
+"""Bytes of the largest page that is read; ours have kilobytes."""
 
 
 class PageError(ValueError):
-    """A page that is there and cannot be used; the message names the file and says why."""
+    """A page that exists and cannot be used; the message names the file and the reason."""
 
 
 def read(path: Path, form: type[T]) -> T:
-    """What a page says, in the form that it should have.
+    """Read a page and convert it to a type.
 
     Raises:
         FileNotFoundError: There is no page.
         PageError: It is damaged, of another form, or cannot be read.
     """
     try:
-        return parse(_content(path), form)
+        return parse(_read_bytes(path), form)
     except ValueError as error:
         raise PageError(f"{path} is damaged ({error})") from None
     except FileNotFoundError:
@@ -38,16 +38,16 @@ def read(path: Path, form: type[T]) -> T:
 
 
 def parse(content: bytes, form: type[T]) -> T:
-    """JSON of a form. Raises ValueError with the reason, in a few words."""
+    """Convert JSON to a type. Raises ValueError with the reason, in a few words."""
     try:
-        found: T = _adapter(cast(Hashable, form)).validate_python(decoded(content))
+        found: T = _adapter(cast(Hashable, form)).validate_python(decode(content))
     except ValidationError as error:
-        raise ValueError(reason(error)) from None
+        raise ValueError(describe_error(error)) from None
     return found
 
 
-def decoded(content: bytes) -> Any:
-    """What JSON says. Raises ValueError with the reason, in a few words."""
+def decode(content: bytes) -> Any:
+    """Decode JSON. Raises ValueError with the reason, in a few words."""
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
@@ -58,14 +58,14 @@ def decoded(content: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def _content(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     if (size := path.stat().st_size) > LARGEST:
         raise ValueError(f"{size} bytes are too many for a page")
     return path.read_bytes()
 
 
-def reason(error: ValidationError) -> str:
-    """The first thing that is wrong with a form, and where."""
+def describe_error(error: ValidationError) -> str:
+    """Describe the first error of a validation, and where it is."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"{where}: {first['msg']}" if where else first["msg"]

@@ -1,4 +1,4 @@
-"""What to say of a file or folder that is not there."""
+"""The error message for a file or folder that does not exist."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from allmodes.text.printable import printable
 from allmodes.text.suggest import did_you_mean
 
 NEIGHBOURS = 1000
-"""Entries of a folder at most among which a near miss is looked for."""
+"""Entries of a folder, at most, that are searched for a similar name."""
 
 
 def no_such_file(reference: str | Path) -> str:
-    """`x/y.yaml: no such file or folder in /home/me/x`, with the nearest that is there."""
+    """Write `x/y.yaml: no such file or folder in /home/me/x`, with the most similar name there."""
     path = Path(reference).absolute()
     if not holds(path.parent.is_dir):
         return printable(f"{reference}: no such file or folder: there is no folder {path.parent}")
@@ -23,7 +23,7 @@ def no_such_file(reference: str | Path) -> str:
 
 
 def holds(asked: Callable[[], bool]) -> bool:
-    """Whether a path is what is asked; not where its name is one that no file can have, or a folder is closed to us."""
+    """Whether a check of a path holds; False for names that no file can have and folders that cannot be opened."""
     try:
         return asked()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What ends a run from outside: Ctrl-C and SIGTERM."""
+"""The signals that end a run: Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from types import FrameType
 
 
 class Stop:
-    """Set by Ctrl-C or SIGTERM; the turn in progress is finished first. A second Ctrl-C interrupts at once.
+    """A request to stop by Ctrl-C or SIGTERM, after the turn in progress; a second Ctrl-C interrupts at once.
 
-    `terminated` says that SIGTERM was among them: it asks the whole program to end, not only the run in progress.
+    Attributes:
+        asked: Whether one of the signals came.
+        terminated: Whether SIGTERM came, which asks the whole program to end, not only the run in progress.
     """
 
     def __init__(self) -> None:
         self.asked = self.terminated = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler; to be asked to terminate twice, as a group and as a process, is to be asked once."""
+        """Handle a signal. A second SIGTERM changes nothing: a process may get one for its group and one for itself."""
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked = True
@@ -27,7 +29,7 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Handle the two signals within the block (Python allows that in the main thread only)."""
+        """Handle the two signals within the block; in other threads than the main one, Python allows no handlers."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -42,7 +44,7 @@ class Stop:
                 signal.signal(number, handler)
 
     def pass_on(self) -> None:
-        """Hand SIGTERM on to the program, now that everything is saved: to its own handler, else it ends with 143."""
+        """Pass SIGTERM on to the program, now that everything is saved: to its own handler, else it ends with 143."""
         if not self.terminated:
             return
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -51,5 +53,5 @@ class Stop:
 
 
 def _may_replace(number: int, handler: object) -> bool:
-    """Not a handler that Python could not put back, nor that of a program that ignores SIGTERM."""
+    """Whether a handler can be replaced: Python can put it back, and the program does not ignore SIGTERM."""
     return handler is not None and not (number == signal.SIGTERM and handler is signal.SIG_IGN)

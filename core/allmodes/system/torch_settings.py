@@ -1,4 +1,4 @@
-"""What the process has set in torch around a run: it does not reach into the run, and is left as it was."""
+"""Settings of torch: a run has its own, and those of the process are restored after it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import torch
 _DEVICES = ("cpu", "cuda")
 _MKLDNN: Any = torch.backends.mkldnn
 _PRODUCTS: tuple[Any, ...] = (_MKLDNN.matmul, _MKLDNN.conv, torch.backends.cuda.matmul)
-"""What computes in bfloat16 or TF32 where a program says so; torch itself does not."""
+"""Backends that multiply in bfloat16 or TF32 if a program asks for it; by default they do not."""
 
 
 @contextmanager
 def plain_torch() -> Iterator[None]:
-    """float32 by default and in full, on the CPU, with gradients and without autocast, whatever holds around the block.
+    """Compute in full float32 on the CPU by default, with gradients and without autocast, within the block.
 
-    torch's defaults would otherwise decide what a run computes (`torch.set_default_dtype`, `torch.set_default_device`,
-    `torch.set_float32_matmul_precision`), and its modes whether that can be trained (`torch.no_grad`,
-    `torch.inference_mode`, `torch.autocast`).
+    Otherwise the defaults of the process would change the results of a run (`torch.set_default_dtype`,
+    `torch.set_default_device`, `torch.set_float32_matmul_precision`), and its modes would prevent training
+    (`torch.no_grad`, `torch.inference_mode`, `torch.autocast`).
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
@@ -41,7 +41,7 @@ def plain_torch() -> Iterator[None]:
 
 @contextmanager
 def settings(threads: int | None, deterministic: bool) -> Iterator[None]:
-    """Threads (none: as they are) and algorithms as a spec asks for them."""
+    """Use a number of threads (None: as it is) and, if asked for, deterministic algorithms within the block."""
     before = torch.get_num_threads()  # which each thread of the process has for itself
     with _PROCESS.restored():
         torch.set_num_threads(threads or before)
@@ -56,11 +56,11 @@ def settings(threads: int | None, deterministic: bool) -> Iterator[None]:
 
 @contextmanager
 def seeded_generator(seed: int | None) -> Iterator[None]:
-    """torch's global generator, which initial weights come from, seeded and afterwards as it was: one thread at a time.
+    """Seed torch's global generator, from which initial weights are drawn, and restore it: one thread at a time.
 
     Everything that builds a network does so within this block, since a network that is built in another thread would
-    draw from the same generator. Without a seed draws differ from block to block: for weights that are read from a file
-    next, so that what a module forgets to store is never right by accident.
+    draw from the same generator. Without a seed, draws differ from block to block: for weights that are then read from
+    a file, so that a tensor that a module forgets to store is never right by accident.
     """
     with _DRAWING, torch.random.fork_rng(devices=[]):
         torch.seed() if seed is None else torch.manual_seed(seed)
@@ -68,7 +68,7 @@ def seeded_generator(seed: int | None) -> Iterator[None]:
 
 
 def _multiply_in_full() -> None:
-    """Say it where the program asked for less, which is faster: nothing slows down in silence."""
+    """Multiply in full precision, with a warning if the program asked for less, which is faster."""
     if any(products.fp32_precision in ("bf16", "tf32") for products in _PRODUCTS):
         warnings.warn(
             "torch is set to multiply float32 matrices in fewer digits here; allmodes multiplies them in full: set "
@@ -81,7 +81,7 @@ def _multiply_in_full() -> None:
 
 @dataclass
 class _Process:
-    """Settings of the whole process: the first block of any thread notes them, the last one to end restores them."""
+    """Settings of the whole process: the first block of any thread saves them, the last one to end restores them."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     blocks: int = 0

@@ -1,4 +1,4 @@
-"""Texts of strangers as a terminal may show them: what would steer it, or hide among letters, is spelled out."""
+"""Texts of strangers, made safe to print: characters that steer a terminal or are invisible are escaped."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import unicodedata
 
 
 def printable(text: str) -> str:
-    """One line without control characters: escapes, line breaks, marks of direction and the like are spelled out."""
-    return text if text.isprintable() else "".join(map(_spelled, text))
+    """Escape control characters in a line: escapes, line breaks, marks of direction and the like."""
+    return text if text.isprintable() else "".join(map(_escape, text))
 
 
 def lines(text: str) -> list[str]:
-    """The lines of a text that has several by intention, each printable."""
+    """Split a text that has several lines by intention, and make each printable."""
     return [printable(line) for line in text.split("\n")]
 
 
-def _spelled(sign: str) -> str:
+def _escape(sign: str) -> str:
     if sign.isprintable() or unicodedata.category(sign) == "Zs":  # spaces that do not break are no harm
         return sign
     return sign.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,4 +1,4 @@
-"""Addresses and texts without passwords, tokens and queries, which are never written or printed."""
+"""Removal of passwords, tokens and queries from addresses and texts, before they are written or printed."""
 
 from __future__ import annotations
 
@@ -10,82 +10,82 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 MARK = "***"
-LEAST = 6  # letters of a secret that is looked for in every text: a shorter one is part of ordinary words
+LEAST = 6  # letters of a secret that is removed from every text: a shorter one is part of ordinary words
 
 _DATABASES = ("postgres", "mysql", "mariadb", "mssql", "oracle", "sqlite")
-"""Schemes whose lone user name is no token."""
+"""Schemes in which a user name without a password is not a token."""
 _ENDS = re.compile(r"[?#;]|%3f|%23|%3b", re.IGNORECASE)
-"""What ends the path of an address."""
+"""Characters that end the path of an address."""
 _SPLITS = re.compile(r"[/@:?#;&=\s]+")
 _KEYS = "token|password|passwd|pwd|secret|signature|api[_-]?key|access[_-]?key|account[_-]?key|authorization"
-_NAMED = re.compile(rf"(?i)((?<![a-z0-9])(?:[a-z0-9.]+[_-])*(?:{_KEYS})(?:=|%3d))[^\s&;,'\"<>]+")
+_VALUES = re.compile(rf"(?i)((?<![a-z0-9])(?:[a-z0-9.]+[_-])*(?:{_KEYS})(?:=|%3d))[^\s&;,'\"<>]+")
 _PARTS = re.compile(r"(?i)([?&;](?:key|sig|auth|code)(?:=|%3d))[^\s&;,'\"<>]+")
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.\-]+:/{1,3}[^\s'\"<>]*@[^\s'\"<>]*")
-_HOLDS = re.compile(r"(?i)(token|passw(or)?d|secret|secret_?(access_?)?key|api_?key|access_?key|account_?key)$")
+_SECRET_NAMES = re.compile(r"(?i)(token|passw(or)?d|secret|secret_?(access_?)?key|api_?key|access_?key|account_?key)$")
 
-_given = set[str]()
-"""Addresses that this process was given otherwise than through its environment."""
+_learned = set[str]()
+"""Addresses that this process got otherwise than through its environment."""
 
 
 def learn(address: str) -> None:
-    """Look for the secrets of an address from now on."""
+    """Remove the secrets of an address from all texts from now on."""
     if "://" in address:
-        _given.add(address)
+        _learned.add(address)
 
 
 def address(given: str) -> str:
-    """An address with `***` for passwords, tokens, queries and fragments.
+    """Replace passwords, tokens, queries and fragments of an address by `***`.
 
-    Where it cannot be told what is a password and what a host, nothing but the scheme is left.
+    If it is ambiguous which part is a password and which a host, only the scheme is left.
     """
     scheme, mark, rest = given.partition("://")
     if not mark:
-        return _named(_half(given))
-    authority, tail = _divided(rest)
+        return _redact_values(_redact_fragment(given))
+    authority, tail = _split_authority(rest)
     if scheme.lower() == "file" and "@" not in authority:
         return given
     if "@" in tail:
         if rest.count("@") > 1 or not re.fullmatch(r"[^:]+:.*\D.*", authority):
             return f"{scheme}://{MARK}"
         before, _, after = rest.rpartition("@")
-        authority, tail = _divided(after)
+        authority, tail = _split_authority(after)
         authority = f"{before}@{authority}"
-    return f"{scheme}://{_who(scheme, authority)}{_named(_path(tail))}"
+    return f"{scheme}://{_redact_user(scheme, authority)}{_redact_values(_redact_query(tail))}"
 
 
 def text(said: str) -> str:
-    """A text without what is known to be secret, and without what looks like it."""
-    for secret in _sorted(_variants(one for one in _known() if len(one) >= LEAST)):
+    """Remove known secrets from a text, and what looks like secrets."""
+    for secret in _longest_first(_variants(one for one in _known_secrets() if len(one) >= LEAST)):
         said = said.replace(secret, MARK)
-    return _named(_ADDRESS.sub(lambda found: address(found[0]), said))
+    return _redact_values(_ADDRESS.sub(lambda found: address(found[0]), said))
 
 
 def of_store(said: str, store: str) -> str | None:
-    """What a library said of a store, without the store's secrets; None where parts of them may be left."""
-    secrets = [one for one in (*_secrets(store), *_known()) if one]
-    for secret in _sorted(_variants(secrets)):
-        said = said.replace(secret, MARK) if len(secret) >= LEAST else re.sub(_word(secret), MARK, said)
+    """Remove a store's secrets from a library's message about it; None if parts of them may be left."""
+    secrets = [one for one in (*_secrets_of(store), *_known_secrets()) if one]
+    for secret in _longest_first(_variants(secrets)):
+        said = said.replace(secret, MARK) if len(secret) >= LEAST else re.sub(_word_pattern(secret), MARK, said)
     parts = {part for secret in _variants(secrets) for part in _SPLITS.split(secret) if len(part) >= 2}
-    if any(re.search(_word(part), said) for part in parts):
+    if any(re.search(_word_pattern(part), said) for part in parts):
         return None
     return re.sub(r"(/[^\s'\"?#]*[?#])[^\s'\")]+", rf"\1{MARK}", text(said))
 
 
-def _half(given: str) -> str:
-    """What is no whole address, but may have been meant as one; a path stays as it is."""
+def _redact_fragment(given: str) -> str:
+    """Redact a text that is not a whole address but may be meant as one; a path stays as it is."""
     word, letter = r"[^:/@\\]{2,}", r"[^:/@\\](?=:[^/\\])"  # m:password, but not C:/folder
     shown = re.sub(rf"(?s)^(/*(?:{word}|{letter})):.*@", rf"\1:{MARK}@", given)
-    return _path(shown) if re.match(r"/*[\w.+-]{2,}:[/\d]", given) else shown
+    return _redact_query(shown) if re.match(r"/*[\w.+-]{2,}:[/\d]", given) else shown
 
 
-def _divided(rest: str) -> tuple[str, str]:
-    """User and host, and what comes after them."""
+def _split_authority(rest: str) -> tuple[str, str]:
+    """Split user and host from what follows them."""
     end = re.search(r"[/?#;]", rest)
     return (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
 
 
-def _who(scheme: str, authority: str) -> str:
-    """User and host without the password, or without a token in the place of the user."""
+def _redact_user(scheme: str, authority: str) -> str:
+    """Redact the password, or a token in the place of the user, in front of a host."""
     user, at, host = authority.rpartition("@")
     name, colon, after = user.partition(":")
     is_token = after in ("", "x-oauth-basic") if colon else not scheme.lower().startswith(_DATABASES)
@@ -94,35 +94,35 @@ def _who(scheme: str, authority: str) -> str:
     return f"{MARK if is_token else name}{f':{MARK}' if colon and not is_token else ''}@{host}"
 
 
-def _path(tail: str) -> str:
+def _redact_query(tail: str) -> str:
     end = _ENDS.search(tail)
     if end is None:
         return tail
     return tail[: end.end()] + MARK if tail[end.end() :] else tail[: end.start()]
 
 
-def _named(said: str) -> str:
-    """A text without the values of what is called a password or token."""
-    return _PARTS.sub(rf"\1{MARK}", _NAMED.sub(rf"\1{MARK}", said))
+def _redact_values(said: str) -> str:
+    """Redact the values of keys that are called password, token or similar."""
+    return _PARTS.sub(rf"\1{MARK}", _VALUES.sub(rf"\1{MARK}", said))
 
 
-def _known() -> Iterator[str]:
-    """Secrets of the environment, and of addresses that were given otherwise."""
+def _known_secrets() -> Iterator[str]:
+    """Secrets of the environment, and of addresses that were learned."""
     for name, value in os.environ.items():
-        if _HOLDS.search(name):
+        if _SECRET_NAMES.search(name):
             yield value
         elif "://" in value:
-            yield from _secrets(value)
-    for given in tuple(_given):
-        yield from _secrets(given)
+            yield from _secrets_of(value)
+    for given in tuple(_learned):
+        yield from _secrets_of(given)
 
 
-def _secrets(given: str) -> Iterator[str]:
-    """All that may be secret in an address, however it is read."""
+def _secrets_of(given: str) -> Iterator[str]:
+    """All that may be secret in an address, under each way to parse it."""
     scheme, _, rest = given.partition("://")
     if scheme.lower() == "file" or scheme.lower().startswith("sqlite"):
         return
-    for user in {rest.rpartition("@")[0], _divided(rest)[0].rpartition("@")[0]} - {""}:
+    for user in {rest.rpartition("@")[0], _split_authority(rest)[0].rpartition("@")[0]} - {""}:
         name, colon, after = user.partition(":")
         if after:
             yield from (after, base64.b64encode(unquote(user).encode()).decode())
@@ -135,15 +135,15 @@ def _secrets(given: str) -> Iterator[str]:
 
 
 def _variants(secrets: Iterable[str]) -> set[str]:
-    """Secrets as they may stand in a text: encoded, decoded, and as Python or JSON write them."""
+    """Forms in which secrets may occur in a text: encoded, decoded, and as Python or JSON write them."""
     plain = {form for one in secrets for form in (one, unquote(one), unquote_plus(one))} - {""}
     written = {form for one in plain for form in (quote(one), quote(one, safe=""), quote_plus(one))}
     return plain | written | {form for one in plain for form in (repr(one)[1:-1], json.dumps(one)[1:-1])}
 
 
-def _word(secret: str) -> str:
+def _word_pattern(secret: str) -> str:
     return rf"(?<!\w){re.escape(secret)}(?!\w)"
 
 
-def _sorted(secrets: Iterable[str]) -> list[str]:
+def _longest_first(secrets: Iterable[str]) -> list[str]:
     return sorted(secrets, key=len, reverse=True)

@@ -108,7 +108,7 @@ def parse(line: bytes) -> Event | None:
     if not line.strip():
         return None
     try:
-        page = json_pages.decoded(line)
+        page = json_pages.decode(line)
         if not isinstance(page, dict):
             return Damaged()
         if "event" in page:

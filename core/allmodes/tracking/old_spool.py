@@ -27,7 +27,7 @@ def parse(line: bytes) -> Event | None:
     if not line.strip():
         return None
     try:
-        page = json_pages.decoded(line)
+        page = json_pages.decode(line)
         return _KINDS[page["what"]](page)
     except (ValueError, LookupError, TypeError):
         return Damaged()
