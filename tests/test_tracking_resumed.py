@@ -21,7 +21,8 @@ def test_a_resumed_run_is_one_run_with_each_number_once_and_its_true_status(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     observers = {"interrupting": InterruptingObserver(15)}
-    results = Experiment.from_spec(SPEC, folder=tmp_path / "runs", observers=observers).run()
+    drawn = {**SPEC, "evaluation": {**SPEC["evaluation"], "figure": True}}
+    results = Experiment.from_spec(drawn, folder=tmp_path / "runs", observers=observers).run()
     parent, (child,) = logged(client)
     assert (parent.info.status, child.info.status) == ("KILLED", "KILLED")
     Experiment.resume(results.folder, ["training.iterations=30"]).run()

@@ -71,7 +71,7 @@ def train(folder: Path, store: str, warn: Callable[[str], None], log_in: Path | 
     """The folder of a run of the tiny spec, some thousand events."""
     os.environ["MLFLOW_TRACKING_URI"] = store
     training = {**SPEC["training"], "iterations": ITERATIONS, "log_every": 2, "threads": 1}
-    evaluation = {**SPEC["evaluation"], "every": ITERATIONS // 3}
+    evaluation = {**SPEC["evaluation"], "every": ITERATIONS // 3, "figure": True}
     spec = {**SPEC, "training": training, "evaluation": evaluation}
     observers = {"moving": Moving(log_in)} if log_in else {}
     return Experiment.from_spec(spec, folder=folder, warn=warn, observers=observers).run().folder / "seed-3"
