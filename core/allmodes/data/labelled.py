@@ -24,7 +24,7 @@ from allmodes.system.paths import at_home
 from allmodes_schemas import StreamConfig
 
 ITEMS = 500
-"""Labelled items where a spec does not say how many."""
+"""Labelled items where a spec sets no number."""
 CHUNK = 500
 """Items that are searched at a time."""
 DRAWS = 200
@@ -147,7 +147,7 @@ def _join(batches: Sequence[Batch], n: int) -> Batch:
 
 
 def _read_labels(where: str, path: Path, data: Data) -> dict[int, int]:
-    """Label by position in the training data, of a CSV of index and label, whose first line may say so.
+    """Label by position in the training data, of a CSV of index and label, with or without a header.
 
     Raises:
         DataError: If the file cannot be read, or a line is not as it should be; the message names it.

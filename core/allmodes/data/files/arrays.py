@@ -165,7 +165,7 @@ def _is_archive(path: Path) -> bool:
 
 
 def _array(path: Path, name: str | None, storage: StoragePolicy) -> tuple[str, Rows]:
-    """Read an array, and say what messages call it."""
+    """Read an array; returns its name in messages, and the array."""
     try:
         if _is_archive(path):
             return _member(path, name, storage)

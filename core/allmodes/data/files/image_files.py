@@ -77,7 +77,7 @@ def find_losses(image: Image.Image) -> Iterator[str]:
 
 
 def orientation(image: Image.Image) -> int:
-    """How the camera was turned: 1 if it was not, or the file does not say."""
+    """EXIF orientation of the camera: 1 if it was upright, or is unknown."""
     if image.format == "PNG" and "exif" not in image.info:
         return 1  # Pillow would decode the whole image to look behind its pixels
     try:
@@ -92,7 +92,7 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def explain(where: str, error: Exception) -> DataError:
-    """The error that tells why Pillow cannot read an image."""
+    """The error for an image that Pillow cannot read."""
     if isinstance(error, Image.DecompressionBombError):
         return _too_large(where, "is a decompression bomb or very large")
     return unreadable(where, f"it is none of {KINDS}" if isinstance(error, UnidentifiedImageError) else str(error))

@@ -17,8 +17,8 @@ def find_places(path: str, test_path: str | None = None) -> FileSplit:
     """Find the files that are trained on and held out, each once.
 
     Args:
-        path: A file, folder or pattern; names of folders or files tell what of it is held out.
-        test_path: Where what is held out is, if it is elsewhere; where names tell, that of it.
+        path: A file, folder or pattern; names of folders or files within show what is held out.
+        test_path: Held-out files, folder or pattern; where names within show held-out files, these alone.
 
     Raises:
         DataError: If there are none.

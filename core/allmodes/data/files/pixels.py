@@ -18,7 +18,7 @@ BLACK_AND_WHITE = (-1.0, 1.0)
 
 
 def has_channels_last(name: str, shape: Shape, layout: Layout) -> bool:
-    """Whether images (N, ...) have their channels last: as `layout` says, or as far as 1 or 3 channels show.
+    """Whether images (N, ...) have their channels last: by `layout`, or by 1 or 3 channels.
 
     Raises:
         DataError: If they could be at either place or at none.

@@ -65,7 +65,7 @@ def measure(vectors: ItemSource, columns: tuple[str, ...] = ()) -> Standardisati
 
 
 def whole_columns(vectors: ItemSource) -> tuple[bool, ...]:
-    """Which columns are whole numbers throughout, as far as doubles can tell."""
+    """Which columns are whole numbers throughout, within the precision of doubles."""
     whole = [((chunk == np.rint(chunk)) & (np.abs(chunk) < 2**53)).all(0) for chunk in _chunks(vectors)]
     return tuple(np.all(whole, 0).tolist())
 

@@ -44,7 +44,7 @@ class StoragePolicy:
 
 
 class ScratchFolder:
-    """A temporary folder (where TMPDIR says), removed with this object or at the end of the process that made it."""
+    """A temporary folder (within TMPDIR), removed with this object or at the end of the process that made it."""
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="allmodes-"))

@@ -39,7 +39,7 @@ MARKS: Mapping[bytes, str] = {
 
 @contextmanager
 def open_text(path: Path, encoding: str) -> Iterator[IO[str]]:
-    """Open a text file with its line ends as they are. `auto` is UTF-8, or what a byte-order mark says.
+    """Open a text file with its line ends as they are. `auto` is UTF-8, or the encoding of a byte-order mark.
 
     Raises:
         DataError: If it cannot be read, or is not text in this encoding.
