@@ -103,3 +103,14 @@ def test_the_core_names_no_method() -> None:
         if METHODS.search(line)
     ]
     assert not found, "\n".join(found)
+
+
+def test_the_quick_tests_exist_and_cover_every_room() -> None:
+    printed = subprocess.run(
+        ["make", "--no-print-directory", "-f", "Makefile", "-f", "-", "list"],
+        input="list:\n\t@echo $(QUICK)\n", cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    paths = [ROOT / word for word in printed.split()]
+    files = [file for path in paths for file in (path.rglob("test_*.py") if path.is_dir() else [path])]
+    modules = {name for file in files for name in imported_by(file)}
+    assert {room for room in ROOMS if not any(f"{name}.".startswith(f"allmodes.{room}.") for name in modules)} == set()
