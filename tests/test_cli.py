@@ -95,7 +95,7 @@ def test_invalid_seeds_error_shows_the_syntax(spec: str, text: str, capsys: Capt
 @pytest.mark.parametrize(("text", "seed"), [("0,0", 0), ("0-4,2", 2)])
 def test_a_seed_given_twice_is_refused(spec: str, text: str, seed: int, capsys: Capture) -> None:
     assert cli_main.execute(["run", spec, f"--seeds={text}"]) == 2
-    assert printed(capsys)[1] == f"error: --seeds {text}: {seed} is there twice: each seed is one run\n"
+    assert printed(capsys)[1] == f"error: --seeds {text}: {seed} is listed twice: each seed is one run\n"
 
 
 def test_ctrl_c_lists_the_seeds_that_have_not_begun(
