@@ -179,6 +179,13 @@ def test_the_page_of_the_architecture_has_every_room_with_its_floor_and_duty() -
     assert sorted(re.findall(r"^\| \d+ \| `.*\|$", text, re.MULTILINE)) == sorted(rooms())
 
 
+def test_the_page_of_the_architecture_names_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    table = (DOCS / "architecture.md").read_text("utf-8").partition("\n## Dependencies")[2].lower()
+    named = {name for row in re.findall(r"^\| ([^|]*) \|", table, re.MULTILINE) for name in re.findall(r"[\w.-]+", row)}
+    assert {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in project["dependencies"]} - named == set()
+
+
 def test_the_files_that_the_page_of_the_architecture_names_exist() -> None:
     text = (DOCS / "architecture.md").read_text("utf-8")
     files = re.findall(r"`(?:core/|allmodes/)*(\w+/[\w/]*\w\.py)`", text)
