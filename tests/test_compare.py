@@ -111,7 +111,7 @@ def test_a_narrow_terminal_shows_the_first_metrics_and_names_the_file_of_the_oth
 def test_a_run_of_a_study_is_the_run_of_its_spec_and_seed(trained: tuple[Path, int], tmp_path: Path) -> None:
     study = trained[0] / "out"
     alone = Experiment.from_recipe(str(study / "wide"), folder=tmp_path, track=False).run([1])
-    assert interrupted.equal(study / "wide" / "seed-1", alone.folder / "seed-1")
+    assert interrupted.equal_runs(study / "wide" / "seed-1", alone.folder / "seed-1")
     stored = Outcome(**json.loads((study / "wide" / "seed-1" / "results.json").read_text()))
     assert stored.results == pytest.approx(dict(alone.outcomes[1].results), nan_ok=True)
     assert stored.floors == pytest.approx(dict(alone.floors), nan_ok=True)
@@ -267,7 +267,7 @@ def test_interrupted_and_killed_runs_resume_from_their_last_checkpoint(
     assert "its process was killed by signal 9 (out of memory? try fewer --jobs)" in capsys.readouterr().err
     assert cli_main.execute([*command, "--seeds", "0"]) == 0
     alone = Experiment.from_recipe("long.json", track=False, folder=tmp_path / "alone").run([0])
-    assert interrupted.equal(Path("runs/comparison/long/seed-0"), alone.folder / "seed-0")
+    assert interrupted.equal_runs(Path("runs/comparison/long/seed-0"), alone.folder / "seed-0")
 
 
 def test_interrupted_runs_and_runs_not_begun_are_listed_apart(tmp_path: Path) -> None:
