@@ -9,7 +9,7 @@ import pytest
 
 from allmodes import Evaluation, Experiment, Key, Metric, MetricConfig, Run, SpecError
 from allmodes.builtin.config.mixtures import RingConfig
-from allmodes.cli.progress import _shown
+from allmodes.cli.progress import _bar_fields
 from allmodes.experiments.collapse import CollapseDetector
 from allmodes.figures.titles import summarise
 from allmodes.runs.run import Outcome
@@ -89,15 +89,15 @@ def test_a_plugin_s_count_is_held_only_above_the_chance_that_the_plugin_declares
 
 def test_a_plugin_s_numbers_stand_in_bars_and_titles() -> None:
     numbers = spec_of().evaluation.numbers()
-    assert _shown({f"eval/{key}": value for key, value in FOUND.items()}, numbers)["modes"] == "8 blobs"
+    assert _bar_fields({f"eval/{key}": value for key, value in FOUND.items()}, numbers)["modes"] == "8 blobs"
     assert summarise(FOUND, numbers) == "blobs 8  purity 25 %"
 
 
 def test_a_plugin_s_shares_are_per_cent_in_tables_and_its_constants_are_left_out() -> None:
     row = Row("mine", {0: Outcome("finished", 1, 1.0, FOUND)}, {0: "finished"})
     group = Group("ring", (row,), spec_of().evaluation.numbers())
-    assert tables._heads(group, ()) == ["method", "seeds", "acme.captured", "acme.purity", "acme.loss"]
-    assert list(tables._body(group, ()))[1] == ["mine", "1", "8", "25 %", "0.5"]
+    assert tables._header(group, ()) == ["method", "seeds", "acme.captured", "acme.purity", "acme.loss"]
+    assert list(tables._rows(group, ()))[1] == ["mine", "1", "8", "25 %", "0.5"]
 
 
 def test_a_plugin_s_labelled_numbers_are_columns_in_mlflow(tmp_path: Path) -> None:

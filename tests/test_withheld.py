@@ -15,7 +15,7 @@ from rich.console import Console
 
 from allmodes.builtin.config.metrics import ClassCoverageConfig, ModesConfig, WassersteinConfig
 from allmodes.builtin.config.mixtures import GridConfig, RingConfig
-from allmodes.cli.progress import _shown
+from allmodes.cli.progress import _bar_fields
 from allmodes.cli.tables import measures_table, results_table
 from allmodes.data import Data, TensorData
 from allmodes.experiments import logs
@@ -120,18 +120,18 @@ def test_an_average_over_the_end_is_withheld_with_any_of_its_numbers() -> None:
         ("kl", 0.01, "0.01"),
     ],
 )
-def test_shares_alone_are_shown_as_per_cent(metric: str, value: float, cell: str) -> None:
+def test_shares_alone_are_bar_fields_as_per_cent(metric: str, value: float, cell: str) -> None:
     kinds = ["modes", {"kind": "share", "label": 2}, "density_coverage"]
     declared = spec_of({"evaluation": {"metrics": kinds}}).evaluation.numbers()
     row = Row("plain", {0: Outcome("finished", 1, 1.0, {metric: value})}, {0: "finished"})
-    assert list(tables._body(Group("ring", (row,), declared), ()))[1] == ["plain", "1", cell]
+    assert list(tables._rows(Group("ring", (row,), declared), ()))[1] == ["plain", "1", cell]
 
 
 def test_tables_leave_out_numbers_that_describe_the_measurement_alone() -> None:
     row = Row("plain", {0: Outcome("finished", 1, 1.0, {"modes": 8.0, "high_quality_radius": 3.0})}, {0: "finished"})
     group = Group("ring", (row,), spec_of({}).evaluation.numbers())
-    assert tables._heads(group, ()) == ["method", "seeds", "modes"]
-    assert [line[2:] for line in tables._each(row)][:2] == [("modes", 8.0), ("high_quality_radius", 3.0)]
+    assert tables._header(group, ()) == ["method", "seeds", "modes"]
+    assert [line[2:] for line in tables._seed_rows(row)][:2] == [("modes", 8.0), ("high_quality_radius", 3.0)]
 
 
 def test_the_table_of_results_shows_dashes_and_over_how_many_seeds_a_mean_is() -> None:
@@ -151,7 +151,7 @@ def test_floors_of_a_killed_run_are_empty_and_not_withheld() -> None:
     assert cells(results_table(killed), "modes")[4:] == ["", "7"]
     assert "withheld" not in printed(results_table(killed))
     group = Group("ring", (Row("plain", killed.outcomes, {0: "killed"}),))
-    assert [*tables._body(group, ("seconds",))] == [["real data", "", "", ""], ["plain", "0 of 1", "", ""]]
+    assert [*tables._rows(group, ("seconds",))] == [["real data", "", "", ""], ["plain", "0 of 1", "", ""]]
 
 
 def test_the_table_of_results_lists_the_iterations_of_seeds_that_differ() -> None:
@@ -168,17 +168,17 @@ def test_the_table_of_an_evaluation_says_what_a_dash_means() -> None:
 
 def test_the_tables_of_a_comparison_say_over_how_many_seeds_a_mean_is() -> None:
     group = Group("ring", (row([1.0, NONE, 3.0]), row([NONE, NONE, NONE])))
-    _, some, none = tables._body(group, ())
+    _, some, none = tables._rows(group, ())
     assert some == ["plain", "3", "8 ± 0", "2 ± 1 (2 of 3)"]
     assert none == ["plain", "3", "8 ± 0", "-"]
     assert "2 $\\pm$ 1 (2 of 3)" in tables._tabular(group)
-    assert [line[3] for line in tables._each(row([1.0, NONE])) if line[2] == "kl"] == [1.0, ""]
+    assert [line[3] for line in tables._seed_rows(row([1.0, NONE])) if line[2] == "kl"] == [1.0, ""]
 
 
 def test_the_bar_shows_no_number_that_is_none() -> None:
     numbers = {"stacked_modes": Key(counts=True, label="modes")}
-    assert "modes" not in _shown({"eval/stacked_modes": NONE}, numbers)
-    assert _shown({"eval/stacked_modes": 3.0}, numbers)["modes"] == "3 modes"
+    assert "modes" not in _bar_fields({"eval/stacked_modes": NONE}, numbers)
+    assert _bar_fields({"eval/stacked_modes": 3.0}, numbers)["modes"] == "3 modes"
 
 
 def test_the_card_of_an_export_shows_dashes() -> None:

@@ -61,8 +61,8 @@ class RunProgress:
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
         """Move the bar and update its numbers: of each player's losses the first, its game."""
         if self.task is not None:
-            shown: dict[str, Any] = _shown(metrics, self._numbers)
-            self.progress.update(self.task, completed=iteration, **shown)
+            fields: dict[str, Any] = _bar_fields(metrics, self._numbers)
+            self.progress.update(self.task, completed=iteration, **fields)
 
     @hookimpl
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:
@@ -140,18 +140,19 @@ class StudyProgress:
         return f"{self._ended} of {self._number} runs finished"
 
 
-def _shown(metrics: Mapping[str, float], numbers: Mapping[str, Key]) -> dict[str, str]:
-    shown: dict[str, str] = {}
+def _bar_fields(metrics: Mapping[str, float], numbers: Mapping[str, Key]) -> dict[str, str]:
+    """Format the rate, the losses and the count of modes, each if it was logged."""
+    fields: dict[str, str] = {}
     if rate := metrics.get("time/iterations_per_second"):
-        shown["rate"] = f"{rate:,.0f} it/s"
+        fields["rate"] = f"{rate:,.0f} it/s"
     first: dict[str, float] = {}
     for name, value in metrics.items():
         kind, _, loss = name.partition("/")
         if kind == "train":
             first.setdefault(loss.partition("/")[0], value)
     if first:
-        shown["losses"] = "  ".join(f"{player[0].upper()} {value:.2g}" for player, value in first.items())
+        fields["losses"] = "  ".join(f"{player[0].upper()} {value:.2g}" for player, value in first.items())
     counted = next((key for key, number in numbers.items() if number.counts), "")
     if not math.isnan(value := metrics.get(f"eval/{counted}", math.nan)):
-        shown["modes"] = f"{value:.0f} {numbers[counted].label or 'modes'}"
-    return shown
+        fields["modes"] = f"{value:.0f} {numbers[counted].label or 'modes'}"
+    return fields

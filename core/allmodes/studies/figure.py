@@ -16,11 +16,11 @@ from allmodes.system.torch_settings import plain_torch
 
 @plain_torch()
 def draw_figure(comparison: Comparison) -> list[Path]:
-    """Write `figure.png` and `figure.pdf`, numbered from the second group of data on; returns what was written."""
-    drawn: list[Path] = []
+    """Write `figure.png` and `figure.pdf`, numbered from the second group of data on; returns the files."""
+    files: list[Path] = []
     for i, group in enumerate(comparison.groups):
-        drawn += _draw(comparison, group, f"figure-{i + 1}" if i else "figure")
-    return drawn
+        files += _draw(comparison, group, f"figure-{i + 1}" if i else "figure")
+    return files
 
 
 def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
@@ -29,11 +29,11 @@ def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
     if not folders:
         return []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the specs' were said when they were loaded
-        loaded = {method: _loaded(method, folder) for method, folder in folders.items()}
+        warnings.simplefilter("ignore")  # the specs warned when the study was loaded
+        loaded = {method: _load_model(method, folder) for method, folder in folders.items()}
     models = {method: model for method, model in loaded.items() if isinstance(model, Model)}
-    for why in (model for model in loaded.values() if isinstance(model, str)):
-        warnings.warn(why, stacklevel=2)
+    for message in (one for one in loaded.values() if isinstance(one, str)):
+        warnings.warn(message, stacklevel=2)
     if not models:
         return []
     model = next(iter(models.values()))
@@ -42,8 +42,8 @@ def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
     return [draw_panels(panels, data, comparison.folder / f"{stem}.{ending}") for ending in ("png", "pdf")]
 
 
-def _loaded(method: str, folder: Path) -> Model | str:
-    """A method's model, or why it has no panel: one that is damaged does not cost the others theirs."""
+def _load_model(method: str, folder: Path) -> Model | str:
+    """Load a method's model; returns a message if it is damaged, so that the others are drawn without it."""
     try:
         return load_run(folder)
     except (ModelError, SpecError) as error:

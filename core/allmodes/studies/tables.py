@@ -1,4 +1,4 @@
-"""The table of a comparison: on the terminal, and as Markdown, LaTeX and CSV."""
+"""Tables of a comparison: for the terminal, and as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from allmodes.text.markdown import table
 from allmodes.text.numbers import quantity
 from allmodes_schemas import Key
 
-SHOWN = {
+COST_TITLES = {
     "images": "images seen",
     "generator_updates": "G updates",
     "discriminator_updates": "D updates",
@@ -28,21 +28,21 @@ SHOWN = {
     "seconds": "seconds",
 }
 NOTE = "`-`: withheld, too little to measure; (2 of 3): the mean is over the two of three seeds that have the number."
-LONG = ("data", "method", "seed", "status", "metric", "value")
-TEX = {"\\": r"\textbackslash{}", **{sign: f"\\{sign}" for sign in "&%$#_{}"}, "±": r"$\pm$"}
+CSV_HEADER = ("data", "method", "seed", "status", "metric", "value")
+TEX_ESCAPES = {"\\": r"\textbackslash{}", **{sign: f"\\{sign}" for sign in "&%$#_{}"}, "±": r"$\pm$"}
 
 
 def write(comparison: Comparison) -> list[Path]:
     """Write `table.md`, `table.tex` and `table.csv` to the study's folder; returns the files."""
-    texts = {"table.md": markdown(comparison), "table.tex": latex(comparison), "table.csv": long(comparison)}
+    texts = {"table.md": markdown(comparison), "table.tex": latex(comparison), "table.csv": long_csv(comparison)}
     return [replace_text(comparison.folder / name, text) for name, text in texts.items()]
 
 
 def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
-    """A table for each group: methods, seeds, seconds, and the first metrics that fit into `width` letters."""
+    """Yield a table for each group: methods, seeds, the first metrics that fit into `width` letters, and seconds."""
     for group in comparison.groups:
-        columns = list(zip(_heads(group, ("seconds",)), *_body(group, ("seconds",)), strict=True))
-        kept, hidden = _fitting(columns, width)
+        columns = list(zip(_header(group, ("seconds",)), *_rows(group, ("seconds",)), strict=True))
+        kept, hidden = _fit(columns, width)
         rich = Table(title=f"{comparison.study.name}: {group.title}", title_justify="left")
         rich.caption = f"{hidden} more in {near(comparison.folder / 'table.md')}" if hidden else None
         for i, (name, *_) in enumerate(kept):
@@ -52,8 +52,8 @@ def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
         yield rich
 
 
-def _fitting(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str, ...]], int]:
-    """The columns without the last metrics that are too many for a width, and how many those are."""
+def _fit(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str, ...]], int]:
+    """Drop the last metrics until the columns fit into a width; returns the columns and how many were dropped."""
     hidden, fixed = 0, 4  # method, seeds, one metric, and seconds stay in any case
     while len(columns) > fixed and sum(3 + max(map(len, column)) for column in columns) >= width:
         columns = [*columns[:-2], columns[-1]]
@@ -62,9 +62,9 @@ def _fitting(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str
 
 
 def markdown(comparison: Comparison) -> str:
-    """Everything but the single seeds."""
+    """Format groups, means and costs, and list the runs that are not finished."""
     parts = [f"# {comparison.study.name}\n\nMean ± standard error over the finished seeds. {NOTE}\n"]
-    parts += [f"## {one.title}\n\n{table(_heads(one, COSTS), _body(one, COSTS))}" for one in comparison.groups]
+    parts += [f"## {one.title}\n\n{table(_header(one, COSTS), _rows(one, COSTS))}" for one in comparison.groups]
     if comparison.unfinished:
         parts.append("Not finished, and in no mean:\n\n" + "".join(f"- {line}\n" for line in comparison.unfinished))
     if comparison.waiting:
@@ -73,30 +73,30 @@ def markdown(comparison: Comparison) -> str:
 
 
 def latex(comparison: Comparison) -> str:
-    """A tabular for each group, with booktabs."""
+    """Format a tabular for each group, with booktabs."""
     return "\n".join(_tabular(group) for group in comparison.groups)
 
 
-def long(comparison: Comparison) -> str:
-    """CSV with a row for each method, seed and metric; costs are among the metrics, and so is what real data score."""
+def long_csv(comparison: Comparison) -> str:
+    """Format CSV with a row for each method, seed and metric or cost, and the scores of real data."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(LONG)
+    writer.writerow(CSV_HEADER)
     for group in comparison.groups:
         floors = ((name, _cell(value)) for name, value in group.floors.items())
         writer.writerows((group.title, "real data", "", "", *floor) for floor in floors)
         for row in group.rows:
-            writer.writerows((group.title, row.method, *line) for line in _each(row))
+            writer.writerows((group.title, row.method, *line) for line in _seed_rows(row))
     return file.getvalue()
 
 
-def _heads(group: Group, costs: Sequence[str]) -> list[str]:
-    return ["method", "seeds", *group.tabulated, *(SHOWN[name] for name in costs)]
+def _header(group: Group, costs: Sequence[str]) -> list[str]:
+    return ["method", "seeds", *group.tabulated, *(COST_TITLES[name] for name in costs)]
 
 
-def _body(group: Group, costs: Sequence[str]) -> Iterator[list[str]]:
+def _rows(group: Group, costs: Sequence[str]) -> Iterator[list[str]]:
     units = {name: group.numbers.get(name, Key()).unit for name in group.tabulated}
-    floors = [quantity(group.floors[name], unit) if name in group.floors else "" for name, unit in units.items()]
+    floors = [quantity(group.floors.get(name), unit) for name, unit in units.items()]
     yield ["real data", "", *floors, *[""] * len(costs)]
     for row in group.rows:
         metrics = [_mean(row, name, unit) for name, unit in units.items()]
@@ -104,12 +104,12 @@ def _body(group: Group, costs: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _mean(row: Row, metric: str, unit: str) -> str:
-    """The mean over the finished seeds, and over how many where some withheld the number."""
-    if not any(metric in outcome.results for outcome in row.finished.values()):
+    """Format the mean over the finished seeds and, if some withheld the number, a count; empty if not computed."""
+    if not any(metric in outcome.results for outcome in row.averaged):
         return ""
     values = row.values(metric)
     cell = quantity(averages.mean(values), unit, averages.standard_error(values))
-    return cell + averages.over(values, len(row.finished))
+    return cell + averages.over(values, len(row.averaged))
 
 
 def _cost(row: Row, name: str) -> str:
@@ -117,8 +117,8 @@ def _cost(row: Row, name: str) -> str:
     return "" if value is None else f"{value:,.1f}" if name == "seconds" else f"{value:,.0f}"
 
 
-def _each(row: Row) -> Iterator[tuple[int, str, str, float | str]]:
-    """Seed, status, metric and value; a seed without any number has a row all the same."""
+def _seed_rows(row: Row) -> Iterator[tuple[int, str, str, float | str]]:
+    """Yield seed, status, metric and value; a seed without numbers has one row."""
     for seed, state in row.states.items():
         outcome = row.outcomes.get(seed)
         numbers = {} if outcome is None else {**outcome.results, **costs_of(outcome)}
@@ -129,17 +129,17 @@ def _each(row: Row) -> Iterator[tuple[int, str, str, float | str]]:
 
 
 def _cell(value: float) -> float | str:
-    """Empty for what is withheld."""
+    """Leave a withheld number empty."""
     return "" if math.isnan(value) else value
 
 
 def _tabular(group: Group) -> str:
-    heads, (floors, *methods) = _heads(group, COSTS), _body(group, COSTS)
+    header, (floors, *methods) = _header(group, COSTS), _rows(group, COSTS)
     lines = [
         f"% {group.title}",
-        rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
         r"\toprule",
-        _line(heads),
+        _line(header),
         r"\midrule",
         _line(floors),
         r"\midrule",
@@ -151,4 +151,4 @@ def _tabular(group: Group) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return " & ".join("".join(TEX.get(sign, sign) for sign in cell) for cell in cells) + r" \\"
+    return " & ".join("".join(TEX_ESCAPES.get(sign, sign) for sign in cell) for cell in cells) + r" \\"

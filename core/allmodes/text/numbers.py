@@ -17,8 +17,8 @@ def number(value: float | None, error: float | None = None) -> str:
     return f"{value:.4g}" if error is None or math.isnan(error) else f"{value:.4g} ± {error:.2g}"
 
 
-def quantity(value: float, unit: str = "", error: float = math.nan) -> str:
+def quantity(value: float | None, unit: str = "", error: float = math.nan) -> str:
     """Format a number as `number` does, and one with the unit `share` as per cent: `98.9 ± 0.1 %`."""
-    if unit != "share" or math.isnan(value):
+    if unit != "share" or value is None or math.isnan(value):
         return number(value, error)
     return f"{number(100 * value, 100 * error)} %"
