@@ -125,4 +125,4 @@ class DistancesConfig(MetricConfig):
     def build(self) -> Any:
         from allmodes_bourgan.metrics import LogDistances
 
-        return LogDistances(self)
+        return LogDistances(self.key(), self.metric, self.features, self.samples)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes import Evaluation, Metric, extract_features, seeded
+from allmodes import Evaluation, FeatureConfig, Metric, PixelsConfig, extract_features, seeded
 from allmodes_bourgan.distances import faiss_distance
 from allmodes_bourgan.embedding import Ratios
 from allmodes_bourgan.model import DistanceLoss, MetricMixture
 
-if TYPE_CHECKING:
-    from allmodes_bourgan.config import DistancesConfig
-
 BINS = 120
+PIXELS = PixelsConfig()
 
 
 class LogDistances(Metric):
@@ -32,16 +30,18 @@ class LogDistances(Metric):
     each embedded point were mapped to its own item.
     """
 
-    def __init__(self, config: DistancesConfig) -> None:
-        self.config, self.name = config, config.key()
+    def __init__(
+        self, key: str = "log_distance_w1", metric: str = "l2", features: FeatureConfig = PIXELS, samples: int = 2000
+    ) -> None:
+        self.key, self.metric, self.features, self.samples = key, metric, features, samples
 
     @override
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        return {self.name: self._w1(evaluation)} | facts(evaluation)
+        return {self.key: self._w1(evaluation)} | facts(evaluation)
 
     @override
     def floor(self, evaluation: Evaluation) -> dict[str, float]:
-        return {self.name: self._w1(evaluation)}
+        return {self.key: self._w1(evaluation)}
 
     @override
     def figure(self, evaluation: Evaluation) -> Any:
@@ -51,7 +51,7 @@ class LogDistances(Metric):
             logs["generated"] = self._log_distances(evaluation, evaluation.samples)
         if (embedded := self._latent(evaluation)) is not None:
             logs["latent, scaled"] = embedded
-        return draw(logs, self.config.metric)
+        return draw(logs, self.metric)
 
     def _w1(self, evaluation: Evaluation) -> float:
         if not evaluation.samples.isfinite().all():
@@ -62,16 +62,16 @@ class LogDistances(Metric):
         return float(wasserstein_distance(x.numpy(), y.numpy())) if len(x) and len(y) else math.nan
 
     def _log_distances(self, evaluation: Evaluation, items: Tensor) -> Tensor:
-        space = self.feature_cache.module(self.config.features, evaluation.data)
-        seen = extract_features(space, items[: self.config.samples], evaluation.data.device).flatten(1)
-        return log_pairs(faiss_distance(self.config.metric)(seen, seen))
+        space = self.feature_cache.module(self.features, evaluation.data)
+        seen = extract_features(space, items[: self.samples], evaluation.data.device).flatten(1)
+        return log_pairs(faiss_distance(self.metric)(seen, seen))
 
     def _latent(self, evaluation: Evaluation) -> Tensor | None:
         """log s ||z - z'||, if the spec has a distance loss, which sets the scale s."""
         terms = [module for module in evaluation.modules.values() if isinstance(module, DistanceLoss)]
         if not terms:
             return None
-        z = evaluation.modules["prior"](seeded(0, terms[0].log_s.device), self.config.samples).code.cpu()
+        z = evaluation.modules["prior"](seeded(0, terms[0].log_s.device), self.samples).code.cpu()
         return log_pairs(faiss_distance("l2")(z, z)) + terms[0].log_s.cpu()
 
 
@@ -80,9 +80,8 @@ def facts(evaluation: Evaluation) -> dict[str, float]:
     found: dict[str, float] = {}
     for module in evaluation.modules.values():
         if isinstance(module, MetricMixture):
-            both = [
-                Ratios(*row).distortion for row in module.ratios.reshape(-1, 4).tolist()
-            ]  # 0.1 held the points' alone
+            # Models of version 0.1 hold the ratios of the points alone.
+            both = [Ratios(*row).distortion for row in module.ratios.reshape(-1, 4).tolist()]
             names = ("distortion", "distortion_drawn")
             found |= {"latent_dim": float(module.dim)} | dict(zip(names, both, strict=False))
         if isinstance(module, DistanceLoss) and module.perfect >= 0:

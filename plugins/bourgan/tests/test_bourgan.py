@@ -28,7 +28,7 @@ from allmodes import (
     seeded,
 )
 from allmodes.testing import Composition, compose, load_spec, make_step
-from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
+from allmodes_bourgan.config import DistanceConfig, MetricMixtureConfig
 from allmodes_bourgan.fit import EmbeddingOptions
 from allmodes_bourgan.metrics import LogDistances, draw, facts, log_pairs
 from allmodes_bourgan.model import DistanceLoss, MetricMixture
@@ -303,20 +303,20 @@ def evaluated(samples: Tensor, real: Tensor, **modules: nn.Module) -> Evaluation
 
 def test_the_metric_is_the_distance_of_the_two_distributions_of_logarithms() -> None:
     x, y = torch.randn(50, 3), torch.randn(60, 3)
-    value = LogDistances(DistancesConfig()).compute(evaluated(x, y))["log_distance_w1"]
+    value = LogDistances().compute(evaluated(x, y))["log_distance_w1"]
     truth = wasserstein_distance(torch.pdist(x).log().numpy(), torch.pdist(y).log().numpy())
     assert value == pytest.approx(float(truth), rel=1e-4)
 
 
 def test_samples_twice_as_far_apart_are_wrong_by_log_two() -> None:
     x = torch.randn(50, 3)
-    value = LogDistances(DistancesConfig()).compute(evaluated(2 * x, x))["log_distance_w1"]
+    value = LogDistances().compute(evaluated(2 * x, x))["log_distance_w1"]
     assert value == pytest.approx(math.log(2), rel=1e-3)
 
 
 def test_samples_that_are_not_finite_have_no_distance_and_still_a_figure() -> None:
     x = torch.full((50, 3), math.nan)
-    metric, evaluation = LogDistances(DistancesConfig()), evaluated(x, torch.randn(50, 3))
+    metric, evaluation = LogDistances(), evaluated(x, torch.randn(50, 3))
     assert math.isnan(metric.compute(evaluation)["log_distance_w1"])
     assert [text.get_text() for text in metric.figure(evaluation).axes[0].get_legend().get_texts()] == ["data"]
 
