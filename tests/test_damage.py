@@ -130,7 +130,7 @@ def test_a_sound_checkpoint_resumes_whatever_has_happened_to_the_pages(page: str
         ("seed-3/spec.yaml", "the spec is taken from {run.json}"),
     ],
 )
-def test_what_is_done_about_a_damaged_page_is_said(page: str, otherwise: str, folder: Path) -> None:
+def test_the_warning_of_a_damaged_page_names_the_consequence(page: str, otherwise: str, folder: Path) -> None:
     (folder / page).write_text("")
     told: list[str] = []
     with warnings.catch_warnings(record=True) as said:

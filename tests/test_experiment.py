@@ -106,7 +106,7 @@ def test_a_run_leaves_the_global_generator_alone(tmp_path: Path) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_loss_that_is_no_longer_finite_fails_the_run_and_says_what_to_do(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_fails_the_run_with_advice(tmp_path: Path) -> None:
     training = {**SPEC["training"], "optimizer": {"kind": "sgd", "lr": 1e30}}
     outcome = tiny(tmp_path, training=training).run().outcomes[3]
     assert outcome.status == "failed"
@@ -136,7 +136,7 @@ def test_an_iteration_in_which_no_loss_was_due_is_logged_without_any(idle: str, 
     assert {any(key.startswith("train/") for key in line) for line in logged} == {True, False}
 
 
-def test_a_missing_cuda_device_is_said_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_missing_cuda_device_is_an_error_before_anything_is_written(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(CompositionError) as error:
@@ -161,7 +161,7 @@ def test_a_loss_of_modes_is_warned_about_once(tmp_path: Path, monkeypatch: pytes
     assert results.status == "finished"
 
 
-def test_a_loss_of_modes_stops_the_run_where_the_spec_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_of_modes_stops_the_run_if_the_spec_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = collapsing(tmp_path, monkeypatch, "stop")[0].outcomes[3]
     assert (outcome.status, outcome.iteration) == ("failed", 10)
     assert outcome.error == "CollapseError: 3 of 8 modes are left at iteration 10; evaluation.collapse is stop"
@@ -217,7 +217,7 @@ class Broken:
         raise OSError("disk full")
 
 
-def test_observers_are_told_in_order_and_a_failing_one_stops_nothing(tmp_path: Path) -> None:
+def test_observers_are_notified_in_order_and_a_failing_one_stops_nothing(tmp_path: Path) -> None:
     warnings: list[str] = []
     watcher = Watcher()
     experiment = tiny(tmp_path, evaluation=PICTURED)
@@ -243,7 +243,7 @@ def test_an_interrupt_finishes_the_turn_saves_and_leaves_later_seeds_alone(tmp_p
     assert load_run(results.folder).sample(3).shape == (3, 2)
 
 
-def test_a_terminated_process_saves_and_says_that_it_was_killed(tmp_path: Path) -> None:
+def test_a_terminated_process_saves_and_ends_as_killed(tmp_path: Path) -> None:
     spec = {**SPEC, "training": {**SPEC["training"], "iterations": 10**9}}
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     command = [sys.executable, "-m", "allmodes", "run", "spec.json", "--no-tracking"]
@@ -299,7 +299,7 @@ class Raising:
         signal.raise_signal(self.number)
 
 
-def test_a_program_that_handles_sigterm_itself_is_told_when_everything_is_saved(tmp_path: Path) -> None:
+def test_the_sigterm_handler_of_a_program_is_called_after_everything_is_saved(tmp_path: Path) -> None:
     told: list[bool] = []
     experiment = tiny(tmp_path)
     experiment.observers = {"raising": Raising(signal.SIGTERM)}

@@ -73,7 +73,7 @@ def test_an_address_is_shown_without_what_is_secret(address: str, right: str) ->
         "Authorization: Basic bWU6U0VDL1JFVA==",
     ],
 )
-def test_what_a_library_says_of_a_store_holds_no_part_of_its_password(said: str) -> None:
+def test_a_message_about_a_store_contains_no_part_of_its_password(said: str) -> None:
     try:
         raise ValueError("no store") from RuntimeError(said)
     except ValueError as error:
@@ -82,7 +82,7 @@ def test_what_a_library_says_of_a_store_holds_no_part_of_its_password(said: str)
     assert all(told)
 
 
-def test_a_text_without_secrets_is_said_as_it_is() -> None:
+def test_a_text_without_secrets_stays_as_it_is() -> None:
     said = "table webhooks already exists"
     assert reason(ValueError(said), "http://me:ex@host") == said
     assert redact.text("token: 3 of 5, see docs#password and a@b") == "token: 3 of 5, see docs#password and a@b"
@@ -107,7 +107,7 @@ def test_an_address_on_the_command_line_is_not_printed(capsys: pytest.CaptureFix
     assert all(part not in err for part in ("SEC", "RET"))
 
 
-def test_what_an_mlflow_server_says_is_print_outputed_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_output_of_an_mlflow_server_is_printed_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
     redact.learn("foo://me:SEC/RET@host")
     code = "print('unsupported URI foo://me:SEC/RET@host, SEC%2FRET')"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as said:
@@ -115,7 +115,7 @@ def test_what_an_mlflow_server_says_is_print_outputed_without_its_password(capsy
     assert capsys.readouterr().err == "unsupported URI foo://me:***@host, ***\n"
 
 
-def test_what_a_run_tells_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_run_writes_contains_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "SECRET")
     (run,) = runs_in(tmp_path, 0)
     source = replace(run, data={"kind": "from ftp://me:SECRET@host/x"})

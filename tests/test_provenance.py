@@ -65,7 +65,7 @@ def test_a_model_is_not_read_without_its_plugin(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["sample", "resume", "evaluate"])
-def test_the_commands_say_which_version_of_a_missing_plugin_to_install(
+def test_commands_name_the_version_of_a_missing_plugin_to_install(
     folder: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = folder / "seed-3" if command == "sample" else folder
@@ -73,12 +73,12 @@ def test_the_commands_say_which_version_of_a_missing_plugin_to_install(
     assert capsys.readouterr().err == f"error: {where} {MISSING}\n"
 
 
-def test_a_model_of_another_version_says_both(folder: Path, newer: None) -> None:
+def test_a_model_of_another_version_warns_with_both_versions(folder: Path, newer: None) -> None:
     with pytest.warns(UserWarning, match=r"^this model was made with allmodes-acme 1\.0, and 2\.0 is installed$"):
         assert load_run(folder).sample(2).shape == (2, 2)
 
 
-def test_a_run_that_goes_on_with_other_versions_says_which(folder: Path, newer: None) -> None:
+def test_resuming_with_other_versions_warns_with_both(folder: Path, newer: None) -> None:
     page = folder / "seed-3" / "run.json"
     facts = json.loads(page.read_text())
     page.write_text(json.dumps({**facts, "plugins": {**facts["plugins"], "allmodes": "0.0.1"}}))
@@ -91,7 +91,7 @@ def test_a_run_that_goes_on_with_other_versions_says_which(folder: Path, newer: 
     ]
 
 
-def test_measuring_again_with_another_version_says_both(folder: Path, newer: None) -> None:
+def test_measuring_again_with_another_version_warns_with_both(folder: Path, newer: None) -> None:
     said: list[str] = []
     remeasure_all(folder, ["evaluation.metrics=[modes]"], None, installed(), track=False, warn=said.append)
     assert said == ["tiny/seed-3 began with allmodes-acme 1.0 and goes on with 2.0"]

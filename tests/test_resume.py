@@ -152,7 +152,7 @@ def test_what_would_make_it_another_run_is_refused_with_what_differs(tmp_path: P
     ]
 
 
-def test_what_has_nothing_left_to_do_says_how_to_train_on(tmp_path: Path) -> None:
+def test_resuming_a_finished_run_is_an_error_that_shows_how_to_train_on(tmp_path: Path) -> None:
     folder = experiment(tmp_path).run().folder
     with pytest.raises(SpecError) as error:
         Experiment.resume(folder)
@@ -219,7 +219,7 @@ def test_a_checkpoint_cut_short_is_passed_over_for_the_one_before(file: str, tmp
     assert_equal_runs(results, experiment(tmp_path).run())
 
 
-def test_a_run_without_any_readable_checkpoint_starts_again_and_says_so(tmp_path: Path) -> None:
+def test_a_run_without_any_readable_checkpoint_starts_again_with_a_warning(tmp_path: Path) -> None:
     folder = interrupted(tmp_path)
     shutil.rmtree(folder / "seed-3" / "checkpoints")
     warnings: list[str] = []

@@ -140,7 +140,7 @@ def nothing_in_a_plain_block() -> None:
     pass
 
 
-def test_who_asked_for_products_in_fewer_digits_is_told_that_runs_take_all_of_them() -> None:
+def test_lower_matrix_precision_warns_that_runs_use_all_digits() -> None:
     torch.set_float32_matmul_precision("high")
     try:
         with pytest.warns(UserWarning, match="fewer digits") as said:

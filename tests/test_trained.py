@@ -86,7 +86,7 @@ def test_a_model_of_a_plugin_that_is_not_there_names_what_to_install(folder: Pat
         load_run(exported)
 
 
-def test_a_plugin_of_another_version_is_said(folder: Path, tmp_path: Path) -> None:
+def test_loading_a_model_warns_of_a_plugin_of_another_version(folder: Path, tmp_path: Path) -> None:
     exported = load_run(folder).export(tmp_path / "model")
     page = json.loads((exported / "model.json").read_text())
     (exported / "model.json").write_text(json.dumps({**page, "plugins": {"allmodes": "0.0.1"}}))
@@ -174,7 +174,7 @@ def test_the_command_line_exports_samples_and_measures(folder: Path, tmp_path: P
     assert capsys.readouterr().err == said
 
 
-def test_the_command_line_resumes_and_says_what_is_left(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_the_command_line_resumes_and_prints_what_is_left(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     again = str(shutil.copytree(folder, tmp_path / "again"))
     assert cli_main.execute(["resume", again, "-q"]) == 2
     assert "is finished at iteration 20: to train on, set more" in capsys.readouterr().err

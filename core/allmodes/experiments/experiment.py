@@ -93,8 +93,7 @@ class Experiment:
         Overrides may train longer (`training.iterations=20000`) or evaluate otherwise. It is tracked if it was before,
         unless `track` is given. `data` and `functions` that came from Python have to be given again.
 
-        Raises:
-            SpecError: The folder holds no run, an override would make it another one, or nothing is left to do.
+        Raises SpecError where there is no run, an override would make it another one, or nothing is left to do.
         """
         options = _with_data(options)
         folder, spec = resume.prepare(place(run), options["registry"], list(overrides))
@@ -127,7 +126,8 @@ class Experiment:
         folder, asked = self.setup.resumed or make_folder(self.folder, self.spec, seeds), stop or Stop()
         runs = (self.run_of(seed, folder, position, len(seeds)) for position, seed in enumerate(seeds))
         with self.observed():
-            results = self._trainer(asked).train_all(runs, folder)
+            trainer = Trainer(self.resources, self.registry, self.functions, self.track, asked)
+            results = trainer.train_all(runs, folder)
         if stop is None:
             asked.pass_on()
         return results
@@ -136,7 +136,7 @@ class Experiment:
     def train(self, run: Run, stop: Stop) -> Outcome:
         """Train one run in its folder, or go on with it; for those who do not train seed after seed."""
         with self.observed():
-            return self._trainer(stop).train(run)
+            return Trainer(self.resources, self.registry, self.functions, self.track, stop).train(run)
 
     @plain_torch()
     def prepare(self) -> None:
@@ -159,9 +159,6 @@ class Experiment:
         run = self.resources.make_run(seed, folder, self.registry)
         rerunnable = self.setup.data is None and not self.functions
         return replace(run, position=position, seeds=seeds, rerunnable=rerunnable)
-
-    def _trainer(self, stop: Stop) -> Trainer:
-        return Trainer(self.resources, self.registry, self.functions, self.track, stop)
 
 
 def _make_tracker(warn: Warn, sends: bool) -> MlflowObserver:
