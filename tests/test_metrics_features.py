@@ -540,7 +540,7 @@ def refused(metrics: list[Any], **changes: Any) -> str:
 
 def test_one_metric_may_use_several_spaces() -> None:
     wanted = [{"kind": "fid", "features": {"kind": "classifier"}}, "fid", "kid"]
-    assert list(Experiment.from_spec(spec(wanted)).metrics) == ["fid_classifier", "fid_pixels", "kid_pixels"]
+    assert list(Experiment.from_spec(spec(wanted)).resources.metrics) == ["fid_classifier", "fid_pixels", "kid_pixels"]
 
 
 def test_a_metric_that_would_write_the_same_keys_is_refused() -> None:
