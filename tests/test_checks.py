@@ -1,4 +1,4 @@
-"""What does not fit together is message before torch is loaded, with its place and the way out."""
+"""Specs whose parts do not fit together are rejected before torch is loaded, with the place and the fix."""
 
 import copy
 import warnings

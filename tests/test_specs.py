@@ -54,7 +54,7 @@ def complaint(act: Callable[[], object]) -> str:
 
 
 def about(path: str, value: Any) -> str:
-    """What is message of the valid spec with another value at a dotted path."""
+    """Return the message about the valid spec with another value at a dotted path."""
     changed = copy.deepcopy(dict(VALID))
     *parents, last = [int(key) if key.isdecimal() else key for key in path.split(".")]
     node: Any = changed
@@ -65,7 +65,7 @@ def about(path: str, value: Any) -> str:
 
 
 def on_line(line: str, replacement: str, write: Write) -> str:
-    """What is message of the file with one line replaced."""
+    """Return the message about the file with one line replaced."""
     text = FILE.read_text()
     assert line in text
     return complaint(lambda: loading.load(write(text.replace(line, replacement)), REGISTRY))
