@@ -16,7 +16,7 @@ from allmodes.game.contracts import NOTHING, Auxiliary, Discriminator, Fitting, 
 from allmodes.game.losses import Loss, LossTerm
 from allmodes.game.noise import Noise, seeded
 from allmodes.game.step import Step
-from allmodes.testing.seeds_under_vmap import EagerRun, compared, eager_run, stacked_run
+from allmodes.testing.seeds_under_vmap import EagerRun, compare_runs, run_eagerly, run_stacked
 from allmodes_schemas import AdamConfig, Given, TurnConfig
 
 B, D, Z = 8, 2, 3
@@ -263,19 +263,19 @@ def runs_of(method: Callable[[], Composition], iterations: Sequence[int] = (0, 1
     for seed in (0, 1):
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
-        runs.append(eager_run(method(), batches(generator), generator, iterations))
+        runs.append(run_eagerly(method(), batches(generator), generator, iterations))
     return runs
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
 def test_eager_updates_equal_vmapped_updates_over_two_seeds(method: Callable[[], Composition]) -> None:
     runs = runs_of(method)
-    assert compared(runs, stacked_run(runs)) > 8
+    assert compare_runs(runs, run_stacked(runs)) > 8
 
 
 def test_a_whole_update_over_seeds_fits_in_one_compiled_function() -> None:
     runs = runs_of(veegan_simple, iterations=(0,))
-    assert compared(runs, stacked_run(runs, lambda f: torch.compile(f, fullgraph=True))) > 8
+    assert compare_runs(runs, run_stacked(runs, lambda f: torch.compile(f, fullgraph=True))) > 8
 
 
 def veegan_simple() -> Composition:

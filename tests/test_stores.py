@@ -161,7 +161,7 @@ def test_an_address_leads_back_to_its_file(name: str, tmp_path: Path, monkeypatc
 
 def test_an_address_of_older_or_newer_sqlalchemy_leads_to_the_same_file(monkeypatch: pytest.MonkeyPatch) -> None:
     for decodes, address in ((True, "sqlite:////q%3Fx/%25.db"), (False, "sqlite:///file:/q%3Fx/%25.db?uri=true")):
-        monkeypatch.setattr("allmodes.tracking.address._decodes", lambda decodes=decodes: decodes)
+        monkeypatch.setattr("allmodes.tracking.address._sqlalchemy_decodes_paths", lambda decodes=decodes: decodes)
         assert sqlite_address(Path("/q?x/%.db")) == address
         assert sqlite_file(address) == Path("/q?x/%.db")
         assert absolute(address) == address

@@ -41,7 +41,7 @@ def write(model: Model, samples: Tensor, to: Path) -> None:
 def _write_npz(model: Model, samples: Tensor, to: Path) -> None:
     import numpy as np
 
-    np.savez_compressed(to, samples=_rounded(model, samples).numpy(), columns=np.array(_columns(model), dtype=str))
+    np.savez_compressed(to, samples=_round(model, samples).numpy(), columns=np.array(_columns(model), dtype=str))
 
 
 def _write_csv(model: Model, samples: Tensor, to: Path) -> None:
@@ -52,7 +52,7 @@ def _write_csv(model: Model, samples: Tensor, to: Path) -> None:
     with to.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerows([names] if names else [])
-        for row in _rounded(model, samples).flatten(1).numpy():
+        for row in _round(model, samples).flatten(1).numpy():
             writer.writerow([int(value) if exact else value for value, exact in zip(row, whole, strict=True)])
 
 
@@ -60,7 +60,7 @@ def _write_parquet(model: Model, samples: Tensor, to: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = _rounded(model, samples).flatten(1).numpy().T
+    columns = _round(model, samples).flatten(1).numpy().T
     names = _columns(model) or tuple(str(i) for i in range(1, len(columns) + 1))
     whole = _whole(model, samples)
     arrays = [column.astype("int64") if exact else column for column, exact in zip(columns, whole, strict=True)]
@@ -76,7 +76,7 @@ def _whole(model: Model, samples: Tensor) -> tuple[bool, ...]:
     return (model.units.whole if model.units else ()) or (False,) * samples[0].numel()
 
 
-def _rounded(model: Model, samples: Tensor) -> Tensor:
+def _round(model: Model, samples: Tensor) -> Tensor:
     return model.units.round(samples) if model.units else samples
 
 

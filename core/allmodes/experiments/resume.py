@@ -97,7 +97,7 @@ def _check_same_labels(run: Run, began: Mapping[str, str]) -> None:
 
 
 def _check_unfinished(path: Path, runs: Sequence[RunFolder], iterations: int) -> None:
-    done = max(_last_saved(run) for run in runs)
+    done = max(_last_saved_iteration(run) for run in runs)
     if done > iterations:
         raise SpecError(f"{near(path)} is at iteration {done} already: set training.iterations to {done} or more")
     if all(_is_done(run, iterations) for run in runs):
@@ -105,7 +105,7 @@ def _check_unfinished(path: Path, runs: Sequence[RunFolder], iterations: int) ->
         raise SpecError(f"{near(path)} is finished at iteration {iterations}: to train on, set more, such as {more}")
 
 
-def _last_saved(run: RunFolder) -> int:
+def _last_saved_iteration(run: RunFolder) -> int:
     return int(run.checkpoints[0].name) if run.checkpoints else 0
 
 

@@ -27,7 +27,7 @@ class Cloud:
     def __init__(self, points: Tensor) -> None:
         self.points = points.flatten(1)
         self.centre = self.points.mean(0, dtype=torch.float64)
-        self.norms = torch.cat([block.square().sum(1) for block in self._centred(self.points)])
+        self.norms = torch.cat([block.square().sum(1) for block in self._centre(self.points)])
         self.rounding = (self.points.shape[1] + 8) * torch.finfo(torch.float64).eps
 
     def squares(self, x: Tensor) -> Iterator[Squares]:
@@ -37,12 +37,12 @@ class Cloud:
 
     def _block(self, x: Tensor) -> Squares:
         # The error of the product is at most (F + 5) eps (|a|^2 + |b|^2): F products a sum, and centring.
-        (a,) = self._centred(x)
+        (a,) = self._centre(x)
         norms = a.square().sum(1)[:, None] + self.norms  # (n, M)
-        products = torch.cat([a @ block.T for block in self._centred(self.points)], 1)
+        products = torch.cat([a @ block.T for block in self._centre(self.points)], 1)
         return Squares(x, self.points, norms - 2 * products, self.rounding * norms)
 
-    def _centred(self, points: Tensor) -> Iterator[Tensor]:
+    def _centre(self, points: Tensor) -> Iterator[Tensor]:
         return (block.double() - self.centre for block in torch.split(points, ROWS))
 
 

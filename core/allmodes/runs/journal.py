@@ -114,7 +114,7 @@ def _with(found: list[Line], number: int, text: bytes) -> list[Line]:
     """The lines of numbers so far with one more, or without those that it replaces."""
     if not text.strip():
         return found
-    line = _parsed(text)
+    line = _parse(text)
     if line is None or "event" not in line:
         found.append((number, line))
         return found
@@ -131,7 +131,7 @@ def _up_to(iteration: int, found: Sequence[Line]) -> list[Line]:
     ]
 
 
-def _parsed(text: bytes) -> dict[str, Any] | None:
+def _parse(text: bytes) -> dict[str, Any] | None:
     """A line's numbers with its iteration, or its event; None where it is damaged: no JSON, or JSON of another form."""
     with suppress(ValueError):
         line = json_pages.decode(text)

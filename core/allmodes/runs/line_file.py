@@ -33,7 +33,7 @@ class LineFile:
         self._memory = bytearray()
         self._warned = set[str]()
         self._lock = threading.RLock()
-        self._size = self._stored()
+        self._size = self._measure_size()
 
     @property
     def kept(self) -> int:
@@ -52,13 +52,13 @@ class LineFile:
         with self._lock:
             self._flush()
             if self.taken >= self._size and not self._memory:
-                self._size = max(self._size, self._stored())  # another process may have added lines
-            return _whole_lines(self._read(CHUNK) or self._remembered(CHUNK))
+                self._size = max(self._size, self._measure_size())  # another process may have added lines
+            return _whole_lines(self._read(CHUNK) or self._read_memory(CHUNK))
 
     def rest(self) -> list[bytes]:
         """Return all whole lines behind the cursor."""
         with self._lock:
-            return _whole_lines(self._read(self._size) + self._remembered(len(self._memory)))
+            return _whole_lines(self._read(self._size) + self._read_memory(len(self._memory)))
 
     def take(self, size: int) -> None:
         """Move the cursor over the next `size` bytes."""
@@ -73,12 +73,12 @@ class LineFile:
                 return file.read(min(size, self._size - self.taken)) + file.readline()
         return b""
 
-    def _remembered(self, size: int) -> bytes:
+    def _read_memory(self, size: int) -> bytes:
         """Return lines behind the cursor from memory, about `size` bytes."""
         start = max(0, self.taken - self._size)
         return bytes(self._memory[start : _end_of_line(self._memory, start + size)])
 
-    def _stored(self) -> int:
+    def _measure_size(self) -> int:
         with suppress(OSError):
             return self.path.stat().st_size if self.path.is_file() else 0
         return 0

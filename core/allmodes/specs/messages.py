@@ -60,7 +60,7 @@ def _describe(errors: Sequence[ErrorDetails], model: type[Spec]) -> str:
     for error in errors:
         if sentence := _sentence(error, model):
             return sentence
-    expected = dict.fromkeys(_expected(error, model) for error in errors)
+    expected = dict.fromkeys(_describe_expected(error, model) for error in errors)
     return f"should be {' or '.join(expected)}, got {short(errors[0]['input'])}{_near(errors[0]['input'], errors)}"
 
 
@@ -92,7 +92,7 @@ def _sentence(error: ErrorDetails, model: type[Spec]) -> str | None:
     return None if expects else f"{error['msg'][0].lower()}{error['msg'][1:]}, got {short(error['input'])}"
 
 
-def _expected(error: ErrorDetails, model: type[Spec]) -> str:
+def _describe_expected(error: ErrorDetails, model: type[Spec]) -> str:
     if error["type"] in _MAPPING:
         return f"a mapping with the keys {', '.join(_fields_at(model, error['loc']))}"
     if error["type"] == _PATTERN:

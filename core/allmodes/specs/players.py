@@ -16,7 +16,7 @@ def players_of(spec: Spec) -> dict[str, PlayerConfig]:
     added = {player.name: player for term in spec.losses for player in term.players()}
     players: dict[str, tuple[str, ...]] = {"discriminator": ("discriminator",), "generator": ("generator",)}
     players |= {name: player.modules for name, player in added.items()}
-    for module, trained_by in _trained_by(spec):
+    for module, trained_by in _list_trainers(spec):
         for name in trained_by:
             players[name] = tuple(dict.fromkeys((*players.get(name, ()), module)))
     training = spec.training
@@ -48,7 +48,7 @@ def term_names(losses: tuple[LossTermConfig, ...]) -> list[str]:
 
 def check_players(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
     """Problems of the players that terms add, of optimisers by player, and of the schedule."""
-    yield from _check_added(spec)
+    yield from _check_added_players(spec)
     for name in spec.training.optimizers:
         if name not in players:
             yield Problem(("training", "optimizers", name), _unknown("player", name, players))
@@ -77,13 +77,13 @@ def check_turn(turn: TurnConfig, trains: Mapping[str, Collection[str]], modules:
             yield Problem(("inference",), message)
 
 
-def _trained_by(spec: Spec) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _list_trainers(spec: Spec) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "prior", spec.prior.trained_by
     for name, auxiliary in spec.auxiliaries.items():
         yield name, auxiliary.trained_by
 
 
-def _check_added(spec: Spec) -> Iterator[Problem]:
+def _check_added_players(spec: Spec) -> Iterator[Problem]:
     modules, first = (*MODULES, *spec.auxiliaries), dict[str, PlayerConfig]()
     for i, term in enumerate(spec.losses):
         for player in term.players():

@@ -55,12 +55,12 @@ def _spec_model(installed: _Installed) -> type[Spec]:
     registry = installed.registry
     slots: dict[type, Any] = {}
     for base in _ORDER:
-        configs = [_narrowed(kind.config, slots) for kind in registry.of(base).values()]
+        configs = [_narrow(kind.config, slots) for kind in registry.of(base).values()]
         slots[base] = _slot(base, configs, registry)
-    discriminators = [_as_discriminator(_narrowed(kind.config, slots)) for kind in registry.of(NetworkConfig).values()]
+    discriminators = [_as_discriminator(_narrow(kind.config, slots)) for kind in registry.of(NetworkConfig).values()]
     discriminator = _with_annotation(_slot(NetworkConfig, discriminators, registry), Spec.model_fields["discriminator"])
-    fields = _narrowed_fields(Spec, slots) | {"discriminator": discriminator}
-    model: type[Spec] = _derived("Spec", (Spec,), Spec, **fields)
+    fields = _narrow_fields(Spec, slots) | {"discriminator": discriminator}
+    model: type[Spec] = _derive("Spec", (Spec,), Spec, **fields)
     return model
 
 
@@ -106,24 +106,24 @@ def _invalid(error: Literal["invalid", "invalid_kind"], message: str) -> Pydanti
 
 def _as_discriminator(config: Any) -> Any:
     """A network's config with the options of a discriminator."""
-    return _derived(f"{config.__name__}OfDiscriminator", (DiscriminatorOptions, config), config)
+    return _derive(f"{config.__name__}OfDiscriminator", (DiscriminatorOptions, config), config)
 
 
-def _narrowed(config: Any, slots: Mapping[type, Any]) -> Any:
+def _narrow(config: Any, slots: Mapping[type, Any]) -> Any:
     """A config class whose fields typed by a slot's base accept, and dump, the installed kinds of that slot."""
-    fields = _narrowed_fields(config, slots)
-    return _derived(config.__name__, (config,), config, **fields) if fields else config
+    fields = _narrow_fields(config, slots)
+    return _derive(config.__name__, (config,), config, **fields) if fields else config
 
 
-def _derived(name: str, bases: tuple[Any, ...], config: Any, **fields: Any) -> Any:
+def _derive(name: str, bases: tuple[Any, ...], config: Any, **fields: Any) -> Any:
     # The fields have their descriptions; pydantic would look for them in the source of every frame that called this.
     kept = {"use_attribute_docstrings": False}
     named = {"__doc__": config.__doc__, "__module__": config.__module__}
     return create_model(name, __base__=bases, __cls_kwargs__=kept, **named, **fields)
 
 
-def _narrowed_fields(model: type[BaseModel], slots: Mapping[type, Any]) -> dict[str, Any]:
-    changed = {name: _replaced(field.annotation, slots) for name, field in model.model_fields.items()}
+def _narrow_fields(model: type[BaseModel], slots: Mapping[type, Any]) -> dict[str, Any]:
+    changed = {name: _replace(field.annotation, slots) for name, field in model.model_fields.items()}
     return {
         name: _with_annotation(annotation, model.model_fields[name])
         for name, annotation in changed.items()
@@ -141,12 +141,12 @@ def _with_annotation(annotation: Any, field: FieldInfo) -> Any:
     return Annotated[annotation, field], Field(default=default, validate_default=True)
 
 
-def _replaced(annotation: Any, slots: Mapping[type, Any]) -> Any:
+def _replace(annotation: Any, slots: Mapping[type, Any]) -> Any:
     if isinstance(annotation, type) and annotation in slots:
         return slots[annotation]
     if isinstance(annotation, type) and issubclass(annotation, Config) and not issubclass(annotation, KindConfig):
-        return _narrowed(annotation, slots)
-    inner = tuple(_replaced(argument, slots) for argument in get_args(annotation))
+        return _narrow(annotation, slots)
+    inner = tuple(_replace(argument, slots) for argument in get_args(annotation))
     if all(new is old for new, old in zip(inner, get_args(annotation), strict=True)):
         return annotation
     origin: Any = get_origin(annotation)

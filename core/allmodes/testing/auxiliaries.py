@@ -50,7 +50,7 @@ class AuxiliaryContract(ModuleContract):
 
     def test_the_players_that_train_it_exist(self) -> None:
         """A misspelt player would never take a turn."""
-        players = {"discriminator", "generator"} | self._added()
+        players = {"discriminator", "generator"} | self._find_added_players()
         unknown = [name for name in self.config.trained_by if name not in players]
         assert not unknown, (
             f"{self.name}: trained_by names {', '.join(unknown)}, but the players are {', '.join(sorted(players))}: "
@@ -89,7 +89,7 @@ class AuxiliaryContract(ModuleContract):
     def find(self, spec: Spec) -> KindConfig:
         return spec.auxiliaries["tested"]
 
-    def _added(self) -> set[str]:
+    def _find_added_players(self) -> set[str]:
         """Find the players that installed loss terms add with their defaults."""
         terms = [cast("type[LossTermConfig]", kind.config) for kind in self.registry.of(LossTermConfig).values()]
         plain = [term for term in terms if not any(field.is_required() for field in term.model_fields.values())]

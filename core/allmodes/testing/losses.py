@@ -13,7 +13,7 @@ from allmodes.testing.advice import explain_errors
 from allmodes.testing.composing import take_due_turns
 from allmodes.testing.modules_under_vmap import all_equal
 from allmodes.testing.randomness import own_randomness
-from allmodes.testing.seeds_under_vmap import compared, due, eager_run, stacked_run
+from allmodes.testing.seeds_under_vmap import compare_runs, due, run_eagerly, run_stacked
 from allmodes.testing.snapshots import take_flat_snapshot, take_snapshot
 from allmodes.testing.term_in_a_spec import TermInASpec
 
@@ -105,13 +105,15 @@ class LossTermContract(TermInASpec):
         """All seeds of a spec may be trained at once, as one pure function under vmap."""
         iterations = (self.iteration, self.iteration)
         spec = self.composed_spec
-        runs = [eager_run(spec.compose(seed), spec.batches(seed), spec.generator(seed), iterations) for seed in (0, 1)]
+        runs = [
+            run_eagerly(spec.compose(seed), spec.batches(seed), spec.generator(seed), iterations) for seed in (0, 1)
+        ]
         with explain_errors(
             f"{self.name} does not run under vmap: look at no value (.item(), float(), if x > 0), reach parameters of "
             "modules by step.tensor(module, name), and networks by step.call(module, ...)"
         ):
-            stacked = stacked_run(runs)
-        assert compared(runs, stacked) > 0, f"{self.name}: no turn of its players changes a parameter"
+            stacked = run_stacked(runs)
+        assert compare_runs(runs, stacked) > 0, f"{self.name}: no turn of its players changes a parameter"
 
     def test_it_works_with_every_prior_of_the_core_that_has_what_it_needs(self) -> None:
         """Gaussian and uniform, with and without a nuisance part; those that the term refuses are left out."""

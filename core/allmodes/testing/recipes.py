@@ -116,10 +116,10 @@ class RecipeContract:
             results = Experiment(self.load(*SHORT), folder=folder, track=False, **options).run()
             while results.status == "killed":
                 results = Experiment.resume(results.folder, track=False, **options).run()
-        self._finished(results)
+        self._check_finished(results)
         return first_seed(results)
 
-    def _finished(self, results: Results) -> None:
+    def _check_finished(self, results: Results) -> None:
         error = "; ".join(str(outcome.error) for outcome in results.outcomes.values() if outcome.error)
         assert results.status == "finished", f"{self.recipe} does not train: {results.status}: {error}"
 

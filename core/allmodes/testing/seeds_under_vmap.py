@@ -34,7 +34,7 @@ class EagerRun:
     noises: list[dict[str, Tensor]] = field(default_factory=list)
 
 
-def eager_run(
+def run_eagerly(
     composition: Composition, batches: Iterator[Batch], generator: torch.Generator, iterations: Sequence[int] = (0, 1)
 ) -> EagerRun:
     """Take every due turn of each iteration eagerly."""
@@ -56,7 +56,7 @@ def due(composition: Composition, iteration: int) -> list[TurnConfig]:
     return [turn for turn in turns for _ in range(turn.times)]
 
 
-def stacked_run(runs: Sequence[EagerRun], transform: Transform = lambda f: f) -> State:
+def run_stacked(runs: Sequence[EagerRun], transform: Transform = lambda f: f) -> State:
     """Take the same turns for all runs at once; the state has a leading axis of seeds."""
     composition, state = runs[0].composition, stack([run.start for run in runs])
     for i, (iteration, turn) in enumerate(runs[0].turns):
@@ -70,7 +70,7 @@ def stacked_run(runs: Sequence[EagerRun], transform: Transform = lambda f: f) ->
     return state  # type: ignore[no-any-return]
 
 
-def compared(runs: Sequence[EagerRun], stacked: State) -> int:
+def compare_runs(runs: Sequence[EagerRun], stacked: State) -> int:
     """Compare a stacked state with the modules of the eager runs; returns the number of tensors that changed."""
     moved = 0
     for seed, run in enumerate(runs):

@@ -27,7 +27,7 @@ from allmodes.game.step import Context, Draw, Step
 from allmodes.registry.registry import Registry
 from allmodes.specs import loading
 from allmodes.testing.kinds import installed_once
-from allmodes.testing.seeds_under_vmap import compared, eager_run, stacked_run
+from allmodes.testing.seeds_under_vmap import compare_runs, run_eagerly, run_stacked
 from allmodes_schemas import Spec, TurnConfig
 
 Given = Mapping[str, Tensor] | Noise | None
@@ -146,8 +146,8 @@ def check_turns_under_vmap(composition: Composition, *shape: int, batch_size: in
     """
     generator = torch.Generator().manual_seed(0)
     batches: Iterator[Batch] = (Batch(torch.randn(batch_size, *shape, generator=generator)) for _ in repeat(None))
-    run = eager_run(composition, batches, generator, [0])
-    assert compared([run, run], stacked_run([run, run])) > 0, "no turn changes a parameter"
+    run = run_eagerly(composition, batches, generator, [0])
+    assert compare_runs([run, run], run_stacked([run, run])) > 0, "no turn changes a parameter"
 
 
 def _draw(x: Tensor | Batch, noise: Given) -> Draw:

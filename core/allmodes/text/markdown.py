@@ -12,8 +12,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "".join(f"| {_escaped(cell)} " for cell in cells) + "|\n"
+    return "".join(f"| {_escape(cell)} " for cell in cells) + "|\n"
 
 
-def _escaped(cell: str) -> str:
+def _escape(cell: str) -> str:
     return cell.replace("|", r"\|").replace("\n", " ")

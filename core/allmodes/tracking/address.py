@@ -55,7 +55,7 @@ def without_secrets(store: str) -> str:
 def sqlite_file(store: str) -> Path | None:
     """The file of a SQLite store; None for other stores and databases in memory."""
     found = _SQLITE.fullmatch(store)
-    path = _decoded(found["path"]) if found else ""
+    path = _decode_path(found["path"]) if found else ""
     if path.startswith("file:"):
         path = unquote(path.removeprefix("file:"))
     return None if path in ("", ":memory:") or "mode=memory" in store else place(path)
@@ -64,7 +64,7 @@ def sqlite_file(store: str) -> Path | None:
 def sqlite_address(file: Path, options: str = "") -> str:
     """The address of a SQLite file, with special characters of its path encoded for SQLAlchemy."""
     path = file.as_posix()
-    if _decodes():
+    if _sqlalchemy_decodes_paths():
         path = path.replace("%", "%25").replace("?", "%3F")
     elif "?" in path:
         path, options = f"file:{quote(path)}", "?uri=true" + options.replace("?", "&").replace("&uri=true", "")
@@ -93,11 +93,11 @@ def _is_path(store: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.\-]+:", store) is None and (os.sep in store or store.startswith((".", "~")))
 
 
-def _decoded(path: str) -> str:
-    return unquote(path) if _decodes() else path
+def _decode_path(path: str) -> str:
+    return unquote(path) if _sqlalchemy_decodes_paths() else path
 
 
 @cache
-def _decodes() -> bool:
+def _sqlalchemy_decodes_paths() -> bool:
     """Whether SQLAlchemy decodes the path in an address (since 2.1)."""
     return tuple(int(part) for part in version("sqlalchemy").split(".")[:2]) >= (2, 1)

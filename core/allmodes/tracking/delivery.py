@@ -137,6 +137,6 @@ class Delivery:
             self._receipt.write(self.folder)
 
 
-def refused(error: Exception) -> bool:
+def is_refusal(error: Exception) -> bool:
     """Whether the store answered, and will never take this."""
     return isinstance(error, LostStartError) or getattr(error, "error_code", None) in REFUSALS

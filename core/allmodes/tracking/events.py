@@ -142,13 +142,13 @@ def describe(run: Run, store: str) -> dict[str, Any]:
         "requirements": description.requirements(run),
         "labelled": description.labelled(run),
     }
-    return {name: _redacted(value) for name, value in fields.items()}
+    return {name: _redact(value) for name, value in fields.items()}
 
 
-def _redacted(value: Any) -> Any:
+def _redact(value: Any) -> Any:
     """The value with secrets removed from texts at any depth."""
     if isinstance(value, Mapping):
-        return {name: _redacted(inner) for name, inner in value.items()}
+        return {name: _redact(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_redacted(inner) for inner in value]
+        return [_redact(inner) for inner in value]
     return redact.text(value) if isinstance(value, str) else value

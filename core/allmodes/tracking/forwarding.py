@@ -14,7 +14,7 @@ from allmodes.tracking import reading, receipt
 from allmodes.tracking.address import absolute, default_store, without_secrets
 from allmodes.tracking.delivery import Delivery
 from allmodes.tracking.observer import CLOSE_WAIT
-from allmodes.tracking.sender import Sender, open_store, prefixed, reason
+from allmodes.tracking.sender import Sender, add_prefix, open_store, reason
 
 
 class Forwarder:
@@ -22,7 +22,7 @@ class Forwarder:
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.store = absolute(default_store())
-        self._warn = prefixed(warn)
+        self._warn = add_prefix(warn)
         self._sender = Sender(self.store, self._warn)
         self._until: float | None = None
 

@@ -15,7 +15,7 @@ from allmodes.system.paths import near
 from allmodes.tracking import events, reading
 from allmodes.tracking.address import absolute, default_store, without_secrets
 from allmodes.tracking.delivery import Delivery
-from allmodes.tracking.sender import Sender, prefixed
+from allmodes.tracking.sender import Sender, add_prefix
 
 if TYPE_CHECKING:
     from allmodes.runs.run import Run
@@ -32,7 +32,7 @@ class MlflowObserver:
 
     def __init__(self, store: str | None = None, warn: Callable[[str], None] | None = None, sends: bool = True) -> None:
         self.store = absolute(store or default_store())
-        self._warn = prefixed(warn or logging.getLogger(__name__).warning)
+        self._warn = add_prefix(warn or logging.getLogger(__name__).warning)
         self._sender = Sender(self.store, self._warn)
         self._sends = sends
         self._deliveries: dict[Path, Delivery] = {}

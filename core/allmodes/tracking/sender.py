@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from allmodes.system.paths import near
 from allmodes.text import redact
 from allmodes.tracking.address import ENVIRONMENT, without_secrets
-from allmodes.tracking.delivery import Delivery, refused
+from allmodes.tracking.delivery import Delivery, is_refusal
 
 if TYPE_CHECKING:
     from allmodes.tracking.store import Store
@@ -98,7 +98,7 @@ class Sender:
                 for number in delivery.send(self._store):
                     self._late += number if self._failures else 0
             except Exception as error:
-                if not refused(error):
+                if not is_refusal(error):
                     raise
                 self._set_aside(delivery, error)
             else:
@@ -134,7 +134,7 @@ class Sender:
         self._failures = self._late = 0
 
 
-def prefixed(warn: Callable[[str], None]) -> Callable[[str], None]:
+def add_prefix(warn: Callable[[str], None]) -> Callable[[str], None]:
     """The callback with the prefix `MLflow: ` for its messages, and without secrets in them."""
     return lambda message: warn(redact.text(f"MLflow: {message}"))
 

@@ -88,14 +88,14 @@ class Spool:
     def look_ahead(self) -> tuple[int, Selection]:
         """Number of events that were not sent, and the selection after them."""
         after = self.selection.copy()
-        lines = [*self._old[self._old_taken :], *_parsed(self._file.rest())]
+        lines = [*self._old[self._old_taken :], *_parse_lines(self._file.rest())]
         return sum(after.take(event) is not None for event, _ in lines), after
 
     def waiting(self) -> list[Group]:
         """The next events, about as many as one chunk of the log holds; none while another process sends them."""
         if self.closed or self.held:
             return []
-        return _groups(self._old[self._old_taken :] or _parsed(self._file.next()), self.selection)
+        return _groups(self._old[self._old_taken :] or _parse_lines(self._file.next()), self.selection)
 
     def take(self, group: Group) -> None:
         """Move the cursor over the next group."""
@@ -112,7 +112,7 @@ class Spool:
             self._lock.release()
 
 
-def _parsed(lines: Iterable[bytes]) -> list[Sized]:
+def _parse_lines(lines: Iterable[bytes]) -> list[Sized]:
     return [(parse(line), len(line)) for line in lines]
 
 

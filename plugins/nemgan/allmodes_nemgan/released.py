@@ -23,7 +23,7 @@ class GeneratorConfig(NetworkConfig):
     @override
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
         if len(sees) != 1 or len(sees[0]) != 1 or len(gives) != 3:
-            return f"{self.kind} maps a vector to an image, not {_listed(sees)} to {gives}: take kind: mlp"
+            return f"{self.kind} maps a vector to an image, not {_join_shapes(sees)} to {gives}: take kind: mlp"
         if gives[1] != gives[2] or gives[1] % 4:
             return f"{self.kind} gives square images whose side is a multiple of 4, not {gives}: resize them"
         return None
@@ -53,7 +53,7 @@ class _TrunkConfig(NetworkConfig):
     @override
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
         if len(sees) != 1 or len(sees[0]) != 3 or len(gives) != 1:
-            return f"{self.kind} maps an image to a vector, not {_listed(sees)} to {gives}: take kind: mlp"
+            return f"{self.kind} maps an image to a vector, not {_join_shapes(sees)} to {gives}: take kind: mlp"
         if sees[0][1] != sees[0][2]:
             return f"{self.kind} sees square images, not {sees[0]}: crop or pad them"
         return None
@@ -83,5 +83,5 @@ class EncoderConfig(_TrunkConfig):
         return encoder(sees[0], gives, self.dropout)
 
 
-def _listed(shapes: tuple[Shape, ...]) -> str:
+def _join_shapes(shapes: tuple[Shape, ...]) -> str:
     return " and ".join(str(shape) for shape in shapes)

@@ -83,9 +83,9 @@ class DcganConfig(NetworkConfig):
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
         images = [shape for shape in (*sees, gives) if len(shape) == 3]
         if not images:
-            return f"dcgan needs images, but it is to map {_listed(sees)} to {gives}: use kind: mlp"
-        if len(images) > 1 or not _arranged(sees, gives):
-            asked = f"{_listed(sees)} to {gives}"
+            return f"dcgan needs images, but it is to map {_join_shapes(sees)} to {gives}: use kind: mlp"
+        if len(images) > 1 or not _has_dcgan_axes(sees, gives):
+            asked = f"{_join_shapes(sees)} to {gives}"
             return f"dcgan maps a vector to an image, or an image (and a vector) to a vector, not {asked}"
         return _misfit_of_image(images[0], generated=len(gives) == 3)
 
@@ -121,11 +121,11 @@ class DcganConfig(NetworkConfig):
         return DcganEncoder(sees, gives, joint_hidden=self.joint_hidden, **common)
 
 
-def _listed(shapes: tuple[Shape, ...]) -> str:
+def _join_shapes(shapes: tuple[Shape, ...]) -> str:
     return " and ".join(str(shape) for shape in shapes)
 
 
-def _arranged(sees: tuple[Shape, ...], gives: Shape) -> bool:
+def _has_dcgan_axes(sees: tuple[Shape, ...], gives: Shape) -> bool:
     """Whether axes are those of a generator (vector to image) or of an encoder (image, perhaps vector, to vector)."""
     return (tuple(len(shape) for shape in sees), len(gives)) in {((1,), 3), ((3,), 1), ((3, 1), 1)}
 

@@ -121,9 +121,9 @@ def advice(cells: Sequence[str]) -> str:
     if decimal:
         return "decimals take a point, or set decimal: ','"
     if marks:
-        return f"write numbers without separators, or set thousands: {_quoted(marks[0])}"
+        return f"write numbers without separators, or set thousands: {_quote(marks[0])}"
     if both:
-        return f"decimals take a point, or set decimal: ',' and thousands: {_quoted(both[0])}"
+        return f"decimals take a point, or set decimal: ',' and thousands: {_quote(both[0])}"
     return "write plain numbers such as 1234.5"
 
 
@@ -135,5 +135,5 @@ def _reads(way: NumberFormat, cell: str) -> bool:
     return True
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return name if name.isalpha() else f"'{name}'" if name != "'" else '"\'"'

@@ -59,7 +59,7 @@ class Keys:
         usual = usual or [key for key in named if key != label]
         if self.x is None and len(usual) != 1:
             raise DataError(
-                f"data: {where} has the keys {_listed(named)}: choose the one to learn, {_such(usual or named)}"
+                f"data: {where} has the keys {_join_keys(named)}: choose the one to learn, {_such(usual or named)}"
             )
         return usual[0] if self.x is None else _present(self.x, named, where)
 
@@ -68,7 +68,7 @@ class Keys:
             return _present(self.label, named, where)
         usual = [key for key in named if str(key).lower() in LABELS and key != self.x]
         if len(usual) > 1:
-            raise DataError(f"data: {where} has the keys {_listed(named)}: choose the label with label=...")
+            raise DataError(f"data: {where} has the keys {_join_keys(named)}: choose the label with label=...")
         return usual[0] if usual else None
 
 
@@ -153,11 +153,11 @@ def _is_vector(item: Sequence[Any]) -> bool:
 
 def _present(key: str, named: Mapping[Any, Any], where: str) -> str:
     if key not in named:
-        raise DataError(f"data: {where} has no key {key!r}; it has {_listed(named)}")
+        raise DataError(f"data: {where} has no key {key!r}; it has {_join_keys(named)}")
     return key
 
 
-def _listed(named: Mapping[Any, Any]) -> str:
+def _join_keys(named: Mapping[Any, Any]) -> str:
     return ", ".join(repr(key) for key in named) or "none"
 
 
