@@ -140,7 +140,7 @@ class Spec(Config):
     losses: tuple[LossTermConfig, ...] = Field(min_length=1)
     """One game and any number of other terms."""
     training: TrainingConfig = TrainingConfig()
-    """How long, on what, in which order."""
+    """Length, device and precision of the training, its optimisers and the order of updates."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """When and how the run is measured."""
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)

@@ -127,7 +127,7 @@ class CheckpointsConfig(Config):
 
 
 class TrainingConfig(Config):
-    """How long, on what, in which order."""
+    """Length, device and precision of the training, its optimisers and the order of updates."""
 
     free: ClassVar[frozenset[str]] = frozenset(
         {"iterations", "device", "threads", "deterministic", "log_every", "checkpoints"}
@@ -149,7 +149,7 @@ class TrainingConfig(Config):
     ema: EmaConfig | None = None
     """Moving average of the generator, if any."""
     engine: Literal["eager"] = "eager"
-    """What runs the updates."""
+    """The implementation of the updates."""
     device: str = Field("auto", pattern=DEVICE)
     """`auto` (CUDA if there is one), `cpu`, `cuda` or `cuda:1`."""
     precision: Literal["float32", "bfloat16"] = "float32"

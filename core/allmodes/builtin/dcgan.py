@@ -15,7 +15,7 @@ from allmodes.game.contracts import Dropout, Network
 from allmodes_schemas import Shape
 
 SMALLEST = 4
-"""Side of the smallest feature maps at most, in px."""
+"""Largest side of the smallest feature maps, in px: the image is halved until it is reached."""
 WIDEST = 8
 """Channels double at each halving of the image, but not beyond this many times the base."""
 
@@ -152,7 +152,7 @@ def downwards(sees: int, gives: int, size: int, kernel: int, bias: bool = True) 
 def upwards(sees: int, gives: int, size: int, kernel: int, bias: bool = True) -> nn.ConvTranspose2d:
     """The transpose of `downwards`: maps of half of `size` px, rounded up, to exactly `size` px, even or odd."""
     pad = padding(size, kernel)
-    beyond = size - ((size + 1) // 2 - 1) * 2 + 2 * pad - kernel  # rows that the stride alone would not reach
+    beyond = size - ((size + 1) // 2 - 1) * 2 + 2 * pad - kernel  # rows that the stride leaves out
     return nn.ConvTranspose2d(sees, gives, kernel, stride=2, padding=pad, output_padding=beyond, bias=bias)
 
 

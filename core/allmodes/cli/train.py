@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from allmodes.runs.results import Results
 
 NAMED = 10
-"""Runs that have not begun and are listed by name."""
+"""Number of runs not yet begun that are listed by name; the others are counted."""
 
 
 @app.command
@@ -99,7 +99,7 @@ def compare(
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     quiet: Quiet = False,
 ) -> int:
-    """Train several specs with several seeds side by side, and tabulate them. The same command goes on."""
+    """Train several specs with several seeds side by side, and tabulate them. Run it again to go on."""
     if jobs is not None and jobs < 1:
         raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
     if jobs is not None and jobs > (most := 8 * cores()):
@@ -111,7 +111,7 @@ def compare(
     trainer = StudyTrainer(study, jobs or cores(), tracking, print_warning, None if quiet else StudyProgress(err, log))
     try:
         comparison, stopped = trainer.run(), trainer.stop.asked
-    except KeyboardInterrupt:  # the second Ctrl-C: what there is, is there
+    except KeyboardInterrupt:  # the second Ctrl-C: tabulate what has finished
         comparison, stopped = Comparison(trainer.study, trainer.errors), True
     return _end_study(comparison, stopped)
 

@@ -15,7 +15,7 @@ BEYOND = math.exp(-4.5)
 
 
 def equal_coverage(dims: int) -> float:
-    """The radius, in stds, that holds as many points of a Gaussian in so many dimensions as 3 stds hold in the plane.
+    """The radius, in stds, that holds the same share of a Gaussian in `dims` dimensions as 3 stds in the plane.
 
     It is the quantile of chi with `dims` degrees of freedom at 1 - exp(-4.5) = 0.98889: 2.54 on a line, 3 in the plane,
     4.79 in 10 dimensions.

@@ -12,7 +12,7 @@ from allmodes_schemas import Key
 Results = Mapping[str, float]
 
 ABOVE = 2.0
-"""A number counts as above chance if it is more than so many times that of a sampler that has learned nothing."""
+"""A number is above chance if it exceeds that of an untrained sampler by this factor."""
 
 
 class CollapseDetector:

@@ -1,4 +1,4 @@
-"""How an experiment is run, beside its spec: what a resume, a study or Python data set, and the device."""
+"""Settings of an experiment besides its spec: those of a resume, a study or Python data, and the device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Warn: TypeAlias = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Setup:
-    """What those who make experiments for users set.
+    """Settings for code that makes experiments: a resume, a study, data from Python.
 
     Attributes:
         resumed: The folder of an experiment that is resumed.

@@ -1,7 +1,7 @@
 """All randomness of a run: noise by name and shape, and random generators by seed and purpose.
 
-Noise is asked for by name and not in an order, since shared draws, steps ahead and the functional engine need the same
-noise again: with an order, the first term that moves would get another's.
+Noise is requested by name, not in sequence: shared draws, unrolled steps and the functional engine need the same noise
+again, and in a sequence a term that is added or moved would change the noise of all terms after it.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Conditional(Metric):
     Each draw gets a name: the nearest true mode, where modes are known, or its class by a classifier of the labels.
 
     - `conditional_purity`: share of draws that have the commonest name of their mode, a mean over modes;
-    - `conditional_classes`: how many names are the commonest of some mode.
+    - `conditional_classes`: number of different names among those that are commonest in a mode.
 
     Without known modes and without a classifier there is the figure alone. There is no floor: real data have no latent.
 
@@ -80,7 +80,7 @@ class Conditional(Metric):
         return draws
 
     def _names(self, evaluation: Evaluation, items: Tensor) -> Tensor | None:
-        """Return the true mode or the class (N,) of each item; None where nothing tells it."""
+        """Return the true mode or the class (N,) of each item; None without known modes and a classifier."""
         if (truth := evaluation.data.truth) is not None:
             return modes_of(items, truth.to("cpu"))[0]
         if self.classifier is None:

@@ -80,7 +80,7 @@ def variance_ratio_floor(threshold: float, dims: int) -> float:
 
 
 def enough(points: int, modes: int) -> bool:
-    """Whether the points suffice for the shares of so many modes: then the bias of their KL is below 0.05 nats."""
+    """Whether the points suffice for the shares of that many modes: the bias of their KL is below 0.05 nats."""
     return points >= POINTS * modes
 
 

@@ -30,7 +30,7 @@ AVERAGED = ("generator", "prior")
 
 @dataclass(frozen=True)
 class Stored:
-    """A model that was read: `prior` and `generator` as samples are drawn with, an item's shape and its units."""
+    """A loaded model: `prior` and `generator` with the weights for sampling, an item's shape and units."""
 
     modules: Mapping[str, nn.Module]
     shape: Shape

@@ -130,7 +130,7 @@ class RunFolder:
         return _read_or_warn(lambda: json_pages.read(self.results, Outcome), consequence, warn)
 
     def outcomes(self) -> dict[int, Outcome]:
-        """How the runs of an experiment ended, by seed, as the pages of the runs themselves say."""
+        """How the runs of an experiment ended, by seed, read from each run's own page."""
         outcomes = {run.seed: run.outcome() for run in self.runs}
         return {seed: outcome for seed, outcome in outcomes.items() if outcome is not None}
 

@@ -28,7 +28,7 @@ def read(path: Path, registry: Registry) -> tuple[SpecSource, Spec]:
     try:
         return _check(loading.read(*loading.locate(str(path), registry)), registry)
     except SpecError as error:
-        problem = str(error).splitlines()[0] if file.is_file() else f"{file} is no file"
+        problem = str(error).splitlines()[0] if file.is_file() else f"{file} is not a file"
         for other in _other_sources(RunFolder(path)):
             with suppress(SpecError):
                 found = _check(other, registry)

@@ -9,7 +9,7 @@ from allmodes_schemas import DiscriminatorOptions, NetworkConfig, Problem, Shape
 
 
 def discriminator_options(spec: Spec) -> DiscriminatorOptions:
-    """The discriminator's config as that of a discriminator, which the registry's model of a spec makes it."""
+    """The discriminator's config with its own options, which every spec that the registry checked has."""
     assert isinstance(spec.discriminator, DiscriminatorOptions)
     return spec.discriminator
 
@@ -29,7 +29,7 @@ def network_shapes(spec: Spec, shape: Shape) -> Iterator[tuple[str, NetworkConfi
 
 
 def check_shapes(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
-    """Networks that cannot map items of a shape; none where it is not known yet."""
+    """Yield the networks that cannot map items of a shape; none while the shape is unknown."""
     if shape is None:
         return
     for name, network, sees, gives in network_shapes(spec, shape):

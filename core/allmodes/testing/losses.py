@@ -21,7 +21,7 @@ PRIORS = tuple({"kind": kind, "nuisance_dim": size} for kind in ("gaussian", "un
 
 
 class LossTermContract(TermInASpec):
-    """A term gives each player that it serves a finite scalar whose gradient arrives, alike in every engine.
+    """A term gives each of its players a finite scalar with a gradient, the same in every engine.
 
     Attributes:
         config: The term's settings.
@@ -29,7 +29,7 @@ class LossTermContract(TermInASpec):
             place of the recipe's game, or the term is added.
         spec: A spec, as a mapping, in the place of a recipe.
         overrides: Further settings of the spec, such as `data.root=/data`.
-        reaches: By player, exactly those of its modules that the term's gradient reaches, where that is to be held.
+        reaches: By player, the modules that the term's gradient must reach, and no others; without an entry, any one.
     """
 
     reaches: ClassVar[Mapping[str, set[str]]] = MappingProxyType({})

@@ -53,22 +53,24 @@ def address(given: str) -> str:
     return f"{scheme}://{_redact_user(scheme, authority)}{_redact_values(_redact_query(tail))}"
 
 
-def text(said: str) -> str:
+def text(message: str) -> str:
     """Remove known secrets from a text, and what looks like secrets."""
     for secret in _longest_first(_variants(one for one in _known_secrets() if len(one) >= LEAST)):
-        said = said.replace(secret, MARK)
-    return _redact_values(_ADDRESS.sub(lambda found: address(found[0]), said))
+        message = message.replace(secret, MARK)
+    return _redact_values(_ADDRESS.sub(lambda found: address(found[0]), message))
 
 
-def of_store(said: str, store: str) -> str | None:
+def of_store(message: str, store: str) -> str | None:
     """Remove a store's secrets from a library's message about it; None if parts of them may be left."""
     secrets = [one for one in (*_secrets_of(store), *_known_secrets()) if one]
     for secret in _longest_first(_variants(secrets)):
-        said = said.replace(secret, MARK) if len(secret) >= LEAST else re.sub(_word_pattern(secret), MARK, said)
+        message = (
+            message.replace(secret, MARK) if len(secret) >= LEAST else re.sub(_word_pattern(secret), MARK, message)
+        )
     parts = {part for secret in _variants(secrets) for part in _SPLITS.split(secret) if len(part) >= 2}
-    if any(re.search(_word_pattern(part), said) for part in parts):
+    if any(re.search(_word_pattern(part), message) for part in parts):
         return None
-    return re.sub(r"(/[^\s'\"?#]*[?#])[^\s'\")]+", rf"\1{MARK}", text(said))
+    return re.sub(r"(/[^\s'\"?#]*[?#])[^\s'\")]+", rf"\1{MARK}", text(message))
 
 
 def _redact_fragment(given: str) -> str:
@@ -101,9 +103,9 @@ def _redact_query(tail: str) -> str:
     return tail[: end.end()] + MARK if tail[end.end() :] else tail[: end.start()]
 
 
-def _redact_values(said: str) -> str:
+def _redact_values(message: str) -> str:
     """Redact the values of keys that are called password, token or similar."""
-    return _PARTS.sub(rf"\1{MARK}", _VALUES.sub(rf"\1{MARK}", said))
+    return _PARTS.sub(rf"\1{MARK}", _VALUES.sub(rf"\1{MARK}", message))
 
 
 def _known_secrets() -> Iterator[str]:

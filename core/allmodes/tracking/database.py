@@ -70,7 +70,7 @@ def _check(file: Path) -> bool:
 
 
 def _is_still(file: Path, before: os.stat_result) -> bool:
-    """Whether nobody has put another file in its place."""
+    """Whether the file is still the one that was opened."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(file.stat(), before)
     return False

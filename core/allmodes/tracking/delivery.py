@@ -138,5 +138,5 @@ class Delivery:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the store answered, and will never take this."""
+    """Whether the store has rejected what was sent, so that sending it again is useless."""
     return isinstance(error, LostStartError) or getattr(error, "error_code", None) in REFUSALS

@@ -37,7 +37,7 @@ def descriptions(folder: Path) -> Iterator[Description]:
 
 
 def is_tracked(folder: Path) -> bool:
-    """Whether a run may have something for a store, sent or not: `run.json` says so, or is damaged, or its log does."""
+    """Whether a run may be tracked: `run.json` or the log records it, or `run.json` is damaged."""
     try:
         by_page = json_pages.read(RunFolder(folder).page, Facts).tracked
     except (FileNotFoundError, json_pages.PageError) as error:

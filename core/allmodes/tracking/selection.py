@@ -32,11 +32,11 @@ class Selection:
     """Highest iteration of each key: in earlier attempts, and in this one."""
 
     def copy(self) -> Self:
-        """A selection that goes on from here by itself."""
+        """A copy that advances independently."""
         return replace(self, _before=dict(self._before), _now=dict(self._now))
 
     def take(self, event: Event | None) -> Event | None:
-        """What MLflow gets of the next event."""
+        """Return what MLflow gets of the next event; None if nothing."""
         if isinstance(event, Start | Description):
             return self._begin(event)
         if event is not None and self.tracked is None:

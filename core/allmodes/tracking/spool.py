@@ -32,7 +32,7 @@ class Group:
 
 
 class Spool:
-    """What waits of one run, first in, first out.
+    """The queue of one run's events that wait to be sent, first in, first out.
 
     Positions count bytes: first those of a spool of older versions, where there is one, then those of the log.
 

@@ -37,7 +37,7 @@ class MetricMixtureConfig(PriorConfig):
     metric: DistanceName = "l2"
     """Distance of the features: `l2`, `l1`, `linf`, `cosine` (the chord between directions), or `python:name`."""
     features: FeatureConfig = PixelsConfig()
-    """What the distance is taken of."""
+    """The features between which distances are taken."""
     variant: Literal["official", "theory"] = "official"
     """`official`: 5 subsets a scale, coordinates centred and of unit variance on average, as in the authors' code;
     `theory`: log2(m) subsets a scale, scaled so that no distance shrinks."""
@@ -74,7 +74,7 @@ class DistanceConfig(LossTermConfig):
     metric: Literal["l2", "l1"] = "l2"
     """Distance of the generated items' features."""
     features: FeatureConfig = PixelsConfig()
-    """What the distance is taken of; gradients flow through them."""
+    """The features between which distances are taken; gradients flow through them."""
     scale: Literal["auto", "max", "sqrt_max", "mean_log"] | PositiveFloat = "auto"
     """s, the size of data distances over latent ones: the largest ratio of the prior's embedding (`max`, the theory's),
     its root (`sqrt_max`, the official code's), such that logarithms agree on average (`mean_log`, for any prior), or a
@@ -104,7 +104,7 @@ class DistancesConfig(MetricConfig):
     metric: Literal["l2", "l1", "linf", "cosine"] = "l2"
     """Distance of the items' features."""
     features: FeatureConfig = PixelsConfig()
-    """What the distance is taken of."""
+    """The features between which distances are taken."""
     samples: int = Field(2000, ge=3, le=20_000)
     """Items on each side at most, of which all pairs are looked at."""
 

@@ -84,7 +84,7 @@ class ShareConfig(MetricConfig):
     label: int = Field(ge=0)
     """The mode or class, counted from 0."""
     classifier: ClassifierConfig | None = None
-    """Settings of the classifier that tells classes apart; none: its defaults. Not used where modes are known."""
+    """Settings of the classifier of classes; none: its defaults. Not used where modes are known."""
 
     @override
     def title(self) -> str:
@@ -312,7 +312,7 @@ class ConditionalConfig(MetricConfig):
     samples: int = Field(100, ge=2, le=10_000)
     """Draws of each mode."""
     classifier: ClassifierConfig | None = None
-    """What names items, where the data's modes are not known; none: the picture alone."""
+    """The classifier that names items where the data's modes are not known; none: the picture alone."""
 
     @override
     def numbers(self) -> Mapping[str, Key]:

@@ -15,7 +15,7 @@ class PythonConfig(DatasetConfig):
 
     kind: Literal["python"] = "python"
     name: str
-    """What they were called."""
+    """Their name, as it was given to the experiment."""
     item_shape: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     """Shape of one item."""
     labels: int | None = Field(None, ge=1)

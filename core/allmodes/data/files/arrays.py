@@ -25,7 +25,7 @@ from allmodes.text.suggest import did_you_mean
 USUAL = ("x", "samples")
 """Names of the array of items that are looked for in an .npz of several."""
 MAGIC = b"\x93NUMPY"
-"""How a .npy file begins."""
+"""First bytes of a .npy file."""
 NOT_AN_ARRAY = "it is not a .npy or .npz file"
 OBJECTS = "it holds Python objects, which are never loaded: save numbers, such as np.stack(items)"
 

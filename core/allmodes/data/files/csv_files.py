@@ -25,14 +25,14 @@ from allmodes.data.files.vectors import NumericTable, build_vectors
 from allmodes.data.finite import FiniteData
 
 FIRST = 50
-"""Lines that show how a file is written."""
+"""Lines from which a file's dialect is detected."""
 CHUNK = 1000
-"""Rows that are looked at at a time."""
+"""Rows that are read at a time."""
 
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """How a CSV is written and what is read of it: the options of kind `csv`, which describes them."""
+    """A CSV's dialect and the columns to read: the options of the data kind `csv`, which describes them."""
 
     columns: tuple[str, ...] | None = None
     label: str | None = None

@@ -121,7 +121,7 @@ def _fingerprint(train: ItemSource, test: ItemSource, info: DataInfo) -> str:
 
 
 def _text(info: DataInfo) -> bytes:
-    """What a fingerprint holds of the info: in the words of the first runs, which must still be resumed."""
+    """The info as a fingerprint holds it, spelt as in the first release, whose runs must stay resumable."""
     of = info.units
     units = None if of is None else f"Units(mean={of.mean}, std={of.std}, columns={of.columns})"
     return f"Facts(classes={info.classes}, class_names={info.class_names}, units={units})".encode()

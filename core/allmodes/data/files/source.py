@@ -110,5 +110,5 @@ def chunks(items: int, size: int) -> Iterator[range]:
 
 
 def spread(items: int, about: int) -> range:
-    """About so many positions, evenly spaced; all, where there are no more."""
+    """Evenly spaced positions, roughly `about` of them; all, if there are fewer."""
     return range(0, items, max(1, items // about))

@@ -20,14 +20,14 @@ COMPRESSED: Mapping[bytes, Callable[[Path], Any]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,
 }
-"""How files begin that are unpacked while they are read."""
+"""First bytes of compressed files, and what opens them."""
 OTHERS: Mapping[bytes, str] = {
     b"PK\x03\x04": "a ZIP archive or a spreadsheet (.xlsx)",
     b"\xd0\xcf\x11\xe0": "a spreadsheet (.xls)",
     b"PAR1": "a Parquet file: give it as data of kind parquet",
     b"\x93NUMPY": "an array of NumPy: give it as data of kind arrays",
 }
-"""How files begin that are not text."""
+"""First bytes of files that are not text, and what messages call them."""
 MARKS: Mapping[bytes, str] = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
