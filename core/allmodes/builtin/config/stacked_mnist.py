@@ -69,7 +69,7 @@ class StackedModesConfig(MetricConfig):
             "stacked_modes": Key("higher", counts=True, label="modes"),
             "stacked_kl": Key("lower"),
             **sharp,
-            "stacked_classifier_accuracy": Key(unit="share"),
+            "stacked_classifier_accuracy": Key("higher", unit="share"),
         }
 
     @override
