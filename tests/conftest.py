@@ -18,11 +18,10 @@ from tracked import Recorder, Training
 @pytest.fixture(scope="session")
 def opened_together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A database that two processes created at once, and what they printed; once for all workers of a test run."""
-    folder = tmp_path_factory.getbasetemp()
-    if run := os.environ.get("PYTEST_XDIST_TESTRUNUID"):
-        folder = folder.parent / f"mlflow-{run}"
-        folder.mkdir(exist_ok=True)
-    file, printed = folder / "template.db", folder / "printed.txt"
+    base, run = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    folder = (base.parent if run else base) / f"mlflow-{run}"
+    file, printed = folder / "alone" / "mlflow.db", folder / "printed.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if not printed.exists():
             printed.write_text(_open_together(file))
