@@ -165,6 +165,12 @@ def test_an_unknown_key_error_has_the_place_and_a_near_miss(write: Write) -> Non
     )
 
 
+def test_an_unknown_key_error_without_a_near_miss_lists_the_keys(write: Write) -> None:
+    assert on_line("dim: 4}", "dim: 4, width: 1}", write) == (
+        "spec.yaml:4:33: prior.width: unknown key (the keys here are kind, dim, nuisance_dim, std)"
+    )
+
+
 def test_a_missing_key_error_has_the_place_of_the_block(write: Write) -> None:
     assert on_line("prior: {kind: gaussian, dim: 4}", "prior: {dim: 4}", write) == (
         "spec.yaml:4:1: prior: kind is missing: set the kind of prior, such as {kind: gaussian}"

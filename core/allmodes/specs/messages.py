@@ -79,7 +79,7 @@ def _sentence(error: ErrorDetails, model: type[Spec]) -> str | None:
             context = error["ctx"]
             return f"should be {context['expected_tags']}, got {context['tag']!r}{_near(context['tag'], [error])}"
         case "extra_forbidden":
-            return f"unknown key{did_you_mean(str(error['loc'][-1]), _fields_at(model, error['loc'][:-1]))}"
+            return _describe_unknown_key(str(error["loc"][-1]), _fields_at(model, error["loc"][:-1]))
         case "too_short":
             return f"has {error['ctx']['actual_length']} entries, but needs at least {error['ctx']['min_length']}"
         case "too_long":
@@ -98,6 +98,12 @@ def _describe_expected(error: ErrorDetails, model: type[Spec]) -> str:
     if error["type"] == _PATTERN:
         return SHAPES.get(error["ctx"]["pattern"]) or f"text as described: {_description_at(model, error['loc'])}"
     return _EXPECTED.get(error["type"]) or error["msg"].removeprefix("Input should be ")
+
+
+def _describe_unknown_key(key: str, known: Sequence[str]) -> str:
+    """Describe a key that is not known here, with a similar one or, where there is none, all."""
+    everything = f" (the keys here are {', '.join(known)})" if known else ""
+    return f"unknown key{did_you_mean(key, known) or everything}"
 
 
 def _near(word: object, errors: Sequence[ErrorDetails]) -> str:
