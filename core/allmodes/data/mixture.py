@@ -63,7 +63,7 @@ class Mixture:
 
     @property
     def present(self) -> Tensor:
-        """Which modes (K,) the data have: those of positive weight."""
+        """A mask (K,) of the modes that the data have: those of positive weight."""
         return self.weights > 0
 
     @property

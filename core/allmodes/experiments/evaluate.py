@@ -29,7 +29,7 @@ History = Sequence[tuple[int, Mapping[str, float]]]
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What an evaluation found.
+    """The results of an evaluation.
 
     Attributes:
         is_best: Whether it is the best so far by the metric that the spec names.

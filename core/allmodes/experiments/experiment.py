@@ -103,7 +103,7 @@ class Experiment:
 
     @cached_property
     def resources(self) -> Resources:
-        """What the runs share."""
+        """Device, data, metrics and floors, which the runs share."""
         return Resources(self.spec, self.setup, self.warn, self._here, self.announce)
 
     @property

@@ -28,7 +28,7 @@ from allmodes_schemas import Spec
 
 @dataclass
 class Resources:
-    """What the runs of an experiment share.
+    """Resources that the runs of an experiment share: device, data, metrics and floors.
 
     Attributes:
         here: The working folder at the start, against which relative paths are resolved.

@@ -28,7 +28,7 @@ def make_folder(parent: Path, spec: Spec, seeds: tuple[int, ...]) -> Path:
 
 
 def write_run_page(run: Run, tracked: bool, here: Path, registry: Registry, warn: Warn) -> None:
-    """Write what a run begins with; if it is resumed, check first that it is the run that began.
+    """Write the facts that a run begins with; of a resumed one, check first that they are still the same.
 
     Raises:
         SpecError: The spec was edited since the run began.

@@ -46,7 +46,7 @@ class SeedRun:
         self._build()
 
     def _build(self) -> None:
-        """Build everything as it is before the first iteration."""
+        """Build loop, evaluator and saver in their state before the first iteration."""
         self.loop = build_loop(self.run, self.data, self.functions, self.labelled)
         self.evaluator = Evaluator(self.run, self.data, self.metrics, self.loop, self.report, self.warn)
         self.saver = Saver(self.run, self.data, self.loop, self.report.journal, self.warn)

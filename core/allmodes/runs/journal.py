@@ -68,7 +68,7 @@ class Journal:
         self.lines.append(json.dumps(durable.plain({"event": event, "time": now(), **values})), needed=True)
 
     def settle(self) -> None:
-        """Wait until it is on disk: a checkpoint must not survive a loss of power that the numbers before do not."""
+        """Wait until the log is on disk, lest a loss of power leave a checkpoint without the numbers before it."""
         with suppress(OSError):
             durable.sync(self.path)
 

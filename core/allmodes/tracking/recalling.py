@@ -1,4 +1,4 @@
-"""Makes events again that a run's log lacks, from the pages beside it."""
+"""Restoring events that a run's log lacks from the pages beside it."""
 
 from __future__ import annotations
 
@@ -77,5 +77,5 @@ def _seeds(whole: Path, registry: Registry) -> int:
 
 
 def _milliseconds(path: Path) -> int:
-    """When a page was written, in ms; now, where it is not there."""
+    """Return the time at which a page was written, in ms; the present if it does not exist."""
     return int(1000 * (path.stat().st_mtime if path.exists() else time.time()))

@@ -43,7 +43,7 @@ class EmbeddingOptions(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """What a metric mixture is made of.
+    """A fitted metric mixture.
 
     Attributes:
         points: Embedded items (m, dim), ordered by mode.

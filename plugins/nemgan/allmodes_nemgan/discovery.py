@@ -68,7 +68,7 @@ class Attributes(Metric):
 
 @torch.no_grad()
 def attributes(modules: Mapping[str, nn.Module], directions: int = 2, steps: int = 7, seed: int = 0) -> Tensor:
-    """What changes along the directions of z that change generated items most, from the middle of each mode.
+    """Generate items along the directions of z that change them most, from the middle of each mode.
 
     Args:
         modules: `prior` and `generator`, such as `load_run(...).modules`.
@@ -138,7 +138,7 @@ def weights_of(prior: nn.Module) -> Tensor:
 
 
 def match(items: Tensor, shares: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Shares (C,) and weights (K,), matched by items (K, C) in common: pairs first, then what has none beside 0."""
+    """Pair shares (C,) and weights (K,) by items (K, C) in common; those left over are paired with 0, at the end."""
     from scipy.optimize import linear_sum_assignment
 
     modes, classes = map(torch.from_numpy, linear_sum_assignment(items.numpy(), maximize=True))

@@ -81,7 +81,7 @@ class Column:
 
     @property
     def why(self) -> str:
-        """The column and the reason why it is not learned."""
+        """Describe the column and the reason why it is not learned."""
         called = f"column {self.name}" if self.unnamed else f"column {self.name!r}"
         if not self.filled and not self.wrong:
             return f"{called} (empty)"

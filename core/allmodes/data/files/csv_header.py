@@ -39,7 +39,7 @@ class Header:
         return self.named and name == str(self.names.index(name) + 1)
 
     def check_unique(self, used: Sequence[str]) -> None:
-        """Check that no column that is used has the name of another.
+        """Check that the names of the columns in use are unique.
 
         Raises:
             DataError: With the first that has, unless the header looks like data.

@@ -37,7 +37,7 @@ LISTED = 3
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """How images are made alike, as the user chose."""
+    """The user's choice of size, crop and channels, and whether unreadable images are left out."""
 
     size: int | None = None
     crop: bool = True
@@ -121,7 +121,7 @@ class Images(ItemSource):
         raise NotImplementedError(f"{type(self).__name__} does not define file(position)")
 
     def where(self, position: int) -> str:
-        """What messages call an image."""
+        """Return the name of an image for messages."""
         raise NotImplementedError(f"{type(self).__name__} does not define where(position)")
 
     @property

@@ -23,7 +23,7 @@ CHUNK = 500
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How items become data, whatever file they come from.
+    """Settings for making data of items, the same for all kinds of files.
 
     Attributes:
         held_out: Share of the items that are held out, where there is no test set.

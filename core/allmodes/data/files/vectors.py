@@ -69,7 +69,7 @@ Rows: TypeAlias = np.ndarray[Any, Any] | NpyFile
 
 @dataclass(frozen=True)
 class NumericTable:
-    """What a file of numbers holds: vectors, or images of an array.
+    """The numbers of a file: vectors, or images of an array.
 
     Attributes:
         name: The file, as messages call it.
