@@ -5,11 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 import venv
-from email.message import Message
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -20,7 +17,7 @@ from allmodes import installed
 from allmodes.cli import main as cli_main
 from allmodes.cli.new_plugin import supported_versions, write_plugin
 from allmodes.specs import loading
-from fixtures.distributions import Environment
+from fixtures.distributions import Environment, project, with_metadata
 
 ROOT = Path(__file__).parents[1]
 Capture = pytest.CaptureFixture[str]
@@ -34,25 +31,6 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     return write_plugin("fancy", tmp_path, {})
-
-
-def project(folder: Path) -> dict[str, Any]:
-    table: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
-    return table
-
-
-def with_metadata(folder: Path) -> Path:
-    """Add the metadata of an installed distribution, from its pyproject.toml."""
-    about, metadata = project(folder), Message()
-    metadata["Metadata-Version"], metadata["Name"], metadata["Version"] = "2.1", about["name"], about["version"]
-    for requirement in about["dependencies"]:
-        metadata["Requires-Dist"] = requirement
-    info = folder / f"{about['name'].replace('-', '_')}-{about['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(metadata.as_string())
-    entries = [f"{name} = {module}\n" for name, module in about["entry-points"]["allmodes"].items()]
-    (info / "entry_points.txt").write_text("".join(["[allmodes]\n", *entries]))
-    return folder
 
 
 def run_tests(folder: Path, python: str = sys.executable) -> str:

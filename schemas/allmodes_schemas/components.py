@@ -39,12 +39,12 @@ class Key:
 
     Attributes:
         better: Which values are good; None where neither direction is, such as a share that should be near the true
-            one. `training.checkpoints.best` takes a number that has it.
+            one. `training.checkpoints.best` keeps the best of a number that has it, and refuses others.
         unit: `share` for a number from 0 to 1, which tables and titles show as per cent.
         counts: Whether it counts modes or classes that the model has captured. The first such number of a spec is
             watched for collapse and shown in the progress bar.
         label: Short name in the titles of figures and in the progress bar. Titles show the first two numbers that have
-            one, the view in MLflow all of them.
+            one, the view "Modes captured" in MLflow all of them.
         constant: Whether it describes the measurement, such as a radius, and not the samples: tables leave it out.
     """
 
@@ -201,7 +201,7 @@ class MetricConfig(KindConfig):
     needs: ClassVar[tuple[Need, ...]] = ()
 
     def title(self) -> str:
-        """The name of this metric within a spec; two of one title would write the same keys."""
+        """The name of this metric within a spec and of its figure's file; equal titles would write the same keys."""
         return self.kind
 
     def numbers(self) -> Mapping[str, Key]:

@@ -63,7 +63,10 @@ class Prior(nn.Module):
     sizes: Mapping[str, int]
 
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
-        """Draw n latents from noise, with the parts named in `given` held fixed."""
+        """Draw n latents from noise, with the parts named in `given` held fixed; in training it is empty.
+
+        `mode` is given as a number from 0 or a tensor (n,) of them, any other part as its entries (n, size).
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define forward(noise, n, given)")
 
     def fit(self, fitting: Fitting) -> None:

@@ -24,11 +24,15 @@ class Evaluation:
         samples: Draws of the model (N, *shape), on the CPU.
         data: The data set that the model learns, on any device.
         real: As many items that were not trained on, on the CPU.
-        generator: Randomness for metrics that need some, on the CPU.
+        generator: Randomness for metrics that need some, on the CPU; they take no other.
         sample: Draws more from the model, n of them with parts of the latent held fixed; on the CPU.
-        encode: The output of an auxiliary by name, for items (B, *shape).
+        encode: The output of an auxiliary by name, for items (B, *shape); on the run's device.
         modules: The trained modules by name, `prior` and `generator` as samples are drawn with; on the run's device.
         memo: Values that the metrics of this evaluation share, such as features, by keys of their own making.
+
+    In the place of a model, the evaluation of a floor has held-out items: `samples`, others than `real` where the data
+    have enough, and what `sample` draws, whatever is given. There `encode` is None, `modules` is empty, and `data` is
+    on the CPU.
     """
 
     samples: Tensor
@@ -72,7 +76,7 @@ class Metric:
         return {}
 
     def figure(self, evaluation: Evaluation) -> Any:
-        """Draw a matplotlib figure that shows more than the numbers, or return None."""
+        """Draw a matplotlib figure, written at each evaluation and shown in MLflow, or return None."""
         return None
 
 
