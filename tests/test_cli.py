@@ -307,6 +307,7 @@ def test_help_goes_to_standard_output_in_lines_to_read(command: str, capsys: Cap
     out, err = printed(capsys)
     assert out.startswith(f"Usage: allmodes {command}".rstrip())
     assert max(map(len, out.splitlines())) <= 200
+    assert "--empty" not in out
     assert err == ""
 
 

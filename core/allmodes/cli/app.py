@@ -12,6 +12,7 @@ app = App(
     name="allmodes",
     help="Compose generative adversarial networks that keep every mode of the data.",
     version=allmodes.__version__,
+    default_parameter=Parameter(negative_iterable=()),  # no --empty-set for a list that may be left out
 )
 
 Reference = Annotated[str, Parameter(help="a spec file, a recipe such as gan/ring, or a run's folder")]
