@@ -391,6 +391,7 @@ BROKEN = {
     "a list": b"[3]", "no iteration": b'{"a": 1.0}', "a word for a number": b'{"iteration": 3, "a": "x"}',
     "an iteration in words": b'{"iteration": "3"}', "true": b'{"iteration": true}', "deep nesting": b"[" * 100_000,
     "too many digits": b'{"iteration": ' + b"9" * 5000 + b"}",
+    "too large": b'{"iteration": 9223372036854775808}', "negative": b'{"iteration": -3}',
 }  # fmt: skip
 
 

@@ -1,17 +1,20 @@
 """A metric's declarations decide how its numbers are shown and used, whoever wrote the metric."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytest
+import torch
 
 from allmodes import Evaluation, Experiment, Key, Metric, MetricConfig, Run, SpecError
 from allmodes.builtin.config.mixtures import RingConfig
 from allmodes.cli.progress import _bar_fields
 from allmodes.experiments.collapse import CollapseDetector
 from allmodes.figures.titles import summarise
+from allmodes.metrics.measure import measure
 from allmodes.runs.run import Outcome
 from allmodes.specs import loading
 from allmodes.studies import tables
@@ -109,3 +112,55 @@ def test_the_best_checkpoint_can_be_that_of_a_plugin_s_number_with_a_direction()
     assert spec_of(best="acme.loss").training.checkpoints.best == "acme.loss"
     with pytest.raises(SpecError, match=r"'acme.limit' is not a number of this spec's metrics that has a best value"):
         spec_of(best="acme.limit")
+
+
+@pytest.mark.parametrize("values", [{"better": "up"}, {"unit": "percent"}, {"counts": "often"}, {"label": 3}])
+def test_a_key_refuses_other_values(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(values))):
+        Key(**values)
+
+
+def test_a_metric_that_declares_its_numbers_in_another_form_is_named() -> None:
+    class Loose(CapturedConfig):
+        def numbers(self) -> Any:
+            return {"acme.captured": {"better": "higher"}}
+
+    with pytest.raises(SpecError, match=r"acme.captured declares its numbers as .*: numbers\(\) must return a Key"):
+        loading.parse(values(), registry_of(Loose))
+
+
+def test_two_metrics_do_not_give_numbers_of_one_name() -> None:
+    class Same(CapturedConfig):
+        kind: Literal["acme.same"] = "acme.same"  # type: ignore[assignment]
+
+    given = {**values(), "evaluation": {**values()["evaluation"], "metrics": ["acme.captured", "acme.same"]}}
+    with pytest.raises(SpecError, match=r"acme.same gives a number 'acme.limit', as acme.captured does: list one"):
+        loading.parse(given, registry_of(CapturedConfig, Same))
+
+
+@pytest.mark.parametrize("returned", [None, {3: 1.0}, {"acme.captured": "eight"}, {"acme.captured": None}])
+def test_a_metric_that_returns_other_things_than_numbers_costs_a_warning(returned: Any) -> None:
+    class Loose(Captured):
+        def compute(self, evaluation: Any) -> Any:
+            return returned
+
+    warnings = list[str]()
+    assert measure({"a": Loose(), "b": Captured()}, cast(Any, None), warnings.append) == FOUND
+    assert len(warnings) == 1
+    assert warnings[0].startswith("metric a failed: ")
+
+
+def test_tensors_of_one_number_are_numbers() -> None:
+    class Loose(Captured):
+        def compute(self, evaluation: Any) -> Any:
+            return {"acme.captured": torch.tensor(3), "acme.loss": torch.tensor([0.5])}
+
+    numbers = measure({"a": Loose()}, cast(Any, None), pytest.fail)
+    assert numbers == {"acme.captured": 3.0, "acme.loss": 0.5}
+    assert all(type(number) is float for number in numbers.values())
+
+
+def test_a_count_that_is_not_finite_is_not_held() -> None:
+    numbers, data = spec_of().evaluation.numbers(), RingConfig().build()
+    endless = [{**FOUND, "acme.captured": math.inf}] * 2
+    assert CollapseDetector(numbers, [Captured()], data).find(endless) == ""

@@ -20,7 +20,7 @@ from allmodes.runs.journal import Journal
 from allmodes.runs.line_file import LineFile
 from allmodes.runs.run import Run
 from allmodes.tracking import TrackingError, reading, sender, sync
-from allmodes.tracking.events import Damaged, Description, Numbers, describe
+from allmodes.tracking.events import Damaged, Description, Numbers, describe, parse
 from allmodes.tracking.selection import Selection
 from allmodes.tracking.sender import open_store
 from allmodes.tracking.spool import Spool
@@ -454,3 +454,8 @@ def test_sync_refuses_a_log_without_a_description(tmp_path: Path) -> None:
     assert sync([tmp_path], "sqlite:////nowhere.db", print, said.append) == 1
     log, pages = tmp_path / "metrics.jsonl", "run.json and spec.yaml cannot be read in its place"
     assert said == [f"{log} lacks the description of the run, and {pages}"]
+
+
+@pytest.mark.parametrize("line", [{"iteration": 2**63, "a": 1.0, "time": 1}, {"iteration": 1, "a": 1.0, "time": 2**63}])
+def test_a_number_too_large_for_a_database_is_damage(line: dict[str, Any]) -> None:
+    assert isinstance(parse(json.dumps(line).encode()), Damaged)

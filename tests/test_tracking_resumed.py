@@ -45,3 +45,16 @@ def test_measuring_again_adds_to_the_run_and_leaves_its_status(
     assert steps(client, child, "eval/w1") == [20]
     assert cli_main.execute(["sync", str(folder)]) == 0
     assert logged(client)[1][0].info.status == "FINISHED"
+
+
+def test_measuring_again_adds_to_a_tracked_run_whose_last_attempt_was_not_tracked(
+    store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    folder = Experiment.from_spec(SPEC, folder=tmp_path / "runs").run().folder
+    Experiment.resume(folder, ["training.iterations=30"], track=False).run()
+    for options in ([], ["--no-tracking"]):
+        assert cli_main.execute(["evaluate", str(folder), "--metric", "modes", "--samples", "32", *options]) == 0
+    _, (child,) = logged(client)
+    assert steps(client, child, "eval/modes") == [10, 20, 30]
+    assert steps(client, child, "train/generator/non_saturating")[-1] == 20

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.config import JsonDict
+from pydantic.dataclasses import dataclass as checked
 
 from allmodes_schemas.base import Config, Iteration, KindConfig, Problem, Ramp, Sane, Shape
 from allmodes_schemas.training import PlayerConfig
@@ -33,9 +34,9 @@ class Need:
     remedy: str = ""
 
 
-@dataclass(frozen=True)
+@checked(frozen=True)
 class Key:
-    """How one number of a metric is read and shown; the defaults suit any number.
+    """How one number of a metric is read and shown; the defaults suit any number, and other values are refused.
 
     Attributes:
         better: Which values are good; None where neither direction is, such as a share that should be near the true

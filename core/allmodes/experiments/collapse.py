@@ -43,7 +43,8 @@ class CollapseDetector:
         return max((self._count(results) for results in evaluations if self._holds(results)), default=0.0)
 
     def _count(self, results: Results) -> float:
-        return results.get(self.key, math.nan)
+        count = results.get(self.key, math.nan)
+        return count if math.isfinite(count) else math.nan
 
     def _holds(self, results: Results) -> bool:
         above = all(results[key] > ABOVE * value for key, value in self.chance.items() if key in results)

@@ -80,6 +80,13 @@ class Metric:
         return None
 
 
+def as_numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """Convert what a metric returned, such as tensors of one number. Raises TypeError, ValueError for other things."""
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+        raise TypeError(f"numbers by name are needed, not {values!r}")
+    return {key: float(value) for key, value in values.items()}
+
+
 def build_metrics(configs: Iterable[MetricConfig]) -> dict[str, Metric]:
     """Build the metrics by title; they share one feature cache."""
     metrics: dict[str, Metric] = {config.title(): config.build() for config in configs}

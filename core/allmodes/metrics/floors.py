@@ -11,7 +11,7 @@ from torch import Tensor
 
 from allmodes.data import Data
 from allmodes.data.batch import Batch
-from allmodes.metrics.base import Evaluation, Metric
+from allmodes.metrics.base import Evaluation, Metric, as_numbers
 from allmodes_schemas import Given
 
 Failed = Callable[[Metric, Exception], None]
@@ -56,7 +56,7 @@ def _measure(metrics: list[Metric], evaluation: Evaluation, failed: Failed | Non
     scores: dict[str, float] = {}
     for metric in tuple(metrics):
         try:
-            scores |= {key: float(value) for key, value in metric.floor(evaluation).items()}
+            scores |= as_numbers(metric.floor(evaluation))
         except Exception as error:
             if failed is None:
                 raise

@@ -16,6 +16,7 @@ from allmodes.game.composition import Composition
 from allmodes.game.noise import rng
 from allmodes.game.sampling import draw, eval_mode
 from allmodes.metrics import Evaluation, Metric
+from allmodes.metrics.base import as_numbers
 from allmodes_schemas import Given
 
 Warn = Callable[[str], None]
@@ -58,7 +59,7 @@ def measure(metrics: Mapping[str, Metric], evaluation: Evaluation, warn: Warn) -
     results: dict[str, float] = {}
     for name, metric in metrics.items():
         try:
-            results |= metric.compute(evaluation)
+            results |= as_numbers(metric.compute(evaluation))
         except Exception as error:
             warn(f"metric {name} failed: {type(error).__name__}: {error}")
     return results

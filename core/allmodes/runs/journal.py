@@ -30,6 +30,8 @@ NAMED = 5
 """Damaged lines that a warning names one by one."""
 MARKS = ("time", "tracked")
 """Keys of a line of numbers that are not numbers of the run."""
+LARGEST = 2**63 - 1
+"""The largest iteration or time that a line can have, as in databases; a larger one comes of damage."""
 
 Warn = Callable[[str], None]
 Line = tuple[int, dict[str, Any] | None]
@@ -136,11 +138,15 @@ def _parse(text: bytes) -> dict[str, Any] | None:
     with suppress(ValueError):
         line = json_pages.decode(text)
         if isinstance(line, dict) and "event" in line:
-            return line if line["event"] != "start" or type(line.get("iteration")) is int else None
-        if isinstance(line, dict) and type(line.get("iteration")) is int:
+            return line if line["event"] != "start" or _is_iteration(line.get("iteration")) else None
+        if isinstance(line, dict) and _is_iteration(line.get("iteration")):
             values = {name: value for name, value in line.items() if name not in MARKS}
             return values if all(map(_is_number, values.values())) else None
     return None
+
+
+def _is_iteration(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 
 def _is_number(value: object) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
+from typing import Any
 
 from allmodes.specs.effects import check_effects
 from allmodes.specs.hints import check_image_metrics
@@ -12,7 +13,7 @@ from allmodes.specs.needs import check_labels, check_needs, check_streams
 from allmodes.specs.players import MODULES, check_players, players_of
 from allmodes.specs.shapes import check_batches, check_discriminator, check_shapes
 from allmodes.text.suggest import did_you_mean
-from allmodes_schemas import Problem, Shape, Spec
+from allmodes_schemas import Key, Problem, Shape, Spec
 
 
 def check_spec(spec: Spec) -> list[Problem]:
@@ -34,7 +35,7 @@ def check_spec(spec: Spec) -> list[Problem]:
             spec.prior.check(spec),
             *(term.check(spec) for term in spec.losses),
             *(metric.check(spec) for metric in spec.evaluation.metrics),
-            _check_best(spec),
+            _check_numbers(spec) or _check_best(spec),
             spec.data.check(spec),
             check_image_metrics(spec, shape) if shape is not None else (),
         )
@@ -62,6 +63,21 @@ def _check_repetitions(spec: Spec) -> Iterator[Problem]:
         for i, value in enumerate(values):
             if value in values[:i]:
                 yield Problem((*where, i), f"{value} is already listed: list it once")
+
+
+def _check_numbers(spec: Spec) -> list[Problem]:
+    """Declarations of another form, and numbers of two metrics that have one name: one would replace the other."""
+    problems, owners = list[Problem](), dict[str, str]()
+    for i, metric in enumerate(spec.evaluation.metrics):
+        declared: Any = metric.numbers()
+        if not isinstance(declared, Mapping) or not all(isinstance(number, Key) for number in declared.values()):
+            problem = f"{metric.kind} declares its numbers as {declared!r}: numbers() must return a Key for each name"
+            return [Problem(("evaluation", "metrics", i), problem)]
+        for key in declared:
+            if (owner := owners.setdefault(key, metric.title())) != metric.title():
+                problem = f"{metric.title()} gives a number {key!r}, as {owner} does: list one of them"
+                problems.append(Problem(("evaluation", "metrics", i), problem))
+    return problems
 
 
 def _check_best(spec: Spec) -> Iterator[Problem]:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, Discriminator, NonNegativeInt, PositiveInt, TypeAdapter
+from pydantic import BaseModel, Discriminator, Field, PositiveInt, TypeAdapter
 
-from allmodes.runs.journal import MARKS
+from allmodes.runs.journal import LARGEST, MARKS
 from allmodes.runs.run import Numbers as Values
 from allmodes.system import json_pages
 from allmodes.text import redact
@@ -23,17 +23,19 @@ from allmodes.tracking.address import experiment, without_secrets
 if TYPE_CHECKING:
     from allmodes.runs.run import Run
 
+_Count: TypeAlias = Annotated[int, Field(ge=0, le=LARGEST)]
+
 
 class _Event(BaseModel, strict=True):
     """A line of the log at a time in ms; keys that MLflow does not need are ignored."""
 
-    time: NonNegativeInt
+    time: _Count
 
 
 class _Step(_Event):
     """An event at an iteration; what is not `tracked` is never sent."""
 
-    iteration: NonNegativeInt
+    iteration: _Count
     tracked: bool = True
 
 

@@ -15,7 +15,8 @@ class Selection:
 
     A resumed run writes again what lies between its checkpoint and where it was interrupted; values that an earlier
     attempt had for an iteration, or for a later one, are left out. Numbers behind an `end` come from measuring the run
-    again, and are new. An attempt that begins with a damaged line counts as tracked: the line may have described it.
+    again, and are new, even where the last attempt was not tracked. An attempt that begins with a damaged line counts
+    as tracked: the line may have described it.
     """
 
     description: Description | None = None
@@ -41,7 +42,8 @@ class Selection:
             return self._begin(event)
         if event is not None and self.tracked is None:
             self.tracked = isinstance(event, Damaged)
-        if event is None or isinstance(event, Damaged) or not (self.tracked and event.tracked):
+        if event is None or isinstance(event, Damaged) or not (self._is_tracked and event.tracked):
+            self.ended |= isinstance(event, End)
             return None
         self.last, self.iteration = event.time, event.iteration
         if isinstance(event, Figure):
@@ -50,6 +52,11 @@ class Selection:
             return self._end(event)
         new = event.values if self.ended else self._new(event.iteration, event.values)
         return event.model_copy(update={"values": {name: event.values[name] for name in new}}) if new else None
+
+    @property
+    def _is_tracked(self) -> bool:
+        """Whether MLflow gets the numbers of this attempt, or of the run's measurement after it."""
+        return bool(self.tracked) or (self.ended and self.description is not None)
 
     def _begin(self, event: Start | Description) -> Description | None:
         self._close()
