@@ -8,6 +8,7 @@ import pytest
 from allmodes import Experiment
 from allmodes.cli import main as cli_main
 from allmodes.testing.interrupted import InterruptingObserver
+from allmodes.tracking import sync
 from tiny import SPEC
 from tracked import files, logged
 
@@ -58,3 +59,17 @@ def test_measuring_again_adds_to_a_tracked_run_whose_last_attempt_was_not_tracke
     _, (child,) = logged(client)
     assert steps(client, child, "eval/modes") == [10, 20, 30]
     assert steps(client, child, "train/generator/non_saturating")[-1] == 20
+
+
+def test_a_run_whose_folder_was_renamed_stays_one_run_and_is_not_sent_again(
+    store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    folder = Experiment.from_spec(SPEC, folder=tmp_path / "runs").run().folder
+    renamed = folder.rename(tmp_path / "kept")
+    Experiment.resume(renamed, ["training.iterations=30"]).run()
+    lines = list[str]()
+    assert sync([renamed], None, lines.append, pytest.fail, pytest.fail) == 0
+    assert lines == [f"{renamed / 'seed-3'}: nothing is left to send"]
+    _, (child,) = logged(client)
+    assert steps(client, child, "eval/modes") == [10, 20, 30]

@@ -88,8 +88,8 @@ class Delivery:
 
     def _open(self) -> None:
         self._receipt = receipt.read(self.folder, self.address, self._warn)
-        run = self._spool.resume(self._receipt.sent if self._receipt else 0)
-        if self._receipt and run and self._receipt.run not in ("", run):
+        names = self._spool.resume(self._receipt.sent if self._receipt else 0)
+        if self._receipt and names and self._receipt.run not in ("", *names):
             self._warn(f"{RunFolder(self.folder).receipt} is of another run: all of this one is sent again")
             self._restart()
 

@@ -71,19 +71,22 @@ class Spool:
         self._old_taken = self._file.taken = 0
         self.selection = Selection()
 
-    def resume(self, sent: int) -> str:
-        """Go behind the bytes that were sent, or to the beginning if that is within a line; returns the run's name."""
+    def resume(self, sent: int) -> set[str]:
+        """Go behind the bytes that were sent, or to the beginning if that is within a line.
+
+        Returns the names of the run, which has several if its folder was renamed.
+        """
         self.restart()
-        end, run = 0, ""
+        end, names = 0, set[str]()
         for event, size in reading.read(self._folder, self._warn):
-            run = run or (event.run if isinstance(event, Description) else "")
+            names |= {event.run} if isinstance(event, Description) else set()
             end += size
             if end <= sent:
                 self.take(Group([], [(event, size)], self.selection))
                 self.selection.take(event)
         if self.kept != sent:
             self.restart()
-        return run
+        return names
 
     def look_ahead(self) -> tuple[int, Selection]:
         """Number of events that were not sent, and the selection after them."""
