@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -509,6 +510,31 @@ def spoil(folder: Path, line: int, text: bytes = bytes(30)) -> Path:
 def sent(folder: Path) -> tuple[int, list[str], list[str]]:
     said, warned = list[str](), list[str]()
     return sync([folder], "sqlite:////store", said.append, said.append, warned.append), said, warned
+
+
+def test_sync_sends_again_what_hanging_requests_were_still_writing(
+    folder: Path, store: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ConflictError(Exception):
+        error_code = "BAD_REQUEST"
+
+    answers: list[Exception | None] = [ConflictError(), ConflictError(), None]
+    end = store.end
+
+    def conflicting(*arguments: Any) -> None:
+        if (answer := answers.pop(0)) is not None:
+            raise answer
+        end(*arguments)
+
+    monkeypatch.setattr(store, "end", conflicting)
+    monkeypatch.setattr(sys.modules["allmodes.tracking.sync"], "PAUSE", 0.0)  # hidden by the function `sync`
+    assert sent(folder)[0] == 0
+    assert (answers, store.told.count(("end", "finished"))) == ([], 1)
+    answers[:] = [ConflictError()] * 9
+    (folder / "seed-3" / "mlflow.json").unlink()
+    code, said, _ = sent(folder)
+    assert (code, said[-1].endswith("1 events still wait here")) == (1, True)
+    assert len(answers) == 4
 
 
 def test_a_run_whose_end_was_damaged_ends_as_its_results_say(folder: Path, store: Recorder) -> None:

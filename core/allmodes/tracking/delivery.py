@@ -18,7 +18,8 @@ from allmodes.tracking.spool import Spool
 if TYPE_CHECKING:
     from allmodes.tracking.store import Store
 
-REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
+REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE")
+CONFLICT = "BAD_REQUEST"  # the answer of MLflow's database to two requests that write the same numbers at once
 
 
 class LostStartError(Exception):
@@ -140,3 +141,8 @@ class Delivery:
 def is_refusal(error: Exception) -> bool:
     """Whether the store has rejected what was sent, so that sending it again is useless."""
     return isinstance(error, LostStartError) or getattr(error, "error_code", None) in REFUSALS
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether the store was writing the same for a request that had hung; sending again after it succeeds."""
+    return getattr(error, "error_code", None) == CONFLICT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from allmodes.system.paths import at_home
 from allmodes.text import redact
 from allmodes.tracking import reading
 from allmodes.tracking.address import absolute, default_store, sqlite_file, without_secrets
-from allmodes.tracking.delivery import Delivery, LostStartError
+from allmodes.tracking.delivery import Delivery, LostStartError, is_conflict
 from allmodes.tracking.sender import open_store, reason
 from allmodes.tracking.server import TrackingError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from allmodes.tracking.store import Store
 
 Report = Callable[[str], None]
+ATTEMPTS, PAUSE = 5, 1.0  # s between them
 
 
 def sync(
@@ -108,7 +110,7 @@ class _Sync:
             return True
         to = without_secrets(delivery.address)
         try:
-            number = sum(delivery.send(self._open(delivery.address)))
+            number = _send_until_settled(delivery, self._open(delivery.address))
         except LostStartError:
             raise
         except Exception as error:  # stores fail in many ways
@@ -127,6 +129,21 @@ class _Sync:
         if isinstance(opened := self._stores[address], Exception):
             raise opened
         return opened
+
+
+def _send_until_settled(delivery: Delivery, store: Store) -> int:
+    """Send what is left, again where requests of before were still being written; returns the number of events."""
+    sent, attempt = 0, 0
+    while True:
+        try:
+            for number in delivery.send(store):
+                sent += number
+            return sent
+        except Exception as error:
+            attempt += 1
+            if attempt == ATTEMPTS or not is_conflict(error):
+                raise
+            time.sleep(PAUSE)
 
 
 def _meant_store(folder: Path) -> str:
