@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from allmodes.data import Loader
+from allmodes.data.base import Loader
 from allmodes.engine.eager import EagerEngine, Losses
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise

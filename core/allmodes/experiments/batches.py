@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from allmodes.data import Data, Loader
+from allmodes.data.base import Data, Loader
 from allmodes.data.fresh import FreshLoader
 from allmodes.data.labelled import LabelledItems, LabelledLoader, choose_labelled
 from allmodes.game.noise import rng

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.metrics import Metric
 from allmodes_schemas import Key
 

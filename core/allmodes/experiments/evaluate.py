@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.engine.loop import Loop
 from allmodes.experiments.collapse import CollapseDetector
 from allmodes.experiments.report import Report

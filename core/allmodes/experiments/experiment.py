@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allmodes.builtin.config.python import PythonConfig
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.experiments import resume
 from allmodes.experiments.resources import Resources
 from allmodes.experiments.run_page import make_folder

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.runs.journal import numbers
 from allmodes.runs.lock import take_turns
 from allmodes.system import json_pages

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from allmodes.data import Data, DataError
+from allmodes.data.base import Data, DataError
 from allmodes.data.description import describe_data
 from allmodes.data.labelled import LabelledItems
 from allmodes.experiments import logs

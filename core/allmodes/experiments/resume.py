@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from allmodes.data import DataError
+from allmodes.data.base import DataError
 from allmodes.models.page import find_damage
 from allmodes.registry.registry import Registry
 from allmodes.runs.run import Outcome, Run

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.engine.loop import Loop
 from allmodes.experiments.errors import check_weights
 from allmodes.models import checkpoints

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.data.labelled import LabelledItems
 from allmodes.engine.costs import costs
 from allmodes.engine.eager import EagerEngine

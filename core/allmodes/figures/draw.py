@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from allmodes.data import Data
+    from allmodes.data.base import Data
 
 Panel: TypeAlias = "Callable[[Axes, Tensor], None]"
 """Draws samples (N, *shape) into axes."""

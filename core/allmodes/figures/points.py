@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from allmodes.data import Data
+    from allmodes.data.base import Data
 
 REAL_POINTS = 2000
 """Real points that limits are taken from, and that are drawn where modes are not known."""

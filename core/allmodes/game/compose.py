@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import nn
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.game.composition import Composition, Player, Term
 from allmodes.game.contracts import Discriminator, Fitting, Functions, Prior
 from allmodes.game.noise import Noise, rng, seeded_weights

@@ -20,7 +20,7 @@ from allmodes.game.noise import Noise
 from allmodes_schemas import Given
 
 if TYPE_CHECKING:
-    from allmodes.data import Data
+    from allmodes.data.base import Data
 
 Functions: TypeAlias = Mapping[str, Callable[..., Any]]
 NOTHING: Given = MappingProxyType({})

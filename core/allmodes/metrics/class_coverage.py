@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.metrics.base import Evaluation, Metric
 from allmodes.metrics.distances import Cloud

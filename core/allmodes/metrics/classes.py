@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes.data import Data, DataError
+from allmodes.data.base import Data, DataError
 from allmodes.metrics.base import Evaluation, Metric
 from allmodes.metrics.classifier import Classifier
 from allmodes.metrics.feature_cache import FeatureCache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes_schemas import FeatureConfig
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.metrics.base import Evaluation, Metric
 from allmodes.metrics.features import extract_features
 from allmodes_schemas import FeatureConfig

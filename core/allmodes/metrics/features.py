@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
-from allmodes.data import DataError
+from allmodes.data.base import DataError
 from allmodes.system.torch_settings import seeded_generator
 from allmodes_schemas import Shape
 

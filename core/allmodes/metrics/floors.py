@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 import torch
 from torch import Tensor
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.metrics.base import Evaluation, Metric, as_numbers
 from allmodes_schemas import Given

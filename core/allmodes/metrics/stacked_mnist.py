@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.data.stacked_mnist import StackedDigits, mode_of
 from allmodes.metrics.base import Evaluation, Metric
 from allmodes.metrics.classifier import Classifier

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
 from allmodes.experiments.batches import make_loader

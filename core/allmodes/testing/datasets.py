@@ -8,7 +8,7 @@ import pytest
 import torch
 from typing_extensions import override
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.testing.advice import explain_errors
 from allmodes.testing.kinds import KindContract

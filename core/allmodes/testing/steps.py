@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from allmodes.data import Data
+from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.optimizers import set_schedule

@@ -39,6 +39,6 @@ class PythonConfig(DatasetConfig):
     @override
     def build(self) -> Any:
         """Always raises: pass the data to `Experiment(data=...)`."""
-        from allmodes.data import DataError
+        from allmodes.data.base import DataError
 
         raise DataError(f"data: {self.name} came from Python: pass data=... to Experiment")
