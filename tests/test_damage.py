@@ -458,7 +458,7 @@ def test_a_disk_that_refuses_leaves_what_was_there(tmp_path: Path, monkeypatch: 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left on device: .*/page'"):
         durable.replace_text(tmp_path / "page", "after")
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
     assert (tmp_path / "page").read_text() == "before"

@@ -39,7 +39,7 @@ def replace_text(path: Path, text: str) -> Path:
 def replace(path: Path, content: bytes | memoryview) -> Path:
     """Write a file under another name, sync it to disk and rename it: a loss of power leaves the old or the new.
 
-    On any error the old file stays, and nothing is left beside it.
+    On any error the old file stays, and nothing is left beside it. An OSError names the file.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder where a file should be: move it away", str(path))
@@ -50,8 +50,10 @@ def replace(path: Path, content: bytes | memoryview) -> Path:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # a full disk names no file, others name the one that nobody knows
+            error.filename = str(path)
         raise
     _sync_folder(path.parent)
     return path
