@@ -234,7 +234,6 @@ class SpreadConfig(MetricConfig):
     def numbers(self):
         wrong = {
             "unknown key": {"width": Key()},
-            "unknown word": {"spread": Key("small")},
             "no key": {"spread": "lower"},
         }
         return wrong.get(self.fault, {"spread": Key()})

@@ -19,8 +19,6 @@ from allmodes.testing.randomness import own_randomness
 from allmodes.testing.snapshots import take_flat_snapshot
 from allmodes_schemas import Key, KindConfig, MetricConfig, Spec
 
-BETTER = (None, "higher", "lower")
-
 
 class MetricContract(ComposedContract):
     """A metric gives finite numbers, the same for the same evaluation, and changes nothing by measuring.
@@ -60,8 +58,6 @@ class MetricContract(ComposedContract):
         )
         wrong = [f"{name}: {key!r}" for name, key in declared.items() if not isinstance(key, Key)]
         assert not wrong, f"{self.name}: numbers() gives {', '.join(wrong)}: declare each number by an allmodes.Key"
-        bad = [f"{name}: {key.better!r}" for name, key in declared.items() if key.better not in BETTER]
-        assert not bad, f"{self.name}: numbers() has {', '.join(bad)} as better: write 'higher', 'lower' or None"
 
     def test_its_floor_is_of_its_own_numbers(self) -> None:
         """Scores of real data stand beside those of the model, under the same name."""
