@@ -131,7 +131,7 @@ FAULTS = [
     (metric, "tensor", "its_numbers_for_real_items_are_finite", "spread is a Tensor: return float(...) for each key"),
     (metric, "global", "the_same_evaluation_gives_the_same_numbers", "take randomness from evaluation.generator"),
     (metric, "unknown key", "the_numbers_that_it_declares_are_those_that_it_gives", "numbers() declares width, but"),
-    (metric, "no key", "the_numbers_that_it_declares_are_those_that_it_gives", "numbers() must return a Key for each name"),
+    (metric, "no key", "the_numbers_that_it_declares_are_those_that_it_gives", "numbers() must return a Key"),
     (metric, "floor", "its_floor_is_of_its_own_numbers", "floor names limit, which compute does not give"),
     (metric, "altering", "measuring_changes_neither_the_model_nor_the_global_generators", "compute changes the model"),
     (metric, "in place", "measuring_changes_neither_the_model_nor_the_global_generators", "changes the samples"),
