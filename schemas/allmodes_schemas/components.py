@@ -41,12 +41,13 @@ class Key:
     Attributes:
         better: Which values are good; None where neither direction is, such as a share that should be near the true
             one. `training.checkpoints.best` keeps the best of a number that has it, and refuses others.
-        unit: `share` for a number from 0 to 1, which tables and titles show as per cent.
+        unit: `share` for a number from 0 to 1, which the tables of `compare` and titles show as per cent.
         counts: Whether it counts modes or classes that the model has captured. The first such number of a spec is
             watched for collapse and shown in the progress bar.
         label: Short name in the titles of figures and in the progress bar. Titles show the first two numbers that have
             one, the view "Modes captured" in MLflow all of them.
-        constant: Whether it describes the measurement, such as a radius, and not the samples: tables leave it out.
+        constant: Whether it describes the measurement, such as a radius, and not the samples: the tables of `compare`
+            leave it out.
     """
 
     better: Literal["higher", "lower"] | None = None
