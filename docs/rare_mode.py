@@ -8,7 +8,6 @@ allmodes run bourgan/circle $S --set "$M" --set name=circle-gan \
 python docs/rare_mode.py runs/circle-bourgan-* runs/circle-gan-*
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from allmodes import load_run
+from allmodes.runs.journal import read
 
 PICTURE = Path(__file__).parent / "images" / "rare-mode.png"
 INK, TRUE = "#333333", "#888888"
@@ -48,9 +48,8 @@ def draw_samples(axes: Axes, folder: Path, title: str, colour: str) -> None:
 
 def draw_shares(axes: Axes, folder: Path, name: str, colour: str) -> None:
     """One line for each seed."""
-    for i, journal in enumerate(sorted(folder.glob("seed-*/metrics.jsonl"))):
-        lines = [json.loads(line) for line in journal.read_text().splitlines()]
-        points = [(line["iteration"], 100 * line[KEY]) for line in lines if KEY in line]
+    for i, log in enumerate(sorted(folder.glob("seed-*/metrics.jsonl"))):
+        points = [(line["iteration"], 100 * line[KEY]) for line in read(log) if KEY in line]
         axes.plot(*zip(*points, strict=True), color=colour, linewidth=1, label=None if i else name)
 
 
