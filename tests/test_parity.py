@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
+from typing_extensions import override
 
 from allmodes.builtin.dcgan import DcganEncoder, DcganGenerator
 from allmodes.builtin.losses import GradientPenalty, NonSaturating, WassersteinGame, ZeroCentredPenalty
@@ -18,10 +19,11 @@ from allmodes.engine import optimizers
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.functional import initial_state, update
 from allmodes.game.composition import Composition, Player, Term
-from allmodes.game.contracts import Discriminator
+from allmodes.game.contracts import Discriminator, Network
 from allmodes.game.losses import Loss, LossTerm
 from allmodes.game.noise import Noise
 from allmodes.game.step import Draw, Step
+from allmodes.testing import check_turns_under_vmap
 from allmodes_schemas import AdamConfig, OptimizerConfig, SgdConfig, TurnConfig
 
 B, Z, SIDE = 6, 3, 16
@@ -46,8 +48,33 @@ class Unrolled(LossTerm):
         return softplus(-step.after("discriminator", AHEAD).score("fake")).mean()
 
 
+class Parallel(nn.Module):
+    """One layer for each entry of z (B, Z); the largest decides. torch gives the gradient of `w` permuted strides."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.w, self.b = nn.Parameter(torch.randn(Z, Z, units)), nn.Parameter(torch.randn(Z, units))
+
+    @override
+    def forward(self, z: Tensor) -> Tensor:
+        which = (z == z.amax(1, keepdim=True)).to(z.dtype)  # (B, Z)
+        return torch.einsum("bk,bi,kio->bo", which, z, self.w).add(which @ self.b).tanh()
+
+
+class Generators(Network):
+    """A generator for each entry of z, on a common head."""
+
+    def __init__(self, units: int = 8) -> None:
+        super().__init__()
+        self.trunk, self.feature_dim, self.head = Parallel(units), units, nn.Linear(units, 2)
+
+
 def mlps() -> tuple[nn.Module, nn.Module]:
     return Mlp([(Z,)], (2,), (8, 8)), Mlp([(2,)], (1,), (8, 8))
+
+
+def generators() -> tuple[nn.Module, nn.Module]:
+    return Generators(), Mlp([(2,)], (1,), (8, 8))
 
 
 def convolutions() -> tuple[nn.Module, nn.Module]:
@@ -55,7 +82,7 @@ def convolutions() -> tuple[nn.Module, nn.Module]:
     return DcganGenerator((Z,), image, channels=4), DcganEncoder([image], (1,), channels=4, batch_norm=False)
 
 
-NETWORKS = {"mlp": mlps, "convolution": convolutions}
+NETWORKS = {"mlp": mlps, "generators": generators, "convolution": convolutions}
 TERMS: dict[str, Callable[[], list[Term]]] = {
     "no penalty": lambda: [Term("game", NonSaturating())],
     "r1": lambda: [Term("game", NonSaturating()), Term("r1", ZeroCentredPenalty(GAMMA, "real"))],
@@ -78,7 +105,7 @@ def composed(networks: str, terms: str, optimizer: OptimizerConfig) -> Compositi
 
 def a_draw(networks: str) -> Draw:
     rng = torch.Generator().manual_seed(1)
-    shape = (2,) if networks == "mlp" else (1, SIDE, SIDE)
+    shape = (1, SIDE, SIDE) if networks == "convolution" else (2,)
     x, code = (torch.randn(B, *item, generator=rng, dtype=torch.float64) for item in (shape, (Z,)))
     t = torch.rand(B, generator=rng, dtype=torch.float64)
     return Draw(Batch(x), Noise(None, {"latent/code": code, "between": t}))
@@ -170,6 +197,14 @@ def test_an_eager_turn_has_the_steps_of_the_pure_rule(networks: str, terms: str,
     EagerEngine(composition).update(turn, draw)
     for name, parameter in composition.modules[player].named_parameters():
         torch.testing.assert_close(parameter.detach(), state["parameters"][player][name], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_stacked_seeds_of_parallel_generators_move_as_one_seed_does(optimizer: OptimizerConfig) -> None:
+    composition = composed("generators", "no penalty", optimizer)
+    for module in composition.modules.values():
+        module.float()
+    check_turns_under_vmap(composition, 2, batch_size=B)
 
 
 def parameters_of(
