@@ -338,11 +338,11 @@ def test_a_shared_turn_keeps_all_noise_but_the_masks_of_dropout() -> None:
     update = loop.engine.update
     loop.engine.update = lambda turn, draw, i: (update(turn, draw, i), noises.append(draw.noise.drawn))[0]  # type: ignore[method-assign, func-returns-value]
     loop.iterate()
-    common = {"latent/code", "generator//dropout0/mask", "discriminator/fake/dropout0/mask"}
-    assert [set(noise) for noise in noises] == [common | {"discriminator/real/dropout0/mask"}, common, common]
+    common = {"latent/code", "generator//noisy0/mask", "discriminator/fake/noisy0/mask"}
+    assert [set(noise) for noise in noises] == [common | {"discriminator/real/noisy0/mask"}, common, common]
     for before, after in pairwise(noises):
         assert after["latent/code"] is before["latent/code"]
-        assert not torch.equal(after["generator//dropout0/mask"], before["generator//dropout0/mask"])
+        assert not torch.equal(after["generator//noisy0/mask"], before["generator//noisy0/mask"])
 
 
 INFERRING = TurnConfig(player="discriminator", inference=("generator",))

@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from allmodes.game.contracts import Functions as Functions
     from allmodes.game.contracts import Latent as Latent
     from allmodes.game.contracts import Network as Network
+    from allmodes.game.contracts import Noisy as Noisy
+    from allmodes.game.contracts import Part as Part
     from allmodes.game.contracts import Prior as Prior
     from allmodes.game.losses import Game as Game
     from allmodes.game.losses import Loss as Loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,13 @@ from allmodes.engine import optimizers
 from allmodes.engine.functional import unroll
 from allmodes.game.composition import Composition
 from allmodes.game.networks import Forward
+from allmodes.game.parts import Rule, act
 from allmodes.game.step import Context, Draw, Step
 from allmodes_schemas import TurnConfig
 
-Losses = dict[tuple[str, str], Tensor]
+Losses: TypeAlias = dict[tuple[str, str], Tensor]
+Roles: TypeAlias = tuple[tuple[str, ...], frozenset[str], tuple[Rule, ...]]
+"""The players of a turn, the modules that they train, and the parts that act after it."""
 
 
 class EagerEngine:
@@ -34,12 +37,12 @@ class EagerEngine:
         ]
         self.unroll = partial(unroll, composition, self.memory)
         self._trained: frozenset[str] | None = None
-        self._roles: dict[tuple[object, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
+        self._roles: dict[tuple[object, ...], Roles] = {}
 
     def update(self, turn: TurnConfig, draw: Draw, iteration: int = 0) -> Losses:
         """Take a turn on a draw; returns the value of each term by (player, term)."""
         weights = self.composition.weights(iteration)
-        players, trained = self._look_up(turn, weights)
+        players, trained, rules = self._look_up(turn, weights)
         self._train_only(trained)
         context = Context(self.composition, weights, iteration, self.unroll)
         step = Step(context, draw, Forward(self.composition, trained, turn.inference))
@@ -48,6 +51,8 @@ class EagerEngine:
             self._differentiate(loss, self.parameters[player], keep=i + 1 < len(players))
         for player in players:
             self._step(player, iteration)
+        if rules:
+            act(step, rules)
         return step.losses
 
     def memory(self, player: str) -> optimizers.Memory:
@@ -64,12 +69,13 @@ class EagerEngine:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state[name])
 
-    def _look_up(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[tuple[str, ...], frozenset[str]]:
-        """The players of a turn and the modules that they train, looked up once for each set of active terms."""
+    def _look_up(self, turn: TurnConfig, weights: Mapping[str, float]) -> Roles:
+        """The roles of a turn, looked up once for each set of active terms."""
         key = (turn.player, *weights)
         if key not in self._roles:
             players = self.composition.active(turn, weights)
-            self._roles[key] = players, self.composition.trained(players)
+            rules = self.composition.rules_after(players, weights)
+            self._roles[key] = players, self.composition.trained(players), rules
         return self._roles[key]
 
     def _train_only(self, trained: frozenset[str]) -> None:

@@ -12,15 +12,16 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from allmodes.data.batch import Batch
 from allmodes.engine import optimizers
 from allmodes.game.composition import Composition
-from allmodes.game.networks import Forward, NestedTensors, Networks, Tensors
+from allmodes.game.networks import Forward, NestedTensors, Networks, Tensors, call_method
 from allmodes.game.noise import Noise
-from allmodes.game.step import Context, Draw, Step
+from allmodes.game.parts import act
+from allmodes.game.step import Context, Draw, Memo, Step
 from allmodes_schemas import TurnConfig
 
 
@@ -65,7 +66,7 @@ def update(
     own = {k: p for player in players for k, p in composition.own(player, state["parameters"]).items()}
     losses = partial(_losses, composition, turn, context, draw, players, state)
     # One vjp for all players: they share the forward pass, and BatchNorm advances in the same order as in eager turns.
-    _, pull_back, buffers = torch.func.vjp(losses, own, has_aux=True)  # type: ignore[misc]
+    _, pull_back, (buffers, memo) = torch.func.vjp(losses, own, has_aux=True)  # type: ignore[misc]
     one = torch.ones((), device=x.device)
     parameters, memories = state["parameters"], dict(state["memories"])
     for i, player in enumerate(players):
@@ -74,6 +75,12 @@ def update(
         config, mine = composition.players[player].optimizer, composition.own(player, state["parameters"])
         mine, memories[player] = optimizers.update(config, mine, gradients, memories[player], iteration)
         parameters = merge(parameters, mine)
+    if rules := composition.rules_after(players, weights):
+        parameters = copy_tensors(parameters)  # rules write in place
+        forward = FunctionalForward(
+            composition, _join(parameters, buffers), composition.trained(players), turn.inference
+        )
+        act(Step(context, draw, forward, memo), rules)
     return {"parameters": parameters, "buffers": buffers, "memories": memories}
 
 
@@ -85,14 +92,13 @@ def _losses(
     players: tuple[str, ...],
     state: State,
     own: Tensors,
-) -> tuple[tuple[Tensor, ...], NestedTensors]:
-    buffers = {name: {k: b.clone() for k, b in inside.items()} for name, inside in state["buffers"].items()}
-    parameters = merge(state["parameters"], own)
-    tensors = {name: {**parameters[name], **buffers[name]} for name in parameters}
+) -> tuple[tuple[Tensor, ...], tuple[NestedTensors, Memo]]:
+    buffers = copy_tensors(state["buffers"])
+    tensors = _join(merge(state["parameters"], own), buffers)
     forward = FunctionalForward(composition, tensors, composition.trained(players), turn.inference)
     step = Step(context, draw, forward)
     losses = tuple(composition.objective(player, step) for player in players)
-    return losses, buffers
+    return losses, (buffers, step.computed() if composition.rules else {})
 
 
 class FunctionalForward(Forward):
@@ -113,8 +119,16 @@ class FunctionalForward(Forward):
         return FunctionalForward(self.networks, self._tensors, inference=self.inference)
 
     @override
-    def run(self, name: str, inputs: tuple[Any, ...]) -> Any:
-        return torch.func.functional_call(self.networks.modules[name], self._tensors[name], inputs)
+    def run(self, name: str, inputs: tuple[Any, ...], method: str = "forward") -> Any:
+        module, tensors = self.networks.modules[name], self._tensors[name]
+        if method == "forward":
+            return torch.func.functional_call(module, tensors, inputs)
+        named = {f"module.{key}": value for key, value in tensors.items()}
+        return torch.func.functional_call(_Method(module, method), named, inputs)
+
+    @override
+    def act(self, module: str, path: str, step: Step) -> None:
+        self.run(module, (step,), f"{path}.after_update" if path else "after_update")
 
     @override
     def tensor(self, module: str, name: str) -> Tensor:
@@ -145,6 +159,17 @@ class FunctionalForward(Forward):
         return gradients
 
 
+class _Method(nn.Module):
+    """Another method of a module as `forward`, for a functional call."""
+
+    def __init__(self, module: nn.Module, path: str) -> None:
+        super().__init__()
+        self.module, self.path = module, path
+
+    def forward(self, *inputs: Any) -> Any:
+        return call_method(self.module, self.path, *inputs)
+
+
 def unroll(
     composition: Composition,
     memory_of: Callable[[str], optimizers.Memory],
@@ -169,6 +194,15 @@ def unroll(
     ahead = FunctionalForward(composition, tensors, inference=inference)
     ahead.to_advance = step.forward.to_advance  # one turn: whichever step runs a module first advances its statistics
     return Step(context, draw, ahead)
+
+
+def copy_tensors(tensors: NestedTensors) -> NestedTensors:
+    """A copy of nested tensors."""
+    return {name: {key: value.clone() for key, value in inside.items()} for name, inside in tensors.items()}
+
+
+def _join(parameters: NestedTensors, buffers: NestedTensors) -> NestedTensors:
+    return {name: {**parameters[name], **buffers[name]} for name in parameters}
 
 
 def merge(tensors: NestedTensors, own: Tensors) -> NestedTensors:

@@ -14,6 +14,7 @@ from allmodes.data.base import Loader
 from allmodes.engine.eager import EagerEngine, Losses
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise
+from allmodes.game.parts import Refits
 from allmodes.game.step import Draw
 from allmodes_schemas import EmaConfig, at
 
@@ -27,6 +28,7 @@ class Loop:
     loader: Loader
     generator: torch.Generator
     average: Average | None = None
+    refits: Refits | None = None
     iteration: int = 0
 
     def iterate(self) -> Losses:
@@ -42,6 +44,8 @@ class Loop:
                 else:
                     draw = draw.reuse()
                 losses |= self.engine.update(turn, draw, self.iteration)
+        if self.refits is not None:
+            self.refits.fit(self.iteration + 1)
         if self.average is not None:
             self.average.update(self.iteration)
         self.iteration += 1

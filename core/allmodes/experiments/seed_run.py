@@ -21,6 +21,7 @@ from allmodes.experiments.saving import Saver
 from allmodes.game.compose import compose
 from allmodes.game.contracts import Functions
 from allmodes.game.noise import rng
+from allmodes.game.parts import Refits
 from allmodes.metrics import Metric
 from allmodes.models.checkpoints import State
 from allmodes.registry.registry import Registry
@@ -150,4 +151,5 @@ def build_loop(run: Run, data: Data, functions: Functions, labelled: Mapping[str
         make_loader(spec, data, seed, labelled),
         rng(seed, "noise", device),
         Average(spec.training.ema, composition) if spec.training.ema else None,
+        Refits(composition.modules, data, seed, functions),
     )

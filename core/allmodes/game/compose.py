@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import torch
@@ -10,8 +10,9 @@ from torch import nn
 
 from allmodes.data.base import Data
 from allmodes.game.composition import Composition, Player, Term
-from allmodes.game.contracts import Discriminator, Fitting, Functions, Prior
+from allmodes.game.contracts import Discriminator, Fitting, Functions, Part, Prior
 from allmodes.game.noise import Noise, rng, seeded_weights
+from allmodes.game.parts import fit
 from allmodes.specs.checks import check_loaded
 from allmodes.specs.players import players_of, term_names, turns_of
 from allmodes.specs.shapes import discriminator_inputs, discriminator_options
@@ -37,8 +38,9 @@ def compose(
         prior = prior or _fit_prior(spec, Fitting(data, noise.at("prior"), functions=functions))
         modules = {"prior": prior, **_networks(spec, prior, data.shape)}
         terms = _terms(spec)
-    for term in terms:
-        term.loss.fit(Fitting(data, noise.at(term.module), prior, modules["generator"], functions))
+    fitting = Fitting(data, noise, prior, modules["generator"], functions, modules)
+    for name, part in _parts(modules, terms):
+        fit(part, fitting.within(name))
     players = players_of(spec)
     return Composition(
         modules,
@@ -51,9 +53,15 @@ def compose(
     )
 
 
+def _parts(modules: Mapping[str, nn.Module], terms: Iterable[Term]) -> Iterator[tuple[str, Part]]:
+    """What is fitted once the networks are built: they, then the terms."""
+    named = {**modules, **{term.module: term.loss for term in terms}}
+    return ((name, module) for name, module in named.items() if isinstance(module, Part) and name != "prior")
+
+
 def _fit_prior(spec: Spec, fitting: Fitting) -> Prior:
     prior: Prior = spec.prior.build()
-    prior.fit(fitting)
+    fit(prior, fitting)
     return prior
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from allmodes.game.losses import LossTerm
 from allmodes.game.networks import NestedTensors, Networks, Tensors, find_inside
+from allmodes.game.parts import Rule, find_rules
 from allmodes.game.step import Step
 from allmodes.specs.players import check_modules, check_turn
 from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
@@ -72,6 +73,8 @@ class Composition(Networks):
         self.functions = {(p, t.name): t.loss.losses()[p] for p, terms in self.served.items() for t in terms}
         self._constant = self._constant_weights()
         self._check()
+        serve = {name: term.loss.losses().keys() for name, term in self.terms.items()}
+        self.rules = tuple(find_rules(self.modules, {p.name: p.modules for p in self.players.values()}, serve))
 
     def objective(self, player: str, step: Step) -> Tensor:
         """The weighted sum () of the active terms that serve a player; writes their values into `step.losses`."""
@@ -97,6 +100,10 @@ class Composition(Networks):
     def active(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[str, ...]:
         """The players of a turn for which a term counts."""
         return tuple(p for p in turn.players if any(term.name in weights for term in self.served[p]))
+
+    def rules_after(self, players: Collection[str], weights: Mapping[str, float]) -> tuple[Rule, ...]:
+        """The parts that act after an update of these players."""
+        return tuple(rule for rule in self.rules if rule.applies(players, weights))
 
     def trained(self, players: Iterable[str]) -> frozenset[str]:
         """Names of the modules that the players train."""

@@ -8,19 +8,21 @@ therefore checkpointed, exported and stacked with the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes.game.noise import Noise
 from allmodes_schemas import Given
 
 if TYPE_CHECKING:
     from allmodes.data.base import Data
+    from allmodes.game.step import Step
 
 Functions: TypeAlias = Mapping[str, Callable[..., Any]]
 NOTHING: Given = MappingProxyType({})
@@ -44,9 +46,12 @@ class Latent(NamedTuple):
 
 @dataclass(frozen=True)
 class Fitting:
-    """The arguments of `fit`, before training; `prior` and `generator` are None while the prior is fitted.
+    """The arguments of `fit`: the data, noise of its own, and the modules by name that exist so far.
 
-    `functions` are the user's, by name, from Python: a config that takes one accepts `python:name`.
+    The prior is fitted first, before networks are built for it, and finds no modules; all others find the networks,
+    and in a fit again everything that the run trains, on its device. `prior` and `generator` are short for two of them.
+    `iteration` counts from 0, the fit before training. `functions` are the user's, by name, from Python: a config that
+    takes one accepts `python:name`.
     """
 
     data: Data
@@ -54,9 +59,76 @@ class Fitting:
     prior: Prior | None = None
     generator: nn.Module | None = None
     functions: Functions = field(default_factory=dict)
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)
+    iteration: int = 0
+
+    def within(self, name: str) -> Fitting:
+        """The same arguments with noise of its own for a part within the part that is fitted."""
+        return replace(self, noise=self.noise.at(name))
 
 
-class Prior(nn.Module):
+class Part(nn.Module):
+    """A module that a run adapts: fitted to the data before training, fitted again, or acting after updates.
+
+    Priors, networks, auxiliaries and loss terms are parts, and any module within one may be one.
+
+    Attributes:
+        refit: Iterations after which, again and again, `fit` is called; None: only before training.
+        follows: Players after whose updates `after_update` is called; by default those that train the module in which
+            the part lies or, of a loss term, those that it serves. A loss term's are called only while the term counts.
+        changes: Names of further modules in whose tensors `after_update` writes.
+    """
+
+    refit: int | None = None
+    follows: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+    def fit(self, fitting: Fitting) -> None:
+        """Adapt to the data, on the host, in evaluation mode; results belong into buffers (`copy_`, of one shape).
+
+        Gradients are off: a fit that trains something switches them on (`torch.enable_grad()`). By default the parts
+        within are fitted; a part that overrides this calls `super().fit(fitting)` if it has any.
+        """
+        for name, part in parts_below(self):
+            part.fit(fitting.within(name))
+
+    def after_update(self, step: Step) -> None:
+        """Act after an update of the players in `follows`, on the step that their losses were computed from.
+
+        `step` still has what the losses asked for, from before the update: `step.score("real")` costs no forward pass.
+        What is asked for here first is computed with the updated modules. Gradients are off. Write in place, into the
+        part's own buffers and into tensors of the modules in `changes` (`step.parameters(module)`), with `copy_`; look
+        at no value, so that the same code runs for stacked seeds: `w.copy_(w.clamp(-c, c))`, `torch.where`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define after_update(step)")
+
+
+def parts_below(module: nn.Module) -> Iterator[tuple[str, Part]]:
+    """The parts within a module by path, but none within another part."""
+    for name, child in module.named_children():
+        if isinstance(child, Part):
+            yield name, child
+        else:
+            yield from ((f"{name}.{path}", part) for path, part in parts_below(child))
+
+
+class Noisy(nn.Module):
+    """A module within another that draws noise of its own in training, such as dropout or an augmentation.
+
+    `noise` is a source that is new in each call of the module in which it lies, and None in evaluation: then the module
+    draws nothing.
+    """
+
+    noise: Noise | None = None
+
+    @override
+    def train(self, mode: bool = True) -> Self:
+        if not mode:
+            self.noise = None
+        return super().train(mode)
+
+
+class Prior(Part):
     """A distribution of the latent. `dim` is the size of z, `sizes` that of each part; both are known after `fit`."""
 
     dim: int
@@ -69,11 +141,8 @@ class Prior(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define forward(noise, n, given)")
 
-    def fit(self, fitting: Fitting) -> None:
-        """Adapt to the data before training; results belong into buffers."""
 
-
-class Network(nn.Module):
+class Network(Part):
     """A network with a trunk to features of size `feature_dim` and a head from there to its output."""
 
     trunk: nn.Module
@@ -86,7 +155,7 @@ class Network(nn.Module):
         return output
 
 
-class Auxiliary(nn.Module):
+class Auxiliary(Part):
     """A network beside generator and discriminator; the output of `forward` may have any structure."""
 
     def forward(self, seen: Tensor) -> Any:
@@ -99,7 +168,7 @@ class Auxiliary(nn.Module):
         return code
 
 
-class Discriminator(nn.Module):
+class Discriminator(Part):
     """A network that scores data, or data joint with a code, `pack` items at a time."""
 
     def __init__(self, network: Network, pack: int = 1, joint: str | None = None) -> None:
@@ -112,17 +181,16 @@ class Discriminator(nn.Module):
         return self.network.head(features).squeeze(-1), features
 
 
-class Dropout(nn.Module):
+class Dropout(Noisy):
     """Dropout whose masks come from the run's own noise (torch's draws from a global generator)."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.noise: Noise | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Zero entries with probability p and scale the others by 1/(1-p), in training mode."""
-        if not self.training or self.noise is None:
+        if self.noise is None:
             return x
         keep = self.noise.uniform("mask", *x.shape) >= self.p
         return torch.where(keep, x / (1 - self.p), torch.zeros_like(x))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
-from allmodes.game.contracts import Fitting
+from allmodes.game.contracts import Part
 from allmodes.game.step import Step
 
 Loss: TypeAlias = Callable[[Step], Tensor]
 """From a step to a scalar, differentiable in the parameters of the player that it serves."""
 
 
-class LossTerm(nn.Module):
+class LossTerm(Part):
     """A scalar for each player that it serves.
 
     `losses()` names the players and their functions of the step. A term that depends on the data's scale finds it in
@@ -29,9 +29,6 @@ class LossTerm(nn.Module):
     def forward(self, step: Step, player: str) -> Tensor:
         """The scalar for a player."""
         return self.losses()[player](step)
-
-    def fit(self, fitting: Fitting) -> None:
-        """Adapt to data, prior and the untrained generator before training; results belong into buffers."""
 
 
 class Game(LossTerm):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from allmodes.game.contracts import Auxiliary, Discriminator, Dropout
+from allmodes.game.contracts import Auxiliary, Discriminator, Noisy, Part
 from allmodes.game.noise import Noise
 from allmodes.game.sampling import eval_mode
 
@@ -37,7 +37,7 @@ class Networks:
         self.modules, self.heads, self.precision = dict(modules), heads, precision
         self.differentiates_scores = False  # set by the first step that takes gradients of scores
         self.batch_norms = _batch_norms(self.modules)
-        self.dropouts: dict[str, list[Dropout]] = find_inside(self.modules, Dropout)
+        self.noisy: dict[str, list[Noisy]] = find_inside(self.modules, Noisy)
 
     @property
     def discriminator(self) -> Discriminator:
@@ -54,7 +54,7 @@ class Networks:
 
 
 class Forward:
-    """Runs modules by name within one turn: in the run's precision, dropout from the run's noise, BatchNorm once.
+    """Runs modules by name within one turn: in the run's precision, with the run's noise, BatchNorm once.
 
     Args:
         networks: The modules.
@@ -68,27 +68,34 @@ class Forward:
         self.networks, self.inference, self.separates = networks, inference, networks.differentiates_scores
         self.to_advance = set(trained & networks.batch_norms.keys()) if trained else set[str]()
 
-    def __call__(self, name: str, inputs: tuple[Any, ...], noise: Noise) -> Any:
-        """The output of a module; masks of its dropout come from `noise`."""
+    def __call__(self, name: str, inputs: tuple[Any, ...], noise: Noise, method: str = "forward") -> Any:
+        """The output of a module, or of another method of it; what is noisy within it draws from `noise`."""
         if name in self.inference:
             with eval_mode(self.networks.modules[name]):
-                return self._compute(name, inputs)
-        for i, dropout in enumerate(self.networks.dropouts.get(name, ())):
-            dropout.noise = noise.at(f"dropout{i}")
+                return self._compute(name, inputs, method)
+        for i, noisy in enumerate(self.networks.noisy.get(name, ())):
+            noisy.noise = noise.at(f"noisy{i}")
         norms = self.networks.batch_norms.get(name)
         if norms is None or name in self.to_advance:
             self.to_advance.discard(name)
-            return self._compute(name, inputs)
+            return self._compute(name, inputs, method)
         with _without_tracking(norms):
-            return self._compute(name, inputs)
+            return self._compute(name, inputs, method)
 
     def frozen_copy(self) -> Forward:
         """The same modules for another draw of the turn, without advancing BatchNorm statistics."""
         return Forward(self.networks, inference=self.inference)
 
-    def run(self, name: str, inputs: tuple[Any, ...]) -> Any:
+    def run(self, name: str, inputs: tuple[Any, ...], method: str = "forward") -> Any:
         """The module itself, with the parameters and buffers that it owns."""
-        return self.networks.modules[name](*inputs)
+        module = self.networks.modules[name]
+        return module(*inputs) if method == "forward" else call_method(module, method, *inputs)
+
+    def act(self, module: str, path: str, step: Any) -> None:
+        """Let the part at a path within a module act after an update."""
+        part = self.networks.modules[module].get_submodule(path)
+        assert isinstance(part, Part)
+        part.after_update(step)
 
     def tensor(self, module: str, name: str) -> Tensor:
         """A parameter or buffer of a module by name."""
@@ -120,14 +127,20 @@ class Forward:
             scores = judge(*view)[0]
         return torch.autograd.grad(scores.sum(), view, create_graph=True)
 
-    def _compute(self, name: str, inputs: tuple[Any, ...]) -> Any:
+    def _compute(self, name: str, inputs: tuple[Any, ...], method: str) -> Any:
         """Run a module in the networks' precision; its output is float32 again, so that losses are."""
         precision = self.networks.precision
         if precision is None or name == "prior":
-            return self.run(name, inputs)
+            return self.run(name, inputs, method)
         with torch.autocast(_device_of(inputs), precision):
-            output = self.run(name, inputs)
+            output = self.run(name, inputs, method)
         return tree_map_only(Tensor, Tensor.float, output)
+
+
+def call_method(module: nn.Module, path: str, *inputs: Any) -> Any:
+    """Call a method of a module by its name, or that of a module within it by path: `inner.after_update`."""
+    owner, _, method = path.rpartition(".")
+    return getattr(module.get_submodule(owner), method)(*inputs)
 
 
 def find_inside(modules: Mapping[str, nn.Module], sort: type[Inner]) -> dict[str, list[Inner]]:

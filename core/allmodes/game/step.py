@@ -8,21 +8,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from allmodes.data.batch import Batch
-from allmodes.game.contracts import Latent
+from allmodes.game.contracts import NOTHING, Latent
 from allmodes.game.networks import Forward, Networks
 from allmodes.game.noise import Noise
-from allmodes.game.views import interpolate, pack
+from allmodes.game.views import SIDES, Made, View, find_view, interpolate, make, pack
 
-Side: TypeAlias = Literal["real", "fake", "between"]
-"""Data, generated data, or the random points between them at which WGAN-GP penalises."""
-MASK = re.compile(r"/dropout\d+/mask$")
-"""Names of the noise that dropout takes its masks from."""
+Side: TypeAlias = str
+"""What may be judged: `real` or `fake` (data, generated data), `between` (the random points between them at which
+WGAN-GP penalises), or the name of a view."""
+INNER = re.compile(r"/noisy\d+/")
+"""In the names of noise that modules within networks draw, such as the masks of dropout."""
+Memo: TypeAlias = Mapping[Any, Any]
+"""What a step has computed, by keys of its own."""
 Value = TypeVar("Value")
 
 
@@ -33,8 +37,8 @@ class Draw(NamedTuple):
     noise: Noise
 
     def reuse(self) -> Draw:
-        """The same batch and noise for another turn, with new dropout masks."""
-        return Draw(self.batch, self.noise.without(MASK))
+        """The same batch and noise for another turn, but for what modules within networks draw (dropout masks)."""
+        return Draw(self.batch, self.noise.without(INNER))
 
 
 class Context(NamedTuple):
@@ -52,11 +56,12 @@ class Context(NamedTuple):
 class Step:
     """One draw and everything computed from it, lazily and once, so that terms share forward passes."""
 
-    def __init__(self, context: Context, draw: Draw, forward: Forward | None = None) -> None:
+    def __init__(self, context: Context, draw: Draw, forward: Forward | None = None, memo: Memo = NOTHING) -> None:
         self.context, self.batch, self.noise = context, draw.batch, draw.noise
         self.forward = Forward(context.networks) if forward is None else forward
         self.losses: dict[tuple[str, str], Tensor] = {}
-        self._memo: dict[Hashable, Any] = {}
+        self._memo: dict[Hashable, Any] = dict(memo)
+        self._views: dict[str, View] = {}
 
     # The draw
 
@@ -100,9 +105,24 @@ class Step:
         fake: Tensor = self._once("fake", lambda: self.call("generator", self.latent.z))
         return fake
 
+    def view(self, name: str, items: Made, code: Made | None = None) -> Side:
+        """Name further items (B, *shape) to judge, and return the name, which is then a side like `real` and `fake`.
+
+        They are made once: a name, such as `acme.noisy`, stands for the same items in all losses of a step. A joint
+        discriminator sees their `code` (B, code_dim), by default the joint auxiliary's of them.
+        """
+        if name in SIDES:
+            raise ValueError(f"a view needs a name of its own: {name!r} is a side of every step")
+        self._views.setdefault(name, View(items, code))
+        return name
+
     def data(self, side: Side) -> Tensor:
-        """Real or generated items by side (B, *shape)."""
-        return self.x if side == "real" else self.fake
+        """Real items, generated items or those of a view (B, *shape). Raises LookupError for any other side."""
+        if side == "real":
+            return self.x
+        if side == "fake":
+            return self.fake
+        return self._once(("items", side), lambda: make(find_view(self._views, side).items))
 
     def score(self, side: Side) -> Tensor:
         """The discriminator's score (B/pack,) before any sigmoid, larger for real items unless the game reverses it."""
@@ -124,7 +144,7 @@ class Step:
 
     def seen(self, side: Side) -> tuple[Tensor, ...]:
         """The discriminator's inputs (B/pack, ...) on a side: packed items and, where it is joint, their codes."""
-        return self._once(("seen", side), lambda: self.forward.separate(_view(self, side)))
+        return self._once(("seen", side), lambda: self.forward.separate(self._see(side)))
 
     def score_gradients(self, side: Side) -> tuple[Tensor, ...]:
         """Gradient of the score with respect to each tensor of `seen(side)`, differentiable again."""
@@ -134,6 +154,10 @@ class Step:
     def squared_gradient_norm(self, side: Side) -> Tensor:
         """Squared norm (B/pack,) of the score's gradient over all inputs of one score."""
         return torch.stack([g.flatten(1).square().sum(1) for g in self.score_gradients(side)]).sum(0)
+
+    def parameters(self, module: str) -> dict[str, Tensor]:
+        """The parameters of a module by name, as they are in this step; `after_update` may write into them."""
+        return {name: self.tensor(module, name) for name, _ in self.context.networks.modules[module].named_parameters()}
 
     def tensor(self, module: str, name: str) -> Tensor:
         """A parameter or buffer of a module by name, such as `tensor("prior", "weights")`."""
@@ -153,9 +177,17 @@ class Step:
             raise LookupError("step.after needs the optimisers' memories, which this engine does not provide")
         return self._once(("after", player, updates), lambda: unroll(self, player, updates))
 
-    def call(self, name: str, *inputs: Any, place: str = "") -> Any:
-        """The output of a module by name; calls of one module with different `place` have independent noise."""
-        return self.forward(name, inputs, self.noise.at(f"{name}/{place}"))
+    def call(self, name: str, *inputs: Any, place: str = "", method: str = "forward") -> Any:
+        """The output of a module by name, or of another `method`, such as a prior's `log_prob`.
+
+        Calls of one module with different `place` have independent noise.
+        """
+        return self.forward(name, inputs, self.noise.at(f"{name}/{place}"), method)
+
+    def computed(self) -> Memo:
+        """What was computed so far and consists of tensors alone, for a step after the update."""
+        memo = {key: Latent(v.z, dict(v.parts)) if isinstance(v, Latent) else v for key, v in self._memo.items()}
+        return {key: v for key, v in memo.items() if all(isinstance(leaf, Tensor) for leaf in tree_leaves(v))}
 
     def _once(self, key: Hashable, compute: Callable[[], Value]) -> Value:
         if key not in self._memo:
@@ -168,14 +200,19 @@ class Step:
         verdict = self._once(("verdict", side), lambda: self.call("discriminator", *self.seen(side), place=side))
         return verdict
 
+    def _see(self, side: Side) -> tuple[Tensor, ...]:
+        """What the discriminator sees on a side, with the autograd history of how it was made."""
+        if side == "between":
+            real, fake = self.seen("real"), self.seen("fake")
+            return interpolate(real, fake, self.noise.uniform("between", len(real[0])))
+        discriminator = self.context.networks.discriminator
+        things = [self.data(side)]
+        if discriminator.joint is not None:
+            things.append(self._code_beside(side, discriminator.joint))
+        return tuple([pack(thing, discriminator.pack) for thing in things])
 
-def _view(step: Step, side: Side) -> tuple[Tensor, ...]:
-    """What the discriminator sees on a side, with the autograd history of how it was made."""
-    if side == "between":
-        real, fake = step.seen("real"), step.seen("fake")
-        return interpolate(real, fake, step.noise.uniform("between", len(real[0])))
-    discriminator = step.context.networks.discriminator
-    things = [step.data(side)]
-    if discriminator.joint is not None:
-        things.append(step.code(discriminator.joint, "real") if side == "real" else step.latent.code)
-    return tuple([pack(thing, discriminator.pack) for thing in things])
+    def _code_beside(self, side: Side, joint: str) -> Tensor:
+        if side == "fake":
+            return self.latent.code
+        given = None if side == "real" else find_view(self._views, side).code
+        return self.code(joint, side) if given is None else self._once(("code of view", side), lambda: make(given))

@@ -1,9 +1,39 @@
-"""What the discriminator sees: items packed side by side, and points between real and generated ones."""
+"""What the discriminator sees: views of further items, items packed side by side, points between real and generated."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
 import torch
 from torch import Tensor
+
+SIDES = ("real", "fake", "between")
+"""The sides of every step."""
+Made: TypeAlias = Tensor | Callable[[], Tensor]
+"""A tensor, or a function that makes it when it is first asked for."""
+
+
+class View(NamedTuple):
+    """Items (B, *shape) to judge beside real and generated ones, and their code (B, code_dim) where it is given."""
+
+    items: Made
+    code: Made | None
+
+
+def find_view(views: Mapping[str, View], side: str) -> View:
+    """The view of a name. Raises LookupError where there is none."""
+    if side == "between":
+        raise LookupError("the points 'between' are made of what the discriminator sees: ask for step.seen('between')")
+    if side not in views:
+        known = ", ".join((*SIDES, *views))
+        raise LookupError(f"there is no side {side!r}: there are {known}, and step.view(name, items) adds one")
+    return views[side]
+
+
+def make(value: Made) -> Tensor:
+    """The tensor, made now where it is a function's."""
+    return value if isinstance(value, Tensor) else value()
 
 
 def pack(items: Tensor, size: int) -> Tensor:

@@ -1,0 +1,114 @@
+"""Parts of a composition that act: rules after an update, and fits before training and again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from allmodes.data.base import Data
+from allmodes.game.contracts import Fitting, Functions, Part, Prior
+from allmodes.game.noise import Noise, rng
+from allmodes.game.sampling import eval_mode
+from allmodes.game.step import Step
+from allmodes.text.suggest import did_you_mean
+
+
+class Place(NamedTuple):
+    """Where a part lies: the name of its module, and the path within, empty for the module itself."""
+
+    module: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.path}" if self.path else self.module
+
+
+class Rule(NamedTuple):
+    """A part that acts after updates of the players that it follows; a loss term's while the term counts."""
+
+    place: Place
+    follows: tuple[str, ...]
+    changes: tuple[str, ...]
+    term: str | None
+
+    def applies(self, players: Collection[str], weights: Mapping[str, float]) -> bool:
+        """Whether it acts after an update of these players, while the terms with these weights count."""
+        return any(player in players for player in self.follows) and (self.term is None or self.term in weights)
+
+
+def find_rules(
+    modules: Mapping[str, nn.Module], trains: Mapping[str, Collection[str]], terms: Mapping[str, Collection[str]]
+) -> Iterator[Rule]:
+    """The rules of all parts; `trains` are the modules of each player, `terms` the players that each term serves.
+
+    Raises ValueError where one follows no player, or names a player or module that does not exist.
+    """
+    for place, part in find_parts(modules):
+        if type(part).after_update is not Part.after_update:
+            term = place.module.removeprefix("losses/") if place.module.startswith("losses/") else None
+            own = [name for name, trained in trains.items() if place.module in trained] if term is None else terms[term]
+            rule = Rule(place, part.follows or tuple(own), part.changes, term)
+            _check(rule, trains, modules)
+            yield rule
+
+
+def find_parts(modules: Mapping[str, nn.Module]) -> Iterator[tuple[Place, Part]]:
+    """All parts within modules, with their places."""
+    for name, module in modules.items():
+        yield from ((Place(name, path), inner) for path, inner in module.named_modules() if isinstance(inner, Part))
+
+
+@torch.no_grad()
+def act(step: Step, rules: Iterable[Rule]) -> None:
+    """Let parts act after the update that a step's losses gave."""
+    for rule in rules:
+        step.forward.act(*rule.place, step)
+
+
+@torch.no_grad()
+def fit(part: Part, fitting: Fitting) -> None:
+    """Fit a part to the data, all modules in evaluation mode."""
+    with eval_mode(part, *fitting.modules.values()):
+        part.fit(fitting)
+
+
+@dataclass
+class Refits:
+    """The parts of a run that are fitted again; their noise comes from the seed, place and iteration alone."""
+
+    modules: Mapping[str, nn.Module]
+    data: Data
+    seed: int
+    functions: Functions = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.due = [(place, part, part.refit) for place, part in find_parts(self.modules) if part.refit is not None]
+
+    def fit(self, iteration: int) -> None:
+        """Fit the parts that are due after a number of iterations."""
+        for place, part, every in self.due:
+            if iteration % every == 0:
+                fit(part, self._fitting(place, iteration))
+
+    def _fitting(self, place: Place, iteration: int) -> Fitting:
+        noise = Noise(rng(self.seed, f"fit/{place}/{iteration}", self.data.device))
+        prior = self.modules["prior"]
+        assert isinstance(prior, Prior)
+        return Fitting(self.data, noise, prior, self.modules["generator"], self.functions, self.modules, iteration)
+
+
+def _check(rule: Rule, trains: Collection[str], modules: Collection[str]) -> None:
+    if not rule.follows:
+        raise ValueError(f"{rule.place} acts after updates, but no player trains it: name players in `follows`")
+    for player in rule.follows:
+        if player not in trains:
+            raise ValueError(
+                f"{rule.place} follows player {player!r}, which does not exist{did_you_mean(player, trains)}"
+            )
+    for name in rule.changes:
+        if name not in modules:
+            raise ValueError(f"{rule.place} changes {name!r}, which is no module{did_you_mean(name, modules)}")
