@@ -28,6 +28,7 @@ from allmodes_schemas import (
     NetworkConfig,
     PriorConfig,
     Ramp,
+    SamplerConfig,
     SgdConfig,
     Spec,
     StreamConfig,
@@ -47,6 +48,11 @@ SLOTS: Mapping[type[KindConfig], tuple[str, str]] = {
     LossTermConfig: (
         "Losses",
         "For `losses`: exactly one *game* and any number of other terms. Each takes these options besides its own:",
+    ),
+    SamplerConfig: (
+        "Samplers",
+        "What happens at sampling, for `sampler`: evaluation, samples and the stored model use it. A run may be "
+        "measured and resumed with another one: `--set 'sampler={kind: ...}'`.",
     ),
     FeatureConfig: ("Features", "Feature spaces, for fields of losses and metrics that take one."),
     MetricConfig: (

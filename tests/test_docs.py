@@ -48,6 +48,7 @@ PROVIDERS = {
     "prior": "allmodes_latent_priors",
     "auxiliary": "allmodes_auxiliary_networks",
     "loss": "allmodes_loss_terms",
+    "sampler": "allmodes_samplers",
     "data": "allmodes_datasets",
     "network": "allmodes_networks",
     "features": "allmodes_features",

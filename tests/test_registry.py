@@ -479,7 +479,7 @@ def test_an_observer_with_a_misspelt_hook_is_refused() -> None:
 
 def test_the_registry_knows_every_hook() -> None:
     assert PROVIDERS | OBSERVERS == HOOKS
-    assert len(PROVIDERS) == 8
+    assert len(PROVIDERS) == 9
 
 
 @pytest.mark.parametrize("hook", sorted(PROVIDERS))

@@ -27,8 +27,8 @@ REGISTRY = first_party("veegan")
 MODEL = loading.spec_model(REGISTRY)
 VALID: Mapping[str, Any] = loading.plain(loading.read(FILE.read_text(), "valid").tree)
 KEYS = (
-    "schema_version, name, description, data, prior, generator, discriminator, auxiliaries, streams, losses, training, "
-    "evaluation, seeds, plugins, large"
+    "schema_version, name, description, data, prior, generator, discriminator, auxiliaries, streams, losses, sampler, "
+    "training, evaluation, seeds, plugins, large"
 )
 RAMP = "a mapping with the keys start, end, over, begin, shape"
 

@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from allmodes.game.losses import LossTerm as LossTerm
     from allmodes.game.noise import Noise as Noise
     from allmodes.game.noise import seeded as seeded
+    from allmodes.game.samplers import Sampler as Sampler
+    from allmodes.game.samplers import Source as Source
     from allmodes.game.sampling import eval_mode as eval_mode
     from allmodes.game.step import Step as Step
     from allmodes.metrics import Evaluation as Evaluation
@@ -109,6 +111,7 @@ if TYPE_CHECKING:
     from allmodes_schemas import Problem as Problem
     from allmodes_schemas import Ramp as Ramp
     from allmodes_schemas import Renamed as Renamed
+    from allmodes_schemas import SamplerConfig as SamplerConfig
     from allmodes_schemas import Sane as Sane
     from allmodes_schemas import SgdConfig as SgdConfig
     from allmodes_schemas import Shape as Shape

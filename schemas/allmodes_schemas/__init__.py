@@ -28,6 +28,7 @@ from allmodes_schemas.components import (
     Need,
     NetworkConfig,
     PriorConfig,
+    SamplerConfig,
 )
 from allmodes_schemas.spec import EvaluationConfig, Seeds, Spec, StreamConfig, check_folder_name
 from allmodes_schemas.training import (
@@ -68,6 +69,7 @@ __all__ = [
     "Problem",
     "Ramp",
     "Renamed",
+    "SamplerConfig",
     "Sane",
     "Scheduled",
     "Seeds",

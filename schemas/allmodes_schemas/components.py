@@ -21,7 +21,7 @@ ITERATIONS: JsonDict = {"unit": "iterations"}
 
 @dataclass(frozen=True)
 class Need:
-    """A requirement of a loss term, metric or prior.
+    """A requirement of a loss term, metric, prior or sampler.
 
     `slot` is where it is looked for: an `auxiliary` that gives `what` (a latent part), a latent `part` named `what`,
     `labels` of the data, the `truth` (known modes) of the data, a `joint` discriminator, or the labelled `stream` that
@@ -180,6 +180,20 @@ class LossTermConfig(KindConfig):
 
     def build(self) -> Any:
         """The term (imports torch)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+
+class SamplerConfig(KindConfig):
+    """How samples are drawn from a trained model. `build()` returns an `allmodes.Sampler`."""
+
+    needs: ClassVar[tuple[Need, ...]] = ()
+
+    def check(self, spec: "Spec") -> Iterable[Problem]:
+        """Further problems of a spec with this sampler (torch-free)."""
+        return ()
+
+    def build(self) -> Any:
+        """The sampler (imports torch)."""
         raise NotImplementedError(f"{type(self).__name__} does not define build()")
 
 

@@ -17,6 +17,7 @@ from allmodes_schemas.components import (
     MetricConfig,
     NetworkConfig,
     PriorConfig,
+    SamplerConfig,
 )
 from allmodes_schemas.training import TrainingConfig
 
@@ -117,7 +118,7 @@ class Spec(Config):
     Fields have the types of base classes here; `allmodes.specs` narrows them to the installed kinds.
     """
 
-    free: ClassVar[frozenset[str]] = frozenset({"description", "seeds", "plugins", "large"})
+    free: ClassVar[frozenset[str]] = frozenset({"description", "sampler", "seeds", "plugins", "large"})
 
     schema_version: Literal[1] = 1
     """Version of this format."""
@@ -139,6 +140,8 @@ class Spec(Config):
     """Small labelled subsets of the training data, by a name of your choice, for losses that read one."""
     losses: tuple[LossTermConfig, ...] = Field(min_length=1)
     """One game and any number of other terms."""
+    sampler: SamplerConfig | None = None
+    """What draws samples of the trained model, where it is not generator and prior alone."""
     training: TrainingConfig = TrainingConfig()
     """Length, device and precision of the training, its optimisers and the order of updates."""
     evaluation: EvaluationConfig = EvaluationConfig()

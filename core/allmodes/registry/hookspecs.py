@@ -20,6 +20,7 @@ from allmodes_schemas import (
     MetricConfig,
     NetworkConfig,
     PriorConfig,
+    SamplerConfig,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Providers:
     @hookspec
     def allmodes_loss_terms(self) -> Iterable[type[LossTermConfig]]:  # type: ignore[empty-body]
         """Games, penalties and other terms, for `losses`."""
+
+    @hookspec
+    def allmodes_samplers(self) -> Iterable[type[SamplerConfig]]:  # type: ignore[empty-body]
+        """Ways to draw samples from a trained model, for `sampler`."""
 
     @hookspec
     def allmodes_datasets(self) -> Iterable[type[DatasetConfig]]:  # type: ignore[empty-body]

@@ -14,6 +14,7 @@ from allmodes_schemas import (
     MetricConfig,
     NetworkConfig,
     PriorConfig,
+    SamplerConfig,
 )
 
 CORE = "allmodes"
@@ -23,6 +24,7 @@ SLOT_BASES: Mapping[str, type[KindConfig]] = {
     "latent_priors": PriorConfig,
     "auxiliary_networks": AuxiliaryConfig,
     "loss_terms": LossTermConfig,
+    "samplers": SamplerConfig,
     "datasets": DatasetConfig,
     "networks": NetworkConfig,
     "features": FeatureConfig,
@@ -34,6 +36,7 @@ SLOT_NAMES: Mapping[type[KindConfig], str] = {
     PriorConfig: "prior",
     AuxiliaryConfig: "auxiliary",
     LossTermConfig: "loss",
+    SamplerConfig: "sampler",
     DatasetConfig: "data",
     NetworkConfig: "network",
     FeatureConfig: "features",

@@ -34,6 +34,7 @@ def check_spec(spec: Spec) -> list[Problem]:
             check_effects(spec, players),
             spec.prior.check(spec),
             *(term.check(spec) for term in spec.losses),
+            spec.sampler.check(spec) if spec.sampler is not None else (),
             *(metric.check(spec) for metric in spec.evaluation.metrics),
             _check_numbers(spec) or _check_best(spec),
             spec.data.check(spec),
@@ -91,7 +92,7 @@ def _check_best(spec: Spec) -> Iterator[Problem]:
 
 def _check_names(spec: Spec) -> Iterator[Problem]:
     for name in spec.auxiliaries:
-        if name in MODULES:
+        if name in (*MODULES, "sampler"):
             yield Problem(("auxiliaries", name), f"{name!r} is a module of every spec: choose another name")
 
 

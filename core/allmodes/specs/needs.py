@@ -14,6 +14,7 @@ from allmodes_schemas import (
     Need,
     PriorConfig,
     Problem,
+    SamplerConfig,
     Spec,
 )
 
@@ -51,10 +52,12 @@ def _needs(spec: Spec) -> Iterator[tuple[Location, KindConfig, Need]]:
                 yield from (((*where, name), features, need) for need in features.needs)
 
 
-def _components(spec: Spec) -> Iterator[tuple[Location, PriorConfig | LossTermConfig | MetricConfig]]:
+def _components(spec: Spec) -> Iterator[tuple[Location, PriorConfig | LossTermConfig | SamplerConfig | MetricConfig]]:
     """Components that can declare requirements, with their location in the spec."""
     yield ("prior",), spec.prior
     yield from ((("losses", i), term) for i, term in enumerate(spec.losses))
+    if spec.sampler is not None:
+        yield ("sampler",), spec.sampler
     yield from ((("evaluation", "metrics", i), metric) for i, metric in enumerate(spec.evaluation.metrics))
 
 

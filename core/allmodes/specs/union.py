@@ -28,11 +28,15 @@ from allmodes_schemas import (
     MetricConfig,
     NetworkConfig,
     PriorConfig,
+    SamplerConfig,
     Spec,
 )
 
 # A slot's configs may have fields of the slots before it.
-_ORDER = (NetworkConfig, FeatureConfig, DatasetConfig, PriorConfig, AuxiliaryConfig, LossTermConfig, MetricConfig)
+_ORDER = (
+    *(NetworkConfig, FeatureConfig, DatasetConfig, PriorConfig, AuxiliaryConfig, LossTermConfig),
+    *(SamplerConfig, MetricConfig),
+)
 
 
 def spec_model(registry: Registry) -> type[Spec]:
