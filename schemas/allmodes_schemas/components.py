@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 from pydantic.config import JsonDict
@@ -19,19 +19,30 @@ ITERATIONS: JsonDict = {"unit": "iterations"}
 """The unit of an option, where its description alone would leave it open."""
 
 
+Form: TypeAlias = Literal["point", "gaussian", "logits"]
+"""What an auxiliary's output is, so that it can be read without knowing its kind; `size` is that of the part it gives.
+
+- `point`: an estimate (B, size) of the part.
+- `gaussian`: a normal distribution of the part, an `allmodes.Gaussian` of `mean` and `log_variance`, each (B, size).
+- `logits`: scores (B, size) of the part's entries, whose softmax is a distribution over them: of a `mode`.
+"""
+
+
 @dataclass(frozen=True)
 class Need:
     """A requirement of a loss term, metric, prior or sampler.
 
-    `slot` is where it is looked for: an `auxiliary` that gives `what` (a latent part), a latent `part` named `what`,
-    `labels` of the data, the `truth` (known modes) of the data, a `joint` discriminator, or the labelled `stream` that
-    the component's own field `stream` names. `remedy` is the line to add or, for labels and truth, what to do: "take
-    data with labels".
+    `slot` is where it is looked for: an `auxiliary` that gives `what` (a latent part), in the `form` that is asked for,
+    if any; a latent `part` named `what`; a `prior` that offers `what`, such as `weights`; a `discriminator`, which a
+    spec may lack; one that is `joint`; `labels` of the data; the `truth` (known modes) of the data; or the labelled
+    `stream` that the component's own field `stream` names. `remedy` is the line to add or, for labels and truth, what
+    to do: "take data with labels".
     """
 
-    slot: Literal["auxiliary", "part", "labels", "truth", "joint", "stream"]
+    slot: Literal["auxiliary", "part", "prior", "discriminator", "joint", "labels", "truth", "stream"]
     what: str = ""
     remedy: str = ""
+    form: Form | Literal[""] = ""
 
 
 @checked(frozen=True)
@@ -121,10 +132,16 @@ class PriorConfig(KindConfig):
     trained_by: ClassVar[tuple[str, ...]] = ()
     """Players that train its parameters, if it has any."""
     needs: ClassVar[tuple[Need, ...]] = ()
+    offers: ClassVar[tuple[str, ...]] = ()
+    """Tensors or abilities that others may ask for by name, such as `weights`, the modes' probabilities (modes,)."""
 
     def parts(self) -> Mapping[str, int | None]:
         """Sizes of the latent's named parts; None where a fit to the data decides."""
         return {"code": None}
+
+    def size(self) -> int | None:
+        """The size of z, by default the code's; None where a fit to the data decides."""
+        return self.parts().get("code")
 
     def check(self, spec: "Spec") -> Iterable[Problem]:
         """Further problems of a spec with this prior (torch-free)."""
@@ -145,12 +162,17 @@ class AuxiliaryConfig(KindConfig):
     trained_by: ClassVar[tuple[str, ...]] = ("generator",)
     """Players that train it; several or none (frozen) are allowed."""
 
+    @property
+    def form(self) -> Form | Literal[""]:
+        """What its output is; "" where it is of its own kind, which only those read who know it."""
+        return ""
+
     def misfit(self, sees: Shape) -> str | None:
         """The reason why its network cannot take data of that shape, or None."""
         return None
 
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
-        """The auxiliary for inputs of shape `sees` and latent parts of those sizes (imports torch)."""
+        """The auxiliary for inputs of shape `sees` and latent parts of those sizes, z included (imports torch)."""
         raise NotImplementedError(f"{type(self).__name__} does not define build()")
 
 
@@ -158,8 +180,10 @@ class LossTermConfig(KindConfig):
     """A contribution to players' objectives. `build()` returns an `allmodes.LossTerm`."""
 
     is_game: ClassVar[bool] = False
-    """Whether it is the adversarial loss, of which a spec has exactly one."""
+    """Whether it is the adversarial loss, of which a spec with a discriminator has exactly one."""
     needs: ClassVar[tuple[Need, ...]] = ()
+    trained_by: ClassVar[tuple[str, ...]] = ()
+    """Players that train its own parameters, if it has any."""
     penalises_gradients: ClassVar[bool] = False
     """Whether it differentiates the discriminator with respect to what it sees."""
 
@@ -170,8 +194,13 @@ class LossTermConfig(KindConfig):
     start: Iteration = Field(0, ge=0, json_schema_extra=ITERATIONS)
     """First iteration at which the term counts."""
 
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """Players that it has a loss for: those of a game; () leaves open which, until the term is built."""
+        return ("discriminator", "generator") if self.is_game else ()
+
     def players(self) -> tuple[PlayerConfig, ...]:
-        """Players that the term adds."""
+        """Players that the term adds; one without modules trains what names it in `trained_by`."""
         return ()
 
     def check(self, spec: "Spec") -> Iterable[Problem]:

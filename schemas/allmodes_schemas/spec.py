@@ -132,14 +132,14 @@ class Spec(Config):
     """Distribution of the latent."""
     generator: NetworkConfig
     """From the latent to data."""
-    discriminator: NetworkConfig
-    """From its inputs to a score; takes `joint` and `pack` besides the network's own settings."""
+    discriminator: NetworkConfig | None = None
+    """From its inputs to a score; takes `joint` and `pack` besides the network's own settings. None: no such player."""
     auxiliaries: dict[Name, AuxiliaryConfig] = Field({})
     """Further networks, by a name of your choice."""
     streams: dict[Name, StreamConfig] = Field({})
     """Small labelled subsets of the training data, by a name of your choice, for losses that read one."""
     losses: tuple[LossTermConfig, ...] = Field(min_length=1)
-    """One game and any number of other terms."""
+    """One game and any number of other terms; without a discriminator, a term that serves the generator."""
     sampler: SamplerConfig | None = None
     """What draws samples of the trained model, where it is not generator and prior alone."""
     training: TrainingConfig = TrainingConfig()

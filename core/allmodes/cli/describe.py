@@ -158,8 +158,10 @@ def _describe_turn(turn: TurnConfig) -> str:
 
 def _describe_need(need: Need) -> str:
     requirement = {
-        "auxiliary": f"an auxiliary that maps data to {need.what}",
+        "auxiliary": f"an auxiliary that maps data to {need.what}" + (f" as {need.form}" if need.form else ""),
         "part": f"a prior with the part {need.what}",
+        "prior": f"a prior that offers {need.what}",
+        "discriminator": "a discriminator",
         "labels": "data with labels",
         "truth": "data whose modes are known",
         "joint": "a discriminator with joint",
@@ -173,8 +175,10 @@ def _provisions(config: KindConfig) -> Iterator[str]:
         case PriorConfig():
             parts = ", ".join(f"{name} ({size or 'fitted'})" for name, size in config.parts().items())
             yield f"latent parts {parts}{_trainers(config.trained_by)}"
+            yield from config.offers
         case AuxiliaryConfig():
-            yield f"maps {config.sees} to {config.gives}{_trainers(config.trained_by)}"
+            form = f" as {config.form}" if config.form else ""
+            yield f"maps {config.sees} to {config.gives}{form}{_trainers(config.trained_by)}"
         case LossTermConfig():
             yield from ["the game"] if config.is_game else []
             yield from map(_describe_player, config.players())

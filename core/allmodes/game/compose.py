@@ -75,17 +75,26 @@ def check_data(spec: Spec, data: Data) -> None:
 
 
 def _networks(spec: Spec, prior: Prior, shape: Shape) -> dict[str, nn.Module]:
+    if reason := spec.generator.misfit(((prior.dim,),), shape):
+        raise CompositionError(f"generator: {reason}")
+    networks: dict[str, nn.Module] = {"generator": spec.generator.build(((prior.dim,),), shape)}
+    features: Shape = ()
+    if spec.discriminator is not None:
+        networks["discriminator"] = discriminator = _judge(spec, prior, shape)
+        features = (discriminator.network.feature_dim,)
+    parts = {"z": prior.dim, **prior.sizes}
+    for name, config in spec.auxiliaries.items():
+        networks[name] = config.build(shape if config.sees == "data" else features, parts)
+    return networks
+
+
+def _judge(spec: Spec, prior: Prior, shape: Shape) -> Discriminator:
+    """The discriminator of a spec that has one."""
     options = discriminator_options(spec)
-    generator = spec.generator.build(((prior.dim,),), shape)
     sees = discriminator_inputs(spec, shape, prior.sizes["code"])
-    if reason := spec.discriminator.misfit(sees, (1,)):
+    if reason := options.network().misfit(sees, (1,)):
         raise CompositionError(f"discriminator: {reason}")
-    discriminator = Discriminator(options.network().build(sees, (1,)), options.pack, options.joint)
-    auxiliaries = {
-        name: config.build(shape if config.sees == "data" else (discriminator.network.feature_dim,), prior.sizes)
-        for name, config in spec.auxiliaries.items()
-    }
-    return {"generator": generator, "discriminator": discriminator, **auxiliaries}
+    return Discriminator(options.network().build(sees, (1,)), options.pack, options.joint)
 
 
 def _terms(spec: Spec) -> list[Term]:

@@ -12,7 +12,7 @@ from allmodes.game.losses import LossTerm
 from allmodes.game.networks import NestedTensors, Networks, Tensors, find_inside
 from allmodes.game.parts import Rule, find_rules
 from allmodes.game.step import Step
-from allmodes.specs.players import check_modules, check_turn
+from allmodes.specs.players import check_modules, check_turn, term_module
 from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
 
 
@@ -38,7 +38,7 @@ class Term:
     @property
     def module(self) -> str:
         """The term's name among the modules."""
-        return f"losses/{self.name}"
+        return term_module(self.name)
 
     def counts(self, iteration: int) -> bool:
         """Whether the term contributes at an iteration."""

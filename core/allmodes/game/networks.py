@@ -23,9 +23,9 @@ Inner = TypeVar("Inner", bound=nn.Module)
 class Networks:
     """Modules by name, and the settings that they run with.
 
-    `modules` holds `generator`, `discriminator`, `prior`, the auxiliaries by name, and loss terms as `losses/<name>`.
-    `heads` are auxiliaries that read the discriminator's features instead of data. `precision` is the type of
-    computations inside networks, where it differs from that of their weights.
+    `modules` holds `generator`, `discriminator` (if there is one), `prior`, the auxiliaries by name, and loss terms as
+    `losses/<name>`. `heads` are auxiliaries that read the discriminator's features instead of data. `precision` is the
+    type of computations inside networks, where it differs from that of their weights.
     """
 
     def __init__(
@@ -41,8 +41,9 @@ class Networks:
 
     @property
     def discriminator(self) -> Discriminator:
-        """The discriminator, with its options `joint` and `pack`."""
-        module = self.modules["discriminator"]
+        """The discriminator, with its options `joint` and `pack`. Raises LookupError where there is none."""
+        if (module := self.modules.get("discriminator")) is None:
+            raise LookupError('there is no discriminator: a kind that asks for one declares Need("discriminator")')
         assert isinstance(module, Discriminator)
         return module
 

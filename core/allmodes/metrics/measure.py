@@ -44,10 +44,12 @@ def make_evaluation(
 
     @torch.no_grad()
     def encode(name: str, x: Tensor) -> Any:
+        if name not in composition.heads:
+            with eval_mode(modules[name]):
+                return modules[name](x.to(device))
         discriminator = composition.discriminator
         with eval_mode(modules[name], discriminator):
-            items = x.to(device)
-            return modules[name](discriminator.network.trunk(items) if name in composition.heads else items)
+            return modules[name](discriminator.network.trunk(x.to(device)))
 
     on_cpu = Batch(real.x.cpu(), None if real.labels is None else real.labels.cpu())
     cpu = rng(seed, f"metrics/{iteration}")

@@ -56,7 +56,8 @@ class Card:
 
     def _header(self) -> str:
         spec, text = self.spec, StringIO()
-        components = (spec.prior, spec.generator, spec.discriminator, *spec.auxiliaries.values(), *spec.losses)
+        judge = () if spec.discriminator is None else (spec.discriminator,)
+        components = (spec.prior, spec.generator, *judge, *spec.auxiliaries.values(), *spec.losses)
         header = {
             "library_name": "allmodes",
             "tags": ["gan", *dict.fromkeys(component.kind for component in components)],

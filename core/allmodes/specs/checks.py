@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from allmodes.specs.absent import check_absent_discriminator
 from allmodes.specs.effects import check_effects
 from allmodes.specs.hints import check_image_metrics
 from allmodes.specs.limits import check_memory
@@ -17,7 +18,9 @@ from allmodes_schemas import Key, Problem, Shape, Spec
 
 
 def check_spec(spec: Spec) -> list[Problem]:
-    """Problems of a spec, those included that its components find themselves."""
+    """Problems of a spec, those included that its components find themselves; a missing discriminator comes alone."""
+    if absent := list(check_absent_discriminator(spec)):
+        return absent
     players, shape = players_of(spec), spec.data.shape()
     return list(
         chain(
@@ -51,7 +54,7 @@ def check_loaded(spec: Spec, shape: Shape, classes: int | None) -> list[Problem]
 
 def _check_game(spec: Spec) -> Iterator[Problem]:
     games = [(i, term.kind) for i, term in enumerate(spec.losses) if term.is_game]
-    if not games:
+    if spec.discriminator is not None and not games:
         yield Problem(("losses",), "no game among the losses: add one, such as {kind: non_saturating}")
     for i, kind in games[1:]:
         yield Problem(("losses", i), f"{kind} is a second game beside {games[0][1]}: a spec has exactly one")

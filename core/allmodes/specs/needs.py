@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from allmodes.specs.shapes import discriminator_options
 from allmodes_schemas import (
+    AuxiliaryConfig,
     FeatureConfig,
     KindConfig,
     Location,
@@ -21,14 +22,14 @@ from allmodes_schemas import (
 
 def check_needs(spec: Spec) -> Iterator[Problem]:
     """Components whose requirements the spec does not meet, with the line that would."""
-    for where, component, need in _needs(spec):
+    for where, component, need in list_needs(spec):
         if message := _missing(spec, component, need):
             yield Problem(where, message)
 
 
 def check_labels(spec: Spec) -> Iterator[Problem]:
     """Components and streams that need labels, of data that have none."""
-    for where, component, need in _needs(spec):
+    for where, component, need in list_needs(spec):
         if need.slot == "labels":
             yield Problem(where, _no_labels(spec, component, need))
     yield from check_streams(spec)
@@ -42,7 +43,7 @@ def check_streams(spec: Spec) -> Iterator[Problem]:
             yield Problem(("streams", name), message)
 
 
-def _needs(spec: Spec) -> Iterator[tuple[Location, KindConfig, Need]]:
+def list_needs(spec: Spec) -> Iterator[tuple[Location, KindConfig, Need]]:
     """Every requirement with the component that declares it and the component's location."""
     for where, component in _components(spec):
         yield from ((where, component, need) for need in component.needs)
@@ -73,6 +74,8 @@ def _missing(spec: Spec, component: KindConfig, need: Need) -> str:
             return _no_labels(spec, component, need)
         case "truth" if not spec.data.known_modes():
             return f"{needs} data whose modes are known, which {spec.data.kind} is not{_remedy(need)}"
+        case "prior" if need.what not in spec.prior.offers:
+            return f"{needs} a prior that offers {need.what}, which {spec.prior.kind} does not{_add(need)}"
         case "joint" if not discriminator_options(spec).joint:
             return f"{needs} a discriminator that sees a code beside the data{_add(need)}"
         case "stream" if (name := getattr(component, "stream", need.what)) not in spec.streams:
@@ -81,14 +84,24 @@ def _missing(spec: Spec, component: KindConfig, need: Need) -> str:
 
 
 def _missing_auxiliary(spec: Spec, component: KindConfig, need: Need) -> str:
-    suitable = [name for name, auxiliary in spec.auxiliaries.items() if auxiliary.gives == need.what]
-    name = getattr(component, "auxiliary", None)
+    suitable = [name for name, auxiliary in spec.auxiliaries.items() if _suits(auxiliary, need)]
+    name, maps = getattr(component, "auxiliary", None), f"map data to {need.what}{_in_form(need)}"
     if not suitable:
-        return f"{component.kind} needs an auxiliary that maps data to {need.what}; none is defined{_add(need)}"
+        needs = f"{component.kind} needs an auxiliary that {maps.replace('map', 'maps', 1)}"
+        return f"{needs}; none is defined{_add(need)}"
     if name and name not in suitable:
-        reads = f"{component.kind} reads auxiliary {name!r}, which does not map data to {need.what}"
-        return f"{reads}: set auxiliary: {suitable[0]}"
+        return f"{component.kind} reads auxiliary {name!r}, which does not {maps}: set auxiliary: {suitable[0]}"
     return ""
+
+
+def _suits(auxiliary: AuxiliaryConfig, need: Need) -> bool:
+    """Whether an auxiliary gives what is needed; the mean of a `gaussian` is a `point`."""
+    forms = (need.form, "gaussian") if need.form == "point" else (need.form,)
+    return auxiliary.gives == need.what and (not need.form or auxiliary.form in forms)
+
+
+def _in_form(need: Need) -> str:
+    return f" as {need.form}" if need.form else ""
 
 
 def _no_labels(spec: Spec, component: KindConfig, need: Need) -> str:

@@ -8,13 +8,23 @@ from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import LossTermConfig, PlayerConfig, Problem, Spec, TurnConfig
 
 MODULES = ("generator", "discriminator", "prior")
-"""Modules that every spec has."""
+"""Names of the core's modules, of which a spec may lack the discriminator."""
+
+
+def modules_of(spec: Spec) -> tuple[str, ...]:
+    """Names of the networks that a spec has and of its prior, which players train."""
+    return (*_present(spec, MODULES), *spec.auxiliaries)
+
+
+def term_module(name: str) -> str:
+    """The name of a term among the modules."""
+    return f"losses/{name}"
 
 
 def players_of(spec: Spec) -> dict[str, PlayerConfig]:
-    """The players of a spec by name: the two of every game, then those that terms add."""
+    """The players of a spec by name: those of the game, then those that terms add."""
     added = {player.name: player for term in spec.losses for player in term.players()}
-    players: dict[str, tuple[str, ...]] = {"discriminator": ("discriminator",), "generator": ("generator",)}
+    players: dict[str, tuple[str, ...]] = {name: (name,) for name in _present(spec, ("discriminator", "generator"))}
     players |= {name: player.modules for name, player in added.items()}
     for module, trained_by in _list_trainers(spec):
         for name in trained_by:
@@ -49,6 +59,8 @@ def term_names(losses: tuple[LossTermConfig, ...]) -> list[str]:
 def check_players(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
     """Problems of the players that terms add, of optimisers by player, and of the schedule."""
     yield from _check_added_players(spec)
+    yield from _check_served(spec, players)
+    yield from (Problem(("losses",), f"player {p.name!r} trains nothing") for p in players.values() if not p.modules)
     for name in spec.training.optimizers:
         if name not in players:
             yield Problem(("training", "optimizers", name), _unknown("player", name, players))
@@ -78,13 +90,21 @@ def check_turn(turn: TurnConfig, trains: Mapping[str, Collection[str]], modules:
 
 
 def _list_trainers(spec: Spec) -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield "prior", spec.prior.trained_by
+    """Modules that say themselves who trains them; a discriminator that is not there trains nothing."""
+    yield "prior", _present(spec, spec.prior.trained_by)
     for name, auxiliary in spec.auxiliaries.items():
-        yield name, auxiliary.trained_by
+        yield name, _present(spec, auxiliary.trained_by)
+    for name, term in zip(term_names(spec.losses), spec.losses, strict=True):
+        yield term_module(name), _present(spec, term.trained_by)
+
+
+def _present(spec: Spec, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of players or modules without the discriminator's, where a spec has none."""
+    return tuple(name for name in names if name != "discriminator" or spec.discriminator is not None)
 
 
 def _check_added_players(spec: Spec) -> Iterator[Problem]:
-    modules, first = (*MODULES, *spec.auxiliaries), dict[str, PlayerConfig]()
+    modules, first = modules_of(spec), dict[str, PlayerConfig]()
     for i, term in enumerate(spec.losses):
         for player in term.players():
             yield from (Problem(("losses", i), m) for m in check_modules(player.name, player.modules, modules))
@@ -93,12 +113,20 @@ def _check_added_players(spec: Spec) -> Iterator[Problem]:
                 yield Problem(("losses", i), message)
 
 
+def _check_served(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
+    """Terms with a loss for a player that nobody has; a missing discriminator is a problem of its own."""
+    for i, term in enumerate(spec.losses):
+        for name in term.serves:
+            if name not in players and name != "discriminator":
+                yield Problem(("losses", i), f"{term.kind} has a loss for it: {_unknown('player', name, players)}")
+
+
 def _check_schedule(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
     schedule, turns = ("training", "schedule"), turns_of(spec, players)
     trains = {name: player.modules for name, player in players.items()}
     for i, turn in enumerate(turns):
         where = schedule if isinstance(spec.training.schedule, str) else (*schedule, i)
-        for problem in check_turn(turn, trains, (*MODULES, *spec.auxiliaries)):
+        for problem in check_turn(turn, trains, modules_of(spec)):
             yield Problem((*where, *problem.where), problem.what)
     for name in sorted(set(players) - {name for turn in turns for name in turn.players}):
         yield Problem(schedule, f"player {name!r} has no turn, so it never learns: add a turn for it")

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import DiscriminatorOptions, NetworkConfig, Problem, Shape, Spec
 
+NONE = DiscriminatorOptions()
+"""The options of no discriminator: nothing is packed, and no code is seen."""
+
 
 def discriminator_options(spec: Spec) -> DiscriminatorOptions:
-    """The discriminator's config with its own options, which every spec that the registry checked has."""
+    """The discriminator's options, which every spec that the registry checked has; the defaults where there is none."""
+    if spec.discriminator is None:
+        return NONE
     assert isinstance(spec.discriminator, DiscriminatorOptions)
     return spec.discriminator
 
@@ -22,10 +27,11 @@ def discriminator_inputs(spec: Spec, shape: Shape, code: int) -> tuple[Shape, ..
 
 
 def network_shapes(spec: Spec, shape: Shape) -> Iterator[tuple[str, NetworkConfig, tuple[Shape, ...], Shape]]:
-    """Generator and discriminator with input and output shapes; a code counts as 1 where a fit decides its size."""
-    code = spec.prior.parts().get("code") or 1
-    yield "generator", spec.generator, ((code,),), shape
-    yield "discriminator", spec.discriminator, discriminator_inputs(spec, shape, code), (1,)
+    """Generator and discriminator with input and output shapes; what a fit decides the size of counts as 1."""
+    yield "generator", spec.generator, ((spec.prior.size() or 1,),), shape
+    if spec.discriminator is not None:
+        code = spec.prior.parts().get("code") or 1
+        yield "discriminator", spec.discriminator, discriminator_inputs(spec, shape, code), (1,)
 
 
 def check_shapes(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
@@ -42,6 +48,8 @@ def check_shapes(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
 
 def check_discriminator(spec: Spec) -> Iterator[Problem]:
     """Problems of packing, of a joint discriminator, and of BatchNorm under a gradient penalty."""
+    if spec.discriminator is None:
+        return
     yield from _check_pack(spec)
     if (name := discriminator_options(spec).joint) is not None:
         yield from (Problem(("discriminator", "joint"), message) for message in _check_joint(spec, name))
@@ -62,7 +70,7 @@ def check_batches(spec: Spec) -> Iterator[Problem]:
         ("generator", spec.generator, batch),
         ("discriminator", spec.discriminator, batch // pack),
     ):
-        if items == 1 and network.normalises_batches():
+        if network is not None and items == 1 and network.normalises_batches():
             message = "BatchNorm needs two items or more at once: raise training.batch_size, or switch it off"
             yield Problem((name,), message)
 

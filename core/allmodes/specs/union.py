@@ -62,7 +62,8 @@ def _spec_model(installed: _Installed) -> type[Spec]:
         configs = [_narrow(kind.config, slots) for kind in registry.of(base).values()]
         slots[base] = _slot(base, configs, registry)
     discriminators = [_as_discriminator(_narrow(kind.config, slots)) for kind in registry.of(NetworkConfig).values()]
-    discriminator = _with_annotation(_slot(NetworkConfig, discriminators, registry), Spec.model_fields["discriminator"])
+    judge = _slot(NetworkConfig, discriminators, registry) | None
+    discriminator = _with_annotation(judge, Spec.model_fields["discriminator"])
     fields = _narrow_fields(Spec, slots) | {"discriminator": discriminator}
     model: type[Spec] = _derive("Spec", (Spec,), Spec, **fields)
     return model

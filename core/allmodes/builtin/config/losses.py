@@ -64,6 +64,7 @@ class RelativisticConfig(LossTermConfig):
 
 
 class _Penalty(LossTermConfig):
+    serves: ClassVar[tuple[str, ...]] = ("discriminator",)
     penalises_gradients: ClassVar[bool] = True
 
 
