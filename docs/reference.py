@@ -126,16 +126,18 @@ def _docstring(config: type[KindConfig]) -> str:
 
 def _facts(config: type[KindConfig]) -> Iterator[str]:
     """Describe a kind besides its options."""
-    if getattr(config, "is_game", False):
+    if config.wraps:
+        yield f"A wrapper: what the kind in its option `{config.wraps}` needs, gives and adds holds for it, too.\n"
+    if describe.declared(config, "is_game", False):
         yield "This is a game.\n"
-    if issubclass(config, AuxiliaryConfig):
+    if issubclass(config, AuxiliaryConfig) and not config.wraps:
         players = " and ".join(f"`{player}`" for player in config.trained_by) or "nobody"
         yield f"Maps {config.sees} to the part `{config.gives}`; trained by the player {players}.\n"
     if issubclass(config, LossTermConfig):
         for what in describe.list_provisions(config):
             if what.startswith("player "):
                 yield f"Adds the {what}, unless `training.optimizers` sets another.\n"
-    needs: Sequence[Need] = getattr(config, "needs", ())
+    needs: Sequence[Need] = describe.declared(config, "needs", ())
     for need in needs:
         yield f"Needs {_need(need)}.\n"
 

@@ -15,6 +15,7 @@ from allmodes_schemas.base import (
     Scheduled,
     Shape,
     at,
+    kinds_within,
     worded,
 )
 from allmodes_schemas.components import (
@@ -83,5 +84,6 @@ __all__ = [
     "TurnConfig",
     "at",
     "check_folder_name",
+    "kinds_within",
     "worded",
 ]

@@ -1,7 +1,7 @@
 """Bases of all configs: frozen, strict about unknown keys, picked by kind; and values that change over a run."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
@@ -110,8 +110,24 @@ def _is_boolean_for_number(given: object, read: object) -> bool:
 class KindConfig(Config):
     """A component's settings, picked by `kind`: subclasses declare `kind: Literal["name"] = "name"`."""
 
+    wraps: ClassVar[str] = ""
+    """The option that holds a kind of the same slot for which this one stands: what the core asks before torch is
+    loaded, and this class does not define, that kind answers. Requirements (`needs`, `check`) of kinds within kinds are
+    looked at without it."""
+
     kind: str
     """The word that picks this component."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Pass on to the kind that this one wraps whatever its slot's base answers and this class does not."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "wraps" in vars(cls):
+            at = cls.__mro__.index(KindConfig) - 1  # of the slot's base
+            own = {name for base in cls.__mro__[:at] for name in vars(base)}
+            asked = {name for name in vars(cls.__mro__[at]) if not name.startswith(("_", "model_"))}
+            for name in asked - own - {"build", "check", "needs"}:
+                setattr(cls, name, property(_Answer(cls.wraps, name)))
 
     @classmethod
     def kind_name(cls) -> str:
@@ -131,6 +147,30 @@ class KindConfig(Config):
         if "kind" in target.get("properties", {}):
             target["required"] = sorted({*target.get("required", []), "kind"})
         return described
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """The answer of the kind that a config holds in a field."""
+
+    field: str
+    name: str
+
+    def __call__(self, config: KindConfig) -> Any:
+        return getattr(getattr(config, self.field), self.name)
+
+
+def kinds_within(value: object, where: Location = ()) -> Iterator[tuple[Location, KindConfig]]:
+    """Every kind in a value, itself included, at any depth, outermost first, with the keys that lead to it."""
+    if isinstance(value, KindConfig):
+        yield where, value
+    if isinstance(value, Config | Mapping):
+        entries = value if isinstance(value, Config) else value.items()
+        for key, inner in entries:
+            yield from kinds_within(inner, (*where, key))
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            yield from kinds_within(inner, (*where, i))
 
 
 class Ramp(Config):

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import Field
 from pydantic.config import JsonDict
 from pydantic.dataclasses import dataclass as checked
 
-from allmodes_schemas.base import Config, Iteration, KindConfig, Problem, Ramp, Sane, Shape
+from allmodes_schemas.base import Config, Iteration, KindConfig, Problem, Ramp, Sane, Shape, kinds_within
 from allmodes_schemas.training import PlayerConfig
 
 if TYPE_CHECKING:
     from allmodes_schemas.spec import Spec
 
 
+K = TypeVar("K", bound=KindConfig)
 ITERATIONS: JsonDict = {"unit": "iterations"}
 """The unit of an option, where its description alone would leave it open."""
 
@@ -68,6 +69,11 @@ class Key:
     constant: bool = False
 
 
+def _within(config: KindConfig, slot: type[K]) -> list[K]:
+    """Kinds of a slot within a config, itself not included."""
+    return [kind for where, kind in kinds_within(config) if where and isinstance(kind, slot)]
+
+
 class DatasetConfig(KindConfig):
     """Data to learn from. `build()` returns an `allmodes.data.Data`."""
 
@@ -100,8 +106,8 @@ class NetworkConfig(KindConfig):
         return None
 
     def normalises_batches(self) -> bool:
-        """Whether one item's output depends on the others of its batch (BatchNorm)."""
-        return False
+        """Whether one item's output depends on the others of its batch (BatchNorm); by default, of a network within."""
+        return any(network.normalises_batches() for network in _within(self, NetworkConfig))
 
     def parameters(self, sees: tuple[Shape, ...], gives: Shape) -> int | None:
         """The approximate number of weights, so that too many are refused before memory is taken; None: unknown."""
@@ -120,7 +126,7 @@ class DiscriminatorOptions(Config):
     pack: Annotated[int, Sane(1024)] = Field(1, ge=1)
     """Items judged together (PacGAN)."""
 
-    def network(self) -> NetworkConfig:
+    def alone(self) -> NetworkConfig:
         """The network's own config, without these options."""
         own = next(base for base in type(self).__bases__ if issubclass(base, NetworkConfig))
         return own.model_construct(**{name: getattr(self, name) for name in own.model_fields})
@@ -200,8 +206,11 @@ class LossTermConfig(KindConfig):
         return ("discriminator", "generator") if self.is_game else ()
 
     def players(self) -> tuple[PlayerConfig, ...]:
-        """Players that the term adds; one without modules trains what names it in `trained_by`."""
-        return ()
+        """Players that the term adds, by default those of the terms within.
+
+        One without modules trains what names it in `trained_by`.
+        """
+        return tuple(player for term in _within(self, LossTermConfig) for player in term.players())
 
     def check(self, spec: "Spec") -> Iterable[Problem]:
         """Further problems of a spec with this term (torch-free)."""

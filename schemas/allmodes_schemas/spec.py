@@ -3,12 +3,12 @@
 import operator
 from collections import Counter
 from reprlib import repr as short
-from typing import Annotated, ClassVar, Literal, Self, SupportsIndex
+from typing import Annotated, ClassVar, Literal, Self, SupportsIndex, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.config import JsonDict
 
-from allmodes_schemas.base import Config, Iteration, Sane, worded
+from allmodes_schemas.base import Config, Iteration, KindConfig, Location, Sane, kinds_within, worded
 from allmodes_schemas.components import (
     AuxiliaryConfig,
     DatasetConfig,
@@ -59,6 +59,7 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
+K = TypeVar("K", bound=KindConfig)
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{device}{n}" for device in ("COM", "LPT") for n in range(1, 10))}
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63), BeforeValidator(_whole)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
@@ -152,3 +153,17 @@ class Spec(Config):
     """Requirements that must be met before the spec is read, such as `allmodes-acme>=0.1`."""
     large: bool = False
     """Whether sizes that look like slips (widths, batches, threads, samples, memory) are intended."""
+
+    def each(self, slot: type[K]) -> list[K]:
+        """The components of a slot, by the base of its configs, those within others included."""
+        return [config for _, config in kinds_within(self) if isinstance(config, slot)]
+
+    def where(self, config: KindConfig) -> Location:
+        """The keys from the top to a component, also to one within another: `("losses", 0, "game")`.
+
+        Raises LookupError where the spec does not have it.
+        """
+        kinds = list(kinds_within(self))
+        for where, _ in [found for found in kinds if found[1] is config] or [f for f in kinds if f[1] == config]:
+            return where
+        raise LookupError(f"the spec has no such component: {config!r}")

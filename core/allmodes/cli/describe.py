@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from allmodes.registry.slots import SLOT_NAMES
 from allmodes.specs.players import players_of, turns_of
 from allmodes_schemas import (
     AuxiliaryConfig,
@@ -22,6 +23,8 @@ from allmodes_schemas import (
     Spec,
     TurnConfig,
 )
+
+T = TypeVar("T")
 
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "null": "none"}
@@ -37,11 +40,18 @@ class Option:
     meaning: str
 
 
+def _name_block(model: str) -> str:
+    slots = {base.__name__: f"any {name}" for base, name in SLOT_NAMES.items()}
+    return slots.get(model, model.lower())
+
+
 def list_options(
-    model: type[BaseModel], quoted: Callable[[str], str] = str, link: Callable[[str], str] = str.lower
+    model: type[BaseModel], quoted: Callable[[str], str] = str, link: Callable[[str], str] = _name_block
 ) -> list[Option]:
     """List the options of a block, without its kind; `quoted` marks values, `link` names the blocks of other types."""
-    properties = model.model_json_schema()["properties"]
+    schema = model.model_json_schema()
+    name = str(schema.get("$ref", "")).rpartition("/")[2]  # of a block that may hold its own kind
+    properties = schema["$defs"][name]["properties"] if name else schema["properties"]
     describer = _TypeDescriber(quoted, link)
     return [
         Option(name, describer.type_of(properties[name]), describer.default(model, name), _meaning(field))
@@ -130,7 +140,19 @@ def _changed_options(value: BaseModel) -> list[str]:
 
 def list_requirements(config: type[KindConfig]) -> list[str]:
     """List what a spec with this kind must have, each with the line that adds it."""
-    return [_describe_need(need) for need in getattr(config, "needs", ())]
+    needs: tuple[Need, ...] = declared(config, "needs", ())
+    return [_describe_need(need) for need in needs] + list(_wrapped(config))
+
+
+def declared(config: type[KindConfig], name: str, otherwise: T) -> T:
+    """What the class of a kind declares; `otherwise` where the settings decide."""
+    value: T = getattr(config, name, otherwise)
+    return otherwise if isinstance(value, property) else value
+
+
+def _wrapped(config: type[KindConfig]) -> Iterator[str]:
+    if config.wraps and hasattr(config, "needs"):
+        yield f"whatever its {config.wraps} requires"
 
 
 def list_provisions(config: type[KindConfig]) -> list[str]:

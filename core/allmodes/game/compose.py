@@ -92,9 +92,9 @@ def _judge(spec: Spec, prior: Prior, shape: Shape) -> Discriminator:
     """The discriminator of a spec that has one."""
     options = discriminator_options(spec)
     sees = discriminator_inputs(spec, shape, prior.sizes["code"])
-    if reason := options.network().misfit(sees, (1,)):
+    if reason := options.alone().misfit(sees, (1,)):
         raise CompositionError(f"discriminator: {reason}")
-    return Discriminator(options.network().build(sees, (1,)), options.pack, options.joint)
+    return Discriminator(options.alone().build(sees, (1,)), options.pack, options.joint)
 
 
 def _terms(spec: Spec) -> list[Term]:

@@ -45,6 +45,8 @@ def check_config(config: Any, base: type[KindConfig], hook: str) -> type[KindCon
     kind = config.model_fields["kind"]
     if get_origin(kind.annotation) is not Literal or get_args(kind.annotation) != (kind.default,):
         raise PluginError(f'{config.__name__} must declare its kind: kind: Literal["word"] = "word"')
+    if config.wraps and config.wraps not in config.model_fields:
+        raise PluginError(f"{config.__name__} wraps {config.wraps!r}, which is not an option of it")
     return config
 
 

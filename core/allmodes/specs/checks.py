@@ -14,7 +14,20 @@ from allmodes.specs.needs import check_labels, check_needs, check_streams
 from allmodes.specs.players import MODULES, check_players, players_of
 from allmodes.specs.shapes import check_batches, check_discriminator, check_shapes
 from allmodes.text.suggest import did_you_mean
-from allmodes_schemas import Key, Problem, Shape, Spec
+from allmodes_schemas import (
+    Key,
+    LossTermConfig,
+    MetricConfig,
+    PriorConfig,
+    Problem,
+    SamplerConfig,
+    Shape,
+    Spec,
+    kinds_within,
+)
+
+_CHECKED = (PriorConfig, LossTermConfig, SamplerConfig, MetricConfig)
+"""Bases of the components that check the rest of a spec themselves."""
 
 
 def check_spec(spec: Spec) -> list[Problem]:
@@ -35,10 +48,7 @@ def check_spec(spec: Spec) -> list[Problem]:
             check_batches(spec),
             check_players(spec, players),
             check_effects(spec, players),
-            spec.prior.check(spec),
-            *(term.check(spec) for term in spec.losses),
-            spec.sampler.check(spec) if spec.sampler is not None else (),
-            *(metric.check(spec) for metric in spec.evaluation.metrics),
+            *(component.check(spec) for _, component in kinds_within(spec) if isinstance(component, _CHECKED)),
             _check_numbers(spec) or _check_best(spec),
             spec.data.check(spec),
             check_image_metrics(spec, shape) if shape is not None else (),

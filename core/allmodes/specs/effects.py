@@ -25,6 +25,7 @@ def check_effects(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[P
     """Errors for settings without effect in any run, warnings for those of this run, which may be short on purpose."""
     yield from _turns(spec)
     yield from _losses(spec)
+    yield from _wrapped_losses(spec)
     yield from _idle(spec, players)
     yield from _ramps(spec)
     yield from _cadences(spec)
@@ -55,6 +56,16 @@ def _losses(spec: Spec) -> Iterator[Problem]:
             yield Problem(("losses", i), f"{term.kind} never counts in this run: {reason}", severity)
         elif reason := _once_in_run(term, spec.training.iterations):
             yield Problem(("losses", i, "every"), f"{term.kind} counts once in this run: {reason}", "warning")
+
+
+def _wrapped_losses(spec: Spec) -> Iterator[Problem]:
+    """Weights and cadences of losses for which another one stands."""
+    for term in spec.each(LossTermConfig):
+        inner = getattr(term, term.wraps) if term.wraps else term
+        for name in ("weight", "every", "start") if term.wraps else ():
+            if getattr(inner, name) != LossTermConfig.model_fields[name].default:
+                reason = f"{term.kind} stands for {inner.kind} and counts by its own {name}: set that instead"
+                yield Problem((*spec.where(inner), name), reason)
 
 
 def _idle(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from allmodes.specs.shapes import discriminator_options
 from allmodes_schemas import (
     AuxiliaryConfig,
-    FeatureConfig,
     KindConfig,
     Location,
-    LossTermConfig,
-    MetricConfig,
     Need,
-    PriorConfig,
     Problem,
-    SamplerConfig,
     Spec,
+    kinds_within,
 )
 
 
@@ -45,21 +41,9 @@ def check_streams(spec: Spec) -> Iterator[Problem]:
 
 def list_needs(spec: Spec) -> Iterator[tuple[Location, KindConfig, Need]]:
     """Every requirement with the component that declares it and the component's location."""
-    for where, component in _components(spec):
-        yield from ((where, component, need) for need in component.needs)
-    for where, component in _components(spec):
-        for name in type(component).model_fields:
-            if isinstance(features := getattr(component, name), FeatureConfig):
-                yield from (((*where, name), features, need) for need in features.needs)
-
-
-def _components(spec: Spec) -> Iterator[tuple[Location, PriorConfig | LossTermConfig | SamplerConfig | MetricConfig]]:
-    """Components that can declare requirements, with their location in the spec."""
-    yield ("prior",), spec.prior
-    yield from ((("losses", i), term) for i, term in enumerate(spec.losses))
-    if spec.sampler is not None:
-        yield ("sampler",), spec.sampler
-    yield from ((("evaluation", "metrics", i), metric) for i, metric in enumerate(spec.evaluation.metrics))
+    for where, component in kinds_within(spec):
+        needs: Iterable[Need] = getattr(component, "needs", ())
+        yield from ((where, component, need) for need in needs)
 
 
 def _missing(spec: Spec, component: KindConfig, need: Need) -> str:

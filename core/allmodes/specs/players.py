@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from allmodes.text.suggest import did_you_mean
-from allmodes_schemas import LossTermConfig, PlayerConfig, Problem, Spec, TurnConfig
+from allmodes_schemas import LossTermConfig, PlayerConfig, PriorConfig, Problem, Spec, TurnConfig, kinds_within
 
 MODULES = ("generator", "discriminator", "prior")
 """Names of the core's modules, of which a spec may lack the discriminator."""
@@ -91,11 +91,17 @@ def check_turn(turn: TurnConfig, trains: Mapping[str, Collection[str]], modules:
 
 def _list_trainers(spec: Spec) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Modules that say themselves who trains them; a discriminator that is not there trains nothing."""
-    yield "prior", _present(spec, spec.prior.trained_by)
+    yield "prior", _present(spec, _trainers_within(spec.prior, PriorConfig))
     for name, auxiliary in spec.auxiliaries.items():
         yield name, _present(spec, auxiliary.trained_by)
     for name, term in zip(term_names(spec.losses), spec.losses, strict=True):
-        yield term_module(name), _present(spec, term.trained_by)
+        yield term_module(name), _present(spec, _trainers_within(term, LossTermConfig))
+
+
+def _trainers_within(config: PriorConfig | LossTermConfig, slot: type[PriorConfig | LossTermConfig]) -> tuple[str, ...]:
+    """Players that train a component, those included that train one of the same slot within it."""
+    inner = [kind for _, kind in kinds_within(config) if isinstance(kind, slot)]
+    return tuple(dict.fromkeys(player for kind in inner for player in kind.trained_by))
 
 
 def _present(spec: Spec, names: tuple[str, ...]) -> tuple[str, ...]:

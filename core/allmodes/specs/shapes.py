@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from allmodes.text.suggest import did_you_mean
-from allmodes_schemas import DiscriminatorOptions, NetworkConfig, Problem, Shape, Spec
+from allmodes_schemas import DiscriminatorOptions, LossTermConfig, NetworkConfig, Problem, Shape, Spec
 
 NONE = DiscriminatorOptions()
 """The options of no discriminator: nothing is packed, and no code is seen."""
@@ -53,7 +53,7 @@ def check_discriminator(spec: Spec) -> Iterator[Problem]:
     yield from _check_pack(spec)
     if (name := discriminator_options(spec).joint) is not None:
         yield from (Problem(("discriminator", "joint"), message) for message in _check_joint(spec, name))
-    penalties = [term.kind for term in spec.losses if term.penalises_gradients]
+    penalties = [term.kind for term in spec.each(LossTermConfig) if term.penalises_gradients]
     if penalties and spec.discriminator.normalises_batches():
         yield Problem(
             ("discriminator",),

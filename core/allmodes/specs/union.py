@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from operator import or_
 from reprlib import repr as short
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ForwardRef, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, create_model
 from pydantic.fields import FieldInfo
@@ -32,7 +32,6 @@ from allmodes_schemas import (
     Spec,
 )
 
-# A slot's configs may have fields of the slots before it.
 _ORDER = (
     *(NetworkConfig, FeatureConfig, DatasetConfig, PriorConfig, AuxiliaryConfig, LossTermConfig),
     *(SamplerConfig, MetricConfig),
@@ -57,16 +56,42 @@ class _Installed:
 def _spec_model(installed: _Installed) -> type[Spec]:
     """The model, built once for the registered plugins, so that specs of one class can be compared."""
     registry = installed.registry
-    slots: dict[type, Any] = {}
-    for base in _ORDER:
-        configs = [_narrow(kind.config, slots) for kind in registry.of(base).values()]
-        slots[base] = _slot(base, configs, registry)
-    discriminators = [_as_discriminator(_narrow(kind.config, slots)) for kind in registry.of(NetworkConfig).values()]
-    judge = _slot(NetworkConfig, discriminators, registry) | None
+    slots: dict[type, Any] = {base: ForwardRef(_private_name(base)) for base in _ORDER}
+    narrowed = {base: [_narrow(kind.config, slots) for kind in registry.of(base).values()] for base in _ORDER}
+    slots = {base: _slot(base, configs, registry) for base, configs in narrowed.items()}
+    _resolve([config for configs in narrowed.values() for config in configs], slots)
+    judge = _slot(NetworkConfig, [_as_discriminator(config) for config in narrowed[NetworkConfig]], registry) | None
     discriminator = _with_annotation(judge, Spec.model_fields["discriminator"])
     fields = _narrow_fields(Spec, slots) | {"discriminator": discriminator}
     model: type[Spec] = _derive("Spec", (Spec,), Spec, **fields)
     return model
+
+
+def _private_name(base: type[KindConfig]) -> str:
+    """The name of a slot while its kinds are narrowed, which may hold kinds of any slot: no plugin's module has it."""
+    return f"_allmodes_slot_of_{base.__name__}"
+
+
+def _resolve(configs: Sequence[Any], slots: Mapping[type[KindConfig], Any]) -> None:
+    """Complete narrowed classes, once the slots that their fields name are there."""
+    names = {_private_name(base): slot for base, slot in slots.items()}
+    for config in configs:
+        _complete(config, names)
+
+
+def _complete(config: Any, names: Mapping[str, Any]) -> None:
+    blocks = [block for info in config.model_fields.values() for block in _blocks_in(info.annotation)]
+    for block in blocks:
+        if not block.__pydantic_fields_complete__:
+            _complete(block, names)
+    config.model_rebuild(_types_namespace=names)
+
+
+def _blocks_in(annotation: Any) -> list[Any]:
+    """The classes of configs in a type, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return [annotation]
+    return [block for argument in get_args(annotation) for block in _blocks_in(argument)]
 
 
 def _slot(base: type[KindConfig], configs: Sequence[Any], registry: Registry) -> Any:

@@ -23,7 +23,7 @@ def tags(run: Run) -> dict[str, str]:
     ours = {
         "spec": spec.name,
         "experiment": run.experiment,
-        "game": ", ".join(term.kind for term in spec.losses if type(term).is_game),
+        "game": ", ".join(term.kind for term in spec.losses if term.is_game),
         "prior": spec.prior.kind,
         "data": spec.data.kind,
         "device": run.device,

@@ -86,7 +86,7 @@ class DistanceConfig(LossTermConfig):
     def check(self, spec: Spec) -> Iterable[Problem]:
         # Only an embedding has extremes.
         if self.scale in ("max", "sqrt_max") and not isinstance(spec.prior, MetricMixtureConfig):
-            where = ("losses", spec.losses.index(self), "scale")
+            where = (*spec.where(self), "scale")
             asks = f"scale {self.scale} is that of an embedding, and prior {spec.prior.kind} has none"
             yield Problem(where, f"{asks}: take mean_log, or prior: {{kind: bourgan.metric_mixture}}")
 

@@ -152,7 +152,7 @@ class LatentInversionConfig(LossTermConfig):
         inverter = spec.auxiliaries.get(self.auxiliary)
         if self.y_loss == "am_softmax" and isinstance(inverter, InverterConfig) and inverter.head != "cosine":
             what = f"y_loss am_softmax needs cosines: set auxiliaries.{self.auxiliary}.head: cosine"
-            yield Problem(("losses", spec.losses.index(self), "y_loss"), what)
+            yield Problem((*spec.where(self), "y_loss"), what)
 
     @override
     def build(self) -> Any:
@@ -181,7 +181,7 @@ class PriorMatchingConfig(LossTermConfig):
 
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        where = ("losses", spec.losses.index(self))
+        where = spec.where(self)
         if not isinstance(spec.prior, ModeMixtureConfig):
             what = f"{self.kind} learns the weights of a prior nemgan.mode_mixture, not of {spec.prior.kind}"
             yield Problem(where, f"{what}: remove it")
@@ -216,7 +216,7 @@ class SparseSupervisionConfig(LossTermConfig):
         classes, modes = spec.data.classes(), spec.prior.parts().get("mode")
         if classes is not None and modes is not None and classes > modes:
             what = f"{self.kind} names a mode after each label, but there are {classes} labels and {modes} modes"
-            yield Problem(("losses", spec.losses.index(self)), f"{what}: set prior.modes: {classes}")
+            yield Problem(spec.where(self), f"{what}: set prior.modes: {classes}")
 
     @override
     def build(self) -> Any:
@@ -256,7 +256,7 @@ class InvarianceConfig(LossTermConfig):
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
         # Images can be rotated, points cannot; only a mode mixture has weights.
-        where, shape = ("losses", spec.losses.index(self)), spec.data.shape()
+        where, shape = spec.where(self), spec.data.shape()
         turns = self.rotation or self.shift or self.scale
         if shape is not None and len(shape) != 3 and turns:
             what = f"{self.kind} turns, shifts and scales images, but items of {spec.data.kind} have shape {shape}"

@@ -36,7 +36,7 @@ class WassersteinConfig(LossTermConfig):
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
         # Without a bound on the discriminator's slope the game has no solution.
-        if not any(term.penalises_gradients for term in spec.losses):
+        if not any(term.penalises_gradients for term in spec.each(LossTermConfig)):
             yield Problem(
                 ("losses",),
                 "the wasserstein game needs a bound on the discriminator's slope: add {kind: gradient_penalty}",

@@ -98,7 +98,7 @@ class ShareConfig(MetricConfig):
     def check(self, spec: Spec) -> Iterable[Problem]:
         classes = spec.data.classes()
         if classes is not None and self.label >= classes:
-            where = ("evaluation", "metrics", spec.evaluation.metrics.index(self), "label")
+            where = (*spec.where(self), "label")
             yield Problem(where, f"the labels of data {spec.data.kind} are 0 to {classes - 1}: take one of them")
 
     @override
@@ -290,7 +290,7 @@ class ClusteringConfig(MetricConfig):
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
         auxiliary = spec.auxiliaries.get(self.auxiliary)
-        where = ("evaluation", "metrics", spec.evaluation.metrics.index(self), "auxiliary")
+        where = (*spec.where(self), "auxiliary")
         if auxiliary is None:
             have = ", ".join(spec.auxiliaries) or "none"
             yield Problem(where, f"there is no auxiliary {self.auxiliary!r}: take one of those defined ({have})")

@@ -75,7 +75,7 @@ class StackedModesConfig(MetricConfig):
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
         if spec.data.kind != "stacked_mnist":
-            where = ("evaluation", "metrics", spec.evaluation.metrics.index(self))
+            where = spec.where(self)
             yield Problem(where, f"stacked_mnist measures data of kind stacked_mnist, not {spec.data.kind}: remove it")
 
     @override

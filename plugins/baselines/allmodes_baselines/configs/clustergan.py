@@ -83,7 +83,7 @@ class ClusterInversionConfig(LossTermConfig):
         encoder = spec.auxiliaries.get(self.auxiliary)
         if encoder is not None and encoder.gives == "mode" and not isinstance(encoder, ClusterEncoderConfig):
             what = f"{self.kind} reads a baselines.cluster_encoder, which auxiliary {self.auxiliary!r} "
-            where = ("losses", spec.losses.index(self), "auxiliary")
+            where = (*spec.where(self), "auxiliary")
             yield Problem(where, f"{what}({encoder.kind}) is not: add {_ENCODER}")
 
     @override

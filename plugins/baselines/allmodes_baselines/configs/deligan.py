@@ -42,9 +42,7 @@ class WidthConfig(LossTermConfig):
     def check(self, spec: Spec) -> Iterable[Problem]:
         if not isinstance(spec.prior, MixtureOfGaussiansConfig):
             what = f"{self.kind} needs the widths of a learned mixture, which prior {spec.prior.kind} does not have"
-            yield Problem(
-                ("losses", spec.losses.index(self)), f"{what}: take prior: {{kind: baselines.mixture_of_gaussians}}"
-            )
+            yield Problem(spec.where(self), f"{what}: take prior: {{kind: baselines.mixture_of_gaussians}}")
 
     @override
     def build(self) -> Any:

@@ -77,7 +77,7 @@ class InformationConfig(LossTermConfig):
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
         # The bound holds for the code of this latent and for this head.
-        where, modes = ("losses", spec.losses.index(self)), "mode" in spec.prior.parts()
+        where, modes = spec.where(self), "mode" in spec.prior.parts()
         if modes and not isinstance(spec.prior, InfoLatentConfig):
             what = f"{self.kind} knows the entropy of a prior baselines.info_latent, not of {spec.prior.kind}: take"
             yield Problem(where, f"{what} {_LATENT}")
