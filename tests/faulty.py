@@ -148,6 +148,10 @@ class Guess(Auxiliary):
             return output + torch.rand(())
         return output if self.fault != "branching" or output.sum() > 0 else -output
 
+    def after_update(self, step):
+        if self.fault == "acting" and step.score("real").sum() > 0:
+            self.linear.bias.copy_(0.9 * self.linear.bias)
+
 
 class WideConfig(NetworkConfig):
     """A wide network."""
@@ -160,9 +164,15 @@ class WideConfig(NetworkConfig):
         return self.fault == "batches"
 
     def build(self, sees, gives):
-        network = Mlp(sees, gives, hidden=(5,))
+        network = ActingMlp(sees, gives, hidden=(5,)) if self.fault == "acting" else Mlp(sees, gives, hidden=(5,))
         network.feature_dim += self.fault == "features"
         return network
+
+
+class ActingMlp(Mlp):
+    def after_update(self, step):
+        if step.fake.mean() > 0:
+            self.head.bias.copy_(0.9 * self.head.bias)
 
 
 class SquaresConfig(FeatureConfig):
@@ -202,6 +212,12 @@ class Pull(LossTerm):
     def __init__(self, fault):
         super().__init__()
         self.fault, self.calls = fault, 0
+        if fault in ("moving", "slow"):
+            self.register_buffer("k", torch.zeros(()))
+
+    def after_update(self, step):
+        if self.fault == "slow":
+            self.k.add_(step.fake.mean()).clamp_(0, 1)
 
     def losses(self):
         return {"generator": self.pull, **({"nobody": self.pull} if self.fault == "stranger" else {})}
@@ -209,6 +225,8 @@ class Pull(LossTerm):
     def pull(self, step):
         self.calls += 1
         x = step.fake
+        if self.fault == "moving":
+            self.k += 1
         if self.fault == "meddling":
             next(step.context.networks.modules["discriminator"].parameters()).data.add_(1.0)
         if self.fault == "part":

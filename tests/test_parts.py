@@ -307,9 +307,9 @@ def test_a_rule_that_can_never_act_is_refused(part: type[Part], attributes: Mapp
 
 def test_a_part_follows_by_default_whom_it_is_trained_by_and_a_term_whom_it_serves() -> None:
     [rule] = ada().rules
-    assert (str(rule.place), rule.follows, rule.term) == ("discriminator.network", ("discriminator",), None)
+    assert (str(rule.place), rule.follows, rule.place.term) == ("discriminator.network", ("discriminator",), None)
     [rule] = composed(type("Everybody", (Began,), {"follows": ()})()).rules
-    assert (str(rule.place), rule.follows, rule.term) == ("losses/t0", ("discriminator", "generator"), "t0")
+    assert (str(rule.place), rule.follows, rule.place.term) == ("losses/t0", ("discriminator", "generator"), "t0")
 
 
 # Noisy modules

@@ -73,8 +73,7 @@ class Composition(Networks):
         self.functions = {(p, t.name): t.loss.losses()[p] for p, terms in self.served.items() for t in terms}
         self._constant = self._constant_weights()
         self._check()
-        serve = {name: term.loss.losses().keys() for name, term in self.terms.items()}
-        self.rules = tuple(find_rules(self.modules, {p.name: p.modules for p in self.players.values()}, serve))
+        self.rules = tuple(find_rules(self.modules, self._owners(), self.players))
 
     def objective(self, player: str, step: Step) -> Tensor:
         """The weighted sum () of the active terms that serve a player; writes their values into `step.losses`."""
@@ -127,6 +126,11 @@ class Composition(Networks):
 
     def _terms_of(self, player: str) -> tuple[Term, ...]:
         return tuple(term for term in self.terms.values() if player in term.loss.losses())
+
+    def _owners(self) -> dict[str, list[str]]:
+        """The players that train each module or, of a term, that it serves."""
+        trained = {name: [p.name for p in self.players.values() if name in p.modules] for name in self.modules}
+        return trained | {t.module: [p for p in t.loss.losses() if p in self.players] for t in self.terms.values()}
 
     def _constant_weights(self) -> Mapping[str, float] | None:
         varying = any(isinstance(t.weight, Ramp) or t.every > 1 or t.start for t in self.terms.values())

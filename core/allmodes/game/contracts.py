@@ -102,6 +102,11 @@ class Part(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define after_update(step)")
 
+    @property
+    def acts(self) -> bool:
+        """Whether it defines `after_update`."""
+        return type(self).after_update is not Part.after_update
+
 
 def parts_below(module: nn.Module) -> Iterator[tuple[str, Part]]:
     """The parts within a module by path, but none within another part."""

@@ -23,6 +23,11 @@ class Place(NamedTuple):
     module: str
     path: str
 
+    @property
+    def term(self) -> str | None:
+        """The loss term in which the part lies, if it lies in one."""
+        return self.module.removeprefix("losses/") if self.module.startswith("losses/") else None
+
     def __str__(self) -> str:
         return f"{self.module}.{self.path}" if self.path else self.module
 
@@ -33,26 +38,24 @@ class Rule(NamedTuple):
     place: Place
     follows: tuple[str, ...]
     changes: tuple[str, ...]
-    term: str | None
 
     def applies(self, players: Collection[str], weights: Mapping[str, float]) -> bool:
         """Whether it acts after an update of these players, while the terms with these weights count."""
-        return any(player in players for player in self.follows) and (self.term is None or self.term in weights)
+        counts = self.place.term is None or self.place.term in weights
+        return counts and any(player in players for player in self.follows)
 
 
 def find_rules(
-    modules: Mapping[str, nn.Module], trains: Mapping[str, Collection[str]], terms: Mapping[str, Collection[str]]
+    modules: Mapping[str, nn.Module], owners: Mapping[str, Collection[str]], players: Collection[str]
 ) -> Iterator[Rule]:
-    """The rules of all parts; `trains` are the modules of each player, `terms` the players that each term serves.
+    """The rules of all parts; `owners` are the players that train each module or, of a term, that it serves.
 
     Raises ValueError where one follows no player, or names a player or module that does not exist.
     """
     for place, part in find_parts(modules):
-        if type(part).after_update is not Part.after_update:
-            term = place.module.removeprefix("losses/") if place.module.startswith("losses/") else None
-            own = [name for name, trained in trains.items() if place.module in trained] if term is None else terms[term]
-            rule = Rule(place, part.follows or tuple(own), part.changes, term)
-            _check(rule, trains, modules)
+        if part.acts:
+            rule = Rule(place, part.follows or tuple(owners[place.module]), part.changes)
+            _check(rule, players, modules)
             yield rule
 
 
@@ -101,14 +104,13 @@ class Refits:
         return Fitting(self.data, noise, prior, self.modules["generator"], self.functions, self.modules, iteration)
 
 
-def _check(rule: Rule, trains: Collection[str], modules: Collection[str]) -> None:
+def _check(rule: Rule, players: Collection[str], modules: Collection[str]) -> None:
     if not rule.follows:
         raise ValueError(f"{rule.place} acts after updates, but no player trains it: name players in `follows`")
     for player in rule.follows:
-        if player not in trains:
-            raise ValueError(
-                f"{rule.place} follows player {player!r}, which does not exist{did_you_mean(player, trains)}"
-            )
+        if player not in players:
+            hint = did_you_mean(player, players)
+            raise ValueError(f"{rule.place} follows player {player!r}, which does not exist{hint}")
     for name in rule.changes:
         if name not in modules:
             raise ValueError(f"{rule.place} changes {name!r}, which is no module{did_you_mean(name, modules)}")

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from allmodes.game.contracts import Auxiliary
 from allmodes.game.noise import Noise, seeded, seeded_weights
+from allmodes.testing.acting import check_acting
 from allmodes.testing.advice import explain_errors
 from allmodes.testing.modules import B, ModuleContract, draw_items, find_tensors
 from allmodes_schemas import AuxiliaryConfig, KindConfig, LossTermConfig, Shape, Spec
@@ -56,6 +57,10 @@ class AuxiliaryContract(ModuleContract):
             f"{self.name}: trained_by names {', '.join(unknown)}, but the players are {', '.join(sorted(players))}: "
             "name one, or add it in players() of a loss term"
         )
+
+    def test_its_parts_act_after_updates_alike_for_stacked_seeds(self) -> None:
+        """Beside the two networks of a small game."""
+        check_acting(lambda seed: {"tested": self.build(seed)}, self.sees, self.parts.get("code", 2), self.name)
 
     @override
     def build(self, seed: int = 0) -> Auxiliary:

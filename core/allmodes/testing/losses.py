@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
 import pytest
+import torch
 
 from allmodes.engine.eager import EagerEngine
-from allmodes.testing.advice import explain_errors
+from allmodes.game.composition import Composition
+from allmodes.game.parts import find_parts
+from allmodes.specs.players import players_of
+from allmodes.testing.advice import explain_errors, no_slow_batching
 from allmodes.testing.composing import take_due_turns
 from allmodes.testing.modules_under_vmap import all_equal
 from allmodes.testing.randomness import own_randomness
@@ -46,10 +50,11 @@ class LossTermContract(TermInASpec):
 
     def test_it_serves_players_that_there_are(self) -> None:
         """A function for another player would never be called."""
-        composition = self.composed_spec.compose()
-        served, players = self.find_term(composition).loss.losses(), composition.players
-        assert served, f"{self.name}: losses() is empty: return a function by player"
-        unknown = [player for player in served if player not in players]
+        term, players = self.config.build(), players_of(self.composed_spec.spec)
+        assert term.losses() or any(part.acts for _, part in find_parts({self.name: term})), (
+            f"{self.name}: losses() is empty: return a function by player, or act in after_update(step)"
+        )
+        unknown = [player for player in term.losses() if player not in players]
         assert not unknown, (
             f"{self.name}: losses() serves {', '.join(unknown)}, but the players are {', '.join(players)}: return it "
             "from players() of the settings"
@@ -81,12 +86,24 @@ class LossTermContract(TermInASpec):
             ):
                 engine.update(turn, draw, iteration)
             players = composition.active(turn, composition.weights(iteration))
-            mine = composition.trained(players) | {name for name in composition.modules if name.startswith("losses/")}
+            mine = composition.trained(players) | find_changed(composition, players, iteration)
             moved = [name for name, state in take_snapshot(composition).items() if not all_equal(state, before[name])]
             foreign = [name for name in moved if name not in mine]
             assert not foreign, (
                 f"{self.name}: the turn of {' and '.join(players)} changed {', '.join(foreign)}, which it does not "
-                "train: change no parameters or buffers in a loss, and share none between modules"
+                "train: change nothing in a loss, name in `changes` what after_update changes, and share no tensors"
+            )
+
+    def test_a_loss_changes_no_parameters_or_buffers(self) -> None:
+        """It may be computed ahead, again or for many seeds; what is to move moves in `after_update`."""
+        composition, step = self.make_step()
+        before = take_flat_snapshot(composition)
+        for player in self.find_players(composition):
+            self.find_term(composition).loss(step, player)
+            after = take_flat_snapshot(composition)
+            moved = [name for name, value in after.items() if not torch.equal(value, before[name])]
+            assert not moved, (
+                f"{self.name}: its loss of {player!r} changes {', '.join(moved)}: change it in after_update(step)"
             )
 
     def test_two_updates_from_the_same_seed_are_equal(self) -> None:
@@ -108,9 +125,12 @@ class LossTermContract(TermInASpec):
         runs = [
             run_eagerly(spec.compose(seed), spec.batches(seed), spec.generator(seed), iterations) for seed in (0, 1)
         ]
-        with explain_errors(
-            f"{self.name} does not run under vmap: look at no value (.item(), float(), if x > 0), reach parameters of "
-            "modules by step.tensor(module, name), and networks by step.call(module, ...)"
+        with (
+            explain_errors(
+                f"{self.name} does not run under vmap: look at no value (.item(), float(), if x > 0), reach parameters "
+                "of modules by step.tensor(module, name), and networks by step.call(module, ...)"
+            ),
+            no_slow_batching(self.name),
         ):
             stacked = run_stacked(runs)
         assert compare_runs(runs, stacked) > 0, f"{self.name}: no turn of its players changes a parameter"
@@ -129,6 +149,12 @@ class LossTermContract(TermInASpec):
                 worked += 1
         if not worked:
             pytest.skip(f"{self.name} needs a prior that the core does not have")
+
+
+def find_changed(composition: Composition, players: Collection[str], iteration: int) -> set[str]:
+    """Find the modules that parts change after an update of players."""
+    rules = composition.rules_after(players, composition.weights(iteration))
+    return {name for rule in rules for name in (rule.place.module, *rule.changes)}
 
 
 def _join(names: set[str]) -> str:

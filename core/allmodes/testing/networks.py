@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import pytest
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes.game.contracts import Network
+from allmodes.game.contracts import Discriminator, Network
 from allmodes.game.noise import Noise, seeded, seeded_weights
+from allmodes.testing.acting import check_acting
 from allmodes.testing.modules import B, ModuleContract, draw_items
 from allmodes_schemas import KindConfig, NetworkConfig, Shape, Spec
 
@@ -49,6 +51,15 @@ class NetworkContract(ModuleContract):
             f"{self.name}: normalises_batches() is {declared}, but an item's output "
             f"{'does not depend' if alone else 'depends'} on the others of its batch: correct it"
         )
+
+    def test_its_parts_act_after_updates_alike_for_stacked_seeds(self) -> None:
+        """As the discriminator of a small game where it gives a score of one input, else as the generator."""
+        if len(self.sees) > 1:
+            pytest.skip("a game of one input is played here")
+        if self.gives == (1,):
+            check_acting(lambda seed: {"discriminator": Discriminator(self.build(seed))}, self.sees[0], 2, self.name)
+        else:
+            check_acting(lambda seed: {"generator": self.build(seed)}, self.gives, self.sees[0][0], self.name)
 
     @override
     def build(self, seed: int = 0) -> Network:
