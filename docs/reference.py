@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from allmodes import Registry
 from allmodes.cli import describe
+from allmodes.specs.kinds import declared
 from allmodes_schemas import (
     AdamConfig,
     AuxiliaryConfig,
@@ -128,7 +129,7 @@ def _facts(config: type[KindConfig]) -> Iterator[str]:
     """Describe a kind besides its options."""
     if config.wraps:
         yield f"A wrapper: what the kind in its option `{config.wraps}` needs, gives and adds holds for it, too.\n"
-    if describe.declared(config, "is_game", False):
+    if declared(config, "is_game", False):
         yield "This is a game.\n"
     if issubclass(config, AuxiliaryConfig) and not config.wraps:
         players = " and ".join(f"`{player}`" for player in config.trained_by) or "nobody"
@@ -137,7 +138,7 @@ def _facts(config: type[KindConfig]) -> Iterator[str]:
         for what in describe.list_provisions(config):
             if what.startswith("player "):
                 yield f"Adds the {what}, unless `training.optimizers` sets another.\n"
-    needs: Sequence[Need] = describe.declared(config, "needs", ())
+    needs: Sequence[Need] = declared(config, "needs", ())
     for need in needs:
         yield f"Needs {_need(need)}.\n"
 

@@ -56,12 +56,14 @@ class TruncatedConfig(PriorConfig):
     """The prior within."""
     at: float = Field(2.0, gt=0)
     """The largest size of an entry."""
+    asks: bool = False
+    """Whether its sizes are properties."""
 
     def build(self) -> Any:
         """The prior."""
-        from nested_modules import Truncated
+        from nested_modules import Asking, Truncated
 
-        return Truncated(self.prior.build(), self.at)
+        return (Asking if self.asks else Truncated)(self.prior.build(), self.at)
 
 
 class FoundConfig(PriorConfig):

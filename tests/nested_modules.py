@@ -65,23 +65,31 @@ class Truncated(Prior):
         super().__init__()
         self.prior, self.at = prior, at
 
-    @property
-    def dim(self) -> int:  # type: ignore[override]
-        """That of the prior within."""
-        return self.prior.dim
-
-    @property
-    def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
-        """Those of the prior within."""
-        return self.prior.sizes
-
     def fit(self, fitting: Fitting) -> None:
-        self.prior.fit(fitting)
+        super().fit(fitting)
+        self.dim, self.sizes = self.prior.dim, self.prior.sizes
 
     def forward(self, noise: Any, n: int, given: Any = NOTHING) -> Latent:
         latent = self.prior(noise, n, given)
         parts = {name: part.clamp(-self.at, self.at) for name, part in latent.parts.items()}
         return Latent(latent.z.clamp(-self.at, self.at), parts)
+
+
+class Asking(Truncated):
+    """The same, with the sizes of the prior within as its properties."""
+
+    @property
+    def dim(self) -> int:  # type: ignore[override]
+        """Size of z."""
+        return self.prior.dim
+
+    @property
+    def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
+        """Sizes of the parts."""
+        return self.prior.sizes
+
+    def fit(self, fitting: Fitting) -> None:
+        self.prior.fit(fitting)
 
 
 class Found(Prior):

@@ -336,7 +336,7 @@ def test_a_page_that_claims_huge_sizes_takes_no_memory(folder: Path, tmp_path: P
     page = json.loads((exported / "model.json").read_text())
     weights = exported / "generator.safetensors"
     for change, key, stored, wanted in [
-        ({"prior": {"dim": 10**12, "sizes": {"code": 2}}}, "trunk.0.weight", (8, 2), (8, 10**12)),
+        ({"priors": {"prior": {"dim": 10**12, "sizes": {"code": 2}}}}, "trunk.0.weight", (8, 2), (8, 10**12)),
         ({"shape": [10**12]}, "head.weight", (2, 8), (10**12, 8)),
     ]:
         (exported / "model.json").write_text(json.dumps({**page, **change}))
@@ -371,7 +371,7 @@ def test_a_header_that_claims_huge_tensors_takes_no_memory(folder: Path, tmp_pat
 @pytest.mark.parametrize(
     "change",
     [
-        {"shape": []}, {"shape": [0]}, {"shape": "2"}, {"prior": []}, {"iteration": -1}, {"units": {"mean": [1.0]}},
+        {"shape": []}, {"shape": [0]}, {"shape": "2"}, {"priors": []}, {"iteration": -1}, {"units": {"mean": [1.0]}},
         {"units": {"mean": [1.0], "std": [1.0]}}, {"plugins": [1]},
     ],
 )  # fmt: skip

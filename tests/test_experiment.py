@@ -363,7 +363,7 @@ def test_a_damaged_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as error:
         load_run(folder)
     assert str(error.value).endswith(
-        "has format 99; this version of allmodes reads format 3: it may have been written by a newer one"
+        "has format 99; this version of allmodes reads formats 3 and 4: it may have been written by a newer one"
     )
 
 

@@ -1,18 +1,24 @@
 """Kinds that hold kinds of their own slot: in specs, checks, descriptions and training."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
+import torch
 
-from allmodes import SpecError
+from allmodes import SpecError, load_run
+from allmodes.builtin.config.losses import RelativisticConfig
 from allmodes.builtin.config.networks import MlpConfig
+from allmodes.builtin.config.priors import GaussianConfig
 from allmodes.cli import describe
 from allmodes.experiments.experiment import Experiment
+from allmodes.models.page import ModelError
 from allmodes.specs import loading
 from allmodes.specs.kinds import kinds_in
 from allmodes.specs.players import players_of
+from allmodes.testing import LossTermContract, NetworkContract, PriorContract
 from allmodes_schemas import (
     Config,
     LossTermConfig,
@@ -24,8 +30,8 @@ from allmodes_schemas import (
     Renamed,
     Spec,
 )
-from faulty import registry_of
-from nested import KINDS, MeanConfig, ScaledConfig, TopKConfig
+from faulty import check, checks, held, registry_of
+from nested import KINDS, FoundConfig, MeanConfig, ScaledConfig, TopKConfig, TruncatedConfig
 from tiny import SPEC
 
 MLP = {"kind": "mlp", "hidden": [8]}
@@ -156,8 +162,8 @@ def test_what_is_asked_of_a_wrapper_the_kind_within_answers() -> None:
     assert spec.where(spec.losses[0].game.game) == ("losses", 0, "game", "game")  # type: ignore[attr-defined]
 
 
-def _truncated(prior: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": "acme.truncated", "prior": prior}
+def _truncated(prior: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return {"kind": "acme.truncated", "prior": prior, **options}
 
 
 class _DemandingConfig(LossTermConfig):
@@ -261,3 +267,82 @@ def test_wrappers_of_every_slot_train_together(tmp_path: Path) -> None:
     assert list(results.outcomes) == [3]
     page = json.loads(next(tmp_path.rglob("run.json")).read_text())
     assert page["plugins"] == {"allmodes": "0.1.0", "allmodes-acme": "1.0"}
+
+
+REGISTRY = registry_of(*KINDS)
+CONTRACTS = {
+    "networks": held(NetworkContract, ScaledConfig(network=ScaledConfig()), registry=REGISTRY),
+    "several networks": held(
+        NetworkContract, MeanConfig(networks=(MlpConfig(hidden=(8,)), ScaledConfig())), registry=REGISTRY
+    ),
+    "a fitted prior": held(
+        PriorContract, TruncatedConfig(prior=TruncatedConfig(prior=FoundConfig())), registry=REGISTRY
+    ),
+    "a prior that asks": held(
+        PriorContract, TruncatedConfig(prior=TruncatedConfig(prior=FoundConfig()), asks=True), registry=REGISTRY
+    ),
+    "a prior": held(PriorContract, TruncatedConfig(prior=GaussianConfig(dim=3, nuisance_dim=1)), registry=REGISTRY),
+    "a game": held(
+        LossTermContract, TopKConfig(game=TopKConfig(game=RelativisticConfig())), registry=REGISTRY, spec=SPEC
+    ),
+}
+CHECKS = [(name, check) for name, contract in CONTRACTS.items() for check in checks(type(contract))]
+
+
+@pytest.mark.parametrize(("name", "test"), [case for case in CHECKS if "loads_no_torch" not in case[1]])
+def test_wrappers_keep_the_contracts_of_their_slots(name: str, test: str, tmp_path: Path) -> None:
+    check(CONTRACTS[name], test, tmp_path)
+
+
+def _experiment(folder: Path, **values: Any) -> Experiment:
+    return Experiment.from_spec({**SPEC, **values}, registry=registry_of(*KINDS), folder=folder, track=False)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose prior's size was decided by the fit of the prior within its prior."""
+    folder = tmp_path_factory.mktemp("fitted")
+    average = {**SPEC["training"], "ema": {"decay": 0.5}, "checkpoints": {"every": 10}}
+    _experiment(folder, prior=_truncated(_truncated({"kind": "acme.found"}), asks=True), training=average).run()
+    return next(folder.rglob("seed-3"))
+
+
+def test_a_stored_model_keeps_the_sizes_of_every_prior(fitted: Path, tmp_path: Path) -> None:
+    registry = registry_of(*KINDS)
+    page = json.loads((fitted / "model" / "model.json").read_text())
+    assert page["format"] == 4
+    assert list(page["priors"]) == ["prior", "prior.prior", "prior.prior.prior"]
+    assert page["priors"]["prior.prior.prior"] == {"dim": 2, "sizes": {"code": 2}}
+    model = load_run(fitted, registry)
+    again = load_run(model.export(tmp_path / "away"), registry)
+    for one in (again, load_run(fitted, registry, checkpoint="last")):
+        assert torch.equal(model.sample(5), one.sample(5))
+
+
+def test_a_run_goes_on_with_the_prior_that_was_fitted(fitted: Path, tmp_path: Path) -> None:
+    shutil.copytree(fitted.parent, tmp_path / "more")
+    options: dict[str, Any] = {"registry": registry_of(*KINDS), "track": False}
+    Experiment.resume(tmp_path / "more", ["training.iterations=30"], **options).run()
+    first, second = (load_run(run, REGISTRY).modules["prior"].state_dict() for run in (fitted, tmp_path / "more"))
+    assert torch.equal(first["prior.prior.items"], second["prior.prior.items"])
+
+
+def test_a_model_of_format_3_is_read(tmp_path: Path) -> None:
+    _experiment(tmp_path).run()
+    stored = next(tmp_path.rglob("seed-3")) / "model"
+    before = load_run(stored.parent).sample(5)
+    page = json.loads((stored / "model.json").read_text())
+    del page["digest"]
+    old = {**page, "format": 3, "prior": page.pop("priors")["prior"]}
+    (stored / "model.json").write_text(json.dumps({key: value for key, value in old.items() if key != "priors"}))
+    assert torch.equal(load_run(stored.parent).sample(5), before)
+
+
+def test_a_page_without_the_prior_is_damaged(tmp_path: Path) -> None:
+    _experiment(tmp_path).run()
+    stored = next(tmp_path.rglob("seed-3")) / "model"
+    page = json.loads((stored / "model.json").read_text())
+    del page["digest"]
+    (stored / "model.json").write_text(json.dumps({**page, "priors": {}}))
+    with pytest.raises(ModelError, match=r"model\.json is damaged \(Value error, priors: prior is missing\)"):
+        load_run(stored.parent)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from allmodes.registry.slots import SLOT_NAMES
+from allmodes.specs.kinds import declared
 from allmodes.specs.players import players_of, turns_of
 from allmodes_schemas import (
     AuxiliaryConfig,
@@ -23,8 +24,6 @@ from allmodes_schemas import (
     Spec,
     TurnConfig,
 )
-
-T = TypeVar("T")
 
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "null": "none"}
@@ -142,12 +141,6 @@ def list_requirements(config: type[KindConfig]) -> list[str]:
     """List what a spec with this kind must have, each with the line that adds it."""
     needs: tuple[Need, ...] = declared(config, "needs", ())
     return [_describe_need(need) for need in needs] + list(_wrapped(config))
-
-
-def declared(config: type[KindConfig], name: str, otherwise: T) -> T:
-    """What the class of a kind declares; `otherwise` where the settings decide."""
-    value: T = getattr(config, name, otherwise)
-    return otherwise if isinstance(value, property) else value
 
 
 def _wrapped(config: type[KindConfig]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,14 +69,31 @@ def save(
 
 def make_page(modules: Mapping[str, nn.Module], shape: Shape, units: Standardisation | None, iteration: int) -> Page:
     """The page of a model: everything that its tensors do not hold."""
-    prior = modules["prior"]
-    assert isinstance(prior, Prior)
     return {
         "iteration": iteration,
         "shape": shape,
         "units": units and units.page(),
-        "prior": {"dim": prior.dim, "sizes": dict(prior.sizes)},
+        "priors": {
+            path: {"dim": prior.dim, "sizes": dict(prior.sizes)}
+            for name, module in modules.items()
+            for path, prior in _priors_in(name, module)
+        },
     }
+
+
+def _priors_in(name: str, module: nn.Module) -> Iterator[tuple[str, Prior]]:
+    """The priors of a module, itself included, by path: `prior`, `prior.inner`."""
+    for path, inner in module.named_modules():
+        if isinstance(inner, Prior):
+            yield f"{name}.{path}" if path else name, inner
+
+
+def _restore_sizes(module: nn.Module, page: Page, name: str) -> None:
+    """Give the priors of a module the sizes that were stored, save those that ask a prior within for them."""
+    for path, prior in _priors_in(name, module):
+        for key, size in page["priors"].get(path, {}).items():
+            if not isinstance(getattr(type(prior), key, None), property):
+                setattr(prior, key, size)
 
 
 def load(spec: Spec, folder: Path) -> Stored:
@@ -87,6 +104,7 @@ def load(spec: Spec, folder: Path) -> Stored:
     page, prior = read_page(folder), load_prior(spec, folder)
     shape, name = tuple(page["shape"]), sampled_name(spec, page, "generator")
     generator = _load_module(lambda: spec.generator.build(((prior.dim,),), shape), folder, name)
+    _restore_sizes(generator, page, "generator")
     units = page["units"] and Standardisation.of(page["units"])
     return Stored({"prior": prior, "generator": generator}, shape, units, page["iteration"])
 
@@ -96,7 +114,7 @@ def load_prior(spec: Spec, folder: Path) -> Prior:
     page = read_page(folder)
     prior = _load_module(spec.prior.build, folder, sampled_name(spec, page, "prior"))
     assert isinstance(prior, Prior)
-    prior.dim, prior.sizes = page["prior"]["dim"], page["prior"]["sizes"]
+    _restore_sizes(prior, page, "prior")
     return prior
 
 

@@ -14,7 +14,9 @@ from allmodes.system import json_pages
 
 Page: TypeAlias = dict[str, Any]
 
-FORMAT = 3
+FORMAT = 4
+"""The format that is written: in 3 the prior alone had sizes, under `prior`, and not the priors within modules."""
+READABLE = (3, 4)
 DIGESTED = (".safetensors", ".pt")
 """Endings of the files that decide what a stored model computes."""
 
@@ -52,6 +54,7 @@ def read_page(folder: Path) -> Page:
     if "digest" in page and page["digest"] != _page_digest(page):
         raise DamagedError(f"{path} is damaged: it is not what was written (another sha256)")
     _check_format(page, folder)
+    page = _renew(page)
     _check_form(page, path)
     if missing := [name for name in page.get("files", ()) if not (folder / name).is_file()]:
         raise DamagedError(f"{folder / missing[0]} is missing")
@@ -93,9 +96,14 @@ def _file_digest(path: Path) -> str:
 
 
 def _check_format(page: Page, folder: Path) -> None:
-    if (version := page.get("format")) != FORMAT:
-        readable = f"this version of allmodes reads format {FORMAT}"
+    if (version := page.get("format")) not in READABLE:
+        readable = f"this version of allmodes reads formats {' and '.join(map(str, READABLE))}"
         raise ModelError(f"{folder} has format {version}; {readable}: it may have been written by a newer one")
+
+
+def _renew(page: Page) -> Page:
+    """A page as the current format has it."""
+    return {"priors": {"prior": page.get("prior")}, **page} if page["format"] == 3 else page
 
 
 def _check_form(page: Page, path: Path) -> None:
@@ -121,7 +129,7 @@ class _PageForm(BaseModel):
     iteration: NonNegativeInt | None
     shape: list[PositiveInt] = Field(min_length=1)
     units: _UnitsForm | None
-    prior: _LatentForm
+    priors: dict[str, _LatentForm]
     plugins: dict[str, str] = {}
     files: dict[str, str] = {}
 
@@ -129,4 +137,6 @@ class _PageForm(BaseModel):
     def _units_fit_shape(self) -> Self:
         if self.units and not len(self.units.mean) == len(self.units.std) == self.shape[0]:
             raise ValueError("units are not those of the shape")
+        if "prior" not in self.priors:
+            raise ValueError("priors: prior is missing")
         return self

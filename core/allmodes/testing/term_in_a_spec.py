@@ -13,7 +13,9 @@ from allmodes.game.compose import CompositionError
 from allmodes.game.composition import Composition, Term
 from allmodes.game.losses import LossTerm
 from allmodes.game.step import Context, Step
+from allmodes.registry.slots import Kind
 from allmodes.specs import loading
+from allmodes.specs.kinds import declared
 from allmodes.specs.players import term_names
 from allmodes.specs.source import SpecError
 from allmodes.testing.composing import ComposedContract, ComposedSpec
@@ -88,7 +90,7 @@ class TermInASpec(ComposedContract):
         if self.name in kinds:
             return kinds.index(self.name)
         if self.config.is_game:
-            return next(i for i, kind in enumerate(kinds) if terms[kind].config.is_game)  # type: ignore[attr-defined]
+            return next(i for i, loss in enumerate(losses) if _is_game(loss, terms))
         return len(losses)
 
     def with_prior(self, prior: Mapping[str, Any]) -> ComposedSpec | None:
@@ -108,3 +110,9 @@ class TermInASpec(ComposedContract):
             return set()
         found = find_gradients(value, composition, *composition.players[player].modules)
         return {name for name, inner in found.items() if any(g is not None and bool(g.any()) for g in inner)}
+
+
+def _is_game(loss: Mapping[str, Any], terms: Mapping[str, Kind]) -> bool:
+    """Whether plain settings are those of a game, or of a wrapper of one."""
+    config = terms[loss["kind"]].config
+    return _is_game(loss[config.wraps], terms) if config.wraps else declared(config, "is_game", False)
