@@ -12,7 +12,7 @@ from allmodes.game.losses import LossTerm
 from allmodes.game.networks import NestedTensors, Networks, Tensors, find_inside
 from allmodes.game.parts import Rule, find_rules
 from allmodes.game.step import Step
-from allmodes.specs.players import check_modules, check_turn, term_module
+from allmodes.specs.players import check_modules, check_served, check_turn, term_module
 from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
 
 
@@ -137,6 +137,9 @@ class Composition(Networks):
         return None if varying else {name: at(term.weight, 0) for name, term in self.terms.items()}
 
     def _check(self) -> None:
+        for term in self.terms.values():
+            for message in check_served(term.name, term.loss.losses(), self.players):
+                raise ValueError(message)
         for player in self.players.values():
             for message in check_modules(player.name, player.modules, self.modules):
                 raise ValueError(message)

@@ -65,7 +65,9 @@ def check_loaded(spec: Spec, shape: Shape, classes: int | None) -> list[Problem]
 def _check_game(spec: Spec) -> Iterator[Problem]:
     games = [(i, term.kind) for i, term in enumerate(spec.losses) if term.is_game]
     if spec.discriminator is not None and not games:
-        yield Problem(("losses",), "no game among the losses: add one, such as {kind: non_saturating}")
+        taught = any("generator" in term.serves for term in spec.losses)
+        otherwise = ", or leave out the discriminator" if taught else ""
+        yield Problem(("losses",), f"no game among the losses: add one, such as {{kind: non_saturating}}{otherwise}")
     for i, kind in games[1:]:
         yield Problem(("losses", i), f"{kind} is a second game beside {games[0][1]}: a spec has exactly one")
 

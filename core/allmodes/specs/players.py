@@ -60,10 +60,12 @@ def check_players(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[P
     """Problems of the players that terms add, of optimisers by player, and of the schedule."""
     yield from _check_added_players(spec)
     yield from _check_served(spec, players)
-    yield from (Problem(("losses",), f"player {p.name!r} trains nothing") for p in players.values() if not p.modules)
     for name in spec.training.optimizers:
         if name not in players:
             yield Problem(("training", "optimizers", name), _unknown("player", name, players))
+    if spec.discriminator is None and spec.training.discriminator_updates > 1:
+        what = "there is no discriminator to update: leave it out"
+        yield Problem(("training", "discriminator_updates"), what)
     yield from _check_schedule(spec, players)
 
 
@@ -72,6 +74,13 @@ def check_modules(player: str, trains: Iterable[str], modules: Collection[str]) 
     for module in trains:
         if module not in modules:
             yield f"player {player!r} trains {module!r}, which is not defined{did_you_mean(module, modules)}"
+
+
+def check_served(term: str, serves: Iterable[str], players: Collection[str]) -> Iterator[str]:
+    """Messages about players that a term has a loss for and that do not exist."""
+    for name in serves:
+        if name not in players:
+            yield f"{term} has a loss for a player that nobody has: {_unknown('player', name, players)}"
 
 
 def check_turn(turn: TurnConfig, trains: Mapping[str, Collection[str]], modules: Collection[str]) -> Iterator[Problem]:
@@ -120,11 +129,13 @@ def _check_added_players(spec: Spec) -> Iterator[Problem]:
 
 
 def _check_served(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
-    """Terms with a loss for a player that nobody has; a missing discriminator is a problem of its own."""
+    """Terms with a loss for a player that nobody has, and players that terms add and that train nothing."""
     for i, term in enumerate(spec.losses):
-        for name in term.serves:
-            if name not in players and name != "discriminator":
-                yield Problem(("losses", i), f"{term.kind} has a loss for it: {_unknown('player', name, players)}")
+        yield from (Problem(("losses", i), message) for message in check_served(term.kind, term.serves, players))
+        for player in term.players():
+            if not players[player.name].modules:
+                remedy = "give it modules, or name it in trained_by of what it trains"
+                yield Problem(("losses", i), f"player {player.name!r} trains nothing: {remedy}")
 
 
 def _check_schedule(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:

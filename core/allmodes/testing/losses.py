@@ -59,6 +59,10 @@ class LossTermContract(TermInASpec):
             f"{self.name}: losses() serves {', '.join(unknown)}, but the players are {', '.join(players)}: return it "
             "from players() of the settings"
         )
+        assert not self.config.serves or set(self.config.serves) == set(served), (
+            f"{self.name}: losses() serves {', '.join(served)}, but `serves` of the settings says "
+            f"{', '.join(self.config.serves)}: name the same players"
+        )
 
     def test_its_gradient_reaches_the_modules_that_its_players_train(self) -> None:
         """Exactly those in `reaches`, or at least one."""
