@@ -137,9 +137,6 @@ class Composition(Networks):
         return None if varying else {name: at(term.weight, 0) for name, term in self.terms.items()}
 
     def _check(self) -> None:
-        for term in self.terms.values():
-            for message in check_served(term.name, term.loss.losses(), self.players):
-                raise ValueError(message)
         for player in self.players.values():
             for message in check_modules(player.name, player.modules, self.modules):
                 raise ValueError(message)
@@ -148,6 +145,9 @@ class Composition(Networks):
         trains = {name: player.modules for name, player in self.players.items()}
         for problem in (problem for turn in self.schedule for problem in check_turn(turn, trains, self.modules)):
             raise ValueError(problem.what)
+        for term in self.terms.values():
+            for message in check_served(term.name, term.loss.losses(), self.players):
+                raise ValueError(message)
         for name in find_inside(self.modules, nn.modules.dropout._DropoutNd):
             raise ValueError(
                 f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
