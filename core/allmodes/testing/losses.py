@@ -59,8 +59,8 @@ class LossTermContract(TermInASpec):
             f"{self.name}: losses() serves {', '.join(unknown)}, but the players are {', '.join(players)}: return it "
             "from players() of the settings"
         )
-        assert not self.config.serves or set(self.config.serves) == set(served), (
-            f"{self.name}: losses() serves {', '.join(served)}, but `serves` of the settings says "
+        assert not self.config.serves or set(self.config.serves) == set(term.losses()), (
+            f"{self.name}: losses() serves {', '.join(term.losses())}, but `serves` of the settings says "
             f"{', '.join(self.config.serves)}: name the same players"
         )
 
