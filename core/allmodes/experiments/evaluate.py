@@ -12,6 +12,7 @@ from torch import Tensor
 from allmodes.data.base import Data
 from allmodes.engine.loop import Loop
 from allmodes.experiments.collapse import CollapseDetector
+from allmodes.experiments.errors import check_weights
 from allmodes.experiments.report import Report
 from allmodes.figures.draw import draw_samples
 from allmodes.figures.titles import summarise
@@ -65,6 +66,8 @@ class Evaluator:
         """Measure the model on fresh draws and report numbers and figures."""
         run, loop, n = self.run, self.loop, self.run.spec.evaluation.samples
         modules, iteration = loop.sampled(), loop.iteration
+        if "sampler" in modules:  # it may draw for ever from a model that has diverged
+            check_weights(modules, iteration)
         evaluation = measure.make_evaluation(loop.composition, modules, self.data, n, run.seed, iteration, run.device)
         self.samples = evaluation.samples
         results = measure.measure(self.metrics, evaluation, self.warn)

@@ -94,5 +94,6 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
 def _restore(composition: Composition, spec: Spec, stored: Path) -> dict[str, nn.Module]:
     """Restore the modules of a composition, with moving averages instead of what they average."""
     for name, module in composition.modules.items():
-        model_format.restore_sampled(module, spec, stored, name)
+        if model_format.is_restored(module, stored, name):
+            model_format.restore_sampled(module, spec, stored, name)
     return dict(composition.modules)

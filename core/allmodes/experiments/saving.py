@@ -12,7 +12,8 @@ from torch import nn
 
 from allmodes.data.base import Data
 from allmodes.engine.loop import Loop
-from allmodes.experiments.errors import check_weights
+from allmodes.experiments.errors import check_weights, describe_error
+from allmodes.game.parts import fit_sampler
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.checkpoints import Checkpoint, State
@@ -61,6 +62,7 @@ class Saver:
         check_weights(modules, iteration)
         device, data = torch.device(self.run.device).type, self.run.data.get("fingerprint")
         page = self._page(best=is_best, device=device, data=data)
+        self._fit_sampler()
         try:
             self.journal.settle()
             checkpoints.write(self.folder, modules, page, {"loop": self.loop.state_dict(), **progress})
@@ -92,8 +94,15 @@ class Saver:
         return checkpoints.restore_newest(self.folder, self.warn, load)
 
     def save_model(self) -> None:
-        """Write what samples are drawn with. Raises OSError."""
+        """Write what samples are drawn with; a sampler that cannot be fitted costs a warning. Raises OSError."""
+        try:
+            self._fit_sampler()
+        except Exception as error:
+            self.warn(f"{self.run.name}: the sampler was not fitted to the stored model: {describe_error(error)}")
         model_format.save(dict(self.loop.sampled()), self._page(), self.folder.model)
+
+    def _fit_sampler(self) -> None:
+        fit_sampler(self.loop.sampled(), self.data, self.run.seed, self.loop.iteration)
 
     def _check_origin(self, checkpoint: Checkpoint) -> None:
         """Refuse a checkpoint that is sound but of another run; it is not passed over for an older one."""

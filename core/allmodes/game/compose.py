@@ -13,6 +13,7 @@ from allmodes.game.composition import Composition, Player, Term
 from allmodes.game.contracts import Discriminator, Fitting, Functions, Part, Prior
 from allmodes.game.noise import Noise, rng, seeded_weights
 from allmodes.game.parts import fit
+from allmodes.game.samplers import build_sampler
 from allmodes.specs.checks import check_loaded
 from allmodes.specs.players import players_of, term_names, turns_of
 from allmodes.specs.shapes import discriminator_inputs, discriminator_options
@@ -36,8 +37,10 @@ def compose(
     noise = Noise(rng(seed, "fit"))
     with seeded_weights(seed):
         prior = prior or _fit_prior(spec, Fitting(data, noise.at("prior"), functions=functions))
-        modules = {"prior": prior, **_networks(spec, prior, data.shape)}
+        modules = {"prior": prior, **build_networks(spec, prior, data.shape)}
         terms = _terms(spec)
+        if spec.sampler is not None:
+            modules["sampler"] = build_sampler(spec.sampler)
     fitting = Fitting(data, noise, prior, modules["generator"], functions, modules)
     for name, part in _parts(modules, terms):
         fit(part, fitting.within(name))
@@ -54,9 +57,10 @@ def compose(
 
 
 def _parts(modules: Mapping[str, nn.Module], terms: Iterable[Term]) -> Iterator[tuple[str, Part]]:
-    """What is fitted once the networks are built: they, then the terms."""
+    """What is fitted once the networks are built: they, then the terms. A sampler is fitted at each evaluation."""
     named = {**modules, **{term.module: term.loss for term in terms}}
-    return ((name, module) for name, module in named.items() if isinstance(module, Part) and name != "prior")
+    others = {name: module for name, module in named.items() if name not in ("prior", "sampler")}
+    return ((name, module) for name, module in others.items() if isinstance(module, Part))
 
 
 def _fit_prior(spec: Spec, fitting: Fitting) -> Prior:
@@ -74,7 +78,8 @@ def check_data(spec: Spec, data: Data) -> None:
         raise CompositionError("\n".join(f"{'.'.join(map(str, p.where))}: {p.what}" for p in problems))
 
 
-def _networks(spec: Spec, prior: Prior, shape: Shape) -> dict[str, nn.Module]:
+def build_networks(spec: Spec, prior: Prior, shape: Shape) -> dict[str, nn.Module]:
+    """Generator, discriminator and auxiliaries, by name."""
     if reason := spec.generator.misfit(((prior.dim,),), shape):
         raise CompositionError(f"generator: {reason}")
     networks: dict[str, nn.Module] = {"generator": spec.generator.build(((prior.dim,),), shape)}

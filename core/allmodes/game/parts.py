@@ -12,6 +12,7 @@ from torch import nn
 from allmodes.data.base import Data
 from allmodes.game.contracts import Fitting, Functions, Part, Prior
 from allmodes.game.noise import Noise, rng
+from allmodes.game.samplers import Sampler
 from allmodes.game.sampling import eval_mode
 from allmodes.game.step import Step
 from allmodes.text.suggest import did_you_mean
@@ -77,6 +78,15 @@ def fit(part: Part, fitting: Fitting) -> None:
     """Fit a part to the data, all modules in evaluation mode."""
     with eval_mode(part, *fitting.modules.values()):
         part.fit(fitting)
+
+
+def fit_sampler(modules: Mapping[str, nn.Module], data: Data, seed: int, iteration: int) -> None:
+    """Fit the sampler among modules, if there is one, to the model that they are after a number of iterations."""
+    if isinstance(sampler := modules.get("sampler"), Sampler):
+        noise = Noise(rng(seed, f"fit/sampler/{iteration}", data.device))
+        prior = modules["prior"]
+        assert isinstance(prior, Prior)
+        fit(sampler, Fitting(data, noise, prior, modules["generator"], modules=modules, iteration=iteration))
 
 
 @dataclass

@@ -6,6 +6,8 @@ Samplers run on the host, after training: unlike the modules of a step they may 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from reprlib import repr as short
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from typing_extensions import override
 from allmodes.game.contracts import NOTHING, Auxiliary, Discriminator, Fitting, Latent, Part
 from allmodes.game.noise import Noise
 from allmodes.game.views import pack
-from allmodes_schemas import Given
+from allmodes_schemas import Given, SamplerConfig, Shape
 
 CHUNK = 1024
 """Items that a network computes at once."""
@@ -25,7 +27,12 @@ class Sampler(Part):
 
     `fit` is called at each evaluation and before a model is stored, with the model in `Source.of(fitting)`; it begins
     anew each time.
+
+    Attributes:
+        kind: The word that picks it in a spec, for messages.
     """
+
+    kind: str = ""
 
     @override
     def forward(self, model: Source, n: int) -> Tensor:
@@ -94,8 +101,32 @@ class Source:
         return _in_chunks(lambda some: auxiliary.code(auxiliary(some), self.noise()), x)
 
 
+def build_sampler(config: SamplerConfig) -> Sampler:
+    """The sampler of a config. Raises TypeError where it builds something else."""
+    sampler = config.build()
+    if not isinstance(sampler, Sampler):
+        raise TypeError(f"sampler {config.kind}: build() returns {short(sampler)}: return an allmodes.Sampler")
+    sampler.kind = config.kind
+    return sampler
+
+
+def check_samples(sampler: Sampler, samples: Any, n: int, shape: Shape) -> Tensor:
+    """The samples that a sampler returned, if they are n finite items of a shape.
+
+    Raises ValueError.
+    """
+    wanted, words = (n, *shape), f"sampler {sampler.kind}: forward(model, n) returns"
+    if not isinstance(samples, Tensor):
+        raise ValueError(f"{words} {short(samples)}: return a tensor of shape {wanted}")
+    if samples.shape != wanted:
+        raise ValueError(f"{words} a tensor of shape {tuple(samples.shape)}: return n items, {wanted}")
+    if not samples.isfinite().all():
+        raise ValueError(f"{words} numbers that are not finite")
+    return samples
+
+
 def _repeat(given: Given, n: int) -> Given:
-    """Parts (1, size), or a mode for all, for n draws."""
+    """The parts of one draw, (size,) or a mode, for n draws."""
     return {name: value.expand(n, -1) if name != "mode" else value for name, value in given.items()}
 
 

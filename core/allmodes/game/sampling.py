@@ -1,4 +1,4 @@
-"""Drawing from a trained model: evaluation mode, no gradients, in chunks."""
+"""Drawing from a trained model: evaluation mode, no gradients, in chunks, or by its sampler."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from allmodes.game.contracts import NOTHING
 from allmodes.game.noise import Noise
+from allmodes.game.samplers import Sampler, Source, check_samples
 from allmodes_schemas import Given
 
 CHUNK = 1024
@@ -22,12 +23,42 @@ def draw(
 ) -> Tensor:
     """n generated items (n, *shape) on the CPU, with the parts of the latent in `given` held fixed.
 
-    `modules` holds `prior` and `generator`, on the device of the random generator.
+    `modules` holds `prior` and `generator`, on the device of the random generator; a `sampler` among them is asked for
+    the items, once for all draws that hold the same parts fixed.
+
+    Raises ValueError where a sampler gives something else.
     """
+    if isinstance(sampler := modules.get("sampler"), Sampler):
+        return _ask(sampler, modules, n, generator, given)
     prior, network = modules["prior"], modules["generator"]
     with eval_mode(prior, network):
         chunks = [range(start, min(start + chunk, n)) for start in range(0, n, chunk)]
         return torch.cat([network(prior(Noise(generator), len(p), _rows(given, n, p)).z).cpu() for p in chunks])
+
+
+def _ask(
+    sampler: Sampler, modules: Mapping[str, nn.Module], n: int, generator: torch.Generator, given: Given
+) -> Tensor:
+    """Let a sampler draw n items; loss terms are none of the modules that it may call."""
+    order, drawn = list[Tensor](), list[Tensor]()
+    with eval_mode(*(module for name, module in modules.items() if not name.startswith("losses/"))):
+        for rows, fixed in _groups(given, n):
+            source = Source(modules, generator, fixed)
+            samples = sampler(source, len(rows))
+            shape = source.items(source.latent(1)).shape[1:]
+            drawn.append(check_samples(sampler, samples, len(rows), shape).cpu())
+            order.append(rows)
+    return torch.cat(drawn)[torch.cat(order).argsort()]
+
+
+def _groups(given: Given, n: int) -> Iterator[tuple[Tensor, Given]]:
+    """The numbers of the draws that hold the same parts fixed, and these parts: a mode (), any other (size,)."""
+    each = {name: value for name, value in given.items() if _is_per_draw(value, n)}
+    columns = [value.cpu().reshape(n, -1).double() for value in each.values()] or [torch.zeros(n, 1).double()]
+    kinds, kind = torch.unique(torch.cat(columns, 1), dim=0, return_inverse=True)
+    for number in range(len(kinds)):
+        rows = (kind == number).nonzero()[:, 0]
+        yield rows, {**given, **{name: value[rows[0]] for name, value in each.items()}}
 
 
 def given_problem(prior: nn.Module, given: Given, n: int) -> str | None:
@@ -58,8 +89,12 @@ def _mode_problem(mode: Tensor, modes: int, n: int) -> str | None:
 
 def _rows(given: Given, n: int, rows: range) -> Given:
     """The fixed parts of some of n draws."""
-    each = {name: value for name, value in given.items() if isinstance(value, Tensor) and value.shape[:1] == (n,)}
+    each = {name: value for name, value in given.items() if _is_per_draw(value, n)}
     return {**given, **{name: value[rows.start : rows.stop] for name, value in each.items()}}
+
+
+def _is_per_draw(value: object, n: int) -> bool:
+    return isinstance(value, Tensor) and value.shape[:1] == (n,)
 
 
 @contextmanager

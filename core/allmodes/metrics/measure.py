@@ -14,6 +14,7 @@ from allmodes.data.batch import Batch
 from allmodes.figures.files import save
 from allmodes.game.composition import Composition
 from allmodes.game.noise import rng
+from allmodes.game.parts import fit_sampler
 from allmodes.game.sampling import draw, eval_mode
 from allmodes.metrics import Evaluation, Metric
 from allmodes.metrics.base import as_numbers
@@ -33,9 +34,11 @@ def make_evaluation(
 ) -> Evaluation:
     """Draw n samples of the model and as many held-out items.
 
-    `modules` are those that samples are drawn with. Randomness comes from streams of the seed and the iteration alone,
-    so that measuring neither changes training nor depends on what was measured before.
+    `modules` are those that samples are drawn with; a sampler among them is fitted first. Randomness comes from streams
+    of the seed and the iteration alone, so that measuring neither changes training nor depends on what was measured
+    before.
     """
+    fit_sampler(modules, data, seed, iteration)
     generator = rng(seed, f"evaluation/{iteration}", device)
     real = data.held_out(n, generator)
 

@@ -40,8 +40,11 @@ class Checkpoint:
     def restore(self, modules: Mapping[str, nn.Module]) -> None:
         """Load what was stored under the names of modules into them, once all of it has been read.
 
+        A sampler that the run did not have before keeps its state: it is fitted at the next evaluation.
+
         Raises ModelError where a file is damaged or does not fit.
         """
+        modules = {name: m for name, m in modules.items() if model_format.is_restored(m, self.folder, name)}
         tensors = {name: model_format.read_tensors(module, self.folder, name) for name, module in modules.items()}
         for name, module in modules.items():
             model_format.restore(module, tensors[name], name)

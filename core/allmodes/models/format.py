@@ -16,7 +16,9 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from allmodes.data.standardisation import Standardisation
+from allmodes.game.compose import build_networks
 from allmodes.game.contracts import Prior
+from allmodes.game.samplers import build_sampler
 from allmodes.models.page import DamagedError, ModelError, Page, check_digest, read_page, write_page
 from allmodes.system import durable
 from allmodes.system.torch_settings import seeded_generator
@@ -24,13 +26,15 @@ from allmodes_schemas import Shape, Spec
 
 AVERAGE = "average."
 """Prefix of the name of a module's moving average."""
+SAMPLER = "sampler"
+"""Name of the module that draws samples, where a spec has one, and of the entry of the page that holds its kind."""
 AVERAGED = ("generator", "prior")
 """Modules of which a run keeps moving averages, where its spec asks for them."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A loaded model: `prior` and `generator` with the weights for sampling, an item's shape and units."""
+    """A loaded model: what samples are drawn with, an item's shape and units."""
 
     modules: Mapping[str, nn.Module]
     shape: Shape
@@ -78,6 +82,7 @@ def make_page(modules: Mapping[str, nn.Module], shape: Shape, units: Standardisa
             for name, module in modules.items()
             for path, prior in _priors_in(name, module)
         },
+        SAMPLER: getattr(modules.get(SAMPLER), "kind", None),
     }
 
 
@@ -97,24 +102,24 @@ def _restore_sizes(module: nn.Module, page: Page, name: str) -> None:
 
 
 def load(spec: Spec, folder: Path) -> Stored:
-    """Load prior and generator of a stored model; of a checkpoint, their moving averages if it has them.
+    """Load what samples of a stored model are drawn with; of a checkpoint, the moving averages if it has them.
+
+    That are `prior` and `generator` and, where the spec has a sampler, this and all that it may call.
 
     Raises ModelError where the folder is missing, of an unknown format, damaged, or does not fit the spec.
     """
     page, prior = read_page(folder), load_prior(spec, folder)
-    shape, name = tuple(page["shape"]), sampled_name(spec, page, "generator")
-    generator = _load_module(lambda: spec.generator.build(((prior.dim,),), shape), folder, name)
-    _restore_sizes(generator, page, "generator")
+    _check_sampler(spec, page, folder)
+    shape = tuple(page["shape"])
+    modules = _load_modules(lambda: _build_sampled(spec, prior, shape), spec, folder)
     units = page["units"] and Standardisation.of(page["units"])
-    return Stored({"prior": prior, "generator": generator}, shape, units, page["iteration"])
+    return Stored({"prior": prior, **modules}, shape, units, page["iteration"])
 
 
 def load_prior(spec: Spec, folder: Path) -> Prior:
     """Load the prior of a stored model as it was fitted, without fitting anything again."""
-    page = read_page(folder)
-    prior = _load_module(spec.prior.build, folder, sampled_name(spec, page, "prior"))
+    prior = _load_modules(lambda: {"prior": spec.prior.build()}, spec, folder)["prior"]
     assert isinstance(prior, Prior)
-    _restore_sizes(prior, page, "prior")
     return prior
 
 
@@ -122,6 +127,20 @@ def restore_sampled(module: nn.Module, spec: Spec, folder: Path, name: str) -> N
     """Restore the tensors that samples are drawn with: of a checkpoint the moving average, if the spec asks for one."""
     stored = sampled_name(spec, read_page(folder), name)
     restore(module, read_tensors(module, folder, stored), stored)
+
+
+def is_restored(module: nn.Module, folder: Path, name: str) -> bool:
+    """Whether a run that goes on takes a module from a stored model.
+
+    All but a sampler of another form, which the run did not have before: it is fitted at the next evaluation.
+    """
+    if name != SAMPLER or not module.state_dict():
+        return True
+    if not (folder / _file_name(name)).exists():
+        return False
+    tensors, parameters = read_tensors(module, folder, name), dict(module.named_parameters())
+    same = tensors.keys() == module.state_dict().keys()
+    return same and all(tensors[key].shape == value.shape for key, value in parameters.items())
 
 
 def sampled_name(spec: Spec, page: Page, name: str) -> str:
@@ -169,26 +188,47 @@ def shorten_error(error: BaseException) -> str:
     return f"{message[:300]}..." if len(message) > 300 else message
 
 
-def _load_module(build: Callable[[], nn.Module], folder: Path, name: str) -> nn.Module:
-    """Build a module as the spec describes it and restore its tensors.
+def _build_sampled(spec: Spec, prior: Prior, shape: Shape) -> dict[str, nn.Module]:
+    """What samples are drawn with besides the prior, as the spec describes it: a sampler may call every network."""
+    if spec.sampler is None:
+        return {"generator": spec.generator.build(((prior.dim,),), shape)}
+    return {**build_networks(spec, prior, shape), SAMPLER: build_sampler(spec.sampler)}
 
-    Shapes are compared with the stored ones first, before memory is allocated for a module that does not fit.
+
+def _check_sampler(spec: Spec, page: Page, folder: Path) -> None:
+    """Refuse to sample with a sampler that was not there when a model was stored, and so was never fitted to it."""
+    stored = page.get(SAMPLER)
+    if spec.sampler is not None and spec.sampler.kind != stored:
+        found = f"{folder} was stored with {f'sampler {stored}' if stored else 'no sampler'}"
+        raise ModelError(f"{found}, and the spec has {spec.sampler.kind}: measure it with `allmodes evaluate`")
+
+
+def _load_modules(build: Callable[[], dict[str, nn.Module]], spec: Spec, folder: Path) -> dict[str, nn.Module]:
+    """Build modules by name as the spec describes them and restore the tensors that samples are drawn with.
+
+    Shapes are compared with the stored ones first, before memory is allocated for modules that do not fit.
     """
+    page = read_page(folder)
     with seeded_generator(None):
-        if shapes := _parameter_shapes(build):
-            _check_shapes(shapes, folder / _file_name(name), name)
+        for name, shapes in _parameter_shapes(build).items():
+            stored = sampled_name(spec, page, name)
+            _check_shapes(shapes, folder / _file_name(stored), stored)
         try:
-            module = build()
+            modules = build()
         except (MemoryError, RuntimeError) as error:
-            raise ModelError(f"{folder}: its {name} cannot be built ({shorten_error(error)})") from None
-    restore(module, read_tensors(module, folder, name), name)
-    return module
+            raise ModelError(f"{folder}: its model cannot be built ({shorten_error(error)})") from None
+    for name, module in modules.items():
+        restore_sampled(module, spec, folder, name)
+        _restore_sizes(module, page, name)
+    return modules
 
 
-def _parameter_shapes(build: Callable[[], nn.Module]) -> dict[str, Shape]:
-    """The shapes of a module's parameters, found without memory for them; none where it cannot be built that way."""
+def _parameter_shapes(build: Callable[[], dict[str, nn.Module]]) -> dict[str, dict[str, Shape]]:
+    """The shapes of parameters by module, found without memory for them; none where that is not possible."""
     with suppress(Exception), torch.device("meta"):
-        return {key: tuple(value.shape) for key, value in build().named_parameters()}
+        modules = build()
+        shapes = {name: {key: tuple(p.shape) for key, p in m.named_parameters()} for name, m in modules.items()}
+        return {name: inside for name, inside in shapes.items() if inside}
     return {}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from allmodes import AuxiliaryConfig, LossTermConfig, NetworkConfig, PriorConfig, hookimpl
+from allmodes import AuxiliaryConfig, LossTermConfig, NetworkConfig, PriorConfig, SamplerConfig, hookimpl
 from allmodes_baselines.configs.ali import AliConfig, EncoderConfig
 from allmodes_baselines.configs.augment import AdaConfig, DiffAugmentConfig
 from allmodes_baselines.configs.clustergan import ClusterEncoderConfig, ClusterInversionConfig, ClusterLatentConfig
@@ -16,6 +16,7 @@ from allmodes_baselines.configs.infogan import InfoLatentConfig, InformationConf
 from allmodes_baselines.configs.instance_noise import InstanceNoiseConfig
 from allmodes_baselines.configs.minibatch_std import MinibatchStdConfig
 from allmodes_baselines.configs.msgan import ModeSeekingConfig
+from allmodes_baselines.configs.rejection import RejectionConfig
 from allmodes_baselines.configs.residual import ResidualConfig
 from allmodes_baselines.configs.spectral_norm import SpectralNormConfig
 from allmodes_baselines.configs.truncated import TruncatedConfig
@@ -62,6 +63,12 @@ def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
         UnrolledConfig,
         WidthConfig,
     )
+
+
+@hookimpl
+def allmodes_samplers() -> Iterable[type[SamplerConfig]]:
+    """What happens at sampling."""
+    return (RejectionConfig,)
 
 
 @hookimpl
