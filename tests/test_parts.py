@@ -1,5 +1,6 @@
 """Parts act after updates and are fitted again, alike in both engines; views are judged like other items."""
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from itertools import repeat
 from pathlib import Path
@@ -167,6 +168,33 @@ class Likely(LossTerm):
         return {"generator": lambda step: -step.call("prior", step.noise.normal("z", 4, Z), method="log_prob").mean()}
 
 
+class Optimised(NonSaturating):
+    """LOGAN's step in the latent (Wu et al., 2019, eq. 2 and 5): a gradient with respect to what is no side."""
+
+    def generator(self, step: Step) -> Tensor:
+        judge = lambda z: step.call("discriminator", step.call("generator", z))[0].sum()  # noqa: E731
+        slope = torch.func.grad(judge)(step.latent.z)
+        better = step.view("acme.better", lambda: step.call("generator", step.latent.z + 0.9 * slope))
+        return softplus(-step.score(better)).mean()
+
+
+class Averaged(LossTerm):
+    """A moving average of the generator that a loss reads: copied by the fit, moved after updates."""
+
+    follows = ("generator",)
+
+    def losses(self) -> Mapping[str, Loss]:
+        return {"generator": lambda step: (step.fake - self.mean(step.latent.z)).square().mean()}
+
+    def fit(self, fitting: Fitting) -> None:
+        assert fitting.generator is not None
+        self.mean = copy.deepcopy(fitting.generator)
+
+    def after_update(self, step: Step) -> None:
+        for mean, live in zip(self.mean.parameters(), step.parameters("generator").values(), strict=True):
+            mean.copy_(mean.lerp(live, 0.1))
+
+
 def mlp(sees: int, gives: int, *more: int, **options: object) -> Mlp:
     return Mlp([(sees,), *[(m,) for m in more]], (gives,), hidden=(6,), activation="tanh", **options)
 
@@ -226,13 +254,23 @@ def likely() -> Composition:
     return composed(NonSaturating(), Likely(), prior=Shifted())
 
 
+def optimised() -> Composition:
+    return composed(Optimised())
+
+
+def averaged() -> Composition:
+    generator, term = mlp(Z, D), Averaged()
+    term.fit(Fitting(TensorData(torch.zeros(4, D)), seeded(0), generator=generator))
+    return composed(NonSaturating(), term, generator=generator)
+
+
 def judge_of_pairs() -> Discriminator:
     return Discriminator(mlp(2 * D, 1, 2 * Z), pack=2, joint="encoder")
 
 
 METHODS = (
     clipping, began, began_at_once, ada, ada_joint_and_packed, bank, dragan, dragan_joint_and_packed, mrgan,
-    mrgan_joint_and_packed, likely,
+    mrgan_joint_and_packed, likely, optimised, averaged,
 )  # fmt: skip
 
 
