@@ -21,8 +21,10 @@ def color(x: Tensor, noise: Noise) -> Tensor:
     """Brightness x + u - 1/2; then 2u times the distance from grey (saturation), u + 1/2 times that from the mean."""
     brightness, saturation, contrast = (noise.uniform(name, len(x), 1, 1, 1) for name in "bsc")
     x = x + brightness - 0.5
-    x = x.mean(1, True).lerp(x, 2 * saturation)
-    return x.mean((1, 2, 3), True).lerp(x, contrast + 0.5)
+    grey = x.mean(1, keepdim=True)
+    x = grey + 2 * saturation * (x - grey)
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return mean + (contrast + 0.5) * (x - mean)
 
 
 def translation(x: Tensor, noise: Noise) -> Tensor:

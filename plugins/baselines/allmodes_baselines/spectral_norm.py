@@ -58,12 +58,17 @@ class SpectralNorm(Part):
         """Take steps of the power iteration; a weight of zeros leaves u and v as they are."""
         w = matrix(self.layer).detach()
         for _ in range(times):
-            for to, product in ((self.v, w.T @ self.u), (self.u, w @ self.v)):
-                to.copy_(torch.where(product.any(), normalize(product, dim=0), to))
+            self.v.copy_(unit(w.T @ self.u, self.v))
+            self.u.copy_(unit(w @ self.v, self.u))
 
     @override
     def after_update(self, step: Step) -> None:
         self.iterate(self.iterations)
+
+
+def unit(vector: Tensor, otherwise: Tensor) -> Tensor:
+    """A vector divided by its length, or another in the place of zeros."""
+    return torch.where(vector.any(), normalize(vector, dim=0), otherwise)
 
 
 def matrix(layer: nn.Module) -> Tensor:
