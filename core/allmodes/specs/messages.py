@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+from typing_extensions import TypeAliasType
 
 from allmodes.specs.source import SpecSource, shorten
 from allmodes.text.suggest import did_you_mean
@@ -142,4 +143,5 @@ def _kind_of(model: type[BaseModel]) -> str | None:
 def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, Config):
         return [annotation]
-    return [model for argument in get_args(annotation) for model in _models(argument)]
+    inside = (annotation.__value__,) if isinstance(annotation, TypeAliasType) else get_args(annotation)
+    return [model for argument in inside for model in _models(argument)]

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ForwardRef, Literal, Union, get_args, get_ori
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from allmodes.registry.registry import Registry
 from allmodes.registry.slots import SLOT_NAMES
@@ -58,9 +59,10 @@ def _spec_model(installed: _Installed) -> type[Spec]:
     registry = installed.registry
     slots: dict[type, Any] = {base: ForwardRef(_private_name(base)) for base in _ORDER}
     narrowed = {base: [_narrow(kind.config, slots) for kind in registry.of(base).values()] for base in _ORDER}
-    slots = {base: _slot(base, configs, registry) for base, configs in narrowed.items()}
+    slots = {base: _slot(SLOT_NAMES[base], base, configs, registry) for base, configs in narrowed.items()}
     _resolve([config for configs in narrowed.values() for config in configs], slots)
-    judge = _slot(NetworkConfig, [_as_discriminator(config) for config in narrowed[NetworkConfig]], registry) | None
+    judges = [_as_discriminator(config) for config in narrowed[NetworkConfig]]
+    judge = _slot("discriminator", NetworkConfig, judges, registry) | None
     discriminator = _with_annotation(judge, Spec.model_fields["discriminator"])
     fields = _narrow_fields(Spec, slots) | {"discriminator": discriminator}
     model: type[Spec] = _derive("Spec", (Spec,), Spec, **fields)
@@ -94,7 +96,7 @@ def _blocks_in(annotation: Any) -> list[Any]:
     return [block for argument in get_args(annotation) for block in _blocks_in(argument)]
 
 
-def _slot(base: type[KindConfig], configs: Sequence[Any], registry: Registry) -> Any:
+def _slot(name: str, base: type[KindConfig], configs: Sequence[Any], registry: Registry) -> Any:
     """The type of a slot: one of the installed kinds, picked before its settings are read."""
     choice: Any = configs[0] if configs else base
     if len(configs) > 1:
@@ -102,7 +104,8 @@ def _slot(base: type[KindConfig], configs: Sequence[Any], registry: Registry) ->
     accepts: Any = choice
     if base is MetricConfig and configs:  # a bare word means a metric with its defaults
         accepts = Literal[tuple(registry.of(base))] | choice
-    return Annotated[choice, BeforeValidator(_pick_by_kind(base, registry), json_schema_input_type=accepts)]
+    read = Annotated[choice, BeforeValidator(_pick_by_kind(base, registry), json_schema_input_type=accepts)]
+    return TypeAliasType(name, read)  # described once in the schema, by this name
 
 
 def _pick_by_kind(base: type[KindConfig], registry: Registry) -> Callable[[Any], Any]:
