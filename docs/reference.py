@@ -144,9 +144,12 @@ def _facts(config: type[KindConfig]) -> Iterator[str]:
 
 
 def _need(need: Need) -> str:
+    form = f" as {need.form}" if need.form else ""
     return {
-        "auxiliary": f"an auxiliary that maps data to `{need.what}`: `{need.remedy}`",
+        "auxiliary": f"an auxiliary that maps data to `{need.what}`{form}: `{need.remedy}`",
         "part": f"a prior with the part `{need.what}`",
+        "prior": f"a prior that offers `{need.what}`",
+        "discriminator": "a discriminator",
         "labels": "data with labels",
         "truth": "data whose modes are known",
         "joint": "a discriminator with `joint`",
