@@ -227,7 +227,7 @@ def test_observers_are_notified_in_order_and_a_failing_one_stops_nothing(tmp_pat
         "started tiny/seed-3", "1 time", "5 time", "10 time", "10 eval", "10 picture", "15 time", "20 time", "20 eval",
         "20 picture", "finished",
     ]  # fmt: skip
-    assert warnings[0] == "observer 'broken' failed in metrics_logged: OSError: disk full"
+    assert warnings[0] == "metrics_logged of observer 'broken' (tests.test_experiment): OSError: disk full"
     experiment.run()
     assert len(watcher.told) == 22
 

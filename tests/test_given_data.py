@@ -111,7 +111,7 @@ def test_a_metric_that_fails_costs_a_warning_and_not_the_run(tmp_path: Path) -> 
     broken.broken = True
     experiment.resources.__dict__["metrics"], experiment.resources.__dict__["floors"] = {"drawing": broken}, {}
     assert experiment.run().status == "finished"
-    assert warnings == ["metric drawing failed: ZeroDivisionError: no samples"] * 2
+    assert warnings == ["metric drawing (tests.test_given_data): ZeroDivisionError: no samples"] * 2
 
 
 class Reading(Drawing):
@@ -133,7 +133,7 @@ def test_a_metric_whose_floor_fails_costs_a_warning_and_not_the_run(tmp_path: Pa
     experiment.resources.__dict__["metrics"] = {"reading": Reading(), "drawing": Drawing()}
     results = experiment.run()
     assert (results.status, results.floors) == ("finished", {"drawn": 1.0})
-    assert warnings == ["the floor of metric reading failed: KeyError: 'generator'"]
+    assert warnings == ["floor of metric reading (tests.test_given_data): KeyError: 'generator'"]
 
 
 @pytest.mark.parametrize(

@@ -453,7 +453,7 @@ def test_an_observer_that_fails_is_reported_and_the_others_are_notified() -> Non
         registry.observe(observer, name)
     registry.notify("run_started", warnings.append, run="R")
     assert before.calls == after.calls == [("started", "R")]
-    assert warnings == ["observer 'faulty' failed in run_started: KeyError: 'oops'"]
+    assert warnings == ["run_started of observer 'faulty' (tests.test_registry): KeyError: 'oops'"]
 
 
 def test_an_installed_plugin_may_observe(environment: Environment) -> None:

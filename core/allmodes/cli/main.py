@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from cyclopts import CycloptsError
 from allmodes.cli import console, models, new_plugin, show, tracking, train  # noqa: F401  (they register their commands)
 from allmodes.cli.app import app
 from allmodes.cli.console import FAILED, KILLED, OK, WRONG, PlainConsole, print_error, print_traceback
+from allmodes.registry import faults
 from allmodes.registry.slots import PluginError
 from allmodes.specs.loading import SpecError
 from allmodes.text.printable import printable
@@ -37,6 +39,8 @@ def execute(arguments: Sequence[str] | None = None) -> int:
         print_error("interrupted")
         return KILLED
     except OSError as error:
+        if faults.calls(error):
+            return _report_expected(error)
         print_error(printable(f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ")))
         return FAILED
     except Exception as error:
@@ -50,10 +54,18 @@ def main() -> None:
 
 
 def _report_expected(error: Exception) -> int:
-    """Print an error of a module that is loaded only when used; any other is a defect and keeps its traceback."""
+    """Print an error of a module that is loaded only when used, or of a component; any other is a defect and raised."""
     expected = ("CompositionError", "DataError", "ModelError", "RunError", "TrackingError")
     if type(error).__name__ not in expected or not type(error).__module__.startswith("allmodes"):
-        raise error
+        return _report_fault(error)
     has_lines = type(error).__name__ == "CompositionError"
     print_error(str(error) if has_lines else printable(str(error)))
     return WRONG
+
+
+def _report_fault(error: Exception) -> int:
+    """Print an error of a component's code as a line; its traceback for those who ask for it."""
+    if not faults.calls(error) or os.environ.get("ALLMODES_TRACEBACK"):
+        raise error
+    print_error(printable(f"{faults.describe(error)} (its traceback: set ALLMODES_TRACEBACK=1)"))
+    return FAILED

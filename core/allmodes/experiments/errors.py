@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
 
+from allmodes.data.base import DataError
+from allmodes.registry import faults
+from allmodes.runs.run import Run
+from allmodes.runs.run_folder import RunFolder
+from allmodes.system.durable import replace_text
+from allmodes.system.paths import near
 from allmodes.text import redact
 
 
@@ -31,9 +38,23 @@ def check_weights(modules: Mapping[str, nn.Module], iteration: int) -> None:
 
 
 def describe_error(problem: BaseException) -> str:
-    """The type and message of an error, without secrets."""
-    message = redact.text(str(problem))
-    return f"{type(problem).__name__}: {message}" if message else type(problem).__name__
+    """The calls that an error came out of, its type and message, without secrets."""
+    return redact.text(faults.describe(problem))
+
+
+def is_fault(problem: BaseException) -> bool:
+    """Whether an error came out of a component's code, so that it ends its run alone; problems of data end all."""
+    return bool(faults.calls(problem)) and not isinstance(problem, DataError)
+
+
+def report_fault(problem: BaseException, run: Run, warn: Callable[[str], None]) -> None:
+    """Warn of an error that came out of a component's code, and write its traceback into the run's folder."""
+    page, text = RunFolder(run.folder).traceback, "".join(traceback.format_exception(problem))
+    warn(f"{run.name}: {describe_error(problem)} (its traceback: {near(page)})")
+    try:
+        replace_text(page, redact.text(text))
+    except OSError as error:
+        warn(f"{page} could not be written: {error.strerror or error}")
 
 
 def _is_finite(module: nn.Module) -> bool:

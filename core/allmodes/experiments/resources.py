@@ -18,6 +18,7 @@ from allmodes.experiments.hints import find_hints
 from allmodes.experiments.settings import Setup, Warn, choose_device
 from allmodes.game.compose import check_data
 from allmodes.metrics import Metric, build_metrics, measure_floors
+from allmodes.registry.faults import blame, build, calling, describe
 from allmodes.registry.registry import Registry
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
@@ -111,12 +112,13 @@ class Resources:
         self.labelled(self.spec.seeds[0])
         for hint in find_hints(self.spec, self.data):
             self.warn(hint)
-        for metric in self.metrics.values():
-            metric.prepare(self.data)
+        for title, metric in self.metrics.items():
+            with calling(f"prepare of metric {title}", metric):
+                metric.prepare(self.data)
 
     def _read(self) -> Data:
         try:
-            data: Data = resolve_paths(self.spec.data, self.here).build()
+            data = build("data", Data, resolve_paths(self.spec.data, self.here))
         except DataError as error:
             raise DataError(explain_paths(str(error), self.spec, self.setup.resumed)) from None
         return data
@@ -138,4 +140,5 @@ class Resources:
 
     def _warn_of_floor(self, metric: Metric, error: Exception) -> None:
         title = next(title for title, one in self.metrics.items() if one is metric)
-        self.warn(f"the floor of metric {title} failed: {type(error).__name__}: {error}")
+        blame(error, f"floor of metric {title}", metric)
+        self.warn(describe(error))

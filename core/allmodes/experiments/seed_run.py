@@ -14,7 +14,14 @@ from allmodes.engine.eager import EagerEngine
 from allmodes.engine.loop import Average, Loop
 from allmodes.experiments.batches import make_loader
 from allmodes.experiments.clock import Clock
-from allmodes.experiments.errors import CollapseError, DivergenceError, check_losses, describe_error
+from allmodes.experiments.errors import (
+    CollapseError,
+    DivergenceError,
+    check_losses,
+    describe_error,
+    is_fault,
+    report_fault,
+)
 from allmodes.experiments.evaluate import Evaluator
 from allmodes.experiments.report import Report
 from allmodes.experiments.saving import Saver
@@ -68,7 +75,9 @@ class SeedRun:
         except BaseException as problem:
             error = describe_error(problem)
             status = "killed" if isinstance(problem, KeyboardInterrupt) else "failed"
-            if not isinstance(problem, DivergenceError | CollapseError | KeyboardInterrupt):
+            if is_fault(problem):
+                report_fault(problem, self.run, self.warn)
+            elif not isinstance(problem, DivergenceError | CollapseError | KeyboardInterrupt):
                 raise
         finally:
             self.loop.loader.close()

@@ -10,6 +10,8 @@ from pathlib import Path
 from torch import Tensor
 
 from allmodes.experiments import logs, resume
+from allmodes.experiments.errors import describe_error, is_fault, report_fault
+from allmodes.experiments.report import Report
 from allmodes.experiments.resources import Resources
 from allmodes.experiments.run_page import write_run_page
 from allmodes.experiments.seed_run import SeedRun
@@ -74,13 +76,27 @@ class Trainer:
         is_begun = RunFolder(run.folder).is_run
         write_run_page(run, self.track, resources.here, self.registry, warn)
         labelled = resources.labelled(run.seed)
-        seed_run = SeedRun(
-            run, resources.data, resources.metrics, self.registry, warn, self.stop, self.functions, labelled
-        )
+        try:
+            seed_run = SeedRun(
+                run, resources.data, resources.metrics, self.registry, warn, self.stop, self.functions, labelled
+            )
+        except Exception as error:
+            if not is_fault(error):
+                raise
+            return self._fail(run, error), None
         if is_begun:
             seed_run.restore()
         outcome = seed_run.train(lambda: resources.floors)
         return outcome, self._draw(run) if is_begun and seed_run.samples is None else seed_run.samples
+
+    def _fail(self, run: Run, error: Exception) -> Outcome:
+        """The outcome of a run whose components cannot be built."""
+        report_fault(error, run, self.resources.warn)
+        report = Report(run, self.registry, self.resources.warn)
+        outcome = Outcome("failed", 0, 0.0, error=describe_error(error))
+        report.start(0)
+        report.end(outcome)
+        return outcome
 
     def _draw(self, run: Run) -> Tensor | None:
         """Samples of a run that has ended; a damaged model costs a warning."""

@@ -10,10 +10,12 @@ from torch import nn
 
 from allmodes.data.base import Data
 from allmodes.game.composition import Composition, Player, Term
-from allmodes.game.contracts import Discriminator, Fitting, Functions, Part, Prior
+from allmodes.game.contracts import Auxiliary, Discriminator, Fitting, Functions, Network, Part, Prior
+from allmodes.game.losses import LossTerm
 from allmodes.game.noise import Noise, rng, seeded_weights
 from allmodes.game.parts import fit
 from allmodes.game.samplers import build_sampler
+from allmodes.registry.faults import build
 from allmodes.specs.checks import check_loaded
 from allmodes.specs.players import players_of, term_names, turns_of
 from allmodes.specs.shapes import discriminator_inputs, discriminator_options
@@ -43,7 +45,7 @@ def compose(
             modules["sampler"] = build_sampler(spec.sampler)
     fitting = Fitting(data, noise, prior, modules["generator"], functions, modules)
     for name, part in _parts(modules, terms):
-        fit(part, fitting.within(name))
+        fit(name, part, fitting.within(name))
     players = players_of(spec)
     return Composition(
         modules,
@@ -64,8 +66,8 @@ def _parts(modules: Mapping[str, nn.Module], terms: Iterable[Term]) -> Iterator[
 
 
 def _fit_prior(spec: Spec, fitting: Fitting) -> Prior:
-    prior: Prior = spec.prior.build()
-    fit(prior, fitting)
+    prior = build("prior", Prior, spec.prior)
+    fit("prior", prior, fitting)
     return prior
 
 
@@ -82,14 +84,15 @@ def build_networks(spec: Spec, prior: Prior, shape: Shape) -> dict[str, nn.Modul
     """Generator, discriminator and auxiliaries, by name."""
     if reason := spec.generator.misfit(((prior.dim,),), shape):
         raise CompositionError(f"generator: {reason}")
-    networks: dict[str, nn.Module] = {"generator": spec.generator.build(((prior.dim,),), shape)}
+    networks: dict[str, nn.Module] = {"generator": build("generator", Network, spec.generator, ((prior.dim,),), shape)}
     features: Shape = ()
     if spec.discriminator is not None:
         networks["discriminator"] = discriminator = _judge(spec, prior, shape)
         features = (discriminator.network.feature_dim,)
     parts = {"z": prior.dim, **prior.sizes}
     for name, config in spec.auxiliaries.items():
-        networks[name] = config.build(shape if config.sees == "data" else features, parts)
+        seen = shape if config.sees == "data" else features
+        networks[name] = build(f"auxiliary {name!r}", Auxiliary, config, seen, parts)
     return networks
 
 
@@ -99,12 +102,13 @@ def _judge(spec: Spec, prior: Prior, shape: Shape) -> Discriminator:
     sees = discriminator_inputs(spec, shape, prior.sizes["code"])
     if reason := options.alone().misfit(sees, (1,)):
         raise CompositionError(f"discriminator: {reason}")
-    return Discriminator(options.alone().build(sees, (1,)), options.pack, options.joint)
+    network = build("discriminator", Network, options.alone(), sees, (1,))
+    return Discriminator(network, options.pack, options.joint)
 
 
 def _terms(spec: Spec) -> list[Term]:
     return [
-        Term(name, config.build(), config.weight, config.every, config.start)
+        Term(name, build("loss", LossTerm, config), config.weight, config.every, config.start)
         for name, config in zip(term_names(spec.losses), spec.losses, strict=True)
     ]
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from allmodes.game.loss_checks import check_value, functions_of
 from allmodes.game.losses import LossTerm
 from allmodes.game.networks import NestedTensors, Networks, Tensors, find_inside
 from allmodes.game.parts import Rule, find_rules
 from allmodes.game.step import Step
+from allmodes.registry.faults import ContractError, blame, calling
 from allmodes.specs.players import check_modules, check_served, check_turn, term_module
 from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
 
@@ -69,10 +71,11 @@ class Composition(Networks):
         super().__init__({**modules, **{t.module: t.loss for t in self.terms.values()}}, heads, precision)
         self.players = {player.name: player for player in players}
         self.schedule, self.fixed = tuple(schedule), fixed
-        self.served = {name: self._terms_of(name) for name in self.players}
-        self.functions = {(p, t.name): t.loss.losses()[p] for p, terms in self.served.items() for t in terms}
+        losses = {term.name: functions_of(term.name, term.loss) for term in self.terms.values()}
+        self.served = {p: tuple(t for t in self.terms.values() if p in losses[t.name]) for p in self.players}
+        self.functions = {(p, t.name): losses[t.name][p] for p, terms in self.served.items() for t in terms}
         self._constant = self._constant_weights()
-        self._check()
+        self._check(losses)
         self.rules = tuple(find_rules(self.modules, self._owners(), self.players))
 
     def objective(self, player: str, step: Step) -> Tensor:
@@ -80,9 +83,14 @@ class Composition(Networks):
         total: Tensor | None = None
         for term in self.served[player]:
             if term.name in step.context.weights:
-                value = step.losses[player, term.name] = step.forward.loss(
-                    self.functions[player, term.name], term.module, step, player
-                )
+                try:
+                    value = step.losses[player, term.name] = step.forward.loss(
+                        self.functions[player, term.name], term.module, step, player
+                    )
+                    check_value(value)
+                except Exception as error:
+                    blame(error, f"loss {term.name} of player {player!r}", term.loss)
+                    raise
                 weight = step.context.weights[term.name]
                 weighted = value if weight == 1.0 else value * weight
                 total = weighted if total is None else total + weighted
@@ -124,19 +132,16 @@ class Composition(Networks):
         keys = (key.partition(":") for key in self.named_parameters(player))
         return {f"{module}:{name}": tensors[module][name] for module, _, name in keys}
 
-    def _terms_of(self, player: str) -> tuple[Term, ...]:
-        return tuple(term for term in self.terms.values() if player in term.loss.losses())
-
     def _owners(self) -> dict[str, list[str]]:
         """The players that train each module or, of a term, that it serves."""
         trained = {name: [p.name for p in self.players.values() if name in p.modules] for name in self.modules}
-        return trained | {t.module: [p for p in t.loss.losses() if p in self.players] for t in self.terms.values()}
+        return trained | {t.module: [p for p, terms in self.served.items() if t in terms] for t in self.terms.values()}
 
     def _constant_weights(self) -> Mapping[str, float] | None:
         varying = any(isinstance(t.weight, Ramp) or t.every > 1 or t.start for t in self.terms.values())
         return None if varying else {name: at(term.weight, 0) for name, term in self.terms.items()}
 
-    def _check(self) -> None:
+    def _check(self, losses: Mapping[str, Collection[str]]) -> None:
         for player in self.players.values():
             for message in check_modules(player.name, player.modules, self.modules):
                 raise ValueError(message)
@@ -146,8 +151,9 @@ class Composition(Networks):
         for problem in (problem for turn in self.schedule for problem in check_turn(turn, trains, self.modules)):
             raise ValueError(problem.what)
         for term in self.terms.values():
-            for message in check_served(term.name, term.loss.losses(), self.players):
-                raise ValueError(message)
+            for message in check_served(term.name, losses[term.name], self.players):
+                with calling(f"loss {term.name}", term.loss):
+                    raise ContractError(message)
         for name in find_inside(self.modules, nn.modules.dropout._DropoutNd):
             raise ValueError(
                 f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"

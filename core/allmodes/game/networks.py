@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from allmodes.game.contracts import Auxiliary, Discriminator, Noisy, Part
 from allmodes.game.noise import Noise
 from allmodes.game.sampling import eval_mode
+from allmodes.registry.faults import blame
 
 Tensors: TypeAlias = dict[str, Tensor]
 NestedTensors: TypeAlias = dict[str, Tensors]
@@ -46,6 +47,11 @@ class Networks:
             raise LookupError('there is no discriminator: a kind that asks for one declares Need("discriminator")')
         assert isinstance(module, Discriminator)
         return module
+
+    def code_of(self, name: str, path: str = "") -> nn.Module:
+        """The module whose author is to blame for what happens at a place: of a discriminator, its network."""
+        module = self.modules[name].get_submodule(path)
+        return module.network if isinstance(module, Discriminator) else module
 
     def auxiliary_module(self, name: str) -> Auxiliary:
         """An auxiliary by name."""
@@ -131,10 +137,14 @@ class Forward:
     def _compute(self, name: str, inputs: tuple[Any, ...], method: str) -> Any:
         """Run a module in the networks' precision; its output is float32 again, so that losses are."""
         precision = self.networks.precision
-        if precision is None or name == "prior":
-            return self.run(name, inputs, method)
-        with torch.autocast(_device_of(inputs), precision):
-            output = self.run(name, inputs, method)
+        try:
+            if precision is None or name == "prior":
+                return self.run(name, inputs, method)
+            with torch.autocast(_device_of(inputs), precision):
+                output = self.run(name, inputs, method)
+        except Exception as error:
+            blame(error, f"{method} of {name}{_shapes(inputs)}", self.networks.code_of(name))
+            raise
         return tree_map_only(Tensor, Tensor.float, output)
 
 
@@ -152,6 +162,12 @@ def find_inside(modules: Mapping[str, nn.Module], sort: type[Inner]) -> dict[str
 
 def _separate(view: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple([x.view_as(x) if x.requires_grad else x.detach().requires_grad_() for x in view])
+
+
+def _shapes(inputs: tuple[Any, ...]) -> str:
+    """The shapes of the tensors among inputs, for messages: ` on (32, 2)`."""
+    shapes = [str(tuple(value.shape)) for value in tree_leaves(inputs) if isinstance(value, Tensor)]
+    return f" on {', '.join(shapes)}" if shapes else ""
 
 
 def _device_of(inputs: tuple[Any, ...]) -> str:

@@ -15,6 +15,7 @@ from allmodes.game.noise import Noise, rng
 from allmodes.game.samplers import Sampler
 from allmodes.game.sampling import eval_mode
 from allmodes.game.step import Step
+from allmodes.registry.faults import blame, calling
 from allmodes.text.suggest import did_you_mean
 
 
@@ -70,13 +71,17 @@ def find_parts(modules: Mapping[str, nn.Module]) -> Iterator[tuple[Place, Part]]
 def act(step: Step, rules: Iterable[Rule]) -> None:
     """Let parts act after the update that a step's losses gave."""
     for rule in rules:
-        step.forward.act(*rule.place, step)
+        try:
+            step.forward.act(*rule.place, step)
+        except Exception as error:
+            blame(error, f"after_update of {rule.place}", step.context.networks.code_of(*rule.place))
+            raise
 
 
 @torch.no_grad()
-def fit(part: Part, fitting: Fitting) -> None:
-    """Fit a part to the data, all modules in evaluation mode."""
-    with eval_mode(part, *fitting.modules.values()):
+def fit(place: object, part: Part, fitting: Fitting) -> None:
+    """Fit the part at a place to the data, all modules in evaluation mode."""
+    with calling(f"fit of {place}", part), eval_mode(part, *fitting.modules.values()):
         part.fit(fitting)
 
 
@@ -86,7 +91,7 @@ def fit_sampler(modules: Mapping[str, nn.Module], data: Data, seed: int, iterati
         noise = Noise(rng(seed, f"fit/sampler/{iteration}", data.device))
         prior = modules["prior"]
         assert isinstance(prior, Prior)
-        fit(sampler, Fitting(data, noise, prior, modules["generator"], modules=modules, iteration=iteration))
+        fit("sampler", sampler, Fitting(data, noise, prior, modules["generator"], modules=modules, iteration=iteration))
 
 
 @dataclass
@@ -105,7 +110,7 @@ class Refits:
         """Fit the parts that are due after a number of iterations."""
         for place, part, every in self.due:
             if iteration % every == 0:
-                fit(part, self._fitting(place, iteration))
+                fit(place, part, self._fitting(place, iteration))
 
     def _fitting(self, place: Place, iteration: int) -> Fitting:
         noise = Noise(rng(self.seed, f"fit/{place}/{iteration}", self.data.device))

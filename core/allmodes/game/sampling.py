@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from allmodes.game.contracts import NOTHING
 from allmodes.game.noise import Noise
 from allmodes.game.samplers import Sampler, Source, check_samples
+from allmodes.registry.faults import calling
 from allmodes_schemas import Given
 
 CHUNK = 1024
@@ -33,7 +34,16 @@ def draw(
     prior, network = modules["prior"], modules["generator"]
     with eval_mode(prior, network):
         chunks = [range(start, min(start + chunk, n)) for start in range(0, n, chunk)]
-        return torch.cat([network(prior(Noise(generator), len(p), _rows(given, n, p)).z).cpu() for p in chunks])
+        return torch.cat([_items(prior, network, Noise(generator), len(p), _rows(given, n, p)).cpu() for p in chunks])
+
+
+def _items(prior: nn.Module, generator: nn.Module, noise: Noise, n: int, given: Given) -> Tensor:
+    """n generated items, where the modules are."""
+    with calling(f"forward of prior for {n} items", prior):
+        z: Tensor = prior(noise, n, given).z
+    with calling(f"forward of generator on {tuple(z.shape)}", generator):
+        items: Tensor = generator(z)
+    return items
 
 
 def _ask(
@@ -44,9 +54,9 @@ def _ask(
     with eval_mode(*(module for name, module in modules.items() if not name.startswith("losses/"))):
         for rows, fixed in _groups(given, n):
             source = Source(modules, generator, fixed)
-            samples = sampler(source, len(rows))
             shape = source.items(source.latent(1)).shape[1:]
-            drawn.append(check_samples(sampler, samples, len(rows), shape).cpu())
+            with calling(f"forward of sampler for {len(rows)} items", sampler):
+                drawn.append(check_samples(sampler, sampler(source, len(rows)), len(rows), shape).cpu())
             order.append(rows)
     return torch.cat(drawn)[torch.cat(order).argsort()]
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.metrics.feature_cache import FeatureCache
+from allmodes.registry.faults import build
 from allmodes_schemas import Given, MetricConfig
 
 
@@ -89,7 +90,7 @@ def as_numbers(values: Mapping[str, Any]) -> dict[str, float]:
 
 def build_metrics(configs: Iterable[MetricConfig]) -> dict[str, Metric]:
     """Build the metrics by title; they share one feature cache."""
-    metrics: dict[str, Metric] = {config.title(): config.build() for config in configs}
+    metrics = {config.title(): build("metric", Metric, config) for config in configs}
     cache = FeatureCache()
     for metric in metrics.values():
         metric.feature_cache = cache

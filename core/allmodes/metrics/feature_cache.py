@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from allmodes.data.base import Data
+from allmodes.registry.faults import build
 from allmodes_schemas import FeatureConfig
 
 
@@ -18,5 +19,5 @@ class FeatureCache:
         """Return the module of these features; build it at the first call."""
         key = (config.model_dump_json(), data.fingerprint)
         if key not in self._modules:
-            self._modules[key] = config.build(data)
+            self._modules[key] = build("features", nn.Module, config, data)
         return self._modules[key]

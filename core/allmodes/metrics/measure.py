@@ -18,6 +18,7 @@ from allmodes.game.parts import fit_sampler
 from allmodes.game.sampling import draw, eval_mode
 from allmodes.metrics import Evaluation, Metric
 from allmodes.metrics.base import as_numbers
+from allmodes.registry.faults import calling, describe
 from allmodes_schemas import Given
 
 Warn = Callable[[str], None]
@@ -64,9 +65,10 @@ def measure(metrics: Mapping[str, Metric], evaluation: Evaluation, warn: Warn) -
     results: dict[str, float] = {}
     for name, metric in metrics.items():
         try:
-            results |= as_numbers(metric.compute(evaluation))
+            with calling(f"metric {name}", metric):
+                results |= as_numbers(metric.compute(evaluation))
         except Exception as error:
-            warn(f"metric {name} failed: {type(error).__name__}: {error}")
+            warn(describe(error))
     return results
 
 
@@ -76,7 +78,8 @@ def save_figures(
     """Write the figures of the metrics that have one to `<folder>/<name>-<iteration>.png`; yield names and paths."""
     for name, metric in metrics.items():
         try:
-            if (figure := metric.figure(evaluation)) is not None:
-                yield name, save(figure, folder / f"{name}-{iteration:08d}.png")
+            with calling(f"figure of metric {name}", metric):
+                if (figure := metric.figure(evaluation)) is not None:
+                    yield name, save(figure, folder / f"{name}-{iteration:08d}.png")
         except Exception as error:
-            warn(f"the figure of metric {name} failed: {type(error).__name__}: {error}")
+            warn(describe(error))

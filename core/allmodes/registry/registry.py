@@ -12,7 +12,7 @@ from typing import Any
 
 import pluggy
 
-from allmodes.registry import distributions, hookspecs, rules
+from allmodes.registry import distributions, faults, hookspecs, rules
 from allmodes.registry.slots import CORE, SLOT_BASES, SLOT_NAMES, Kind, Plugin, PluginError
 from allmodes_schemas import KindConfig
 
@@ -66,6 +66,8 @@ class Registry:
             self.plugins[plugin.name] = _with_error(plugin, error)
             return
         self.plugins[plugin.name] = plugin
+        for code in (module, *(kind.config for found in kinds.values() for kind in found.values())):
+            faults.learn(code, plugin)
         self._recipes |= recipes
         for base, found in kinds.items():
             self._kinds[base] |= found
@@ -126,7 +128,8 @@ class Registry:
             try:
                 implementation.function(**wanted)
             except Exception as error:
-                warn(f"observer {implementation.plugin_name!r} failed in {hook}: {type(error).__name__}: {error}")
+                faults.blame(error, f"{hook} of observer {implementation.plugin_name!r}", implementation.plugin)
+                warn(faults.describe(error))
 
 
 def installed(observers: Mapping[str, object] | None = None) -> Registry:

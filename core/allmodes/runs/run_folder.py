@@ -57,6 +57,7 @@ class RunFolder:
         figures: Pictures of the run.
         picture: The picture of an experiment, or of an exported model.
         log: What a run of a study printed.
+        traceback: Where in the code of a component the run failed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,6 +74,7 @@ class RunFolder:
         self.figures = path / "figures"
         self.picture = path / "samples.png"
         self.log = path / "log.txt"
+        self.traceback = path / "traceback.txt"
 
     def of_seed(self, seed: int) -> RunFolder:
         """The folder of a seed's run within that of its experiment."""

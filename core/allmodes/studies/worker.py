@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from allmodes.experiments.errors import describe_error
 from allmodes.experiments.experiment import Experiment
 from allmodes.experiments.settings import Setup
 from allmodes.registry.hookspecs import hookimpl
@@ -73,8 +74,7 @@ def _run_task(task: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]
         outcome = _train(task, send, stop)
     except Exception as error:
         print(redact.text(traceback.format_exc()), file=sys.stderr)
-        text = redact.text(str(error)) or type(error).__name__
-        return {"status": "failed", "error": f"{type(error).__name__}: {text}"}
+        return {"status": "failed", "error": describe_error(error)}
     return {"status": outcome.status, "error": outcome.error}
 
 

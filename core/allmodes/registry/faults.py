@@ -1,0 +1,115 @@
+"""Faults in the code of components: which call failed, whose code it is, and why, in one line. Loads no torch.
+
+A guard adds a note to the error that passes it, so the error keeps its type and its traceback. Guards nest: a loss that
+feeds the discriminator the wrong shape is named before the discriminator.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from reprlib import repr as short
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from allmodes.registry.slots import Plugin
+from allmodes_schemas import KindConfig
+
+Built = TypeVar("Built")
+
+_owners: dict[str, Plugin] = {}
+"""The plugin that each module of a registered plugin belongs to."""
+_builders = WeakKeyDictionary[object, KindConfig]()
+"""The config that each object was built from."""
+
+
+class ContractError(ValueError):
+    """A component that breaks its contract; the message says what is wrong and how to mend it."""
+
+
+class Call(str):
+    """A note on an error: a call of a component, and whose code it is."""
+
+
+def learn(code: object, plugin: Plugin) -> None:
+    """Remember whose code a module is, or that of a class, and the package that it lies in."""
+    module = _module_of(code)
+    package = module.partition(".")[0]
+    for name in (module, package if getattr(sys.modules.get(package), "__file__", None) else module):
+        _owners[name] = plugin
+
+
+def owner_of(thing: object) -> str:
+    """The distribution and version that the code of an object, class or module is of; else the name of its module.
+
+    An object that was built from a config is of the config's, whatever class it has.
+    """
+    module = _module_of(_builder_of(thing) or thing)
+    words = module.split(".")
+    names = (".".join(words[:n]) for n in range(len(words), 0, -1))
+    return next((str(_owners[name]) for name in names if name in _owners), module)
+
+
+def blame(error: Exception, what: str, owner: object) -> None:
+    """Note on an error that it came out of a call, such as `forward of generator`, of an owner's code."""
+    builder = _builder_of(owner)
+    kind = f"{builder.kind}, " if builder is not None and builder.kind not in what else ""
+    error.add_note(Call(f"{what} ({kind}{owner_of(owner)})"))
+
+
+@contextmanager
+def calling(what: str, owner: object) -> Iterator[None]:
+    """Blame each error of the block on a call; in a training step, `try` and `blame` cost nothing."""
+    try:
+        yield
+    except Exception as error:
+        blame(error, what, owner)
+        raise
+
+
+def build(what: str, expected: type[Built], config: KindConfig, *arguments: object) -> Built:
+    """What a config builds from arguments; raises ContractError where it is not of the expected class."""
+    with calling(f"build of {what} {config.kind}", config):
+        built = config.build(*arguments)  # type: ignore[attr-defined]  # each slot's base has one of its own
+        if not isinstance(built, expected):
+            raise ContractError(f"returns {short(built)}, which is no {expected.__name__}")
+    with suppress(TypeError):  # an object that cannot be a key
+        _builders[built] = config
+    return built
+
+
+def calls(error: BaseException) -> list[str]:
+    """The calls that an error came out of, from the outermost on; none where no component's code is to blame."""
+    return [note for note in reversed(getattr(error, "__notes__", ())) if isinstance(note, Call)]
+
+
+def describe(error: BaseException) -> str:
+    """An error in words: the calls that it came out of, its type, message and remedy."""
+    text = str(error) if isinstance(error, ContractError) else f"{type(error).__name__}: {error}".removesuffix(": ")
+    if not (through := calls(error)):
+        return text
+    return " ".join(": ".join([*through, text + _remedy(error)]).split())
+
+
+def _remedy(error: BaseException) -> str:
+    package = (getattr(error, "name", None) or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f": install the package that it is in, such as: pip install {package}" if _is_absent(package) else ""
+
+
+def _is_absent(package: str) -> bool:
+    return bool(package) and find_spec(package) is None
+
+
+def _builder_of(thing: object) -> KindConfig | None:
+    with suppress(TypeError):  # an object that cannot be a key
+        return _builders.get(thing)
+    return None
+
+
+def _module_of(thing: object) -> str:
+    return str(getattr(thing, "__module__", None) or getattr(thing, "__name__", ""))
+
+
+__all__ = ["Call", "ContractError", "blame", "build", "calling", "calls", "describe", "learn", "owner_of"]
