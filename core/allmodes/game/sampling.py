@@ -54,9 +54,10 @@ def _ask(
     with eval_mode(*(module for name, module in modules.items() if not name.startswith("losses/"))):
         for rows, fixed in _groups(given, n):
             source = Source(modules, generator, fixed)
-            shape = source.items(source.latent(1)).shape[1:]
             with calling(f"forward of sampler for {len(rows)} items", sampler):
-                drawn.append(check_samples(sampler, sampler(source, len(rows)), len(rows), shape).cpu())
+                samples = sampler(source, len(rows))
+                shape = source.items(source.latent(1)).shape[1:]
+                drawn.append(check_samples(sampler, samples, len(rows), shape).cpu())
             order.append(rows)
     return torch.cat(drawn)[torch.cat(order).argsort()]
 
