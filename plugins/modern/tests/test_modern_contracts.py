@@ -1,0 +1,96 @@
+"""The parts keep the contracts of their slots, their recipes that of a recipe, and their files are short."""
+
+from pathlib import Path
+
+import pytest
+
+import allmodes_modern
+from allmodes import MlpConfig
+from allmodes.testing import AuxiliaryContract, LossTermContract, RecipeContract
+from allmodes_modern.configs.drifting import DriftingConfig
+from allmodes_modern.configs.pairing import MatcherConfig, PairingConfig
+from allmodes_modern.configs.rs_imle import RejectionImleConfig
+from allmodes_modern.configs.transport import TransportConfig
+from allmodes_modern.configs.uotm import UotmConfig
+
+ALONE = ("generator={kind: mlp, hidden: [8]}",)
+SMALL = (*ALONE, "discriminator.hidden=[8]")
+FOLDER = Path(allmodes_modern.__file__).parent
+METHODS = sorted(path.stem for path in (FOLDER / "configs").glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_has_at_most_80_lines(method: str) -> None:
+    text = "\n".join(path.read_text("utf-8") for path in (FOLDER / f"{method}.py", FOLDER / f"configs/{method}.py"))
+    assert len([line for line in text.splitlines() if line.strip()]) <= 80
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_has_recipes_on_ring_and_grid(method: str) -> None:
+    recipes = {path.stem for path in (FOLDER / "recipes" / "modern").iterdir()}
+    assert {f"{method.replace('_', '')}-ring", f"{method.replace('_', '')}-grid"} <= recipes
+
+
+class TestDrifting(LossTermContract):
+    config = DriftingConfig()
+    recipe, overrides = "modern/drifting-ring", ALONE
+    reaches = {"generator": {"generator"}}
+
+
+class TestPlainDrifting(LossTermContract):
+    config = DriftingConfig(temperatures=(0.5,), normalize=False)
+    recipe, overrides = "modern/drifting-ring", ALONE
+    reaches = {"generator": {"generator"}}
+
+
+class TestRejectionImle(LossTermContract):
+    config = RejectionImleConfig(candidates=3, epsilon=0.01)
+    recipe, overrides = "modern/rsimle-ring", ALONE
+    reaches = {"generator": {"generator"}}
+
+
+class TestTransport(LossTermContract):
+    config = TransportConfig()
+    recipe, overrides = "modern/transport-ring", SMALL
+    reaches = {"generator": {"generator"}}
+
+
+class TestMatcher(AuxiliaryContract):
+    config = MatcherConfig(network=MlpConfig(hidden=(8,)))
+
+
+class TestPairing(LossTermContract):
+    config = PairingConfig()
+    recipe, overrides = "modern/pairing-ring", SMALL
+    reaches = {"generator": {"generator", "matcher"}}
+
+
+class TestUotm(LossTermContract):
+    config = UotmConfig()
+    recipe, overrides = "modern/uotm-ring", SMALL
+    reaches = {"discriminator": {"discriminator"}, "generator": {"generator"}}
+
+
+class TestOtm(LossTermContract):
+    config = UotmConfig(source="identity", target="identity")
+    recipe, overrides = "modern/uotm-ring", SMALL
+
+
+class TestDriftingRing(RecipeContract):
+    recipe, overrides = "modern/drifting-ring", ALONE
+
+
+class TestRejectionImleRing(RecipeContract):
+    recipe, overrides = "modern/rsimle-ring", ALONE
+
+
+class TestTransportRing(RecipeContract):
+    recipe, overrides = "modern/transport-ring", SMALL
+
+
+class TestPairingRing(RecipeContract):
+    recipe, overrides = "modern/pairing-ring", SMALL
+
+
+class TestUotmRing(RecipeContract):
+    recipe, overrides = "modern/uotm-ring", SMALL
