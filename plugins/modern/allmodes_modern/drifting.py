@@ -14,6 +14,7 @@ their mean, divides V by its root mean square (18)-(26), and adds V over several
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import sqrt
 
 import torch
 from torch import Tensor
@@ -56,7 +57,7 @@ class Drifting(LossTerm):
             return (y - fixed - _total(field(fixed, x, fixed, tau) for tau in self.temperatures)).square().mean()
         mean = torch.cat((distances(fixed, x), distances(fixed, fixed)), 1).mean()
         drift = _total(_of_unit_size(field(fixed, x, fixed, tau * mean)) for tau in self.temperatures)
-        return ((y - fixed) * y.shape[1] ** 0.5 / mean - drift).square().mean()  # mean / sqrt(D) is S
+        return ((y - fixed) * sqrt(y.shape[1]) / mean - drift).square().mean()  # mean / sqrt(D) is S
 
 
 def _total(fields: Iterable[Tensor]) -> Tensor:

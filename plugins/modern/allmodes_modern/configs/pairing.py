@@ -8,11 +8,14 @@ from typing_extensions import override
 
 from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, Shape
 
+_MATCHER = "auxiliaries.matcher: {kind: modern.matcher}"
+
 
 class MatcherConfig(AuxiliaryConfig):
     """The network that finds the code of an item; trained with the generator."""
 
     kind: Literal["modern.matcher"] = "modern.matcher"
+    form: ClassVar[Literal["point"]] = "point"
 
     network: NetworkConfig = MlpConfig(hidden=(128, 128))
     """Its body."""
@@ -32,7 +35,7 @@ class PairingConfig(LossTermConfig):
     """Small where each generated item shows which of the batch's codes it was made from, beside any game."""
 
     kind: Literal["modern.pairing"] = "modern.pairing"
-    needs: ClassVar[tuple[Need, ...]] = (Need("auxiliary", "code", "auxiliaries.matcher: {kind: modern.matcher}"),)
+    needs: ClassVar[tuple[Need, ...]] = (Need("auxiliary", "code", _MATCHER, "point"),)
     serves: ClassVar[tuple[str, ...]] = ("generator",)
 
     auxiliary: str = "matcher"
