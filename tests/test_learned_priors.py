@@ -16,6 +16,10 @@ TERMS = {
     "baselines.cluster_inversion": "baselines/clustergan-ring",
     "baselines.information": "baselines/infogan-ring",
     "baselines.mode_seeking": "baselines/msgan-ring",
+    "modern.drifting": "modern/drifting-ring",
+    "modern.pairing": "modern/pairing-ring",
+    "modern.rs_imle": "modern/rsimle-ring",
+    "modern.transport": "modern/transport-ring",
 }
 """Each term that reads the latent as something given, and a recipe for it to be judged in."""
 MOVING = {"nemgan.prior_matching": "learns the prior by its draws", "baselines.width": "learns the prior's widths"}

@@ -42,7 +42,7 @@ def test_the_nuisance_is_not_moved() -> None:
 
 def test_lambda_falls_along_the_weight() -> None:
     composition = composed()
-    weights = [composition.weights(i)["modern.transport"] for i in (0, 15000)]
+    weights = [composition.weights(i)["modern.transport"] for i in (0, 8000)]
     assert weights == pytest.approx([0.2, 0.01])
 
 
