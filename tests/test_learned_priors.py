@@ -16,6 +16,7 @@ TERMS = {
     "baselines.cluster_inversion": "baselines/clustergan-ring",
     "baselines.information": "baselines/infogan-ring",
     "baselines.mode_seeking": "baselines/msgan-ring",
+    "baselines.which_generator": "baselines/mgan-ring",
     "modern.drifting": "modern/drifting-ring",
     "modern.pairing": "modern/pairing-ring",
     "modern.rs_imle": "modern/rsimle-ring",
@@ -25,7 +26,8 @@ TERMS = {
 MOVING = {"nemgan.prior_matching": "learns the prior by its draws", "baselines.width": "learns the prior's widths"}
 """Terms that are there to move the prior."""
 BLIND = {
-    "r1", "r2", "gradient_penalty", "baselines.determinantal", "nemgan.invariance", "nemgan.sparse_supervision",
+    "r1", "r2", "gradient_penalty", "baselines.clipping", "baselines.determinantal", "baselines.dragan",
+    "baselines.mode_regularizer", "nemgan.invariance", "nemgan.sparse_supervision",
 }  # fmt: skip
 """Terms that do not look at the latent itself."""
 

@@ -17,4 +17,9 @@ def one_hot(noise: Noise, like: Tensor, modes: int, given: Given) -> Tensor:
         chosen = torch.as_tensor(given["mode"], device=like.device).expand(len(like))
     else:
         chosen = (modes * noise.uniform("mode", len(like))).long()
-    return (chosen[:, None] == torch.arange(modes, device=like.device)).to(like.dtype)
+    return unit(chosen, modes, like.dtype)
+
+
+def unit(chosen: Tensor, modes: int, dtype: torch.dtype) -> Tensor:
+    """Unit vectors (n, modes) of modes by number (n,)."""
+    return (chosen[:, None] == torch.arange(modes, device=chosen.device)).to(dtype)

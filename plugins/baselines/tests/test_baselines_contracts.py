@@ -1,17 +1,35 @@
 """The baselines' parts keep the contracts of their slots, and their recipes that of a recipe."""
 
-from allmodes import MlpConfig
-from allmodes.testing import AuxiliaryContract, LossTermContract, PriorContract, RecipeContract
+from allmodes import MlpConfig, seeded
+from allmodes.testing import AuxiliaryContract, LossTermContract, NetworkContract, PriorContract, RecipeContract
 from allmodes_baselines.configs.ali import AliConfig, EncoderConfig
+from allmodes_baselines.configs.began import AutoencoderConfig, BeganConfig
 from allmodes_baselines.configs.clustergan import ClusterEncoderConfig, ClusterInversionConfig, ClusterLatentConfig
+from allmodes_baselines.configs.d2gan import D2ganConfig, TwinsConfig
 from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig, WidthConfig
+from allmodes_baselines.configs.dragan import DraganConfig
 from allmodes_baselines.configs.gdpp import DeterminantalConfig
+from allmodes_baselines.configs.hinge import HingeConfig
 from allmodes_baselines.configs.infogan import InfoLatentConfig, InformationConfig, QHeadConfig
+from allmodes_baselines.configs.lsgan import LeastSquaresConfig
+from allmodes_baselines.configs.mgan import ClassifierConfig, WhichGeneratorConfig
+from allmodes_baselines.configs.mrgan import ModeRegularizerConfig
 from allmodes_baselines.configs.msgan import ModeSeekingConfig
+from allmodes_baselines.configs.replay import ReplayConfig
+from allmodes_baselines.configs.selfcond import ClustersConfig, ClusterSharesConfig, MaskedConfig
+from allmodes_baselines.configs.topk import TopKConfig
 from allmodes_baselines.configs.unrolled import UnrolledConfig
+from allmodes_baselines.configs.wgan import ClippingConfig
 
 MLP = MlpConfig(hidden=(8,))
-SMALL = ("generator={kind: mlp, hidden: [8]}", "discriminator.hidden=[8]")
+G = "generator={kind: mlp, hidden: [8]}"
+SMALL = (G, "discriminator.hidden=[8]")
+TWINS = (G, "discriminator.network.hidden=[8]")
+AUTOENCODER = (G, "discriminator.encoder.hidden=[8]", "discriminator.decoder.hidden=[8]")
+CLUSTERED = (
+    G, "discriminator.network={kind: mlp, hidden: [8]}", "auxiliaries.clusters.network={kind: mlp, hidden: [8]}",
+    "auxiliaries.clusters.items=60", "auxiliaries.clusters.refit=2", "prior.modes=4",
+)  # fmt: skip
 
 
 class TestInfoLatent(PriorContract):
@@ -24,6 +42,45 @@ class TestMixtureOfGaussians(PriorContract):
 
 class TestClusterLatent(PriorContract):
     config = ClusterLatentConfig(noise_dim=3, modes=4)
+
+
+class TestClusterShares(PriorContract):
+    config = ClusterSharesConfig(noise_dim=3, modes=4)
+
+
+class TestAutoencoder(NetworkContract):
+    config = AutoencoderConfig(code=2, encoder=MLP, decoder=MLP)
+    gives = (1,)
+
+
+class TestJointAutoencoder(NetworkContract):
+    config = AutoencoderConfig(code=2, encoder=MLP, decoder=MLP, eta=2)
+    sees, gives = ((1, 4, 4), (3,)), (1,)
+
+
+class TestTwins(NetworkContract):
+    config = TwinsConfig(network=MLP)
+    gives = (1,)
+
+
+class TestMasked(NetworkContract):
+    config = MaskedConfig(network=MLP)
+    sees, gives = ((2,), (3,)), (1,)
+
+
+class TestClusters(AuxiliaryContract):
+    config = ClustersConfig(network=MLP)
+    parts = {"code": 4}
+
+    def test_gradients_reach_its_parameters_and_what_it_sees(self) -> None:
+        """A cluster is one of several: none does."""
+        outputs = self.use(self.build(), seeded(0), *(x.requires_grad_() for x in self.inputs()))
+        assert not any(value.requires_grad for value in outputs.values())
+
+
+class TestClassifier(AuxiliaryContract):
+    config = ClassifierConfig(network=MLP)
+    parts = {"code": 7, "noise": 3, "mode": 4}
 
 
 class TestAliEncoder(AuxiliaryContract):
@@ -82,6 +139,82 @@ class TestClusterInversion(LossTermContract):
 class TestDeterminantal(LossTermContract):
     config = DeterminantalConfig()
     recipe, overrides = "baselines/gdpp-ring", SMALL
+
+
+class TestHinge(LossTermContract):
+    config = HingeConfig()
+    recipe, overrides = "baselines/hinge-ring", SMALL
+
+
+class TestLeastSquares(LossTermContract):
+    config = LeastSquaresConfig(a=-1, b=1, c=0)
+    recipe, overrides = "baselines/lsgan-ring", SMALL
+
+
+class TestD2gan(LossTermContract):
+    config = D2ganConfig()
+    recipe, overrides = "baselines/d2gan-ring", TWINS
+
+
+class TestWhichGenerator(LossTermContract):
+    config = WhichGeneratorConfig()
+    recipe, overrides = "baselines/mgan-ring", SMALL
+    reaches = {"discriminator": {"discriminator", "classifier"}, "generator": {"generator"}}
+
+
+class TestBegan(LossTermContract):
+    config = BeganConfig()
+    recipe, overrides = "baselines/began-ring", AUTOENCODER
+
+
+class TestClipping(LossTermContract):
+    config = ClippingConfig()
+    recipe, overrides = "baselines/wgan-ring", SMALL
+
+
+class TestDragan(LossTermContract):
+    config = DraganConfig()
+    recipe, overrides = "baselines/dragan-ring", SMALL
+
+
+class TestModeRegularizer(LossTermContract):
+    config = ModeRegularizerConfig()
+    recipe, overrides = "baselines/mrgan-ring", SMALL
+    reaches = {"generator": {"generator", "encoder"}}
+
+
+class TestTopK(LossTermContract):
+    config = TopKConfig(game=UnrolledConfig(updates=2), epoch=1)
+    recipe, overrides = "baselines/topk-ring", SMALL
+
+
+class TestReplay(LossTermContract):
+    config = ReplayConfig(game=HingeConfig(), size=20)
+    recipe, overrides = "baselines/replay-ring", SMALL
+
+
+class TestD2ganRing(RecipeContract):
+    recipe, overrides = "baselines/d2gan-ring", TWINS
+
+
+class TestBeganRing(RecipeContract):
+    recipe, overrides = "baselines/began-ring", AUTOENCODER
+
+
+class TestMganRing(RecipeContract):
+    recipe, overrides = "baselines/mgan-ring", SMALL
+
+
+class TestSelfcondRing(RecipeContract):
+    recipe, overrides = "baselines/selfcond-ring", CLUSTERED
+
+
+class TestReplayRing(RecipeContract):
+    recipe, overrides = "baselines/replay-ring", (*SMALL, "losses.0.size=50")
+
+
+class TestWganRing(RecipeContract):
+    recipe, overrides = "baselines/wgan-ring", SMALL
 
 
 class TestPacgan(RecipeContract):
