@@ -272,7 +272,14 @@ class Spread(Metric):
             evaluation.samples.zero_()
         if self.fault == "global":
             spread = spread + torch.rand(())
-        return {"spread": float("nan") if self.fault == "nan" else spread if self.fault == "tensor" else float(spread)}
+        if self.fault == "mode":
+            evaluation.modules["generator"].eval()
+        if self.fault == "moved":
+            evaluation.modules["generator"].head.weight = nn.Parameter(evaluation.modules["generator"].head.weight / 2)
+        values = {
+            "nan": float("nan"), "tensor": spread, "text": "0.5", "nothing": None, "several": torch.full((2,), 0.5)
+        }  # fmt: skip
+        return [0.5] if self.fault == "list" else {"spread": values.get(self.fault, float(spread))}
 
     def floor(self, evaluation):
         return {"limit": 1.0} if self.fault == "floor" else self.compute(evaluation)

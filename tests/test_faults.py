@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -10,7 +10,7 @@ from allmodes import Experiment
 from allmodes.registry import faults
 from allmodes.runs.results import Results
 from allmodes.runs.run_folder import RunFolder
-from faulty import PullConfig, registry_of
+from faulty import PullConfig, Spread, SpreadConfig, registry_of
 from tiny import SPEC
 
 SHORT = {
@@ -21,15 +21,17 @@ SHORT = {
     "seeds": [0, 1],
 }
 
+ONE = (0,)
+
 
 class Tried:
     """An experiment with a plugin `acme`, its results and its warnings."""
 
-    def __init__(self, folder: Path, *configs: type, **blocks: Any) -> None:
+    def __init__(self, folder: Path, *configs: type, seeds: tuple[int, ...] = (0, 1), **blocks: Any) -> None:
         self.warnings = list[str]()
         options = {"registry": registry_of(*configs), "warn": self.warnings.append, "track": False}
         self.experiment = Experiment.from_spec({**SHORT, **blocks}, folder=folder, **options)
-        self.results: Results = self.experiment.run()
+        self.results: Results = self.experiment.run(seeds)
 
     @property
     def errors(self) -> list[str | None]:
@@ -102,3 +104,76 @@ def test_a_loss_for_a_player_that_nobody_has_is_named(tmp_path: Path) -> None:
     message += "; the players are discriminator, generator"
     assert tried.errors == [f"loss acme.pull (allmodes-acme 1.0): {message}"] * 2
     assert not any(outcome.iteration for outcome in tried.results.outcomes.values())
+
+
+# Metrics
+
+
+class CountConfig(SpreadConfig):
+    """Gives numbers that are others'."""
+
+    kind: Literal["acme.count"] = "acme.count"
+
+    def numbers(self):
+        return {}
+
+    def build(self):
+        return Count(self.fault)
+
+
+class Count(Spread):
+    def compute(self, evaluation):
+        return {"modes": 1000.0, "high_quality": 1.0} if self.fault else {"acme.count": 1.0}
+
+    def chance(self, data):
+        return {"modes": 1000.0}
+
+
+def measured(*metrics: Any) -> Mapping[str, Any]:
+    return {"evaluation": {**SHORT["evaluation"], "metrics": list(metrics)}}
+
+
+@pytest.mark.parametrize("order", [("modes", "acme.count"), ("acme.count", "modes")])
+def test_a_metric_never_gives_the_number_of_another(tmp_path: Path, order: tuple[str, str]) -> None:
+    metrics = [{"kind": name, **({"fault": "yes"} if name == "acme.count" else {})} for name in order]
+    clean, tried = (
+        Tried(tmp_path / "clean", seeds=ONE),
+        Tried(tmp_path / "tried", CountConfig, seeds=ONE, **measured(*metrics)),
+    )
+    assert tried.results.status == "finished"
+    assert str(tried.results.outcomes[0].results) == str(clean.results.outcomes[0].results)  # nan is not nan
+    assert str(tried.results.outcomes[0].floors) == str(clean.results.outcomes[0].floors)
+    called = "acme.count (allmodes-acme 1.0): gives a number 'modes', which is that of modes: give it another name"
+    assert set(tried.warnings) == {
+        f"metric {called}: its numbers are left out", f"chance of metric {called}", f"floor of metric {called}"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("text", "gives '0.5' for 'spread': give a number"),
+        ("nothing", "gives None for 'spread': give a number"),
+        ("several", "gives tensor([0.5000, 0.5000]) for 'spread': give a number"),
+        ("list", "returns [0.5]: return numbers by name"),
+        ("altering", "changes generator.head.weight, which metrics only read (it was put back)"),
+        ("mode", "changes the mode of generator and 4 more, which metrics only read (it was put back)"),
+        ("in place", "changes samples, which metrics only read (it was put back)"),
+        ("moved", "changes generator.head.weight, which metrics only read (it was put back)"),
+    ],
+)
+def test_a_metric_that_fails_is_named_and_the_model_is_as_before(tmp_path: Path, fault: str, message: str) -> None:
+    metrics = [{"kind": "acme.spread", "fault": fault}, "modes"]
+    clean, tried = (
+        Tried(tmp_path / "clean", seeds=ONE),
+        Tried(tmp_path / "tried", SpreadConfig, seeds=ONE, **measured(*metrics)),
+    )
+    assert str(tried.results.outcomes[0].results) == str(clean.results.outcomes[0].results)  # nan is not nan
+    text = f"metric acme.spread (allmodes-acme 1.0): {message}: its numbers are left out"
+    assert [warning for warning in tried.warnings if warning.startswith("metric")] == [text]
+
+
+def test_a_tensor_of_one_number_is_a_number(tmp_path: Path) -> None:
+    tried = Tried(tmp_path, SpreadConfig, seeds=ONE, **measured({"kind": "acme.spread", "fault": "tensor"}))
+    assert tried.warnings == []
+    assert "spread" in tried.results.outcomes[0].results

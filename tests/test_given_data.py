@@ -111,14 +111,17 @@ def test_a_metric_that_fails_costs_a_warning_and_not_the_run(tmp_path: Path) -> 
     broken.broken = True
     experiment.resources.__dict__["metrics"], experiment.resources.__dict__["floors"] = {"drawing": broken}, {}
     assert experiment.run().status == "finished"
-    assert warnings == ["metric drawing (tests.test_given_data): ZeroDivisionError: no samples"] * 2
+    assert (
+        warnings
+        == ["metric drawing (tests.test_given_data): ZeroDivisionError: no samples: its numbers are left out"] * 2
+    )
 
 
 class Reading(Drawing):
     """A metric that reads the model, which real data do not have."""
 
     def compute(self, evaluation: Evaluation) -> dict[str, float]:
-        return {"drawn": float(len(list(evaluation.modules["generator"].parameters())))}
+        return {"read": float(len(list(evaluation.modules["generator"].parameters())))}
 
 
 @pytest.mark.parametrize("shared", [False, True])

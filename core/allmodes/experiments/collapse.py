@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 from allmodes.data.base import Data
 from allmodes.metrics import Metric
+from allmodes.metrics.measure import Warn, measure_chance
 from allmodes_schemas import Key
 
 Results = Mapping[str, float]
@@ -23,11 +25,13 @@ class CollapseDetector:
     by chance.
     """
 
-    def __init__(self, numbers: Mapping[str, Key], metrics: Iterable[Metric], data: Data) -> None:
+    def __init__(
+        self, numbers: Mapping[str, Key], metrics: Iterable[Metric], data: Data, warn: Warn = warnings.warn
+    ) -> None:
         self.key = next((key for key, number in numbers.items() if number.counts), "")
         self.label = numbers[self.key].label or "modes" if self.key else ""
         self.total = int(data.truth.present.sum()) if data.truth is not None else data.classes or 0
-        self.chance = {key: value for metric in metrics for key, value in metric.chance(data).items()}
+        self.chance = measure_chance(metrics, data, warn)
 
     def find(self, evaluations: Sequence[Results]) -> str:
         """Describe what the last evaluation lost, such as `3 of 8 modes are left`; empty where it lost less than half.

@@ -87,7 +87,7 @@ class Evaluator:
 
     def find_collapse(self) -> str:
         """Describe which modes are left if the last evaluation lost half of those that were held; else empty."""
-        detector = CollapseDetector(self.run.spec.evaluation.numbers(), self.metrics.values(), self.data)
+        detector = CollapseDetector(self.run.spec.evaluation.numbers(), self.metrics.values(), self.data, self.warn)
         found = detector.find([results for _, results in self.history])
         self.collapsed = bool(found)
         return f"{found} at iteration {self.loop.iteration}" if found else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from reprlib import repr as short
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.metrics.feature_cache import FeatureCache
-from allmodes.registry.faults import build
+from allmodes.registry.faults import ContractError, build, builder_of
 from allmodes_schemas import Given, MetricConfig
 
 
@@ -81,11 +82,43 @@ class Metric:
         return None
 
 
-def as_numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """Convert what a metric returned, such as tensors of one number. Raises TypeError, ValueError for other things."""
+def as_numbers(values: Any) -> dict[str, float]:
+    """Convert what a metric returned, such as tensors of one number. Raises ContractError for other things."""
     if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
-        raise TypeError(f"numbers by name are needed, not {values!r}")
-    return {key: float(value) for key, value in values.items()}
+        raise ContractError(f"returns {short(values)}: return numbers by name")
+    return {key: _as_number(key, value) for key, value in values.items()}
+
+
+def _as_number(key: str, value: Any) -> float:
+    try:
+        if not isinstance(value, str | bytes):
+            return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    raise ContractError(f"gives {short(value)} for {key!r}: give a number")
+
+
+def owners_of(metrics: Iterable[Metric]) -> dict[str, Metric]:
+    """By key, the metric whose config declares it."""
+    return {key: metric for metric in metrics for key in _config_of(metric).numbers()}
+
+
+def check_keys(metric: Metric, numbers: Mapping[str, float], owners: Mapping[str, Metric]) -> None:
+    """Raise ContractError where a metric gives a number under the name of another metric's."""
+    for key in numbers:
+        if (owner := owners.get(key, metric)) is not metric:
+            raise ContractError(f"gives a number {key!r}, which is that of {title_of(owner)}: give it another name")
+
+
+def title_of(metric: Metric) -> str:
+    """The name of a metric within its spec; of one that was built by hand, its class."""
+    return _config_of(metric).title()
+
+
+def _config_of(metric: Metric) -> MetricConfig:
+    """The config that a metric was built from; one without numbers where it was built by hand."""
+    config = builder_of(metric)
+    return config if isinstance(config, MetricConfig) else MetricConfig(kind=type(metric).__name__)
 
 
 def build_metrics(configs: Iterable[MetricConfig]) -> dict[str, Metric]:

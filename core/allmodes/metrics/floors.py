@@ -11,7 +11,8 @@ from torch import Tensor
 
 from allmodes.data.base import Data
 from allmodes.data.batch import Batch
-from allmodes.metrics.base import Evaluation, Metric, as_numbers
+from allmodes.metrics.base import Evaluation, Metric, as_numbers, check_keys, owners_of
+from allmodes.registry.faults import calling
 from allmodes_schemas import Given
 
 Failed = Callable[[Metric, Exception], None]
@@ -42,7 +43,8 @@ def measure_floors(
 
 def _evaluate_real_items(data: Data, n: int, generator: torch.Generator) -> Evaluation:
     """Make an evaluation of a model that draws held-out items."""
-    both = data.held_out(2 * n, generator)
+    with calling("held-out items of the data", data):
+        both = data.held_out(2 * n, generator)
     labels = None if both.labels is None else both.labels[n:]
 
     def sample(n: int, given: Given) -> Tensor:
@@ -53,10 +55,12 @@ def _evaluate_real_items(data: Data, n: int, generator: torch.Generator) -> Eval
 
 def _measure(metrics: list[Metric], evaluation: Evaluation, failed: Failed | None) -> dict[str, float]:
     """Measure one repetition; a metric that raises is reported and removed from the list."""
-    scores: dict[str, float] = {}
+    scores, owners = dict[str, float](), owners_of(metrics)
     for metric in tuple(metrics):
         try:
-            scores |= as_numbers(metric.floor(evaluation))
+            numbers = as_numbers(metric.floor(evaluation))
+            check_keys(metric, numbers, owners)
+            scores, owners = scores | numbers, owners | dict.fromkeys(numbers, metric)
         except Exception as error:
             if failed is None:
                 raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from allmodes.game.noise import rng
 from allmodes.game.parts import fit_sampler
 from allmodes.game.sampling import draw, eval_mode
 from allmodes.metrics import Evaluation, Metric
-from allmodes.metrics.base import as_numbers
+from allmodes.metrics.base import as_numbers, check_keys, owners_of, title_of
+from allmodes.metrics.untouched import Untouched
 from allmodes.registry.faults import calling, describe
 from allmodes_schemas import Given
 
@@ -61,15 +62,36 @@ def make_evaluation(
 
 
 def measure(metrics: Mapping[str, Metric], evaluation: Evaluation, warn: Warn) -> dict[str, float]:
-    """Compute all metrics' numbers by key. One that fails is left out with a warning: it must not cost the run."""
-    results: dict[str, float] = {}
+    """Compute all metrics' numbers by key. One that fails is left out with a warning: it must not cost the run.
+
+    A metric fails, too, that gives the number of another one, or changes the model, which is put back.
+    """
+    results, owners, untouched = dict[str, float](), owners_of(metrics.values()), Untouched(evaluation)
     for name, metric in metrics.items():
         try:
-            with calling(f"metric {name}", metric):
-                results |= as_numbers(metric.compute(evaluation))
+            with calling(f"metric {name}", metric), untouched.kept():
+                numbers = as_numbers(metric.compute(evaluation))
+                check_keys(metric, numbers, owners)
+        except Exception as error:
+            warn(f"{describe(error)}: its numbers are left out")
+            continue
+        results |= numbers
+        owners |= dict.fromkeys(numbers, metric)
+    return results
+
+
+def measure_chance(metrics: Iterable[Metric], data: Data, warn: Warn) -> dict[str, float]:
+    """The numbers by key of a sampler that knows only the range of the data; a metric that fails has none."""
+    chance, owners = dict[str, float](), owners_of(metrics := tuple(metrics))
+    for metric in metrics:
+        try:
+            with calling(f"chance of metric {title_of(metric)}", metric):
+                numbers = as_numbers(metric.chance(data))
+                check_keys(metric, numbers, owners)
+                chance |= numbers
         except Exception as error:
             warn(describe(error))
-    return results
+    return chance
 
 
 def save_figures(
@@ -78,7 +100,7 @@ def save_figures(
     """Write the figures of the metrics that have one to `<folder>/<name>-<iteration>.png`; yield names and paths."""
     for name, metric in metrics.items():
         try:
-            with calling(f"figure of metric {name}", metric):
+            with calling(f"figure of metric {name}", metric), Untouched(evaluation).kept():
                 if (figure := metric.figure(evaluation)) is not None:
                     yield name, save(figure, folder / f"{name}-{iteration:08d}.png")
         except Exception as error:

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from reprlib import repr as short
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 from allmodes.registry.slots import Plugin
 from allmodes_schemas import KindConfig
@@ -21,8 +20,6 @@ Built = TypeVar("Built")
 
 _owners: dict[str, Plugin] = {}
 """The plugin that each module of a registered plugin belongs to."""
-_builders = WeakKeyDictionary[object, KindConfig]()
-"""The config that each object was built from."""
 
 
 class ContractError(ValueError):
@@ -44,9 +41,9 @@ def learn(code: object, plugin: Plugin) -> None:
 def owner_of(thing: object) -> str:
     """The distribution and version that the code of an object, class or module is of; else the name of its module.
 
-    An object that was built from a config is of the config's, whatever class it has.
+    An object that was built from a config is its author's, whatever class it has.
     """
-    module = _module_of(_builder_of(thing) or thing)
+    module = _module_of(builder_of(thing) or thing)
     words = module.split(".")
     names = (".".join(words[:n]) for n in range(len(words), 0, -1))
     return next((str(_owners[name]) for name in names if name in _owners), module)
@@ -54,7 +51,7 @@ def owner_of(thing: object) -> str:
 
 def blame(error: Exception, what: str, owner: object) -> None:
     """Note on an error that it came out of a call, such as `forward of generator`, of an owner's code."""
-    builder = _builder_of(owner)
+    builder = builder_of(owner)
     kind = f"{builder.kind}, " if builder is not None and builder.kind not in what else ""
     error.add_note(Call(f"{what} ({kind}{owner_of(owner)})"))
 
@@ -75,8 +72,8 @@ def build(what: str, expected: type[Built], config: KindConfig, *arguments: obje
         built = config.build(*arguments)  # type: ignore[attr-defined]  # each slot's base has one of its own
         if not isinstance(built, expected):
             raise ContractError(f"returns {short(built)}, which is no {expected.__name__}")
-    with suppress(TypeError):  # an object that cannot be a key
-        _builders[built] = config
+    with suppress(AttributeError):  # an object that takes no further attributes
+        object.__setattr__(built, "_built_from", config)
     return built
 
 
@@ -102,14 +99,13 @@ def _is_absent(package: str) -> bool:
     return bool(package) and find_spec(package) is None
 
 
-def _builder_of(thing: object) -> KindConfig | None:
-    with suppress(TypeError):  # an object that cannot be a key
-        return _builders.get(thing)
-    return None
+def builder_of(thing: object) -> KindConfig | None:
+    """The config that an object was built from, if it was built with `build`."""
+    return getattr(thing, "__dict__", {}).get("_built_from")
 
 
 def _module_of(thing: object) -> str:
     return str(getattr(thing, "__module__", None) or getattr(thing, "__name__", ""))
 
 
-__all__ = ["Call", "ContractError", "blame", "build", "calling", "calls", "describe", "learn", "owner_of"]
+__all__ = ["Call", "ContractError", "blame", "build", "builder_of", "calling", "calls", "describe", "learn", "owner_of"]
