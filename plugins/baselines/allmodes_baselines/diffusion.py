@@ -9,7 +9,7 @@ A discriminator that is too sure of its data makes the chain longer:
 
 .. math:: T \leftarrow T + c\,\text{sign}(r - 0.6) \text{ within } [8, 1000], \qquad r = \text{mean sign } D(x_t, t)
 
-after each update of D.
+after each update of D. The range of T is ours.
 """
 
 from __future__ import annotations

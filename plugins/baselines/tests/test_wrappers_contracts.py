@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from allmodes import DcganConfig, GaussianConfig, MlpConfig, UniformConfig
-from allmodes.testing import NetworkContract, PriorContract, check_turns_under_vmap, compose
+from allmodes.testing import NetworkContract, PriorContract, RecipeContract, check_turns_under_vmap, compose
 from allmodes_baselines.configs.augment import AdaConfig, DiffAugmentConfig
 from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig
 from allmodes_baselines.configs.diffusion import DiffusionConfig
@@ -111,6 +111,14 @@ class TestTruncatedMixture(PriorContract):
 
 class TestModesOfATruncatedLatent(PriorContract):
     config = ModesConfig(prior=TruncatedConfig(prior=GaussianConfig(dim=2)), modes=3)
+
+
+class TestSnganRing(RecipeContract):
+    recipe, overrides = "baselines/sngan-ring", ("discriminator.network.hidden=[8]",)
+
+
+class TestResidualGrid(RecipeContract):
+    recipe, overrides = "baselines/residual-grid", ("discriminator.network.network.hidden=[8]",)
 
 
 # In a game, for one seed and for several at once
