@@ -26,6 +26,9 @@ from allmodes import (
     Prior,
     PriorConfig,
     Registry,
+    Sampler,
+    SamplerConfig,
+    Source,
     TensorData,
     hookimpl,
 )
@@ -286,6 +289,49 @@ class Spread(Metric):
 
     def figure(self, evaluation):
         return "a picture" if self.fault == "picture" else None
+
+
+class NearConfig(SamplerConfig):
+    """Every other draw, near the mean of the model."""
+
+    kind: Literal["acme.near"] = "acme.near"
+    fault: str = ""
+    """What is wrong with it."""
+
+    def build(self):
+        return Near(self.fault)
+
+
+class Near(Sampler):
+    def __init__(self, fault):
+        super().__init__()
+        self.fault, self.draws = fault, 0
+        self.register_buffer("mean", torch.zeros(2))
+        self.unsaved = torch.zeros(2)
+
+    def fit(self, fitting):
+        model = Source.of(fitting)
+        mean = model.items(model.latent(50)).mean(0)
+        if self.fault == "fit":
+            mean = mean + torch.rand(2)
+        if self.fault == "unsaved":
+            self.unsaved = mean
+        self.mean.copy_(self.mean + mean if self.fault == "growing" else mean)
+
+    def forward(self, model, n):
+        self.draws += 1
+        x = (model.items(model.latent(2 * n))[::2] + self.mean) / 2 + self.unsaved
+        if self.fault == "few":
+            return x[1:]
+        if self.fault == "counting":
+            return x + self.draws
+        if self.fault == "constant":
+            return torch.zeros(n, 2)
+        if self.fault == "global":
+            return x + torch.randn(n, 2)
+        if self.fault == "altering":
+            self.mean.zero_()
+        return x
 
 
 class CornersConfig(DatasetConfig):

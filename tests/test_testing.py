@@ -19,6 +19,7 @@ from allmodes.testing import (
     NetworkContract,
     PriorContract,
     RecipeContract,
+    SamplerContract,
 )
 from allmodes.testing.kinds import KindContract
 from allmodes.testing.modules import ModuleContract
@@ -26,6 +27,7 @@ from faulty import (
     BumpConfig,
     CornersConfig,
     GuessConfig,
+    NearConfig,
     PullConfig,
     SpreadConfig,
     SquaresConfig,
@@ -74,6 +76,10 @@ def metric(fault: str) -> Any:
     return held(MetricContract, SpreadConfig(fault=fault), spec=SPEC)
 
 
+def sampler(fault: str) -> Any:
+    return held(SamplerContract, NearConfig(fault=fault), spec=SPEC)
+
+
 def data(fault: str) -> Any:
     return held(DatasetContract, CornersConfig(fault=fault))
 
@@ -86,7 +92,7 @@ def features(fault: str) -> Any:
     return held(FeatureContract, SquaresConfig(fault=fault))
 
 
-SOUND = (prior, auxiliary, term, metric, data, network, features)
+SOUND = (prior, auxiliary, term, sampler, metric, data, network, features)
 
 
 @pytest.mark.parametrize("make", SOUND)
@@ -140,6 +146,14 @@ FAULTS = [
     (metric, "altering", "measuring_changes_neither_the_model_nor_the_global_generators", "compute changes the model"),
     (metric, "in place", "measuring_changes_neither_the_model_nor_the_global_generators", "changes the samples"),
     (metric, "picture", "its_picture_is_one_of_matplotlib", "figure returns str: return a matplotlib.figure.Figure"),
+    (sampler, "few", "it_draws_as_many_items_as_it_is_asked_for", "a tensor of shape (0, 2): return n items, (1, 2)"),
+    (sampler, "counting", "the_same_randomness_gives_the_same_items_and_other_randomness_others", "keep no state of"),
+    (sampler, "constant", "the_same_randomness_gives_the_same_items_and_other_randomness_others", "latents from model"),
+    (sampler, "global", "only_its_own_noise_makes_it_random", f"acme.near: forward {NOISE} torch: take it from model"),
+    (sampler, "fit", "only_its_own_noise_makes_it_random", f"acme.near: fit {NOISE} torch: take it from fitting.noise"),
+    (sampler, "growing", "a_fit_begins_anew", "a second fit to the same model gives another state: begin anew in fit"),
+    (sampler, "unsaved", "it_draws_the_same_after_its_state_was_restored", "keep what is fitted in parameters and"),
+    (sampler, "altering", "drawing_changes_neither_the_model_nor_the_sampler", "changes sampler.mean: change nothing"),
     (data, "shape", "items_have_the_shape_that_the_settings_promise", "promises (3,), but the items have shape (2,)"),
     (data, "classes", "labels_are_those_that_the_settings_promise", "classes() promises 3 labels, but the data have 4"),
     (data, "labels", "labels_are_those_that_the_settings_promise", "lie outside 0 to 3"),
@@ -329,6 +343,6 @@ def test_for_every_check_there_is_a_fault_that_it_finds() -> None:
     # What networks share with auxiliaries is shown to fail there.
     shared = {(NetworkContract, name) for name in checks(ModuleContract)}
     contracts = {contract for contract, _ in found}
-    assert len(contracts) == 8
+    assert len(contracts) == 9
     wanted = {(contract, name) for contract in contracts for name in checks(contract) if name not in of_kinds}
     assert wanted - found - shared == set()

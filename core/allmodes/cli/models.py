@@ -83,5 +83,6 @@ def evaluate(
     from allmodes.experiments.remeasure import remeasure_all
 
     found = remeasure_all(run, changes, checkpoint, installed(), tracking, print_warning)
-    out.print(tables.measures_table(str(run), {one.run.seed: one.results for one in found}, found[0].floors))
+    numbers = {one.run.seed: one.results for one in found}
+    out.print(tables.measures_table(str(run), numbers, found[0].floors, found[0].run.spec))
     return OK

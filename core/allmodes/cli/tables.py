@@ -14,7 +14,7 @@ from allmodes.registry.registry import Registry
 from allmodes.registry.slots import Kind, Plugin
 from allmodes.runs import averages
 from allmodes.text.numbers import number
-from allmodes_schemas import DiscriminatorOptions, NetworkConfig
+from allmodes_schemas import DiscriminatorOptions, NetworkConfig, Spec
 
 if TYPE_CHECKING:
     from allmodes.runs.results import Results
@@ -34,18 +34,24 @@ def results_table(results: Results) -> Table:
         mean, recent = _mean(results, metric), _mean(results, f"recent_{metric}")
         error = number(results.standard_error(metric))
         table.add_row(metric, mean, error, recent, number(results.floors.get(metric)), *each)
-    captions = (_explain_dash(one.results for one in results.outcomes.values()), _explain_lengths(results))
+    captions = (
+        _name_sampler(results.spec),
+        _explain_dash(one.results for one in results.outcomes.values()),
+        _explain_lengths(results),
+    )
     table.caption = "\n".join(filter(None, captions)) or None
     return table
 
 
-def measures_table(title: str, seeds: Mapping[int, Mapping[str, float]], floors: Mapping[str, float]) -> Table:
-    """Tabulate metrics: real data, and every seed."""
+def measures_table(
+    title: str, seeds: Mapping[int, Mapping[str, float]], floors: Mapping[str, float], spec: Spec | None = None
+) -> Table:
+    """Tabulate metrics: real data, and every seed, whose samples were drawn as a spec says."""
     table = _numbers_table(title, "metric", "real data", *(f"seed {seed}" for seed in seeds))
     for metric in dict.fromkeys(name for results in seeds.values() for name in results):
         each = [number(results.get(metric)) for results in seeds.values()]
         table.add_row(metric, number(floors.get(metric)), *each)
-    table.caption = _explain_dash(seeds.values())
+    table.caption = "\n".join(filter(None, (_name_sampler(spec), _explain_dash(seeds.values())))) or None
     return table
 
 
@@ -106,6 +112,11 @@ def _mean(results: Results, metric: str) -> str:
         return ""
     values = results.values(metric)
     return number(averages.mean(values)) + averages.over(values, len(results.averaged))
+
+
+def _name_sampler(spec: Spec | None) -> str | None:
+    """Name the sampler that drew what was measured, if there was one."""
+    return f"samples are drawn by {spec.sampler.kind}" if spec and spec.sampler else None
 
 
 def _explain_dash(seeds: Iterable[Mapping[str, float]]) -> str | None:

@@ -17,7 +17,7 @@ from allmodes.game.composition import Composition
 from allmodes.metrics import measure
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
-from allmodes.models.page import read_page
+from allmodes.models.page import Page, read_page
 from allmodes.models.trained import advise_on_damage
 from allmodes.registry.registry import Registry
 from allmodes.runs.run import Run
@@ -78,17 +78,26 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
         prior = model_format.load_prior(run.spec, stored)
         composition = compose(run.spec, experiment.data.to("cpu"), run.seed, prior=prior)
         modules = _restore(composition, run.spec, stored)
-        iteration = read_page(stored)["iteration"] or run.spec.training.iterations
+        page = read_page(stored)
+        iteration = page["iteration"] or run.spec.training.iterations
     for module in modules.values():
         module.to(run.device).eval()
     n, metrics = run.spec.evaluation.samples, experiment.resources.metrics
     evaluation = measure.make_evaluation(composition, modules, experiment.data, n, run.seed, iteration, run.device)
     results = measure.measure(metrics, evaluation, experiment.warn)
     report = Report(run, experiment.registry, experiment.warn, tracked=experiment.track)
-    report.numbers(iteration, {f"eval/{key}": value for key, value in results.items()})
+    report.numbers(iteration, {f"eval/{key}{_sampled_by(run.spec, page)}": value for key, value in results.items()})
     for name, path in measure.save_figures(metrics, evaluation, files.figures, iteration, experiment.warn):
         report.figure(iteration, path, name)
     return Remeasured(run, iteration, results, experiment.resources.floors)
+
+
+def _sampled_by(spec: Spec, page: Page) -> str:
+    """The ending of numbers' names where samples are not drawn as those of the stored model are."""
+    kind = spec.sampler and spec.sampler.kind
+    if kind == page.get(model_format.SAMPLER):
+        return ""
+    return f"_{kind.replace('.', '_')}" if kind else "_without_sampler"
 
 
 def _restore(composition: Composition, spec: Spec, stored: Path) -> dict[str, nn.Module]:

@@ -82,7 +82,7 @@ def check_same_data(run: Run, began: Facts, warn: Callable[[str], None]) -> None
         raise DataError(f"data: {near(run.folder)} was trained on other data (fingerprint {then}, these have {now})")
     _check_same_labels(run, began.data.labels_fingerprint)
     for distribution, version in began.plugins.items():
-        if (have := run.plugins.get(distribution)) != version:
+        if (have := run.plugins.get(distribution, version)) != version:  # one that it no longer needs is missing
             warn(f"{run.name} began with {distribution} {version} and goes on with {have}")
 
 

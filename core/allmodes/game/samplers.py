@@ -16,6 +16,7 @@ from typing_extensions import override
 from allmodes.game.contracts import NOTHING, Auxiliary, Discriminator, Fitting, Latent, Part
 from allmodes.game.noise import Noise
 from allmodes.game.views import pack
+from allmodes.registry.faults import ContractError, build
 from allmodes_schemas import Given, SamplerConfig, Shape
 
 CHUNK = 1024
@@ -102,26 +103,21 @@ class Source:
 
 
 def build_sampler(config: SamplerConfig) -> Sampler:
-    """The sampler of a config. Raises TypeError where it builds something else."""
-    sampler = config.build()
-    if not isinstance(sampler, Sampler):
-        raise TypeError(f"sampler {config.kind}: build() returns {short(sampler)}: return an allmodes.Sampler")
+    """The sampler of a config. Raises ContractError where it builds something else."""
+    sampler = build("sampler", Sampler, config)
     sampler.kind = config.kind
     return sampler
 
 
-def check_samples(sampler: Sampler, samples: Any, n: int, shape: Shape) -> Tensor:
-    """The samples that a sampler returned, if they are n finite items of a shape.
-
-    Raises ValueError.
-    """
-    wanted, words = (n, *shape), f"sampler {sampler.kind}: forward(model, n) returns"
+def check_samples(samples: Any, n: int, shape: Shape) -> Tensor:
+    """What a sampler returned, if it is n finite items of a shape; raises ContractError."""
+    wanted = (n, *shape)
     if not isinstance(samples, Tensor):
-        raise ValueError(f"{words} {short(samples)}: return a tensor of shape {wanted}")
+        raise ContractError(f"returns {short(samples)}: return a tensor of shape {wanted}")
     if samples.shape != wanted:
-        raise ValueError(f"{words} a tensor of shape {tuple(samples.shape)}: return n items, {wanted}")
+        raise ContractError(f"returns a tensor of shape {tuple(samples.shape)}: return n items, {wanted}")
     if not samples.isfinite().all():
-        raise ValueError(f"{words} numbers that are not finite")
+        raise ContractError("returns numbers that are not finite")
     return samples
 
 

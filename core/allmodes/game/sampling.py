@@ -27,7 +27,7 @@ def draw(
     `modules` holds `prior` and `generator`, on the device of the random generator; a `sampler` among them is asked for
     the items, once for all draws that hold the same parts fixed.
 
-    Raises ValueError where a sampler gives something else.
+    Raises ContractError where a sampler gives something else.
     """
     if isinstance(sampler := modules.get("sampler"), Sampler):
         return _ask(sampler, modules, n, generator, given)
@@ -57,7 +57,7 @@ def _ask(
             with calling(f"forward of sampler for {len(rows)} items", sampler):
                 samples = sampler(source, len(rows))
                 shape = source.items(source.latent(1)).shape[1:]
-                drawn.append(check_samples(sampler, samples, len(rows), shape).cpu())
+                drawn.append(check_samples(samples, len(rows), shape).cpu())
             order.append(rows)
     return torch.cat(drawn)[torch.cat(order).argsort()]
 

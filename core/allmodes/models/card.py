@@ -13,7 +13,7 @@ from allmodes.runs import journal
 from allmodes.runs.run_folder import RunFolder
 from allmodes.text.markdown import table
 from allmodes.text.numbers import number
-from allmodes_schemas import Shape, Spec
+from allmodes_schemas import SamplerConfig, Shape, Spec
 
 _USE = """from allmodes import load_run
 
@@ -57,7 +57,7 @@ class Card:
     def _header(self) -> str:
         spec, text = self.spec, StringIO()
         judge = () if spec.discriminator is None else (spec.discriminator,)
-        components = (spec.prior, spec.generator, *judge, *spec.auxiliaries.values(), *spec.losses)
+        components = (spec.prior, spec.generator, *judge, *spec.auxiliaries.values(), *spec.losses, *_sampler(spec))
         header = {
             "library_name": "allmodes",
             "tags": ["gan", *dict.fromkeys(component.kind for component in components)],
@@ -77,12 +77,17 @@ class Card:
         spec = self.spec
         yield f"data: {spec.data.kind}; prior: {spec.prior.kind}"
         yield f"losses: {', '.join(term.kind for term in spec.losses)}"
+        yield from (f"samples: drawn by {sampler.kind}" for sampler in _sampler(spec))
         yield f"{self.iteration or spec.training.iterations:,} iterations of {spec.training.batch_size} items a batch"
         yield f"seed {spec.seeds[0]}"
 
     def _table(self) -> str:
         rows = [(key, number(value), number(self.floors.get(key))) for key, value in self.measured.items()]
         return table(("metric", "model", "real data"), rows) if rows else "Nothing was measured.\n"
+
+
+def _sampler(spec: Spec) -> list[SamplerConfig]:
+    return [] if spec.sampler is None else [spec.sampler]
 
 
 def last_measurements(folder: RunFolder, until: int | None) -> dict[str, float]:

@@ -29,6 +29,7 @@ def tags(run: Run) -> dict[str, str]:
         "device": run.device,
         "rerunnable": str(run.rerunnable).lower(),
     }
+    ours |= {"sampler": spec.sampler.kind} if spec.sampler else {}
     ours |= {"study": run.study, "method": spec.name} if run.study else {}
     labels = run.data.get("labels_used")
     ours |= {f"labels.{name}": str(n) for name, n in labels.items()} if isinstance(labels, Mapping) else {}
@@ -72,7 +73,8 @@ def about(run: Run) -> str:
     """The spec in a few lines of Markdown."""
     spec = run.spec
     losses = ", ".join(f"`{term.kind}`" for term in spec.losses)
-    made = f"Data `{spec.data.kind}`, prior `{spec.prior.kind}`, losses {losses}."
+    sampler = f", sampler `{spec.sampler.kind}`" if spec.sampler else ""
+    made = f"Data `{spec.data.kind}`, prior `{spec.prior.kind}`, losses {losses}{sampler}."
     return f"{spec.description}\n\n{made}".strip()
 
 

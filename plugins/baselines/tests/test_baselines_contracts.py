@@ -1,7 +1,14 @@
 """The baselines' parts keep the contracts of their slots, and their recipes that of a recipe."""
 
 from allmodes import MlpConfig, seeded
-from allmodes.testing import AuxiliaryContract, LossTermContract, NetworkContract, PriorContract, RecipeContract
+from allmodes.testing import (
+    AuxiliaryContract,
+    LossTermContract,
+    NetworkContract,
+    PriorContract,
+    RecipeContract,
+    SamplerContract,
+)
 from allmodes_baselines.configs.ali import AliConfig, EncoderConfig
 from allmodes_baselines.configs.began import AutoencoderConfig, BeganConfig
 from allmodes_baselines.configs.clustergan import ClusterEncoderConfig, ClusterInversionConfig, ClusterLatentConfig
@@ -15,6 +22,7 @@ from allmodes_baselines.configs.lsgan import LeastSquaresConfig
 from allmodes_baselines.configs.mgan import ClassifierConfig, WhichGeneratorConfig
 from allmodes_baselines.configs.mrgan import ModeRegularizerConfig
 from allmodes_baselines.configs.msgan import ModeSeekingConfig
+from allmodes_baselines.configs.rejection import RejectionConfig
 from allmodes_baselines.configs.replay import ReplayConfig
 from allmodes_baselines.configs.selfcond import ClustersConfig, ClusterSharesConfig, MaskedConfig
 from allmodes_baselines.configs.topk import TopKConfig
@@ -215,6 +223,16 @@ class TestReplayRing(RecipeContract):
 
 class TestWganRing(RecipeContract):
     recipe, overrides = "baselines/wgan-ring", SMALL
+
+
+class TestRejection(SamplerContract):
+    config = RejectionConfig(draws=500)
+    recipe, overrides = "baselines/pacgan2-ring", SMALL
+
+
+class TestJointRejection(SamplerContract):
+    config = RejectionConfig(draws=500, percentile=80)
+    recipe, overrides = "baselines/ali-ring", SMALL
 
 
 class TestPacgan(RecipeContract):
