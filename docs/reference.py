@@ -48,7 +48,8 @@ SLOTS: Mapping[type[KindConfig], tuple[str, str]] = {
     AuxiliaryConfig: ("Auxiliaries", "Networks beside the two, for `auxiliaries`, by names of your choice."),
     LossTermConfig: (
         "Losses",
-        "For `losses`: exactly one *game* and any number of other terms. Each takes these options besides its own:",
+        "For `losses`: exactly one *game* and any number of other terms; without a discriminator, a term that serves "
+        "the generator. Each takes these options besides its own:",
     ),
     SamplerConfig: (
         "Samplers",
@@ -144,7 +145,7 @@ def _facts(config: type[KindConfig]) -> Iterator[str]:
 
 
 def _need(need: Need) -> str:
-    form = f" as {need.form}" if need.form else ""
+    form = f" as `{need.form}`" if need.form else ""
     return {
         "auxiliary": f"an auxiliary that maps data to `{need.what}`{form}: `{need.remedy}`",
         "part": f"a prior with the part `{need.what}`",

@@ -82,6 +82,10 @@ class BumpConfig(PriorConfig):
     fault: str = ""
     """What is wrong with it."""
 
+    @property
+    def offers(self):
+        return ("weights", "heights") if self.fault == "nothing" else ("weights",)
+
     def parts(self):
         return {"code": 2, "mode": 3, **({"shape": 1} if self.fault == "parts" else {})}
 
@@ -97,6 +101,8 @@ class Bump(Prior):
             self.mean = torch.zeros(2)
         else:
             self.register_buffer("mean", torch.zeros(2))
+        likely = 0.9 if fault == "shares" else 1 / 3
+        self.register_buffer("weights", torch.tensor([likely, (1 - likely) / 2, (1 - likely) / 2]), persistent=False)
         self.offset = torch.randn(2) if fault == "unsaved" else torch.zeros(())
 
     def fit(self, fitting):
@@ -127,6 +133,10 @@ class GuessConfig(AuxiliaryConfig):
     kind: Literal["acme.guess"] = "acme.guess"
     fault: str = ""
     """What is wrong with it."""
+
+    @property
+    def form(self):
+        return "gaussian" if self.fault == "form" else "point"
 
     def misfit(self, sees):
         return "takes images only" if self.fault == "misfit" else None

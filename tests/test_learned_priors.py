@@ -44,6 +44,9 @@ class Moved(Prior):
         latent = self.inner(noise, n, given)
         return Latent(latent.z + self.shift, {name: part + self.shift for name, part in latent.parts.items()})
 
+    def offer(self, name: str) -> Tensor:
+        return self.inner.offer(name)
+
 
 class Cut(nn.Module):
     """A generator through which no gradient comes back to the latent."""

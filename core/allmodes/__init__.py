@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from allmodes.game.contracts import Dropout as Dropout
     from allmodes.game.contracts import Fitting as Fitting
     from allmodes.game.contracts import Functions as Functions
+    from allmodes.game.contracts import Gaussian as Gaussian
     from allmodes.game.contracts import Latent as Latent
     from allmodes.game.contracts import Network as Network
     from allmodes.game.contracts import Noisy as Noisy
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     from allmodes_schemas import AuxiliaryConfig as AuxiliaryConfig
     from allmodes_schemas import DatasetConfig as DatasetConfig
     from allmodes_schemas import FeatureConfig as FeatureConfig
+    from allmodes_schemas import Form as Form
     from allmodes_schemas import Given as Given
     from allmodes_schemas import Key as Key
     from allmodes_schemas import LossTermConfig as LossTermConfig

@@ -21,7 +21,7 @@ ITERATIONS: JsonDict = {"unit": "iterations"}
 
 
 Form: TypeAlias = Literal["point", "gaussian", "logits"]
-"""What an auxiliary's output is, so that it can be read without knowing its kind; `size` is that of the part it gives.
+"""How an auxiliary estimates the part that it gives, which has `size` entries; read without knowing its kind.
 
 - `point`: an estimate (B, size) of the part.
 - `gaussian`: a normal distribution of the part, an `allmodes.Gaussian` of `mean` and `log_variance`, each (B, size).
@@ -138,8 +138,11 @@ class PriorConfig(KindConfig):
     trained_by: ClassVar[tuple[str, ...]] = ()
     """Players that train its parameters, if it has any."""
     needs: ClassVar[tuple[Need, ...]] = ()
-    offers: ClassVar[tuple[str, ...]] = ()
-    """Tensors or abilities that others may ask for by name, such as `weights`, the modes' probabilities (modes,)."""
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """Tensors that others may ask the prior for by name: `weights` are the modes' probabilities (modes,)."""
+        return ()
 
     def parts(self) -> Mapping[str, int | None]:
         """Sizes of the latent's named parts; None where a fit to the data decides."""
@@ -170,7 +173,7 @@ class AuxiliaryConfig(KindConfig):
 
     @property
     def form(self) -> Form | Literal[""]:
-        """What its output is; "" where it is of its own kind, which only those read who know it."""
+        """What the auxiliary's `estimate` is; "" where only those can read it who know the kind."""
         return ""
 
     def misfit(self, sees: Shape) -> str | None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from allmodes.game.noise import Noise
-from allmodes_schemas import Given
+from allmodes_schemas import Form, Given
 
 if TYPE_CHECKING:
     from allmodes.data.base import Data
@@ -40,8 +40,10 @@ class Latent(NamedTuple):
         return self.parts.get("code", self.z)
 
     def part(self, name: str) -> Tensor:
-        """A part by name, `code` included."""
-        return self.code if name == "code" else self.parts[name]
+        """A part by name; `code` and `z` are always there."""
+        if name == "code":
+            return self.code
+        return self.z if name == "z" else self.parts[name]
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,13 @@ class Noisy(nn.Module):
         return super().train(mode)
 
 
+class Gaussian(NamedTuple):
+    """A normal distribution with independent entries: an auxiliary's estimate of the form `gaussian`."""
+
+    mean: Tensor
+    log_variance: Tensor
+
+
 class Prior(Part):
     """A distribution of the latent. `dim` is the size of z, `sizes` that of each part; both are known after `fit`."""
 
@@ -145,6 +154,14 @@ class Prior(Part):
         `mode` is given as a number from 0 or a tensor (n,) of them, any other part as its entries (n, size).
         """
         raise NotImplementedError(f"{type(self).__name__} does not define forward(noise, n, given)")
+
+    def offer(self, name: str) -> Tensor:
+        """A tensor that its config lists in `offers`, by default the attribute of that name.
+
+        It depends on parameters and buffers alone. `weights` are the probabilities of the part `mode` (modes,).
+        """
+        tensor: Tensor = getattr(self, name)
+        return tensor
 
 
 class Network(Part):
@@ -171,6 +188,15 @@ class Auxiliary(Part):
         """The code that a joint discriminator sees beside real data: (B, code_dim), by default the output itself."""
         code: Tensor = output
         return code
+
+    def estimate(self, output: Any) -> Any:
+        """The estimate of the part that it gives, in the form of its config, by default the output itself."""
+        return output
+
+
+def in_form(estimate: Any, form: Form) -> Any:
+    """An estimate as it was asked for: where that is a `point`, of a `gaussian` its mean (B, size)."""
+    return estimate.mean if form == "point" and isinstance(estimate, Gaussian) else estimate
 
 
 class Discriminator(Part):

@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from allmodes.data.batch import Batch
-from allmodes.game.contracts import NOTHING, Latent
+from allmodes.game.contracts import NOTHING, Latent, in_form
 from allmodes.game.networks import Forward, Networks
 from allmodes.game.noise import Noise
 from allmodes.game.views import SIDES, Made, View, find_view, interpolate, make, pack
+from allmodes_schemas import Form
 
 Side: TypeAlias = str
 """What may be judged: `real` or `fake` (data, generated data), `between` (the random points between them at which
@@ -142,6 +143,11 @@ class Step:
         module, place = self.context.networks.auxiliary_module(name), f"{name}/{side}"
         return self._once(("code", name, side), lambda: module.code(self.auxiliary(name, side), self.noise.at(place)))
 
+    def estimate(self, name: str, side: Side, form: Form) -> Any:
+        """An auxiliary's estimate of the part that it gives, as a `point`, a `gaussian` or `logits` (`Need.form`)."""
+        output = self.auxiliary(name, side)
+        return in_form(self.call(name, output, place=side, method="estimate"), form)
+
     def seen(self, side: Side) -> tuple[Tensor, ...]:
         """The discriminator's inputs (B/pack, ...) on a side: packed items and, where it is joint, their codes."""
         return self._once(("seen", side), lambda: self.forward.separate(self._see(side)))
@@ -162,6 +168,11 @@ class Step:
     def tensor(self, module: str, name: str) -> Tensor:
         """A parameter or buffer of a module by name, such as `tensor("prior", "weights")`."""
         return self.forward.tensor(module, name)
+
+    def offer(self, name: str) -> Tensor:
+        """A tensor that the prior offers, such as `weights`, the modes' probabilities (modes,)."""
+        offered: Tensor = self._once(("offer", name), lambda: self.call("prior", name, method="offer"))
+        return offered
 
     # Other draws, other networks
 

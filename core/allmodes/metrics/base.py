@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from allmodes.data.base import Data
 from allmodes.data.batch import Batch
+from allmodes.game.contracts import Auxiliary, in_form
 from allmodes.metrics.feature_cache import FeatureCache
 from allmodes.registry.faults import ContractError, build, builder_of
-from allmodes_schemas import Given, MetricConfig
+from allmodes_schemas import Form, Given, MetricConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,13 @@ class Evaluation:
     encode: Callable[[str, Tensor], Any] | None = None
     modules: Mapping[str, nn.Module] = field(default_factory=dict)
     memo: dict[tuple[str, ...], Any] = field(default_factory=dict)
+
+    def estimate(self, auxiliary: str, x: Tensor, form: Form) -> Any:
+        """Return what an auxiliary estimates for items (B, *shape), as a `point`, a `gaussian` or `logits`."""
+        assert self.encode is not None, "the evaluation of a floor has no auxiliaries"
+        module = self.modules[auxiliary]
+        assert isinstance(module, Auxiliary)
+        return in_form(module.estimate(self.encode(auxiliary, x)), form)
 
     def of(self, samples: Tensor) -> Evaluation:
         """Return the same evaluation of other samples."""

@@ -68,24 +68,22 @@ def _missing(spec: Spec, component: KindConfig, need: Need) -> str:
 
 
 def _missing_auxiliary(spec: Spec, component: KindConfig, need: Need) -> str:
-    suitable = [name for name, auxiliary in spec.auxiliaries.items() if _suits(auxiliary, need)]
-    name, maps = getattr(component, "auxiliary", None), f"map data to {need.what}{_in_form(need)}"
+    givers = {name: auxiliary for name, auxiliary in spec.auxiliaries.items() if auxiliary.gives == need.what}
+    suitable = [name for name, auxiliary in givers.items() if _has_form(auxiliary, need.form)]
+    name, part = getattr(component, "auxiliary", None), need.what
+    if need.form and (name in givers or (givers and not suitable)):
+        part = f"{need.what} as {need.form}"
     if not suitable:
-        needs = f"{component.kind} needs an auxiliary that {maps.replace('map', 'maps', 1)}"
-        return f"{needs}; none is defined{_add(need)}"
+        return f"{component.kind} needs an auxiliary that maps data to {part}; none is defined{_add(need)}"
     if name and name not in suitable:
-        return f"{component.kind} reads auxiliary {name!r}, which does not {maps}: set auxiliary: {suitable[0]}"
+        reads = f"{component.kind} reads auxiliary {name!r}, which does not map data to {part}"
+        return f"{reads}: set auxiliary: {suitable[0]}"
     return ""
 
 
-def _suits(auxiliary: AuxiliaryConfig, need: Need) -> bool:
-    """Whether an auxiliary gives what is needed; the mean of a `gaussian` is a `point`."""
-    forms = (need.form, "gaussian") if need.form == "point" else (need.form,)
-    return auxiliary.gives == need.what and (not need.form or auxiliary.form in forms)
-
-
-def _in_form(need: Need) -> str:
-    return f" as {need.form}" if need.form else ""
+def _has_form(auxiliary: AuxiliaryConfig, form: str) -> bool:
+    """Whether an auxiliary can be read in a form, if one is asked for; the mean of a `gaussian` is a `point`."""
+    return not form or auxiliary.form in ((form, "gaussian") if form == "point" else (form,))
 
 
 def _no_labels(spec: Spec, component: KindConfig, need: Need) -> str:

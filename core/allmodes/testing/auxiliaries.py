@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes.game.contracts import Auxiliary
+from allmodes.game.contracts import Auxiliary, Gaussian
 from allmodes.game.noise import Noise, seeded, seeded_weights
 from allmodes.testing.acting import check_acting
 from allmodes.testing.advice import explain_errors
@@ -49,6 +49,21 @@ class AuxiliaryContract(ModuleContract):
             "parts['code']"
         )
 
+    def test_its_estimate_has_the_form_that_is_promised(self) -> None:
+        """Others read it by its form alone."""
+        if not (form := self.config.form):
+            return
+        auxiliary, size = self.build(), self.parts.get(self.config.gives)
+        with explain_errors(f"{self.name}: estimate(output) cannot be computed"):
+            estimate = auxiliary.estimate(auxiliary(*self.inputs()))
+        assert isinstance(estimate, Gaussian if form == "gaussian" else Tensor), (
+            f"{self.name}: its form is {form!r}, but estimate(output) is a {type(estimate).__name__}"
+        )
+        for tensor in estimate if isinstance(estimate, Gaussian) else (estimate,):
+            assert tuple(tensor.shape) == (B, size), (
+                f"{self.name}: the estimate of {B} items has shape {tuple(tensor.shape)}, not {(B, size)}"
+            )
+
     def test_the_players_that_train_it_exist(self) -> None:
         """A misspelt player would never take a turn."""
         players = {"discriminator", "generator"} | self._find_added_players()
@@ -65,7 +80,7 @@ class AuxiliaryContract(ModuleContract):
     @override
     def build(self, seed: int = 0) -> Auxiliary:
         with seeded_weights(seed):
-            auxiliary = self.config.build(self.sees, dict(self.parts))
+            auxiliary = self.config.build(self.sees, {"z": self.parts.get("code", 2), **self.parts})
         assert isinstance(auxiliary, Auxiliary), (
             f"{self.name}: build() must return an allmodes.Auxiliary, not {type(auxiliary).__name__}"
         )

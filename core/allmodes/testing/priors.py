@@ -22,6 +22,8 @@ from allmodes.testing.randomness import own_randomness
 from allmodes_schemas import KindConfig, PriorConfig, Spec
 
 N = 16
+SHARES = 4000
+"""Draws from which the shares of modes are told, to a few hundredths."""
 
 
 class PriorContract(KindContract):
@@ -54,6 +56,30 @@ class PriorContract(KindContract):
                 f"{self.name}: parts() promises {name} of size {promised[name]}, but it has {shapes[name][1]}"
             )
             assert value.isfinite().all(), f"{self.name}: {name} holds numbers that are not finite"
+        assert self.config.size() in (None, prior.dim), (
+            f"{self.name}: size() of the settings promises a z of size {self.config.size()}, but it has {prior.dim}"
+        )
+
+    def test_what_it_offers_is_a_tensor(self) -> None:
+        """Others ask for it by name; `weights` are the probabilities of the modes."""
+        prior = self.build()
+        for name in self.config.offers:
+            with explain_errors(f"{self.name} offers {name!r}: give it an attribute of that name, or offer(name)"):
+                offered = prior.offer(name)
+            assert isinstance(offered, Tensor), f"{self.name}: what it offers as {name!r} is no tensor: {offered!r}"
+
+    def test_the_weights_that_it_offers_are_the_shares_of_its_modes(self) -> None:
+        """Losses and metrics take them for the probabilities of the part `mode`."""
+        if "weights" not in self.config.offers:
+            pytest.skip("the prior offers no weights")
+        prior = self.build()
+        weights = prior.offer("weights").detach()
+        shares = prior(seeded(0), SHARES).part("mode").mean(0).detach()
+        said, seen = ([round(float(value), 3) for value in values] for values in (weights, shares))
+        assert len(said) == len(seen), f"{self.name}: it offers {len(said)} weights and has {len(seen)} modes"
+        assert torch.allclose(weights, shares, atol=0.05), (
+            f"{self.name}: it offers the weights {said}, but modes are drawn with shares {seen}"
+        )
 
     def test_the_same_noise_gives_the_same_draw_and_other_noise_another(self) -> None:
         """Runs can be repeated, and batches differ."""

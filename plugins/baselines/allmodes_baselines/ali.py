@@ -15,20 +15,11 @@ the code, the second G alone.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from torch import Tensor
 from torch.nn.functional import softplus
 from typing_extensions import override
 
-from allmodes import Auxiliary, Game, Network, Noise, Step
-
-
-class Code(NamedTuple):
-    """The output of ALI's encoder: mean and log variance of the code, each (B, K)."""
-
-    mean: Tensor
-    log_variance: Tensor
+from allmodes import Auxiliary, Game, Gaussian, Network, Noise, Step
 
 
 class Encoder(Auxiliary):
@@ -39,7 +30,7 @@ class Encoder(Auxiliary):
         self.network = network
 
     @override
-    def forward(self, seen: Tensor) -> Tensor | Code:
+    def forward(self, seen: Tensor) -> Tensor | Gaussian:
         code: Tensor = self.network(seen)
         return code  # (B, K)
 
@@ -48,12 +39,12 @@ class GaussianEncoder(Encoder):
     """ALI's E: data (B, *shape) to a normal distribution of the code, of which D sees a draw."""
 
     @override
-    def forward(self, seen: Tensor) -> Code:
+    def forward(self, seen: Tensor) -> Gaussian:
         # (B, 2K): mean and log variance side by side
-        return Code(*self.network(seen).chunk(2, 1))  # (B, 2K) to two of (B, K)
+        return Gaussian(*self.network(seen).chunk(2, 1))  # (B, 2K) to two of (B, K)
 
     @override
-    def code(self, output: Code, noise: Noise) -> Tensor:
+    def code(self, output: Gaussian, noise: Noise) -> Tensor:
         # z_hat = mu(x) + sigma(x) epsilon: (B, K)
         return output.mean + (0.5 * output.log_variance).exp() * noise.normal("epsilon", *output.mean.shape)
 

@@ -31,6 +31,7 @@ class ClusterLatent(Prior):
         super().__init__()
         self.dim, self.std = noise_dim + modes, std
         self.sizes = {"code": self.dim, "noise": noise_dim, "mode": modes}
+        self.register_buffer("weights", torch.full((modes,), 1 / modes), persistent=False)
 
     @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
@@ -67,6 +68,10 @@ class ClusterEncoder(Auxiliary):
     def code(self, output: Encoded, noise: Noise) -> Tensor:
         # z, the category as probabilities
         return output.z
+
+    @override
+    def estimate(self, output: Encoded) -> Tensor:
+        return output.y  # (B, modes)
 
 
 class ClusterInversion(LossTerm):

@@ -30,6 +30,7 @@ class MixtureOfGaussians(Prior):
     def __init__(self, dim: int = 30, modes: int = 50, sigma: float = 0.2) -> None:
         super().__init__()
         self.dim, self.sizes = dim, {"code": dim, "mode": modes}
+        self.register_buffer("weights", torch.full((modes,), 1 / modes), persistent=False)
         self.mu = nn.Parameter(2 * torch.rand(modes, dim) - 1)
         self.sigma = nn.Parameter(torch.full((modes, dim), sigma))
 
@@ -51,4 +52,4 @@ class Width(LossTerm):
 
     def width(self, step: Step) -> Tensor:
         """Averaged over components and entries."""
-        return (1 - step.tensor("prior", "sigma")).square().mean()
+        return (1 - step.offer("sigma")).square().mean()

@@ -35,6 +35,8 @@ class InfoLatent(Prior):
         super().__init__()
         self.dim = noise_dim + modes + style_dim
         self.sizes = {"code": self.dim, "noise": noise_dim, "mode": modes} | ({"style": style_dim} if style_dim else {})
+        self.register_buffer("weights", torch.full((modes,), 1 / modes), persistent=False)
+        self.register_buffer("style_entropy", torch.tensor(style_dim * math.log(2)), persistent=False)
 
     @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
@@ -71,6 +73,10 @@ class QHead(Auxiliary):
         mode, mean, log_var = self.network(seen).split(self.sizes, 1)
         return Posterior(mode, mean, log_var if self.sizes[2] else torch.zeros_like(mean))
 
+    @override
+    def estimate(self, output: Posterior) -> Tensor:
+        return output.mode  # (B, K)
+
 
 class Information(LossTerm):
     """-L_I = -(E[log Q(c|y)] + H(c)), for both players; its value is minus a bound of the information, in nats."""
@@ -84,20 +90,26 @@ class Information(LossTerm):
         return {"discriminator": self.information, "generator": self.information}
 
     def information(self, step: Step) -> Tensor:
-        """Averaged over the batch."""
-        return -(log_q(step.auxiliary(self.auxiliary, "fake"), step.latent).mean() + entropy(step.latent))
+        """Averaged over the batch; the distribution of c is given, and does not come to meet Q."""
+        bound = log_category(step.estimate(self.auxiliary, "fake", "logits"), step.latent).mean()
+        bound = bound + entropy(step.offer("weights").detach())
+        if "style" in step.latent.parts:
+            style = log_style(step.auxiliary(self.auxiliary, "fake"), step.latent).mean()
+            bound = bound + style + step.offer("style_entropy").detach()
+        return -bound
 
 
-def log_q(q: Posterior, latent: Latent) -> Tensor:
-    """log Q(c|y) (B,) of a c without a gradient, since the distribution of c is fixed."""
-    categorical = (latent.part("mode").detach() * q.mode.log_softmax(1)).sum(1)
-    if "style" not in latent.parts:
-        return categorical
+def log_category(logits: Tensor, latent: Latent) -> Tensor:
+    """log Q(k|y) (B,) of the drawn category k, from logits (B, K)."""
+    return (latent.part("mode").detach() * logits.log_softmax(1)).sum(1)
+
+
+def log_style(q: Posterior, latent: Latent) -> Tensor:
+    """log Q(s|y) (B,) of the drawn style s, from Q's Gaussian of it."""
     squares = (latent.part("style").detach() - q.mean).square() / q.log_var.exp()  # (B, S)
-    return categorical - 0.5 * (squares + q.log_var + math.log(2 * math.pi)).sum(1)
+    return -0.5 * (squares + q.log_var + math.log(2 * math.pi)).sum(1)
 
 
-def entropy(latent: Latent) -> float:
-    """H(c) of a uniform category and of entries uniform on [-1, 1), in nats."""
-    style_dim = latent.part("style").shape[1] if "style" in latent.parts else 0
-    return math.log(latent.part("mode").shape[1]) + style_dim * math.log(2)
+def entropy(weights: Tensor) -> Tensor:
+    """H(k) () of a category with these probabilities (K,), in nats."""
+    return -torch.xlogy(weights, weights).sum()

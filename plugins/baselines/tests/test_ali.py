@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from allmodes import AuxiliaryConfig, Network, Plugin, SpecError, Step, hookimpl, installed, seeded
+from allmodes import AuxiliaryConfig, Gaussian, Network, Plugin, SpecError, Step, hookimpl, installed, seeded
 from allmodes.testing import Composition, compose, load_spec, make_step, take_turn
-from allmodes_baselines.ali import Code, GaussianEncoder
+from allmodes_baselines.ali import GaussianEncoder
 
 B, K = 8, 3
 BODY = {"kind": "mlp", "hidden": [5], "activation": "tanh"}
@@ -119,7 +119,7 @@ def test_a_turn_moves_exactly_the_players_modules(player: str, moved: set[str]) 
 
 
 def test_a_code_has_the_mean_and_the_variance_of_the_encoder() -> None:
-    output = Code(torch.full((400, 250), 3.0), torch.full((400, 250), math.log(4.0)))
+    output = Gaussian(torch.full((400, 250), 3.0), torch.full((400, 250), math.log(4.0)))
     code = GaussianEncoder(Network()).code(output, seeded(0))
     assert float(code.mean()) == pytest.approx(3.0, abs=0.03)
     assert float(code.std()) == pytest.approx(2.0, rel=0.01)

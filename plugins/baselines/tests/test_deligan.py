@@ -120,7 +120,7 @@ def test_the_toys_have_the_authors_width_and_weight() -> None:
 
 def test_widths_without_a_learned_mixture_are_refused_with_the_line_to_take() -> None:
     message = (
-        "baselines.width needs the widths of a learned mixture, which prior gaussian does not have: take prior: "
+        "baselines.width needs a prior that offers sigma, which gaussian does not: add prior: "
         "{kind: baselines.mixture_of_gaussians}"
     )
     with pytest.raises(SpecError, match=re.escape(message)):

@@ -12,7 +12,7 @@ from torch.distributions import Categorical, Normal, Uniform
 
 from allmodes import CompositionError, Latent, SpecError, seeded
 from allmodes.testing import check_turns_under_vmap, compose, find_gradients, load_spec, make_step, take_turn
-from allmodes_baselines.infogan import InfoLatent, Posterior, entropy, log_q
+from allmodes_baselines.infogan import InfoLatent, Posterior, entropy, log_category
 
 B = 8
 MLP = {"kind": "mlp", "hidden": [8], "activation": "tanh"}
@@ -76,19 +76,17 @@ def test_the_term_is_minus_the_bound_with_the_gradient_that_the_distributions_ha
 
 def test_with_a_q_that_knows_the_category_the_term_is_minus_its_entropy() -> None:
     latent = InfoLatent(noise_dim=1, modes=4, style_dim=0)(seeded(0), 50)
-    none = torch.zeros(50, 0)
-    bound = log_q(Posterior(1e4 * latent.part("mode"), none, none), latent).mean() + entropy(latent)
+    bound = log_category(1e4 * latent.part("mode"), latent).mean() + entropy(torch.full((4,), 0.25))
     assert float(bound) == pytest.approx(math.log(4))
 
 
 def test_a_q_that_knows_nothing_finds_no_information_and_no_q_finds_more_than_the_entropy() -> None:
     latent = InfoLatent(noise_dim=1, modes=4, style_dim=0)(seeded(0), 50)
-    none = torch.zeros(50, 0)
-    ignorant = log_q(Posterior(torch.zeros(50, 4), none, none), latent).mean() + entropy(latent)
+    ignorant = log_category(torch.zeros(50, 4), latent).mean() + entropy(torch.full((4,), 0.25))
     assert float(ignorant) == pytest.approx(0, abs=1e-6)
     for seed in range(20):
         logits = 10 * torch.randn(50, 4, generator=torch.Generator().manual_seed(seed))
-        assert float(log_q(Posterior(logits, none, none), latent).mean()) <= 0
+        assert float(log_category(logits, latent).mean()) <= 0
 
 
 def test_the_variance_is_one_unless_it_is_learned() -> None:
@@ -117,18 +115,15 @@ def test_eager_turns_equal_pure_ones_under_vmap() -> None:
 CHANGES = {
     "no head": {"auxiliaries": {}},
     "no category": {"prior": {"kind": "gaussian", "dim": 5}},
-    "another latent": {"prior": {"kind": "baselines.cluster_latent", "noise_dim": 2, "modes": 4}},
     "another auxiliary": {"auxiliaries": {"q": {"kind": "baselines.cluster_encoder"}}},
 }
 MESSAGES = {
-    "no head": "baselines.information needs an auxiliary that maps data to mode; none is defined: add auxiliaries.q: "
-    "{kind: baselines.q_head}",
+    "no head": "baselines.information needs an auxiliary that maps data to mode; none is defined: add "
+    "auxiliaries.q: {kind: baselines.q_head}",
     "no category": "baselines.information needs a latent part 'mode', which prior gaussian does not have: add prior: "
     "{kind: baselines.info_latent}",
-    "another latent": "baselines.information knows the entropy of a prior baselines.info_latent, not of "
-    "baselines.cluster_latent: take prior: {kind: baselines.info_latent}",
-    "another auxiliary": "baselines.information reads a baselines.q_head, which auxiliary 'q' "
-    "(baselines.cluster_encoder) is not: add auxiliaries.q: {kind: baselines.q_head}",
+    "another auxiliary": "baselines.information reads the style that a baselines.q_head estimates, and auxiliary 'q' "
+    "(baselines.cluster_encoder) does not: add auxiliaries.q: {kind: baselines.q_head}",
 }
 
 

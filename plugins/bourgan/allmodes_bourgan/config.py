@@ -52,6 +52,11 @@ class MetricMixtureConfig(PriorConfig):
     modes: int | None = Field(None, ge=1)
     """Clusters of the embedding, by k-means, which become the latent part `mode`; none: no such part."""
 
+    @property
+    @override
+    def offers(self) -> tuple[str, ...]:
+        return ("weights",) if self.modes else ()
+
     @override
     def parts(self) -> Mapping[str, int | None]:
         return {"code": None} | ({"mode": self.modes} if self.modes else {})

@@ -55,6 +55,11 @@ class MetricMixture(Prior):
         self.register_buffer("width", torch.zeros(()))
         self.register_buffer("ratios", torch.zeros(2, 4))
 
+    @property
+    def weights(self) -> Tensor:
+        """Probabilities (modes,) of the modes: their shares of the points."""
+        return self.edges.diff() / len(self.points)
+
     @override
     def fit(self, fitting: Fitting) -> None:
         self.points, self.edges, width, *ratios = fit(self.options, fitting)

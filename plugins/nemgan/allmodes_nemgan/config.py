@@ -22,6 +22,8 @@ from allmodes import (
 
 _MODES = Need("part", "mode", "a prior with modes, such as prior: {kind: nemgan.mode_mixture}")
 _INVERTER = Need("auxiliary", "mode", "auxiliaries.inverter: {kind: nemgan.inverter}")
+_SCORES = Need("auxiliary", "mode", _INVERTER.remedy, "logits")
+_WEIGHTS = Need("prior", "weights", "prior: {kind: nemgan.mode_mixture, weights: learned}")
 _STRIDE = 5
 
 
@@ -64,15 +66,23 @@ class ModeMixtureConfig(PriorConfig):
             return tuple(range(max(self.dim - self.modes, 0), max(self.dim - self.modes, 0) + self.modes))
         return tuple(range(0, _STRIDE * self.modes, _STRIDE))
 
+    @property
+    @override
+    def offers(self) -> tuple[str, ...]:
+        return ("weights",)
+
     @override
     def parts(self) -> Mapping[str, int | None]:
         return {"code": self.dim, "mode": self.modes, "noise": self.dim}
 
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        # Without a player that learns them, weights stay equal.
-        trained = (name for term in spec.losses for player in term.players() for name in player.modules)
-        if self.weights == "learned" and "prior" not in trained:
+        # Without a player that learns them, weights stay equal; fixed ones teach a player nothing.
+        teachers = [term for term in spec.losses for player in term.players() if "prior" in player.modules]
+        if self.weights != "learned":
+            remedy = "set prior.weights: learned, or remove it"
+            yield from (Problem(spec.where(t), f"{t.kind} has nothing to learn: {remedy}") for t in teachers)
+        elif not teachers:
             what = "no loss trains the prior, so weights: learned stay equal: add {kind: nemgan.prior_matching}"
             yield Problem(("prior", "weights"), f"{what}, or set weights: uniform", "warning")
 
@@ -90,6 +100,7 @@ class InverterConfig(AuxiliaryConfig):
 
     kind: Literal["nemgan.inverter"] = "nemgan.inverter"
     gives: ClassVar[str] = "mode"
+    form: ClassVar[Literal["logits"]] = "logits"
     trained_by: ClassVar[tuple[str, ...]] = ()  # the losses bring their own players
 
     network: NetworkConfig = MlpConfig(hidden=(128, 128))
@@ -165,7 +176,7 @@ class PriorMatchingConfig(LossTermConfig):
     """KL of the modes that h sees in real data from the prior's; trains the prior alone, and starts late."""
 
     kind: Literal["nemgan.prior_matching"] = "nemgan.prior_matching"
-    needs: ClassVar[tuple[Need, ...]] = (_MODES, _INVERTER)
+    needs: ClassVar[tuple[Need, ...]] = (_MODES, _WEIGHTS, _SCORES)
 
     start: int = Field(10_000, ge=0)
     """First iteration at which the term counts: earlier, h knows little about real data."""
@@ -180,15 +191,6 @@ class PriorMatchingConfig(LossTermConfig):
         return (PlayerConfig(name="prior", modules=("prior",), optimizer=AdamConfig(lr=1e-3, betas=(0.9, 0.999))),)
 
     @override
-    def check(self, spec: Spec) -> Iterable[Problem]:
-        where = spec.where(self)
-        if not isinstance(spec.prior, ModeMixtureConfig):
-            what = f"{self.kind} learns the weights of a prior nemgan.mode_mixture, not of {spec.prior.kind}"
-            yield Problem(where, f"{what}: remove it")
-        elif spec.prior.weights != "learned":
-            yield Problem(where, f"{self.kind} has nothing to learn: set prior.weights: learned, or remove it")
-
-    @override
     def build(self) -> Any:
         from allmodes_nemgan.losses import PriorMatching
 
@@ -199,7 +201,7 @@ class SparseSupervisionConfig(LossTermConfig):
     """Cross entropy of y_hat on a few labelled items; trains the inverter alone, and so names the modes."""
 
     kind: Literal["nemgan.sparse_supervision"] = "nemgan.sparse_supervision"
-    needs: ClassVar[tuple[Need, ...]] = (_MODES, _INVERTER, Need("stream", remedy="streams.labelled: {items: 500}"))
+    needs: ClassVar[tuple[Need, ...]] = (_MODES, _SCORES, Need("stream", remedy="streams.labelled: {items: 500}"))
 
     auxiliary: str = "inverter"
     """The inverter."""
@@ -229,7 +231,7 @@ class InvarianceConfig(LossTermConfig):
     """A moved item is of the same mode, and modes are certain and balanced; trains the inverter on real data."""
 
     kind: Literal["nemgan.invariance"] = "nemgan.invariance"
-    needs: ClassVar[tuple[Need, ...]] = (_MODES, _INVERTER)
+    needs: ClassVar[tuple[Need, ...]] = (_MODES, _SCORES)
 
     auxiliary: str = "inverter"
     """The inverter."""
@@ -263,8 +265,8 @@ class InvarianceConfig(LossTermConfig):
             yield Problem(
                 where, f"{what}: set rotation: 0, shift: 0, scale: 0, and noise: to what leaves the mode as it is"
             )
-        if self.shares == "prior" and not isinstance(spec.prior, ModeMixtureConfig):
-            what = f"shares: prior reads the weights of nemgan.mode_mixture, but the prior is {spec.prior.kind}"
+        if self.shares == "prior" and "weights" not in spec.prior.offers:
+            what = f"shares: prior reads the weights of the modes, which prior {spec.prior.kind} does not offer"
             yield Problem((*where, "shares"), f"{what}: set shares: equal")
 
     @override

@@ -111,7 +111,7 @@ def relation(evaluation: Evaluation, auxiliary: str = "inverter") -> Tensor:
     """
     if evaluation.real.labels is None or evaluation.encode is None:
         raise ValueError("metric nemgan.prior_error: needs held-out items with labels, and a model's inverter")
-    y = evaluation.encode(auxiliary, evaluation.real.x).y.cpu()
+    y = evaluation.estimate(auxiliary, evaluation.real.x, "logits").cpu()
     return contingency(y.argmax(1), evaluation.real.labels, y.shape[1], evaluation.data.classes or 0)
 
 

@@ -21,8 +21,7 @@ from torch.nn.functional import grid_sample, log_softmax
 from typing_extensions import override
 
 from allmodes import Loss, LossTerm, Noise, Step
-from allmodes_nemgan.inverter import Inverted
-from allmodes_nemgan.losses import kl
+from allmodes_nemgan.losses import kl, log_shares
 
 
 class Invariance(LossTerm):
@@ -33,7 +32,7 @@ class Invariance(LossTerm):
         moves: What T does.
         information: lambda.
         balance: mu.
-        shares: `equal` modes, or those of the `prior`, softmax(alpha).
+        shares: `equal` modes, or those of the `prior`.
     """
 
     def __init__(self, auxiliary: str, moves: Moves, information: float, balance: float, shares: str = "equal") -> None:
@@ -47,9 +46,8 @@ class Invariance(LossTerm):
 
     def invariance(self, step: Step) -> Tensor:
         """The three terms, in nats."""
-        moved: Inverted = step.call(self.auxiliary, self.moves(step.x, step.noise.at("moves")), place="moved")
-        found: Inverted = step.auxiliary(self.auxiliary, "real")
-        log_p, log_q = log_softmax(found.y, 1), log_softmax(moved.y, 1)  # (B, K)
+        moved = step.view("nemgan.moved", lambda: self.moves(step.x, step.noise.at("moves")))
+        log_p, log_q = (log_softmax(step.estimate(self.auxiliary, side, "logits"), 1) for side in ("real", moved))
         p = log_p.exp()
         same = (p.detach() * (log_p.detach() - log_q)).sum(1).mean()  # the item as it is is the target
         uncertainty = -(p * log_p).sum(1).mean()
@@ -57,7 +55,7 @@ class Invariance(LossTerm):
 
     def _log_pi(self, step: Step, p: Tensor) -> Tensor:
         if self.shares == "prior":
-            return log_softmax(step.tensor("prior", "alpha").detach(), 0)
+            return log_shares(step.offer("weights").detach())
         return torch.full_like(p[0].detach(), -math.log(p.shape[1]))
 
 

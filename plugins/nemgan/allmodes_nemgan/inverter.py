@@ -56,3 +56,7 @@ class Inverter(Auxiliary):
     @override
     def code(self, output: Inverted, noise: Noise) -> Tensor:
         return output.z
+
+    @override
+    def estimate(self, output: Inverted) -> Tensor:
+        return output.y  # (B, K)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, l1_loss, log_softmax, mse_loss
 from typing_extensions import override
 
-from allmodes import Loss, LossTerm, Step
+from allmodes import CompositionError, Fitting, Loss, LossTerm, Step
 from allmodes_nemgan.inverter import Inverted
 
 
@@ -42,8 +42,8 @@ class LatentInversion(LossTerm):
         return {"inversion": self.inversion}
 
     def inversion(self, step: Step) -> Tensor:
-        """z_weight d(z, z_hat) + y_weight H(y, y_hat)."""
-        z, y = step.latent.z.detach(), step.latent.part("mode").detach()
+        """z_weight d(z, z_hat) + y_weight H(y, y_hat); where the code is a part of z, z is the code."""
+        z, y = step.latent.code.detach(), step.latent.part("mode").detach()
         found: Inverted = step.auxiliary(self.auxiliary, "fake")
         return self.z_weight * self.distance(found.z, z) + self.y_weight * self._entropy(step, found.y, y)
 
@@ -60,8 +60,8 @@ class PriorMatching(LossTerm):
 
     `sampled`, the released estimator, takes q from a batch of draws, and so lowers the mean of KLs rather than the KL
     of means. A mode that the batch lacks has no finite KL: q counts it as half a draw, and its gradient is zero, which
-    is what clipping selects in the released code. `analytic` takes q = softmax(alpha), whose gradient is q - p exactly:
-    always finite, and unbiased.
+    is what clipping selects in the released code. `analytic` takes q as the prior offers it; the gradient of softmax's
+    logits is then q - p exactly: always finite, and unbiased.
     """
 
     def __init__(self, auxiliary: str = "inverter", estimator: str = "analytic") -> None:
@@ -69,18 +69,25 @@ class PriorMatching(LossTerm):
         self.auxiliary, self.estimator = auxiliary, estimator
 
     @override
+    def fit(self, fitting: Fitting) -> None:
+        # A prior of anybody's may offer weights that are fixed.
+        assert fitting.prior is not None
+        if not any(parameter.requires_grad for parameter in fitting.prior.parameters()):
+            raise CompositionError("nemgan.prior_matching has nothing to learn: take a prior whose weights are learned")
+
+    @override
     def losses(self) -> Mapping[str, Loss]:
         return {"prior": self.matching}
 
     def matching(self, step: Step) -> Tensor:
         """KL(p || q)."""
-        found: Inverted = step.auxiliary(self.auxiliary, "real")
-        p = found.y.softmax(1).mean(0).detach()  # (K,)
+        scores: Tensor = step.estimate(self.auxiliary, "real", "logits")  # (B, K)
+        p = scores.softmax(1).mean(0).detach()  # (K,)
         return kl(p, self._log_q(step))
 
     def _log_q(self, step: Step) -> Tensor:
         if self.estimator == "analytic":
-            return log_softmax(step.tensor("prior", "alpha"), 0)
+            return log_shares(step.offer("weights"))
         return log_sampled_shares(step.latent.part("mode"))
 
 
@@ -98,9 +105,9 @@ class SparseSupervision(LossTerm):
     def supervision(self, step: Step) -> Tensor:
         """H(label, y_hat)."""
         few = step.stream(self.stream)
-        found: Inverted = step.call(self.auxiliary, few.x, place=self.stream)
         assert few.labels is not None
-        return cross_entropy(found.y, few.labels)
+        scores: Tensor = step.estimate(self.auxiliary, step.view(f"nemgan.{self.stream}", few.x), "logits")
+        return cross_entropy(scores, few.labels)
 
 
 def binary_cross_entropy(scores: Tensor, y: Tensor) -> Tensor:
@@ -113,6 +120,11 @@ def binary_cross_entropy(scores: Tensor, y: Tensor) -> Tensor:
 def kl(p: Tensor, log_q: Tensor) -> Tensor:
     """sum_k p_k (log p_k - log q_k), where 0 log 0 is 0."""
     return (torch.xlogy(p, p) - p * log_q).sum()
+
+
+def log_shares(weights: Tensor) -> Tensor:
+    """log q (K,), finite where a weight is 0."""
+    return weights.clamp(min=torch.finfo(weights.dtype).tiny).log()
 
 
 def log_sampled_shares(y: Tensor) -> Tensor:

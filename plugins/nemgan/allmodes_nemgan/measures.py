@@ -11,7 +11,7 @@ from typing_extensions import override
 from allmodes import Key, MetricConfig, Need
 
 _MODES = Need("part", "mode", "a prior with modes, such as prior: {kind: nemgan.mode_mixture}")
-_INVERTER = Need("auxiliary", "mode", "auxiliaries.inverter: {kind: nemgan.inverter}")
+_INVERTER = Need("auxiliary", "mode", "auxiliaries.inverter: {kind: nemgan.inverter}", "logits")
 _LABELS = Need("labels", remedy="take data with labels")
 
 

@@ -126,10 +126,10 @@ def test_points_cannot_be_turned() -> None:
     )
 
 
-def test_only_a_mode_mixture_has_shares_to_follow() -> None:
-    prior = {"kind": "bourgan.metric_mixture", "modes": 3}
+def test_only_a_prior_that_offers_weights_has_shares_to_follow() -> None:
+    prior = {"kind": "gaussian", "dim": 3}
     losses = [*SPEC["losses"][:2], {**TERM, "shares": "prior"}]
-    expected = "shares: prior reads the weights of nemgan.mode_mixture, but the prior is bourgan.metric_mixture"
+    expected = "shares: prior reads the weights of the modes, which prior gaussian does not offer"
     assert re.search(re.escape(f"{expected}: set shares: equal"), refused(prior=prior, losses=losses))
 
 

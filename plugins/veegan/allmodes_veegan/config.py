@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, Shape
+from allmodes import AuxiliaryConfig, Form, LossTermConfig, MlpConfig, Need, NetworkConfig, Shape
 
 _RECONSTRUCTOR = "auxiliaries.reconstructor: {kind: veegan.reconstructor}"
 
@@ -22,6 +22,11 @@ class ReconstructorConfig(AuxiliaryConfig):
     """The body of F."""
     code_noise: float = Field(1.0, ge=0)
     """Standard deviation of the noise on F(x) that the discriminator sees: p(z|x) = N(F(x), code_noise^2)."""
+
+    @property
+    @override
+    def form(self) -> Form:
+        return "gaussian" if self.code_noise else "point"
 
     @override
     def misfit(self, sees: Shape) -> str | None:
@@ -55,7 +60,7 @@ class CodeReconstructionConfig(LossTermConfig):
     """Half the squared distance of z and F(G(z)), summed over the code, averaged over the batch."""
 
     kind: Literal["veegan.code_reconstruction"] = "veegan.code_reconstruction"
-    needs: ClassVar[tuple[Need, ...]] = (Need("auxiliary", "code", _RECONSTRUCTOR),)
+    needs: ClassVar[tuple[Need, ...]] = (Need("auxiliary", "code", _RECONSTRUCTOR, form="point"),)
 
     auxiliary: str = "reconstructor"
     """The auxiliary that maps data to code."""

@@ -23,13 +23,15 @@ randomness of :math:`q_\gamma(x|z)`; it is neither reconstructed nor shown to D.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 from typing_extensions import override
 
-from allmodes import Auxiliary, Loss, LossTerm, Network, Noise, Step
+from allmodes import Auxiliary, Gaussian, Loss, LossTerm, Network, Noise, Step
 
 
 class Reconstructor(Auxiliary):
@@ -50,6 +52,13 @@ class Reconstructor(Auxiliary):
         if not self.code_noise:
             return output
         return output + self.code_noise * noise.normal("z_g", *output.shape)  # (B, K)
+
+    @override
+    def estimate(self, output: Tensor) -> Tensor | Gaussian:
+        # p(z|x), of which F(x) is the mean
+        if not self.code_noise:
+            return output
+        return Gaussian(output, torch.full_like(output, 2 * math.log(self.code_noise)))  # (B, K) each
 
 
 class Game(LossTerm):
@@ -86,5 +95,5 @@ class CodeReconstruction(LossTerm):
     def reconstruction(self, step: Step) -> Tensor:
         """Summed over the code, averaged over the batch."""
         z = step.latent.code.detach()  # (B, K)
-        z_hat: Tensor = step.auxiliary(self.auxiliary, "fake")  # (B, K)
+        z_hat: Tensor = step.estimate(self.auxiliary, "fake", "point")  # (B, K)
         return 0.5 * (z - z_hat).square().sum(1).mean()

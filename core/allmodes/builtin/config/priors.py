@@ -24,6 +24,10 @@ class _Independent(PriorConfig):
     def parts(self) -> Mapping[str, int | None]:
         return {"code": self.dim} | ({"nuisance": self.nuisance_dim} if self.nuisance_dim else {})
 
+    @override
+    def size(self) -> int:
+        return self.dim + self.nuisance_dim
+
 
 class GaussianConfig(_Independent):
     """Independent normal entries."""

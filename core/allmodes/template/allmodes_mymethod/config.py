@@ -35,6 +35,7 @@ class ReaderConfig(AuxiliaryConfig):
 
     kind: Literal["mymethod.reader"] = "mymethod.reader"
     gives: ClassVar[str] = "mode"
+    form: ClassVar[Literal["logits"]] = "logits"
     trained_by: ClassVar[tuple[str, ...]] = ("generator",)
 
     network: NetworkConfig = MlpConfig(hidden=(64,))
@@ -57,7 +58,7 @@ class ReadingConfig(LossTermConfig):
     kind: Literal["mymethod.reading"] = "mymethod.reading"
     needs: ClassVar[tuple[Need, ...]] = (
         Need("part", "mode", "a prior with words, such as prior: {kind: mymethod.words}"),
-        Need("auxiliary", "mode", "auxiliaries.reader: {kind: mymethod.reader}"),
+        Need("auxiliary", "mode", "auxiliaries.reader: {kind: mymethod.reader}", form="logits"),
     )
 
     auxiliary: str = "reader"

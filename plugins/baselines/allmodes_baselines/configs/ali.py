@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
 
-from allmodes import AuxiliaryConfig, LossTermConfig, MlpConfig, Need, NetworkConfig, Problem, Shape, Spec
+from allmodes import AuxiliaryConfig, Form, LossTermConfig, MlpConfig, Need, NetworkConfig, Problem, Shape, Spec
 
 _ENCODER = "auxiliaries.encoder: {kind: baselines.encoder}"
 
@@ -21,6 +21,11 @@ class EncoderConfig(AuxiliaryConfig):
     """The body of E."""
     noise: Literal["gaussian", "none"] = "gaussian"
     """`gaussian`: the code is drawn with a mean and a variance that E learns (ALI); `none`: it is E(x) (BiGAN)."""
+
+    @property
+    @override
+    def form(self) -> Form:
+        return "gaussian" if self.noise == "gaussian" else "point"
 
     @override
     def misfit(self, sees: Shape) -> str | None:

@@ -23,6 +23,11 @@ class ClusterLatentConfig(PriorConfig):
     std: float = Field(0.1, gt=0)
     """Standard deviation of z_n, small enough that clusters do not overlap."""
 
+    @property
+    @override
+    def offers(self) -> tuple[str, ...]:
+        return ("weights",)
+
     @override
     def parts(self) -> Mapping[str, int | None]:
         return {"code": self.noise_dim + self.modes, "noise": self.noise_dim, "mode": self.modes}
@@ -39,6 +44,7 @@ class ClusterEncoderConfig(AuxiliaryConfig):
 
     kind: Literal["baselines.cluster_encoder"] = "baselines.cluster_encoder"
     gives: ClassVar[str] = "mode"
+    form: ClassVar[Literal["logits"]] = "logits"
     trained_by: ClassVar[tuple[str, ...]] = ("generator",)
 
     network: NetworkConfig = MlpConfig(hidden=(128, 128), activation="leaky_relu")

@@ -1,12 +1,12 @@
 """Settings of DeLiGAN's latent and of the term on its widths."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
-from allmodes import LossTermConfig, PriorConfig, Problem, Spec
+from allmodes import LossTermConfig, Need, PriorConfig
 
 
 class MixtureOfGaussiansConfig(PriorConfig):
@@ -21,6 +21,14 @@ class MixtureOfGaussiansConfig(PriorConfig):
     """Components."""
     sigma: float = Field(0.2, gt=0)
     """Standard deviation of every component to begin with."""
+
+    @property
+    @override
+    def offers(self) -> tuple[str, ...]:
+        return (
+            "weights",
+            "sigma",
+        )
 
     @override
     def parts(self) -> Mapping[str, int | None]:
@@ -37,12 +45,7 @@ class WidthConfig(LossTermConfig):
     """Squared distance of the components' widths from 1, a mean; the authors' weights are 0.1 on toys, 1/3 on MNIST."""
 
     kind: Literal["baselines.width"] = "baselines.width"
-
-    @override
-    def check(self, spec: Spec) -> Iterable[Problem]:
-        if not isinstance(spec.prior, MixtureOfGaussiansConfig):
-            what = f"{self.kind} needs the widths of a learned mixture, which prior {spec.prior.kind} does not have"
-            yield Problem(spec.where(self), f"{what}: take prior: {{kind: baselines.mixture_of_gaussians}}")
+    needs: ClassVar[tuple[Need, ...]] = (Need("prior", "sigma", "prior: {kind: baselines.mixture_of_gaussians}"),)
 
     @override
     def build(self) -> Any:

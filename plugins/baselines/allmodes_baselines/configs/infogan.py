@@ -23,6 +23,11 @@ class InfoLatentConfig(PriorConfig):
     style_dim: int = Field(2, ge=0)
     """Continuous entries of the code, uniform between -1 and 1."""
 
+    @property
+    @override
+    def offers(self) -> tuple[str, ...]:
+        return ("weights", "style_entropy") if self.style_dim else ("weights",)
+
     @override
     def parts(self) -> Mapping[str, int | None]:
         style = {"style": self.style_dim} if self.style_dim else {}
@@ -41,6 +46,7 @@ class QHeadConfig(AuxiliaryConfig):
 
     kind: Literal["baselines.q_head"] = "baselines.q_head"
     gives: ClassVar[str] = "mode"
+    form: ClassVar[Literal["logits"]] = "logits"
     sees: ClassVar[Literal["data", "features"]] = "features"
     trained_by: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
 
@@ -69,22 +75,27 @@ class InformationConfig(LossTermConfig):
     """Minus a lower bound of the mutual information of code and generated item, for both players."""
 
     kind: Literal["baselines.information"] = "baselines.information"
-    needs: ClassVar[tuple[Need, ...]] = (Need("part", "mode", _LATENT), Need("auxiliary", "mode", _HEAD))
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("part", "mode", _LATENT), Need("prior", "weights", _LATENT), Need("auxiliary", "mode", _HEAD, "logits"),
+    )  # fmt: skip
 
     auxiliary: str = "q"
     """The head Q."""
 
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
-        # The bound holds for the code of this latent and for this head.
-        where, modes = spec.where(self), "mode" in spec.prior.parts()
-        if modes and not isinstance(spec.prior, InfoLatentConfig):
-            what = f"{self.kind} knows the entropy of a prior baselines.info_latent, not of {spec.prior.kind}: take"
-            yield Problem(where, f"{what} {_LATENT}")
-        head = spec.auxiliaries.get(self.auxiliary)
-        if head is not None and head.gives == "mode" and not isinstance(head, QHeadConfig):
-            what = f"{self.kind} reads a baselines.q_head, which auxiliary {self.auxiliary!r} ({head.kind}) is not"
-            yield Problem((*where, "auxiliary"), f"{what}: add {_HEAD}")
+        # The bound of a style takes its entropy, and Q's Gaussian of it.
+        where, head = spec.where(self), spec.auxiliaries.get(self.auxiliary)
+        if "style" not in spec.prior.parts():
+            return
+        if "style_entropy" not in spec.prior.offers:
+            what = (
+                f"{self.kind} needs the style_entropy of the part style, which prior {spec.prior.kind} does not offer"
+            )
+            yield Problem(where, f"{what}: take {_LATENT}")
+        if head is not None and not isinstance(head, QHeadConfig):
+            what = f"{self.kind} reads the style that a baselines.q_head estimates, and auxiliary {self.auxiliary!r}"
+            yield Problem((*where, "auxiliary"), f"{what} ({head.kind}) does not: add {_HEAD}")
 
     @override
     def build(self) -> Any:
