@@ -22,9 +22,11 @@ class ScaledConfig(NetworkConfig):
 
     def build(self, sees: Any, gives: Any) -> Any:
         """The network."""
+        from allmodes import Around, Trunk
         from nested_modules import Scaled
 
-        return Scaled(self.network.build(sees, gives), self.by)
+        network = self.network.build(sees, gives)
+        return Around(Trunk(network), Scaled(network, self.by))
 
 
 class MeanConfig(NetworkConfig):

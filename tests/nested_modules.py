@@ -7,26 +7,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from allmodes import Fitting, Latent, LossTerm, Network, Prior
+from allmodes import Fitting, Head, Latent, LossTerm, Network, Prior
 from allmodes.game.contracts import NOTHING
 
 
-class Scaled(Network):
-    """A network whose output is scaled."""
+class Scaled(Head):
+    """A head whose output is scaled."""
 
     def __init__(self, network: Network, by: float) -> None:
-        super().__init__()
-        self.trunk, self.feature_dim = network.trunk, network.feature_dim
-        self.head = nn.Sequential(network.head, _Times(by))
-
-
-class _Times(nn.Module):
-    def __init__(self, by: float) -> None:
-        super().__init__()
+        super().__init__(network)
         self.by = by
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.by * x
+    def forward(self, features: Tensor) -> Tensor:
+        return self.by * super().forward(features)
 
 
 class Mean(Network):

@@ -2,16 +2,18 @@
 
 import json
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
 import torch
 
-from allmodes import SpecError, load_run
+from allmodes import Around, SpecError, Trunk, load_run
 from allmodes.builtin.config.losses import RelativisticConfig
 from allmodes.builtin.config.networks import MlpConfig
 from allmodes.builtin.config.priors import GaussianConfig
+from allmodes.builtin.networks import Mlp
 from allmodes.cli import describe
 from allmodes.experiments.experiment import Experiment
 from allmodes.models.page import ModelError
@@ -32,6 +34,7 @@ from allmodes_schemas import (
 )
 from faulty import check, checks, held, registry_of
 from nested import KINDS, FoundConfig, MeanConfig, ScaledConfig, TopKConfig, TruncatedConfig
+from nested_modules import Scaled
 from tiny import SPEC
 
 MLP = {"kind": "mlp", "hidden": [8]}
@@ -347,3 +350,13 @@ def test_a_page_without_the_prior_is_damaged(tmp_path: Path) -> None:
     (stored / "model.json").write_text(json.dumps({**page, "priors": {}}))
     with pytest.raises(ModelError, match=r"model\.json is damaged \(Value error, priors: prior is missing\)"):
         load_run(stored.parent)
+
+
+def test_a_network_around_a_network_owns_it_once() -> None:
+    inner, x = Mlp([(2,)], (1,), (4,)), torch.randn(5, 2)
+    network = Around(Trunk(inner), Scaled(inner, 3.0))
+    assert torch.equal(network(x), 3 * inner(x))
+    assert torch.equal(Around(Trunk(inner))(x), inner(x))
+    assert network.feature_dim == 4
+    assert list(network.state_dict()) == [f"trunk.network.{name}" for name in inner.state_dict()]
+    assert torch.equal(deepcopy(network)(x), network(x))

@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from allmodes.experiments.experiment import Experiment as Experiment
     from allmodes.figures.draw import draw_matrix as draw_matrix
     from allmodes.figures.draw import draw_rows as draw_rows
+    from allmodes.game.around import Around as Around
+    from allmodes.game.around import Head as Head
+    from allmodes.game.around import Trunk as Trunk
     from allmodes.game.compose import CompositionError as CompositionError
     from allmodes.game.contracts import NOTHING as NOTHING
     from allmodes.game.contracts import Auxiliary as Auxiliary

@@ -1,43 +1,5 @@
-"""A network around a network: what the modules of this plugin that wrap any network have in common."""
+"""A network around a network, as the core has it."""
 
-from __future__ import annotations
+from allmodes import Around, Head, Trunk
 
-from torch import Tensor, nn
-from typing_extensions import override
-
-from allmodes import Network
-
-
-class Trunk(nn.Module):
-    """The trunk of a network, which lies here as a whole: whatever in it acts or is fitted goes on doing so."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    @override
-    def forward(self, *inputs: Tensor) -> Tensor:
-        features: Tensor = self.network.trunk(*inputs)
-        return features
-
-
-class Head(nn.Module):
-    """The head of a network that lies in a `Trunk`."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self._owned_by_trunk = (network,)  # within a tuple, so that torch does not count its parameters twice
-
-    @override
-    def forward(self, features: Tensor) -> Tensor:
-        output: Tensor = self._owned_by_trunk[0].head(features)
-        return output
-
-
-class Around(Network):
-    """A network around another, by default with its head and features."""
-
-    def __init__(self, trunk: Trunk, head: nn.Module | None = None, further: int = 0) -> None:
-        super().__init__()
-        self.trunk, self.head = trunk, Head(trunk.network) if head is None else head
-        self.feature_dim = trunk.network.feature_dim + further
+__all__ = ["Around", "Head", "Trunk"]
