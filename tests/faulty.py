@@ -22,6 +22,7 @@ from allmodes import (
     LossTermConfig,
     Metric,
     MetricConfig,
+    Network,
     NetworkConfig,
     Prior,
     PriorConfig,
@@ -124,6 +125,10 @@ class Bump(Prior):
         k = drawn if "mode" not in given or self.fault == "mode" else torch.as_tensor(given["mode"]).expand(n)
         mode = (k[:, None] == torch.arange(3, device=k.device)).float()
         code = eps if self.fault == "size" else eps + self.mean + self.offset
+        if self.fault == "one more":
+            code = torch.cat([code, code[:1]])
+        if self.fault == "tensor":
+            return code
         return Latent(code, {"code": code, "mode": mode})
 
 
@@ -177,6 +182,13 @@ class WideConfig(NetworkConfig):
         return self.fault == "batches"
 
     def build(self, sees, gives):
+        if self.fault == "no network":
+            return None
+        if self.fault == "dependency":
+            import allmodes_absent  # noqa: F401
+        if self.fault == "bare":
+            return Network()
+        gives = (7,) if self.fault == "seven" else gives
         network = ActingMlp(sees, gives, hidden=(5,)) if self.fault == "acting" else Mlp(sees, gives, hidden=(5,))
         network.feature_dim += self.fault == "features"
         return network
@@ -244,6 +256,8 @@ class Pull(LossTerm):
             next(step.context.networks.modules["discriminator"].parameters()).data.add_(1.0)
         if self.fault == "part":
             x = x + step.latent.part("nuisance").mean()
+        if self.fault == "theirs":
+            return step.score("real").mean()
         if self.fault == "global":
             x = x * torch.rand(())
         if self.fault == "branching" and x.mean().item() > 0:
@@ -251,6 +265,7 @@ class Pull(LossTerm):
         values = {
             "batch": x.square().sum(1), "nan": x.sum() * float("nan"), "detached": x.detach().square().mean(),
             "counting": self.calls * x.square().mean(), "none": None, "int": 3, "whole": x.long().sum(),
+            "constant": torch.zeros(()),
         }  # fmt: skip
         return values.get(self.fault, x.square().mean())
 

@@ -1,5 +1,6 @@
 """Faulty components: each is named with kind, distribution and version, and the next seed is trained all the same."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from allmodes import Experiment
 from allmodes.registry import faults
 from allmodes.runs.results import Results
 from allmodes.runs.run_folder import RunFolder
-from faulty import PullConfig, Spread, SpreadConfig, registry_of
+from faulty import BumpConfig, GuessConfig, PullConfig, Spread, SpreadConfig, WideConfig, registry_of
 from tiny import SPEC
 
 SHORT = {
@@ -84,16 +85,22 @@ def test_a_loss_that_feeds_another_module_wrongly_is_named_before_it(tmp_path: P
     assert all("in pull" in page.read_text() or "<lambda>" in page.read_text() for page in pages)
 
 
+NOTHING_LEARNED = "depends on nothing that the player trains, which learns nothing from it: is it detached?"
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
         ("batch", "returns a tensor of shape (8,): return one number (), such as its mean()"),
         ("none", "returns None: return a tensor of one number ()"),
         ("int", "returns 3: return a tensor of one number ()"),
+        ("detached", NOTHING_LEARNED),
+        ("constant", NOTHING_LEARNED),
+        ("theirs", NOTHING_LEARNED),
         ("whole", "returns a tensor of torch.int64: return a floating-point number"),
     ],
 )
-def test_a_loss_that_is_no_number_is_named(tmp_path: Path, fault: str, message: str) -> None:
+def test_a_loss_that_is_no_number_or_teaches_nothing_is_named(tmp_path: Path, fault: str, message: str) -> None:
     tried = Tried(tmp_path, PullConfig, **with_loss(fault=fault))
     assert tried.errors == [f"loss acme.pull of player 'generator' (allmodes-acme 1.0): {message}"] * 2
 
@@ -177,3 +184,107 @@ def test_a_tensor_of_one_number_is_a_number(tmp_path: Path) -> None:
     tried = Tried(tmp_path, SpreadConfig, seeds=ONE, **measured({"kind": "acme.spread", "fault": "tensor"}))
     assert tried.warnings == []
     assert "spread" in tried.results.outcomes[0].results
+
+
+# Modules
+
+
+def with_prior(fault: str) -> Mapping[str, Any]:
+    return {"prior": {"kind": "acme.bump", "fault": fault}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("one more", "gives z of shape (9, 2), where (8, 2) is needed"),
+        ("size", "gives z of shape (8, 3), where (8, 2) is needed"),
+        ("tensor", "returns tensor(...), which is no Latent"),
+    ],
+)
+def test_a_prior_that_gives_other_sizes_is_named(tmp_path: Path, fault: str, message: str) -> None:
+    tried = Tried(tmp_path, BumpConfig, **with_prior(fault))
+    for error in tried.errors:
+        called, _, text = str(error).rpartition(" (acme.bump, allmodes-acme 1.0): ")
+        assert called == "loss non_saturating of player 'discriminator' (allmodes 0.1.0): forward of prior"
+        assert re.sub(r"tensor\(.*\),", "tensor(...),", text) == message
+
+
+class UnsizedConfig(BumpConfig):
+    """Does not say its sizes."""
+
+    kind: Literal["acme.unsized"] = "acme.unsized"
+
+    def build(self):
+        prior = super().build()
+        delattr(prior, self.fault)
+        return prior
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("dim", "its dim is None after fit: set the size of z"),
+        ("sizes", "its sizes are None after fit: set the size of each part, code included"),
+    ],
+)
+def test_a_prior_without_sizes_is_named(tmp_path: Path, missing: str, message: str) -> None:
+    tried = Tried(tmp_path, UnsizedConfig, prior={"kind": "acme.unsized", "fault": missing})
+    assert tried.errors == [f"prior (acme.unsized, allmodes-acme 1.0): {message}"] * 2
+
+
+@pytest.mark.parametrize(
+    ("place", "fault", "error"),
+    [
+        (
+            "discriminator",
+            "seven",
+            "loss non_saturating of player 'discriminator' (allmodes 0.1.0): forward of discriminator on (8, 2) "
+            "(acme.wide, allmodes-acme 1.0): gives scores of shape (8, 7): a discriminator gives one number for each",
+        ),
+        (
+            "discriminator",
+            "features",
+            "loss non_saturating of player 'discriminator' (allmodes 0.1.0): forward of discriminator on (8, 2) "
+            "(acme.wide, allmodes-acme 1.0): gives features of shape (8, 5), where (8, 6) is needed",
+        ),
+        (
+            "generator",
+            "seven",
+            "loss non_saturating of player 'discriminator' (allmodes 0.1.0): forward of generator on (8, 2) "
+            "(acme.wide, allmodes-acme 1.0): gives items of shape (8, 7), where (8, 2) is needed",
+        ),
+        (
+            "generator",
+            "no network",
+            "build of generator acme.wide (allmodes-acme 1.0): returns None, which is no Network",
+        ),
+        (
+            "discriminator",
+            "bare",
+            "discriminator (acme.wide, allmodes-acme 1.0): has no trunk and no head and no feature_dim, which a "
+            "discriminator needs",
+        ),
+        (
+            "discriminator",
+            "dependency",
+            "build of discriminator acme.wide (allmodes-acme 1.0): ModuleNotFoundError: No module named "
+            "'allmodes_absent': install the package that it is in, such as: pip install allmodes_absent",
+        ),
+    ],
+)
+def test_a_network_that_is_built_wrongly_is_named(tmp_path: Path, place: str, fault: str, error: str) -> None:
+    tried = Tried(tmp_path, WideConfig, **{place: {"kind": "acme.wide", "fault": fault}})
+    assert tried.errors == [error] * 2
+
+
+def test_a_code_of_another_size_is_named(tmp_path: Path) -> None:
+    joint = {"discriminator": {**SPEC["discriminator"], "joint": "guess"}}
+    tried = Tried(tmp_path, GuessConfig, auxiliaries={"guess": {"kind": "acme.guess", "fault": "long"}}, **joint)
+    assert (
+        tried.errors
+        == [
+            "loss non_saturating of player 'discriminator' (allmodes 0.1.0): code of guess (acme.guess, allmodes-acme "
+            "1.0): gives a code of shape (8, 3), where (8, 2) is needed"
+        ]
+        * 2
+    )

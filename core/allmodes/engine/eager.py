@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from allmodes.engine import optimizers
 from allmodes.engine.functional import unroll
 from allmodes.game.composition import Composition
+from allmodes.game.loss_checks import check_gradient
 from allmodes.game.networks import Forward
 from allmodes.game.parts import Rule, act
 from allmodes.game.step import Context, Draw, Step
+from allmodes.registry.faults import calling
 from allmodes_schemas import TurnConfig
 
 Losses: TypeAlias = dict[tuple[str, str], Tensor]
@@ -37,6 +39,7 @@ class EagerEngine:
         ]
         self.unroll = partial(unroll, composition, self.memory)
         self._trained: frozenset[str] | None = None
+        self._taught = set[tuple[str, str]]()  # terms, by player, whose gradients were checked
         self._roles: dict[tuple[object, ...], Roles] = {}
 
     def update(self, turn: TurnConfig, draw: Draw, iteration: int = 0) -> Losses:
@@ -47,6 +50,8 @@ class EagerEngine:
         context = Context(self.composition, weights, iteration, self.unroll)
         step = Step(context, draw, Forward(self.composition, trained, turn.inference))
         losses = [self.composition.objective(player, step) for player in players]
+        if not step.losses.keys() <= self._taught:
+            self._check_gradients(step.losses)
         for i, (player, loss) in enumerate(zip(players, losses, strict=True)):
             self._differentiate(loss, self.parameters[player], keep=i + 1 < len(players))
         for player in players:
@@ -86,6 +91,13 @@ class EagerEngine:
             for key, parameter in module.named_parameters():
                 parameter.requires_grad_(name in trained and f"{name}:{key}" not in self.composition.fixed)
         self._trained = trained
+
+    def _check_gradients(self, losses: Losses) -> None:
+        """Check, the first time that a term is computed for a player, that the player learns from it."""
+        for player, term in losses.keys() - self._taught:
+            with calling(f"loss {term} of player {player!r}", self.composition.terms[term].loss):
+                check_gradient(losses[player, term], self.parameters[player])
+            self._taught.add((player, term))
 
     @staticmethod
     def _differentiate(loss: Tensor, parameters: list[nn.Parameter], keep: bool) -> None:

@@ -11,11 +11,13 @@ import torch
 from torch import nn
 
 from allmodes.data.base import Loader
+from allmodes.data.batch import Batch
 from allmodes.engine.eager import EagerEngine, Losses
 from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise
 from allmodes.game.parts import Refits
 from allmodes.game.step import Draw
+from allmodes.registry.faults import blame
 from allmodes_schemas import EmaConfig, at
 
 
@@ -40,7 +42,7 @@ class Loop:
                 continue
             for _ in range(turn.times):
                 if draw is None or turn.draw == "fresh":
-                    draw = Draw(next(self.loader), Noise(self.generator))
+                    draw = Draw(self._next_batch(), Noise(self.generator))
                 else:
                     draw = draw.reuse()
                 losses |= self.engine.update(turn, draw, self.iteration)
@@ -50,6 +52,13 @@ class Loop:
             self.average.update(self.iteration)
         self.iteration += 1
         return losses
+
+    def _next_batch(self) -> Batch:
+        try:
+            return next(self.loader)
+        except Exception as error:
+            blame(error, "a batch of the data", self.loader)
+            raise
 
     def sampled(self) -> Mapping[str, nn.Module]:
         """The modules for sampling: moving averages where there are any."""

@@ -13,6 +13,7 @@ from allmodes.game.composition import Composition, Player, Term
 from allmodes.game.contracts import Auxiliary, Discriminator, Fitting, Functions, Network, Part, Prior
 from allmodes.game.losses import LossTerm
 from allmodes.game.noise import Noise, rng, seeded_weights
+from allmodes.game.output_checks import check_judge, check_prior, first_checks
 from allmodes.game.parts import fit
 from allmodes.game.samplers import build_sampler
 from allmodes.registry.faults import build
@@ -47,7 +48,7 @@ def compose(
     for name, part in _parts(modules, terms):
         fit(name, part, fitting.within(name))
     players = players_of(spec)
-    return Composition(
+    composition = Composition(
         modules,
         terms,
         [Player(p.name, p.modules, p.optimizer or spec.training.optimizer) for p in players.values()],
@@ -56,6 +57,8 @@ def compose(
         torch.bfloat16 if spec.training.precision == "bfloat16" else None,
         _fixed_parameters(modules),
     )
+    composition.untried = first_checks(modules, data.shape)
+    return composition
 
 
 def _parts(modules: Mapping[str, nn.Module], terms: Iterable[Term]) -> Iterator[tuple[str, Part]]:
@@ -68,6 +71,7 @@ def _parts(modules: Mapping[str, nn.Module], terms: Iterable[Term]) -> Iterator[
 def _fit_prior(spec: Spec, fitting: Fitting) -> Prior:
     prior = build("prior", Prior, spec.prior)
     fit("prior", prior, fitting)
+    check_prior(prior)
     return prior
 
 
@@ -103,6 +107,7 @@ def _judge(spec: Spec, prior: Prior, shape: Shape) -> Discriminator:
     if reason := options.alone().misfit(sees, (1,)):
         raise CompositionError(f"discriminator: {reason}")
     network = build("discriminator", Network, options.alone(), sees, (1,))
+    check_judge(network)
     return Discriminator(network, options.pack, options.joint)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from reprlib import repr as short
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from allmodes.game.losses import Loss, LossTerm
 from allmodes.registry.faults import ContractError, calling
@@ -29,3 +30,12 @@ def check_value(value: Any) -> None:
         raise ContractError(f"returns a tensor of shape {tuple(value.shape)}: return one number (), such as its mean()")
     if not value.is_floating_point():
         raise ContractError(f"returns a tensor of {value.dtype}: return a floating-point number")
+
+
+def check_gradient(value: Tensor, parameters: Sequence[nn.Parameter]) -> None:
+    """Raise ContractError where a loss depends on no parameter of the player that it serves."""
+    if value.requires_grad:
+        gradients = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+        if any(gradient is not None for gradient in gradients):
+            return
+    raise ContractError("depends on nothing that the player trains, which learns nothing from it: is it detached?")

@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from allmodes.game.contracts import Auxiliary, Discriminator, Noisy, Part
 from allmodes.game.noise import Noise
+from allmodes.game.output_checks import Check
 from allmodes.game.sampling import eval_mode
 from allmodes.registry.faults import blame
 
@@ -36,6 +37,7 @@ class Networks:
         precision: torch.dtype | None = None,
     ) -> None:
         self.modules, self.heads, self.precision = dict(modules), heads, precision
+        self.untried: dict[str, Check] = {}  # of modules that were not called yet
         self.differentiates_scores = False  # set by the first step that takes gradients of scores
         self.batch_norms = _batch_norms(self.modules)
         self.noisy: dict[str, list[Noisy]] = find_inside(self.modules, Noisy)
@@ -96,7 +98,24 @@ class Forward:
     def run(self, name: str, inputs: tuple[Any, ...], method: str = "forward") -> Any:
         """The module itself, with the parameters and buffers that it owns."""
         module = self.networks.modules[name]
-        return module(*inputs) if method == "forward" else call_method(module, method, *inputs)
+        if method != "forward":
+            return call_method(module, method, *inputs)
+        output = module(*inputs)
+        if name in self.networks.untried:
+            self.networks.untried.pop(name)(inputs, output)
+        return output
+
+    def code(self, name: str, output: Any, noise: Noise) -> Tensor:
+        """The code of an auxiliary's output."""
+        module, place = self.networks.auxiliary_module(name), f"code of {name}"
+        try:
+            code = module.code(output, noise)
+            if place in self.networks.untried:
+                self.networks.untried.pop(place)((code,), code)
+        except Exception as error:
+            blame(error, place, module)
+            raise
+        return code
 
     def act(self, module: str, path: str, step: Any) -> None:
         """Let the part at a path within a module act after an update."""

@@ -140,8 +140,8 @@ class Step:
 
     def code(self, name: str, side: Side) -> Tensor:
         """An auxiliary's code (B, code_dim), which a joint discriminator sees beside real items."""
-        module, place = self.context.networks.auxiliary_module(name), f"{name}/{side}"
-        return self._once(("code", name, side), lambda: module.code(self.auxiliary(name, side), self.noise.at(place)))
+        noise = self.noise.at(f"{name}/{side}")
+        return self._once(("code", name, side), lambda: self.forward.code(name, self.auxiliary(name, side), noise))
 
     def estimate(self, name: str, side: Side, form: Form) -> Any:
         """An auxiliary's estimate of the part that it gives, as a `point`, a `gaussian` or `logits` (`Need.form`)."""
