@@ -183,6 +183,12 @@ def test_what_a_sampler_needs_is_checked_without_torch(registry: Registry) -> No
     assert str(error.value) == f"spec: sampler: {needs}"
 
 
+def test_a_sampler_that_scores_needs_a_discriminator() -> None:
+    sampler = "sampler={kind: baselines.rejection}"
+    with pytest.raises(SpecError, match=r"is missing: baselines\.rejection needs it: add discriminator:"):
+        loading.load("modern/drifting-ring", installed(), [sampler])
+
+
 def test_no_auxiliary_may_take_its_name(registry: Registry) -> None:
     auxiliaries = {"sampler": {"kind": "veegan.reconstructor"}}
     with pytest.raises(SpecError, match="'sampler' is a module of every spec: choose another name"):
