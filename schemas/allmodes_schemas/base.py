@@ -113,7 +113,7 @@ class KindConfig(Config):
     wraps: ClassVar[str] = ""
     """The option that holds a kind of the same slot for which this one stands: what the core asks before torch is
     loaded, and this class does not define, that kind answers. Requirements (`needs`, `check`) of kinds within kinds are
-    looked at without it."""
+    looked at without it, and what a prior `offers` of the one within it says itself: a truncated density is another."""
 
     kind: str
     """The word that picks this component."""
@@ -126,7 +126,7 @@ class KindConfig(Config):
             at = cls.__mro__.index(KindConfig) - 1  # of the slot's base
             own = {name for base in cls.__mro__[:at] for name in vars(base)}
             asked = {name for name in vars(cls.__mro__[at]) if not name.startswith(("_", "model_"))}
-            for name in asked - own - {"build", "check", "needs"}:
+            for name in asked - own - {"build", "check", "needs", "offers"}:
                 setattr(cls, name, property(_Answer(cls.wraps, name)))
 
     @classmethod

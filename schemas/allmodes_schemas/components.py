@@ -141,7 +141,7 @@ class PriorConfig(KindConfig):
 
     @property
     def offers(self) -> tuple[str, ...]:
-        """Tensors that others may ask the prior for by name: `weights` are the modes' probabilities (modes,)."""
+        """Tensors and methods that others may ask the prior for: `weights` are the modes' probabilities (modes,)."""
         return ()
 
     def parts(self) -> Mapping[str, int | None]:

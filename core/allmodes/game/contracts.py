@@ -155,13 +155,12 @@ class Prior(Part):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define forward(noise, n, given)")
 
-    def offer(self, name: str) -> Tensor:
-        """A tensor that its config lists in `offers`, by default the attribute of that name.
+    def offer(self, name: str) -> Any:
+        """What its config lists in `offers`, by default the attribute of that name: a tensor, or a method to call.
 
-        It depends on parameters and buffers alone. `weights` are the probabilities of the part `mode` (modes,).
+        A tensor depends on parameters and buffers alone. `weights` are the probabilities of the part `mode` (modes,).
         """
-        tensor: Tensor = getattr(self, name)
-        return tensor
+        return getattr(self, name)
 
 
 class Network(Part):

@@ -66,7 +66,7 @@ class LossTermContract(TermInASpec):
 
     def test_its_gradient_reaches_the_modules_that_its_players_train(self) -> None:
         """Exactly those in `reaches`, or at least one."""
-        composition, step = self.make_step()
+        composition, step = self.make_moved_step()
         for player in self.find_players(composition):
             found = self.find_reached(composition, step, player)
             if player in self.reaches:

@@ -60,13 +60,15 @@ class PriorContract(KindContract):
             f"{self.name}: size() of the settings promises a z of size {self.config.size()}, but it has {prior.dim}"
         )
 
-    def test_what_it_offers_is_a_tensor(self) -> None:
+    def test_what_it_offers_is_a_tensor_or_a_method(self) -> None:
         """Others ask for it by name; `weights` are the probabilities of the modes."""
         prior = self.build()
         for name in self.config.offers:
             with explain_errors(f"{self.name} offers {name!r}: give it an attribute of that name, or offer(name)"):
                 offered = prior.offer(name)
-            assert isinstance(offered, Tensor), f"{self.name}: what it offers as {name!r} is no tensor: {offered!r}"
+            assert isinstance(offered, Tensor) or callable(offered), (
+                f"{self.name}: what it offers as {name!r} is neither a tensor nor a method: {offered!r}"
+            )
 
     def test_the_weights_that_it_offers_are_the_shares_of_its_modes(self) -> None:
         """Losses and metrics take them for the probabilities of the part `mode`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
+import torch
 from typing_extensions import override
 
 from allmodes.engine.eager import EagerEngine
@@ -60,6 +61,14 @@ class TermInASpec(ComposedContract):
         weights = composition.weights(self.iteration)
         unroll = EagerEngine(composition).unroll
         return composition, Step(Context(composition, weights, self.iteration, unroll), self.composed_spec.draw())
+
+    def make_moved_step(self) -> tuple[Composition, Step]:
+        """Make a step whose parameters have moved a little: a term may be 0 where a run begins, as beside a copy."""
+        composition, step = self.make_step()
+        generator = torch.Generator().manual_seed(1)
+        for parameter in (parameter for module in composition.modules.values() for parameter in module.parameters()):
+            parameter.data += 0.01 * torch.randn(parameter.shape, generator=generator)
+        return composition, step
 
     def find_term(self, composition: Composition) -> Term:
         """Find the term in a composition."""
