@@ -278,15 +278,26 @@ def test_nemgans_invariance_follows_the_weights_of_a_strangers_prior() -> None:
 
 
 @pytest.mark.parametrize("prior", [SHELF, {"kind": "baselines.cluster_latent", "modes": K}])
-@pytest.mark.parametrize("head", ["baselines.q_head", "nemgan.inverter"])
-def test_infogans_information_knows_the_entropy_of_any_weights(prior: Mapping[str, Any], head: str) -> None:
-    composition = composed({"kind": "baselines.information"}, prior=prior, auxiliaries={"q": {"kind": head}})
+@pytest.mark.parametrize(("head", "learners"), [("baselines.q_head", "both"), ("nemgan.inverter", "generator")])
+def test_infogans_information_knows_the_entropy_of_any_weights(
+    prior: Mapping[str, Any], head: str, learners: str
+) -> None:
+    term = {"kind": "baselines.information", "learners": learners}
+    composition = composed(term, prior=prior, auxiliaries={"q": {"kind": head}})
     step = make_step(composition, X)
     logits, mode = step.estimate("q", "fake", "logits"), step.latent.part("mode").argmax(1)
     weights = composition.modules["prior"].weights
     expected = -(Categorical(logits=logits).log_prob(mode).mean() + Categorical(weights).entropy())
     torch.testing.assert_close(composition.terms["baselines.information"].loss(step, "generator"), expected)
     check_turns_under_vmap(composition, 2)
+
+
+def test_a_discriminator_learns_nothing_from_a_q_that_reads_data() -> None:
+    auxiliaries = {"q": {"kind": "nemgan.inverter"}}
+    assert refused({"kind": "baselines.information"}, prior=SHELF, auxiliaries=auxiliaries) == [
+        "losses.1.learners: auxiliary 'q' reads data, so the discriminator learns nothing from it: set learners: "
+        "generator"
+    ]
 
 
 def test_infogans_information_takes_the_modes_of_a_metric_mixture() -> None:

@@ -14,7 +14,7 @@ also enters D's objective, so that the trunk which Q reads learns to distinguish
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -79,15 +79,15 @@ class QHead(Auxiliary):
 
 
 class Information(LossTerm):
-    """-L_I = -(E[log Q(c|y)] + H(c)), for both players; its value is minus a bound of the information, in nats."""
+    """-L_I = -(E[log Q(c|y)] + H(c)), for its players; its value is minus a bound of the information, in nats."""
 
-    def __init__(self, auxiliary: str = "q") -> None:
+    def __init__(self, auxiliary: str = "q", players: Sequence[str] = ("discriminator", "generator")) -> None:
         super().__init__()
-        self.auxiliary = auxiliary
+        self.auxiliary, self.players = auxiliary, players
 
     @override
     def losses(self) -> Mapping[str, Loss]:
-        return {"discriminator": self.information, "generator": self.information}
+        return dict.fromkeys(self.players, self.information)
 
     def information(self, step: Step) -> Tensor:
         """Averaged over the batch; the distribution of c is given, and does not come to meet Q."""

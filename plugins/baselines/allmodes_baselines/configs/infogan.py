@@ -80,10 +80,24 @@ class InformationConfig(LossTermConfig):
     )  # fmt: skip
 
     auxiliary: str = "q"
-    """The head Q."""
+    """Q: a head, or an auxiliary of another method that reads data."""
+    learners: Literal["both", "generator"] = "both"
+    """Whom it serves: the discriminator learns from a head on its features alone."""
+
+    @property
+    @override
+    def serves(self) -> tuple[str, ...]:
+        return ("discriminator", "generator") if self.learners == "both" else ("generator",)
 
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
+        where, q = spec.where(self), spec.auxiliaries.get(self.auxiliary)
+        if self.learners == "both" and q is not None and q.sees == "data":
+            what = f"auxiliary {self.auxiliary!r} reads data, so the discriminator learns nothing from it"
+            yield Problem((*where, "learners"), f"{what}: set learners: generator")
+        yield from self._check_style(spec)
+
+    def _check_style(self, spec: Spec) -> Iterable[Problem]:
         # The bound of a style takes its entropy, and Q's Gaussian of it.
         where, head = spec.where(self), spec.auxiliaries.get(self.auxiliary)
         if "style" not in spec.prior.parts():
@@ -101,4 +115,4 @@ class InformationConfig(LossTermConfig):
     def build(self) -> Any:
         from allmodes_baselines.infogan import Information
 
-        return Information(self.auxiliary)
+        return Information(self.auxiliary, self.serves)
