@@ -36,5 +36,6 @@ class Waves(Trunk):
 
     def gamma(self, x: Tensor) -> Tensor:
         """Cosines, then sines: (B, 2m)."""
-        phases = 2 * pi * x.flatten(1) @ self.b.T
+        # A matrix product would be in bfloat16 under that precision, and lose the fraction of a large phase.
+        phases = 2 * pi * (x.flatten(1)[:, None] * self.b).sum(2)
         return torch.cat([phases.cos(), phases.sin()], 1)

@@ -25,9 +25,17 @@ from allmodes_baselines.modes import one_hot
 class Modes(Prior):
     """A latent of any kind beside a unit vector of k equally likely modes: z = (inner z, mode)."""
 
+    weights: Tensor
+
     def __init__(self, prior: Prior, modes: int) -> None:
         super().__init__()
         self.prior, self.modes = prior, modes
+        self.register_buffer("weights", torch.full((modes,), 1 / modes), persistent=False)
+
+    @override
+    def offer(self, name: str) -> Tensor:
+        offered: Tensor = self.weights if name == "weights" else self.prior.offer(name)
+        return offered
 
     @override
     def fit(self, fitting: Fitting) -> None:

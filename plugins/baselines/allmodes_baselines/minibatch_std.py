@@ -37,4 +37,5 @@ def with_spread(network: Network, gives: Shape, hidden: int) -> Network:
 
 def spread(features: Tensor) -> Tensor:
     """The standard deviation () of an entry over a batch (B, F), a mean over entries."""
+    features = features.to(torch.promote_types(features.dtype, torch.float32))  # 1e-8 is lost beside a bfloat16
     return (features.var(0, unbiased=False) + 1e-8).sqrt().mean()

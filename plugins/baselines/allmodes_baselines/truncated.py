@@ -33,6 +33,11 @@ class Truncated(Prior):
         self.dim, self.sizes = self.prior.dim, self.prior.sizes
 
     @override
+    def offer(self, name: str) -> Tensor:
+        offered: Tensor = self.prior.offer(name)
+        return offered
+
+    @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
         if self.training and not self.training_too:
             latent: Latent = self.prior(noise, n, given)

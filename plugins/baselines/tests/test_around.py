@@ -110,6 +110,13 @@ def test_waves_are_cosines_and_sines_of_fixed_frequencies() -> None:
     assert "trunk.b" in dict(network.named_buffers())
 
 
+def test_waves_stay_exact_in_bfloat16() -> None:
+    network, x = FourierConfig(network=MLP, frequencies=5, scale=10.0).build(((2,),), (1,)), torch.randn(B, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = network.trunk.gamma(x)
+    assert torch.equal(found, network.trunk.gamma(x))
+
+
 def test_the_waves_kernel_is_gaussian() -> None:
     torch.manual_seed(0)
     network = FourierConfig(network=MLP, frequencies=20_000, scale=0.7).build(((2,),), (1,))

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from allmodes import DcganConfig, Fitting, GaussianConfig, MlpConfig, NetworkConfig, Prior, seeded
 from allmodes.testing import compose, make_step
+from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig
 from allmodes_baselines.configs.generators import GeneratorsConfig, ModesConfig
 
 B, K = 9, 3
@@ -63,6 +64,13 @@ def test_the_latent_is_that_inside_beside_an_equally_likely_mode() -> None:
     torch.testing.assert_close(latent.part("mode").mean(0), torch.full((K,), 1 / K), rtol=0, atol=0.01)
     assert torch.equal(latent.part("mode").sum(1), torch.ones(30_000))
     torch.testing.assert_close(latent.code.std(0), torch.ones(2), rtol=0, atol=0.02)
+
+
+def test_it_offers_the_shares_of_its_modes_and_what_the_latent_inside_offers() -> None:
+    config = ModesConfig(prior=MixtureOfGaussiansConfig(dim=3, modes=4), modes=K)
+    assert config.offers == ("weights", "sigma")
+    assert torch.equal(config.build().offer("weights"), torch.full((K,), 1 / K))
+    assert config.build().offer("sigma").shape == (4, 3)
 
 
 def test_parts_that_are_held_fixed_are_those_of_the_latent_inside_too() -> None:

@@ -89,6 +89,13 @@ def test_biggans_trick_truncates_samples_and_leaves_training_alone() -> None:
     assert float(prior.eval()(seeded(0), N).z.var()) < 0.3
 
 
+def test_what_the_latent_inside_offers_holds_where_training_sees_all_of_it() -> None:
+    mixture = MixtureOfGaussiansConfig(dim=3, modes=4)
+    assert TruncatedConfig(prior=mixture).offers == ()
+    assert TruncatedConfig(prior=mixture, training=False).offers == mixture.offers
+    assert torch.equal(built(prior=mixture, training=False).offer("weights"), torch.full((4,), 0.25))
+
+
 def test_it_answers_for_the_latent_inside() -> None:
     config = TruncatedConfig(prior=MixtureOfGaussiansConfig(dim=3, modes=4))
     assert config.parts() == {"code": 3, "mode": 4}

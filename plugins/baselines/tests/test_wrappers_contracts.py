@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+import torch
 
 from allmodes import DcganConfig, GaussianConfig, MlpConfig, UniformConfig
-from allmodes.testing import NetworkContract, PriorContract, RecipeContract, check_turns_under_vmap, compose
+from allmodes.testing import NetworkContract, PriorContract, RecipeContract, check_turns_under_vmap, compose, take_turn
 from allmodes_baselines.configs.augment import AdaConfig, DiffAugmentConfig
 from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig
 from allmodes_baselines.configs.diffusion import DiffusionConfig
@@ -109,6 +110,10 @@ class TestTruncatedMixture(PriorContract):
     config = TruncatedConfig(prior=MixtureOfGaussiansConfig(dim=3, modes=4), bound=0.9)
 
 
+class TestSamplesOfATruncatedMixture(PriorContract):
+    config = TruncatedConfig(prior=MixtureOfGaussiansConfig(dim=3, modes=4), training=False)
+
+
 class TestModesOfATruncatedLatent(PriorContract):
     config = ModesConfig(prior=TruncatedConfig(prior=GaussianConfig(dim=2)), modes=3)
 
@@ -169,6 +174,16 @@ def spec(changes: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", COMPOSITIONS)
 def test_turns_of_stacked_seeds_are_those_of_each_seed(name: str) -> None:
     check_turns_under_vmap(compose(spec(COMPOSITIONS[name])), 2)
+
+
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_turns_in_bfloat16_stay_finite(name: str) -> None:
+    values = spec(COMPOSITIONS[name])
+    composition = compose({**values, "training": {**values["training"], "precision": "bfloat16"}})
+    for player in composition.players:
+        take_turn(composition, player, torch.randn(8, 2, generator=torch.Generator().manual_seed(0)))
+    for module in composition.modules.values():
+        assert all(tensor.isfinite().all() for tensor in module.state_dict().values())
 
 
 @pytest.mark.parametrize("discriminator", ["diff_augment", "ada", "diffusion"])

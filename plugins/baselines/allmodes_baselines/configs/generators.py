@@ -21,6 +21,11 @@ class ModesConfig(PriorConfig):
     modes: Annotated[int, Sane(10_000)] = Field(10, ge=2)
     """Modes, all equally likely."""
 
+    @property
+    @override
+    def offers(self) -> tuple[str, ...]:
+        return ("weights", *(name for name in self.prior.offers if name != "weights"))
+
     @override
     def parts(self) -> Mapping[str, int | None]:
         return {**self.prior.parts(), "mode": self.modes}

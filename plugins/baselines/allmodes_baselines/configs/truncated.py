@@ -25,6 +25,12 @@ class TruncatedConfig(PriorConfig):
     training: bool = True
     """Whether training sees the truncated latent, too; no: samples alone do, as in BigGAN."""
 
+    @property
+    @override
+    def offers(self) -> tuple[str, ...]:
+        # Truncation changes what was true of the latent inside, such as the shares of modes.
+        return () if self.training else self.prior.offers
+
     @override
     def build(self) -> Any:
         from allmodes_baselines.truncated import Truncated
