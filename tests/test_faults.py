@@ -1,17 +1,22 @@
 """Faulty components: each is named with kind, distribution and version, and the next seed is trained all the same."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
+from pydantic import model_validator
 
-from allmodes import Experiment
+from allmodes import Experiment, SpecError
+from allmodes.cli.main import execute
 from allmodes.registry import faults
 from allmodes.runs.results import Results
 from allmodes.runs.run_folder import RunFolder
+from allmodes.specs import loading
 from faulty import BumpConfig, GuessConfig, PullConfig, Spread, SpreadConfig, WideConfig, registry_of
+from fixtures.distributions import Environment
 from tiny import SPEC
 
 SHORT = {
@@ -23,6 +28,11 @@ SHORT = {
 }
 
 ONE = (0,)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
+    return Environment(monkeypatch, tmp_path)
 
 
 class Tried:
@@ -288,3 +298,114 @@ def test_a_code_of_another_size_is_named(tmp_path: Path) -> None:
         ]
         * 2
     )
+
+
+# What configs declare
+
+
+class OddConfig(PullConfig):
+    """Declares something wrong."""
+
+    kind: Literal["acme.odd"] = "acme.odd"
+
+    def players(self):
+        return {"none": None, "words": ("judge",)}.get(self.fault, ())
+
+    def check(self, spec):
+        if self.fault == "division":
+            return 1 / 0
+        return {"nothing": None, "texts": ["no"]}.get(self.fault, ())
+
+    @model_validator(mode="after")
+    def _is_read(self):
+        if self.fault == "reading":
+            raise KeyError("x")
+        return self
+
+
+class WordConfig(PullConfig):
+    """Serves a word, letter by letter."""
+
+    kind: Literal["acme.word"] = "acme.word"
+    serves: ClassVar[Any] = "generator"
+
+
+class MisnamedConfig(SpreadConfig):
+    """Has a title that is no name of a file."""
+
+    kind: Literal["acme.misnamed"] = "acme.misnamed"
+
+    def title(self):
+        return "a/b"
+
+
+def parsed(**blocks: Any) -> Any:
+    registry = registry_of(OddConfig, WordConfig, MisnamedConfig)
+    return loading.parse({**SHORT, **blocks}, registry)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "message"),
+    [
+        ("odd", "none", "players() is None, where a tuple of PlayerConfigs is needed"),
+        ("odd", "words", "players() is ('judge',), where a tuple of PlayerConfigs is needed"),
+        ("odd", "nothing", "check(spec) returns None, where a list of Problems is needed"),
+        ("odd", "texts", "check(spec) gives 'no', where a Problem is needed"),
+        ("word", "", "serves is 'generator', where a tuple of names is needed"),
+    ],
+)
+def test_a_wrong_declaration_is_a_problem_of_the_spec(kind: str, fault: str, message: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        parsed(losses=[{"kind": "non_saturating"}, {"kind": f"acme.{kind}", "fault": fault}])
+    assert str(raised.value) == f"spec: losses.1: acme.{kind} (allmodes-acme 1.0): {message}"
+
+
+def test_a_title_is_a_word() -> None:
+    with pytest.raises(SpecError) as raised:
+        parsed(**measured("acme.misnamed"))
+    message = (
+        "acme.misnamed (allmodes-acme 1.0): title() is 'a/b', where a word, which files are named after, is needed"
+    )
+    assert str(raised.value) == f"spec: evaluation.metrics.0: {message}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("division", "check of acme.odd (allmodes-acme 1.0): ZeroDivisionError: division by zero"),
+        ("reading", "_is_read of acme.odd (allmodes-acme 1.0): KeyError: 'x'"),
+    ],
+)
+def test_an_error_of_a_config_is_traced_to_it(fault: str, message: str) -> None:
+    with pytest.raises((ZeroDivisionError, KeyError)) as raised:
+        parsed(losses=[{"kind": "non_saturating"}, {"kind": "acme.odd", "fault": fault}])
+    assert faults.describe(raised.value) == message
+
+
+DIVIDING = """
+from typing import Literal
+from allmodes import LossTermConfig, hookimpl
+
+class DividingConfig(LossTermConfig):
+    kind: Literal["acme.dividing"] = "acme.dividing"
+    def check(self, spec):
+        return 1 / 0
+
+@hookimpl
+def allmodes_loss_terms():
+    return [DividingConfig]
+"""
+
+
+def test_a_command_prints_a_fault_as_one_line(
+    environment: Environment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.install(DIVIDING)
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(json.dumps({**SHORT, "losses": [{"kind": "non_saturating"}, {"kind": "acme.dividing"}]}))
+    assert execute(["validate", str(spec)]) == 1
+    message = "check of acme.dividing (allmodes-acme 1.0): ZeroDivisionError: division by zero"
+    assert capsys.readouterr().err == f"error: {message} (its traceback: set ALLMODES_TRACEBACK=1)\n"
+    monkeypatch.setenv("ALLMODES_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        execute(["validate", str(spec)])

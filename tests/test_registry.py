@@ -85,7 +85,7 @@ def test_kinds_are_sorted_within_each_slot(environment: Environment) -> None:
     registry = installed()
     everything = [(word, kind.name) for word, kind in registry.all_kinds()]
     words = list(dict.fromkeys(word for word, _ in everything))
-    assert words == ["prior", "auxiliary", "loss", "data", "network", "features", "metric"]
+    assert words == ["prior", "auxiliary", "loss", "sampler", "data", "network", "features", "metric"]
     for word in words:
         kinds = [name for slot, name in everything if slot == word]
         assert kinds == sorted(kinds)
@@ -250,7 +250,47 @@ def test_no_failure_of_an_import_reaches_the_user(environment: Environment, code
         ),
         (
             HOOK + "@hookimpl\ndef allmodes_latent_priors():\n    return 3",
-            "TypeError: 'int' object is not iterable",
+            "allmodes_latent_priors returns 3: return a list of config classes",
+        ),
+        (
+            HOOK + "@hookimpl\ndef allmodes_latent_priors():\n    pass",
+            "allmodes_latent_priors returns None: return a list of config classes",
+        ),
+        (
+            HOOK + "@hookimpl\ndef allmodes_latent_priors():\n    return 'acme.thing'",
+            "allmodes_latent_priors returns 'acme.thing': return a list of config classes",
+        ),
+        (
+            HOOK + "@hookimpl\ndef allmodes_latent_priors():\n    return PriorConfig",
+            "allmodes_latent_priors returns PriorConfig: return a list of config classes",
+        ),
+        (
+            HOOK + "@hookimpl\ndef allmodes_latent_priors():\n    return {'acme.thing': 3}",
+            "allmodes_latent_priors returns {'acme.thing': 3}: return a list of config classes",
+        ),
+        (
+            HOOK + "@hookimpl\ndef allmodes_latent_priors():\n    yield PriorConfig\n    raise KeyError('x')",
+            "KeyError: 'x'",
+        ),
+        (
+            HOOK + "@hookimpl\ndef allmodes_recipes():\n    pass",
+            "allmodes_recipes returns None, which is not a folder",
+        ),
+        (
+            THING.format("acme.Thing", "ThingConfig"),
+            "ThingConfig declares the kind 'acme.Thing': a kind is lowercase letters, digits and _",
+        ),
+        (
+            THING.format("acme.my thing", "ThingConfig"),
+            "ThingConfig declares the kind 'acme.my thing': a kind is lowercase letters, digits and _",
+        ),
+        (
+            THING.format("acme.", "ThingConfig"),
+            "ThingConfig declares the kind 'acme.': a kind is lowercase letters, digits and _",
+        ),
+        (
+            THING.format("acme.größe", "ThingConfig"),
+            "ThingConfig declares the kind 'acme.größe': a kind is lowercase letters, digits and _",
         ),
         (
             HOOK + "@hookimpl\ndef allmodes_latent_priors():\n    return [3]",
@@ -258,7 +298,8 @@ def test_no_failure_of_an_import_reaches_the_user(environment: Environment, code
         ),
         (
             THING.format("acme.thing", "ThingConfig()"),
-            "allmodes_latent_priors returns ThingConfig(kind='acme.thing'), which is not a subclass of PriorConfig",
+            "allmodes_latent_priors returns ThingConfig(kind='acme.thing'), which is not a subclass of PriorConfig: "
+            "return the class itself",
         ),
         (
             THING.format("acme.thing", "ThingConfig, ThingConfig"),
@@ -345,6 +386,12 @@ def test_the_name_of_a_plugin_is_one_word(name: str) -> None:
     assert error_of(ACME, name) == f"a plugin's name is one word, but its entry point is called {name!r}"
 
 
+def test_the_name_of_a_plugin_is_lowercase() -> None:
+    assert error_of(ACME, "Acme") == (
+        "a plugin's name is lowercase letters, digits and _, but its entry point is called 'Acme'"
+    )
+
+
 def test_two_distributions_with_one_plugin_name_are_an_error_that_names_both(environment: Environment) -> None:
     environment.install(ACME)
     environment.install(ACME, name="acme-fork", version="2.1")
@@ -365,7 +412,10 @@ def test_nobody_else_can_call_their_plugin_allmodes(environment: Environment) ->
 def test_of_two_copies_of_a_distribution_the_first_on_the_path_counts(environment: Environment) -> None:
     environment.install(ACME, version="1.0")
     environment.install(ACME, version="2.0")
-    assert installed().plugins["acme"].version == "2.0"
+    folder = environment.folder
+    both = f"2.0 (in {folder / 'allmodes-acme-2.0'}) is used, and 1.0 (in {folder / 'allmodes-acme-1.0'}) is not"
+    with pytest.warns(UserWarning, match=re.escape(f"allmodes-acme is installed twice: {both}: uninstall one")):
+        assert installed().plugins["acme"].version == "2.0"
 
 
 # Unknown kinds
@@ -490,7 +540,7 @@ def test_a_provider_may_return_nothing(hook: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hook", sorted(PROVIDERS))
 def test_a_provider_that_raises_breaks_only_its_plugin(hook: str) -> None:
-    assert error_of(HOOK + f"@hookimpl\ndef {hook}():\n    raise ValueError('no')") == "ValueError: no"
+    assert error_of(HOOK + f"@hookimpl\ndef {hook}():\n    raise ValueError('no')") == f"{hook}: ValueError: no"
 
 
 @pytest.mark.parametrize("hook", sorted(HOOKS))

@@ -65,6 +65,7 @@ def _report_expected(error: Exception) -> int:
 
 def _report_fault(error: Exception) -> int:
     """Print an error of a component's code as a line; its traceback for those who ask for it."""
+    faults.trace(error)
     if not faults.calls(error) or os.environ.get("ALLMODES_TRACEBACK"):
         raise error
     print_error(printable(f"{faults.describe(error)} (its traceback: set ALLMODES_TRACEBACK=1)"))

@@ -44,6 +44,8 @@ def describe_error(problem: BaseException) -> str:
 
 def is_fault(problem: BaseException) -> bool:
     """Whether an error came out of a component's code, so that it ends its run alone; problems of data end all."""
+    if isinstance(problem, Exception):
+        faults.trace(problem)
     return bool(faults.calls(problem)) and not isinstance(problem, DataError)
 
 

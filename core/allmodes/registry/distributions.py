@@ -29,6 +29,12 @@ def unsupported_version(distribution: Distribution, name: str) -> str:
     return f"{supports}: pip install --upgrade {own}, or pip install '{name}{shown}'"
 
 
+def describe_copies(used: Distribution, other: Distribution) -> str:
+    """The warning about two versions of one distribution, of which the first on the path is used."""
+    name, left = used.metadata["Name"], f"{other.version} (in {origin(other)})"
+    return f"{name} is installed twice: {used.version} (in {origin(used)}) is used, and {left} is not: uninstall one"
+
+
 def origin(distribution: Distribution) -> str:
     """Where a distribution was installed from: a folder or an address (PEP 610), else the folder that it lies in."""
     direct: dict[str, Any] = json.loads(distribution.read_text("direct_url.json") or "{}")

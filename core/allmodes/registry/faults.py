@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from reprlib import repr as short
+from traceback import walk_tb
 from typing import TypeVar
 
-from allmodes.registry.slots import Plugin
+from allmodes.registry.slots import CORE, Plugin
 from allmodes_schemas import KindConfig
 
 Built = TypeVar("Built")
@@ -44,9 +45,7 @@ def owner_of(thing: object) -> str:
     An object that was built from a config is its author's, whatever class it has.
     """
     module = _module_of(builder_of(thing) or thing)
-    words = module.split(".")
-    names = (".".join(words[:n]) for n in range(len(words), 0, -1))
-    return next((str(_owners[name]) for name in names if name in _owners), module)
+    return str(_plugin_of(module) or module)
 
 
 def blame(error: Exception, what: str, owner: object) -> None:
@@ -77,6 +76,27 @@ def build(what: str, expected: type[Built], config: KindConfig, *arguments: obje
     return built
 
 
+def trace(error: BaseException) -> None:
+    """Blame an error that no guard has seen on the first call into a plugin's code that it came out of, if any."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__) if not calls(error))
+    for frame in frames:
+        plugin = _plugin_of(str(frame.f_globals.get("__name__", "")))
+        if plugin is not None and plugin.name != CORE:
+            component, name = frame.f_locals.get("self"), frame.f_code.co_name
+            what = f"{name} of {component.kind}" if isinstance(component, KindConfig) else frame.f_code.co_qualname
+            error.add_note(Call(f"{what} ({plugin})"))
+
+
+@contextmanager
+def tracing() -> Iterator[None]:
+    """Trace each error of the block to a plugin's code."""
+    try:
+        yield
+    except Exception as error:
+        trace(error)
+        raise
+
+
 def calls(error: BaseException) -> list[str]:
     """The calls that an error came out of, from the outermost on; none where no component's code is to blame."""
     return [note for note in reversed(getattr(error, "__notes__", ())) if isinstance(note, Call)]
@@ -104,8 +124,28 @@ def builder_of(thing: object) -> KindConfig | None:
     return getattr(thing, "__dict__", {}).get("_built_from")
 
 
+def _plugin_of(module: str) -> Plugin | None:
+    """The plugin that a module belongs to, by its name or that of a package around it."""
+    words = module.split(".")
+    names = (".".join(words[:n]) for n in range(len(words), 0, -1))
+    return next((_owners[name] for name in names if name in _owners), None)
+
+
 def _module_of(thing: object) -> str:
     return str(getattr(thing, "__module__", None) or getattr(thing, "__name__", ""))
 
 
-__all__ = ["Call", "ContractError", "blame", "build", "builder_of", "calling", "calls", "describe", "learn", "owner_of"]
+__all__ = [
+    "Call",
+    "ContractError",
+    "blame",
+    "build",
+    "builder_of",
+    "calling",
+    "calls",
+    "describe",
+    "learn",
+    "owner_of",
+    "trace",
+    "tracing",
+]

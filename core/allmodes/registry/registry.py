@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -144,19 +145,20 @@ def installed(observers: Mapping[str, object] | None = None) -> Registry:
 
 def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
     """Entry points with their distributions: the core first, the others by name, each distribution once."""
-    found = {
-        (entry_point.name, distribution.metadata["Name"]): (entry_point, distribution)
-        for distribution in reversed(list(metadata.distributions()))  # the first on the path wins, as on import
-        for entry_point in distribution.entry_points
-        if entry_point.group == hookspecs.PROJECT
-    }
+    found: dict[tuple[str, str], tuple[EntryPoint, Distribution]] = {}
+    for distribution in metadata.distributions():
+        for entry_point in distribution.entry_points.select(group=hookspecs.PROJECT):
+            key = entry_point.name, distribution.metadata["Name"]
+            _, first = found.setdefault(key, (entry_point, distribution))  # the first on the path wins, as on import
+            if first.version != distribution.version:
+                warnings.warn(distributions.describe_copies(first, distribution), stacklevel=3)
     return [found[key] for key in sorted(found, key=lambda key: (key[0] != CORE, key))]
 
 
 def _kinds_of(hooks: pluggy.PluginManager, plugin: Plugin, hook: str, base: type[KindConfig]) -> dict[str, Kind]:
     """The kinds that a plugin provides for a slot, by name."""
     kinds: dict[str, Kind] = {}
-    for config in (config for result in _results(hooks, plugin, hook) for config in result):
+    for config in (config for result in _results(hooks, plugin, hook) for config in rules.check_returned(result, hook)):
         kind = Kind(rules.check_config(config, base, hook), plugin)
         rules.check_prefix(kind.name, plugin, ".")
         rules.check_renames(kind)
@@ -170,8 +172,9 @@ def _recipes_of(hooks: pluggy.PluginManager, plugin: Plugin, existing: Mapping[s
     """The files of a plugin's recipes, by name."""
     recipes: dict[str, Path] = {}
     for folder in _results(hooks, plugin, "recipes"):
-        if not Path(folder).is_dir():
-            raise PluginError(f"allmodes_recipes returns {str(folder)!r}, which is not a folder")
+        if not isinstance(folder, str | Path) or not Path(folder).is_dir():
+            shown = str(folder) if isinstance(folder, Path) else folder
+            raise PluginError(f"allmodes_recipes returns {shown!r}, which is not a folder")
         for path in Path(folder).glob("*/*.yaml"):
             recipes[f"{path.parent.name}/{path.stem}"] = path
     for name in recipes:
@@ -184,7 +187,10 @@ def _recipes_of(hooks: pluggy.PluginManager, plugin: Plugin, existing: Mapping[s
 def _results(hooks: pluggy.PluginManager, plugin: Plugin, hook: str) -> list[Any]:
     """The results of a plugin's provider hook: one, or none."""
     implementations = getattr(hooks.hook, f"allmodes_{hook}").get_hookimpls()
-    return [i.function() for i in implementations if i.plugin_name == plugin.name]
+    try:
+        return [i.function() for i in implementations if i.plugin_name == plugin.name]
+    except Exception as error:
+        raise PluginError(f"allmodes_{hook}: {faults.describe(error)}") from error
 
 
 def _with_error(plugin: Plugin, error: BaseException) -> Plugin:

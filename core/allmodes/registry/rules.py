@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Iterable, Mapping
 from importlib.metadata import Distribution
+from reprlib import repr as short
 from typing import Any, Literal, get_args, get_origin
 
 from allmodes.registry import distributions, hookspecs
@@ -13,11 +16,16 @@ from allmodes_schemas import KindConfig
 
 HOOKS = frozenset(name for door in (hookspecs.Providers, hookspecs.Observers) for name in vars(door) if name[0] != "_")
 
+WORD = re.compile("[a-z][a-z0-9_]*")
+WORD_IN_WORDS = "lowercase letters, digits and _"
+
 
 def check_name(plugin: Plugin) -> None:
     """Refuse a name of several words: kinds are told apart by their plugin's name, up to the first dot."""
     if not plugin.name.isidentifier():
         raise PluginError(f"a plugin's name is one word, but its entry point is called {plugin.name!r}")
+    if not WORD.fullmatch(plugin.name):
+        raise PluginError(f"a plugin's name is {WORD_IN_WORDS}, but its entry point is called {plugin.name!r}")
 
 
 def check_version(distribution: Distribution) -> None:
@@ -37,16 +45,27 @@ def check_hooks(module: object) -> None:
             raise PluginError(f"there is no hook {hook!r}{did_you_mean(hook, HOOKS)}")
 
 
+def check_returned(returned: Any, hook: str) -> list[Any]:
+    """What a provider hook returned, if it can be gone through."""
+    if isinstance(returned, str | bytes | Mapping) or not isinstance(returned, Iterable):
+        shown = returned.__name__ if isinstance(returned, type) else short(returned)
+        raise PluginError(f"allmodes_{hook} returns {shown}: return a list of config classes")
+    return list(returned)
+
+
 def check_config(config: Any, base: type[KindConfig], hook: str) -> type[KindConfig]:
     """The config class that a provider hook returned, if it extends the slot's base and declares its kind."""
     if not (isinstance(config, type) and issubclass(config, base)):
-        raise PluginError(f"allmodes_{hook} returns {config!r}, which is not a subclass of {base.__name__}")
+        hint = ": return the class itself" if isinstance(config, base) else ""
+        raise PluginError(f"allmodes_{hook} returns {config!r}, which is not a subclass of {base.__name__}{hint}")
     config.model_rebuild()  # raises where a field's type is not defined
     kind = config.model_fields["kind"]
     if get_origin(kind.annotation) is not Literal or get_args(kind.annotation) != (kind.default,):
         raise PluginError(f'{config.__name__} must declare its kind: kind: Literal["word"] = "word"')
     if config.wraps and config.wraps not in config.model_fields:
         raise PluginError(f"{config.__name__} wraps {config.wraps!r}, which is not an option of it")
+    if not all(map(WORD.fullmatch, str(kind.default).split("."))):
+        raise PluginError(f"{config.__name__} declares the kind {kind.default!r}: a kind is {WORD_IN_WORDS}")
     return config
 
 

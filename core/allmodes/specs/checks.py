@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from allmodes.specs.absent import check_absent_discriminator
+from allmodes.specs.declarations import check_declarations, problems_of
 from allmodes.specs.effects import check_effects
 from allmodes.specs.hints import check_image_metrics
 from allmodes.specs.limits import check_memory
@@ -31,10 +32,11 @@ _CHECKED = (PriorConfig, LossTermConfig, SamplerConfig, MetricConfig)
 
 
 def check_spec(spec: Spec) -> list[Problem]:
-    """Problems of a spec, those included that its components find themselves; a missing discriminator comes alone."""
-    if absent := list(check_absent_discriminator(spec)):
-        return absent
+    """Problems of a spec, those included that its components find themselves; some come alone, since others follow."""
+    if first := list(check_declarations(spec)) or list(check_absent_discriminator(spec)):
+        return first
     players, shape = players_of(spec), spec.data.shape()
+    checking = [(where, found) for where, found in kinds_within(spec) if isinstance(found, _CHECKED)]
     return list(
         chain(
             _check_game(spec),
@@ -48,9 +50,9 @@ def check_spec(spec: Spec) -> list[Problem]:
             check_batches(spec),
             check_players(spec, players),
             check_effects(spec, players),
-            *(component.check(spec) for _, component in kinds_within(spec) if isinstance(component, _CHECKED)),
+            *(problems_of(component, spec, where) for where, component in checking),
             _check_numbers(spec) or _check_best(spec),
-            spec.data.check(spec),
+            problems_of(spec.data, spec, ("data",)),
             check_image_metrics(spec, shape) if shape is not None else (),
         )
     )

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
+from allmodes.registry import faults
 from allmodes.registry.registry import Registry
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import messages, safe_yaml
@@ -76,6 +77,11 @@ def _describe_unknown(reference: str, registry: Registry) -> str:
 
 def check(source: SpecSource, registry: Registry) -> Spec:
     """Validate a parsed spec against the installed kinds, then across its components."""
+    with faults.tracing():
+        return _check(source, registry)
+
+
+def _check(source: SpecSource, registry: Registry) -> Spec:
     values = _plain_tree(source.tree, source.name)
     _raise([*_check_plugins(values), *_check_integers(values)], source)
     _report(renew(values, registry, source.overridden), source)

@@ -1,0 +1,87 @@
+"""What components declare, held to its types: a wrong one would end in an error elsewhere, or be read as another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from reprlib import repr as short
+from typing import Any
+
+from allmodes.registry.faults import owner_of
+from allmodes.registry.slots import SLOT_BASES
+from allmodes_schemas import KindConfig, Location, Need, PlayerConfig, Problem, Spec, kinds_within
+
+
+def check_declarations(spec: Spec) -> Iterator[Problem]:
+    """Problems of what the components of a spec declare in their classes and methods."""
+    for where, config in kinds_within(spec):
+        for name in _declared(config):
+            value, call = getattr(config, name), ""
+            if callable(value):
+                value, call = value(), "()"
+            is_right, words = DECLARED[name]
+            if not is_right(value):
+                code = f"{config.kind} ({owner_of(config)})"
+                yield Problem(where, f"{code}: {name}{call} is {short(value)}, where {words} is needed")
+
+
+def problems_of(component: Any, spec: Spec, where: Location) -> Iterator[Problem]:
+    """The problems that a component, at a place of the spec, finds itself."""
+    found: Any = component.check(spec)
+    code = f"{component.kind} ({owner_of(component)}): check(spec)"
+    if not isinstance(found, Iterable):
+        found = [Problem(where, f"{code} returns {short(found)}, where a list of Problems is needed")]
+    for one in found:
+        is_problem = isinstance(one, Problem)
+        yield one if is_problem else Problem(where, f"{code} gives {short(one)}, where a Problem is needed")
+
+
+def _declared(config: KindConfig) -> list[str]:
+    """What the base of a config's slot declares, options of the same name apart."""
+    base = next((base for base in SLOT_BASES.values() if isinstance(config, base)), KindConfig)
+    return [name for name in DECLARED if hasattr(base, name) and name not in type(config).model_fields]
+
+
+def _is_tuple_of(sort: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, tuple | list) and all(isinstance(entry, sort) for entry in value)
+
+
+def _is_one_of(*sorts: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, sorts)
+
+
+def _are_parts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(size is None or isinstance(size, int) for size in value.values())
+
+
+def _is_shape(value: Any) -> bool:
+    return value is None or _is_tuple_of(int)(value)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[\w.+-]+", value) is not None
+
+
+_NAMES = (_is_tuple_of(str), "a tuple of names")
+_TRUTH = (_is_one_of(bool), "True or False")
+_SIZE = (_is_one_of(int, type(None)), "a number or None")
+
+DECLARED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "trained_by": _NAMES,
+    "serves": _NAMES,
+    "offers": _NAMES,
+    "needs": (_is_tuple_of(Need), "a tuple of Needs"),
+    "players": (_is_tuple_of(PlayerConfig), "a tuple of PlayerConfigs"),
+    "is_game": _TRUTH,
+    "penalises_gradients": _TRUTH,
+    "normalises_batches": _TRUTH,
+    "known_modes": _TRUTH,
+    "classes": _SIZE,
+    "size": _SIZE,
+    "shape": (_is_shape, "a tuple of numbers or None"),
+    "parts": (_are_parts, "a mapping of names to numbers or None"),
+    "sees": (lambda value: value in ("data", "features"), "'data' or 'features'"),
+    "gives": (_is_word, "a word"),
+    "title": (_is_word, "a word, which files are named after,"),
+}
+"""By name of what a config declares, whether a value has its type, and the type in words."""
