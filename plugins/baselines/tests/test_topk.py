@@ -85,7 +85,7 @@ def test_the_k_of_began_moves_within_it() -> None:
 def test_what_is_no_game_or_has_a_weight_of_its_own_is_refused() -> None:
     with pytest.raises(SpecError, match=re.escape(f"{TERM} holds a game, which r1 is not: list it under losses")):
         load_spec(spec({"kind": "r1"}))
-    message = f"a game within another has no weight of its own: give it to {TERM}"
+    message = f"{TERM} stands for wasserstein and counts by its own weight: set that instead"
     with pytest.raises(SpecError, match=re.escape(message)):
         load_spec(spec({"kind": "wasserstein", "weight": 2.0}))
 

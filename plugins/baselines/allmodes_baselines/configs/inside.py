@@ -18,10 +18,7 @@ def find(network: NetworkConfig | None, sort: type[Sort]) -> Sort | None:
 
 
 def check_game(wrapper: LossTermConfig, game: LossTermConfig, spec: Spec) -> Iterator[Problem]:
-    """Problems of the game that a loss holds: its own, that it is none, or settings of it that would do nothing."""
-    where = (*spec.where(wrapper), "game")
+    """The problem of a game that a loss holds, that it is none."""
     if not game.is_game:
+        where = (*spec.where(wrapper), "game")
         yield Problem(where, f"{wrapper.kind} holds a game, which {game.kind} is not: list it under losses")
-    for name in ("weight", "every", "start"):
-        if getattr(game, name) != type(game).model_fields[name].default:
-            yield Problem((*where, name), f"a game within another has no {name} of its own: give it to {wrapper.kind}")
