@@ -4,6 +4,7 @@ import copy
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -17,6 +18,7 @@ from allmodes import (
     Auxiliary,
     AuxiliaryConfig,
     CompositionError,
+    Experiment,
     Given,
     Latent,
     Loss,
@@ -28,9 +30,13 @@ from allmodes import (
     Plugin,
     Prior,
     PriorConfig,
+    Sampler,
+    SamplerConfig,
     Shape,
+    Source,
     SpecError,
     Step,
+    load_run,
 )
 from allmodes.game.compose import compose
 from allmodes.game.composition import Composition
@@ -135,6 +141,32 @@ class Whole(Auxiliary):
         return found
 
 
+class Boosted(Sampler):
+    """Draws of earlier runs and of this one, each an equal share of them, as AdaGAN's mixture has them."""
+
+    def __init__(self, runs: tuple[str, ...]) -> None:
+        super().__init__()
+        self.earlier = [load_run(run, REGISTRY) for run in runs]
+
+    def forward(self, model: Source, n: int) -> Tensor:
+        share = n // (len(self.earlier) + 1)
+        seed = int(1e6 * float(model.noise().uniform("acme.seed", 1)))
+        before = [run.draw(share, seed) for run in self.earlier]
+        mine = model.items(model.latent(n - share * len(before)))
+        return torch.cat([*[items.to(mine.device) for items in before], mine])
+
+
+class BoostedConfig(SamplerConfig):
+    """A mixture of this run and earlier ones."""
+
+    kind: Literal["acme.boosted"] = "acme.boosted"
+    runs: tuple[str, ...] = ()
+    """Folders of the earlier runs."""
+
+    def build(self) -> Any:
+        return Boosted(self.runs)
+
+
 class ExactConfig(MlpConfig):
     """A generator that says what it was asked for."""
 
@@ -144,7 +176,7 @@ class ExactConfig(MlpConfig):
         return None if sees == ((CODE + NUISANCE,),) else f"sees {sees}"
 
 
-MINE = (ShelfConfig, LikelihoodConfig, WholeConfig, ExactConfig)
+MINE = (ShelfConfig, LikelihoodConfig, WholeConfig, ExactConfig, BoostedConfig)
 REGISTRY = first_party()
 REGISTRY.register(registry_of(*MINE).hooks.get_plugin("acme"), Plugin("acme", "allmodes-acme", "1.0"))
 GAME = {"kind": "non_saturating"}
@@ -268,6 +300,19 @@ def test_weights_that_are_not_offered_or_not_learned_are_refused() -> None:
         composed(MATCHING, prior={"kind": "baselines.cluster_latent"}, auxiliaries=auxiliaries)
 
 
+def test_a_truncated_prior_passes_on_the_weights_of_training() -> None:
+    auxiliaries = {"inverter": {"kind": "nemgan.inverter"}}
+    truncated = {"kind": "baselines.truncated", "prior": SHELF, "training": False}
+    composition = composed(MATCHING, prior=truncated, auxiliaries=auxiliaries)
+    weights = make_step(composition, X).offer("weights")
+    torch.testing.assert_close(weights, torch.tensor([0.5, 0.0, -0.5]).softmax(0))
+    check_turns_under_vmap(composition, 2)
+    assert refused(MATCHING, prior={**truncated, "training": True}, auxiliaries=auxiliaries) == [
+        "losses.1: nemgan.prior_matching needs a prior that offers weights, which baselines.truncated does not: add "
+        "prior: {kind: nemgan.mode_mixture, weights: learned}"
+    ]
+
+
 def test_nemgans_invariance_follows_the_weights_of_a_strangers_prior() -> None:
     term = {"kind": "nemgan.invariance", "shares": "prior", "rotation": 0, "shift": 0, "scale": 0, "noise": 0.1}
     auxiliaries = {"inverter": {"kind": "baselines.cluster_encoder"}}
@@ -308,6 +353,20 @@ def test_infogans_information_takes_the_modes_of_a_metric_mixture() -> None:
     assert weights.shape == (K,)
     assert float(weights.sum()) == pytest.approx(1)
     check_turns_under_vmap(composition, 2)
+
+
+# A sequence of runs
+
+
+def test_a_sampler_draws_from_the_mixture_of_a_sequence_of_runs(tmp_path: Path) -> None:
+    first = Experiment(parse(), REGISTRY, tmp_path / "first", track=False).run()
+    sampler = {"kind": "acme.boosted", "runs": [str(first.folder)]}
+    second = Experiment(parse(sampler=sampler), REGISTRY, tmp_path / "second", track=False).run()
+    assert second.status == "finished"
+    model = load_run(second.folder, REGISTRY)
+    samples = model.sample(6, seed=1)
+    assert samples.shape == (6, 2)
+    assert model.sample(6, seed=1).equal(samples)
 
 
 CHECKS = (

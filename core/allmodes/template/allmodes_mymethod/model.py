@@ -72,5 +72,5 @@ class Reading(LossTerm):
 
     def reading(self, step: Step) -> Tensor:
         """A mean over the batch."""
-        scores: Tensor = step.auxiliary(self.auxiliary, "fake")  # (B, K)
+        scores: Tensor = step.estimate(self.auxiliary, "fake", "logits")  # (B, K)
         return cross_entropy(scores, step.latent.part("mode").detach())  # a target, under a learned prior too
