@@ -49,6 +49,18 @@ class TestRejectionImle(LossTermContract):
     reaches = {"generator": {"generator"}}
 
 
+class TestDriftingBesideAGame(LossTermContract):
+    config = DriftingConfig()
+    recipe, overrides = "gan/ring", (*SMALL, "discriminator.pack=2", "prior.dim=3")
+    reaches = {"generator": {"generator"}}
+
+
+class TestRejectionImleBesideAGame(LossTermContract):
+    config = RejectionImleConfig(candidates=2, epsilon=0)
+    recipe, overrides = "gan/ring", (*SMALL, "discriminator.pack=2", "prior.dim=3")
+    reaches = {"generator": {"generator"}}
+
+
 class TestTransport(LossTermContract):
     config = TransportConfig()
     recipe, overrides = "modern/transport-ring", SMALL
@@ -69,6 +81,11 @@ class TestUotm(LossTermContract):
     config = UotmConfig()
     recipe, overrides = "modern/uotm-ring", SMALL
     reaches = {"discriminator": {"discriminator"}, "generator": {"generator"}}
+
+
+class TestPackedUotm(LossTermContract):
+    config = UotmConfig(source="chi2", target="softplus")
+    recipe, overrides = "modern/uotm-ring", (*SMALL, "discriminator.pack=2")
 
 
 class TestOtm(LossTermContract):
