@@ -7,15 +7,27 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
+import torch
 from pydantic import model_validator
 
-from allmodes import Experiment, SpecError
+from allmodes import (
+    AuxiliaryConfig,
+    DatasetConfig,
+    Experiment,
+    LossTermConfig,
+    MetricConfig,
+    NetworkConfig,
+    PriorConfig,
+    SamplerConfig,
+    SpecError,
+    installed,
+)
 from allmodes.cli.main import execute
 from allmodes.registry import faults
 from allmodes.runs.results import Results
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
-from faulty import BumpConfig, GuessConfig, PullConfig, Spread, SpreadConfig, WideConfig, registry_of
+from faulty import BumpConfig, GuessConfig, Pull, PullConfig, Spread, SpreadConfig, WideConfig, registry_of
 from fixtures.distributions import Environment
 from tiny import SPEC
 
@@ -409,3 +421,139 @@ def test_a_command_prints_a_fault_as_one_line(
     monkeypatch.setenv("ALLMODES_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
         execute(["validate", str(spec)])
+
+
+# Builds, fits and data
+
+
+def odd(base: type, kind: str, built: Any = None, **methods: Any) -> type:
+    """A config class of a slot, which builds something of another class, or raises."""
+
+    def build(self: Any, *arguments: Any) -> Any:
+        if built is ValueError:
+            raise ValueError("no")
+        return built
+
+    annotations = {"kind": Literal[kind]}  # type: ignore[valid-type]
+    return type("Odd", (base,), {"__annotations__": annotations, "kind": kind, "build": build, **methods})
+
+
+OTHERS = [
+    (PriorConfig, "prior", lambda kind: {"prior": {"kind": kind}}, "prior", "Prior"),
+    (NetworkConfig, "network", lambda kind: {"generator": {"kind": kind}}, "generator", "Network"),
+    (NetworkConfig, "network", lambda kind: {"discriminator": {"kind": kind}}, "discriminator", "Network"),
+    (AuxiliaryConfig, "aux", lambda kind: {"auxiliaries": {"a": {"kind": kind}}}, "auxiliary 'a'", "Auxiliary"),
+    (LossTermConfig, "loss", lambda kind: {"losses": [*SHORT["losses"], {"kind": kind}]}, "loss", "LossTerm"),
+    (SamplerConfig, "sampler", lambda kind: {"sampler": {"kind": kind}}, "sampler", "Sampler"),
+]
+
+
+@pytest.mark.parametrize(("base", "word", "block", "slot", "expected"), OTHERS, ids=[row[3] for row in OTHERS])
+@pytest.mark.parametrize(
+    ("built", "message"),
+    [
+        (None, "returns None, which is no {0}"),
+        (torch.nn.Linear(2, 2), "returns a Linear, which is no {0}"),
+        (ValueError, "ValueError: no"),
+    ],
+)
+def test_a_build_of_another_class_ends_its_seed_alone(
+    tmp_path: Path, base: type, word: str, block: Any, slot: str, expected: str, built: Any, message: str
+) -> None:
+    kind = f"acme.{word}"
+    tried = Tried(tmp_path, odd(base, kind, built), **block(kind))
+    error = f"build of {slot} {kind} (allmodes-acme 1.0): {message.format(expected)}"
+    assert tried.errors == [error, error]
+    assert [outcome.status for outcome in tried.results.outcomes.values()] == ["failed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("base", "word", "block", "slot", "expected"),
+    [
+        (DatasetConfig, "data", lambda kind: {"data": {"kind": kind}, **measured()}, "data", "Data"),
+        (MetricConfig, "metric", lambda kind: measured({"kind": kind}), "metric", "Metric"),
+    ],
+)
+def test_data_and_metrics_of_another_class_end_the_experiment(
+    tmp_path: Path, base: type, word: str, block: Any, slot: str, expected: str
+) -> None:
+    kind = f"acme.{word}"
+    with pytest.raises(ValueError) as raised:
+        Tried(tmp_path, odd(base, kind, []), **block(kind))
+    error = f"build of {slot} {kind} (allmodes-acme 1.0): returns [], which is no {expected}"
+    assert faults.describe(raised.value) == error
+    assert not list(tmp_path.iterdir())
+
+
+class PartlyConfig(PullConfig):
+    """Fails in one call."""
+
+    kind: Literal["acme.partly"] = "acme.partly"
+
+    def build(self):
+        return Partly(self.fault)
+
+
+class Partly(Pull):
+    refit = 1
+
+    def fit(self, fitting):
+        if self.fault == "fit" or (self.fault == "refit" and fitting.iteration):
+            raise KeyError(fitting.iteration)
+
+    def pull(self, step):
+        if self.fault == "unlucky" and bool((step.noise.uniform("luck") < 0.5).item()):
+            raise ArithmeticError("bad luck")
+        return super().pull(step)
+
+    def after_update(self, step):
+        if self.fault == "after_update":
+            raise KeyError("x")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("fit", "fit of losses/acme.partly (allmodes-acme 1.0): KeyError: 0"),
+        ("refit", "fit of losses/acme.partly (allmodes-acme 1.0): KeyError: 1"),
+        ("after_update", "after_update of losses/acme.partly (allmodes-acme 1.0): KeyError: 'x'"),
+    ],
+)
+def test_a_part_that_fails_is_named(tmp_path: Path, fault: str, error: str) -> None:
+    tried = Tried(tmp_path, PartlyConfig, losses=[*SHORT["losses"], {"kind": "acme.partly", "fault": fault}])
+    assert tried.errors == [error, error]
+
+
+def test_seeds_after_one_that_failed_are_trained(tmp_path: Path) -> None:
+    losses = [*SHORT["losses"], {"kind": "acme.partly", "fault": "unlucky"}]
+    tried = Tried(tmp_path, PartlyConfig, losses=losses, seeds=tuple(range(6)))
+    error = "loss acme.partly of player 'generator' (allmodes-acme 1.0): ArithmeticError: bad luck"
+    assert set(tried.errors) == {None, error}
+    assert None in tried.errors[tried.errors.index(error) :]
+    assert {outcome.status for outcome in tried.results.outcomes.values()} == {"failed", "finished"}
+
+
+def test_an_installed_observer_that_fails_is_named(environment: Environment) -> None:
+    code = "from allmodes import hookimpl\n@hookimpl\ndef allmodes_run_started(run):\n    raise KeyError(1)"
+    environment.install(code)
+    warnings = list[str]()
+    installed().notify("run_started", warnings.append, run="R")
+    assert warnings == ["run_started of observer 'acme' (allmodes-acme 1.0): KeyError: 1"]
+
+
+class RecentConfig(SpreadConfig):
+    """Gives a number under the name of a mean."""
+
+    kind: Literal["acme.recent"] = "acme.recent"
+
+    def build(self):
+        metric = super().build()
+        metric.compute = lambda evaluation: {"recent_modes": 1000.0}
+        return metric
+
+
+def test_a_metric_does_not_give_means_over_the_end_of_a_run(tmp_path: Path) -> None:
+    tried = Tried(tmp_path, RecentConfig, seeds=ONE, **measured("modes", {"kind": "acme.recent"}))
+    assert tried.results.outcomes[0].results["recent_modes"] != 1000.0
+    message = "gives a number 'recent_modes', but means over the end of a run are called recent_"
+    assert f"metric acme.recent (allmodes-acme 1.0): {message}: its numbers are left out" in tried.warnings

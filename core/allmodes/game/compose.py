@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from allmodes.game.noise import Noise, rng, seeded_weights
 from allmodes.game.output_checks import check_judge, check_prior, first_checks
 from allmodes.game.parts import fit
 from allmodes.game.samplers import build_sampler
-from allmodes.registry.faults import build
+from allmodes.registry.faults import build, calls
 from allmodes.specs.checks import check_loaded
 from allmodes.specs.players import players_of, term_names, turns_of
 from allmodes.specs.shapes import discriminator_inputs, discriminator_options
@@ -48,7 +49,7 @@ def compose(
     for name, part in _parts(modules, terms):
         fit(name, part, fitting.within(name))
     players = players_of(spec)
-    composition = Composition(
+    composition = _composition(
         modules,
         terms,
         [Player(p.name, p.modules, p.optimizer or spec.training.optimizer) for p in players.values()],
@@ -59,6 +60,16 @@ def compose(
     )
     composition.untried = first_checks(modules, data.shape)
     return composition
+
+
+def _composition(*arguments: Any) -> Composition:
+    """A composition; raises CompositionError where the spec's players, turns and terms contradict each other."""
+    try:
+        return Composition(*arguments)
+    except ValueError as error:
+        if calls(error):
+            raise
+        raise CompositionError(str(error)) from error
 
 
 def _parts(modules: Mapping[str, nn.Module], terms: Iterable[Term]) -> Iterator[tuple[str, Part]]:

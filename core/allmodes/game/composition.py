@@ -155,6 +155,6 @@ class Composition(Networks):
                 with calling(f"loss {term.name}", term.loss):
                     raise ContractError(message)
         for name in find_inside(self.modules, nn.modules.dropout._DropoutNd):
-            raise ValueError(
-                f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
-            )
+            what = f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
+            with calling(f"module {name}", self.code_of(name)):
+                raise ContractError(what)

@@ -57,7 +57,8 @@ def find_rules(
     for place, part in find_parts(modules):
         if part.acts:
             rule = Rule(place, part.follows or tuple(owners[place.module]), part.changes)
-            _check(rule, players, modules)
+            with calling(f"part {place}", part):
+                _check(rule, players, modules)
             yield rule
 
 

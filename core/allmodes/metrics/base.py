@@ -114,6 +114,8 @@ def owners_of(metrics: Iterable[Metric]) -> dict[str, Metric]:
 def check_keys(metric: Metric, numbers: Mapping[str, float], owners: Mapping[str, Metric]) -> None:
     """Raise ContractError where a metric gives a number under the name of another metric's."""
     for key in numbers:
+        if key.startswith("recent_"):
+            raise ContractError(f"gives a number {key!r}, but means over the end of a run are called recent_")
         if (owner := owners.get(key, metric)) is not metric:
             raise ContractError(f"gives a number {key!r}, which is that of {title_of(owner)}: give it another name")
 

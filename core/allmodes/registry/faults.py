@@ -18,6 +18,7 @@ from allmodes.registry.slots import CORE, Plugin
 from allmodes_schemas import KindConfig
 
 Built = TypeVar("Built")
+PLAIN = (str, bytes, int, float, list, tuple, dict, set, type, type(None))
 
 _owners: dict[str, Plugin] = {}
 """The plugin that each module of a registered plugin belongs to."""
@@ -52,7 +53,9 @@ def blame(error: Exception, what: str, owner: object) -> None:
     """Note on an error that it came out of a call, such as `forward of generator`, of an owner's code."""
     builder = builder_of(owner)
     kind = f"{builder.kind}, " if builder is not None and builder.kind not in what else ""
-    error.add_note(Call(f"{what} ({kind}{owner_of(owner)})"))
+    call = Call(f"{what} ({kind}{owner_of(owner)})")
+    if call not in calls(error):  # the same object may be raised again, for the next seed
+        error.add_note(call)
 
 
 @contextmanager
@@ -70,7 +73,7 @@ def build(what: str, expected: type[Built], config: KindConfig, *arguments: obje
     with calling(f"build of {what} {config.kind}", config):
         built = config.build(*arguments)  # type: ignore[attr-defined]  # each slot's base has one of its own
         if not isinstance(built, expected):
-            raise ContractError(f"returns {short(built)}, which is no {expected.__name__}")
+            raise ContractError(f"returns {_show(built)}, which is no {expected.__name__}")
     with suppress(AttributeError):  # an object that takes no further attributes
         object.__setattr__(built, "_built_from", config)
     return built
@@ -108,6 +111,11 @@ def describe(error: BaseException) -> str:
     if not (through := calls(error)):
         return text
     return " ".join(": ".join([*through, text + _remedy(error)]).split())
+
+
+def _show(thing: object) -> str:
+    """A value in a message: what is no plain value by its class, without its address."""
+    return short(thing) if isinstance(thing, PLAIN) else f"a {type(thing).__name__}"
 
 
 def _remedy(error: BaseException) -> str:

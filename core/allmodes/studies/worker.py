@@ -20,6 +20,7 @@ from typing import Any
 from allmodes.experiments.errors import describe_error
 from allmodes.experiments.experiment import Experiment
 from allmodes.experiments.settings import Setup
+from allmodes.registry import faults
 from allmodes.registry.hookspecs import hookimpl
 from allmodes.registry.registry import installed
 from allmodes.runs.run import Outcome, Run
@@ -73,6 +74,7 @@ def _run_task(task: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]
     try:
         outcome = _train(task, send, stop)
     except Exception as error:
+        faults.trace(error)
         print(redact.text(traceback.format_exc()), file=sys.stderr)
         return {"status": "failed", "error": describe_error(error)}
     return {"status": outcome.status, "error": outcome.error}
