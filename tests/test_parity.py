@@ -175,6 +175,13 @@ CASES = pytest.mark.parametrize(
 )
 
 
+def recorded(stepper: optimizers.Stepper) -> list[Tensor | None]:
+    """The gradients that a stepper will be given."""
+    step, seen = stepper.step, list[Tensor | None]()
+    stepper.step = lambda gradients: (seen.extend(gradients), step(gradients))[1]  # type: ignore[method-assign]
+    return seen
+
+
 @CASES
 def test_an_eager_turn_has_the_gradients_and_steps_of_a_loop_by_hand(
     networks: str, terms: str, optimizer: str, player: str
@@ -182,10 +189,12 @@ def test_an_eager_turn_has_the_gradients_and_steps_of_a_loop_by_hand(
     composition, draw = composed(networks, terms, OPTIMIZERS[optimizer]), a_draw(networks)
     by_hand = ByHand(composition, terms, optimizer)
     by_hand.turn(player, draw)
-    EagerEngine(composition).update(TurnConfig(player=player), draw)
-    for mine, theirs in parameters_of(composition, by_hand.modules, player):
-        assert mine.grad is not None
-        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-9, atol=1e-12)
+    engine = EagerEngine(composition)
+    gradients = recorded(engine.steppers[player])
+    engine.update(TurnConfig(player=player), draw)
+    pairs = list(parameters_of(composition, by_hand.modules, player))
+    for gradient, (mine, theirs) in zip(gradients, pairs, strict=True):
+        torch.testing.assert_close(gradient, theirs.grad, rtol=1e-9, atol=1e-12)
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
 
 
@@ -246,10 +255,10 @@ def test_a_gradient_of_other_strides_is_applied_correctly(layout: str, optimizer
     start, gradient = LAYOUTS[layout]()
     mine, theirs = nn.Parameter(start), start.clone(memory_format=torch.contiguous_format).requires_grad_()
     ours, reference = optimizers.make_optimizer(OPTIMIZERS[optimizer], [mine]), TORCHS[optimizer]([theirs])
+    stepper = optimizers.Stepper(ours)
     for _ in range(3):
-        optimizers.set_gradient(mine, gradient)
         theirs.grad = gradient.clone(memory_format=torch.contiguous_format)
-        ours.step()
+        stepper.step([gradient])
         reference.step()
     torch.testing.assert_close(mine.detach(), theirs.detach(), rtol=1e-12, atol=0)
 

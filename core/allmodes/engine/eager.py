@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -37,8 +37,10 @@ class EagerEngine:
         self.scheduled = [
             name for name, player in composition.players.items() if optimizers.is_scheduled(player.optimizer)
         ]
+        self.steppers = {name: optimizers.Stepper(optimizer) for name, optimizer in self.optimizers.items()}
         self.unroll = partial(unroll, composition, self.memory)
         self._trained: frozenset[str] | None = None
+        self._switched: dict[tuple[frozenset[str] | None, frozenset[str]], list[tuple[nn.Parameter, bool]]] = {}
         self._taught = set[tuple[str, str]]()  # terms, by player, whose gradients were checked
         self._roles: dict[tuple[object, ...], Roles] = {}
 
@@ -52,10 +54,12 @@ class EagerEngine:
         losses = [self.composition.objective(player, step) for player in players]
         if not step.losses.keys() <= self._taught:
             self._check_gradients(step.losses)
-        for i, (player, loss) in enumerate(zip(players, losses, strict=True)):
-            self._differentiate(loss, self.parameters[player], keep=i + 1 < len(players))
-        for player in players:
-            self._step(player, iteration)
+        gradients = [
+            torch.autograd.grad(loss, self.parameters[player], retain_graph=i + 1 < len(players), allow_unused=True)
+            for i, (player, loss) in enumerate(zip(players, losses, strict=True))
+        ]
+        for player, gradient in zip(players, gradients, strict=True):
+            self._step(player, gradient, iteration)
         if rules:
             act(step, rules)
         return step.losses
@@ -71,8 +75,8 @@ class EagerEngine:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the states of the optimisers of the same players."""
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state[name])
+        for name, stepper in self.steppers.items():
+            stepper.load_state_dict(state[name])
 
     def _look_up(self, turn: TurnConfig, weights: Mapping[str, float]) -> Roles:
         """The roles of a turn, looked up once for each set of active terms."""
@@ -87,10 +91,25 @@ class EagerEngine:
         """Let exactly the trained modules' parameters require gradients, so that autograd skips all others."""
         if trained is self._trained:
             return
-        for name, module in self.composition.modules.items():
-            for key, parameter in module.named_parameters():
-                parameter.requires_grad_(name in trained and f"{name}:{key}" not in self.composition.fixed)
+        for parameter, learns in self._switches(trained):
+            parameter.requires_grad_(learns)
         self._trained = trained
+
+    def _switches(self, trained: frozenset[str]) -> list[tuple[nn.Parameter, bool]]:
+        """The parameters that differ from those trained last, and whether they learn; all of them at first."""
+        key = (self._trained, trained)
+        if key not in self._switched:
+            now, before = self._learning(trained), self._learning(self._trained or frozenset())
+            different = now if self._trained is None else {p: on for p, on in now.items() if on != before[p]}
+            self._switched[key] = list(different.items())
+        return self._switched[key]
+
+    def _learning(self, trained: frozenset[str]) -> dict[nn.Parameter, bool]:
+        return {
+            parameter: name in trained and f"{name}:{key}" not in self.composition.fixed
+            for name, module in self.composition.modules.items()
+            for key, parameter in module.named_parameters()
+        }
 
     def _check_gradients(self, losses: Losses) -> None:
         """Check, the first time that a term is computed for a player, that the player learns from it."""
@@ -99,13 +118,7 @@ class EagerEngine:
                 check_gradient(losses[player, term], self.parameters[player])
             self._taught.add((player, term))
 
-    @staticmethod
-    def _differentiate(loss: Tensor, parameters: list[nn.Parameter], keep: bool) -> None:
-        gradients = torch.autograd.grad(loss, parameters, retain_graph=keep, allow_unused=True)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            optimizers.set_gradient(parameter, gradient)
-
-    def _step(self, player: str, iteration: int) -> None:
+    def _step(self, player: str, gradients: Sequence[Tensor | None], iteration: int) -> None:
         if player in self.scheduled:
             optimizers.set_schedule(self.optimizers[player], self.composition.players[player].optimizer, iteration)
-        self.optimizers[player].step()
+        self.steppers[player].step(gradients)
