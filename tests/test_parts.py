@@ -383,13 +383,32 @@ def test_a_view_is_judged_as_the_same_items_would_be_by_hand() -> None:
     torch.testing.assert_close(step.score(coded), expected)
 
 
+def test_two_terms_of_a_kind_have_views_of_their_own() -> None:
+    class Wide(Dragan):
+        def penalty(self, step: Step) -> Tensor:
+            wide = step.view("acme.around", step.x + 5 * step.noise.at("acme.dragan").uniform("u", *step.x.shape))
+            return step.squared_gradient_norm(wide).mean()
+
+    alone = [composed(NonSaturating(), term) for term in (Dragan(), Wide())]
+    both = composed(NonSaturating(), Dragan(), Wide())
+    for single in alone:
+        single.modules["discriminator"].load_state_dict(both.modules["discriminator"].state_dict())
+    steps = [step_of(composition)[0] for composition in (*alone, both)]
+    for composition, step in zip((*alone, both), steps, strict=True):
+        composition.objective("discriminator", step)
+    expected = [step.losses["discriminator", "t1"] for step in steps[:2]]
+    found = [steps[2].losses["discriminator", name] for name in ("t1", "t2")]
+    torch.testing.assert_close(found, expected)
+    assert not torch.allclose(*found)
+
+
 @pytest.mark.parametrize("ask", ["data", "score", "features", "seen", "squared_gradient_norm", "score_gradients"])
 def test_a_side_that_does_not_exist_is_refused(ask: str) -> None:
     step, _ = step_of(composed(NonSaturating()))
     step.view("acme.view", step.x)
     with pytest.raises(LookupError) as error:
         getattr(step, ask)("middle")
-    known = "real, fake, between, acme.view, and step.view(name, items) adds one"
+    known = "real, fake, between, acme.view, and step.view(name, items) returns a new one"
     assert error.value.args[0] == f"there is no side 'middle': there are {known}"
 
 

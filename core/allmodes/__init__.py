@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from allmodes.builtin.config.image_folder import ImageFolderConfig as ImageFolderConfig
     from allmodes.builtin.config.images import DigitsConfig as DigitsConfig
     from allmodes.builtin.config.images import TorchvisionConfig as TorchvisionConfig
+    from allmodes.builtin.config.losses import GradientPenaltyConfig as GradientPenaltyConfig
+    from allmodes.builtin.config.losses import NonSaturatingConfig as NonSaturatingConfig
+    from allmodes.builtin.config.losses import R1Config as R1Config
+    from allmodes.builtin.config.losses import R2Config as R2Config
+    from allmodes.builtin.config.losses import RelativisticConfig as RelativisticConfig
     from allmodes.builtin.config.metrics import ClassCoverageConfig as ClassCoverageConfig
     from allmodes.builtin.config.metrics import ClusteringConfig as ClusteringConfig
     from allmodes.builtin.config.metrics import ConditionalConfig as ConditionalConfig
@@ -71,6 +76,7 @@ if TYPE_CHECKING:
     from allmodes.game.contracts import Noisy as Noisy
     from allmodes.game.contracts import Part as Part
     from allmodes.game.contracts import Prior as Prior
+    from allmodes.game.copies import MovingCopy as MovingCopy
     from allmodes.game.losses import Game as Game
     from allmodes.game.losses import Loss as Loss
     from allmodes.game.losses import LossTerm as LossTerm
@@ -103,6 +109,7 @@ if TYPE_CHECKING:
     from allmodes_schemas import AdamConfig as AdamConfig
     from allmodes_schemas import AuxiliaryConfig as AuxiliaryConfig
     from allmodes_schemas import DatasetConfig as DatasetConfig
+    from allmodes_schemas import DiscriminatorOptions as DiscriminatorOptions
     from allmodes_schemas import FeatureConfig as FeatureConfig
     from allmodes_schemas import Form as Form
     from allmodes_schemas import Given as Given

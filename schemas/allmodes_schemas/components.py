@@ -109,6 +109,10 @@ class NetworkConfig(KindConfig):
         """Whether one item's output depends on the others of its batch (BatchNorm); by default, of a network within."""
         return any(network.normalises_batches() for network in _within(self, NetworkConfig))
 
+    def bounds_slope(self) -> bool:
+        """Whether its slope is bounded, as a Wasserstein game needs it; by default, that of a network within."""
+        return any(network.bounds_slope() for network in _within(self, NetworkConfig))
+
     def parameters(self, sees: tuple[Shape, ...], gives: Shape) -> int | None:
         """The approximate number of weights, so that too many are refused before memory is taken; None: unknown."""
         return None
@@ -195,6 +199,8 @@ class LossTermConfig(KindConfig):
     """Players that train its own parameters, if it has any."""
     penalises_gradients: ClassVar[bool] = False
     """Whether it differentiates the discriminator with respect to what it sees."""
+    bounds_slope: ClassVar[bool] = False
+    """Whether it bounds the discriminator's slope otherwise, as clipping does: a Wasserstein game needs a bound."""
 
     weight: float | Ramp = 1.0
     """Factor of the term."""

@@ -116,7 +116,7 @@ class FunctionalForward(Forward):
 
     @override
     def frozen_copy(self) -> Forward:
-        return FunctionalForward(self.networks, self._tensors, inference=self.inference)
+        return self._share_term(FunctionalForward(self.networks, self._tensors, inference=self.inference))
 
     @override
     def run(self, name: str, inputs: tuple[Any, ...], method: str = "forward") -> Any:
@@ -193,6 +193,7 @@ def unroll(
         tensors = merge(tensors, own)
     ahead = FunctionalForward(composition, tensors, inference=inference)
     ahead.to_advance = step.forward.to_advance  # one turn: whichever step runs a module first advances its statistics
+    ahead.term = step.forward.term
     return Step(context, draw, ahead)
 
 

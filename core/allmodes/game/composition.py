@@ -83,6 +83,7 @@ class Composition(Networks):
         total: Tensor | None = None
         for term in self.served[player]:
             if term.name in step.context.weights:
+                step.forward.term[0] = term.name
                 try:
                     value = step.losses[player, term.name] = step.forward.loss(
                         self.functions[player, term.name], term.module, step, player

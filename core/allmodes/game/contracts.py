@@ -77,7 +77,8 @@ class Part(nn.Module):
     Attributes:
         refit: Iterations after which, again and again, `fit` is called; None: only before training.
         follows: Players after whose updates `after_update` is called; by default those that train the module in which
-            the part lies or, of a loss term, those that it serves. A loss term's are called only while the term counts.
+            the part lies or, of a loss term, those that it serves. A loss term's are called only while the term counts,
+            and without `follows` a part within a module that nobody trains rests.
         changes: Names of further modules in whose tensors `after_update` writes.
     """
 

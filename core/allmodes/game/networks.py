@@ -76,6 +76,7 @@ class Forward:
     ) -> None:
         self.networks, self.inference, self.separates = networks, inference, networks.differentiates_scores
         self.to_advance = set(trained & networks.batch_norms.keys()) if trained else set[str]()
+        self.term = [""]  # whose loss is computed; one list for all draws of a turn
 
     def __call__(self, name: str, inputs: tuple[Any, ...], noise: Noise, method: str = "forward") -> Any:
         """The output of a module, or of another method of it; what is noisy within it draws from `noise`."""
@@ -83,7 +84,7 @@ class Forward:
             with eval_mode(self.networks.modules[name]):
                 return self._compute(name, inputs, method)
         for i, noisy in enumerate(self.networks.noisy.get(name, ())):
-            noisy.noise = noise.at(f"noisy{i}")
+            noisy.noise = noise.at(f"noisy{i}") if noisy.training else None
         norms = self.networks.batch_norms.get(name)
         if norms is None or name in self.to_advance:
             self.to_advance.discard(name)
@@ -93,7 +94,11 @@ class Forward:
 
     def frozen_copy(self) -> Forward:
         """The same modules for another draw of the turn, without advancing BatchNorm statistics."""
-        return Forward(self.networks, inference=self.inference)
+        return self._share_term(Forward(self.networks, inference=self.inference))
+
+    def _share_term(self, other: Forward) -> Forward:
+        other.term = self.term
+        return other
 
     def run(self, name: str, inputs: tuple[Any, ...], method: str = "forward") -> Any:
         """The module itself, with the parameters and buffers that it owns."""

@@ -55,7 +55,7 @@ def find_rules(
     Raises ValueError where one follows no player, or names a player or module that does not exist.
     """
     for place, part in find_parts(modules):
-        if part.acts:
+        if part.acts and (part.follows or owners[place.module] or not place.path):
             rule = Rule(place, part.follows or tuple(owners[place.module]), part.changes)
             with calling(f"part {place}", part):
                 _check(rule, players, modules)
@@ -72,6 +72,7 @@ def find_parts(modules: Mapping[str, nn.Module]) -> Iterator[tuple[Place, Part]]
 def act(step: Step, rules: Iterable[Rule]) -> None:
     """Let parts act after the update that a step's losses gave."""
     for rule in rules:
+        step.forward.term[0] = rule.place.term or str(rule.place)
         try:
             step.forward.act(*rule.place, step)
         except Exception as error:

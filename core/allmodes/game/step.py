@@ -107,15 +107,16 @@ class Step:
         return fake
 
     def view(self, name: str, items: Made, code: Made | None = None) -> Side:
-        """Name further items (B, *shape) to judge, and return the name, which is then a side like `real` and `fake`.
+        """Name further items (B, *shape) to judge, and return their side, which is asked for like `real` and `fake`.
 
-        They are made once: a name, such as `acme.noisy`, stands for the same items in all losses of a step. A joint
-        discriminator sees their `code` (B, code_dim), by default the joint auxiliary's of them.
+        They are made once: a name stands for the same items in all functions of a loss term, and for others in another
+        term. A joint discriminator sees their `code` (B, code_dim), by default the joint auxiliary's of them.
         """
         if name in SIDES:
             raise ValueError(f"a view needs a name of its own: {name!r} is a side of every step")
-        self._views.setdefault(name, View(items, code))
-        return name
+        side = f"{term}/{name}" if (term := self.forward.term[0]) else name
+        self._views.setdefault(side, View(items, code))
+        return side
 
     def data(self, side: Side) -> Tensor:
         """Real items, generated items or those of a view (B, *shape). Raises LookupError for any other side."""

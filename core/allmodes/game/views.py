@@ -27,7 +27,7 @@ def find_view(views: Mapping[str, View], side: str) -> View:
         raise LookupError("the points 'between' are made of what the discriminator sees: ask for step.seen('between')")
     if side not in views:
         known = ", ".join((*SIDES, *views))
-        raise LookupError(f"there is no side {side!r}: there are {known}, and step.view(name, items) adds one")
+        raise LookupError(f"there is no side {side!r}: there are {known}, and step.view(name, items) returns a new one")
     return views[side]
 
 

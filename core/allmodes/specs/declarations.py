@@ -74,6 +74,7 @@ DECLARED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "players": (_is_tuple_of(PlayerConfig), "a tuple of PlayerConfigs"),
     "is_game": _TRUTH,
     "penalises_gradients": _TRUTH,
+    "bounds_slope": _TRUTH,
     "normalises_batches": _TRUTH,
     "known_modes": _TRUTH,
     "classes": _SIZE,

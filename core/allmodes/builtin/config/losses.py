@@ -36,7 +36,8 @@ class WassersteinConfig(LossTermConfig):
     @override
     def check(self, spec: Spec) -> Iterable[Problem]:
         # Without a bound on the discriminator's slope the game has no solution.
-        if not any(term.penalises_gradients for term in spec.each(LossTermConfig)):
+        bounded = spec.discriminator is not None and spec.discriminator.bounds_slope()
+        if not bounded and not any(t.penalises_gradients or t.bounds_slope for t in spec.each(LossTermConfig)):
             yield Problem(
                 ("losses",),
                 "the wasserstein game needs a bound on the discriminator's slope: add {kind: gradient_penalty}",

@@ -17,6 +17,10 @@ class SpectralNormConfig(AroundConfig):
     """Steps of the power iteration after each update."""
 
     @override
+    def bounds_slope(self) -> bool:
+        return True
+
+    @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
         from allmodes_baselines.spectral_norm import normalise
 

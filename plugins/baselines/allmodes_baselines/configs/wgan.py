@@ -1,6 +1,6 @@
 """Settings of WGAN's weight clipping."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -12,6 +12,7 @@ class ClippingConfig(LossTermConfig):
     """Keeps the discriminator's weights in a box around 0, under any game (Arjovsky et al., 2017)."""
 
     kind: Literal["baselines.clipping"] = "baselines.clipping"
+    bounds_slope: ClassVar[bool] = True
 
     c: float = Field(0.01, gt=0)
     """Largest absolute value of a weight."""
