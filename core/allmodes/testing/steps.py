@@ -58,6 +58,7 @@ def compose(
     data: Data | None = None,
     functions: Functions = MappingProxyType({}),
     double: bool = False,
+    registry: Registry | None = None,
 ) -> Composition:
     """Build the modules, loss terms and players of a spec, with the weights of a seed.
 
@@ -67,13 +68,14 @@ def compose(
         seed: Seed of the weights and of all fits.
         data: Data in place of the spec's.
         functions: Functions from Python that the spec names.
+        registry: What is installed, by default all plugins.
         double: Compute in float64, and move all parameters a little: biases that begin at zero would hide a lost one.
 
     Raises:
         SpecError: The spec is invalid.
         CompositionError: Its parts turn out not to fit together.
     """
-    checked = spec if isinstance(spec, Spec) else load_spec(spec, *overrides)
+    checked = spec if isinstance(spec, Spec) else load_spec(spec, *overrides, registry=registry)
     composition = composing.compose(checked, data or checked.data.build(), seed, functions)
     if double:
         _perturb(composition)

@@ -19,7 +19,7 @@ from allmodes.specs import loading
 from allmodes.specs.kinds import declared
 from allmodes.specs.players import term_names
 from allmodes.specs.source import SpecError
-from allmodes.testing.composing import ComposedContract, ComposedSpec
+from allmodes.testing.composing import ComposedContract, ComposedSpec, take_due_turns
 from allmodes.testing.seeds_under_vmap import due
 from allmodes.testing.steps import find_gradients
 from allmodes_schemas import KindConfig, LossTermConfig, Spec
@@ -63,8 +63,14 @@ class TermInASpec(ComposedContract):
         return composition, Step(Context(composition, weights, self.iteration, unroll), self.composed_spec.draw())
 
     def make_moved_step(self) -> tuple[Composition, Step]:
-        """Make a step whose parameters have moved a little: a term may be 0 where a run begins, as beside a copy."""
+        """Make a step after an update, whose parameters have moved a little further.
+
+        A term may be 0 where a run begins: one that compares with averages of scores, or with a copy of a network.
+        """
         composition, step = self.make_step()
+        take_due_turns(composition, self.composed_spec.draw(), self.iteration)
+        for module in composition.modules.values():
+            module.requires_grad_(True)
         generator = torch.Generator().manual_seed(1)
         for parameter in (parameter for module in composition.modules.values() for parameter in module.parameters()):
             parameter.data += 0.01 * torch.randn(parameter.shape, generator=generator)
