@@ -116,6 +116,28 @@ class Bank(Auxiliary):
         self.items.copy_(torch.cat([step.fake, self.items[B:]]))
 
 
+class Watching(LossTerm):
+    """Keeps what its rule reads: of the losses' own draw, of another draw, of a view, and of a learned prior."""
+
+    seen: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(4))
+
+    def losses(self) -> Mapping[str, Loss]:
+        return {"generator": lambda step: sum(self.values(step)[:3])}  # type: ignore[dict-item, return-value]
+
+    def values(self, step: Step) -> list[Tensor]:
+        view = step.view("acme.moved", lambda: step.x + 1)
+        other = step.redraw("acme.other")
+        means = [step.score("fake").mean(), other.score("fake").mean(), step.score(view).mean()]
+        return [*means, step.offer("mean").sum() + means[0]]
+
+    def after_update(self, step: Step) -> None:
+        self.seen.copy_(torch.stack(self.values(step)))
+
+
 class Dragan(LossTerm):
     """DRAGAN's penalty on the slope at disturbed real items (Kodali et al., 2017)."""
 
@@ -264,13 +286,17 @@ def averaged() -> Composition:
     return composed(NonSaturating(), term, generator=generator)
 
 
+def watching() -> Composition:
+    return composed(NonSaturating(), Watching(), prior=Shifted())
+
+
 def judge_of_pairs() -> Discriminator:
     return Discriminator(mlp(2 * D, 1, 2 * Z), pack=2, joint="encoder")
 
 
 METHODS = (
     clipping, began, began_at_once, ada, ada_joint_and_packed, bank, dragan, dragan_joint_and_packed, mrgan,
-    mrgan_joint_and_packed, likely, optimised, averaged,
+    mrgan_joint_and_packed, likely, optimised, averaged, watching,
 )  # fmt: skip
 
 
@@ -303,6 +329,16 @@ def test_a_rule_reads_what_the_losses_computed_before_the_update() -> None:
     EagerEngine(composition).update(TurnConfig(player="discriminator"), draw)
     k = composition.modules["losses/t0"].k
     assert k.item() == pytest.approx(min(max(0.3 + 0.1 * (0.5 * real - fake), 0), 1), abs=1e-6)
+
+
+def test_a_rule_reads_tensors_of_modules_as_they_are_now() -> None:
+    composition = watching()
+    step, draw = step_of(composition)
+    before = [value.item() for value in composition.terms["t1"].loss.values(step)]
+    EagerEngine(composition).update(TurnConfig(player="generator"), draw)
+    term, mean = composition.modules["losses/t1"], composition.modules["prior"].mean.sum().item()
+    assert term.seen.tolist() == pytest.approx([*before[:3], mean + before[0]], abs=1e-6)
+    assert mean != pytest.approx(before[3] - before[0])
 
 
 def test_a_rule_acts_after_the_players_that_it_follows_alone() -> None:

@@ -99,7 +99,8 @@ class Part(nn.Module):
         """Act after an update of the players in `follows`, on the step that their losses were computed from.
 
         `step` still has what the losses asked for, from before the update: `step.score("real")` costs no forward pass.
-        What is asked for here first is computed with the updated modules. Gradients are off. Write in place, into the
+        What is asked for here first is computed with the updated modules, and tensors of modules (`step.tensor`,
+        `step.offer`) are those of now; views are named again. Gradients are off. Write in place, into the
         part's own buffers and into tensors of the modules in `changes` (`step.parameters(module)`), with `copy_`; look
         at no value, so that the same code runs for stacked seeds: `w.copy_(w.clamp(-c, c))`, `torch.where`.
         """

@@ -71,6 +71,7 @@ def find_parts(modules: Mapping[str, nn.Module]) -> Iterator[tuple[Place, Part]]
 @torch.no_grad()
 def act(step: Step, rules: Iterable[Rule]) -> None:
     """Let parts act after the update that a step's losses gave."""
+    step.settle()
     for rule in rules:
         step.forward.term[0] = rule.place.term or str(rule.place)
         try:

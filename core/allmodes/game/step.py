@@ -172,15 +172,19 @@ class Step:
 
     def offer(self, name: str) -> Tensor:
         """A tensor that the prior offers, such as `weights`, the modes' probabilities (modes,)."""
-        offered: Tensor = self._once(("offer", name), lambda: self.call("prior", name, method="offer"))
+        offered: Tensor = self.call("prior", name, method="offer")
         return offered
 
     # Other draws, other networks
 
     def redraw(self, name: str = "second") -> Step:
         """A step on the same batch with another, independent latent; the same name gives the same step."""
+        kept = self._memo.get(("redraw", name), NOTHING)
+        if isinstance(kept, Step):
+            return kept
         draw = Draw(self.batch, self.noise.at(name))
-        return self._once(("redraw", name), lambda: Step(self.context, draw, self.forward.frozen_copy()))
+        redrawn = self._memo["redraw", name] = Step(self.context, draw, self.forward.frozen_copy(), kept)
+        return redrawn
 
     def after(self, player: str, updates: int) -> Step:
         """The step after a number of differentiable updates of a player on this draw (Unrolled GAN)."""
@@ -198,8 +202,12 @@ class Step:
 
     def computed(self) -> Memo:
         """What was computed so far and consists of tensors alone, for a step after the update."""
-        memo = {key: Latent(v.z, dict(v.parts)) if isinstance(v, Latent) else v for key, v in self._memo.items()}
+        memo = {key: _as_tensors(key, value) for key, value in self._memo.items()}
         return {key: v for key, v in memo.items() if all(isinstance(leaf, Tensor) for leaf in tree_leaves(v))}
+
+    def settle(self) -> None:
+        """End the losses: what acts after the update names views of its own."""
+        self._views.clear()
 
     def _once(self, key: Hashable, compute: Callable[[], Value]) -> Value:
         if key not in self._memo:
@@ -228,3 +236,10 @@ class Step:
             return self.latent.code
         given = None if side == "real" else find_view(self._views, side).code
         return self.code(joint, side) if given is None else self._once(("code of view", side), lambda: make(given))
+
+
+def _as_tensors(key: Hashable, value: Any) -> Any:
+    """A latent, or a step of another draw, as nested tensors."""
+    if isinstance(value, Step) and isinstance(key, tuple) and key[0] == "redraw":
+        return value.computed()
+    return Latent(value.z, dict(value.parts)) if isinstance(value, Latent) else value
