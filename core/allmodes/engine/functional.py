@@ -6,7 +6,7 @@ It runs under `torch.func.vmap` (all seeds of a spec at once, a leading seed axi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypedDict
@@ -21,7 +21,7 @@ from allmodes.game.composition import Composition
 from allmodes.game.networks import Forward, NestedTensors, Networks, Tensors, call_method
 from allmodes.game.noise import Noise
 from allmodes.game.parts import act
-from allmodes.game.step import Context, Draw, Memo, Step
+from allmodes.game.step import Context, Draw, Step
 from allmodes_schemas import TurnConfig
 
 
@@ -92,13 +92,13 @@ def _losses(
     players: tuple[str, ...],
     state: State,
     own: Tensors,
-) -> tuple[tuple[Tensor, ...], tuple[NestedTensors, Memo]]:
+) -> tuple[tuple[Tensor, ...], tuple[NestedTensors, dict[Hashable, Any]]]:
     buffers = copy_tensors(state["buffers"])
     tensors = _join(merge(state["parameters"], own), buffers)
     forward = FunctionalForward(composition, tensors, composition.trained(players), turn.inference)
     step = Step(context, draw, forward)
     losses = tuple(composition.objective(player, step) for player in players)
-    return losses, (buffers, step.computed() if composition.rules else {})
+    return losses, (buffers, step.memo.tensors() if composition.rules else {})
 
 
 class FunctionalForward(Forward):

@@ -6,16 +6,16 @@ B is the batch size, `pack` the number of items that the discriminator judges to
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from allmodes.data.batch import Batch
-from allmodes.game.contracts import NOTHING, Latent, in_form
+from allmodes.game.contracts import Latent, in_form
+from allmodes.game.memo import Memo
 from allmodes.game.networks import Forward, Networks
 from allmodes.game.noise import Noise
 from allmodes.game.views import SIDES, Made, View, find_view, interpolate, make, pack
@@ -26,9 +26,6 @@ Side: TypeAlias = str
 WGAN-GP penalises), or the name of a view."""
 INNER = re.compile(r"/noisy\d+/")
 """In the names of noise that modules within networks draw, such as the masks of dropout."""
-Memo: TypeAlias = Mapping[Any, Any]
-"""What a step has computed, by keys of its own."""
-Value = TypeVar("Value")
 
 
 class Draw(NamedTuple):
@@ -57,11 +54,14 @@ class Context(NamedTuple):
 class Step:
     """One draw and everything computed from it, lazily and once, so that terms share forward passes."""
 
-    def __init__(self, context: Context, draw: Draw, forward: Forward | None = None, memo: Memo = NOTHING) -> None:
+    def __init__(
+        self, context: Context, draw: Draw, forward: Forward | None = None, known: Mapping[Any, Any] | None = None
+    ) -> None:
         self.context, self.batch, self.noise = context, draw.batch, draw.noise
         self.forward = Forward(context.networks) if forward is None else forward
         self.losses: dict[tuple[str, str], Tensor] = {}
-        self._memo: dict[Hashable, Any] = dict(memo)
+        self.memo = Memo(known or {})
+        self._once = self.memo.once
         self._views: dict[str, View] = {}
 
     # The draw
@@ -179,12 +179,8 @@ class Step:
 
     def redraw(self, name: str = "second") -> Step:
         """A step on the same batch with another, independent latent; the same name gives the same step."""
-        kept = self._memo.get(("redraw", name), NOTHING)
-        if isinstance(kept, Step):
-            return kept
-        draw = Draw(self.batch, self.noise.at(name))
-        redrawn = self._memo["redraw", name] = Step(self.context, draw, self.forward.frozen_copy(), kept)
-        return redrawn
+        draw, known = Draw(self.batch, self.noise.at(name)), self.memo.get(("redrawn", name))
+        return self._once(("redraw", name), lambda: Step(self.context, draw, self.forward.frozen_copy(), known))
 
     def after(self, player: str, updates: int) -> Step:
         """The step after a number of differentiable updates of a player on this draw (Unrolled GAN)."""
@@ -200,20 +196,9 @@ class Step:
         """
         return self.forward(name, inputs, self.noise.at(f"{name}/{place}"), method)
 
-    def computed(self) -> Memo:
-        """What was computed so far and consists of tensors alone, for a step after the update."""
-        memo = {key: _as_tensors(key, value) for key, value in self._memo.items()}
-        return {key: v for key, v in memo.items() if all(isinstance(leaf, Tensor) for leaf in tree_leaves(v))}
-
     def settle(self) -> None:
         """End the losses: what acts after the update names views of its own."""
         self._views.clear()
-
-    def _once(self, key: Hashable, compute: Callable[[], Value]) -> Value:
-        if key not in self._memo:
-            self._memo[key] = compute()
-        value: Value = self._memo[key]
-        return value
 
     def _judge(self, side: Side) -> tuple[Tensor, Tensor]:
         verdict: tuple[Tensor, Tensor]
@@ -236,10 +221,3 @@ class Step:
             return self.latent.code
         given = None if side == "real" else find_view(self._views, side).code
         return self.code(joint, side) if given is None else self._once(("code of view", side), lambda: make(given))
-
-
-def _as_tensors(key: Hashable, value: Any) -> Any:
-    """A latent, or a step of another draw, as nested tensors."""
-    if isinstance(value, Step) and isinstance(key, tuple) and key[0] == "redraw":
-        return value.computed()
-    return Latent(value.z, dict(value.parts)) if isinstance(value, Latent) else value
