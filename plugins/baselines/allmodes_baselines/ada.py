@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes import Network, Noisy, Part, Step
-from allmodes_baselines.around import Trunk
+from allmodes import Network, Noisy, Part, Step, Trunk
 from allmodes_baselines.augment import TRANSFORMS
 
 

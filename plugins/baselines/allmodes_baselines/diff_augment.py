@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes import Network, Noisy
-from allmodes_baselines.around import Trunk
+from allmodes import Network, Noisy, Trunk
 from allmodes_baselines.augment import TRANSFORMS
 
 

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes import Network, Noisy, Part, Step
-from allmodes_baselines.around import Trunk
+from allmodes import Network, Noisy, Part, Step, Trunk
 
 STEPS, SHORTEST, TARGET = 1000, 8, 0.6
 

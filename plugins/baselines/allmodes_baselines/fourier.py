@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes import Network
-from allmodes_baselines.around import Trunk
+from allmodes import Network, Trunk
 
 
 class Waves(Trunk):

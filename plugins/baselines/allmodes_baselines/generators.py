@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes import NOTHING, Fitting, Given, Latent, Network, Noise, Prior
-from allmodes_baselines.around import Head, Trunk
+from allmodes import NOTHING, Fitting, Given, Head, Latent, Network, Noise, Prior, Trunk
 from allmodes_baselines.modes import one_hot
 
 

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes import Network, Noisy, Part, Step
-from allmodes_baselines.around import Trunk
+from allmodes import Network, Noisy, Part, Step, Trunk
 
 
 class Blurred(Noisy, Trunk, Part):

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes import Mlp, Network, Shape
-from allmodes_baselines.around import Around, Trunk
+from allmodes import Around, Mlp, Network, Shape, Trunk
 
 
 class WithSpread(Trunk):

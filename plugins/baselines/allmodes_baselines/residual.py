@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes import Network, Shape
-from allmodes_baselines.around import Around, Head, Trunk
+from allmodes import Around, Head, Network, Shape, Trunk
 from allmodes_baselines.spectral_norm import LAYERS
 
 

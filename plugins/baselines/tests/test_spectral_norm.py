@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes import DcganConfig, MlpConfig, Network, Step
+from allmodes import Around, DcganConfig, MlpConfig, Network, Step, Trunk
 from allmodes.testing import compose, take_turn
-from allmodes_baselines.around import Around, Trunk
 from allmodes_baselines.configs.spectral_norm import SpectralNormConfig
 from allmodes_baselines.spectral_norm import LAYERS, SpectralNorm, matrix, normalise, weight_of
 

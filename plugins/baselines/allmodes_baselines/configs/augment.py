@@ -32,7 +32,7 @@ class DiffAugmentConfig(_AugmentConfig):
 
     @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
-        from allmodes_baselines.around import Around
+        from allmodes import Around
         from allmodes_baselines.diff_augment import Transformed
 
         return Around(Transformed(self.build_inner(sees, gives), self.transforms))
@@ -49,7 +49,7 @@ class AdaConfig(_AugmentConfig):
 
     @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
+        from allmodes import Around
         from allmodes_baselines.ada import Adapted
-        from allmodes_baselines.around import Around
 
         return Around(Adapted(self.build_inner(sees, gives), self.transforms, self.target, self.items))

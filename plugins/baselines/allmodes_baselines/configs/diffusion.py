@@ -24,7 +24,7 @@ class DiffusionConfig(AroundConfig):
 
     @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
-        from allmodes_baselines.around import Around
+        from allmodes import Around
         from allmodes_baselines.diffusion import Diffused
 
         return Around(Diffused(self.build_inner(sees, gives), self.std, self.speed))

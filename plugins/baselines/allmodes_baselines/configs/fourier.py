@@ -25,7 +25,7 @@ class FourierConfig(AroundConfig):
 
     @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
-        from allmodes_baselines.around import Around
+        from allmodes import Around
         from allmodes_baselines.fourier import Waves
 
         return Around(Waves(self.build_inner(sees, gives), prod(sees[0]), self.frequencies, self.scale))

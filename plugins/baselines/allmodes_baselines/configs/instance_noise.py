@@ -20,7 +20,7 @@ class InstanceNoiseConfig(AroundConfig):
 
     @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
-        from allmodes_baselines.around import Around
+        from allmodes import Around
         from allmodes_baselines.instance_noise import Blurred
 
         return Around(Blurred(self.build_inner(sees, gives), self.std, self.over))
