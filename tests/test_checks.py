@@ -48,6 +48,11 @@ class ModeLossConfig(LossTermConfig):
     needs: ClassVar = (Need("part", "mode", "prior: {kind: acme.learned}"), Need("labels", remedy="take labelled data"))
 
 
+class MixingConfig(LossTermConfig):
+    kind: Literal["acme.mixing"] = "acme.mixing"
+    serves: ClassVar = ("mixer",)
+
+
 class PlayingConfig(LossTermConfig):
     kind: Literal["acme.playing"] = "acme.playing"
     modules: tuple[str, ...] = ("generator",)
@@ -84,7 +89,7 @@ def allmodes_auxiliary_networks():
 
 @hookimpl
 def allmodes_loss_terms():
-    return [ModeLossConfig, PlayingConfig]
+    return [ModeLossConfig, PlayingConfig, MixingConfig]
 """
 
 REGISTRY = first_party()
@@ -311,6 +316,7 @@ def test_simultaneous_is_one_turn_of_all_players() -> None:
 def test_auxiliaries_and_priors_are_trained_by_the_players_that_they_declare() -> None:
     learned = spec(
         prior={"kind": "acme.learned"},
+        losses=[GAME, {"kind": "acme.mixing"}],
         auxiliaries={"head": {"kind": "acme.head"}, "frozen": {"kind": "acme.classifier"}, **RECONSTRUCTOR},
     )
     assert {name: player.modules for name, player in players_of(learned).items()} == {

@@ -19,7 +19,7 @@ from allmodes.game.parts import fit
 from allmodes.game.samplers import build_sampler
 from allmodes.registry.faults import build, calls
 from allmodes.specs.checks import check_loaded
-from allmodes.specs.players import players_of, term_names, turns_of
+from allmodes.specs.players import origins_of, players_of, term_names, turns_of
 from allmodes.specs.shapes import discriminator_inputs, discriminator_options
 from allmodes_schemas import Shape, Spec
 
@@ -48,15 +48,15 @@ def compose(
     fitting = Fitting(data, noise, prior, modules["generator"], functions, modules)
     for name, part in _parts(modules, terms):
         fit(name, part, fitting.within(name))
-    players = players_of(spec)
+    players, origins = players_of(spec), origins_of(spec)
     composition = _composition(
         modules,
         terms,
-        [Player(p.name, p.modules, p.optimizer or spec.training.optimizer) for p in players.values()],
+        [Player(p.name, p.modules, p.optimizer or spec.training.optimizer, origins.get(p.name)) for p in players.values()],
         turns_of(spec, players),
         frozenset(name for name, auxiliary in spec.auxiliaries.items() if auxiliary.sees == "features"),
         torch.bfloat16 if spec.training.precision == "bfloat16" else None,
-        _fixed_parameters(modules),
+        _fixed_parameters({**modules, **{term.module: term.loss for term in terms}}),
     )
     composition.untried = first_checks(modules, data.shape)
     return composition

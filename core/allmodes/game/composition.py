@@ -14,17 +14,18 @@ from allmodes.game.networks import NestedTensors, Networks, Tensors, find_inside
 from allmodes.game.parts import Rule, find_rules
 from allmodes.game.step import Step
 from allmodes.registry.faults import ContractError, blame, calling
-from allmodes.specs.players import check_modules, check_served, check_turn, term_module
+from allmodes.specs.players import Origin, check_modules, check_served, check_turn, term_module
 from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
 
 
 @dataclass(frozen=True)
 class Player:
-    """A named optimiser over named modules."""
+    """A named optimiser over named modules, and the component that brings the player, if it is none of the game's."""
 
     name: str
     modules: tuple[str, ...]
     optimizer: OptimizerConfig
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,7 @@ class Composition(Networks):
         for player in self.players.values():
             for message in check_modules(player.name, player.modules, self.modules):
                 raise ValueError(message)
-            if not self.served[player.name]:
-                raise ValueError(f"no loss term serves player {player.name!r}")
+            self._check_player(player)
         trains = {name: player.modules for name, player in self.players.items()}
         for problem in (problem for turn in self.schedule for problem in check_turn(turn, trains, self.modules)):
             raise ValueError(problem.what)
@@ -155,7 +155,33 @@ class Composition(Networks):
             for message in check_served(term.name, losses[term.name], self.players):
                 with calling(f"loss {term.name}", term.loss):
                     raise ContractError(message)
+            self._check_trained(term)
         for name in find_inside(self.modules, nn.modules.dropout._DropoutNd):
             what = f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
             with calling(f"module {name}", self.code_of(name)):
                 raise ContractError(what)
+
+    def _check_player(self, player: Player) -> None:
+        """Raise an error, in the name of whoever brings the player, where nobody teaches it or nothing in it learns."""
+        origin, name, served = player.origin, player.name, self.served[player.name]
+        if not served:
+            if origin is None:
+                raise ValueError(f"no loss term serves player {name!r}")
+            with calling(origin.config.kind, origin.config):
+                raise ContractError(origin.unserved(name, [p for p, terms in self.served.items() if terms]))
+        if not self.parameters(name):
+            trains = f"trains {', '.join(player.modules)}, where no parameter learns"
+            if origin:
+                with calling(origin.config.kind, origin.config):
+                    raise ContractError(f"{origin.brings} player {name!r}, which {trains}")
+            with calling(player.modules[0], self.code_of(player.modules[0])):
+                raise ContractError(f"player {name!r} {trains}")
+
+    def _check_trained(self, term: Term) -> None:
+        """Raise ContractError where a term has parameters that nobody trains and that it did not freeze."""
+        trained = any(term.module in player.modules for player in self.players.values())
+        learning = (name for name, parameter in term.loss.named_parameters() if parameter.requires_grad)
+        if idle := [name for name in learning if not trained and f"{term.module}:{name}" not in self.fixed]:
+            with calling(f"loss {term.name}", term.loss):
+                remedy = "name their players in trained_by of its config, or freeze them with requires_grad_(False)"
+                raise ContractError(f"nobody trains its {', '.join(idle[:3])}: {remedy}")

@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from allmodes.text.suggest import did_you_mean
-from allmodes_schemas import LossTermConfig, PlayerConfig, PriorConfig, Problem, Spec, TurnConfig, kinds_within
+from allmodes_schemas import (
+    KindConfig,
+    Location,
+    LossTermConfig,
+    PlayerConfig,
+    PriorConfig,
+    Problem,
+    Spec,
+    TurnConfig,
+    kinds_within,
+)
 
 MODULES = ("generator", "discriminator", "prior")
 """Names of the core's modules, of which a spec may lack the discriminator."""
+
+
+class Origin(NamedTuple):
+    """A component that brings a player: it adds the player, or names it in `trained_by`."""
+
+    where: Location
+    config: KindConfig
+    brings: str
+
+    def unserved(self, player: str, served: Collection[str]) -> str:
+        """What is wrong with a player for whom there is no loss, where `served` are those who have one."""
+        hint = did_you_mean(player, served)
+        return f"{self.brings} player {player!r}, whom no loss serves{hint}: losses serve {', '.join(served)}"
+
+
+def origins_of(spec: Spec) -> dict[str, Origin]:
+    """The component that first brings each player, by the player's name; the game's two are brought by none."""
+    found: dict[str, Origin] = {}
+    for i, term in enumerate(spec.losses):
+        for player in term.players():
+            found.setdefault(player.name, Origin(("losses", i), term, "adds"))
+    for where, config, _, trained_by in _list_trained(spec):
+        for name in _present(spec, trained_by):
+            found.setdefault(name, Origin(where, config, "is trained by"))
+    game = _present(spec, ("discriminator", "generator"))
+    return {name: origin for name, origin in found.items() if name not in game}
 
 
 def modules_of(spec: Spec) -> tuple[str, ...]:
@@ -26,8 +63,8 @@ def players_of(spec: Spec) -> dict[str, PlayerConfig]:
     added = {player.name: player for term in spec.losses for player in term.players()}
     players: dict[str, tuple[str, ...]] = {name: (name,) for name in _present(spec, ("discriminator", "generator"))}
     players |= {name: player.modules for name, player in added.items()}
-    for module, trained_by in _list_trainers(spec):
-        for name in trained_by:
+    for _, _, module, trained_by in _list_trained(spec):
+        for name in _present(spec, trained_by):
             players[name] = tuple(dict.fromkeys((*players.get(name, ()), module)))
     training = spec.training
     own = {name: added[name].optimizer if name in added else None for name in players}
@@ -60,6 +97,8 @@ def check_players(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[P
     """Problems of the players that terms add, of optimisers by player, and of the schedule."""
     yield from _check_added_players(spec)
     yield from _check_served(spec, players)
+    yield from _check_unserved(spec, players)
+    yield from _check_untrained(spec)
     for name in spec.training.optimizers:
         if name not in players:
             yield Problem(("training", "optimizers", name), _unknown("player", name, players))
@@ -98,13 +137,13 @@ def check_turn(turn: TurnConfig, trains: Mapping[str, Collection[str]], modules:
             yield Problem(("inference",), message)
 
 
-def _list_trainers(spec: Spec) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Modules that say themselves who trains them; a discriminator that is not there trains nothing."""
-    yield "prior", _present(spec, _trainers_within(spec.prior, PriorConfig))
+def _list_trained(spec: Spec) -> Iterator[tuple[Location, KindConfig, str, tuple[str, ...]]]:
+    """Components that say themselves who trains them, with their places and modules."""
+    yield ("prior",), spec.prior, "prior", _trainers_within(spec.prior, PriorConfig)
     for name, auxiliary in spec.auxiliaries.items():
-        yield name, _present(spec, auxiliary.trained_by)
-    for name, term in zip(term_names(spec.losses), spec.losses, strict=True):
-        yield term_module(name), _present(spec, _trainers_within(term, LossTermConfig))
+        yield ("auxiliaries", name), auxiliary, name, auxiliary.trained_by
+    for i, (name, term) in enumerate(zip(term_names(spec.losses), spec.losses, strict=True)):
+        yield ("losses", i), term, term_module(name), _trainers_within(term, LossTermConfig)
 
 
 def _trainers_within(config: PriorConfig | LossTermConfig, slot: type[PriorConfig | LossTermConfig]) -> tuple[str, ...]:
@@ -136,6 +175,23 @@ def _check_served(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[P
             if not players[player.name].modules:
                 remedy = "give it modules, or name it in trained_by of what it trains"
                 yield Problem(("losses", i), f"player {player.name!r} trains nothing: {remedy}")
+
+
+def _check_unserved(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
+    """Players that components bring and for whom there is no loss, where all losses say whom they serve."""
+    if all(term.serves for term in spec.losses):
+        served = list(dict.fromkeys(name for term in spec.losses for name in term.serves))
+        for name, origin in origins_of(spec).items():
+            if name not in served and players[name].modules:
+                yield Problem(origin.where, f"{origin.config.kind} {origin.unserved(name, served)}")
+
+
+def _check_untrained(spec: Spec) -> Iterator[Problem]:
+    """Components that only a discriminator would train, which the spec does not have."""
+    for where, config, _, trained_by in _list_trained(spec):
+        if trained_by and not _present(spec, trained_by):
+            what = f"{config.kind} is trained by the discriminator alone, which this spec does not have"
+            yield Problem(where, f"{what}, so it never learns: add discriminator: {{kind: mlp}}, or leave it out")
 
 
 def _check_schedule(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[Problem]:
