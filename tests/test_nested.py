@@ -201,6 +201,8 @@ def test_needs_checks_players_and_renames_of_a_kind_within() -> None:
     assert lines == [
         "spec: losses.0.game.game: acme.demanding needs a latent part 'mode', which prior gaussian does not have: "
         "add a prior with modes",
+        "spec: losses.0.game.game: acme.demanding adds player 'third', whom no loss serves: losses serve "
+        "discriminator, generator",
         "spec: losses.0.game.game.force: too much: 3.0",
     ]
 

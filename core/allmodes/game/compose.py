@@ -17,11 +17,11 @@ from allmodes.game.noise import Noise, rng, seeded_weights
 from allmodes.game.output_checks import check_judge, check_prior, first_checks
 from allmodes.game.parts import fit
 from allmodes.game.samplers import build_sampler
-from allmodes.registry.faults import build, calls
+from allmodes.registry.faults import ContractError, build, calling, calls
 from allmodes.specs.checks import check_loaded
 from allmodes.specs.players import origins_of, players_of, term_names, turns_of
 from allmodes.specs.shapes import discriminator_inputs, discriminator_options
-from allmodes_schemas import Shape, Spec
+from allmodes_schemas import PlayerConfig, Shape, Spec
 
 
 class CompositionError(ValueError):
@@ -42,13 +42,15 @@ def compose(
     with seeded_weights(seed):
         prior = prior or _fit_prior(spec, Fitting(data, noise.at("prior"), functions=functions))
         modules = {"prior": prior, **build_networks(spec, prior, data.shape)}
-        terms = _terms(spec)
+        terms, players = _terms(spec), players_of(spec)
+        for term in terms:
+            _check_trained(term, players)
         if spec.sampler is not None:
             modules["sampler"] = build_sampler(spec.sampler)
     fitting = Fitting(data, noise, prior, modules["generator"], functions, modules)
     for name, part in _parts(modules, terms):
         fit(name, part, fitting.within(name))
-    players, origins = players_of(spec), origins_of(spec)
+    origins = origins_of(spec)
     composition = _composition(
         modules,
         terms,
@@ -127,6 +129,16 @@ def _terms(spec: Spec) -> list[Term]:
         Term(name, build("loss", LossTerm, config), config.weight, config.every, config.start)
         for name, config in zip(term_names(spec.losses), spec.losses, strict=True)
     ]
+
+
+def _check_trained(term: Term, players: Mapping[str, PlayerConfig]) -> None:
+    """Raise ContractError where a term that nobody trains was built with parameters that are to be trained."""
+    trained = any(term.module in player.modules for player in players.values())
+    idle = [name for name, parameter in term.loss.named_parameters() if parameter.requires_grad and not trained]
+    if idle:
+        with calling(f"loss {term.name}", term.loss):
+            remedy = "name their players in trained_by of its config, or freeze them with requires_grad_(False)"
+            raise ContractError(f"nobody trains its {', '.join(idle[:3])}: {remedy}")
 
 
 def _fixed_parameters(modules: Mapping[str, nn.Module]) -> frozenset[str]:

@@ -155,7 +155,6 @@ class Composition(Networks):
             for message in check_served(term.name, losses[term.name], self.players):
                 with calling(f"loss {term.name}", term.loss):
                     raise ContractError(message)
-            self._check_trained(term)
         for name in find_inside(self.modules, nn.modules.dropout._DropoutNd):
             what = f"{name} contains torch's Dropout, which draws from a global generator: use allmodes' Dropout"
             with calling(f"module {name}", self.code_of(name)):
@@ -176,12 +175,3 @@ class Composition(Networks):
                     raise ContractError(f"{origin.brings} player {name!r}, which {trains}")
             with calling(player.modules[0], self.code_of(player.modules[0])):
                 raise ContractError(f"player {name!r} {trains}")
-
-    def _check_trained(self, term: Term) -> None:
-        """Raise ContractError where a term has parameters that nobody trains and that it did not freeze."""
-        trained = any(term.module in player.modules for player in self.players.values())
-        learning = (name for name, parameter in term.loss.named_parameters() if parameter.requires_grad)
-        if idle := [name for name in learning if not trained and f"{term.module}:{name}" not in self.fixed]:
-            with calling(f"loss {term.name}", term.loss):
-                remedy = "name their players in trained_by of its config, or freeze them with requires_grad_(False)"
-                raise ContractError(f"nobody trains its {', '.join(idle[:3])}: {remedy}")

@@ -36,14 +36,14 @@ class Origin(NamedTuple):
 
 
 def origins_of(spec: Spec) -> dict[str, Origin]:
-    """The component that first brings each player, by the player's name; the game's two are brought by none."""
+    """The innermost component that brings each player, by the player's name; the game's two are brought by none."""
     found: dict[str, Origin] = {}
-    for i, term in enumerate(spec.losses):
-        for player in term.players():
-            found.setdefault(player.name, Origin(("losses", i), term, "adds"))
-    for where, config, _, trained_by in _list_trained(spec):
-        for name in _present(spec, trained_by):
-            found.setdefault(name, Origin(where, config, "is trained by"))
+    for where, config in kinds_within(spec):
+        for name in _present(spec, getattr(config, "trained_by", ())):
+            found[name] = Origin(where, config, "is trained by")
+    for where, config in kinds_within(spec):
+        if isinstance(config, LossTermConfig):
+            found |= {player.name: Origin(where, config, "adds") for player in config.players()}
     game = _present(spec, ("discriminator", "generator"))
     return {name: origin for name, origin in found.items() if name not in game}
 
