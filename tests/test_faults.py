@@ -557,3 +557,110 @@ def test_a_metric_does_not_give_means_over_the_end_of_a_run(tmp_path: Path) -> N
     assert tried.results.outcomes[0].results["recent_modes"] != 1000.0
     message = "gives a number 'recent_modes', but means over the end of a run are called recent_"
     assert f"metric acme.recent (allmodes-acme 1.0): {message}: its numbers are left out" in tried.warnings
+
+
+# Graphs that are kept, ends of the program, and players that look at themselves
+
+
+class KeepingConfig(PullConfig):
+    """Goes wrong from the second update on, or ends the program."""
+
+    kind: Literal["acme.keeping"] = "acme.keeping"
+
+    def build(self):
+        if self.fault == "build":
+            raise SystemExit(3)
+        return Keeping(self.fault)
+
+
+class Keeping(Pull):
+    def __init__(self, fault):
+        super().__init__(fault)
+        self.register_buffer("k", torch.zeros(()))
+        self.past = [torch.zeros(())]
+
+    def losses(self):
+        served = "discriminator" if self.fault == "own" else "generator"
+        return {served: self.pull}
+
+    def pull(self, step):
+        fake = step.fake.mean()
+        if self.fault == "buffer":
+            self.k = 0.9 * self.k + fake
+        if self.fault == "list":
+            self.past = [0.9 * self.past[0] + fake]
+        if self.fault == "late":
+            self.calls, power = self.calls + 1, step.fake.exp()
+            return power.mean() + (power.add_(1).mean() if self.calls > 1 else 0)
+        if self.fault == "exit":
+            raise SystemExit("enough")
+        if self.fault == "own":
+            return step.after("discriminator", 1).score("fake").mean()
+        if self.fault == "whose":
+            return step.after("discrminator", 1).score("fake").mean()
+        if self.fault == "ago":
+            return step.after("discriminator", -1).score("fake").mean()
+        asked = {
+            "auxiliary": lambda: step.auxiliary("nope", "fake"),
+            "module": lambda: step.call("generater", step.latent.z),
+            "tensor": lambda: step.tensor("nope", "k"),
+        }
+        return asked.get(self.fault, lambda: fake + self.k + self.past[0])().mean()
+
+
+GENERATOR = "loss acme.keeping of player 'generator' (allmodes-acme 1.0): "
+MODULES = "the modules are prior, generator, discriminator, losses/non_saturating, losses/acme.keeping"
+KEPT = "state of a loss is a buffer that after_update writes, or is detached"
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("buffer", f"gradient of {GENERATOR}it keeps k and its graph for the next update: {KEPT}"),
+        ("list", f"gradient of {GENERATOR}it keeps past and its graph for the next update: {KEPT}"),
+        ("exit", f"{GENERATOR}ends the program (SystemExit('enough')): raise an error that says what is wrong"),
+        (
+            "build",
+            "build of loss acme.keeping (allmodes-acme 1.0): ends the program (SystemExit(3)): raise an error that "
+            "says what is wrong",
+        ),
+        (
+            "own",
+            "loss acme.keeping of player 'discriminator' (allmodes-acme 1.0): LookupError: step.after('discriminator', "
+            "1): the losses of 'discriminator' cannot look ahead of the updates that they themselves give",
+        ),
+        (
+            "whose",
+            f"{GENERATOR}LookupError: step.after('discrminator', 1): there is no such player: the players are "
+            "discriminator, generator",
+        ),
+        ("ago", f"{GENERATOR}ValueError: step.after('discriminator', -1): a number of updates is 0 or more"),
+        ("auxiliary", f"{GENERATOR}LookupError: there is no module 'nope': {MODULES}"),
+        (
+            "module",
+            f"{GENERATOR}LookupError: there is no module 'generater' (did you mean 'generator'?): {MODULES}",
+        ),
+        ("tensor", f"{GENERATOR}LookupError: there is no module 'nope': {MODULES}"),
+    ],
+)
+def test_a_loss_that_goes_wrong_within_a_run_is_named(tmp_path: Path, fault: str, error: str) -> None:
+    tried = Tried(tmp_path, KeepingConfig, losses=[*SHORT["losses"], {"kind": "acme.keeping", "fault": fault}])
+    assert tried.errors == [error, error]
+
+
+def test_an_error_of_autograd_names_the_losses(tmp_path: Path) -> None:
+    losses = [*SHORT["losses"], {"kind": "acme.keeping", "fault": "late"}]
+    (error,) = Tried(tmp_path, KeepingConfig, losses=losses, seeds=ONE).errors
+    expected = "gradient of the losses of generator (non_saturating, acme.keeping): RuntimeError: one of the variables"
+    assert (error or "").startswith(expected)
+
+
+def test_an_interrupt_in_a_loss_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self, step):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Keeping, "pull", interrupt)
+    tried = Tried(tmp_path, KeepingConfig, losses=[*SHORT["losses"], {"kind": "acme.keeping"}], seeds=ONE)
+    assert [(outcome.status, outcome.error) for outcome in tried.results.outcomes.values()] == [
+        ("killed", "KeyboardInterrupt")
+    ]

@@ -30,6 +30,7 @@ from allmodes.specs.source import SpecError
 from allmodes.testing import LossTermContract, check_turns_under_vmap
 from allmodes_schemas import AdamConfig
 from faulty import held, registry_of
+from fixtures.distributions import first_party
 from tiny import SPEC
 
 
@@ -151,6 +152,7 @@ REGISTRY = registry_of(
     NearestConfig, ScaledConfig, StrayConfig, UnsaidConfig, IdleConfig, MatchingConfig, MutualConfig, HeadConfig,
     PupilConfig,
 )  # fmt: skip
+FIRST_PARTY = first_party()
 IMLE = {"kind": "acme.imle"}
 ALONE: Mapping[str, Any] = {key: value for key, value in SPEC.items() if key != "discriminator"} | {"losses": [IMLE]}
 
@@ -189,6 +191,23 @@ def test_none_may_be_written_out() -> None:
 )
 def test_a_discriminator_that_a_loss_asks_for_is_missing(losses: list[Any], reason: str) -> None:
     assert refused(losses=losses) == [f"discriminator: is missing: {reason}: add discriminator: {{kind: mlp}}"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("baselines.clipping", "baselines.clipping needs it"),
+        ("baselines.dragan", "baselines.dragan has a loss for it"),
+        ("baselines.determinantal", "baselines.determinantal needs it"),
+        ("baselines.mode_regularizer", "baselines.mode_regularizer needs it"),
+        ("baselines.which_generator", "baselines.which_generator has a loss for it"),
+        ("baselines.information", "baselines.information has a loss for it"),
+    ],
+)
+def test_terms_of_the_plugins_that_read_a_discriminator_ask_for_one(kind: str, reason: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        loading.parse({**ALONE, "losses": [{"kind": "modern.drifting"}, {"kind": kind}]}, FIRST_PARTY)
+    assert str(raised.value) == f"spec: discriminator: is missing: {reason}: add discriminator: {{kind: mlp}}"
 
 
 def test_a_head_asks_for_a_discriminator() -> None:

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from allmodes.engine import optimizers
 from allmodes.engine.functional import unroll
 from allmodes.game.composition import Composition
-from allmodes.game.loss_checks import check_gradient
+from allmodes.game.loss_checks import check_gradient, kept_graphs
 from allmodes.game.networks import Forward
 from allmodes.game.parts import Rule, act
 from allmodes.game.step import Context, Draw, Step
-from allmodes.registry.faults import calling
+from allmodes.registry.faults import Call, ContractError, calling
 from allmodes_schemas import TurnConfig
 
 Losses: TypeAlias = dict[tuple[str, str], Tensor]
@@ -54,10 +54,14 @@ class EagerEngine:
         losses = [self.composition.objective(player, step) for player in players]
         if not step.losses.keys() <= self._taught:
             self._check_gradients(step.losses)
-        gradients = [
-            torch.autograd.grad(loss, self.parameters[player], retain_graph=i + 1 < len(players), allow_unused=True)
-            for i, (player, loss) in enumerate(zip(players, losses, strict=True))
-        ]
+        try:
+            gradients = [
+                torch.autograd.grad(loss, self.parameters[player], retain_graph=i + 1 < len(players), allow_unused=True)
+                for i, (player, loss) in enumerate(zip(players, losses, strict=True))
+            ]
+        except RuntimeError as error:
+            self._explain(error, step.losses)
+            raise
         for player, gradient in zip(players, gradients, strict=True):
             self._step(player, gradient, iteration)
         if rules:
@@ -117,6 +121,21 @@ class EagerEngine:
             with calling(f"loss {term} of player {player!r}", self.composition.terms[term].loss):
                 check_gradient(losses[player, term], self.parameters[player])
             self._taught.add((player, term))
+
+    def _explain(self, error: RuntimeError, losses: Losses) -> None:
+        """Raise an error of autograd in the name of the loss that kept a graph; note on any other whose losses failed.
+
+        Raises ContractError.
+        """
+        terms = {name: (player, self.composition.terms[name].loss) for player, name in losses}
+        for name, (player, term) in terms.items() if "second time" in str(error) else ():
+            if kept := kept_graphs(term):
+                with calling(f"gradient of loss {name} of player {player!r}", term):
+                    advice = "state of a loss is a buffer that after_update writes, or is detached"
+                    raise ContractError(f"it keeps {', '.join(kept)} and its graph for the next update: {advice}")
+        error.add_note(
+            Call(f"gradient of the losses of {' and '.join({p: p for p, _ in losses})} ({', '.join(terms)})")
+        )
 
     def _step(self, player: str, gradients: Sequence[Tensor | None], iteration: int) -> None:
         if player in self.scheduled:

@@ -176,9 +176,17 @@ def unroll(
     step: Step,
     player: str,
     updates: int,
+    within: frozenset[str] = frozenset(),
 ) -> Step:
-    """The step after differentiable updates of a player on the same draw (Unrolled GAN, Metz et al., 2017, eq. 8)."""
-    context, draw, inference = step.context, Draw(step.batch, step.noise), step.forward.inference
+    """The step after differentiable updates of a player on the same draw (Unrolled GAN, Metz et al., 2017, eq. 8).
+
+    `within` are players whose updates are being looked ahead of. Raises LookupError for one of them, whose losses would
+    ask for themselves without end, or for a player who does not exist, and ValueError for fewer than no updates.
+    """
+    _check_ahead(composition, player, updates, within)
+    draw, inference = Draw(step.batch, step.noise), step.forward.inference
+    ahead_of = partial(unroll, composition, memory_of, within=within | {player})
+    context = step.context._replace(unroll=ahead_of)
     config = composition.players[player].optimizer
     tensors, memory = step.forward.tensors(), memory_of(player)
 
@@ -194,7 +202,19 @@ def unroll(
     ahead = FunctionalForward(composition, tensors, inference=inference)
     ahead.to_advance = step.forward.to_advance  # one turn: whichever step runs a module first advances its statistics
     ahead.term = step.forward.term
-    return Step(context, draw, ahead)
+    return Step(step.context, draw, ahead)
+
+
+def _check_ahead(composition: Composition, player: str, updates: int, within: frozenset[str]) -> None:
+    asked = f"step.after({player!r}, {updates})"
+    if player not in composition.players:
+        raise LookupError(f"{asked}: there is no such player: the players are {', '.join(composition.players)}")
+    if player in within:
+        raise LookupError(
+            f"{asked}: the losses of {player!r} cannot look ahead of the updates that they themselves give"
+        )
+    if updates < 0:
+        raise ValueError(f"{asked}: a number of updates is 0 or more")
 
 
 def copy_tensors(tensors: NestedTensors) -> NestedTensors:

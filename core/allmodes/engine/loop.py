@@ -17,7 +17,7 @@ from allmodes.game.composition import Composition
 from allmodes.game.noise import Noise
 from allmodes.game.parts import Refits
 from allmodes.game.step import Draw
-from allmodes.registry.faults import blame
+from allmodes.registry.faults import FAULTS, fail
 from allmodes_schemas import EmaConfig, at
 
 
@@ -56,9 +56,8 @@ class Loop:
     def _next_batch(self) -> Batch:
         try:
             return next(self.loader)
-        except Exception as error:
-            blame(error, "a batch of the data", self.loader)
-            raise
+        except FAULTS as error:
+            fail(error, "a batch of the data", self.loader)
 
     def sampled(self) -> Mapping[str, nn.Module]:
         """The modules for sampling: moving averages where there are any."""

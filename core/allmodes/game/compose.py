@@ -54,7 +54,10 @@ def compose(
     composition = _composition(
         modules,
         terms,
-        [Player(p.name, p.modules, p.optimizer or spec.training.optimizer, origins.get(p.name)) for p in players.values()],
+        [
+            Player(p.name, p.modules, p.optimizer or spec.training.optimizer, origins.get(p.name))
+            for p in players.values()
+        ],
         turns_of(spec, players),
         frozenset(name for name, auxiliary in spec.auxiliaries.items() if auxiliary.sees == "features"),
         torch.bfloat16 if spec.training.precision == "bfloat16" else None,

@@ -13,7 +13,7 @@ from allmodes.game.losses import LossTerm
 from allmodes.game.networks import NestedTensors, Networks, Tensors, find_inside
 from allmodes.game.parts import Rule, find_rules
 from allmodes.game.step import Step
-from allmodes.registry.faults import ContractError, blame, calling
+from allmodes.registry.faults import FAULTS, ContractError, calling, fail
 from allmodes.specs.players import Origin, check_modules, check_served, check_turn, term_module
 from allmodes_schemas import OptimizerConfig, Ramp, Scheduled, TurnConfig, at
 
@@ -90,9 +90,8 @@ class Composition(Networks):
                         self.functions[player, term.name], term.module, step, player
                     )
                     check_value(value)
-                except Exception as error:
-                    blame(error, f"loss {term.name} of player {player!r}", term.loss)
-                    raise
+                except FAULTS as error:
+                    fail(error, f"loss {term.name} of player {player!r}", term.loss)
                 weight = step.context.weights[term.name]
                 weighted = value if weight == 1.0 else value * weight
                 total = weighted if total is None else total + weighted

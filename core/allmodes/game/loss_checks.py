@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from reprlib import repr as short
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from allmodes.game.losses import Loss, LossTerm
 from allmodes.registry.faults import ContractError, calling
@@ -39,3 +40,20 @@ def check_gradient(value: Tensor, parameters: Sequence[nn.Parameter]) -> None:
         if any(gradient is not None for gradient in gradients):
             return
     raise ContractError("depends on nothing that the player trains, which learns nothing from it: is it detached?")
+
+
+def kept_graphs(term: LossTerm) -> list[str]:
+    """Names of a term's buffers and attributes that hold the autograd graph of an update."""
+    kept = (
+        (f"{path}.{name}".strip("."), value) for path, module in term.named_modules() for name, value in _held(module)
+    )
+    return [name for name, value in kept if any(_has_graph(leaf) for leaf in tree_leaves(value))]
+
+
+def _held(module: nn.Module) -> Iterable[tuple[str, Any]]:
+    own = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    return {**own, **dict(module.named_buffers(recurse=False))}.items()
+
+
+def _has_graph(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.grad_fn is not None

@@ -14,12 +14,20 @@ from allmodes.game.contracts import Auxiliary, Discriminator, Noisy, Part
 from allmodes.game.noise import Noise
 from allmodes.game.output_checks import Check
 from allmodes.game.sampling import eval_mode
-from allmodes.registry.faults import blame
+from allmodes.registry.faults import FAULTS, fail
+from allmodes.text.suggest import did_you_mean
 
 Tensors: TypeAlias = dict[str, Tensor]
 NestedTensors: TypeAlias = dict[str, Tensors]
 Norms: TypeAlias = list[nn.modules.batchnorm._NormBase]
 Inner = TypeVar("Inner", bound=nn.Module)
+
+
+class Modules(dict[str, nn.Module]):
+    """Modules by name; raises LookupError, with the names, for one that is not there."""
+
+    def __missing__(self, name: str) -> nn.Module:
+        raise LookupError(f"there is no module {name!r}{did_you_mean(name, self)}: the modules are {', '.join(self)}")
 
 
 class Networks:
@@ -36,7 +44,7 @@ class Networks:
         heads: frozenset[str] = frozenset(),
         precision: torch.dtype | None = None,
     ) -> None:
-        self.modules, self.heads, self.precision = dict(modules), heads, precision
+        self.modules, self.heads, self.precision = Modules(modules), heads, precision
         self.untried: dict[str, Check] = {}  # of modules that were not called yet
         self.differentiates_scores = False  # set by the first step that takes gradients of scores
         self.batch_norms = _batch_norms(self.modules)
@@ -117,9 +125,8 @@ class Forward:
             code = module.code(output, noise)
             if place in self.networks.untried:
                 self.networks.untried.pop(place)((code,), code)
-        except Exception as error:
-            blame(error, place, module)
-            raise
+        except FAULTS as error:
+            fail(error, place, module)
         return code
 
     def act(self, module: str, path: str, step: Any) -> None:
@@ -166,9 +173,8 @@ class Forward:
                 return self.run(name, inputs, method)
             with torch.autocast(_device_of(inputs), precision):
                 output = self.run(name, inputs, method)
-        except Exception as error:
-            blame(error, f"{method} of {name}{_shapes(inputs)}", self.networks.code_of(name))
-            raise
+        except FAULTS as error:
+            fail(error, f"{method} of {name}{_shapes(inputs)}", self.networks.code_of(name))
         return tree_map_only(Tensor, Tensor.float, output)
 
 

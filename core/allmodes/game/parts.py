@@ -15,7 +15,7 @@ from allmodes.game.noise import Noise, rng
 from allmodes.game.samplers import Sampler
 from allmodes.game.sampling import eval_mode
 from allmodes.game.step import Step
-from allmodes.registry.faults import blame, calling
+from allmodes.registry.faults import FAULTS, calling, fail
 from allmodes.text.suggest import did_you_mean
 
 
@@ -76,9 +76,8 @@ def act(step: Step, rules: Iterable[Rule]) -> None:
         step.forward.term[0] = rule.place.term or str(rule.place)
         try:
             step.forward.act(*rule.place, step)
-        except Exception as error:
-            blame(error, f"after_update of {rule.place}", step.context.networks.code_of(*rule.place))
-            raise
+        except FAULTS as error:
+            fail(error, f"after_update of {rule.place}", step.context.networks.code_of(*rule.place))
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from torch import Tensor
 from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.metrics.base import Evaluation, Metric, as_numbers, check_keys, owners_of
-from allmodes.registry.faults import calling
+from allmodes.registry.faults import FAULTS, as_error, calling
 from allmodes_schemas import Given
 
 Failed = Callable[[Metric, Exception], None]
@@ -61,10 +61,10 @@ def _measure(metrics: list[Metric], evaluation: Evaluation, failed: Failed | Non
             numbers = as_numbers(metric.floor(evaluation))
             check_keys(metric, numbers, owners)
             scores, owners = scores | numbers, owners | dict.fromkeys(numbers, metric)
-        except Exception as error:
+        except FAULTS as error:
             if failed is None:
                 raise
-            failed(metric, error)
+            failed(metric, as_error(error))
             metrics.remove(metric)
     return scores
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from reprlib import repr as short
 from traceback import walk_tb
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from allmodes.registry.slots import CORE, Plugin
 from allmodes_schemas import KindConfig
@@ -22,6 +22,10 @@ PLAIN = (str, bytes, int, float, list, tuple, dict, set, type, type(None))
 
 _owners: dict[str, Plugin] = {}
 """The plugin that each module of a registered plugin belongs to."""
+
+
+FAULTS = (Exception, SystemExit)
+"""What is caught around a call of a component, and is its fault; an interrupt is the user's."""
 
 
 class ContractError(ValueError):
@@ -58,14 +62,20 @@ def blame(error: Exception, what: str, owner: object) -> None:
         error.add_note(call)
 
 
+def fail(error: Exception | SystemExit, what: str, owner: object) -> NoReturn:
+    """Raise an error again, blamed on a call; an end of the program as a ContractError."""
+    fault = as_error(error)
+    blame(fault, what, owner)
+    raise fault
+
+
 @contextmanager
 def calling(what: str, owner: object) -> Iterator[None]:
-    """Blame each error of the block on a call; in a training step, `try` and `blame` cost nothing."""
+    """Blame each error of the block on a call; in a training step, `try` and `fail` cost nothing."""
     try:
         yield
-    except Exception as error:
-        blame(error, what, owner)
-        raise
+    except FAULTS as error:
+        fail(error, what, owner)
 
 
 def build(what: str, expected: type[Built], config: KindConfig, *arguments: object) -> Built:
@@ -95,9 +105,14 @@ def tracing() -> Iterator[None]:
     """Trace each error of the block to a plugin's code."""
     try:
         yield
-    except Exception as error:
-        trace(error)
-        raise
+    except FAULTS as error:
+        _fail_traced(error)
+
+
+def _fail_traced(error: Exception | SystemExit) -> NoReturn:
+    fault = as_error(error)
+    trace(fault)
+    raise fault
 
 
 def calls(error: BaseException) -> list[str]:
@@ -111,6 +126,15 @@ def describe(error: BaseException) -> str:
     if not (through := calls(error)):
         return text
     return " ".join(": ".join([*through, text + _remedy(error)]).split())
+
+
+def as_error(error: Exception | SystemExit) -> Exception:
+    """An error itself; an end of the program, which is not for a component to decide, as a ContractError."""
+    if isinstance(error, Exception):
+        return error
+    fault = ContractError(f"ends the program ({error!r}): raise an error that says what is wrong")
+    fault.__cause__ = error
+    return fault.with_traceback(error.__traceback__)
 
 
 def _show(thing: object) -> str:
@@ -144,14 +168,17 @@ def _module_of(thing: object) -> str:
 
 
 __all__ = [
+    "FAULTS",
     "Call",
     "ContractError",
+    "as_error",
     "blame",
     "build",
     "builder_of",
     "calling",
     "calls",
     "describe",
+    "fail",
     "learn",
     "owner_of",
     "trace",

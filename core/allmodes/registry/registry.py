@@ -44,7 +44,7 @@ class Registry:
         try:
             rules.check_version(distribution)
             module = entry_point.load()
-        except (Exception, SystemExit) as error:
+        except faults.FAULTS as error:
             self.plugins[plugin.name] = _with_error(plugin, error)
         else:
             self.register(module, plugin)
@@ -61,7 +61,7 @@ class Registry:
             self.hooks.register(module, plugin.name)
             kinds = {base: _kinds_of(self.hooks, plugin, hook, base) for hook, base in SLOT_BASES.items()}
             recipes = _recipes_of(self.hooks, plugin, self._recipes)
-        except Exception as error:
+        except faults.FAULTS as error:
             if self.hooks.has_plugin(plugin.name):
                 self.hooks.unregister(name=plugin.name)
             self.plugins[plugin.name] = _with_error(plugin, error)
@@ -128,7 +128,8 @@ class Registry:
             wanted = {name: arguments[name] for name in implementation.argnames}
             try:
                 implementation.function(**wanted)
-            except Exception as error:
+            except faults.FAULTS as stop:
+                error = faults.as_error(stop)
                 faults.blame(error, f"{hook} of observer {implementation.plugin_name!r}", implementation.plugin)
                 warn(faults.describe(error))
 
@@ -189,7 +190,7 @@ def _results(hooks: pluggy.PluginManager, plugin: Plugin, hook: str) -> list[Any
     implementations = getattr(hooks.hook, f"allmodes_{hook}").get_hookimpls()
     try:
         return [i.function() for i in implementations if i.plugin_name == plugin.name]
-    except Exception as error:
+    except faults.FAULTS as error:
         raise PluginError(f"allmodes_{hook}: {faults.describe(error)}") from error
 
 

@@ -12,6 +12,7 @@ class DraganConfig(LossTermConfig):
     """Pulls the discriminator's slope around data to 1, under any game (Kodali et al., 2017)."""
 
     kind: Literal["baselines.dragan"] = "baselines.dragan"
+    serves: ClassVar[tuple[str, ...]] = ("discriminator",)
     penalises_gradients: ClassVar[bool] = True
 
     strength: float = Field(10.0, ge=0)

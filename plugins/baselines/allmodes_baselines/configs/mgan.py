@@ -49,6 +49,7 @@ class WhichGeneratorConfig(LossTermConfig):
     needs: ClassVar[tuple[Need, ...]] = (
         Need("part", "mode", _LATENT), Need("auxiliary", "mode", _CLASSIFIER, form="logits"),
     )  # fmt: skip
+    serves: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
 
     auxiliary: str = "classifier"
     """The classifier C."""

@@ -14,6 +14,7 @@ class ModeRegularizerConfig(LossTermConfig):
     kind: Literal["baselines.mode_regularizer"] = "baselines.mode_regularizer"
     needs: ClassVar[tuple[Need, ...]] = (
         Need("auxiliary", "code", "auxiliaries.encoder: {kind: baselines.encoder, noise: none}"),
+        Need("discriminator"),
     )
 
     auxiliary: str = "encoder"
