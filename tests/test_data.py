@@ -22,6 +22,7 @@ from allmodes.builtin.config.mixtures import (
     apportion,
 )
 from allmodes.data import Data, DataError, Mixture, MixtureData, TensorData, digits
+from allmodes.data.finite import choose_few
 from allmodes.testing import DatasetContract
 
 IMAGES = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[1] / "../shared/data"))
@@ -304,6 +305,19 @@ def test_tensors_that_do_not_fit_together_are_refused(arguments: list[torch.Tens
     with pytest.raises(DataError) as refusal:
         TensorData(*arguments)
     assert str(refusal.value) == message
+
+
+def test_a_few_of_many_items_are_drawn_like_the_first_of_a_shuffle() -> None:
+    n, items, counts = 3, 20, torch.zeros(3, 20)
+    rng = generator()
+    for drawn in (choose_few(n, items, rng) for _ in range(20_000)):
+        if drawn is not None:
+            assert len(drawn.unique()) == n
+            counts[torch.arange(n), drawn] += 1
+    assert counts[0].sum() > 19_000
+    expected = counts.sum(1, keepdim=True) / items
+    assert ((counts - expected).square() / expected).sum(1).max() < 43.8  # chi-squared, 19 degrees, p = 0.001
+    assert choose_few(20, 20, torch.Generator().manual_seed(0)) is None, "40 draws of 20 items had all of them"
 
 
 def test_held_out_draws_without_a_test_split_are_refused() -> None:
