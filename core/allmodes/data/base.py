@@ -13,7 +13,8 @@ from torch import Tensor
 from allmodes.data.batch import Batch
 from allmodes.data.mixture import Mixture
 from allmodes.data.standardisation import Standardisation
-from allmodes_schemas import Shape
+from allmodes.registry.builds import built_from
+from allmodes_schemas import DatasetConfig, Shape
 
 Device: TypeAlias = str | torch.device
 
@@ -78,6 +79,7 @@ class DataInfo:
         return cls(len(names) or None, names or None, units, origin)
 
 
+@built_from(DatasetConfig)
 class Data:
     """A data set: draws, held-out items and batches, on one device.
 

@@ -18,7 +18,8 @@ from allmodes.experiments.hints import find_hints
 from allmodes.experiments.settings import Setup, Warn, choose_device
 from allmodes.game.compose import check_data
 from allmodes.metrics import Metric, build_metrics, measure_floors
-from allmodes.registry.faults import blame, build, calling, describe
+from allmodes.registry.builds import build
+from allmodes.registry.faults import blame, calling, describe
 from allmodes.registry.registry import Registry
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder

@@ -17,7 +17,8 @@ from allmodes.game.noise import Noise, rng, seeded_weights
 from allmodes.game.output_checks import check_judge, check_prior, first_checks
 from allmodes.game.parts import fit
 from allmodes.game.samplers import build_sampler
-from allmodes.registry.faults import ContractError, build, calling, calls
+from allmodes.registry.builds import build
+from allmodes.registry.faults import ContractError, calling, calls
 from allmodes.specs.checks import check_loaded
 from allmodes.specs.players import origins_of, players_of, term_names, turns_of
 from allmodes.specs.shapes import discriminator_inputs, discriminator_options

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from allmodes.game.noise import Noise
-from allmodes_schemas import Form, Given
+from allmodes.registry.builds import built_from
+from allmodes_schemas import AuxiliaryConfig, FeatureConfig, Form, Given, NetworkConfig, PriorConfig
 
 if TYPE_CHECKING:
     from allmodes.data.base import Data
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Functions: TypeAlias = Mapping[str, Callable[..., Any]]
 NOTHING: Given = MappingProxyType({})
+built_from(FeatureConfig)(nn.Module)
 
 
 class Latent(NamedTuple):
@@ -144,6 +146,7 @@ class Gaussian(NamedTuple):
     log_variance: Tensor
 
 
+@built_from(PriorConfig)
 class Prior(Part):
     """A distribution of the latent. `dim` is the size of z, `sizes` that of each part; both are known after `fit`."""
 
@@ -165,6 +168,7 @@ class Prior(Part):
         return getattr(self, name)
 
 
+@built_from(NetworkConfig)
 class Network(Part):
     """A network with a trunk to features of size `feature_dim` and a head from there to its output."""
 
@@ -178,6 +182,7 @@ class Network(Part):
         return output
 
 
+@built_from(AuxiliaryConfig)
 class Auxiliary(Part):
     """A network beside generator and discriminator; the output of `forward` may have any structure."""
 

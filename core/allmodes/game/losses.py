@@ -10,11 +10,14 @@ from typing_extensions import override
 
 from allmodes.game.contracts import Part
 from allmodes.game.step import Step
+from allmodes.registry.builds import built_from
+from allmodes_schemas import LossTermConfig
 
 Loss: TypeAlias = Callable[[Step], Tensor]
 """From a step to a scalar, differentiable in the parameters of the player that it serves."""
 
 
+@built_from(LossTermConfig)
 class LossTerm(Part):
     """A scalar for each player that it serves.
 

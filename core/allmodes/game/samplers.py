@@ -16,13 +16,15 @@ from typing_extensions import override
 from allmodes.game.contracts import NOTHING, Auxiliary, Discriminator, Fitting, Latent, Part
 from allmodes.game.noise import Noise
 from allmodes.game.views import pack
-from allmodes.registry.faults import ContractError, build
+from allmodes.registry.builds import build, built_from
+from allmodes.registry.faults import ContractError
 from allmodes_schemas import Given, SamplerConfig, Shape
 
 CHUNK = 1024
 """Items that a network computes at once."""
 
 
+@built_from(SamplerConfig)
 class Sampler(Part):
     """How items are drawn from a trained model, and what has to be found out before: parameters and buffers.
 

@@ -15,7 +15,8 @@ from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.game.contracts import Auxiliary, in_form
 from allmodes.metrics.feature_cache import FeatureCache
-from allmodes.registry.faults import ContractError, build, builder_of
+from allmodes.registry.builds import build, built_from
+from allmodes.registry.faults import ContractError, builder_of
 from allmodes_schemas import Form, Given, MetricConfig
 
 
@@ -59,6 +60,7 @@ class Evaluation:
         return replace(self, samples=samples, memo={})
 
 
+@built_from(MetricConfig)
 class Metric:
     """Numbers about samples by key; `MetricConfig.numbers` declares how each is read and shown."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from allmodes.data.base import Data
-from allmodes.registry.faults import build
+from allmodes.registry.builds import build
 from allmodes_schemas import FeatureConfig
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from reprlib import repr as short
 from traceback import walk_tb
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from allmodes.registry.slots import CORE, Plugin
-from allmodes_schemas import KindConfig
+from allmodes_schemas import KindConfig, kinds_within
 
-Built = TypeVar("Built")
 PLAIN = (str, bytes, int, float, list, tuple, dict, set, type, type(None))
 
 _owners: dict[str, Plugin] = {}
@@ -56,6 +55,8 @@ def owner_of(thing: object) -> str:
 def blame(error: Exception, what: str, owner: object) -> None:
     """Note on an error that it came out of a call, such as `forward of generator`, of an owner's code."""
     builder = builder_of(owner)
+    if not calls(error) and (within := _culprit_within(error, builder, owner)):
+        error.add_note(Call(within))
     kind = f"{builder.kind}, " if builder is not None and builder.kind not in what else ""
     call = Call(f"{what} ({kind}{owner_of(owner)})")
     if call not in calls(error):  # the same object may be raised again, for the next seed
@@ -69,6 +70,28 @@ def fail(error: Exception | SystemExit, what: str, owner: object) -> NoReturn:
     raise fault
 
 
+def _culprit_within(error: Exception, builder: KindConfig | None, owner: object) -> str:
+    """The call of another component that an error came out of, as of a kind within a kind; else what may be wrong."""
+    for frame in reversed([frame for frame, _ in walk_tb(error.__traceback__)]):
+        component, name = frame.f_locals.get("self"), frame.f_code.co_name
+        maker, plugin = builder_of(component), _plugin_of(str(frame.f_globals.get("__name__", "")))
+        if maker is not None and maker is not builder and not name.startswith("_"):
+            return f"{name} of {maker.kind} ({owner_of(maker)})"
+        theirs = plugin is not None and plugin.name != CORE
+        if maker is builder is not None or (theirs and str(plugin) == owner_of(owner)):
+            break
+        if maker is None and theirs:
+            return f"{frame.f_code.co_qualname} ({plugin})"
+    return _around(builder)
+
+
+def _around(builder: KindConfig | None) -> str:
+    """The kinds of plugins that lie within a kind, from which what is wrong may come."""
+    inner = [kind for where, kind in kinds_within(builder) if where]
+    theirs = [f"{kind.kind} ({owner_of(kind)})" for kind in inner if "." in kind.kind]
+    return f"around {', '.join(theirs)}" if theirs else ""
+
+
 @contextmanager
 def calling(what: str, owner: object) -> Iterator[None]:
     """Blame each error of the block on a call; in a training step, `try` and `fail` cost nothing."""
@@ -76,17 +99,6 @@ def calling(what: str, owner: object) -> Iterator[None]:
         yield
     except FAULTS as error:
         fail(error, what, owner)
-
-
-def build(what: str, expected: type[Built], config: KindConfig, *arguments: object) -> Built:
-    """What a config builds from arguments; raises ContractError where it is not of the expected class."""
-    with calling(f"build of {what} {config.kind}", config):
-        built = config.build(*arguments)  # type: ignore[attr-defined]  # each slot's base has one of its own
-        if not isinstance(built, expected):
-            raise ContractError(f"returns {_show(built)}, which is no {expected.__name__}")
-    with suppress(AttributeError):  # an object that takes no further attributes
-        object.__setattr__(built, "_built_from", config)
-    return built
 
 
 def trace(error: BaseException) -> None:
@@ -137,7 +149,7 @@ def as_error(error: Exception | SystemExit) -> Exception:
     return fault.with_traceback(error.__traceback__)
 
 
-def _show(thing: object) -> str:
+def show(thing: object) -> str:
     """A value in a message: what is no plain value by its class, without its address."""
     return short(thing) if isinstance(thing, PLAIN) else f"a {type(thing).__name__}"
 
@@ -173,7 +185,6 @@ __all__ = [
     "ContractError",
     "as_error",
     "blame",
-    "build",
     "builder_of",
     "calling",
     "calls",
@@ -181,6 +192,7 @@ __all__ = [
     "fail",
     "learn",
     "owner_of",
+    "show",
     "trace",
     "tracing",
 ]

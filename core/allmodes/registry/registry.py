@@ -13,7 +13,7 @@ from typing import Any
 
 import pluggy
 
-from allmodes.registry import distributions, faults, hookspecs, rules
+from allmodes.registry import builds, distributions, faults, hookspecs, rules
 from allmodes.registry.slots import CORE, SLOT_BASES, SLOT_NAMES, Kind, Plugin, PluginError
 from allmodes_schemas import KindConfig
 
@@ -72,6 +72,8 @@ class Registry:
         self._recipes |= recipes
         for base, found in kinds.items():
             self._kinds[base] |= found
+            for kind in found.values():
+                builds.guard(kind.config)
 
     def _check_new(self, plugin: Plugin) -> None:
         if first := self.plugins.get(plugin.name):
