@@ -160,6 +160,10 @@ class Guess(Auxiliary):
         output = self.linear(seen) + self.shift
         if self.fault == "mean":
             return output.mean(0)
+        if self.fault == "nothing":
+            return None
+        if self.fault == "rows":
+            return output[:-1]
         if self.fault == "detached":
             return self.linear(seen.detach())
         if self.fault == "global":
@@ -188,10 +192,17 @@ class WideConfig(NetworkConfig):
             import allmodes_absent  # noqa: F401
         if self.fault == "bare":
             return Network()
+        if self.fault == "forward":
+            return ForwardMlp(sees, gives, hidden=(5,))
         gives = (7,) if self.fault == "seven" else gives
         network = ActingMlp(sees, gives, hidden=(5,)) if self.fault == "acting" else Mlp(sees, gives, hidden=(5,))
         network.feature_dim += self.fault == "features"
         return network
+
+
+class ForwardMlp(Mlp):
+    def forward(self, *inputs):
+        return 2 * super().forward(*inputs)
 
 
 class ActingMlp(Mlp):

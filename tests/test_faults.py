@@ -312,6 +312,40 @@ def test_a_code_of_another_size_is_named(tmp_path: Path) -> None:
     )
 
 
+class ReadingConfig(PullConfig):
+    """Reads an auxiliary."""
+
+    kind: Literal["acme.reading"] = "acme.reading"
+
+    def read(self, step):
+        return step.code("guess", "fake") if self.fault == "code" else step.estimate("guess", "fake", "point")
+
+    def build(self):
+        term = super().build()
+        term.pull = lambda step: self.read(step).square().mean()
+        return term
+
+
+@pytest.mark.parametrize(
+    ("reads", "fault", "message"),
+    [
+        ("code", "long", "gives a code of shape (8, 3), where (8, 2) is needed"),
+        ("code", "rows", "gives a code of shape (7, 2), where (8, 2) is needed"),
+        ("code", "mean", "gives a code of shape (2,), where (8, 2) is needed"),
+        ("code", "nothing", "gives None for a code: give a tensor of shape (8, 2)"),
+        ("estimate", "long", "gives an estimate of the form point of shape (8, 3), where (8, 2) is needed"),
+        ("estimate", "nothing", "gives None for an estimate of the form point: give a tensor of shape (8, 2)"),
+        ("estimate", "form", "gives a Tensor, but its form is gaussian: give an allmodes.Gaussian"),
+    ],
+)
+def test_what_is_read_of_an_auxiliary_is_held_to_items(tmp_path: Path, reads: str, fault: str, message: str) -> None:
+    losses = [*SHORT["losses"], {"kind": "acme.reading", "fault": reads}]
+    auxiliaries = {"guess": {"kind": "acme.guess", "fault": fault}}
+    tried = Tried(tmp_path, GuessConfig, ReadingConfig, auxiliaries=auxiliaries, losses=losses, seeds=ONE)
+    called = "loss acme.reading of player 'generator' (allmodes-acme 1.0)"
+    assert tried.errors == [f"{called}: {reads} of guess (acme.guess, allmodes-acme 1.0): {message}"]
+
+
 # What configs declare
 
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from allmodes import Game, Latent, LossTermConfig, NetworkConfig, Prior, PriorConfig
 from allmodes.builtin.networks import Mlp
-from faulty import registry_of
+from allmodes.testing import NetworkContract
+from faulty import ForwardMlp, held, registry_of
 from nested import KINDS, ScaledConfig
 from test_faults import Tried
 
@@ -26,6 +27,8 @@ class InnerConfig(NetworkConfig):
         network = Mlp(sees, (7,) if self.fault == "seven" else gives, hidden=(5,))
         if self.fault == "shapes":
             network.trunk = nn.Linear(7, 5)
+        if self.fault == "forward":
+            return ForwardMlp(sees, gives, hidden=(5,))
         return None if self.fault == "nothing" else network
 
 
@@ -189,3 +192,26 @@ def test_a_build_is_guarded_once_and_within_itself_never(tmp_path: Path) -> None
         "build of acme.twice (allmodes-acme 1.0)",
     ]
     assert TwiceConfig().build(((2,),), (1,))(torch.zeros(3, 2)).shape == (3, 1)
+
+
+UNCALLED = (
+    "ForwardMlp overrides forward, which is never called here: the output is head(trunk(*inputs)), so do in trunk and "
+    "head what forward does"
+)
+
+
+def test_a_forward_that_is_never_called_is_refused(tmp_path: Path) -> None:
+    network = {"kind": "acme.inner", "fault": "forward"}
+    called = "(acme.inner, allmodes-acme 1.0)"
+    assert errors(tmp_path / "d", discriminator=network) == {f"discriminator {called}: {UNCALLED}"}
+    assert errors(tmp_path / "g", generator=network) == {None}
+    around = "build of generator acme.scaled (allmodes-acme 1.0): network within"
+    scaled = {"kind": "acme.scaled", "network": network}
+    assert errors(tmp_path / "w", generator=scaled) == {f"{around} {called}: {UNCALLED}"}
+    contract = held(NetworkContract, InnerConfig(fault="forward"))
+    with pytest.raises(AssertionError) as raised:
+        contract.test_forward_is_its_head_after_its_trunk()
+    assert str(raised.value).partition("\nassert")[0] == (
+        "acme.inner: ForwardMlp overrides forward, which a discriminator never calls: its score is "
+        "head(trunk(*inputs)), so do in trunk and head what forward does"
+    )

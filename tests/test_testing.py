@@ -166,6 +166,7 @@ FAULTS = [
     (data, "global", "only_the_generators_that_are_given_make_draws_random", f"drawing {NOISE} torch"),
     (data, "one order", "batches_follow_the_seed", "loader(8, 1) gives the batches of seed 0: use the seed"),
     (network, "features", "its_output_and_features_have_the_shapes_that_it_was_built_for", "(8, 5), not (8, 6)"),
+    (network, "forward", "forward_is_its_head_after_its_trunk", "ForwardMlp overrides forward, which a discriminator"),
     (network, "batches", "items_depend_on_each_other_only_where_the_settings_say_so", "does not depend on the others"),
     (features, "flat", "each_item_has_a_vector", "features of 8 items have shape (8,): flatten them"),
     (features, "batches", "an_items_features_do_not_depend_on_the_others", "return the module in evaluation mode"),

@@ -6,16 +6,20 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from allmodes.game.contracts import Network
+from allmodes.game.output_checks import check_halves
 
 
 class Trunk(nn.Module):
     """The trunk of a network, which lies within it as `network`; a subclass changes what goes in or comes out.
 
     One that draws noise or acts is a `Noisy` or a `Part` as well: `class Blur(Noisy, Trunk)`.
+
+    Raises ContractError where the network overrides `forward`, which is never called.
     """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
+        check_halves("network within", network)
         self.network = network
 
     @override

@@ -170,7 +170,10 @@ class Prior(Part):
 
 @built_from(NetworkConfig)
 class Network(Part):
-    """A network with a trunk to features of size `feature_dim` and a head from there to its output."""
+    """A network with a trunk to features of size `feature_dim` and a head from there to its output.
+
+    Discriminators, and networks around it, call trunk and head: do not override `forward`.
+    """
 
     trunk: nn.Module
     head: nn.Module

@@ -14,7 +14,7 @@ from allmodes.game.contracts import Auxiliary, Discriminator, Noisy, Part
 from allmodes.game.noise import Noise
 from allmodes.game.output_checks import Check
 from allmodes.game.sampling import eval_mode
-from allmodes.registry.faults import FAULTS, fail
+from allmodes.registry.faults import FAULTS, calling, fail
 from allmodes.text.suggest import did_you_mean
 
 Tensors: TypeAlias = dict[str, Tensor]
@@ -118,16 +118,21 @@ class Forward:
             self.networks.untried.pop(name)(inputs, output)
         return output
 
-    def code(self, name: str, output: Any, noise: Noise) -> Tensor:
-        """The code of an auxiliary's output."""
+    def code(self, name: str, output: Any, noise: Noise, read: Callable[[], Tensor]) -> Tensor:
+        """The code of an auxiliary's output for what it reads."""
         module, place = self.networks.auxiliary_module(name), f"code of {name}"
         try:
             code = module.code(output, noise)
-            if place in self.networks.untried:
-                self.networks.untried.pop(place)((code,), code)
         except FAULTS as error:
             fail(error, place, module)
+        self.check(name, place, read, code)
         return code
+
+    def check(self, name: str, place: str, read: Callable[[], Tensor], output: Any) -> None:
+        """Hold the first output of a module at a place, for what it reads, to its contract."""
+        if place in self.networks.untried:
+            with calling(place, self.networks.code_of(name)):
+                self.networks.untried.pop(place)((read(),), output)
 
     def act(self, module: str, path: str, step: Any) -> None:
         """Let the part at a path within a module act after an update."""

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-from allmodes.game.contracts import Discriminator, Latent, Network, Prior
-from allmodes.registry.faults import ContractError, calling
-from allmodes_schemas import Shape
+from allmodes.game.contracts import Discriminator, Gaussian, Latent, Network, Prior
+from allmodes.registry.faults import ContractError, builder_of, calling, show
+from allmodes_schemas import AuxiliaryConfig, Shape
 
 Check: TypeAlias = Callable[[tuple[Any, ...], Any], None]
 """From a module's inputs and output; raises ContractError."""
@@ -23,8 +23,14 @@ def first_checks(modules: Mapping[str, nn.Module], shape: Shape) -> dict[str, Ch
     checks: dict[str, Check] = {"prior": partial(_check_latent, prior), "generator": partial(_check_items, shape)}
     if isinstance(judge, Discriminator):
         checks["discriminator"] = partial(_check_verdict, judge.network)
-        if judge.joint is not None and isinstance(prior, Prior):
-            checks[f"code of {judge.joint}"] = partial(_check_code, prior.sizes["code"])
+    for name, module in modules.items():
+        config = builder_of(module)
+        if isinstance(config, AuxiliaryConfig) and isinstance(prior, Prior):
+            size = prior.sizes.get(config.gives)
+            if config.gives == "code" and size is not None:
+                checks[f"code of {name}"] = partial(_check_code, size)
+            if config.form and size is not None:
+                checks[f"estimate of {name}"] = partial(_check_estimate, config.form, size)
     return checks
 
 
@@ -44,6 +50,17 @@ def check_judge(network: Network) -> None:
         missing = [name for name in ("trunk", "head", "feature_dim") if not hasattr(network, name)]
         if missing:
             raise ContractError(f"has no {' and no '.join(missing)}, which a discriminator needs")
+    check_halves("discriminator", network)
+
+
+def check_halves(what: str, network: Network) -> None:
+    """Raise ContractError where a network that is run by its trunk and head has another `forward`, never called."""
+    if type(network).forward is not Network.forward:
+        with calling(what, network):
+            raise ContractError(
+                f"{type(network).__name__} overrides forward, which is never called here: the output is "
+                "head(trunk(*inputs)), so do in trunk and head what forward does"
+            )
 
 
 def _check_latent(prior: Any, inputs: tuple[Any, ...], latent: Any) -> None:
@@ -68,6 +85,17 @@ def _check_verdict(network: Network, inputs: tuple[Any, ...], verdict: tuple[Ten
 
 def _check_code(size: int, inputs: tuple[Any, ...], code: Any) -> None:
     _check_shape("a code", code, (len(inputs[0]), size))
+
+
+def _check_estimate(form: str, size: int, inputs: tuple[Any, ...], estimate: Any) -> None:
+    shape = len(inputs[0]), size
+    if form != "gaussian":
+        _check_shape(f"an estimate of the form {form}", estimate, shape)
+    elif not isinstance(estimate, Gaussian):
+        raise ContractError(f"gives {show(estimate)}, but its form is gaussian: give an allmodes.Gaussian")
+    else:
+        _check_shape("the mean of an estimate", estimate.mean, shape)
+        _check_shape("the log_variance of an estimate", estimate.log_variance, shape)
 
 
 def _check_shape(what: str, value: Any, shape: tuple[int, ...]) -> None:

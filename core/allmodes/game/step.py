@@ -136,18 +136,19 @@ class Step:
 
     def auxiliary(self, name: str, side: Side) -> Any:
         """An auxiliary's output for a side's items or, where it is a head, for the discriminator's features of them."""
-        inputs = self.features if name in self.context.networks.heads else self.data
-        return self._once(("auxiliary", name, side), lambda: self.call(name, inputs(side), place=side))
+        return self._once(("auxiliary", name, side), lambda: self.call(name, self._read(name, side), place=side))
 
     def code(self, name: str, side: Side) -> Tensor:
         """An auxiliary's code (B, code_dim), which a joint discriminator sees beside real items."""
-        noise = self.noise.at(f"{name}/{side}")
-        return self._once(("code", name, side), lambda: self.forward.code(name, self.auxiliary(name, side), noise))
+        noise, read = self.noise.at(f"{name}/{side}"), partial(self._read, name, side)
+        make_code = self.forward.code
+        return self._once(("code", name, side), lambda: make_code(name, self.auxiliary(name, side), noise, read))
 
     def estimate(self, name: str, side: Side, form: Form) -> Any:
         """An auxiliary's estimate of the part that it gives, as a `point`, a `gaussian` or `logits` (`Need.form`)."""
-        output = self.auxiliary(name, side)
-        return in_form(self.call(name, output, place=side, method="estimate"), form)
+        estimate = self.call(name, self.auxiliary(name, side), place=side, method="estimate")
+        self.forward.check(name, f"estimate of {name}", partial(self._read, name, side), estimate)
+        return in_form(estimate, form)
 
     def seen(self, side: Side) -> tuple[Tensor, ...]:
         """The discriminator's inputs (B/pack, ...) on a side: packed items and, where it is joint, their codes."""
@@ -199,6 +200,10 @@ class Step:
     def settle(self) -> None:
         """End the losses: what acts after the update names views of its own."""
         self._views.clear()
+
+    def _read(self, name: str, side: Side) -> Tensor:
+        """What an auxiliary reads on a side."""
+        return self.features(side) if name in self.context.networks.heads else self.data(side)
 
     def _judge(self, side: Side) -> tuple[Tensor, Tensor]:
         verdict: tuple[Tensor, Tensor]

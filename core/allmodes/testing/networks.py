@@ -41,6 +41,13 @@ class NetworkContract(ModuleContract):
                 f"{self.name}: {name} of {B} items has shape {tuple(value.shape)}, not {wanted[name]}"
             )
 
+    def test_forward_is_its_head_after_its_trunk(self) -> None:
+        """Discriminators and networks around it call trunk and head, and never `forward`."""
+        assert type(self.build()).forward is Network.forward, (
+            f"{self.name}: {type(self.build()).__name__} overrides forward, which a discriminator never calls: its "
+            "score is head(trunk(*inputs)), so do in trunk and head what forward does"
+        )
+
     def test_items_depend_on_each_other_only_where_the_settings_say_so(self) -> None:
         """Penalties on slopes are refused beside networks that normalise batches."""
         network, inputs = self.build(), self.inputs()
