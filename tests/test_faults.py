@@ -428,6 +428,51 @@ def test_an_error_of_a_config_is_traced_to_it(fault: str, message: str) -> None:
     assert faults.describe(raised.value) == message
 
 
+class UncountedConfig(WideConfig):
+    """Answers with something else."""
+
+    kind: Literal["acme.uncounted"] = "acme.uncounted"
+
+    def misfit(self, sees, gives):
+        return {"true": True, "number": 3}.get(self.fault)
+
+    def parameters(self, sees, gives):
+        return {"word": "many", "negative": -5}.get(self.fault)
+
+
+class PartlessConfig(BumpConfig):
+    """Has no parts."""
+
+    kind: Literal["acme.partless"] = "acme.partless"
+
+    def parts(self):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("true", "misfit() returns True, where a reason or None is needed"),
+        ("number", "misfit() returns 3, where a reason or None is needed"),
+        ("word", "parameters() returns 'many', where a number from 0 or None is needed"),
+        ("negative", "parameters() returns -5, where a number from 0 or None is needed"),
+    ],
+)
+@pytest.mark.parametrize("place", ["generator", "discriminator"])
+def test_a_network_that_answers_wrongly_is_named(place: str, fault: str, message: str) -> None:
+    blocks = {place: {"kind": "acme.uncounted", "fault": fault}}
+    with pytest.raises(SpecError) as raised:
+        loading.parse({**SHORT, **blocks}, registry_of(UncountedConfig))
+    assert str(raised.value) == f"spec: {place}: acme.uncounted (allmodes-acme 1.0): {message}"
+
+
+def test_a_prior_without_parts_is_named() -> None:
+    with pytest.raises(SpecError) as raised:
+        loading.parse({**SHORT, "prior": {"kind": "acme.partless"}}, registry_of(PartlessConfig))
+    what = "acme.partless (allmodes-acme 1.0): parts() is None, where a mapping of names to numbers or None is needed"
+    assert str(raised.value) == f"spec: prior: {what}"
+
+
 DIVIDING = """
 from typing import Literal
 from allmodes import LossTermConfig, hookimpl

@@ -343,6 +343,112 @@ def test_a_plugin_that_breaks_a_rule_provides_nothing_and_is_kept_with_the_error
     assert loading.parse(SPEC, registry).name == "tiny"
 
 
+LOSS = """
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+import torch
+from allmodes import LossTermConfig, NetworkConfig, hookimpl
+from allmodes.builtin.config.networks import MlpConfig
+class PullConfig({base}):
+    kind: Literal["acme.pull"] = "acme.pull"
+    {code}
+@hookimpl
+def allmodes_{hook}():
+    return [PullConfig]
+"""
+
+
+def faulty(code: str, base: str = "LossTermConfig") -> str:
+    hook = "networks" if base == "NetworkConfig" else "loss_terms"
+    return LOSS.format(code=code.replace("\n", "\n    "), base=base, hook=hook)
+
+
+@pytest.mark.parametrize(
+    ("option", "shown"),
+    [
+        ("act: Callable = len", "Callable"),
+        ("act: Callable[[int], int] | None = None", "Callable[[int], int] | None"),
+        ("act: list[Callable] = []", "list[Callable]"),
+        ("act: type = int", "type"),
+        ("model_config = {'arbitrary_types_allowed': True}\nact: torch.dtype = torch.float32", "dtype"),
+    ],
+)
+def test_an_option_that_no_file_can_hold_breaks_its_plugin_alone(option: str, shown: str) -> None:
+    registry = registered(faulty(option))
+    assert registry.plugins["acme"].error == (
+        f"PullConfig: the type of its option 'act', {shown}, cannot stand in a spec: take text, numbers, lists or kinds"
+    )
+    assert loading.schema(registry)["title"] == "allmodes experiment"
+    assert loading.parse(SPEC, registry).name == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("base", "code", "error"),
+    [
+        (
+            "LossTermConfig", "def check(self):\n    return ()",
+            "PullConfig.check cannot be called as the core does: define check(self, spec)",
+        ),
+        (
+            "LossTermConfig", "def build(self, spec):\n    return 3",
+            "PullConfig.build cannot be called as the core does: define build(self)",
+        ),
+        (
+            "LossTermConfig", "players: ClassVar[Any] = ()",
+            "PullConfig.players cannot be called as the core does: define players(self)",
+        ),
+        (
+            "NetworkConfig", "def misfit(self):\n    return None",
+            "PullConfig.misfit cannot be called as the core does: define misfit(self, sees, gives)",
+        ),
+        (
+            "NetworkConfig", "def build(self, sees):\n    return None",
+            "PullConfig.build cannot be called as the core does: define build(self, sees, gives)",
+        ),
+        (
+            "LossTermConfig", "check: int = 3",
+            "PullConfig has an option 'check', which is a method of LossTermConfig",
+        ),
+        (
+            "LossTermConfig", "wraps: ClassVar[str] = 'n'\nn: int = 3",
+            "PullConfig wraps 'n', which holds int, not one kind of the same slot: declare it as LossTermConfig",
+        ),
+        (
+            "LossTermConfig", "wraps: ClassVar[str] = 'n'\nn: NetworkConfig = MlpConfig()",
+            "PullConfig wraps 'n', which holds NetworkConfig, not one kind of the same slot: declare it as "
+            "LossTermConfig",
+        ),
+        (
+            "LossTermConfig", "wraps: ClassVar[str] = 'n'\nn: tuple[LossTermConfig, ...] = ()",
+            "PullConfig wraps 'n', which holds tuple[LossTermConfig, ...], not one kind of the same slot: declare it "
+            "as LossTermConfig",
+        ),
+    ],
+)  # fmt: skip
+def test_a_config_that_cannot_be_asked_is_refused(base: str, code: str, error: str) -> None:
+    assert error_of(faulty(code, base)) == error
+
+
+@pytest.mark.parametrize("code", ["", "*others", "spec, more=None"])
+def test_a_method_may_take_more_than_it_is_given(code: str) -> None:
+    arguments = code or "spec"
+    assert error_of(faulty(f"def check(self, {arguments}):\n    return ()")) is None
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_an_observer_that_would_never_run_is_refused(kind: str) -> None:
+    body = "yield" if kind == "def" else "pass"
+    assert error_of(HOOK + f"@hookimpl\n{kind} allmodes_run_started(run):\n    {body}") == (
+        "allmodes_run_started would be called and never run: an observer is a plain function, without yield"
+    )
+
+
+def test_a_provider_that_ends_the_program_breaks_only_its_plugin() -> None:
+    assert error_of(HOOK + "@hookimpl\ndef allmodes_networks():\n    raise SystemExit(3)") == (
+        "allmodes_networks: SystemExit: 3"
+    )
+
+
 def test_a_wrong_argument_of_a_hook_is_named() -> None:
     error = error_of(HOOK + "@hookimpl\ndef allmodes_run_started(runn):\n    pass") or ""
     assert "allmodes_run_started" in error

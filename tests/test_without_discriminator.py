@@ -300,6 +300,14 @@ def test_a_run_without_a_discriminator_is_trained_measured_sampled_and_exported(
     assert torch.equal(exported.sample(5), model.sample(5))
 
 
+def test_advice_for_a_run_that_diverged_leaves_penalties_of_a_discriminator_out(tmp_path: Path) -> None:
+    training = {**SPEC["training"], "iterations": 2, "log_every": 1, "optimizer": {"kind": "sgd", "lr": 1e30}}
+    spec = {**ALONE, "training": training}
+    options: dict[str, Any] = {"registry": REGISTRY, "warn": lambda _: None, "track": False}
+    (outcome,) = Experiment.from_spec(spec, folder=tmp_path, **options).run([0]).outcomes.values()
+    assert (outcome.error or "").endswith("no longer finite at iteration 2: lower the learning rate")
+
+
 def test_a_run_without_a_discriminator_is_resumed(tmp_path: Path) -> None:
     half = train(tmp_path / "half", iterations=10)
     longer = ["training.iterations=20"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from torch import nn
 
@@ -25,16 +25,16 @@ class CollapseError(RuntimeError):
     """The model has lost modes that it had captured, and the spec asks to stop then."""
 
 
-def check_losses(values: Mapping[str, float], iteration: int) -> None:
-    """Raise DivergenceError where a loss is not finite."""
+def check_losses(values: Mapping[str, float], modules: Collection[str], iteration: int) -> None:
+    """Raise DivergenceError where a loss is not finite; `modules` are the names of those that are trained."""
     if broken := [name for name, value in values.items() if not math.isfinite(value)]:
-        raise DivergenceError(_describe(broken, "is" if len(broken) == 1 else "are", iteration))
+        raise DivergenceError(_describe(broken, "is" if len(broken) == 1 else "are", modules, iteration))
 
 
 def check_weights(modules: Mapping[str, nn.Module], iteration: int) -> None:
     """Raise DivergenceError where a tensor of a module is not finite."""
     if broken := [f"the weights of {name}" for name, module in modules.items() if not _is_finite(module)]:
-        raise DivergenceError(_describe(broken, "are", iteration))
+        raise DivergenceError(_describe(broken, "are", modules, iteration))
 
 
 def describe_error(problem: BaseException) -> str:
@@ -64,6 +64,7 @@ def _is_finite(module: nn.Module) -> bool:
     return all(bool(tensor.isfinite().all()) for tensor in floats)
 
 
-def _describe(broken: Sequence[str], verb: str, iteration: int) -> str:
-    remedy = "lower the learning rate, or add a penalty such as {kind: r1}"
+def _describe(broken: Sequence[str], verb: str, modules: Collection[str], iteration: int) -> str:
+    penalty = ", or add a penalty such as {kind: r1}" if "discriminator" in modules else ""
+    remedy = f"lower the learning rate{penalty}"
     return f"{', '.join(broken)} {verb} no longer finite at iteration {iteration}: {remedy}"

@@ -95,7 +95,8 @@ class SeedRun:
         while loop.iteration < until and not self.stop.asked:
             losses = loop.iterate()
             if loop.iteration % spec.training.log_every == 0 or loop.iteration == 1:
-                check_losses(self.report.losses(loop.iteration, losses, self.clock.seconds), loop.iteration)
+                values = self.report.losses(loop.iteration, losses, self.clock.seconds)
+                check_losses(values, loop.composition.modules, loop.iteration)
             if loop.iteration % spec.evaluation.every == 0 or loop.iteration == spec.training.iterations:
                 self.evaluate()
             if self.saver.is_due:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import Distribution
 from reprlib import repr as short
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from allmodes.registry import distributions, hookspecs
 from allmodes.registry.slots import CORE, Kind, Plugin, PluginError
@@ -17,6 +20,9 @@ from allmodes_schemas import KindConfig
 HOOKS = frozenset(name for door in (hookspecs.Providers, hookspecs.Observers) for name in vars(door) if name[0] != "_")
 
 WORD = re.compile("[a-z][a-z0-9_]*")
+_CODE = ("callable", "is-instance", "is-subclass", "function-plain")
+"""Types of pydantic's schemas that may have no JSON Schema."""
+_ANYTHING = ConfigDict(arbitrary_types_allowed=True)
 WORD_IN_WORDS = "lowercase letters, digits and _"
 
 
@@ -43,6 +49,8 @@ def check_hooks(module: object) -> None:
         hook = options and (options.get("specname") or name)
         if hook and hook not in HOOKS:
             raise PluginError(f"there is no hook {hook!r}{did_you_mean(hook, HOOKS)}")
+        if hook in vars(hookspecs.Observers) and _waits(function):
+            raise PluginError(f"{hook} would be called and never run: an observer is a plain function, without yield")
 
 
 def check_returned(returned: Any, hook: str) -> list[Any]:
@@ -62,11 +70,81 @@ def check_config(config: Any, base: type[KindConfig], hook: str) -> type[KindCon
     kind = config.model_fields["kind"]
     if get_origin(kind.annotation) is not Literal or get_args(kind.annotation) != (kind.default,):
         raise PluginError(f'{config.__name__} must declare its kind: kind: Literal["word"] = "word"')
-    if config.wraps and config.wraps not in config.model_fields:
-        raise PluginError(f"{config.__name__} wraps {config.wraps!r}, which is not an option of it")
+    if config.wraps:
+        _check_wraps(config, base)
+    _check_methods(config, base)
+    _check_options(config)
     if not all(map(WORD.fullmatch, str(kind.default).split("."))):
         raise PluginError(f"{config.__name__} declares the kind {kind.default!r}: a kind is {WORD_IN_WORDS}")
     return config
+
+
+def _waits(function: Any) -> bool:
+    return inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
+
+
+def _check_wraps(config: type[KindConfig], base: type[KindConfig]) -> None:
+    """Refuse to stand for what is no kind of the same slot."""
+    if config.wraps not in config.model_fields:
+        raise PluginError(f"{config.__name__} wraps {config.wraps!r}, which is not an option of it")
+    held = config.model_fields[config.wraps].annotation
+    if not (isinstance(held, type) and issubclass(held, base)):
+        what = f"holds {_show_type(held)}, not one kind of the same slot"
+        raise PluginError(f"{config.__name__} wraps {config.wraps!r}, which {what}: declare it as {base.__name__}")
+
+
+def _check_methods(config: type[KindConfig], base: type[KindConfig]) -> None:
+    """Refuse methods that cannot be called as the core calls those of the base, and options in their place."""
+    methods = {name: method for name, method in vars(base).items() if name[0] != "_" and inspect.isfunction(method)}
+    for name, asked in methods.items():
+        own = inspect.getattr_static(config, name)
+        if name in config.model_fields:
+            raise PluginError(f"{config.__name__} has an option {name!r}, which is a method of {base.__name__}")
+        arguments = ", ".join(inspect.signature(asked).parameters)
+        if not isinstance(own, property) and not _takes(own, len(inspect.signature(asked).parameters)):
+            raise PluginError(f"{config.__name__}.{name} cannot be called as the core does: define {name}({arguments})")
+
+
+def _takes(function: Any, arguments: int) -> bool:
+    """Whether a method takes a number of positional arguments, itself included."""
+    if isinstance(function, staticmethod | classmethod):
+        function, arguments = function.__func__, arguments - isinstance(function, staticmethod)
+    if not callable(function):
+        return False
+    try:
+        inspect.signature(function).bind(*range(arguments))
+    except TypeError:
+        return False
+    return True
+
+
+def _check_options(config: type[KindConfig]) -> None:
+    """Refuse options that no file can hold: the schema of a spec, with every plugin's kinds, would be lost."""
+    if not _holds(config.__pydantic_core_schema__, _CODE):
+        return
+    for name, field in config.model_fields.items():
+        declared: Any = Annotated[field.annotation, field]
+        try:
+            TypeAdapter(declared, config=_ANYTHING).json_schema()
+        except PydanticInvalidForJsonSchema:
+            what = f"the type of its option {name!r}, {_show_type(field.annotation)}, cannot stand in a spec"
+            raise PluginError(f"{config.__name__}: {what}: take text, numbers, lists or kinds") from None
+
+
+def _holds(schema: Any, types: Collection[str]) -> bool:
+    """Whether a schema of pydantic has one of these types at any depth."""
+    if isinstance(schema, Mapping):
+        return schema.get("type") in types or any(_holds(inner, types) for inner in schema.values())
+    return isinstance(schema, list | tuple) and any(_holds(inner, types) for inner in schema)
+
+
+def _show_type(annotation: Any) -> str:
+    """A type as it is written in code, without the modules that its names come from."""
+    return (
+        annotation.__name__
+        if isinstance(annotation, type) and not get_args(annotation)
+        else re.sub(r"\w+\.", "", str(annotation))
+    )
 
 
 def check_prefix(name: str, plugin: Plugin, separator: str) -> None:

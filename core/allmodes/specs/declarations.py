@@ -9,7 +9,18 @@ from typing import Any
 
 from allmodes.registry.faults import owner_of
 from allmodes.registry.slots import SLOT_BASES
-from allmodes_schemas import KindConfig, Location, Need, PlayerConfig, Problem, Spec, kinds_within
+from allmodes_schemas import (
+    AuxiliaryConfig,
+    KindConfig,
+    Location,
+    Need,
+    NetworkConfig,
+    PlayerConfig,
+    Problem,
+    Shape,
+    Spec,
+    kinds_within,
+)
 
 
 def check_declarations(spec: Spec) -> Iterator[Problem]:
@@ -23,6 +34,7 @@ def check_declarations(spec: Spec) -> Iterator[Problem]:
             if not is_right(value):
                 code = f"{config.kind} ({owner_of(config)})"
                 yield Problem(where, f"{code}: {name}{call} is {short(value)}, where {words} is needed")
+                break  # others may be derived from it
 
 
 def problems_of(component: Any, spec: Spec, where: Location) -> Iterator[Problem]:
@@ -34,6 +46,24 @@ def problems_of(component: Any, spec: Spec, where: Location) -> Iterator[Problem
     for one in found:
         is_problem = isinstance(one, Problem)
         yield one if is_problem else Problem(where, f"{code} gives {short(one)}, where a Problem is needed")
+
+
+def misfit_of(config: NetworkConfig | AuxiliaryConfig, *shapes: Any) -> str | None:
+    """The reason why a network or auxiliary cannot map shapes, or None; an answer of another type is a reason."""
+    reason: Any = config.misfit(*shapes)
+    return reason if isinstance(reason, str | None) else _wrong_answer(config, "misfit", reason, "a reason or None")
+
+
+def parameters_of(network: NetworkConfig, sees: tuple[Shape, ...], gives: Shape) -> int | str:
+    """The number of a network's weights, 0 where it is unknown; for an answer of another type, what is wrong."""
+    weights: Any = network.parameters(sees, gives)
+    if weights is None or (isinstance(weights, int) and weights >= 0):
+        return weights or 0
+    return _wrong_answer(network, "parameters", weights, "a number from 0 or None")
+
+
+def _wrong_answer(config: KindConfig, method: str, answer: object, words: str) -> str:
+    return f"{config.kind} ({owner_of(config)}): {method}() returns {short(answer)}, where {words} is needed"
 
 
 def _declared(config: KindConfig) -> list[str]:
@@ -78,9 +108,9 @@ DECLARED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "normalises_batches": _TRUTH,
     "known_modes": _TRUTH,
     "classes": _SIZE,
-    "size": _SIZE,
     "shape": (_is_shape, "a tuple of numbers or None"),
     "parts": (_are_parts, "a mapping of names to numbers or None"),
+    "size": _SIZE,
     "sees": (lambda value: value in ("data", "features"), "'data' or 'features'"),
     "gives": (_is_word, "a word"),
     "title": (_is_word, "a word, which files are named after,"),

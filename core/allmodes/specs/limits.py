@@ -9,6 +9,7 @@ from typing import Any, get_args
 from annotated_types import Le, Lt
 from pydantic.fields import FieldInfo
 
+from allmodes.specs.declarations import parameters_of
 from allmodes.specs.shapes import network_shapes
 from allmodes_schemas import ANY, Config, Location, NetworkConfig, Problem, Sane, Shape, Spec
 
@@ -33,8 +34,10 @@ def check_memory(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
     if spec.large or shape is None:
         return
     for where, network, sees, gives in _networks(spec, shape):
-        weights = network.parameters(sees, gives) or 0
-        if (needed := 4 * COPIES * weights) > MEMORY:
+        weights = parameters_of(network, sees, gives)
+        if isinstance(weights, str):
+            yield Problem(where, weights)
+        elif (needed := 4 * COPIES * weights) > MEMORY:
             message = f"its {weights:,} weights take {_gigabytes(needed)} with gradients and moments"
             yield Problem(where, f"{message}: make it narrower, or {MEANT}")
     for where, items in ((("training", "batch_size"), spec.training.batch_size),

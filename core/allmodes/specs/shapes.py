@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from allmodes.specs.declarations import misfit_of
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import DiscriminatorOptions, LossTermConfig, NetworkConfig, Problem, Shape, Spec
 
@@ -39,10 +40,10 @@ def check_shapes(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
     if shape is None:
         return
     for name, network, sees, gives in network_shapes(spec, shape):
-        if reason := network.misfit(sees, gives):
+        if reason := misfit_of(network, sees, gives):
             yield Problem((name,), reason)
     for name, auxiliary in spec.auxiliaries.items():
-        if auxiliary.sees == "data" and (reason := auxiliary.misfit(shape)):
+        if auxiliary.sees == "data" and (reason := misfit_of(auxiliary, shape)):
             yield Problem(("auxiliaries", name), reason)
 
 
