@@ -91,7 +91,7 @@ class BumpConfig(PriorConfig):
         return {"code": 2, "mode": 3, **({"shape": 1} if self.fault == "parts" else {})}
 
     def build(self):
-        return Bump(self.fault)
+        return ActingBump(self.fault) if self.fault == "acting" else Bump(self.fault)
 
 
 class Bump(Prior):
@@ -130,6 +130,14 @@ class Bump(Prior):
         if self.fault == "tensor":
             return code
         return Latent(code, {"code": code, "mode": mode})
+
+
+class ActingBump(Bump):
+    follows = ("generator",)
+
+    def after_update(self, step):
+        if step.fake.mean() > 0:
+            self.weights.copy_(self.weights.flip(0))
 
 
 class GuessConfig(AuxiliaryConfig):

@@ -116,6 +116,7 @@ FAULTS = [
     (prior, "device", "it_draws_on_the_device_that_it_was_moved_to", "moved to meta: register its tensors"),
     (prior, "unstored", "it_draws_the_same_after_it_was_stored_and_read", "keep what is fitted in parameters"),
     (prior, "mode", "a_mode_that_is_held_fixed_is_the_one_that_is_drawn", "given {'mode': 0} it draws others"),
+    (prior, "acting", "its_parts_act_after_updates_alike_for_stacked_seeds", "does not run under vmap: look at no"),
     (prior, "nothing", "what_it_offers_is_a_tensor_or_a_method", "acme.bump offers 'heights': give it an"),
     (prior, "shares", "the_weights_that_it_offers_are_the_shares_of_its_modes", "offers the weights [0.9, 0.05, 0.05]"),
     (auxiliary, "form", "its_estimate_has_the_form_that_is_promised", "'gaussian', but estimate(output) is a Tensor"),

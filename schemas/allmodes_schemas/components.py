@@ -117,6 +117,10 @@ class NetworkConfig(KindConfig):
         """The approximate number of weights, so that too many are refused before memory is taken; None: unknown."""
         return None
 
+    def check(self, spec: "Spec") -> Iterable[Problem]:
+        """Further problems of a spec with this network (torch-free)."""
+        return ()
+
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
         """The network from inputs of shapes `sees` to an output of shape `gives` (imports torch)."""
         raise NotImplementedError(f"{type(self).__name__} does not define build()")
@@ -183,6 +187,10 @@ class AuxiliaryConfig(KindConfig):
     def misfit(self, sees: Shape) -> str | None:
         """The reason why its network cannot take data of that shape, or None."""
         return None
+
+    def check(self, spec: "Spec") -> Iterable[Problem]:
+        """Further problems of a spec with this auxiliary (torch-free)."""
+        return ()
 
     def build(self, sees: Shape, parts: Mapping[str, int]) -> Any:
         """The auxiliary for inputs of shape `sees` and latent parts of those sizes, z included (imports torch)."""

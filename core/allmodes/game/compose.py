@@ -12,7 +12,7 @@ from torch import nn
 from allmodes.data.base import Data
 from allmodes.game.composition import Composition, Player, Term
 from allmodes.game.contracts import Auxiliary, Discriminator, Fitting, Functions, Network, Part, Prior
-from allmodes.game.losses import LossTerm
+from allmodes.game.losses import Game, LossTerm
 from allmodes.game.noise import Noise, rng, seeded_weights
 from allmodes.game.output_checks import check_judge, check_prior, first_checks
 from allmodes.game.parts import fit
@@ -22,7 +22,7 @@ from allmodes.registry.faults import ContractError, calling, calls
 from allmodes.specs.checks import check_loaded
 from allmodes.specs.players import origins_of, players_of, term_names, turns_of
 from allmodes.specs.shapes import discriminator_inputs, discriminator_options
-from allmodes_schemas import PlayerConfig, Shape, Spec
+from allmodes_schemas import LossTermConfig, PlayerConfig, Shape, Spec
 
 
 class CompositionError(ValueError):
@@ -130,9 +130,18 @@ def _judge(spec: Spec, prior: Prior, shape: Shape) -> Discriminator:
 
 def _terms(spec: Spec) -> list[Term]:
     return [
-        Term(name, build("loss", LossTerm, config), config.weight, config.every, config.start)
+        Term(name, _build_term(config), config.weight, config.every, config.start)
         for name, config in zip(term_names(spec.losses), spec.losses, strict=True)
     ]
+
+
+def _build_term(config: LossTermConfig) -> LossTerm:
+    """A loss; raises ContractError where it is a game and its settings do not say so."""
+    term = build("loss", LossTerm, config)
+    if isinstance(term, Game) and not config.is_game:
+        with calling(f"loss {config.kind}", config):
+            raise ContractError("build() returns a Game: set is_game: ClassVar[bool] = True in its settings")
+    return term
 
 
 def _check_trained(term: Term, players: Mapping[str, PlayerConfig]) -> None:

@@ -41,6 +41,10 @@ class Latent(NamedTuple):
         """The code (B, code_dim), by default all of z: what reconstructors estimate and joint discriminators see."""
         return self.parts.get("code", self.z)
 
+    def moved(self, z: Tensor) -> Latent:
+        """The latent at another z (B, dim), whose code is z; the other parts are not known there."""
+        return Latent(z)
+
     def part(self, name: str) -> Tensor:
         """A part by name; `code` and `z` are always there."""
         if name == "code":

@@ -52,7 +52,10 @@ class Context(NamedTuple):
 
 
 class Step:
-    """One draw and everything computed from it, lazily and once, so that terms share forward passes."""
+    """One draw and everything computed from it, lazily and once, so that terms share forward passes.
+
+    `batch` holds the real items, `noise` is the source of all randomness.
+    """
 
     def __init__(
         self, context: Context, draw: Draw, forward: Forward | None = None, known: Mapping[Any, Any] | None = None

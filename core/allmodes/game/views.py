@@ -37,7 +37,12 @@ def make(value: Made) -> Tensor:
 
 
 def pack(items: Tensor, size: int) -> Tensor:
-    """Join `size` consecutive items along the first axis of an item: (B, c, ...) to (B/size, size*c, ...)."""
+    """Join `size` consecutive items along the first axis of an item: (B, c, ...) to (B/size, size*c, ...).
+
+    Raises ValueError where B is no multiple of size.
+    """
+    if len(items) % size:
+        raise ValueError(f"{len(items)} items cannot be judged {size} at a time (discriminator.pack): take a multiple")
     return items if size == 1 else items.reshape(len(items) // size, size * items.shape[1], *items.shape[2:])
 
 

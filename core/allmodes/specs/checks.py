@@ -16,9 +16,11 @@ from allmodes.specs.players import MODULES, check_players, players_of
 from allmodes.specs.shapes import check_batches, check_discriminator, check_shapes
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import (
+    AuxiliaryConfig,
     Key,
     LossTermConfig,
     MetricConfig,
+    NetworkConfig,
     PriorConfig,
     Problem,
     SamplerConfig,
@@ -27,7 +29,7 @@ from allmodes_schemas import (
     kinds_within,
 )
 
-_CHECKED = (PriorConfig, LossTermConfig, SamplerConfig, MetricConfig)
+_CHECKED = (PriorConfig, NetworkConfig, AuxiliaryConfig, LossTermConfig, SamplerConfig, MetricConfig)
 """Bases of the components that check the rest of a spec themselves."""
 
 

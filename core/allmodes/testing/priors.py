@@ -15,6 +15,7 @@ from typing_extensions import override
 from allmodes.game.contracts import Fitting, Functions, Latent, Prior
 from allmodes.game.noise import Noise, seeded, seeded_weights
 from allmodes.models import format as model_format
+from allmodes.testing.acting import check_acting
 from allmodes.testing.advice import explain_errors
 from allmodes.testing.kinds import KindContract
 from allmodes.testing.modules_under_vmap import all_equal, check_on_another_device, check_under_vmap
@@ -82,6 +83,10 @@ class PriorContract(KindContract):
         assert torch.allclose(weights, shares, atol=0.05), (
             f"{self.name}: it offers the weights {said}, but modes are drawn with shares {seen}"
         )
+
+    def test_its_parts_act_after_updates_alike_for_stacked_seeds(self) -> None:
+        """As the latent of a small game."""
+        check_acting(lambda seed: {"prior": self.build()}, (2,), self.build().dim, self.name)
 
     def test_the_same_noise_gives_the_same_draw_and_other_noise_another(self) -> None:
         """Runs can be repeated, and batches differ."""
