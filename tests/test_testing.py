@@ -244,7 +244,11 @@ KINDS = [
     (Changing, "the_settings_cannot_be_changed", "Changing can be changed: leave model_config's frozen=True"),
     (Open, "a_setting_that_nobody_reads_is_refused", "Open takes any key: leave model_config's extra='forbid'"),
     (Rounded, "the_settings_survive_being_stored_as_yaml_and_json", "height of Rounded: another value"),
-    (Opaque, "the_settings_have_a_schema", "Opaque has no JSON Schema: take types"),
+    (
+        Opaque,
+        "the_settings_have_a_schema",
+        "Opaque: the type of its option 'function', Callable[[], None] | None, cannot",
+    ),
     (Foreign, "the_kind_is_installed_under_its_plugins_name", "'bump', but its names must begin with 'acme.'"),
 ]
 

@@ -109,9 +109,8 @@ class KindContract:
 
     def test_the_settings_have_a_schema(self) -> None:
         """Editors complete and check specs with it."""
-        with explain_errors(f"{type(self.config).__name__} has no JSON Schema: take types that pydantic describes"):
-            text = json.dumps(schema(self.registry))
-        assert json.dumps(self.config.kind) in text, f"the schema does not name {self.config.kind!r}"
+        name = self.kind().name  # a plugin with an option that no schema describes is not registered
+        assert json.dumps(name) in json.dumps(schema(self.registry)), f"the schema does not name {name!r}"
 
     def test_reading_the_settings_loads_no_torch(self) -> None:
         """Specs are read, checked and described without torch."""
