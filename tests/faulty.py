@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 import allmodes.builtin
 from allmodes import (
@@ -238,6 +239,12 @@ class Squares(nn.Module):
     def forward(self, x):
         x = x - x.mean(0) if self.fault == "batches" else x
         squares = self.factor * x.square().flatten(1)
+        if self.fault == "one less":
+            return squares[1:]
+        if self.fault == "nan":
+            return squares * float("nan")
+        if self.fault == "none":
+            return None
         return squares.mean(1) if self.fault == "flat" else squares
 
 
@@ -323,12 +330,43 @@ class Spread(Metric):
             evaluation.modules["generator"].eval()
         if self.fault == "moved":
             evaluation.modules["generator"].head.weight = nn.Parameter(evaluation.modules["generator"].head.weight / 2)
+        generator = evaluation.modules.get("generator")
+        actions = {
+            "data": lambda: evaluation.data.x.mul_(1000),
+            "mixture": lambda: evaluation.data.truth.means.zero_(),
+            "hook": lambda: generator.register_forward_hook(lambda module, inputs, output: 0 * output),
+            "head": lambda: setattr(generator, "head", nn.Identity()),
+            "no head": lambda: delattr(generator, "head"),
+            "more": lambda: generator.register_buffer("more", torch.zeros(1)),
+            "forward": lambda: setattr(generator, "forward", lambda z: 0 * z),
+            "pruned": lambda: prune.l1_unstructured(generator.head, "weight", 0.5),
+            "no modules": lambda: evaluation.modules.clear(),
+            "no gradients": lambda: torch.set_grad_enabled(False),
+            "double": lambda: torch.set_default_dtype(torch.float64),
+            "threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
+        }
+        if self.fault in actions and generator is not None:
+            actions[self.fault]()
         values = {
             "nan": float("nan"), "tensor": spread, "text": "0.5", "nothing": None, "several": torch.full((2,), 0.5)
         }  # fmt: skip
         return [0.5] if self.fault == "list" else {"spread": values.get(self.fault, float(spread))}
 
+    def prepare(self, data):
+        if self.fault == "prepare":
+            data.truth.means.zero_()
+
+    def chance(self, data):
+        if self.fault == "chance":
+            data.truth.means.zero_()
+        return {}
+
     def floor(self, evaluation):
+        if self.fault == "floor samples":
+            evaluation.samples.zero_()
+            evaluation.real.x.zero_()
+        if self.fault == "floor data":
+            evaluation.data.truth.means.zero_()
         return {"limit": 1.0} if self.fault == "floor" else self.compute(evaluation)
 
     def figure(self, evaluation):

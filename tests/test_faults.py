@@ -20,9 +20,14 @@ from allmodes import (
     PriorConfig,
     SamplerConfig,
     SpecError,
+    TensorData,
     installed,
 )
+from allmodes.builtin.config.mixtures import RingConfig
 from allmodes.cli.main import execute
+from allmodes.game import untouched
+from allmodes.game.untouched import LostError, Untouched
+from allmodes.metrics.measure import measure_chance
 from allmodes.registry import faults
 from allmodes.runs.results import Results
 from allmodes.runs.run_folder import RunFolder
@@ -189,6 +194,17 @@ def test_a_metric_never_gives_the_number_of_another(tmp_path: Path, order: tuple
         ("mode", "changes the mode of generator and 4 more, which metrics only read (it was put back)"),
         ("in place", "changes samples, which metrics only read (it was put back)"),
         ("moved", "changes generator.head.weight, which metrics only read (it was put back)"),
+        ("mixture", "changes data.truth.means, which metrics only read (it was put back)"),
+        ("hook", "changes the hooks of generator, which metrics only read (it was put back)"),
+        ("head", "changes generator.head, which metrics only read (it was put back)"),
+        ("no head", "changes generator.head, which metrics only read (it was put back)"),
+        ("more", "changes generator.more, which metrics only read (it was put back)"),
+        ("forward", "changes generator.forward, which metrics only read (it was put back)"),
+        ("pruned", "changes generator.head.weight and 3 more, which metrics only read (it was put back)"),
+        ("no modules", "changes prior and 3 more, which metrics only read (it was put back)"),
+        ("no gradients", "changes whether torch computes gradients, which metrics only read (it was put back)"),
+        ("double", "changes torch's default dtype, which metrics only read (it was put back)"),
+        ("threads", "changes torch's number of threads, which metrics only read (it was put back)"),
     ],
 )
 def test_a_metric_that_fails_is_named_and_the_model_is_as_before(tmp_path: Path, fault: str, message: str) -> None:
@@ -200,6 +216,76 @@ def test_a_metric_that_fails_is_named_and_the_model_is_as_before(tmp_path: Path,
     assert str(tried.results.outcomes[0].results) == str(clean.results.outcomes[0].results)  # nan is not nan
     text = f"metric acme.spread (allmodes-acme 1.0): {message}: its numbers are left out"
     assert [warning for warning in tried.warnings if warning.startswith("metric")] == [text]
+
+
+def test_what_a_metric_changed_is_as_it_was_in_training(tmp_path: Path) -> None:
+    """The next seed, and the iterations after an evaluation, are those of a run without the metric."""
+    evaluation = {**SHORT["evaluation"], "every": 1}
+    plain, tried = (
+        Tried(tmp_path / name, SpreadConfig, evaluation={**evaluation, "metrics": metrics})
+        for name, metrics in (("plain", ["modes"]), ("tried", ["modes", {"kind": "acme.spread", "fault": "mixture"}]))
+    )
+    assert [equal_weights(*folders) for folders in zip(weights(plain), weights(tried), strict=True)] == [True, True]
+
+
+def weights(tried: Tried) -> list[Path]:
+    return sorted(tried.results.folder.glob("seed-*/model/generator.safetensors"))
+
+
+def equal_weights(one: Path, other: Path) -> bool:
+    return one.name == other.name and one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("floor samples", "floor of metric acme.spread (allmodes-acme 1.0): changes samples and 1 more"),
+        ("floor data", "floor of metric acme.spread (allmodes-acme 1.0): changes data.truth.means"),
+    ],
+)
+def test_a_floor_that_writes_into_what_later_floors_read_is_named(tmp_path: Path, fault: str, message: str) -> None:
+    clean, tried = (
+        Tried(tmp_path / "clean", seeds=ONE),
+        Tried(
+            tmp_path / "tried", SpreadConfig, seeds=ONE, **measured({"kind": "acme.spread", "fault": fault}, "modes")
+        ),
+    )
+    assert str(tried.results.outcomes[0].floors) == str(clean.results.outcomes[0].floors)
+    assert tried.warnings == [f"{message}, which metrics only read (it was put back)"]
+
+
+def test_a_metric_that_writes_into_the_data_as_it_prepares_is_named(tmp_path: Path) -> None:
+    with pytest.raises(faults.ContractError) as raised:
+        Tried(tmp_path, SpreadConfig, **measured({"kind": "acme.spread", "fault": "prepare"}))
+    message = "changes data.truth.means, which metrics only read (it was put back)"
+    assert faults.describe(raised.value) == f"prepare of metric acme.spread (allmodes-acme 1.0): {message}"
+
+
+def test_a_metric_that_writes_into_the_data_for_its_chance_is_named() -> None:
+    said, data = list[str](), RingConfig().build()
+    before = data.truth.means.clone()
+    measure_chance([SpreadConfig(fault="chance").build()], data, said.append)
+    assert [text.partition(": ")[2] for text in said] == [
+        "changes data.truth.means, which metrics only read (it was put back)"
+    ]
+    assert torch.equal(data.truth.means, before)
+
+
+def test_data_that_a_metric_writes_into_are_put_back_unless_they_are_too_large() -> None:
+    x = torch.arange(8.0).reshape(4, 2)
+    data, message = TensorData(x.clone(), test_x=x.clone()), "changes data.x, which metrics only read (it was put back)"
+    for write in (lambda: data.x.mul_(3), lambda: data.x.data.zero_(), lambda: setattr(data, "x", x + 1)):
+        with (
+            pytest.raises(faults.ContractError, match=re.escape(message)),
+            Untouched("metrics only read", {}, data).kept(),
+        ):
+            write()
+        assert torch.equal(data.x, x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(untouched, "COPIED", 32)
+        text = r"^changes data\.test_x, which metrics only read, and which is too large to be put back$"
+        with pytest.raises(LostError, match=text), Untouched("metrics only read", {}, data).kept():
+            data.test_x.zero_()
 
 
 def test_a_tensor_of_one_number_is_a_number(tmp_path: Path) -> None:

@@ -46,8 +46,10 @@ from allmodes.metrics import (
     vendi,
 )
 from allmodes.metrics.distances import Cloud
+from allmodes.metrics.measure import measure
 from allmodes.metrics.transport import sliced_wasserstein
 from allmodes_schemas import Given, MetricConfig
+from faulty import SquaresConfig, registry_of
 from tiny import SPEC
 
 PIXELS = PixelsConfig()
@@ -579,3 +581,25 @@ def test_a_run_measures_with_features_and_writes_the_floors(tmp_path: Any) -> No
     assert set(results.floors) == keys | {"fid_random_conv"}
     assert set(results.metrics) == keys | {"fid_random_conv", "ivom"}
     assert results.mean("fid_pixels") > 5 * results.floors["fid_pixels"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("nan", "gives features that are not finite, of items that are"),
+        ("one less", "gives features of shape (29, 2): give one row for each of 30 items"),
+        ("flat", "gives features of shape (30,): give one row for each of 30 items"),
+        ("none", "gives None for 30 items: give a tensor (30, F)"),
+    ],
+)
+def test_features_that_are_no_rows_of_numbers_are_named(fault: str, message: str) -> None:
+    registry = registry_of(SquaresConfig)
+    assert registry.plugins
+    metrics = build_metrics([FidConfig(features=SquaresConfig(fault=fault))])
+    x = torch.randn(30, 2)
+    said = list[str]()
+    evaluation = Evaluation(x, TensorData(x), Batch(x), torch.Generator())
+    assert measure(metrics, evaluation, said.append) == {}
+    (name,) = metrics
+    features = "features (acme.squares, allmodes-acme 1.0)"
+    assert said == [f"metric {name} (allmodes 0.1.0): {features}: {message}: its numbers are left out"]

@@ -37,7 +37,7 @@ from allmodes.cli.tables import measures_table, results_table
 from allmodes.experiments.remeasure import remeasure_all
 from allmodes.game.contracts import Discriminator
 from allmodes.game.samplers import build_sampler
-from allmodes.game.sampling import draw
+from allmodes.game.sampling import as_tensors, draw, given_problem
 from allmodes.registry.faults import ContractError, describe
 from allmodes.runs.journal import read
 from allmodes.runs.run_folder import RunFolder
@@ -136,7 +136,7 @@ class NoneConfig(SamplerConfig):
 
 @hookimpl
 def allmodes_samplers() -> list[type[SamplerConfig]]:
-    return [CentredConfig, ScaledConfig, FreeConfig, BadConfig, NoneConfig]
+    return [CentredConfig, ScaledConfig, FreeConfig, BadConfig, NoneConfig, MeddlingConfig]
 
 
 @pytest.fixture(scope="module")
@@ -268,22 +268,175 @@ def test_it_draws_in_evaluation_mode_and_without_gradients_and_leaves_modes_as_t
 @pytest.mark.parametrize(
     ("returned", "problem"),
     [
-        (lambda n: None, "None: return a tensor of shape (64, 2)"),
-        (lambda n: torch.zeros(n - 1, 2), "a tensor of shape (63, 2): return n items, (64, 2)"),
-        (lambda n: torch.zeros(n, 3), "a tensor of shape (64, 3): return n items, (64, 2)"),
+        (lambda n: None, "None: return a tensor of shape (2, 2)"),
+        (lambda n: torch.zeros(n - 1, 2), "a tensor of shape (1, 2): return n items, (2, 2)"),
+        (lambda n: torch.zeros(n, 3), "a tensor of shape (2, 3): return n items, (2, 2)"),
         (lambda n: torch.full((n, 2), torch.nan), "numbers that are not finite"),
     ],
 )
-def test_what_is_no_sample_is_refused_by_kind(registry: Registry, tmp_path: Path, returned: Any, problem: str) -> None:
+def test_what_is_no_sample_is_refused_by_kind_before_the_training(
+    registry: Registry, tmp_path: Path, returned: Any, problem: str
+) -> None:
     RETURNED[:] = [returned]
     said = list[str]()
     experiment = Experiment.from_spec(
         spec_with("acme.bad"), registry=registry, folder=tmp_path, track=False, warn=said.append
     )
     (outcome,) = experiment.run().outcomes.values()
-    error = f"forward of sampler for 64 items (acme.bad, allmodes-acme 1.0): returns {problem}"
-    assert (outcome.status, outcome.error) == ("failed", error)
+    error = f"forward of sampler for 2 items (acme.bad, allmodes-acme 1.0): returns {problem}"
+    assert (outcome.status, outcome.error, outcome.iteration) == ("failed", error, 0)
     assert said[-1].startswith(f"tiny/seed-3: {error} (its traceback: ")
+
+
+class MeddlingConfig(SamplerConfig):
+    """Writes into what is not its own."""
+
+    kind: Literal["acme.meddling"] = "acme.meddling"
+    fault: str
+    """What it does."""
+
+    def build(self) -> Any:
+        return Meddling(self.fault)
+
+
+class Meddling(Sampler):
+    """Does so as it is fitted or as it draws."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.fault = fault
+        self.register_buffer("seen", torch.zeros(()))
+
+    def fit(self, fitting: Fitting) -> None:
+        self.seen.copy_(self.seen + 1)  # type: ignore[has-type]
+        if self.fault == "fit":
+            fitting.modules["generator"].head.weight.data.zero_()  # type: ignore[operator, union-attr]
+        if self.fault == "data":
+            fitting.data.truth.means.zero_()  # type: ignore[union-attr]
+        if self.fault == "fit later" and fitting.iteration:
+            raise ValueError("too late")
+
+    def forward(self, model: Source, n: int) -> Tensor:
+        generator = model.modules["generator"]
+        actions = {
+            "weights": lambda: generator.head.weight.data.zero_(),  # type: ignore[operator, union-attr]
+            "gradients": lambda: generator.requires_grad_(False),
+            "head": lambda: setattr(generator, "head", nn.Identity()),
+            "own": lambda: self.seen.add_(1),
+            "mode": lambda: generator.train(),
+            "torch": lambda: torch.set_grad_enabled(True),
+        }
+        x = model.items(model.latent(n))
+        actions.get(self.fault, lambda: None)()
+        return x
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("fit", "fit of sampler ({}): changes generator.head.weight, which a sampler only reads"),
+        ("data", "fit of sampler ({}): changes data.truth.means, which a sampler only reads"),
+        ("weights", "forward of sampler for 2 items ({}): changes generator.head.weight, which drawing only reads"),
+        ("gradients", "forward of sampler for 2 items ({}): changes generator.trunk.0.weight and 3 more, which drawing "
+         "only reads"),
+        ("head", "forward of sampler for 2 items ({}): changes generator.head, which drawing only reads"),
+        ("own", "forward of sampler for 2 items ({}): changes sampler.seen, which drawing only reads"),
+        ("mode", "forward of sampler for 2 items ({}): changes the mode of generator and 4 more, which drawing "
+         "only reads"),
+        ("torch", "forward of sampler for 2 items ({}): changes whether torch computes gradients, which drawing "
+         "only reads"),
+    ],
+)  # fmt: skip
+def test_a_sampler_that_changes_the_model_is_named_and_it_is_put_back(
+    registry: Registry, tmp_path: Path, fault: str, message: str
+) -> None:
+    spec = {**SPEC, "sampler": {"kind": "acme.meddling", "fault": fault}}
+    (outcome,) = (
+        Experiment.from_spec(spec, registry=registry, folder=tmp_path, track=False, warn=lambda text: None)
+        .run()
+        .outcomes.values()
+    )
+    named = message.format("acme.meddling, allmodes-acme 1.0")
+    assert (outcome.status, outcome.error, outcome.iteration) == ("failed", f"{named} (it was put back)", 0)
+
+
+def failing_at(*iterations: int) -> Any:
+    """A sampler that fails to draw as many items as an evaluation has, after so many calls."""
+    calls = list[int]()
+
+    def returned(n: int) -> Tensor:
+        calls.append(n)
+        if calls.count(64) in iterations and n == 64:
+            raise ValueError("nothing is accepted")
+        return torch.ones(n, 2)
+
+    return returned
+
+
+NO_SAMPLES = "forward of sampler for 64 items (acme.bad, allmodes-acme 1.0): ValueError: nothing is accepted"
+
+
+def test_a_sampler_that_fails_at_an_evaluation_costs_that_evaluation(registry: Registry, tmp_path: Path) -> None:
+    RETURNED[:] = [failing_at(1)]
+    said = list[str]()
+    options: Any = {"registry": registry, "track": False, "warn": said.append}
+    results = Experiment.from_spec(spec_with("acme.bad"), folder=tmp_path, **options).run()
+    assert results.status == "finished"
+    assert said == [f"tiny/seed-3: no evaluation at iteration 10: {NO_SAMPLES}"]
+    assert {line["iteration"] for line in read(first_run(results.folder).metrics) if "eval/modes" in line} == {20}
+
+
+def test_a_run_that_draws_no_samples_at_its_end_fails_with_its_checkpoints_and_goes_on_with_another_sampler(
+    registry: Registry, tmp_path: Path
+) -> None:
+    RETURNED[:] = [failing_at(1, 2)]
+    said = list[str]()
+    options: Any = {"registry": registry, "track": False, "warn": said.append}
+    training = {**SPEC["training"], "checkpoints": {"every": 10}}
+    results = Experiment.from_spec(spec_with("acme.bad", training=training), folder=tmp_path, **options).run()
+    assert (results.outcomes[3].status, results.outcomes[3].error) == ("failed", NO_SAMPLES)
+    assert said[:2] == [f"tiny/seed-3: no evaluation at iteration {i}: {NO_SAMPLES}" for i in (10, 20)]
+    assert [int(path.name) for path in first_run(results.folder).checkpoints] == [20, 10]
+    said.clear()
+    again = Experiment.resume(results.folder, ["sampler=null"], **options).run()
+    assert (again.status, said) == ("finished", [])
+    plain = trained(registry, tmp_path / "plain", None)
+    assert dict(numbers_of(first_seed(again)))["eval/modes"] == dict(numbers_of(plain / "seed-3"))["eval/modes"]
+
+
+def test_a_sampler_that_cannot_be_fitted_costs_no_checkpoint(registry: Registry, tmp_path: Path) -> None:
+    said = list[str]()
+    training = {**SPEC["training"], "checkpoints": {"every": 5}}
+    spec = {**SPEC, "training": training, "sampler": {"kind": "acme.meddling", "fault": "fit later"}}
+    results = Experiment.from_spec(spec, registry=registry, folder=tmp_path, track=False, warn=said.append).run()
+    problem = "fit of sampler (acme.meddling, allmodes-acme 1.0): ValueError: too late"
+    assert results.outcomes[3].error == problem
+    assert said[0] == f"tiny/seed-3: the sampler was not fitted to the stored model: {problem}"
+    assert int(first_run(results.folder).checkpoints[0].name) == 20
+
+
+@pytest.mark.parametrize("kind", [None, "acme.centred"])
+def test_no_samples_have_the_shape_of_samples(registry: Registry, tmp_path: Path, kind: str | None) -> None:
+    model = load_run(trained(registry, tmp_path, kind), registry)
+    assert model.sample(0).shape == (0, 2)
+
+
+def test_modes_may_be_a_list() -> None:
+    modules, _ = half()
+    for given in ([2, 0, 1], (2, 0, 1), np.array([2, 0, 1]), torch.tensor([2, 0, 1])):
+        assert given_problem(modules["prior"], as_tensors({"mode": given}), 3) is None
+        assert draw(modules, 3, torch.Generator(), {"mode": given})[:, 0].tolist() == [2, 0, 1]  # type: ignore[dict-item]
+        assert draw(without(modules), 3, torch.Generator(), {"mode": given})[:, 0].tolist() == [2, 0, 1]  # type: ignore[dict-item]
+
+
+def without(modules: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    return {name: modules[name] for name in ("prior", "generator")}
+
+
+@pytest.mark.parametrize("mode", ["1", True, [0.0, 1.0, 2.0], [0, 1], None])
+def test_what_is_no_mode_is_refused(mode: Any) -> None:
+    problem = given_problem(Numbered(), as_tensors({"mode": mode}), 3)
+    assert problem == "modes are given as a number from 0 to 2, or as 3 of them, one for each draw"
 
 
 def linear(pack: int, joint: str | None = None) -> Discriminator:
@@ -358,7 +511,9 @@ def generator_of(model: Any, seed: int) -> torch.Generator:
     return rng(seed, "sample")
 
 
-def test_it_is_fitted_at_each_evaluation_and_before_the_model_is_stored(registry: Registry, tmp_path: Path) -> None:
+def test_it_is_fitted_before_the_training_at_each_evaluation_and_before_a_model_is_stored(
+    registry: Registry, tmp_path: Path
+) -> None:
     training = {**SPEC["training"], "checkpoints": {"every": 7}}
     experiment = Experiment.from_spec(
         spec_with("acme.centred", training=training), registry=registry, folder=tmp_path, track=False
@@ -373,7 +528,7 @@ def test_it_is_fitted_at_each_evaluation_and_before_the_model_is_stored(registry
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Centred, "fit", fit)
         experiment.run()
-    assert {iteration for iteration, _ in fits} == {7, 10, 14, 20}
+    assert {iteration for iteration, _ in fits} == {0, 7, 10, 14, 20}
     assert not any(training for _, training in fits)
 
 

@@ -32,8 +32,9 @@ def check_losses(values: Mapping[str, float], modules: Collection[str], iteratio
 
 
 def check_weights(modules: Mapping[str, nn.Module], iteration: int) -> None:
-    """Raise DivergenceError where a tensor of a module is not finite."""
-    if broken := [f"the weights of {name}" for name, module in modules.items() if not _is_finite(module)]:
+    """Raise DivergenceError where a tensor of a module is not finite; a sampler is fitted anew, and trains nothing."""
+    trained = {name: module for name, module in modules.items() if name != "sampler"}
+    if broken := [f"the weights of {name}" for name, module in trained.items() if not _is_finite(module)]:
         raise DivergenceError(_describe(broken, "are", modules, iteration))
 
 

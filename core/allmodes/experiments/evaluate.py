@@ -16,6 +16,9 @@ from allmodes.experiments.errors import check_weights
 from allmodes.experiments.report import Report
 from allmodes.figures.draw import draw_samples
 from allmodes.figures.titles import summarise
+from allmodes.game.noise import rng
+from allmodes.game.parts import fit_sampler
+from allmodes.game.sampling import draw
 from allmodes.metrics import Evaluation, Metric, measure
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
@@ -78,6 +81,18 @@ class Evaluator:
         before = self.collapsed
         found = self.find_collapse()
         return Evaluated(self.is_best(), found, not before)
+
+    @property
+    def evaluated(self) -> int | None:
+        """The iteration of the last evaluation."""
+        return self.history[-1][0] if self.history else None
+
+    def try_sampler(self) -> None:
+        """Fit the sampler, if there is one, and draw two items, so that a broken one fails before the training."""
+        modules, run, iteration = self.loop.sampled(), self.run, self.loop.iteration
+        if "sampler" in modules:
+            fit_sampler(modules, self.data, run.seed, iteration)
+            draw(modules, 2, rng(run.seed, f"trial/{iteration}", run.device))
 
     def results(self) -> dict[str, float]:
         """The numbers of the last evaluation, and their averages over the end of the run."""

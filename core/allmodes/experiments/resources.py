@@ -17,7 +17,9 @@ from allmodes.experiments.floors import share_floors
 from allmodes.experiments.hints import find_hints
 from allmodes.experiments.settings import Setup, Warn, choose_device
 from allmodes.game.compose import check_data
+from allmodes.game.untouched import Untouched
 from allmodes.metrics import Metric, build_metrics, measure_floors
+from allmodes.metrics.base import READERS
 from allmodes.registry.builds import build
 from allmodes.registry.faults import blame, calling, describe
 from allmodes.registry.registry import Registry
@@ -113,8 +115,9 @@ class Resources:
         self.labelled(self.spec.seeds[0])
         for hint in find_hints(self.spec, self.data):
             self.warn(hint)
+        untouched = Untouched(READERS, data=self.data)
         for title, metric in self.metrics.items():
-            with calling(f"prepare of metric {title}", metric):
+            with calling(f"prepare of metric {title}", metric), untouched.kept():
                 metric.prepare(self.data)
 
     def _read(self) -> Data:

@@ -53,7 +53,8 @@ class Saver:
     def save(self, progress: State, is_best: bool = False) -> None:
         """Write a checkpoint with the loop's state and further `progress`, unless this iteration has one.
 
-        A full disk costs a warning, not the run. Raises DivergenceError rather than save weights that are not finite.
+        A full disk or a sampler that cannot be fitted costs a warning, not the run. Raises DivergenceError rather than
+        save weights that are not finite.
         """
         iteration, modules = self.loop.iteration, self._modules()
         if self.saved == iteration:
@@ -95,14 +96,15 @@ class Saver:
 
     def save_model(self) -> None:
         """Write what samples are drawn with; a sampler that cannot be fitted costs a warning. Raises OSError."""
-        try:
-            self._fit_sampler()
-        except Exception as error:
-            self.warn(f"{self.run.name}: the sampler was not fitted to the stored model: {describe_error(error)}")
+        self._fit_sampler()
         model_format.save(dict(self.loop.sampled()), self._page(), self.folder.model)
 
     def _fit_sampler(self) -> None:
-        fit_sampler(self.loop.sampled(), self.data, self.run.seed, self.loop.iteration)
+        """Fit the sampler to what is stored; if that fails, weights are stored all the same."""
+        try:
+            fit_sampler(self.loop.sampled(), self.data, self.run.seed, self.loop.iteration)
+        except Exception as error:
+            self.warn(f"{self.run.name}: the sampler was not fitted to the stored model: {describe_error(error)}")
 
     def _check_origin(self, checkpoint: Checkpoint) -> None:
         """Refuse a checkpoint that is sound but of another run; it is not passed over for an older one."""

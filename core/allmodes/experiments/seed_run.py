@@ -29,6 +29,7 @@ from allmodes.game.compose import compose
 from allmodes.game.contracts import Functions
 from allmodes.game.noise import rng
 from allmodes.game.parts import Refits
+from allmodes.game.untouched import LostError
 from allmodes.metrics import Metric
 from allmodes.models.checkpoints import State
 from allmodes.registry.registry import Registry
@@ -38,7 +39,11 @@ from allmodes.system.signals import Stop
 
 @dataclass
 class SeedRun:
-    """One seed in training, until its last iteration or until `stop` is asked for."""
+    """One seed in training, until its last iteration or until `stop` is asked for.
+
+    Attributes:
+        failed: Why the last evaluation failed, if it did; a run whose last one fails has no samples, and fails.
+    """
 
     run: Run
     data: Data
@@ -48,6 +53,7 @@ class SeedRun:
     stop: Stop
     functions: Functions = field(default_factory=dict)
     labelled: Mapping[str, LabelledItems] | None = None
+    failed: Exception | None = None
 
     def __post_init__(self) -> None:
         self.clock, self.report = Clock(), Report(self.run, self.registry, self.warn)
@@ -70,8 +76,11 @@ class SeedRun:
         status: Status = "failed"
         error: str | None = None
         try:
+            self.evaluator.try_sampler()
             status = self.advance(self.run.spec.training.iterations)
             self.checkpoint()
+            if self.failed is not None and status == "finished":
+                raise self.failed
         except BaseException as problem:
             error = describe_error(problem)
             status = "killed" if isinstance(problem, KeyboardInterrupt) else "failed"
@@ -92,21 +101,39 @@ class SeedRun:
     def advance(self, until: int) -> Status:
         """Train to an iteration, logging, evaluating and saving on their cadences, or to the user's stop."""
         spec, loop = self.run.spec, self.loop
+        if self._is_evaluation_due and self.evaluator.evaluated != loop.iteration:
+            self.evaluate()  # which failed in the attempt before
         while loop.iteration < until and not self.stop.asked:
             losses = loop.iterate()
             if loop.iteration % spec.training.log_every == 0 or loop.iteration == 1:
                 values = self.report.losses(loop.iteration, losses, self.clock.seconds)
                 check_losses(values, loop.composition.modules, loop.iteration)
-            if loop.iteration % spec.evaluation.every == 0 or loop.iteration == spec.training.iterations:
+            if self._is_evaluation_due:
                 self.evaluate()
             if self.saver.is_due:
                 self.checkpoint()
         return "killed" if self.stop.asked else "finished"
 
+    @property
+    def _is_evaluation_due(self) -> bool:
+        iteration, spec = self.loop.iteration, self.run.spec
+        return iteration > 0 and (iteration % spec.evaluation.every == 0 or iteration == spec.training.iterations)
+
     def evaluate(self) -> None:
-        """Evaluate the model; warn of a collapse or stop there, and save the best."""
-        with self.clock.pause():
-            found = self.evaluator.evaluate()
+        """Evaluate the model; warn of a collapse or stop there, and save the best.
+
+        A component that fails, such as a sampler, costs a warning and the evaluation, not the run.
+        """
+        self.failed = None
+        try:
+            with self.clock.pause():
+                found = self.evaluator.evaluate()
+        except Exception as error:
+            if not is_fault(error) or isinstance(error, LostError):
+                raise
+            self.failed = error
+            self.warn(f"{self.run.name}: no evaluation at iteration {self.loop.iteration}: {describe_error(error)}")
+            return
         if found.collapse:
             self._react(found.collapse, found.is_new)
         if found.is_best:

@@ -99,12 +99,15 @@ class Trainer:
         return outcome
 
     def _draw(self, run: Run) -> Tensor | None:
-        """Samples of a run that has ended; a damaged model costs a warning."""
+        """Samples of a run that has ended; a damaged model, or a sampler that fails, costs a warning."""
         try:
             model = read_model(run.spec, run.folder, RunFolder(run.folder).model, self.registry)
             return model.draw(run.spec.evaluation.samples)
-        except ModelError as error:
-            self.resources.warn(f"{run.name}: no samples for the picture: {error}")
+        except Exception as error:
+            if not isinstance(error, ModelError) and not is_fault(error):
+                raise
+            problem = error if isinstance(error, ModelError) else describe_error(error)
+            self.resources.warn(f"{run.name}: no samples for the picture: {problem}")
             return None
 
     def _write(self, results: Results) -> None:

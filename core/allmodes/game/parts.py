@@ -15,6 +15,7 @@ from allmodes.game.noise import Noise, rng
 from allmodes.game.samplers import Sampler
 from allmodes.game.sampling import eval_mode
 from allmodes.game.step import Step
+from allmodes.game.untouched import Untouched
 from allmodes.registry.faults import FAULTS, calling, fail
 from allmodes.text.suggest import did_you_mean
 
@@ -88,12 +89,19 @@ def fit(place: object, part: Part, fitting: Fitting) -> None:
 
 
 def fit_sampler(modules: Mapping[str, nn.Module], data: Data, seed: int, iteration: int) -> None:
-    """Fit the sampler among modules, if there is one, to the model that they are after a number of iterations."""
+    """Fit the sampler among modules, if there is one, to the model that they are after a number of iterations.
+
+    Raises ContractError where the fit changes more than the sampler; that is put back.
+    """
     if isinstance(sampler := modules.get("sampler"), Sampler):
+        others = {name: module for name, module in modules.items() if name != "sampler"}
+        untouched = Untouched("a sampler only reads", others, data)
         noise = Noise(rng(seed, f"fit/sampler/{iteration}", data.device))
         prior = modules["prior"]
         assert isinstance(prior, Prior)
-        fit("sampler", sampler, Fitting(data, noise, prior, modules["generator"], modules=modules, iteration=iteration))
+        fitting = Fitting(data, noise, prior, modules["generator"], modules=dict(modules), iteration=iteration)
+        with calling("fit of sampler", sampler), untouched.kept():
+            fit("sampler", sampler, fitting)
 
 
 @dataclass

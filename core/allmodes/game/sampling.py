@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from reprlib import repr as short
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from allmodes.game.contracts import NOTHING
 from allmodes.game.noise import Noise
 from allmodes.game.samplers import Sampler, Source, check_samples
+from allmodes.game.untouched import Untouched
 from allmodes.registry.faults import calling
 from allmodes_schemas import Given
 
@@ -27,8 +31,11 @@ def draw(
     `modules` holds `prior` and `generator`, on the device of the random generator; a `sampler` among them is asked for
     the items, once for all draws that hold the same parts fixed.
 
-    Raises ContractError where a sampler gives something else.
+    Raises ContractError where a sampler gives something else, or changes a module; that is put back.
     """
+    if n == 0:  # of the shape of one item, which the generator alone knows
+        return draw({name: modules[name] for name in ("prior", "generator")}, 1, generator)[:0]
+    given = as_tensors(given)
     if isinstance(sampler := modules.get("sampler"), Sampler):
         return _ask(sampler, modules, n, generator, given)
     prior, network = modules["prior"], modules["generator"]
@@ -52,10 +59,12 @@ def _ask(
     """Let a sampler draw n items; loss terms are none of the modules that it may call."""
     order, drawn = list[Tensor](), list[Tensor]()
     with eval_mode(*(module for name, module in modules.items() if not name.startswith("losses/"))):
+        untouched = Untouched("drawing only reads", modules)
         for rows, fixed in _groups(given, n):
             source = Source(modules, generator, fixed)
             with calling(f"forward of sampler for {len(rows)} items", sampler):
-                samples = sampler(source, len(rows))
+                with untouched.kept():
+                    samples = sampler(source, len(rows))
                 shape = source.items(source.latent(1)).shape[1:]
                 drawn.append(check_samples(samples, len(rows), shape).cpu())
             order.append(rows)
@@ -72,6 +81,15 @@ def _groups(given: Given, n: int) -> Iterator[tuple[Tensor, Given]]:
         yield rows, {**given, **{name: value[rows[0]] for name, value in each.items()}}
 
 
+def as_tensors(given: Given) -> Given:
+    """Parts with lists and arrays as tensors."""
+    return {name: torch.as_tensor(value) if _is_list(value) else value for name, value in given.items()}
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple | np.ndarray)
+
+
 def given_problem(prior: nn.Module, given: Given, n: int) -> str | None:
     """The reason why a prior cannot draw n latents with these parts held fixed, or None.
 
@@ -85,13 +103,14 @@ def given_problem(prior: nn.Module, given: Given, n: int) -> str | None:
             shape = tuple(getattr(value, "shape", ()))
             if shape != (n, sizes[name]):
                 return f"part {name!r} is given as a tensor of shape ({n}, {sizes[name]}), not {shape or short(value)}"
-        elif problem := _mode_problem(torch.as_tensor(value), sizes[name], n):
+        elif problem := _mode_problem(value, sizes[name], n):
             return problem
     return None
 
 
-def _mode_problem(mode: Tensor, modes: int, n: int) -> str | None:
-    if mode.is_floating_point() or mode.shape not in ((), (n,)):
+def _mode_problem(given: Any, modes: int, n: int) -> str | None:
+    mode = torch.as_tensor(given) if isinstance(given, int | Tensor | np.integer) else torch.tensor(math.nan)
+    if mode.is_floating_point() or mode.dtype == torch.bool or mode.shape not in ((), (n,)):
         return f"modes are given as a number from 0 to {modes - 1}, or as {n} of them, one for each draw"
     for wrong in mode[(mode < 0) | (mode >= modes)].tolist():
         return f"there is no mode {wrong}: the prior has modes 0 to {modes - 1}"

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.game.contracts import Auxiliary, in_form
+from allmodes.game.untouched import Untouched
 from allmodes.metrics.feature_cache import FeatureCache
 from allmodes.registry.builds import build, built_from
 from allmodes.registry.faults import ContractError, builder_of
 from allmodes_schemas import Form, Given, MetricConfig
+
+READERS = "metrics only read"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,11 @@ class Evaluation:
         module = self.modules[auxiliary]
         assert isinstance(module, Auxiliary)
         return in_form(module.estimate(self.encode(auxiliary, x)), form)
+
+    def untouched(self) -> Untouched:
+        """What metrics only read of it, as it is now."""
+        real = {"real.x": self.real.x, "real.labels": self.real.labels}
+        return Untouched(READERS, self.modules, self.data, {"samples": self.samples, **real})
 
     def of(self, samples: Tensor) -> Evaluation:
         """Return the same evaluation of other samples."""

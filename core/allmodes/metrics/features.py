@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from allmodes.data.base import DataError
+from allmodes.registry.faults import ContractError, calling
 from allmodes.system.torch_settings import seeded_generator
 from allmodes_schemas import Shape
 
@@ -36,9 +38,23 @@ class Features(nn.Module):
 
 @torch.no_grad()
 def extract_features(module: nn.Module, x: Tensor, device: str | torch.device = "cpu", chunk: int = CHUNK) -> Tensor:
-    """Compute features (N, F) of items (N, *shape) on a device in chunks; return them on the CPU."""
+    """Compute features (N, F) of items (N, *shape) on a device in chunks; return them on the CPU.
+
+    Raises ContractError where they are not one row of numbers for each item, or not finite though the items are.
+    """
     module = module.to(device)
-    return torch.cat([module(part.to(device)).cpu() for part in torch.split(x, chunk)])
+    with calling("features", module):
+        return torch.cat([_check_features(module(part.to(device)), part).cpu() for part in torch.split(x, chunk)])
+
+
+def _check_features(features: Any, x: Tensor) -> Tensor:
+    if not isinstance(features, Tensor):
+        raise ContractError(f"gives {short(features)} for {len(x)} items: give a tensor ({len(x)}, F)")
+    if features.ndim < 2 or len(features) != len(x):
+        raise ContractError(f"gives features of shape {tuple(features.shape)}: give one row for each of {len(x)} items")
+    if not features.isfinite().all() and x.isfinite().all():
+        raise ContractError("gives features that are not finite, of items that are")
+    return features
 
 
 class Pixels(Features):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from allmodes.data.base import Data
 from allmodes.data.batch import Batch
+from allmodes.game.untouched import LostError
 from allmodes.metrics.base import Evaluation, Metric, as_numbers, check_keys, owners_of
 from allmodes.registry.faults import FAULTS, as_error, calling
 from allmodes_schemas import Given
@@ -55,14 +56,15 @@ def _evaluate_real_items(data: Data, n: int, generator: torch.Generator) -> Eval
 
 def _measure(metrics: list[Metric], evaluation: Evaluation, failed: Failed | None) -> dict[str, float]:
     """Measure one repetition; a metric that raises is reported and removed from the list."""
-    scores, owners = dict[str, float](), owners_of(metrics)
+    scores, owners, untouched = dict[str, float](), owners_of(metrics), evaluation.untouched()
     for metric in tuple(metrics):
         try:
-            numbers = as_numbers(metric.floor(evaluation))
+            with untouched.kept():
+                numbers = as_numbers(metric.floor(evaluation))
             check_keys(metric, numbers, owners)
             scores, owners = scores | numbers, owners | dict.fromkeys(numbers, metric)
         except FAULTS as error:
-            if failed is None:
+            if failed is None or isinstance(error, LostError):
                 raise
             failed(metric, as_error(error))
             metrics.remove(metric)

@@ -16,9 +16,9 @@ from allmodes.game.composition import Composition
 from allmodes.game.noise import rng
 from allmodes.game.parts import fit_sampler
 from allmodes.game.sampling import draw, eval_mode
+from allmodes.game.untouched import LostError, Untouched
 from allmodes.metrics import Evaluation, Metric
-from allmodes.metrics.base import as_numbers, check_keys, owners_of, title_of
-from allmodes.metrics.untouched import Untouched
+from allmodes.metrics.base import READERS, as_numbers, check_keys, owners_of, title_of
 from allmodes.registry.faults import calling, describe
 from allmodes_schemas import Given
 
@@ -64,14 +64,17 @@ def make_evaluation(
 def measure(metrics: Mapping[str, Metric], evaluation: Evaluation, warn: Warn) -> dict[str, float]:
     """Compute all metrics' numbers by key. One that fails is left out with a warning: it must not cost the run.
 
-    A metric fails, too, that gives the number of another one, or changes the model, which is put back.
+    A metric fails, too, that gives the number of another one, or changes what it only reads, which is put back. Raises
+    LostError where that is too large to be put back.
     """
-    results, owners, untouched = dict[str, float](), owners_of(metrics.values()), Untouched(evaluation)
+    results, owners, untouched = dict[str, float](), owners_of(metrics.values()), evaluation.untouched()
     for name, metric in metrics.items():
         try:
             with calling(f"metric {name}", metric), untouched.kept():
                 numbers = as_numbers(metric.compute(evaluation))
                 check_keys(metric, numbers, owners)
+        except LostError:
+            raise
         except Exception as error:
             warn(f"{describe(error)}: its numbers are left out")
             continue
@@ -83,12 +86,15 @@ def measure(metrics: Mapping[str, Metric], evaluation: Evaluation, warn: Warn) -
 def measure_chance(metrics: Iterable[Metric], data: Data, warn: Warn) -> dict[str, float]:
     """The numbers by key of a sampler that knows only the range of the data; a metric that fails has none."""
     chance, owners = dict[str, float](), owners_of(metrics := tuple(metrics))
+    untouched = Untouched(READERS, data=data)
     for metric in metrics:
         try:
-            with calling(f"chance of metric {title_of(metric)}", metric):
+            with calling(f"chance of metric {title_of(metric)}", metric), untouched.kept():
                 numbers = as_numbers(metric.chance(data))
                 check_keys(metric, numbers, owners)
                 chance |= numbers
+        except LostError:
+            raise
         except Exception as error:
             warn(describe(error))
     return chance
@@ -98,10 +104,16 @@ def save_figures(
     metrics: Mapping[str, Metric], evaluation: Evaluation, folder: Path, iteration: int, warn: Warn
 ) -> Iterator[tuple[str, Path]]:
     """Write the figures of the metrics that have one to `<folder>/<name>-<iteration>.png`; yield names and paths."""
+    untouched = evaluation.untouched()
     for name, metric in metrics.items():
         try:
-            with calling(f"figure of metric {name}", metric), Untouched(evaluation).kept():
-                if (figure := metric.figure(evaluation)) is not None:
-                    yield name, save(figure, folder / f"{name}-{iteration:08d}.png")
+            with calling(f"figure of metric {name}", metric), untouched.kept():
+                figure = metric.figure(evaluation)
+                path = None if figure is None else save(figure, folder / f"{name}-{iteration:08d}.png")
+        except LostError:
+            raise
         except Exception as error:
             warn(describe(error))
+            continue
+        if path is not None:
+            yield name, path

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ from allmodes.data.standardisation import Standardisation
 from allmodes.figures.draw import draw_samples
 from allmodes.game.contracts import NOTHING
 from allmodes.game.noise import rng
-from allmodes.game.sampling import draw, given_problem
+from allmodes.game.sampling import as_tensors, draw, given_problem
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.card import Card, last_measurements
@@ -28,6 +29,9 @@ from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import near, place
 from allmodes.system.torch_settings import plain_torch
 from allmodes_schemas import Given, Shape, Spec
+
+Modes: TypeAlias = int | Sequence[int] | Tensor | None
+"""A mode for all samples, or one for each."""
 
 PICTURED = 1000
 """Samples in the picture of an exported model."""
@@ -56,24 +60,20 @@ class Model:
     iteration: int | None = None
 
     @plain_torch()
-    def sample(
-        self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: int | Tensor | None = None
-    ) -> Tensor:
+    def sample(self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: Modes = None) -> Tensor:
         """Draw n items (n, *shape) on the CPU, in the units of the data (float64); images in [-1, 1].
 
         The same seed gives the same items on the same machine. `given` holds parts of the latent fixed, where the prior
-        has them; `mode=3` is short for `given={"mode": 3}`, and may be a mode for each item (n,).
+        has them; `mode=3` is short for `given={"mode": 3}`, and may be a mode for each item: a list or a tensor (n,).
 
         Raises ModelError where the prior has no such part or mode.
         """
         samples = self.draw(n, seed, given, device, mode)
         return samples if self.units is None else self.units.restore(samples)
 
-    def draw(
-        self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: int | Tensor | None = None
-    ) -> Tensor:
+    def draw(self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: Modes = None) -> Tensor:
         """Draw the same items as `sample`, but vectors standardised as the generator makes them."""
-        given = given if mode is None else {**given, "mode": mode}
+        given = as_tensors(given if mode is None else {**given, "mode": mode})
         if problem := given_problem(self.modules["prior"], given, n):
             raise ModelError(f"{self.folder}: {problem}")
         given = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in given.items()}

@@ -67,6 +67,16 @@ def seeded_generator(seed: int | None) -> Iterator[None]:
         yield
 
 
+def read_settings() -> Iterator[tuple[str, Callable[[], Any], Callable[[Any], object]]]:
+    """What code that a run calls may leave changed: its name, how it is read and how it is written.
+
+    Settings that other threads of the process change are none of them.
+    """
+    yield "torch's default dtype", torch.get_default_dtype, torch.set_default_dtype
+    yield "torch's number of threads", torch.get_num_threads, torch.set_num_threads
+    yield "whether torch computes gradients", torch.is_grad_enabled, torch.set_grad_enabled
+
+
 def _multiply_in_full() -> None:
     """Multiply in full precision, with a warning if the program asked for less, which is faster."""
     if any(products.fp32_precision in ("bf16", "tf32") for products in _PRODUCTS):
