@@ -18,6 +18,7 @@ from allmodes import (
     MetricConfig,
     NetworkConfig,
     PriorConfig,
+    Problem,
     SamplerConfig,
     SpecError,
     TensorData,
@@ -446,7 +447,8 @@ class OddConfig(PullConfig):
     def check(self, spec):
         if self.fault == "division":
             return 1 / 0
-        return {"nothing": None, "texts": ["no"]}.get(self.fault, ())
+        nowhere, mute = Problem(None, "is odd"), Problem(("losses",), None)
+        return {"nothing": None, "texts": ["no"], "nowhere": [nowhere], "mute": [mute]}.get(self.fault, ())
 
     @model_validator(mode="after")
     def _is_read(self):
@@ -483,9 +485,17 @@ def parsed(**blocks: Any) -> Any:
         ("odd", "words", "players() is ('judge',), where a tuple of PlayerConfigs is needed"),
         ("odd", "nothing", "check(spec) returns None, where a list of Problems is needed"),
         ("odd", "texts", "check(spec) gives 'no', where a Problem is needed"),
+        (
+            "odd", "nowhere",
+            "check(spec) gives a Problem at None that says 'is odd', where a tuple of keys and a text are needed",
+        ),
+        (
+            "odd", "mute",
+            "check(spec) gives a Problem at ('losses',) that says None, where a tuple of keys and a text are needed",
+        ),
         ("word", "", "serves is 'generator', where a tuple of names is needed"),
     ],
-)
+)  # fmt: skip
 def test_a_wrong_declaration_is_a_problem_of_the_spec(kind: str, fault: str, message: str) -> None:
     with pytest.raises(SpecError) as raised:
         parsed(losses=[{"kind": "non_saturating"}, {"kind": f"acme.{kind}", "fault": fault}])
@@ -769,6 +779,7 @@ class Keeping(Pull):
             "auxiliary": lambda: step.auxiliary("nope", "fake"),
             "module": lambda: step.call("generater", step.latent.z),
             "tensor": lambda: step.tensor("nope", "k"),
+            "ahead": lambda: step.after("discriminator", 1).tensor("nope", "k"),
         }
         return asked.get(self.fault, lambda: fake + self.k + self.past[0])().mean()
 
@@ -806,6 +817,7 @@ KEPT = "state of a loss is a buffer that after_update writes, or is detached"
             f"{GENERATOR}LookupError: there is no module 'generater' (did you mean 'generator'?): {MODULES}",
         ),
         ("tensor", f"{GENERATOR}LookupError: there is no module 'nope': {MODULES}"),
+        ("ahead", f"{GENERATOR}LookupError: there is no module 'nope': {MODULES}"),
     ],
 )
 def test_a_loss_that_goes_wrong_within_a_run_is_named(tmp_path: Path, fault: str, error: str) -> None:

@@ -132,7 +132,9 @@ class FunctionalForward(Forward):
 
     @override
     def tensor(self, module: str, name: str) -> Tensor:
-        return self._tensors[module][name]
+        if name in self._tensors.get(module, ()):
+            return self._tensors[module][name]
+        return super().tensor(module, name)  # raises, in words
 
     @override
     def tensors(self) -> NestedTensors:

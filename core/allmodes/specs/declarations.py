@@ -44,8 +44,13 @@ def problems_of(component: Any, spec: Spec, where: Location) -> Iterator[Problem
     if not isinstance(found, Iterable):
         found = [Problem(where, f"{code} returns {short(found)}, where a list of Problems is needed")]
     for one in found:
-        is_problem = isinstance(one, Problem)
-        yield one if is_problem else Problem(where, f"{code} gives {short(one)}, where a Problem is needed")
+        if not isinstance(one, Problem):
+            yield Problem(where, f"{code} gives {short(one)}, where a Problem is needed")
+        elif not isinstance(one.where, tuple | list) or not isinstance(one.what, str):
+            what = f"a Problem at {short(one.where)} that says {short(one.what)}"
+            yield Problem(where, f"{code} gives {what}, where a tuple of keys and a text are needed")
+        else:
+            yield one
 
 
 def misfit_of(config: NetworkConfig | AuxiliaryConfig, *shapes: Any) -> str | None:
