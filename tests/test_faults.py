@@ -565,8 +565,8 @@ def test_a_network_that_answers_wrongly_is_named(place: str, fault: str, message
 def test_a_prior_without_parts_is_named() -> None:
     with pytest.raises(SpecError) as raised:
         loading.parse({**SHORT, "prior": {"kind": "acme.partless"}}, registry_of(PartlessConfig))
-    what = "acme.partless (allmodes-acme 1.0): parts() is None, where a mapping of names to numbers or None is needed"
-    assert str(raised.value) == f"spec: prior: {what}"
+    what = "parts() is None, where a mapping of names to numbers from 0 or None is needed"
+    assert str(raised.value) == f"spec: prior: acme.partless (allmodes-acme 1.0): {what}"
 
 
 DIVIDING = """

@@ -17,6 +17,7 @@ from allmodes.experiments.floors import share_floors
 from allmodes.experiments.hints import find_hints
 from allmodes.experiments.settings import Setup, Warn, choose_device
 from allmodes.game.compose import check_data
+from allmodes.game.output_checks import check_loaded_data
 from allmodes.game.untouched import Untouched
 from allmodes.metrics import Metric, build_metrics, measure_floors
 from allmodes.metrics.base import READERS
@@ -122,9 +123,11 @@ class Resources:
 
     def _read(self) -> Data:
         try:
-            data = build("data", Data, resolve_paths(self.spec.data, self.here))
+            config = resolve_paths(self.spec.data, self.here)
+            data = build("data", Data, config)
         except DataError as error:
             raise DataError(explain_paths(str(error), self.spec, self.setup.resumed)) from None
+        check_loaded_data(config, data)
         return data
 
     def _announce(self, data: Data) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from allmodes.game.loss_checks import check_value, functions_of
 from allmodes.game.losses import LossTerm
 from allmodes.game.networks import NestedTensors, Networks, Tensors, find_inside
-from allmodes.game.parts import Rule, find_rules
+from allmodes.game.parts import Rule, check_refits, find_rules
 from allmodes.game.step import Step
 from allmodes.registry.faults import FAULTS, ContractError, calling, fail
 from allmodes.specs.players import Origin, check_modules, check_served, check_turn, term_module
@@ -77,6 +77,7 @@ class Composition(Networks):
         self.functions = {(p, t.name): losses[t.name][p] for p, terms in self.served.items() for t in terms}
         self._constant = self._constant_weights()
         self._check(losses)
+        check_refits(self.modules)
         self.rules = tuple(find_rules(self.modules, self._owners(), self.players))
 
     def objective(self, player: str, step: Step) -> Tensor:

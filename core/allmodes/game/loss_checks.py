@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from allmodes.game.losses import Loss, LossTerm
-from allmodes.registry.faults import ContractError, calling
+from allmodes.registry.faults import ContractError, builder_of, calling
 
 
 def functions_of(name: str, term: LossTerm) -> Mapping[str, Loss]:
@@ -20,6 +20,9 @@ def functions_of(name: str, term: LossTerm) -> Mapping[str, Loss]:
         functions: Any = term.losses()
         if not isinstance(functions, Mapping) or not all(map(callable, functions.values())):
             raise ContractError(f"losses() returns {short(functions)}: return a function of the step for each player")
+        for player in getattr(builder_of(term), "serves", ()):
+            if player not in functions:
+                raise ContractError(f"its config serves player {player!r}, for whom losses() has no function: give one")
     return functions
 
 

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
+from allmodes.data.base import Data
 from allmodes.game.contracts import Discriminator, Gaussian, Latent, Network, Prior
 from allmodes.registry.faults import ContractError, builder_of, calling, show
-from allmodes_schemas import AuxiliaryConfig, Shape
+from allmodes_schemas import AuxiliaryConfig, DatasetConfig, PriorConfig, Shape
 
 Check: TypeAlias = Callable[[tuple[Any, ...], Any], None]
 """From a module's inputs and output; raises ContractError."""
@@ -42,6 +43,33 @@ def check_prior(prior: Prior) -> None:
             raise ContractError(f"its dim is {short(dim)} after fit: set the size of z")
         if not isinstance(sizes, Mapping) or not isinstance(sizes.get("code"), int):
             raise ContractError(f"its sizes are {short(sizes)} after fit: set the size of each part, code included")
+        if isinstance(config := builder_of(prior), PriorConfig):
+            _check_declared(config, dim, sizes)
+
+
+def _check_declared(config: PriorConfig, dim: int, sizes: Mapping[str, int]) -> None:
+    """Raise ContractError where a fitted prior has other sizes than its config declares."""
+    if (declared := config.size()) not in (None, dim):
+        raise ContractError(f"its dim is {dim}, but size() of its config {declared}: make them agree")
+    for name, size in config.parts().items():
+        if name not in sizes:
+            raise ContractError(f"has no part {name!r} among its sizes, which parts() of its config declares")
+        if size not in (None, sizes[name]):
+            raise ContractError(f"its part {name!r} has size {sizes[name]}, but {size} in parts() of its config")
+
+
+def check_loaded_data(config: DatasetConfig, data: Data) -> None:
+    """Raise ContractError where data are not what their config declares: of another shape, or without a truth."""
+    shape, classes = config.shape(), config.classes()
+    with calling("data", data):
+        if shape is not None and tuple(shape) != tuple(data.shape):
+            raise ContractError(
+                f"its items have shape {tuple(data.shape)}, but shape() of its config is {tuple(shape)}"
+            )
+        if classes not in (None, data.classes):
+            raise ContractError(f"its classes are {data.classes}, but classes() of its config is {classes}")
+        if config.known_modes() and data.truth is None:
+            raise ContractError("its truth is None, but known_modes() of its config is True: give a Mixture")
 
 
 def check_judge(network: Network) -> None:
@@ -68,7 +96,10 @@ def _check_latent(prior: Any, inputs: tuple[Any, ...], latent: Any) -> None:
     if not isinstance(latent, Latent):
         raise ContractError(f"returns {short(latent)}, which is no Latent")
     _check_shape("z", latent.z, (n, prior.dim))
-    for name, part in latent.parts.items():
+    for name in prior.sizes:
+        if name not in ("code", "z", *latent.parts):
+            raise ContractError(f"gives no part {name!r}, which is among its sizes")
+    for name, part in {"code": latent.code, **latent.parts}.items():
         _check_shape(f"part {name!r}", part, (n, prior.sizes.get(name, part.shape[-1])))
 
 

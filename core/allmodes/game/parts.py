@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from reprlib import repr as short
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from allmodes.game.samplers import Sampler
 from allmodes.game.sampling import eval_mode
 from allmodes.game.step import Step
 from allmodes.game.untouched import Untouched
-from allmodes.registry.faults import FAULTS, calling, fail
+from allmodes.registry.faults import FAULTS, ContractError, calling, fail
 from allmodes.text.suggest import did_you_mean
 
 
@@ -67,6 +68,15 @@ def find_parts(modules: Mapping[str, nn.Module]) -> Iterator[tuple[Place, Part]]
     """All parts within modules, with their places."""
     for name, module in modules.items():
         yield from ((Place(name, path), inner) for path, inner in module.named_modules() if isinstance(inner, Part))
+
+
+def check_refits(modules: Mapping[str, nn.Module]) -> None:
+    """Raise ContractError where a part is to be fitted again after what is no number of iterations."""
+    for place, part in find_parts(modules):
+        every: Any = part.refit
+        if every is not None and (type(every) is not int or every < 1):
+            with calling(f"part {place}", part):
+                raise ContractError(f"its refit is {short(every)}: set a number of iterations from 1 on, or None")
 
 
 @torch.no_grad()
@@ -130,6 +140,9 @@ class Refits:
 
 
 def _check(rule: Rule, players: Collection[str], modules: Collection[str]) -> None:
+    for name, words in (("follows", rule.follows), ("changes", rule.changes)):
+        if not isinstance(words, tuple | list):
+            raise ContractError(f"its {name} is {short(words)}: set a tuple of names")
     if not rule.follows:
         raise ValueError(f"{rule.place} acts after updates, but no player trains it: name players in `follows`")
     for player in rule.follows:
