@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import prune
 
 import allmodes.builtin
@@ -130,6 +130,8 @@ class Bump(Prior):
             code = torch.cat([code, code[:1]])
         if self.fault == "tensor":
             return code
+        if self.fault == "double":
+            return Latent(code.double(), {"code": code.double(), "mode": mode})
         return Latent(code, {"code": code, "mode": mode})
 
 
@@ -173,6 +175,8 @@ class Guess(Auxiliary):
             return None
         if self.fault == "rows":
             return output[:-1]
+        if self.fault == "double":
+            return output.double()
         if self.fault == "detached":
             return self.linear(seen.detach())
         if self.fault == "global":
@@ -206,7 +210,23 @@ class WideConfig(NetworkConfig):
         gives = (7,) if self.fault == "seven" else gives
         network = ActingMlp(sees, gives, hidden=(5,)) if self.fault == "acting" else Mlp(sees, gives, hidden=(5,))
         network.feature_dim += self.fault == "features"
+        for name, change in CHANGES.items():
+            if self.fault in (f"{name} head", f"{name} trunk"):
+                inside = getattr(network, self.fault.split()[1])
+                setattr(network, self.fault.split()[1], Changed(inside, change))
         return network
+
+
+CHANGES = {"double": Tensor.double, "long": Tensor.long, "complex": lambda x: x.to(torch.complex64)}
+
+
+class Changed(nn.Module):
+    def __init__(self, inside, change):
+        super().__init__()
+        self.inside, self.change = inside, change
+
+    def forward(self, *inputs):
+        return self.change(self.inside(*inputs))
 
 
 class ForwardMlp(Mlp):

@@ -399,6 +399,33 @@ def test_a_code_of_another_size_is_named(tmp_path: Path) -> None:
     )
 
 
+NEEDED = "where torch.float32 is needed"
+
+
+@pytest.mark.parametrize(
+    ("place", "fault", "what"),
+    [
+        ("generator", "double head", "items of torch.float64"),
+        ("generator", "long head", "items of torch.int64"),
+        ("generator", "complex head", "items of torch.complex64"),
+        ("discriminator", "double head", "scores of torch.float64"),
+        ("discriminator", "complex head", "scores of torch.complex64"),
+    ],
+)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_output_of_another_type_is_named(tmp_path: Path, place: str, fault: str, what: str, precision: str) -> None:
+    training = {**SHORT["training"], "precision": precision}
+    tried = Tried(tmp_path, WideConfig, seeds=ONE, training=training, **{place: {"kind": "acme.wide", "fault": fault}})
+    called = f"loss non_saturating of player 'discriminator' (allmodes 0.1.0): forward of {place} on (8, 2)"
+    assert tried.errors == [f"{called} (acme.wide, allmodes-acme 1.0): gives {what}, {NEEDED}"]
+
+
+def test_a_draw_of_another_type_is_named(tmp_path: Path) -> None:
+    tried = Tried(tmp_path, BumpConfig, seeds=ONE, **with_prior("double"))
+    called = "loss non_saturating of player 'discriminator' (allmodes 0.1.0): forward of prior"
+    assert tried.errors == [f"{called} (acme.bump, allmodes-acme 1.0): gives z of torch.float64, {NEEDED}"]
+
+
 class ReadingConfig(PullConfig):
     """Reads an auxiliary."""
 
@@ -422,6 +449,7 @@ class ReadingConfig(PullConfig):
         ("code", "nothing", "gives None for a code: give a tensor of shape (8, 2)"),
         ("estimate", "long", "gives an estimate of the form point of shape (8, 3), where (8, 2) is needed"),
         ("estimate", "nothing", "gives None for an estimate of the form point: give a tensor of shape (8, 2)"),
+        ("code", "double", f"gives a code of torch.float64, {NEEDED}"),
         ("estimate", "form", "gives a Tensor, but its form is gaussian: give an allmodes.Gaussian"),
     ],
 )

@@ -7,6 +7,7 @@ from functools import partial
 from reprlib import repr as short
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from allmodes.data.base import Data
@@ -21,7 +22,10 @@ Check: TypeAlias = Callable[[tuple[Any, ...], Any], None]
 def first_checks(modules: Mapping[str, nn.Module], shape: Shape) -> dict[str, Check]:
     """The checks of modules that make items of a shape, by name: each is made once, at the first call."""
     prior, judge = modules["prior"], modules.get("discriminator")
-    checks: dict[str, Check] = {"prior": partial(_check_latent, prior), "generator": partial(_check_items, shape)}
+    checks: dict[str, Check] = {
+        "prior": partial(_check_latent, prior, modules["generator"]),
+        "generator": partial(_check_items, shape),
+    }
     if isinstance(judge, Discriminator):
         checks["discriminator"] = partial(_check_verdict, judge.network)
     for name, module in modules.items():
@@ -91,42 +95,61 @@ def check_halves(what: str, network: Network) -> None:
             )
 
 
-def _check_latent(prior: Any, inputs: tuple[Any, ...], latent: Any) -> None:
+def _check_latent(prior: Any, generator: nn.Module, inputs: tuple[Any, ...], latent: Any) -> None:
     n = inputs[1]
     if not isinstance(latent, Latent):
         raise ContractError(f"returns {short(latent)}, which is no Latent")
-    _check_shape("z", latent.z, (n, prior.dim))
+    _check_tensor("z", latent.z, (n, prior.dim), _dtype_of(generator))
+    _check_tensor("part 'code'", latent.code, (n, prior.sizes["code"]), latent.z.dtype)
     for name in prior.sizes:
         if name not in ("code", "z", *latent.parts):
             raise ContractError(f"gives no part {name!r}, which is among its sizes")
-    for name, part in {"code": latent.code, **latent.parts}.items():
+    for name, part in latent.parts.items():
         _check_shape(f"part {name!r}", part, (n, prior.sizes.get(name, part.shape[-1])))
 
 
 def _check_items(shape: Shape, inputs: tuple[Any, ...], items: Any) -> None:
-    _check_shape("items", items, (len(inputs[0]), *shape))
+    _check_tensor("items", items, (len(inputs[0]), *shape), inputs[0].dtype)
 
 
 def _check_verdict(network: Network, inputs: tuple[Any, ...], verdict: tuple[Tensor, Tensor]) -> None:
     scores, features = verdict
     if scores.shape != (len(inputs[0]),):
         raise ContractError(f"gives scores of shape {tuple(scores.shape)}: a discriminator gives one number for each")
-    _check_shape("features", features, (len(inputs[0]), network.feature_dim))
+    _check_tensor("scores", scores, (len(inputs[0]),), inputs[0].dtype)
+    _check_tensor("features", features, (len(inputs[0]), network.feature_dim), inputs[0].dtype)
 
 
 def _check_code(size: int, inputs: tuple[Any, ...], code: Any) -> None:
-    _check_shape("a code", code, (len(inputs[0]), size))
+    _check_tensor("a code", code, (len(inputs[0]), size), inputs[0].dtype)
 
 
 def _check_estimate(form: str, size: int, inputs: tuple[Any, ...], estimate: Any) -> None:
-    shape = len(inputs[0]), size
+    shape, dtype = (len(inputs[0]), size), inputs[0].dtype
     if form != "gaussian":
-        _check_shape(f"an estimate of the form {form}", estimate, shape)
+        _check_tensor(f"an estimate of the form {form}", estimate, shape, dtype)
     elif not isinstance(estimate, Gaussian):
         raise ContractError(f"gives {show(estimate)}, but its form is gaussian: give an allmodes.Gaussian")
     else:
-        _check_shape("the mean of an estimate", estimate.mean, shape)
-        _check_shape("the log_variance of an estimate", estimate.log_variance, shape)
+        _check_tensor("the mean of an estimate", estimate.mean, shape, dtype)
+        _check_tensor("the log_variance of an estimate", estimate.log_variance, shape, dtype)
+
+
+def _check_tensor(what: str, value: Any, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Raise ContractError where a value is no tensor of a shape and type; in a run in bfloat16, that will do, too."""
+    _check_shape(what, value, shape)
+    if value.dtype != dtype and not _is_autocast(value):
+        raise ContractError(f"gives {what} of {value.dtype}, where {dtype} is needed")
+
+
+def _dtype_of(network: nn.Module) -> torch.dtype:
+    """The type that a network computes in, the default of one without parameters."""
+    return next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.get_default_dtype())
+
+
+def _is_autocast(value: Tensor) -> bool:
+    device = value.device.type
+    return torch.is_autocast_enabled(device) and value.dtype == torch.get_autocast_dtype(device)
 
 
 def _check_shape(what: str, value: Any, shape: tuple[int, ...]) -> None:
