@@ -100,11 +100,11 @@ class Deaf(Prior):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dim, self.sizes = 5, {"code": 3}
+        self.dim, self.sizes = 5, {"code": 3, "nuisance": 2}
 
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
         z = noise.normal("z", n, 5)
-        return Latent(z, {"code": z[:, :3]})
+        return Latent(z, {"code": z[:, :3], "nuisance": z[:, 3:]})
 
 
 def test_a_prior_that_does_not_take_a_code_is_refused() -> None:
