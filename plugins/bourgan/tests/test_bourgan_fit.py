@@ -121,9 +121,10 @@ def test_coordinates_are_distances_to_the_nearest_member_however_many_rows_are_h
     monkeypatch.setattr("allmodes_bourgan.embedding.ROWS", 7)
     f, d = coordinates(x, sets, faiss_distance("l2"), keep=20)
     assert d.numpy() == pytest.approx(cdist(x[:20].double(), x[:20].double()), abs=1e-6)
+    # faiss subtracts squares in float32: some eps |x|^2 / d, which is 2e-6 for the nearest of these
     for j, members in enumerate(sets):
         truth = cdist(x.double(), x[members].double()).min(1) if len(members) else np.zeros(50)
-        assert f[:, j].numpy() == pytest.approx(truth, abs=1e-6)
+        assert f[:, j].numpy() == pytest.approx(truth, abs=5e-6)
 
 
 def test_an_empty_subset_gives_the_coordinate_zero() -> None:
