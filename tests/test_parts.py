@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 
 import faulty
 import tiny
-from allmodes import Experiment, Fitting, LossTermConfig, PlayerConfig, Registry
+from allmodes import Experiment, Fitting, LossTermConfig, MovingCopy, PlayerConfig, Registry
 from allmodes.builtin.losses import NonSaturating, WassersteinGame
 from allmodes.builtin.networks import Mlp
 from allmodes.builtin.priors import Gaussian
@@ -386,7 +386,66 @@ def test_a_part_follows_by_default_whom_it_is_trained_by_and_a_term_whom_it_serv
     assert (str(rule.place), rule.follows, rule.place.term) == ("losses/t0", ("discriminator", "generator"), "t0")
 
 
+class Frozen(Auxiliary):
+    """An auxiliary that nobody trains, around a network with a rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = Adaptive(mlp(D, 1))
+
+    def forward(self, seen: Tensor) -> Tensor:
+        return self.network(seen)
+
+
+def test_a_part_within_a_module_that_nobody_trains_rests() -> None:
+    assert not composed(NonSaturating(), frozen=Frozen()).rules
+    [rule] = composed(NonSaturating(), encoder=Frozen()).rules
+    assert (str(rule.place), rule.follows) == ("encoder.network", ("generator",))
+
+
+# Moving copies
+
+
+class Held(LossTerm):
+    def __init__(self) -> None:
+        super().__init__()
+        self.copy = MovingCopy("generator", keep=0.75)
+
+    def losses(self) -> Mapping[str, Loss]:
+        return {"generator": lambda step: (step.fake - self.copy(step.latent.z)).square().mean()}
+
+
+def test_a_moving_copy_keeps_a_share_and_judges_as_in_evaluation() -> None:
+    generator, term = mlp(Z, D, batch_norm=True, dropout=0.5), Held()
+    term.fit(Fitting(TensorData(torch.zeros(4, D)), seeded(0), modules={"generator": generator}))
+    composition = composed(NonSaturating(), term, generator=generator)
+    for module in composition.modules.values():
+        module.train()
+    before = [p.detach().clone() for p in generator.parameters()]
+    step, draw = step_of(composition)
+    statistics = [buffer.clone() for buffer in term.copy.buffers()]
+    composition.objective("generator", step)
+    assert all(map(torch.equal, statistics, term.copy.buffers())), "a loss moved the copy's statistics"
+    EagerEngine(composition).update(TurnConfig(player="generator"), draw)
+    for mean, old, live in zip(term.copy.parameters(), before, generator.parameters(), strict=True):
+        torch.testing.assert_close(mean, 0.75 * old + 0.25 * live.detach())
+        assert not mean.requires_grad
+    assert all(map(torch.equal, term.copy.buffers(), generator.buffers()))
+
+
 # Noisy modules
+
+
+def test_a_noisy_module_that_is_kept_in_evaluation_draws_nothing_in_a_training_step() -> None:
+    composition = ada()
+    trunk = composition.modules["discriminator"].network.trunk
+    step, _ = step_of(composition)
+    step.score("real")
+    assert trunk.noise is not None
+    trunk.eval()
+    step, _ = step_of(composition)
+    step.score("real")
+    assert trunk.noise is None
 
 
 def test_a_noisy_module_draws_nothing_in_evaluation() -> None:
@@ -455,6 +514,21 @@ def test_the_items_between_are_no_data_and_a_view_has_a_name_of_its_own() -> Non
             ask()
     with pytest.raises(ValueError, match="a view needs a name of its own: 'fake' is a side of every step"):
         step.view("fake", step.x)
+
+
+def test_items_that_pack_does_not_divide_are_refused() -> None:
+    step, _ = step_of(composed(NonSaturating(), discriminator=Discriminator(mlp(2 * D, 1), pack=2)))
+    odd = step.view("acme.odd", step.x[:3])
+    with pytest.raises(ValueError) as error:
+        step.score(odd)
+    assert str(error.value) == "3 items cannot be judged 2 at a time (discriminator.pack): take a multiple"
+
+
+def test_a_latent_that_is_moved_has_its_z_for_a_code() -> None:
+    latent, z = Latent(torch.zeros(4, Z), {"code": torch.zeros(4, Z), "mode": torch.ones(4, 2)}), torch.ones(4, Z)
+    assert latent.moved(z).code is latent.moved(z).z is z
+    with pytest.raises(KeyError):
+        latent.moved(z).part("mode")
 
 
 # Fits
