@@ -17,6 +17,7 @@ from allmodes import (
     LossTermConfig,
     MetricConfig,
     NetworkConfig,
+    NonSaturating,
     PriorConfig,
     Problem,
     SamplerConfig,
@@ -131,6 +132,21 @@ NOTHING_LEARNED = "depends on nothing that the player trains, which learns nothi
 def test_a_loss_that_is_no_number_or_teaches_nothing_is_named(tmp_path: Path, fault: str, message: str) -> None:
     tried = Tried(tmp_path, PullConfig, **with_loss(fault=fault))
     assert tried.errors == [f"loss acme.pull of player 'generator' (allmodes-acme 1.0): {message}"] * 2
+
+
+class SecretConfig(PullConfig):
+    """A game that does not say so."""
+
+    kind: Literal["acme.secret"] = "acme.secret"
+
+    def build(self):
+        return NonSaturating()
+
+
+def test_a_game_whose_config_does_not_say_so_is_named(tmp_path: Path) -> None:
+    tried = Tried(tmp_path, SecretConfig, losses=[{"kind": "non_saturating"}, {"kind": "acme.secret"}])
+    advice = "build() returns a Game: set is_game: ClassVar[bool] = True in its settings"
+    assert tried.errors == [f"loss acme.secret (allmodes-acme 1.0): {advice}"] * 2
 
 
 def test_a_loss_for_a_player_that_nobody_has_is_named(tmp_path: Path) -> None:
@@ -528,6 +544,38 @@ def test_a_wrong_declaration_is_a_problem_of_the_spec(kind: str, fault: str, mes
     with pytest.raises(SpecError) as raised:
         parsed(losses=[{"kind": "non_saturating"}, {"kind": f"acme.{kind}", "fault": fault}])
     assert str(raised.value) == f"spec: losses.1: acme.{kind} (allmodes-acme 1.0): {message}"
+
+
+class ChoosyConfig(WideConfig):
+    """A network that suits no spec."""
+
+    kind: Literal["acme.choosy"] = "acme.choosy"
+
+    def check(self, spec):
+        yield Problem(spec.where(self), "suits no spec")
+
+
+class ChoosyGuessConfig(GuessConfig):
+    """An auxiliary that suits no spec."""
+
+    kind: Literal["acme.choosy_guess"] = "acme.choosy_guess"
+
+    def check(self, spec):
+        yield Problem(spec.where(self), "suits no spec")
+
+
+@pytest.mark.parametrize(
+    ("where", "blocks"),
+    [
+        ("generator", {"generator": {"kind": "acme.choosy"}}),
+        ("discriminator", {"discriminator": {"kind": "acme.choosy"}}),
+        ("auxiliaries.guess", {"auxiliaries": {"guess": {"kind": "acme.choosy_guess"}}}),
+    ],
+)
+def test_networks_and_auxiliaries_are_asked_for_their_own_problems(where: str, blocks: Mapping[str, Any]) -> None:
+    with pytest.raises(SpecError) as raised:
+        loading.parse({**SHORT, **blocks}, registry_of(ChoosyConfig, ChoosyGuessConfig))
+    assert str(raised.value) == f"spec: {where}: suits no spec"
 
 
 def test_a_title_is_a_word() -> None:
