@@ -310,5 +310,8 @@ def test_the_bar_of_a_study_counts_trained_iterations(tmp_path: Path) -> None:
 
 def test_a_run_whose_folder_cannot_be_made_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "seed-0").write_text("in the way")
-    done = worker._run_task({"log": str(tmp_path / "seed-0" / "log.txt")}, lambda **_: None, Stop())
-    assert done == {"status": "failed", "error": f"{tmp_path / 'seed-0'}: File exists"}
+    sent: list[dict[str, Any]] = []
+    run = {"name": "one/seed-0", "folder": str(tmp_path), "seed": 0, "position": 0}
+    worker.train_task({"runs": [run]}, lambda **message: sent.append(message), Stop())
+    error = f"{tmp_path / 'seed-0'}: File exists"
+    assert sent == [{"event": "done", "run": "one/seed-0", "status": "failed", "error": error}]

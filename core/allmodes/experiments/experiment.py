@@ -148,7 +148,8 @@ class Experiment:
         """Notify the observers, MLflow's among them where runs are tracked, of what happens within the block."""
         tracker = _make_tracker(self.warn, self.setup.sends) if self.track else None
         try:
-            with self.registry.observing({**self.observers, **({"mlflow": tracker} if tracker else {})}):
+            # MLflow's comes first, so that an observer that hears of the end may hand the run to another sender.
+            with self.registry.observing({**({"mlflow": tracker} if tracker else {}), **self.observers}):
                 yield
         finally:
             if tracker:

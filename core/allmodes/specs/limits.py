@@ -46,6 +46,12 @@ def check_memory(spec: Spec, shape: Shape | None) -> Iterator[Problem]:
             yield Problem(where, f"{items:,} items take {_gigabytes(needed)}: take fewer, or {MEANT}")
 
 
+def count_weights(spec: Spec, shape: Shape) -> int:
+    """The approximate number of weights of a spec's networks for items of a shape, as far as their configs know it."""
+    counts = [parameters_of(network, sees, gives) for _, network, sees, gives in _networks(spec, shape)]
+    return sum(count for count in counts if isinstance(count, int))
+
+
 def _problem(spec: Spec, where: Location, value: float, sane: Sane | None) -> Problem | None:
     if isinstance(value, float) and value and not SMALLEST <= abs(value) <= LARGEST:
         message = f"{value:g} cannot be computed with in 32-bit floats: take a size"
@@ -118,4 +124,4 @@ def _gigabytes(size: int) -> str:
     return f"{size / 2**30:,.0f} GiB"
 
 
-__all__ = ["BELIEVED", "MEMORY", "check_memory", "check_sizes"]
+__all__ = ["BELIEVED", "COPIES", "MEMORY", "check_memory", "check_sizes", "count_weights"]

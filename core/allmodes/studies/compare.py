@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.lock import lock_folder
-from allmodes.runs.run_folder import RunFolder
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
 from allmodes.studies.pool import Pool, Task
 from allmodes.studies.report import write_report
-from allmodes.studies.study import Study, StudyRun, write_study
+from allmodes.studies.stacks import Stack, make_stacks
+from allmodes.studies.study import Study, write_study
 from allmodes.system.signals import Stop
 from allmodes.text import redact
 
@@ -108,24 +108,24 @@ class StudyTrainer:
             self.view.begin(list(runs.values()), unfinished)
         try:
             with self.stop.listening():
-                for task, message in Pool(self.jobs, self.stop).run([self._task(run) for run in unfinished]):
-                    monitor.handle(runs[task["run"]], message)
+                stacks = make_stacks(unfinished, self.jobs)
+                for message in Pool(self.jobs, self.stop).run([self._task(stack) for stack in stacks]):
+                    monitor.handle(runs[message["run"]], message)
         finally:
             if self.view:
                 self.view.close()
 
-    def _task(self, run: StudyRun) -> Task:
+    def _task(self, stack: Stack) -> Task:
         runs = self.study.runs
         return {
-            "run": run.name,
-            "folder": str(run.entry.folder),
-            "seed": run.seed,
-            "log": str(RunFolder(run.folder).log),
+            "runs": [
+                {"name": run.name, "folder": str(run.entry.folder), "seed": run.seed, "position": runs.index(run)}
+                for run in stack
+            ],
+            "number": len(runs),
             "track": self.track,
             "study": self.study.name,
             "study_id": self.study.id,
-            "position": runs.index(run),
-            "runs": len(runs),
         }
 
     def _forwarding(self) -> AbstractContextManager[Forwarder | None]:

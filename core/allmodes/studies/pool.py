@@ -1,4 +1,4 @@
-"""Worker processes side by side, each with one task after another; one that dies costs only its current task."""
+"""Worker processes side by side, each with one task after another; one that dies costs only the runs of its task."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ POLL = 0.2  # s between looks at whether the user asked to stop
 
 
 class Worker:
-    """A process (`allmodes.studies.worker`) with a thread that reads its messages."""
+    """A process (`allmodes.studies.worker`) with a thread that reads its messages.
+
+    Attributes:
+        left: Names of the runs of its task that have not ended.
+    """
 
     def __init__(self, inbox: Inbox) -> None:
         # A session of its own: Ctrl-C reaches only the parent, which then closes the input of its workers.
@@ -38,12 +42,12 @@ class Worker:
             env={**os.environ, **THREADS},
             start_new_session=True,
         )
-        self.task: Task | None = None
+        self.left: list[str] = []
         threading.Thread(target=self._read, args=(inbox,), daemon=True).start()
 
     def send(self, task: Task) -> None:
         """Send the next task. If the process has died, the reader thread reports it."""
-        self.task = task
+        self.left = [run["name"] for run in task["runs"]]
         with contextlib.suppress(OSError):
             self._input.write(json.dumps(task) + "\n")
             self._input.flush()
@@ -79,10 +83,11 @@ class Pool:
         self._inbox: Inbox = SimpleQueue()
         self._workers: set[Worker] = set()
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Message]]:
-        """Run tasks in their order; yields their messages, the last of each `done`, or `died` with the exit code.
+    def run(self, tasks: Sequence[Task]) -> Iterator[Message]:
+        """Run tasks in their order; yields messages about runs, each with the name of its `run`.
 
-        When `stop` is asked, workers save and end, and tasks that have not begun are left.
+        The last of a run is `done`, or `died` with the exit code of its process. When `stop` is asked, workers save
+        and end, and tasks that have not begun are left.
         """
         waiting = deque(tasks)
         try:
@@ -108,19 +113,20 @@ class Pool:
         for worker in self._workers:
             worker.close()
 
-    def _handle(self, worker: Worker, message: Message | None, waiting: deque[Task]) -> Iterator[tuple[Task, Message]]:
-        """Pass a message on and give the worker its next task; a worker that died is replaced."""
-        task = worker.task
+    def _handle(self, worker: Worker, message: Message | None, waiting: deque[Task]) -> Iterator[Message]:
+        """Pass a message on; a worker whose task ended gets the next one, and one that died is replaced."""
         if message is None:
             self._workers.discard(worker)
-            message = {"event": "died", "code": worker.process.wait()}
+            code = worker.process.wait()
             if waiting:
                 self._start_worker(waiting)
-        elif message["event"] == "done":
-            worker.task = None
-            if waiting and message["status"] != "killed":  # the process was asked to end, so it takes no other task
+            yield from ({"event": "died", "run": name, "code": code} for name in worker.left)
+        elif message["event"] == "ended":
+            if waiting and not message["stopped"]:  # one that was asked to stop takes no other task
                 worker.send(waiting.popleft())
             else:
                 worker.close()
-        if task is not None:
-            yield task, message
+        else:
+            if message["event"] == "done":
+                worker.left.remove(message["run"])
+            yield message

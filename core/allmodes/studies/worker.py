@@ -1,6 +1,6 @@
-"""A process that trains runs of a study one after another: it reads tasks and writes messages as lines of JSON.
+"""A process that trains the runs of one task after another: it reads tasks and writes messages as lines of JSON.
 
-The end of its input, which is also the end of its parent, saves and ends the run in training.
+The runs of a task are trained together. The end of the input, which is also the end of the parent, saves and ends them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import json
 import os
 import sys
 import threading
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,27 +19,11 @@ from typing import Any
 from allmodes.experiments.errors import describe_error
 from allmodes.experiments.experiment import Experiment
 from allmodes.experiments.settings import Setup
-from allmodes.registry import faults
-from allmodes.registry.hookspecs import hookimpl
 from allmodes.registry.registry import installed
 from allmodes.runs.run import Outcome, Run
 from allmodes.specs import loading
+from allmodes.studies.reports import Reports, Send, Unit
 from allmodes.system.signals import Stop
-from allmodes.text import redact
-
-Send = Callable[..., None]
-
-
-class ProgressSender:
-    """An observer that sends a run's iteration."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-
-    @hookimpl
-    def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Send a message whenever numbers are logged."""
-        self._send(event="progress", iteration=iteration)
 
 
 def main() -> None:
@@ -55,7 +38,8 @@ def main() -> None:
     stop = Stop()
     threading.Thread(target=_read_tasks, args=(tasks, stop), daemon=True).start()
     while not stop.asked and (line := tasks.get()) is not None:
-        send(event="done", **_run_task(json.loads(line), send, stop))
+        train_task(json.loads(line), send, stop)
+        send(event="ended", stopped=stop.asked)
 
 
 def _read_tasks(tasks: SimpleQueue[str | None], stop: Stop) -> None:
@@ -65,45 +49,62 @@ def _read_tasks(tasks: SimpleQueue[str | None], stop: Stop) -> None:
     tasks.put(None)
 
 
-def _run_task(task: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
-    """Train a run with all output in its log; an error ends this run, not the process."""
-    try:
-        _redirect_output(Path(task["log"]))
-    except OSError as error:  # nothing of such a run can be written
-        return {"status": "failed", "error": f"{error.filename}: {error.strerror}"}
-    try:
-        outcome = _train(task, send, stop)
-    except Exception as error:
-        faults.trace(error)
-        print(redact.text(traceback.format_exc()), file=sys.stderr)
-        return {"status": "failed", "error": describe_error(error)}
-    return {"status": outcome.status, "error": outcome.error}
+def train_task(task: Mapping[str, Any], send: Send, stop: Stop) -> None:
+    """Train the runs of a task together, with all output in their logs; each sends its end.
+
+    An error of a run, or of the data of an experiment, ends what it concerns, not the process.
+    """
+    units = [Unit(run["name"], Path(run["folder"]), run["seed"], run["position"]) for run in task["runs"]]
+    reports = Reports(units, send)
+    together = list(_make_runs(task, reports.redirect_output(), reports))
+    with reports.ending([unit for unit, _, _ in together]):
+        outcomes = train_together([(experiment, run) for _, experiment, run in together], stop)
+        for (unit, _, _), outcome in zip(together, outcomes, strict=True):
+            reports.end(unit, outcome.status, outcome.error)  # of those that had nothing left to do, or never began
 
 
-def _train(task: Mapping[str, Any], send: Send, stop: Stop) -> Outcome:
-    folder, seed, registry = Path(task["folder"]), int(task["seed"]), installed()
-    experiment = Experiment(
-        loading.load(str(folder), registry),
+def _make_runs(
+    task: Mapping[str, Any], units: Sequence[Unit], reports: Reports
+) -> Iterator[tuple[Unit, Experiment, Run]]:
+    """The runs of those units that can begin, with one experiment for all seeds of a spec."""
+    for folder in dict.fromkeys(unit.folder for unit in units):
+        seeds = [unit for unit in units if unit.folder == folder]
+        with reports.ending(seeds):
+            experiment = _make_experiment(folder, seeds, task["track"], reports)
+            experiment.prepare()
+            for unit in seeds:
+                with reports.ending([unit]):
+                    run = experiment.run_of(unit.seed, folder, unit.position, task["number"])
+                    yield unit, experiment, replace(run, experiment=task["study_id"], study=task["study"])
+
+
+def _make_experiment(folder: Path, units: Sequence[Unit], track: bool, reports: Reports) -> Experiment:
+    registry = installed()
+    spec = loading.load(str(folder), registry)
+    return Experiment(
+        spec,
         registry,
         folder.parent,
-        track=task["track"],
-        observers={"progress": ProgressSender(send)},
-        warn=lambda text: send(event="warning", text=text),
-        announce=lambda text, partly: send(event="data", text=text, partly=partly),
+        track=track,
+        observers={"reports": reports},
+        warn=lambda text: reports.warn(spec.name, units, text),
+        announce=lambda text, partly: reports.announce(units[0], text, partly),
         setup=Setup(resumed=folder, floors=folder.parent / ".floors", sends=False),
     )
-    experiment.prepare()
-    run: Run = experiment.run_of(seed, folder, task["position"], task["runs"])
-    return experiment.train(replace(run, experiment=task["study_id"], study=task["study"]), stop)
 
 
-def _redirect_output(log: Path) -> None:
-    """Redirect standard output and error, also those of libraries in C, to a file."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for stream in (1, 2):
-        os.dup2(file, stream)
-    os.close(file)
+def train_together(units: Sequence[tuple[Experiment, Run]], stop: Stop) -> list[Outcome]:
+    """Train runs one after another; an error ends its run alone."""
+    return [_train(experiment, run, stop) for experiment, run in units]
+
+
+def _train(experiment: Experiment, run: Run, stop: Stop) -> Outcome:
+    if stop.asked:
+        return Outcome("killed", 0, 0.0)
+    try:
+        return experiment.train(run, stop)
+    except Exception as error:
+        return Outcome("failed", 0, 0.0, error=describe_error(error))
 
 
 if __name__ == "__main__":
