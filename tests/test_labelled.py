@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from allmodes import DataError, Experiment, MixtureData, SpecError, TensorData, installed
-from allmodes.data import Mixture
-from allmodes.data.labelled import choose_labelled
+from allmodes.data import Mixture, orders
+from allmodes.data.labelled import StreamLoader, choose_labelled
 from allmodes.specs.loading import parse
 from allmodes.testing.interrupted import InterruptingObserver, equal_runs, first_seed
 from allmodes.tracking import description
@@ -157,6 +157,24 @@ def test_every_batch_carries_a_draw_of_each_stream() -> None:
     assert (len(batch.x), len(batch.streams["few"].x), len(batch.streams["more"].x)) == (8, 4, 3)
     nearest = torch.cdist(batch.streams["few"].x, data.truth.means).argmin(1)
     assert torch.equal(nearest, batch.streams["few"].labels)
+
+
+def test_of_many_items_a_few_are_chosen_without_a_shuffle_and_shuffled_ones_are_not_gone_on_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shuffled = StreamLoader("few", chosen(items=30), 8, seed=0)
+    monkeypatch.setattr(orders, "MANY", 99)
+    keyed = StreamLoader("few", chosen(items=30), 8, seed=0)
+    assert len(set(keyed.data.x.flatten().tolist())) == 30
+    assert not torch.equal(keyed.data.x, shuffled.data.x)
+    assert torch.equal(torch.bincount(chosen(per_class=10).labels), torch.tensor([10, 10, 10]))
+    keyed.load_state_dict(keyed.state_dict())
+    for state in (shuffled.state_dict(), {"generator": torch.Generator().get_state()}):
+        with pytest.raises(DataError) as refusal:
+            keyed.load_state_dict(state)
+        assert str(refusal.value) == (
+            "streams.few: this version of allmodes chooses other labelled items among so many: start a new run"
+        )
 
 
 def test_files_are_those_of_the_folder_where_the_experiment_was_made(

@@ -1,16 +1,11 @@
-"""Finite data: items at positions, some to train on and some held out, and the order of their batches.
-
-The order is drawn on the CPU for every device and depends on the seed and the epoch alone. So data in memory and on
-disk, on a CPU and a GPU have the same batches, and the number of batches served is the whole state of a loader.
-"""
+"""Finite data: items at positions, some to train on and some held out, and passes over them."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -18,14 +13,13 @@ from typing_extensions import override
 
 from allmodes.data.base import Data, DataError, Device, Loader, fingerprint_of
 from allmodes.data.batch import Batch
+from allmodes.data.blocks import batches_of_block, split
+from allmodes.data.orders import MANY, Epochs
 from allmodes.data.standardisation import COARSE, Standardisation
 from allmodes_schemas import Shape
 
 READ = 500
 """Items that are read at a time for their labels."""
-
-MANY = 2**17
-"""Of more items than this a few are drawn without a shuffle of all."""
 
 
 class FiniteData(Data):
@@ -127,7 +121,7 @@ class TensorData(FiniteData):
                 raise DataError(f"data: {what}: give finite numbers, or leave the item out")
 
     @override
-    def to(self, device: Device) -> TensorData:
+    def to(self, device: Device) -> Self:
         moved = copy.copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
@@ -151,55 +145,35 @@ class TensorData(FiniteData):
         return EpochLoader(self, batch_size, seed)
 
 
-class Epochs:
-    """Positions of each batch: every epoch has an order of its own, and a tail smaller than a batch is dropped.
-
-    The order depends on seed and epoch alone, not on the device, so that data give the same batches wherever they are,
-    and the number of batches served is all that a checkpoint needs.
-
-    Raises:
-        DataError: If a batch has more items than the data.
-    """
-
-    def __init__(self, items: int, batch_size: int, seed: int, device: Device = "cpu") -> None:
-        if batch_size > items:
-            raise DataError(
-                f"training: batch_size is {batch_size} but the data have {items} items: "
-                f"set batch_size to {items} or less"
-            )
-        self.items, self.batch_size, self.seed, self.device = items, batch_size, seed, device
-        self._epoch, self._order = -1, torch.empty(0)
-
-    def batch(self, number: int) -> Tensor:
-        """Positions (batch_size,) of the items of a batch, counted from 0 over all epochs."""
-        epoch, i = divmod(number, self.items // self.batch_size)
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, self._order_of(epoch).to(self.device)
-        return self._order[i * self.batch_size : (i + 1) * self.batch_size]
-
-    def _order_of(self, epoch: int) -> Tensor:
-        return torch.randperm(self.items, generator=torch.Generator().manual_seed(_epoch_seed(self.seed, epoch)))
-
-
 class EpochLoader(Loader):
-    """Passes over data in memory; its state is the number of batches served."""
+    """Passes over data in memory; its state is the number of batches served. Several are gathered at a time."""
 
     def __init__(self, data: TensorData, batch_size: int, seed: int) -> None:
         self.data, self.served = data, 0
         self.epochs = Epochs(data.items, batch_size, seed, data.device)
+        self._batches = batches_of_block(data.shape, batch_size)
+        self._block: Iterator[Batch] = iter(())
 
     @override
     def __next__(self) -> Batch:
+        batch = next(self._block, None) or self._gather()
         self.served += 1
-        return self.data.take(self.epochs.batch(self.served - 1))
+        return batch
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"served": self.served}
+        return self.epochs.state_dict(self.served)
 
     @override
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.served = int(state["served"])
+        self.served, self._block = self.epochs.load_state_dict(state), iter(())
+
+    def _gather(self) -> Batch:
+        index, place = self.epochs.block(self.served, self._batches)
+        # The whole block after a resume, too: each batch is where it is in memory of an unbroken run, on which bits may
+        # depend.
+        self._block = iter(split(self.data.take(index), self.epochs.batch_size)[place:])
+        return next(self._block)
 
 
 def as_floats(x: Tensor) -> Tensor:
@@ -245,8 +219,3 @@ def choose_few(n: int, items: int, generator: torch.Generator) -> Tensor | None:
     different, which = torch.unique(drawn, return_inverse=True)
     first = which.new_full(different.shape, 2 * n).scatter_reduce(0, which, torch.arange(2 * n).to(which), "amin")
     return drawn[first.sort().values[:n]] if len(different) >= n else None
-
-
-def _epoch_seed(seed: int, epoch: int) -> int:
-    """Hash a pair to a 63-bit seed, so that epochs of one seed are not those of the next."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{epoch}".encode()).digest()[:8], "big") >> 1

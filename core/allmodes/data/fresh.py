@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes.data.base import Data, Device, Loader, fingerprint_of
+from allmodes.data.base import Data, DataError, Device, Loader, fingerprint_of
 from allmodes.data.batch import Batch
+from allmodes.data.blocks import batches_of_block, split
 from allmodes.data.finite import TensorData
 from allmodes.data.mixture import Mixture
 
@@ -65,9 +66,8 @@ class FixedMixture(TensorData):
         self.truth = mixture
 
     @override
-    def to(self, device: Device) -> FixedMixture:
+    def to(self, device: Device) -> Self:
         moved = super().to(device)
-        assert isinstance(moved, FixedMixture)
         moved.truth = self.truth.to(device)
         return moved
 
@@ -77,23 +77,50 @@ class FixedMixture(TensorData):
 
 
 class FreshLoader(Loader):
-    """Batches of fresh draws from a generator of its own, whose state is the loader's."""
+    """Batches of fresh draws from a generator of its own.
+
+    They are drawn in blocks, each by one call of `data.draw`: the first is one batch, and each has twice as many as the
+    one before, up to `BATCHES` or a MiB. So the batches depend on data, batch size and seed alone. The state is that of
+    the generator in front of the block, the block's batches, and how many of them were served.
+    """
 
     def __init__(self, data: Data, batch_size: int, seed: int) -> None:
         self.data, self.batch_size = data, batch_size
         self.generator = torch.Generator(data.device).manual_seed(seed)
+        self._most = batches_of_block(data.shape, batch_size)
+        self._before, self._batches, self._served = self.generator.get_state(), 1, 0
+        self._block: Iterator[Batch] | None = None
 
     @override
     def __next__(self) -> Batch:
-        return self.data.draw(self.batch_size, self.generator)
+        if self._block is None:
+            self._block = iter(self._draw())
+        elif self._served == self._batches:
+            self._before = self.generator.get_state()
+            self._batches, self._served = min(2 * self._batches, self._most), 0
+            self._block = iter(self._draw())
+        self._served += 1
+        return next(self._block)
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"generator": self.generator.get_state()}
+        return {"generator": self._before, "batches": self._batches, "served": self._served}
 
     @override
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.generator.set_state(state["generator"].cpu())  # a checkpoint may have been loaded to a GPU
+        self._before = state["generator"].cpu()  # a checkpoint may have been loaded to a GPU
+        # States of the first version have a generator alone, from which the next batch is drawn.
+        self._batches, self._served = state.get("batches", 1), state.get("served", 0)
+        self.generator.set_state(self._before)
+        self._block = iter(self._draw()[self._served :]) if self._served else None
+
+    def _draw(self) -> list[Batch]:
+        n = self._batches * self.batch_size
+        block = self.data.draw(n, self.generator)
+        if len(block.x) != n:
+            what = f"draw({n}, generator) of {type(self.data).__name__} gives {len(block.x)} items"
+            raise DataError(f"data: {what}: return as many as are asked for")
+        return split(block, self.batch_size)
 
 
 def _numbers(mixture: Mixture) -> tuple[object, ...]:

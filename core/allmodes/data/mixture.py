@@ -93,6 +93,6 @@ class Mixture:
         if self.noisy_dims is None and not isinstance(self.std, Tensor):
             return torch.normal(centre, self.std, generator=generator)
         noise = torch.randn(len(mode), self.noisy, generator=generator, device=centre.device)
-        spread = self.std[mode, None] if isinstance(self.std, Tensor) else self.std
-        centre[:, : self.noisy] += spread * noise  # in place: selecting copied it
+        noise *= self.std.index_select(0, mode)[:, None] if isinstance(self.std, Tensor) else self.std
+        (centre if self.noisy_dims is None else centre[:, : self.noisy]).add_(noise)  # in place: selecting copied it
         return centre

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from allmodes.data.base import Data, Loader
-from allmodes.data.fresh import FreshLoader
-from allmodes.data.labelled import LabelledItems, LabelledLoader, choose_labelled
+from allmodes.data.labelled import LabelledItems, LabelledLoader, StreamLoader, choose_labelled
 from allmodes.game.noise import rng
 from allmodes_schemas import Spec, StreamConfig
 
@@ -32,5 +31,5 @@ def make_loader(spec: Spec, data: Data, seed: int, chosen: Mapping[str, Labelled
     for name, items in chosen.items():
         log.info("streams.%s: seed %d learns from the labels of %d items", name, seed, items.items)
         own = rng(seed, f"data/{name}").initial_seed()
-        loaders[name] = FreshLoader(items.to(data.device), spec.streams[name].batch_size, own)
+        loaders[name] = StreamLoader(name, items.to(data.device), spec.streams[name].batch_size, own)
     return LabelledLoader(batches, loaders)

@@ -16,7 +16,8 @@ from allmodes.data.base import DataInfo, Device, Loader
 from allmodes.data.batch import Batch
 from allmodes.data.files.source import Items, ItemSource
 from allmodes.data.files.workers import read_batches
-from allmodes.data.finite import Epochs, FiniteData, as_floats
+from allmodes.data.finite import FiniteData, as_floats
+from allmodes.data.orders import Epochs
 
 
 class OnDiskData(FiniteData):
@@ -86,12 +87,12 @@ class OnDiskLoader(Loader):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"served": self.served}
+        return self.epochs.state_dict(self.served)
 
     @override
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.close()
-        self.served = int(state["served"])
+        self.served = self.epochs.load_state_dict(state)
 
     @override
     def close(self) -> None:
