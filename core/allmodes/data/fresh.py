@@ -76,6 +76,10 @@ class FixedMixture(TensorData):
         return self.truth.draw(n, generator)
 
 
+FIRST = {"batches": 1, "most": 1, "served": 0}
+"""What states of the first version lack, which drew each batch by itself: its runs go on like that."""
+
+
 class FreshLoader(Loader):
     """Batches of fresh draws from a generator of its own.
 
@@ -104,13 +108,13 @@ class FreshLoader(Loader):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"generator": self._before, "batches": self._batches, "served": self._served}
+        return {"generator": self._before, "batches": self._batches, "most": self._most, "served": self._served}
 
     @override
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        state = {**FIRST, **state}
         self._before = state["generator"].cpu()  # a checkpoint may have been loaded to a GPU
-        # States of the first version have a generator alone, from which the next batch is drawn.
-        self._batches, self._served = state.get("batches", 1), state.get("served", 0)
+        self._batches, self._most, self._served = state["batches"], state["most"], state["served"]
         self.generator.set_state(self._before)
         self._block = iter(self._draw()[self._served :]) if self._served else None
 
