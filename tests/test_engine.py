@@ -1,7 +1,7 @@
 """The update: optimisers against torch's, penalties and unrolling against closed forms, turns, averages, BatchNorm."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,9 +17,9 @@ from allmodes.data import MixtureData
 from allmodes.data.batch import Batch
 from allmodes.data.mixture import Mixture
 from allmodes.engine import optimizers
-from allmodes.engine.eager import EagerEngine
+from allmodes.engine.eager import EagerEngine, Outcome
 from allmodes.engine.functional import initial_state, update
-from allmodes.engine.loop import Average, Loop
+from allmodes.engine.loop import Average, Lane, Loop
 from allmodes.game.composition import Composition, Player, Term
 from allmodes.game.contracts import Auxiliary, Discriminator, Network
 from allmodes.game.losses import Loss, LossTerm
@@ -290,14 +290,18 @@ def ring() -> MixtureData:
     return MixtureData(Mixture(torch.eye(2), 0.1, torch.ones(2)))
 
 
-def loop_of(composition: Composition, average: EmaConfig | None = None) -> Loop:
-    return Loop(
+def lane_of(composition: Composition, average: EmaConfig | None = None) -> Lane:
+    return Lane(
         composition,
         EagerEngine(composition),
         ring().loader(8, 0),
         torch.Generator().manual_seed(0),
         Average(average, composition) if average else None,
     )
+
+
+def loop_of(composition: Composition, average: EmaConfig | None = None) -> Loop:
+    return Loop([lane_of(composition, average)])
 
 
 def scheduled(*turns: TurnConfig) -> tuple[Loop, list[tuple[str, Batch, int]]]:
@@ -307,7 +311,12 @@ def scheduled(*turns: TurnConfig) -> tuple[Loop, list[tuple[str, Batch, int]]]:
     composition.schedule = turns
     loop = loop_of(composition)
     update = loop.engine.update
-    loop.engine.update = lambda turn, draw, i: (seen.append((turn.player, draw.batch, i)), update(turn, draw, i))[1]  # type: ignore[method-assign, func-returns-value]
+
+    def note(turn: TurnConfig, draws: Sequence[Draw], iteration: int) -> Sequence[Outcome]:
+        seen.append((turn.player, draws[0].batch, iteration))
+        return update(turn, draws, iteration)
+
+    loop.engine.update = note  # type: ignore[method-assign]
     return loop, seen
 
 
@@ -336,7 +345,13 @@ def test_a_shared_turn_keeps_all_noise_but_the_masks_of_dropout() -> None:
     composition.schedule = (TurnConfig(player="discriminator"), TurnConfig(player="generator", draw="shared", times=2))
     loop, noises = loop_of(composition), list[dict[str, Tensor]]()
     update = loop.engine.update
-    loop.engine.update = lambda turn, draw, i: (update(turn, draw, i), noises.append(draw.noise.drawn))[0]  # type: ignore[method-assign, func-returns-value]
+
+    def note(turn: TurnConfig, draws: Sequence[Draw], iteration: int) -> Sequence[Outcome]:
+        outcomes = update(turn, draws, iteration)
+        noises.append(draws[0].noise.drawn)
+        return outcomes
+
+    loop.engine.update = note  # type: ignore[method-assign]
     loop.iterate()
     common = {"latent/code", "generator//noisy0/mask", "discriminator/fake/noisy0/mask"}
     assert [set(noise) for noise in noises] == [common | {"discriminator/real/noisy0/mask"}, common, common]
@@ -450,7 +465,7 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_global_generator_does
         torch.manual_seed(disturbance)
         for _ in range(3):
             loop.iterate()
-        return [p.detach() for p in loop.composition.modules["generator"].parameters()]
+        return [p.detach() for p in loop.lanes[0].composition.modules["generator"].parameters()]
 
     assert all(torch.equal(a, b) for a, b in zip(trained(1), trained(2), strict=True))
 

@@ -33,7 +33,6 @@ from allmodes.specs import loading
 from allmodes.studies import tables
 from allmodes.studies.comparison import Group, Row
 from allmodes.system.durable import write_json
-from allmodes.system.signals import Stop
 from allmodes.tracking import summary
 from allmodes_schemas import Key, MetricConfig, Spec
 from tiny import SPEC
@@ -276,8 +275,8 @@ def measuring(
     found = iter(results)
     patch.setattr("allmodes.metrics.measure.measure", lambda metrics, evaluation, warn: next(found))
     run = Run(spec, 3, folder, "x", 0, 1, "cpu")
-    seed_run = SeedRun(run, RingConfig().build(), {"modes": Modes()}, installed(), heard.append, Stop())
-    seed_run.loop.iteration = 10
+    seed_run = SeedRun(run, RingConfig().build(), {"modes": Modes()}, installed(), heard.append)
+    seed_run.lane.iteration = 10
     return seed_run
 
 

@@ -10,7 +10,7 @@ SPEC: Mapping[str, Any] = {
     "generator": {"kind": "mlp", "hidden": [8]},
     "discriminator": {"kind": "mlp", "hidden": [8]},
     "losses": [{"kind": "non_saturating"}, {"kind": "r1", "weight": {"start": 1, "end": 0, "over": 10}}],
-    "training": {"iterations": 20, "batch_size": 8, "log_every": 5, "device": "cpu"},
+    "training": {"iterations": 20, "batch_size": 8, "log_every": 5, "device": "cpu", "engine": "eager"},
     "evaluation": {"every": 10, "samples": 64, "metrics": ["modes"], "figure": False},
     "seeds": [3],
 }

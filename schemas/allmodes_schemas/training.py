@@ -130,7 +130,7 @@ class TrainingConfig(Config):
     """Length, device and precision of the training, its optimisers and the order of updates."""
 
     free: ClassVar[frozenset[str]] = frozenset(
-        {"iterations", "device", "threads", "deterministic", "log_every", "checkpoints"}
+        {"iterations", "device", "engine", "threads", "deterministic", "log_every", "checkpoints"}
     )
 
     iterations: Annotated[int, Sane(10**10)] = Field(10_000, ge=1)
@@ -148,8 +148,9 @@ class TrainingConfig(Config):
     """Optimisers by player."""
     ema: EmaConfig | None = None
     """Moving average of the generator, if any."""
-    engine: Literal["eager"] = "eager"
-    """The implementation of the updates."""
+    engine: Literal["auto", "eager", "stacked", "compiled", "graphed"] = "auto"
+    """What computes the updates: `eager` one run at a time, `stacked` all seeds (and specs of equal shapes) at once,
+    `compiled` that in compiled code, `graphed` as CUDA graphs; `auto` chooses by size, device and length."""
     device: str = Field("auto", pattern=DEVICE)
     """`auto` (CUDA if there is one), `cpu`, `cuda` or `cuda:1`."""
     precision: Literal["float32", "bfloat16"] = "float32"

@@ -20,6 +20,8 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from allmodes import Experiment
+from allmodes.engine.choice import Choice
+from allmodes.experiments.lockstep import Lockstep
 from allmodes.experiments.seed_run import SeedRun
 from allmodes.specs import loading
 from allmodes.system.signals import Stop
@@ -54,7 +56,7 @@ def bare(k: int, h: int, batch: int) -> Callable[[], None]:
     return step
 
 
-def tracked(k: int, h: int, batch: int, folder: Path) -> SeedRun:
+def tracked(k: int, h: int, batch: int, folder: Path) -> Lockstep:
     """The same through a spec, logged to MLflow."""
     overrides = [
         f"prior.dim={k}", f"training.batch_size={batch}", f"generator.hidden=[{h},{h}]", f"discriminator.hidden=[{h}]",
@@ -66,9 +68,9 @@ def tracked(k: int, h: int, batch: int, folder: Path) -> SeedRun:
     run = experiment.run_of(0, folder / f"benchmark-{k}")
     run.folder.mkdir(parents=True)
     (run.folder / "spec.yaml").write_text(loading.dump(run.spec))
-    seed_run = SeedRun(run, experiment.data, {}, experiment.registry, print, Stop())
+    seed_run = SeedRun(run, experiment.data, {}, experiment.registry, print)
     seed_run.begin()
-    return seed_run
+    return Lockstep([seed_run], Choice("eager", "it is measured"), Stop())
 
 
 def measure(k: int, h: int, batch: int, iterations: int, chunks: int, folder: Path) -> tuple[float, float]:
@@ -77,7 +79,7 @@ def measure(k: int, h: int, batch: int, iterations: int, chunks: int, folder: Pa
     times: tuple[list[float], list[float]] = ([], [])
     for chunk in range(chunks + 2):
         began = time.perf_counter()
-        ours.advance(ours.loop.iteration + iterations)
+        ours.advance((chunk + 1) * iterations)
         between = time.perf_counter()
         for _ in range(iterations):
             step()

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from allmodes.engine import optimizers
 from allmodes.engine.functional import unroll
@@ -20,6 +21,10 @@ from allmodes.registry.faults import Call, ContractError, calling
 from allmodes_schemas import TurnConfig
 
 Losses: TypeAlias = dict[tuple[str, str], Tensor]
+Outcome: TypeAlias = Losses | Exception
+"""The losses of an update, or the error that ends the run."""
+Gradients: TypeAlias = dict[str, tuple[Tensor | None, ...]]
+"""The gradients of a player's parameters, in their order; None where the loss does not depend on one."""
 Roles: TypeAlias = tuple[tuple[str, ...], frozenset[str], tuple[Rule, ...]]
 """The players of a turn, the modules that they train, and the parts that act after it."""
 
@@ -46,6 +51,21 @@ class EagerEngine:
 
     def update(self, turn: TurnConfig, draw: Draw, iteration: int = 0) -> Losses:
         """Take a turn on a draw; returns the value of each term by (player, term)."""
+        step, gradients, rules = self._differentiate(turn, draw, iteration)
+        for player, gradient in gradients.items():
+            self._step(player, gradient, iteration)
+        if rules:
+            act(step, rules)
+        return step.losses
+
+    def try_out(self, turn: TurnConfig, draw: Draw, iteration: int) -> tuple[Losses, Gradients]:
+        """The losses and gradients of a turn, without a step; whoever calls puts back what parts change as they act."""
+        step, gradients, rules = self._differentiate(turn, draw, iteration)
+        act(step, rules)
+        return step.losses, gradients
+
+    def _differentiate(self, turn: TurnConfig, draw: Draw, iteration: int) -> tuple[Step, Gradients, tuple[Rule, ...]]:
+        """The step of a turn with its losses, their gradients by player, and the parts that then act."""
         weights = self.composition.weights(iteration)
         players, trained, rules = self._look_up(turn, weights)
         self._train_only(trained)
@@ -55,18 +75,16 @@ class EagerEngine:
         if not step.losses.keys() <= self._taught:
             self._check_gradients(step.losses)
         try:
-            gradients = [
-                torch.autograd.grad(loss, self.parameters[player], retain_graph=i + 1 < len(players), allow_unused=True)
+            gradients: Gradients = {
+                player: torch.autograd.grad(
+                    loss, self.parameters[player], retain_graph=i + 1 < len(players), allow_unused=True
+                )
                 for i, (player, loss) in enumerate(zip(players, losses, strict=True))
-            ]
+            }
         except RuntimeError as error:
             self._explain(error, step.losses)
             raise
-        for player, gradient in zip(players, gradients, strict=True):
-            self._step(player, gradient, iteration)
-        if rules:
-            act(step, rules)
-        return step.losses
+        return step, gradients, rules
 
     def memory(self, player: str) -> optimizers.Memory:
         """A copy of the state of a player's optimiser, for the pure rule."""
@@ -74,8 +92,9 @@ class EagerEngine:
         return optimizers.memory(self.composition.players[player].optimizer, own, self.optimizers[player])
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of the optimisers, by player."""
-        return {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
+        """A copy of the states of the optimisers, by player."""
+        states = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
+        return tree_map_only(Tensor, torch.clone, states)  # type: ignore[no-any-return]
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the states of the optimisers of the same players."""
@@ -141,3 +160,11 @@ class EagerEngine:
         if player in self.scheduled:
             optimizers.set_schedule(self.optimizers[player], self.composition.players[player].optimizer, iteration)
         self.steppers[player].step(gradients)
+
+
+def attempt(engine: EagerEngine, turn: TurnConfig, draw: Draw, iteration: int) -> Outcome:
+    """Take a turn in the eager engine; returns the losses or the error."""
+    try:
+        return engine.update(turn, draw, iteration)
+    except Exception as error:
+        return error

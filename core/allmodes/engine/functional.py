@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping
 from functools import partial
-from types import MappingProxyType
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +44,27 @@ def initial_state(composition: Composition) -> State:
     return {"parameters": parameters, "buffers": buffers, "memories": memories}
 
 
+class Knobs(NamedTuple):
+    """Numbers of a turn that may differ from iteration to iteration and from seed to seed: floats or tensors ().
+
+    Attributes:
+        iteration: The iteration, from 0.
+        weights: Those of the terms that count, by name.
+        optimizers: The values of each player's optimiser.
+    """
+
+    iteration: int | Tensor
+    weights: Mapping[str, optimizers.Value]
+    optimizers: Mapping[str, optimizers.Values]
+
+
+def knobs_at(composition: Composition, iteration: int) -> Knobs:
+    """The numbers of a composition at an iteration."""
+    players = composition.players.items()
+    values = {name: optimizers.values_at(player.optimizer, iteration) for name, player in players}
+    return Knobs(iteration, composition.weights(iteration), values)
+
+
 def update(
     composition: Composition,
     turn: TurnConfig,
@@ -53,35 +73,45 @@ def update(
     noise: Mapping[str, Tensor],
     labels: Tensor | None = None,
     iteration: int = 0,
-    streams: Mapping[str, Batch] = MappingProxyType({}),
+    streams: Mapping[str, Batch] | None = None,
 ) -> State:
     """The state after a turn on a batch (and its named streams), with noise that was drawn before."""
-    weights = composition.weights(iteration)
-    players = composition.active(turn, weights)
+    draw = Draw(Batch(x, labels, streams=streams or {}), Noise(None, dict(noise)))
+    return advance(composition, turn, state, draw, knobs_at(composition, iteration))[0]
+
+
+def advance(
+    composition: Composition, turn: TurnConfig, state: State, draw: Draw, knobs: Knobs
+) -> tuple[State, dict[tuple[str, str], Tensor]]:
+    """The state after a turn on a draw, and the value of each term by (player, term).
+
+    Tensors that the turn leaves as they are remain the same objects.
+    """
+    players = composition.active(turn, knobs.weights)
     if not players:  # no term is due
-        return state
-    ahead = partial(unroll, composition, state["memories"].__getitem__)
-    context = Context(composition, weights, iteration, ahead)
-    draw = Draw(Batch(x, labels, streams=streams), Noise(None, dict(noise)))
-    own = {k: p for player in players for k, p in composition.own(player, state["parameters"]).items()}
+        return state, {}
+    memories, parameters = dict(state["memories"]), state["parameters"]
+    ahead = partial(unroll, composition, memories.__getitem__, values_of=knobs.optimizers.__getitem__)
+    context = Context(composition, knobs.weights, knobs.iteration, ahead)
+    own = {k: p for player in players for k, p in composition.own(player, parameters).items()}
     losses = partial(_losses, composition, turn, context, draw, players, state)
     # One vjp for all players: they share the forward pass, and BatchNorm advances in the same order as in eager turns.
-    _, pull_back, (buffers, memo) = torch.func.vjp(losses, own, has_aux=True)  # type: ignore[misc]
-    one = torch.ones((), device=x.device)
-    parameters, memories = state["parameters"], dict(state["memories"])
+    _, pull_back, (buffers, memo, values) = torch.func.vjp(losses, own, has_aux=True)  # type: ignore[misc]
+    one = torch.ones((), device=draw.batch.x.device)
     for i, player in enumerate(players):
         # The cotangent that picks this player's loss gives the gradients of all; its own are used.
         (gradients,) = pull_back(tuple(one if j == i else torch.zeros_like(one) for j in range(len(players))))
         config, mine = composition.players[player].optimizer, composition.own(player, state["parameters"])
-        mine, memories[player] = optimizers.update(config, mine, gradients, memories[player], iteration)
+        memory, rates = memories[player], knobs.optimizers[player]
+        mine, memories[player] = optimizers.update(config, mine, gradients, memory, rates)
         parameters = merge(parameters, mine)
-    if rules := composition.rules_after(players, weights):
+    if rules := composition.rules_after(players, knobs.weights):
         parameters = copy_tensors(parameters)  # rules write in place
         forward = FunctionalForward(
             composition, _join(parameters, buffers), composition.trained(players), turn.inference
         )
         act(Step(context, draw, forward, memo), rules)
-    return {"parameters": parameters, "buffers": buffers, "memories": memories}
+    return {"parameters": parameters, "buffers": buffers, "memories": memories}, values
 
 
 def _losses(
@@ -92,13 +122,13 @@ def _losses(
     players: tuple[str, ...],
     state: State,
     own: Tensors,
-) -> tuple[tuple[Tensor, ...], tuple[NestedTensors, dict[Hashable, Any]]]:
+) -> tuple[tuple[Tensor, ...], tuple[NestedTensors, dict[Hashable, Any], dict[tuple[str, str], Tensor]]]:
     buffers = copy_tensors(state["buffers"])
     tensors = _join(merge(state["parameters"], own), buffers)
     forward = FunctionalForward(composition, tensors, composition.trained(players), turn.inference)
     step = Step(context, draw, forward)
     losses = tuple(composition.objective(player, step) for player in players)
-    return losses, (buffers, step.memo.tensors() if composition.rules else {})
+    return losses, (buffers, step.memo.tensors() if composition.rules else {}, step.losses)
 
 
 class FunctionalForward(Forward):
@@ -179,6 +209,7 @@ def unroll(
     player: str,
     updates: int,
     within: frozenset[str] = frozenset(),
+    values_of: Callable[[str], optimizers.Values] | None = None,
 ) -> Step:
     """The step after differentiable updates of a player on the same draw (Unrolled GAN, Metz et al., 2017, eq. 8).
 
@@ -187,9 +218,10 @@ def unroll(
     """
     _check_ahead(composition, player, updates, within)
     draw, inference = Draw(step.batch, step.noise), step.forward.inference
-    ahead_of = partial(unroll, composition, memory_of, within=within | {player})
+    ahead_of = partial(unroll, composition, memory_of, within=within | {player}, values_of=values_of)
     context = step.context._replace(unroll=ahead_of)
     config = composition.players[player].optimizer
+    values = values_of(player) if values_of else optimizers.values_at(config, int(context.iteration))
     tensors, memory = step.forward.tensors(), memory_of(player)
 
     def loss(own: Tensors, rest: NestedTensors) -> Tensor:
@@ -199,7 +231,7 @@ def unroll(
     for _ in range(updates):
         own = composition.own(player, tensors)
         gradients = torch.func.grad(partial(loss, rest=tensors))(own)
-        own, memory = optimizers.update(config, own, gradients, memory, context.iteration)
+        own, memory = optimizers.update(config, own, gradients, memory, values)
         tensors = merge(tensors, own)
     ahead = FunctionalForward(composition, tensors, inference=inference)
     ahead.to_advance = step.forward.to_advance  # one turn: whichever step runs a module first advances its statistics

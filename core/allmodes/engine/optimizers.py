@@ -14,6 +14,8 @@ from allmodes_schemas import AdamConfig, OptimizerConfig, at
 
 Tensors: TypeAlias = Mapping[str, Tensor]
 Memory: TypeAlias = "dict[str, Tensor | dict[str, Tensor]]"
+Value: TypeAlias = float | Tensor
+Values: TypeAlias = Mapping[str, Value]
 
 _MOMENTS = {"adam": ("exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",)}
 
@@ -48,6 +50,10 @@ class Stepper:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the optimiser's state."""
         self.optimizer.load_state_dict(dict(state))
+        self.forget()
+
+    def forget(self) -> None:
+        """Look the optimiser's state up again at the next step, since other tensors hold it."""
         self._moments = []
 
     def _step_first(self, gradients: Sequence[Tensor]) -> None:
@@ -111,24 +117,59 @@ def memory(config: OptimizerConfig, parameters: Tensors, optimizer: torch.optim.
     return {"step": count.to(first.device), **moments}
 
 
+def adopt(optimizer: torch.optim.Optimizer, parameters: Tensors, memory: Any) -> None:
+    """Let torch's optimiser hold the state of the pure rule, without a copy."""
+    for name, parameter in parameters.items():
+        moments = {key: value[name] for key, value in memory.items() if key != "step"}
+        steps = {"step": memory["step"]} if isinstance(optimizer, torch.optim.Adam) else {}
+        optimizer.state[parameter] = {**steps, **moments}
+
+
+def release(optimizer: torch.optim.Optimizer) -> None:
+    """Give torch's optimiser tensors of its own, with the values that they have."""
+    for parameter, state in optimizer.state.items():
+        optimizer.state[parameter] = {key: value.detach().clone() for key, value in state.items()}
+
+
 def _moment(states: Mapping[Any, Any], parameter: Tensor, moment: str) -> Tensor:
     value = states[parameter].get(moment) if parameter in states else None
     return torch.zeros_like(parameter) if value is None else value.detach().clone()
 
 
 def update(
-    config: OptimizerConfig, parameters: Tensors, gradients: Tensors, memory: Memory, iteration: int = 0
+    config: OptimizerConfig, parameters: Tensors, gradients: Tensors, memory: Memory, values: Values | None = None
 ) -> tuple[dict[str, Tensor], Memory]:
-    """One step as a pure and differentiable function: new parameters and new memory."""
+    """One step as a pure and differentiable function: new parameters and new memory.
+
+    `values` are those of the iteration, by default of iteration 0; tensors () among them, which differ from seed to
+    seed, are of float64, so that no digits are lost.
+    """
+    values = values_at(config, 0) if values is None else values
     if isinstance(config, AdamConfig):
-        return _adam(config.eps, parameters, gradients, memory, **_values(config, iteration))
-    return _sgd(parameters, gradients, memory, **_values(config, iteration))
+        return _adam(parameters, gradients, memory, **values)
+    return _sgd(parameters, gradients, memory, **values)
+
+
+def values_at(config: OptimizerConfig, iteration: int) -> dict[str, float]:
+    """The values of the pure rule at an iteration: lr, beta1, beta2 and eps, or lr and momentum."""
+    if isinstance(config, AdamConfig):
+        betas = {"beta1": config.betas[0], "beta2": at(config.betas[1], iteration)}
+        return {"lr": at(config.lr, iteration), **betas, "eps": config.eps}
+    return {"lr": at(config.lr, iteration), "momentum": config.momentum}
+
+
+def first_moment(config: OptimizerConfig, iteration: int) -> tuple[str, float, float]:
+    """The name of the moment of gradients, the factor by which it is kept, and that by which a gradient is added."""
+    values = values_at(config, iteration)
+    if isinstance(config, AdamConfig):
+        return "exp_avg", values["beta1"], 1 - values["beta1"]
+    return "momentum_buffer", values["momentum"], 1.0
 
 
 def _adam(
-    eps: float, p: Tensors, g: Tensors, memory: Any, lr: float, betas: tuple[float, float]
+    p: Tensors, g: Tensors, memory: Any, lr: Value, beta1: Value, beta2: Value, eps: Value
 ) -> tuple[dict[str, Tensor], Memory]:
-    (beta1, beta2), t = betas, memory["step"] + 1
+    t = memory["step"] + 1
     m = {k: beta1 * memory["exp_avg"][k] + (1 - beta1) * g[k] for k in p}
     v = {k: beta2 * memory["exp_avg_sq"][k] + (1 - beta2) * g[k] ** 2 for k in p}
     dtype = next(iter(p.values())).dtype
@@ -138,17 +179,21 @@ def _adam(
     return new, {"step": t, "exp_avg": m, "exp_avg_sq": v}
 
 
-def _correction(beta: float, t: Tensor) -> Tensor:
+def _correction(beta: Value, t: Tensor) -> Tensor:
     """1 - beta**t, without the loss of digits of the difference where beta is near 1."""
+    if isinstance(beta, Tensor):
+        return -torch.expm1(t * torch.log(beta))  # of 0: 1
     return -torch.expm1(t * math.log(beta)) if beta else torch.ones_like(t)
 
 
-def _sgd(p: Tensors, g: Tensors, memory: Any, lr: float, momentum: float) -> tuple[dict[str, Tensor], Memory]:
+def _sgd(p: Tensors, g: Tensors, memory: Any, lr: Value, momentum: Value) -> tuple[dict[str, Tensor], Memory]:
     b = {k: momentum * memory["momentum_buffer"][k] + g[k] for k in p}
     return {k: p[k] - lr * b[k] for k in p}, {"step": memory["step"], "momentum_buffer": b}
 
 
 def _values(config: OptimizerConfig, iteration: int) -> dict[str, Any]:
+    """The values of torch's optimiser at an iteration."""
+    values = values_at(config, iteration)
     if isinstance(config, AdamConfig):
-        return {"lr": at(config.lr, iteration), "betas": (config.betas[0], at(config.betas[1], iteration))}
-    return {"lr": at(config.lr, iteration), "momentum": config.momentum}
+        return {"lr": values["lr"], "betas": (values["beta1"], values["beta2"])}
+    return values

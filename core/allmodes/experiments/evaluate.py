@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from allmodes.data.base import Data
-from allmodes.engine.loop import Loop
+from allmodes.engine.loop import Lane
 from allmodes.experiments.collapse import CollapseDetector
 from allmodes.experiments.errors import check_weights
 from allmodes.experiments.report import Report
@@ -48,7 +48,7 @@ class Evaluated:
 
 @dataclass
 class Evaluator:
-    """Evaluates the model of a loop and remembers what it found.
+    """Evaluates the model of a lane and remembers what it found.
 
     Attributes:
         history: The numbers of each evaluation so far.
@@ -58,7 +58,7 @@ class Evaluator:
     run: Run
     data: Data
     metrics: Mapping[str, Metric]
-    loop: Loop
+    lane: Lane
     report: Report
     warn: Callable[[str], None]
     history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
@@ -67,11 +67,11 @@ class Evaluator:
 
     def evaluate(self) -> Evaluated:
         """Measure the model on fresh draws and report numbers and figures."""
-        run, loop, n = self.run, self.loop, self.run.spec.evaluation.samples
-        modules, iteration = loop.sampled(), loop.iteration
+        run, lane, n = self.run, self.lane, self.run.spec.evaluation.samples
+        modules, iteration = lane.sampled(), lane.iteration
         if "sampler" in modules:  # it may draw for ever from a model that has diverged
             check_weights(modules, iteration)
-        evaluation = measure.make_evaluation(loop.composition, modules, self.data, n, run.seed, iteration, run.device)
+        evaluation = measure.make_evaluation(lane.composition, modules, self.data, n, run.seed, iteration, run.device)
         self.samples = evaluation.samples
         results = measure.measure(self.metrics, evaluation, self.warn)
         self.history.append((iteration, results))
@@ -89,7 +89,7 @@ class Evaluator:
 
     def try_sampler(self) -> None:
         """Fit the sampler, if there is one, and draw two items, so that a broken one fails before the training."""
-        modules, run, iteration = self.loop.sampled(), self.run, self.loop.iteration
+        modules, run, iteration = self.lane.sampled(), self.run, self.lane.iteration
         if "sampler" in modules:
             fit_sampler(modules, self.data, run.seed, iteration)
             draw(modules, 2, rng(run.seed, f"trial/{iteration}", run.device))
@@ -97,7 +97,7 @@ class Evaluator:
     def results(self) -> dict[str, float]:
         """The numbers of the last evaluation, and their averages over the end of the run."""
         last = self.history[-1][1] if self.history else {}
-        recent = recent_means(self.history, self.loop.iteration)
+        recent = recent_means(self.history, self.lane.iteration)
         return last | {f"recent_{key}": value for key, value in recent.items()}
 
     def find_collapse(self) -> str:
@@ -105,7 +105,7 @@ class Evaluator:
         detector = CollapseDetector(self.run.spec.evaluation.numbers(), self.metrics.values(), self.data, self.warn)
         found = detector.find([results for _, results in self.history])
         self.collapsed = bool(found)
-        return f"{found} at iteration {self.loop.iteration}" if found else ""
+        return f"{found} at iteration {self.lane.iteration}" if found else ""
 
     def is_best(self) -> bool:
         """Whether the last evaluation is the best so far by the metric that the spec names."""
@@ -124,7 +124,7 @@ class Evaluator:
         self.history = [(iteration, dict(results)) for iteration, results in state["evaluations"]]
 
     def _draw(self, evaluation: Evaluation, results: Mapping[str, float]) -> None:
-        run, iteration, folder = self.run, self.loop.iteration, RunFolder(self.run.folder).figures
+        run, iteration, folder = self.run, self.lane.iteration, RunFolder(self.run.folder).figures
         title = f"{run.name}  iteration {iteration:,}\n{summarise(results, run.spec.evaluation.numbers())}"
         try:
             path = folder / f"samples-{iteration:08d}.png"

@@ -19,7 +19,7 @@ from allmodes.experiments.trainer import Trainer
 from allmodes.game.contracts import Functions
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.results import Results
-from allmodes.runs.run import Outcome, Run
+from allmodes.runs.run import Run
 from allmodes.specs import loading
 from allmodes.specs.seeds import check_seeds
 from allmodes.system.paths import place
@@ -124,19 +124,16 @@ class Experiment:
         seeds = self.spec.seeds if seeds is None else check_seeds(seeds)
         self.prepare()
         folder, asked = self.setup.resumed or make_folder(self.folder, self.spec, seeds), stop or Stop()
-        runs = (self.run_of(seed, folder, position, len(seeds)) for position, seed in enumerate(seeds))
+        runs = [self.run_of(seed, folder, position, len(seeds)) for position, seed in enumerate(seeds)]
         with self.observed():
-            trainer = Trainer(self.resources, self.registry, self.functions, self.track, asked)
-            results = trainer.train_all(runs, folder)
+            results = self.trainer(asked).train_all(runs, folder)
         if stop is None:
             asked.pass_on()
         return results
 
-    @plain_torch()
-    def train(self, run: Run, stop: Stop) -> Outcome:
-        """Train one run in its folder, or go on with it; for those who do not train seed after seed."""
-        with self.observed():
-            return Trainer(self.resources, self.registry, self.functions, self.track, stop).train(run)
+    def trainer(self, stop: Stop) -> Trainer:
+        """What trains runs of this experiment."""
+        return Trainer(self.resources, self.registry, self.functions, self.track, stop)
 
     @plain_torch()
     def prepare(self) -> None:

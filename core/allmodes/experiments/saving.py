@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from allmodes.data.base import Data
-from allmodes.engine.loop import Loop
+from allmodes.engine.loop import Lane
 from allmodes.experiments.errors import check_weights, describe_error
 from allmodes.game.parts import fit_sampler
 from allmodes.models import checkpoints
@@ -25,7 +25,7 @@ from allmodes.runs.run_folder import RunFolder
 
 @dataclass
 class Saver:
-    """Writes and restores the checkpoints of a loop, and writes its model.
+    """Writes and restores the checkpoints of a lane, and writes its model.
 
     Attributes:
         saved: The iteration of the last checkpoint.
@@ -34,7 +34,7 @@ class Saver:
 
     run: Run
     data: Data
-    loop: Loop
+    lane: Lane
     journal: Journal
     warn: Callable[[str], None]
     saved: int | None = None
@@ -48,7 +48,7 @@ class Saver:
         """Whether a checkpoint is due, by iterations or by the clock."""
         config = self.run.spec.training.checkpoints
         is_late = time.monotonic() - self.saved_at >= 60 * config.minutes
-        return is_late or self.loop.iteration % config.every == 0
+        return is_late or self.lane.iteration % config.every == 0
 
     def save(self, progress: State, is_best: bool = False) -> None:
         """Write a checkpoint with the loop's state and further `progress`, unless this iteration has one.
@@ -56,7 +56,7 @@ class Saver:
         A full disk or a sampler that cannot be fitted costs a warning, not the run. Raises DivergenceError rather than
         save weights that are not finite.
         """
-        iteration, modules = self.loop.iteration, self._modules()
+        iteration, modules = self.lane.iteration, self._modules()
         if self.saved == iteration:
             return
         self.saved_at = time.monotonic()
@@ -66,7 +66,7 @@ class Saver:
         self._fit_sampler()
         try:
             self.journal.settle()
-            checkpoints.write(self.folder, modules, page, {"loop": self.loop.state_dict(), **progress})
+            checkpoints.write(self.folder, modules, page, {"loop": self.lane.state_dict(), **progress})
             checkpoints.delete_old(self.folder, self.run.spec.training.checkpoints.keep, iteration)
             self.saved = iteration
         except OSError as error:
@@ -85,24 +85,24 @@ class Saver:
             self._check_origin(checkpoint)
             checkpoint.restore(self._modules())
             try:
-                self.loop.load_state_dict(checkpoint.state["loop"])
+                self.lane.load_state_dict(checkpoint.state["loop"])
                 load_progress(checkpoint.state)
             except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
                 problem = f"{type(error).__name__}: {model_format.shorten_error(error)}"
                 raise ModelError(f"its state does not fit the spec: {problem}") from None
-            self.saved = self.loop.iteration
+            self.saved = self.lane.iteration
 
         return checkpoints.restore_newest(self.folder, self.warn, load)
 
     def save_model(self) -> None:
         """Write what samples are drawn with; a sampler that cannot be fitted costs a warning. Raises OSError."""
         self._fit_sampler()
-        model_format.save(dict(self.loop.sampled()), self._page(), self.folder.model)
+        model_format.save(dict(self.lane.sampled()), self._page(), self.folder.model)
 
     def _fit_sampler(self) -> None:
         """Fit the sampler to what is stored; if that fails, weights are stored all the same."""
         try:
-            fit_sampler(self.loop.sampled(), self.data, self.run.seed, self.loop.iteration)
+            fit_sampler(self.lane.sampled(), self.data, self.run.seed, self.lane.iteration)
         except Exception as error:
             self.warn(f"{self.run.name}: the sampler was not fitted to the stored model: {describe_error(error)}")
 
@@ -117,10 +117,10 @@ class Saver:
             raise RunError(f"{problem} (fingerprint {then}, these have {now})")
 
     def _modules(self) -> dict[str, nn.Module]:
-        averages: Mapping[str, nn.Module] = self.loop.average.modules if self.loop.average else {}
-        return {**self.loop.composition.modules, **{model_format.AVERAGE + name: m for name, m in averages.items()}}
+        averages: Mapping[str, nn.Module] = self.lane.average.modules if self.lane.average else {}
+        return {**self.lane.composition.modules, **{model_format.AVERAGE + name: m for name, m in averages.items()}}
 
     def _page(self, **entries: Any) -> Page:
-        modules = self.loop.composition.modules
-        page = model_format.make_page(modules, self.data.shape, self.data.units, self.loop.iteration)
+        modules = self.lane.composition.modules
+        page = model_format.make_page(modules, self.data.shape, self.data.units, self.lane.iteration)
         return page | {"plugins": dict(self.run.plugins)} | entries

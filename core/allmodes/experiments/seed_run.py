@@ -1,4 +1,4 @@
-"""The run of one seed: builds and trains it, decides when to log, evaluate and save, and how it ends."""
+"""The run of one seed: builds it, decides when to log, evaluate and save, and how it ends."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from allmodes.data.base import Data
 from allmodes.data.labelled import LabelledItems
 from allmodes.engine.costs import costs
 from allmodes.engine.eager import EagerEngine
-from allmodes.engine.loop import Average, Loop
+from allmodes.engine.eager import Outcome as Updated
+from allmodes.engine.loop import Average, Lane
 from allmodes.experiments.batches import make_loader
 from allmodes.experiments.clock import Clock
 from allmodes.experiments.errors import (
     CollapseError,
-    DivergenceError,
     check_losses,
     describe_error,
     is_fault,
@@ -34,14 +34,15 @@ from allmodes.metrics import Metric
 from allmodes.models.checkpoints import State
 from allmodes.registry.registry import Registry
 from allmodes.runs.run import Outcome, Run, Status
-from allmodes.system.signals import Stop
 
 
-@dataclass
+@dataclass(eq=False)
 class SeedRun:
-    """One seed in training, until its last iteration or until `stop` is asked for.
+    """One seed in training: what is done around its updates.
 
     Attributes:
+        floors: Gives the scores of real data, which the end of a run is reported with.
+        is_resumed: Whether an attempt before has begun it.
         failed: Why the last evaluation failed, if it did; a run whose last one fails has no samples, and fails.
     """
 
@@ -50,73 +51,69 @@ class SeedRun:
     metrics: Mapping[str, Metric]
     registry: Registry
     warn: Callable[[str], None]
-    stop: Stop
+    floors: Callable[[], Mapping[str, float]] = dict
     functions: Functions = field(default_factory=dict)
     labelled: Mapping[str, LabelledItems] | None = None
     failed: Exception | None = None
+    is_resumed: bool = False
 
     def __post_init__(self) -> None:
         self.clock, self.report = Clock(), Report(self.run, self.registry, self.warn)
         self._build()
 
     def _build(self) -> None:
-        """Build loop, evaluator and saver in their state before the first iteration."""
-        self.loop = build_loop(self.run, self.data, self.functions, self.labelled)
-        self.evaluator = Evaluator(self.run, self.data, self.metrics, self.loop, self.report, self.warn)
-        self.saver = Saver(self.run, self.data, self.loop, self.report.journal, self.warn)
+        """Build lane, evaluator and saver in their state before the first iteration."""
+        self.lane = build_lane(self.run, self.data, self.functions, self.labelled)
+        self.evaluator = Evaluator(self.run, self.data, self.metrics, self.lane, self.report, self.warn)
+        self.saver = Saver(self.run, self.data, self.lane, self.report.journal, self.warn)
 
     @property
     def samples(self) -> Tensor | None:
         """Samples of the last evaluation, if there was one."""
         return self.evaluator.samples
 
-    def train(self, floors: Callable[[], Mapping[str, float]]) -> Outcome:
-        """Train to the end, to the user's stop, or to an error; the model is saved and the end reported in any case."""
-        self.begin()
-        status: Status = "failed"
-        error: str | None = None
-        try:
-            self.evaluator.try_sampler()
-            status = self.advance(self.run.spec.training.iterations)
-            self.checkpoint()
-            if self.failed is not None and status == "finished":
-                raise self.failed
-        except BaseException as problem:
-            error = describe_error(problem)
-            status = "killed" if isinstance(problem, KeyboardInterrupt) else "failed"
-            if is_fault(problem):
-                report_fault(problem, self.run, self.warn)
-            elif not isinstance(problem, DivergenceError | CollapseError | KeyboardInterrupt):
-                raise
-        finally:
-            self.loop.loader.close()
-            outcome = self._finish(status, error, floors if status == "finished" else dict)
-        return outcome
+    @property
+    def is_over(self) -> bool:
+        """Whether all iterations are done."""
+        return self.lane.iteration >= self.run.spec.training.iterations
 
     def begin(self) -> None:
-        """Start the clock and report the start."""
-        self.clock.start()
-        self.report.start(self.loop.iteration)
-
-    def advance(self, until: int) -> Status:
-        """Train to an iteration, logging, evaluating and saving on their cadences, or to the user's stop."""
-        spec, loop = self.run.spec, self.loop
-        if self._is_evaluation_due and self.evaluator.evaluated != loop.iteration:
+        """Report the start, try what a broken sampler would spoil later, and make up for an evaluation that failed."""
+        self.report.start(self.lane.iteration)
+        self.evaluator.try_sampler()
+        if self._is_evaluation_due and self.evaluator.evaluated != self.lane.iteration:
             self.evaluate()  # which failed in the attempt before
-        while loop.iteration < until and not self.stop.asked:
-            losses = loop.iterate()
-            if loop.iteration % spec.training.log_every == 0 or loop.iteration == 1:
-                values = self.report.losses(loop.iteration, losses, self.clock.seconds)
-                check_losses(values, loop.composition.modules, loop.iteration)
-            if self._is_evaluation_due:
-                self.evaluate()
-            if self.saver.is_due:
-                self.checkpoint()
-        return "killed" if self.stop.asked else "finished"
+
+    def take(self, updated: Updated) -> None:
+        """Log, evaluate and save after an iteration on their cadences. Raises the error that the iteration ended in."""
+        if isinstance(updated, Exception):
+            raise updated
+        iteration = self.lane.iteration
+        if iteration % self.run.spec.training.log_every == 0 or iteration == 1:
+            values = self.report.losses(iteration, updated, self.clock.seconds)
+            check_losses(values, self.lane.composition.modules, iteration)
+        if self._is_evaluation_due:
+            self.evaluate()
+        if self.saver.is_due:
+            self.checkpoint()
+
+    def complete(self) -> None:
+        """Save the last checkpoint; raises the error of the last evaluation, if it failed and no iteration is left."""
+        self.checkpoint()
+        if self.failed is not None and self.is_over:
+            raise self.failed
+
+    def end(self, status: Status, problem: BaseException | None = None) -> Outcome:
+        """Save the model and report how the run ended."""
+        error = None if problem is None else describe_error(problem)
+        if problem is not None and is_fault(problem):
+            report_fault(problem, self.run, self.warn)
+        self.lane.loader.close()
+        return self._finish(status, error)
 
     @property
     def _is_evaluation_due(self) -> bool:
-        iteration, spec = self.loop.iteration, self.run.spec
+        iteration, spec = self.lane.iteration, self.run.spec
         return iteration > 0 and (iteration % spec.evaluation.every == 0 or iteration == spec.training.iterations)
 
     def evaluate(self) -> None:
@@ -126,13 +123,12 @@ class SeedRun:
         """
         self.failed = None
         try:
-            with self.clock.pause():
-                found = self.evaluator.evaluate()
+            found = self.evaluator.evaluate()
         except Exception as error:
             if not is_fault(error) or isinstance(error, LostError):
                 raise
             self.failed = error
-            self.warn(f"{self.run.name}: no evaluation at iteration {self.loop.iteration}: {describe_error(error)}")
+            self.warn(f"{self.run.name}: no evaluation at iteration {self.lane.iteration}: {describe_error(error)}")
             return
         if found.collapse:
             self._react(found.collapse, found.is_new)
@@ -141,19 +137,19 @@ class SeedRun:
 
     def checkpoint(self, is_best: bool = False) -> None:
         """Save everything that a resumed run needs."""
-        with self.clock.pause():
-            self.saver.save({"seconds": self.clock.seconds, **self.evaluator.state_dict()}, is_best)
+        self.saver.save({"seconds": self.clock.seconds, **self.evaluator.state_dict()}, is_best)
 
     def restore(self) -> None:
         """Go on from the newest checkpoint that can be read, or from the start where there is none."""
+        self.is_resumed = True
         if not self.saver.restore(self._load_progress):
             self.warn(f"{self.run.name} has no checkpoint that can be read: it starts from the beginning")
-            self.loop.loader.close()
+            self.lane.loader.close()
             self._build()  # one that did not fit may have been restored in part
 
     def _load_progress(self, state: State) -> None:
         self.evaluator.load_state_dict(state)
-        self.clock.before = state["seconds"]
+        self.clock.seconds = state["seconds"]
 
     def _react(self, collapse: str, is_new: bool) -> None:
         """React to a collapse as the spec asks; warn once for each."""
@@ -164,25 +160,26 @@ class SeedRun:
         if action == "warn" and is_new:
             self.warn(f"{self.run.name}: collapse: {collapse}")
 
-    def _finish(self, status: Status, error: str | None, floors: Callable[[], Mapping[str, float]]) -> Outcome:
-        seconds, loop = self.clock.seconds, self.loop
+    def _finish(self, status: Status, error: str | None) -> Outcome:
+        seconds, lane = self.clock.seconds, self.lane
         try:
             self.saver.save_model()
         except OSError as problem:
             status, error = "failed", error or f"the model could not be saved: {problem.strerror or problem}"
-        spent = costs(loop.composition, self.run.spec.training.batch_size, loop.iteration)
-        outcome = Outcome(status, loop.iteration, seconds, self.evaluator.results(), floors(), error, spent)
+        floors = self.floors() if status == "finished" else {}
+        spent = costs(lane.composition, self.run.spec.training.batch_size, lane.iteration)
+        outcome = Outcome(status, lane.iteration, seconds, self.evaluator.results(), floors, error, spent)
         self.report.end(outcome)
         return outcome
 
 
-def build_loop(run: Run, data: Data, functions: Functions, labelled: Mapping[str, LabelledItems] | None = None) -> Loop:
-    """Build the training loop of a run, before its first iteration."""
+def build_lane(run: Run, data: Data, functions: Functions, labelled: Mapping[str, LabelledItems] | None = None) -> Lane:
+    """Build what an engine trains of a run, before its first iteration."""
     spec, seed, device = run.spec, run.seed, run.device
     composition = compose(spec, data.to("cpu"), seed, functions)
     for module in composition.modules.values():
         module.to(device).train()
-    return Loop(
+    return Lane(
         composition,
         EagerEngine(composition),
         make_loader(spec, data, seed, labelled),

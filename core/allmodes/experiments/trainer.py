@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
+import torch
 from torch import Tensor
+from torch.nn.modules.conv import _ConvNd
 
+from allmodes.engine.choice import LANES, Choice, choose
 from allmodes.experiments import logs, resume
 from allmodes.experiments.errors import describe_error, is_fault, report_fault
+from allmodes.experiments.lockstep import train_together
 from allmodes.experiments.report import Report
 from allmodes.experiments.resources import Resources
 from allmodes.experiments.run_page import write_run_page
@@ -39,55 +44,53 @@ class Trainer:
     stop: Stop
     panels: list[tuple[str, Tensor]] = field(default_factory=list)
 
-    def train_all(self, runs: Iterable[Run], folder: Path) -> Results:
+    def train_all(self, runs: Sequence[Run], folder: Path) -> Results:
         """Train runs in turn; however that ends, the outcomes so far and a picture are written to the folder."""
         is_resumed = self.resources.setup.resumed is not None
         outcomes = RunFolder(folder).outcomes() if is_resumed else {}
         results = Results(self.resources.spec, folder, outcomes)
         try:
-            with self.stop.listening(), self._settings():
-                for run in runs:
-                    if self.stop.asked:
-                        break
-                    run.folder.mkdir(exist_ok=is_resumed)
-                    outcomes[run.seed] = self._train(run)
+            for run, outcome in train_runs([(self, run) for run in runs], self.stop):
+                outcomes[run.seed] = outcome
         finally:
             self._write(results)
         return results
 
-    def train(self, run: Run) -> Outcome:
-        """Train one run in its folder, or go on with it."""
+    def open(self, run: Run, locks: ExitStack) -> SeedRun | Outcome:
+        """A run in its folder, ready to begin or to go on; the outcome of one that is finished or cannot be built."""
         run.folder.mkdir(parents=True, exist_ok=True)
-        with self.stop.listening(), self._settings():
-            return self._train(run)
+        locks.enter_context(lock_folder(run.folder))
+        if self.resources.setup.resumed and (outcome := resume.outcome_if_done(run)):
+            logs.LOGGER.info(f"{run.name} is finished at iteration {outcome.iteration:,}: nothing is left to do")
+            self._show(run, self._draw(run))
+            return outcome
+        return self._build(run)
 
-    def _train(self, run: Run) -> Outcome:
-        with lock_folder(run.folder):
-            if self.resources.setup.resumed and (outcome := resume.outcome_if_done(run)):
-                logs.LOGGER.info(f"{run.name} is finished at iteration {outcome.iteration:,}: nothing is left to do")
-                samples = self._draw(run)
-            else:
-                outcome, samples = self._go_on(run)
+    def close(self, seed_run: SeedRun) -> None:
+        """Show what a run that has ended has drawn."""
+        run, samples = seed_run.run, seed_run.samples
+        self._show(run, self._draw(run) if seed_run.is_resumed and samples is None else samples)
+
+    def _show(self, run: Run, samples: Tensor | None) -> None:
+        """Keep samples, if there are any, for the picture of all runs."""
         self.panels += [] if samples is None else [(f"seed {run.seed}", samples)]
-        return outcome
 
-    def _go_on(self, run: Run) -> tuple[Outcome, Tensor | None]:
+    def _build(self, run: Run) -> SeedRun | Outcome:
         resources, warn = self.resources, self.resources.warn
         is_begun = RunFolder(run.folder).is_run
         write_run_page(run, self.track, resources.here, self.registry, warn)
-        labelled = resources.labelled(run.seed)
+        labelled, data, metrics = resources.labelled(run.seed), resources.data, resources.metrics
         try:
             seed_run = SeedRun(
-                run, resources.data, resources.metrics, self.registry, warn, self.stop, self.functions, labelled
+                run, data, metrics, self.registry, warn, lambda: resources.floors, self.functions, labelled
             )
         except Exception as error:
             if not is_fault(error):
                 raise
-            return self._fail(run, error), None
+            return self._fail(run, error)
         if is_begun:
             seed_run.restore()
-        outcome = seed_run.train(lambda: resources.floors)
-        return outcome, self._draw(run) if is_begun and seed_run.samples is None else seed_run.samples
+        return seed_run
 
     def _fail(self, run: Run, error: Exception) -> Outcome:
         """The outcome of a run whose components cannot be built."""
@@ -120,6 +123,56 @@ class Trainer:
             problem = f"results or picture could not be written: {error.strerror or error}"
             self.resources.warn(f"{results.folder}: {problem}")
 
-    def _settings(self) -> AbstractContextManager[None]:
-        training = self.resources.spec.training
-        return settings(training.threads, training.deterministic)
+
+Unit: TypeAlias = tuple[Trainer, Run]
+
+
+def train_runs(units: Sequence[Unit], stop: Stop, is_forgiving: bool = False) -> Iterator[tuple[Run, Outcome]]:
+    """Train runs of one or several experiments, one after another or together, as their engine does; yields their ends.
+
+    Settings of torch are those of the first. An error that is no component's ends all, or `is_forgiving` its run alone.
+    """
+    training, left = units[0][0].resources.spec.training, list(units)
+    with stop.listening(), settings(training.threads, training.deterministic):
+        while left and not stop.asked:
+            ended = list(_train_some(left[:LANES], stop, is_forgiving))
+            yield from ended
+            left = left[len(ended) :]
+
+
+def _train_some(units: Sequence[Unit], stop: Stop, is_forgiving: bool) -> Iterator[tuple[Run, Outcome]]:
+    """Train the first of several runs or, if its engine takes more than one, all of them."""
+    with ExitStack() as locks:
+        opened = [(units[0], _open(units[0], locks, is_forgiving))]
+        choice = _choose(opened[0][1], units)
+        if choice.engine != "eager":
+            opened += [(unit, _open(unit, locks, is_forgiving)) for unit in units[1:]]
+        seed_runs = [run for _, run in opened if isinstance(run, SeedRun)]
+        outcomes = train_together(seed_runs, choice, stop, is_forgiving)
+        for (trainer, run), one in opened:
+            if isinstance(one, SeedRun):
+                trainer.close(one)
+            yield run, outcomes[one] if isinstance(one, SeedRun) else one
+
+
+def _open(unit: Unit, locks: ExitStack, is_forgiving: bool) -> SeedRun | Outcome:
+    trainer, run = unit
+    try:
+        return trainer.open(run, locks)
+    except Exception as error:
+        if not is_forgiving:
+            raise
+        return Outcome("failed", 0, 0.0, error=describe_error(error))
+
+
+def _choose(first: SeedRun | Outcome, units: Sequence[Unit]) -> Choice:
+    """The engine for runs, by the first of them; nothing is chosen for one that has ended."""
+    if isinstance(first, Outcome):
+        return Choice("eager", "")
+    modules = first.lane.composition.modules.values()
+    convolutions = any(isinstance(inner, _ConvNd) for module in modules for inner in module.modules())
+    parameters = sum(parameter.numel() for module in modules for parameter in module.parameters())
+    run = first.run
+    choice = choose(run.spec.training, torch.device(run.device).type, len(units), parameters, convolutions)
+    logs.LOGGER.info(f"{run.name}: engine {choice.engine}: {choice.why}")
+    return choice

@@ -93,8 +93,7 @@ class Composition(Networks):
                     check_value(value)
                 except FAULTS as error:
                     fail(error, f"loss {term.name} of player {player!r}", term.loss)
-                weight = step.context.weights[term.name]
-                weighted = value if weight == 1.0 else value * weight
+                weighted = _weigh(value, step.context.weights[term.name])
                 total = weighted if total is None else total + weighted
         if total is None:
             raise ValueError(f"no active loss term serves player {player!r} in this iteration")
@@ -106,11 +105,11 @@ class Composition(Networks):
             return self._constant
         return {name: at(term.weight, iteration) for name, term in self.terms.items() if term.counts(iteration)}
 
-    def active(self, turn: TurnConfig, weights: Mapping[str, float]) -> tuple[str, ...]:
+    def active(self, turn: TurnConfig, weights: Collection[str]) -> tuple[str, ...]:
         """The players of a turn for which a term counts."""
         return tuple(p for p in turn.players if any(term.name in weights for term in self.served[p]))
 
-    def rules_after(self, players: Collection[str], weights: Mapping[str, float]) -> tuple[Rule, ...]:
+    def rules_after(self, players: Collection[str], weights: Collection[str]) -> tuple[Rule, ...]:
         """The parts that act after an update of these players."""
         return tuple(rule for rule in self.rules if rule.applies(players, weights))
 
@@ -175,3 +174,10 @@ class Composition(Networks):
                     raise ContractError(f"{origin.brings} player {name!r}, which {trains}")
             with calling(player.modules[0], self.code_of(player.modules[0])):
                 raise ContractError(f"player {name!r} {trains}")
+
+
+def _weigh(value: Tensor, weight: float | Tensor) -> Tensor:
+    """A value times its weight, which is a tensor () where it differs from seed to seed."""
+    if isinstance(weight, Tensor):
+        return value * weight.to(value.dtype)
+    return value if weight == 1.0 else value * weight

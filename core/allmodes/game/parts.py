@@ -43,7 +43,7 @@ class Rule(NamedTuple):
     follows: tuple[str, ...]
     changes: tuple[str, ...]
 
-    def applies(self, players: Collection[str], weights: Mapping[str, float]) -> bool:
+    def applies(self, players: Collection[str], weights: Collection[str]) -> bool:
         """Whether it acts after an update of these players, while the terms with these weights count."""
         counts = self.place.term is None or self.place.term in weights
         return counts and any(player in players for player in self.follows)
@@ -126,11 +126,12 @@ class Refits:
     def __post_init__(self) -> None:
         self.due = [(place, part, part.refit) for place, part in find_parts(self.modules) if part.refit is not None]
 
-    def fit(self, iteration: int) -> None:
-        """Fit the parts that are due after a number of iterations."""
-        for place, part, every in self.due:
-            if iteration % every == 0:
-                fit(place, part, self._fitting(place, iteration))
+    def fit(self, iteration: int) -> bool:
+        """Fit the parts that are due after a number of iterations; returns whether there were any."""
+        due = [(place, part) for place, part, every in self.due if iteration % every == 0]
+        for place, part in due:
+            fit(place, part, self._fitting(place, iteration))
+        return bool(due)
 
     def _fitting(self, place: Place, iteration: int) -> Fitting:
         noise = Noise(rng(self.seed, f"fit/{place}/{iteration}", self.data.device))

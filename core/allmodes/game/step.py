@@ -46,8 +46,8 @@ class Context(NamedTuple):
     """
 
     networks: Networks
-    weights: Mapping[str, float]
-    iteration: int = 0
+    weights: Mapping[str, float | Tensor]
+    iteration: int | Tensor = 0
     unroll: Callable[[Step, str, int], Step] | None = None
 
 

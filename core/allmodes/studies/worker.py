@@ -16,11 +16,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from allmodes.experiments.errors import describe_error
 from allmodes.experiments.experiment import Experiment
 from allmodes.experiments.settings import Setup
+from allmodes.experiments.together import train_together
 from allmodes.registry.registry import installed
-from allmodes.runs.run import Outcome, Run
+from allmodes.runs.run import Run
 from allmodes.specs import loading
 from allmodes.studies.reports import Reports, Send, Unit
 from allmodes.system.signals import Stop
@@ -91,20 +91,6 @@ def _make_experiment(folder: Path, units: Sequence[Unit], track: bool, reports: 
         announce=lambda text, partly: reports.announce(units[0], text, partly),
         setup=Setup(resumed=folder, floors=folder.parent / ".floors", sends=False),
     )
-
-
-def train_together(units: Sequence[tuple[Experiment, Run]], stop: Stop) -> list[Outcome]:
-    """Train runs one after another; an error ends its run alone."""
-    return [_train(experiment, run, stop) for experiment, run in units]
-
-
-def _train(experiment: Experiment, run: Run, stop: Stop) -> Outcome:
-    if stop.asked:
-        return Outcome("killed", 0, 0.0)
-    try:
-        return experiment.train(run, stop)
-    except Exception as error:
-        return Outcome("failed", 0, 0.0, error=describe_error(error))
 
 
 if __name__ == "__main__":

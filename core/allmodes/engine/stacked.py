@@ -1,0 +1,254 @@
+"""The stacked engine: one turn of several runs at once, as one pure function under `vmap`.
+
+Every lane has its own batches and noise, the same as in the eager engine, and numbers of its own. The first time that
+a turn comes up with certain terms, the eager engine takes it too, lane by lane and on the same draws, as a trial: it
+holds the components to their contracts, tells which noise they ask for, and its losses and gradients have to be those
+of the stacked turn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from allmodes.engine import optimizers
+from allmodes.engine.differences import EngineError
+from allmodes.engine.draws import Asked, Drawer, RecordingNoise, Tree, to_batch
+from allmodes.engine.eager import EagerEngine, Gradients, Losses, Outcome, attempt
+from allmodes.engine.functional import State, advance
+from allmodes.engine.knobs import AXES, Dials, Varying
+from allmodes.engine.stacking import Snapshot, Stack, leaves
+from allmodes.game.noise import Noise
+from allmodes.game.step import Draw
+from allmodes.registry import faults
+from allmodes_schemas import TurnConfig
+
+Key: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+"""A turn's players, the modules that run as in evaluation, and the terms that count."""
+Run: TypeAlias = Callable[[State, Tree, dict[str, Tensor], Varying], Losses]
+"""Writes the new state into the state's tensors, and returns the losses (lanes,) by (player, term)."""
+Trial: TypeAlias = tuple[Losses, Gradients]
+
+TOLERANCE = 1e-2
+"""How far, of their size, losses and gradients may be from the eager ones: rounding, not another formula."""
+
+
+class TrialError(Exception):
+    """A component failed in the trial of a turn, which is therefore the eager engine's."""
+
+
+@dataclass
+class Plan:
+    """How a turn is taken with certain terms: the noise that it asks for, in order, and the function."""
+
+    asked: Sequence[Asked]
+    run: Run
+    checked: bool = False
+
+
+class StackedEngine:
+    """Updates several lanes at once.
+
+    Args:
+        engines: The eager engines of the lanes, whose modules and optimisers become views of stacked tensors.
+
+    Raises EngineError where lanes cannot be stacked.
+    """
+
+    name = "stacked"
+
+    def __init__(self, engines: Sequence[EagerEngine]) -> None:
+        self._fill(engines)
+        self._asked: dict[Key, Sequence[Asked]] = {}
+
+    def _fill(self, engines: Sequence[EagerEngine]) -> None:
+        self.stack = Stack(engines)
+        compositions = [engine.composition for engine in engines]
+        self.dials = Dials(compositions, self.stack.differences, self.stack.device)
+        self.drawer = Drawer(len(engines))
+        self.places = list(range(len(engines)))
+        self.plans: dict[Key, Plan] = {}
+
+    def update(self, turn: TurnConfig, draws: Sequence[Draw], iteration: int) -> list[Outcome]:
+        """Take a turn on a draw of each lane; returns the losses of each, or the error that ends it.
+
+        Raises EngineError, with all as it was, where the turn cannot be taken in this way.
+        """
+        first = self.stack.composition
+        weights = first.weights(iteration)
+        if not first.active(turn, weights):
+            return [{} for _ in draws]
+        key, placed = (turn.players, tuple(turn.inference), tuple(weights)), dict(zip(self.places, draws, strict=True))
+        plan = self.plans.get(key)
+        if plan is not None and plan.checked:
+            return self._split(self._run(plan, placed, iteration))
+        return self._begin(key, turn, placed, iteration)
+
+    def leave(self, position: int) -> None:
+        """Give a lane, by its position among those in training, its own tensors; half a stack is stacked anew."""
+        self.stack.release(self.places.pop(position))
+        if self.places and 2 * len(self.places) <= len(self.stack.engines):
+            self._refill()
+
+    def close(self) -> None:
+        """Give all lanes their own tensors."""
+        for place in self.places:
+            self.stack.release(place)
+
+    def _refill(self) -> None:
+        """Stack the lanes that are left anew."""
+        self.close()
+        self._fill([self.stack.engines[place] for place in self.places])
+
+    def gather(self) -> None:
+        """Take over what fits have set anew. Raises EngineError where a shape is another one."""
+        for place in self.places:
+            self.stack.gather(place)
+
+    def _transform(self, key: Key, run: Run, arguments: tuple[Any, ...]) -> Run:
+        """What is called in the place of a turn's function; `arguments` are such that it can be called with."""
+        return run
+
+    # A turn for the first time
+
+    def _begin(self, key: Key, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> list[Outcome]:
+        """Take a turn that was not taken before, and compare it with the eager engine's."""
+        before = self.stack.snapshot()
+        try:
+            trials = self._try_out(key, turn, draws, iteration)
+        except TrialError:
+            self.stack.restore(before)
+            return self._take_eagerly(turn, draws, iteration)
+        self.stack.restore(before)
+        try:
+            losses = self._run(self._plan(key, turn, draws, iteration), draws, iteration)
+            self._compare(trials, losses, before, iteration)
+        except Exception as error:
+            self.stack.restore(before)
+            raise error if isinstance(error, EngineError) else EngineError(faults.describe(error)) from error
+        self.plans[key].checked = True
+        return self._split(losses)
+
+    def _try_out(self, key: Key, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> dict[int, Trial]:
+        """The losses and gradients of the eager engine on draws that stay unused. Raises TrialError."""
+        trials = {}
+        for place, draw in draws.items():
+            noise = RecordingNoise(_copy(draw.noise.generator), dict(draw.noise.drawn))
+            try:
+                trials[place] = self.stack.engines[place].try_out(turn, Draw(draw.batch, noise), iteration)
+            except Exception as error:
+                raise TrialError from error
+            self._asked.setdefault(key, list(noise.asked.values()))
+        return trials
+
+    def _take_eagerly(self, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> list[Outcome]:
+        """Take a turn lane by lane, and stack the lanes anew."""
+        self.close()
+        outcomes = [attempt(self.stack.engines[place], turn, draw, iteration) for place, draw in draws.items()]
+        self._refill()
+        return outcomes
+
+    def _plan(self, key: Key, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> Plan:
+        if key not in self.plans:
+            arguments = self._arguments(self._asked[key], draws, iteration)
+            run = self._transform(key, self._function(turn, key[2]), arguments)
+            self.plans[key] = Plan(self._asked[key], run)
+        return self.plans[key]
+
+    def _function(self, turn: TurnConfig, names: tuple[str, ...]) -> Run:
+        """A turn of all lanes, with the terms that count."""
+        composition, dials = self.stack.composition, self.dials
+
+        def one(state: State, tree: Tree, noise: dict[str, Tensor], varying: Varying) -> Any:
+            with dials.attributes(varying["attributes"]):
+                draw, knobs = Draw(to_batch(tree), Noise(None, dict(noise))), dials.knobs(names, varying)
+                new, losses = advance(composition, turn, state, draw, knobs)
+            return _changed(new, state), losses
+
+        def run(state: State, tree: Tree, noise: dict[str, Tensor], varying: Varying) -> Losses:
+            losses: Losses
+            changed, losses = torch.func.vmap(one, in_dims=(0, 0, 0, dict(AXES)))(state, tree, noise, varying)
+            _write(changed, state)
+            return losses
+
+        return run
+
+    # Taking it
+
+    def _run(self, plan: Plan, draws: Mapping[int, Draw], iteration: int) -> Losses:
+        arguments = self._arguments(plan.asked, draws, iteration)
+        with torch.no_grad(), nullcontext() if plan.checked else _no_slow_batching():
+            return plan.run(*arguments)
+
+    def _arguments(
+        self, asked: Sequence[Asked], draws: Mapping[int, Draw], iteration: int
+    ) -> tuple[State, Tree, dict[str, Tensor], Varying]:
+        batch, noise = self.drawer.batch(draws), self.drawer.noise(asked, draws)
+        return self.stack.state, batch, noise, self.dials.turn_to(iteration)
+
+    def _split(self, losses: Losses) -> list[Outcome]:
+        """The losses of each lane in training."""
+        columns = {name: value.unbind(0) for name, value in losses.items()}
+        return [{name: column[place] for name, column in columns.items()} for place in self.places]
+
+    def _compare(self, trials: Mapping[int, Trial], losses: Losses, before: Snapshot, iteration: int) -> None:
+        """Raise EngineError where losses or gradients are not those of the eager engine."""
+        for place, (expected, gradients) in trials.items():
+            for (player, term), value in expected.items():
+                if not _are_close([losses[player, term][place]], [value.detach()], 1.0):
+                    raise EngineError(f"it gives loss {term} of player {player!r} another value than the eager engine")
+            for player, gradient in gradients.items():
+                self._compare_gradient(place, player, gradient, before, iteration)
+
+    def _compare_gradient(
+        self, place: int, player: str, gradient: Sequence[Tensor | None], before: Snapshot, iteration: int
+    ) -> None:
+        """Compare a gradient by what the step added to the optimiser's first moment."""
+        composition = self.stack.engines[place].composition
+        config = composition.players[player].optimizer
+        moment, keep, add = optimizers.first_moment(config, iteration)
+        after: Any = self.stack.state["memories"][player][moment]
+        names = composition.named_parameters(player)
+        given = [torch.zeros_like(p) if g is None else g for p, g in zip(names.values(), gradient, strict=True)]
+        added = [(after[name][place] - keep * before["memories", player, moment, name][place]) / add for name in names]
+        if not _are_close(added, given):
+            raise EngineError(f"it gives the losses of player {player!r} another gradient than the eager engine")
+
+
+def _are_close(found: Sequence[Tensor], expected: Sequence[Tensor], size: float = 1e-4) -> bool:
+    """Whether values are equal but for rounding, beside their own size or, if they are small, this one."""
+    f, e = (torch.cat([tensor.flatten().double() for tensor in tensors]) for tensors in (found, expected))
+    if not bool(e.isfinite().all()):
+        return True  # the run has diverged, which the losses tell
+    return bool((f - e).norm() <= TOLERANCE * max(float(e.norm()), size))
+
+
+def _changed(new: State, old: State) -> dict[tuple[str, ...], Tensor]:
+    """The tensors of a state that are not those of an older one, by their keys."""
+    before = dict(leaves(old))
+    return {path: tensor for path, tensor in leaves(new) if tensor is not before[path]}
+
+
+def _write(changed: Mapping[tuple[str, ...], Tensor], state: State) -> None:
+    tensors = dict(leaves(state))
+    torch._foreach_copy_([tensors[path] for path in changed], list(changed.values()))
+
+
+def _copy(generator: torch.Generator | None) -> torch.Generator:
+    """A generator that gives the same draws."""
+    assert generator is not None
+    return generator.clone_state()
+
+
+@contextmanager
+def _no_slow_batching() -> Iterator[None]:
+    """Make an error of torch's warning that an operation has no batching rule, so that it names the term."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*batching rule.*")
+        yield

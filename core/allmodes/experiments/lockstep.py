@@ -1,0 +1,171 @@
+"""Training runs in lockstep: each is logged, evaluated and saved by itself, ends by itself, and the others go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from allmodes.engine.choice import Choice
+from allmodes.engine.differences import Differences, EngineError
+from allmodes.engine.eager import EagerEngine
+from allmodes.engine.engines import SLOWER, make_engine
+from allmodes.engine.loop import Engine, Loop
+from allmodes.experiments.errors import CollapseError, DivergenceError, is_fault
+from allmodes.experiments.logs import LOGGER
+from allmodes.experiments.seed_run import SeedRun
+from allmodes.runs.run import Outcome, Status
+from allmodes.system.signals import Stop
+
+
+class Lockstep:
+    """Runs of equal shapes in training, until all have ended or `stop` is asked for.
+
+    Attributes:
+        runs: Those that have not ended.
+        outcomes: Of those that have.
+        is_forgiving: Whether an error that is no component's ends its run alone, too.
+    """
+
+    def __init__(self, runs: Sequence[SeedRun], choice: Choice, stop: Stop, is_forgiving: bool = False) -> None:
+        self.runs, self.stop, self.warn, self.is_forgiving = list(runs), stop, runs[0].warn, is_forgiving
+        self.outcomes: dict[SeedRun, Outcome] = {}
+        self.engine = choice.engine
+        self._names = ", ".join(run.run.name for run in runs)
+        self.loop: Loop
+        self._training: list[SeedRun] = []
+        self._waiting = sorted(self.runs, key=lambda run: run.lane.iteration)
+
+    def train(self) -> None:
+        """Train all to their ends; however that happens, models are saved and ends reported."""
+        try:
+            for run in tuple(self.runs):
+                self._attempt(run, run.begin)
+            self.advance()
+            for run in tuple(self.runs):
+                self._complete(run, "killed")
+        except KeyboardInterrupt as problem:
+            self._end_all("killed", problem)
+        except BaseException as problem:
+            self._end_all("failed", problem)
+            raise
+
+    def advance(self, until: int | None = None) -> None:
+        """Train to an iteration (by default: each run to its end), or to the user's stop."""
+        self._complete_those_over(self.runs)
+        while (self._training or self._waiting) and not self.stop.asked:
+            if not self._training or self._is_joined:
+                self._join()
+            if until is not None and self.loop.iteration >= until:
+                return
+            self._iterate()
+
+    @property
+    def _is_joined(self) -> bool:
+        """Whether a run that was ahead, as its last checkpoint was a newer one, is now at the same iteration."""
+        return bool(self._waiting) and self._waiting[0].lane.iteration == self.loop.iteration
+
+    def _join(self) -> None:
+        """Train those together that are at the lowest iteration."""
+        if self._training:
+            self.loop.close()
+        at = self._waiting[0].lane.iteration
+        self._training += [run for run in self._waiting if run.lane.iteration == at]
+        self._waiting = [run for run in self._waiting if run.lane.iteration != at]
+        lanes = [run.lane for run in self._training]
+        self.loop = Loop(lanes, self._make_engine([lane.engine for lane in lanes]), self._slow_down)
+
+    def _iterate(self) -> None:
+        began = time.monotonic()
+        updated = self.loop.iterate()
+        share = (time.monotonic() - began) / len(self._training)
+        for run in tuple(self._training):
+            run.clock.seconds += share
+            self._attempt(run, partial(run.take, updated[run.lane]))
+        self._complete_those_over(self._training)
+
+    def _complete_those_over(self, runs: Sequence[SeedRun]) -> None:
+        for run in tuple(runs):
+            if run.is_over:
+                self._complete(run, "finished")
+
+    def _attempt(self, run: SeedRun, action: Callable[[], None]) -> None:
+        """Do something for a run, which ends with the error that this raises; raises what is no fault of its own."""
+        try:
+            action()
+        except Exception as error:
+            self._end(run, "failed", error)
+            is_own = isinstance(error, DivergenceError | CollapseError) or is_fault(error)
+            if not is_own and not self.is_forgiving:
+                raise
+
+    def _complete(self, run: SeedRun, status: Status) -> None:
+        self._attempt(run, run.complete)
+        if run in self.runs:
+            self._end(run, status)
+
+    def _end(self, run: SeedRun, status: Status, error: BaseException | None = None) -> None:
+        if run in self._training:
+            self._training.remove(run)
+            if run.lane in self.loop.lanes:
+                self.loop.leave(run.lane)
+        if run in self._waiting:
+            self._waiting.remove(run)
+        self.runs.remove(run)
+        self.outcomes[run] = run.end(status, error)
+
+    def _end_all(self, status: Status, error: BaseException) -> None:
+        for run in tuple(self.runs):
+            self._end(run, status, error)
+
+    def _make_engine(self, lanes: Sequence[EagerEngine]) -> Engine:
+        while True:
+            try:
+                return make_engine(self.engine, lanes)
+            except EngineError as error:
+                self._say(str(error))
+
+    def _slow_down(self, engine: Engine, reason: str) -> Engine:
+        """The next slower engine, with a warning that says why."""
+        engine.close()
+        self._say(reason)
+        return self._make_engine([run.lane.engine for run in self._training if run.lane in self.loop.lanes])
+
+    def _say(self, reason: str) -> None:
+        slower = SLOWER[self.engine]
+        self.warn(f"{self._names}: the {self.engine} engine cannot train this: {reason}: it goes on {slower}")
+        self.engine = slower
+
+
+def train_together(
+    runs: Sequence[SeedRun], choice: Choice, stop: Stop, is_forgiving: bool = False
+) -> dict[SeedRun, Outcome]:
+    """Train runs together, those of other shapes after them; returns how they ended."""
+    outcomes: dict[SeedRun, Outcome] = {}
+    for group in _group(runs) if choice.engine != "eager" else [[run] for run in runs]:
+        lockstep = Lockstep(group, choice, stop, is_forgiving)
+        lockstep.train()
+        outcomes |= lockstep.outcomes
+    return outcomes
+
+
+def _group(runs: Sequence[SeedRun]) -> list[list[SeedRun]]:
+    """Runs of equal shapes, by the first of each group; the log says why others are apart."""
+    groups: list[list[SeedRun]] = []
+    for run in runs:
+        reasons = [_reason_against(group[0], run) for group in groups]
+        if None in reasons:
+            groups[reasons.index(None)].append(run)
+        else:
+            if reasons:
+                LOGGER.info(f"{run.run.name} cannot be trained together with {groups[0][0].run.name}: {reasons[0]}")
+            groups.append([run])
+    return groups
+
+
+def _reason_against(one: SeedRun, other: SeedRun) -> str | None:
+    try:
+        Differences([one.lane.composition, other.lane.composition])
+    except EngineError as error:
+        return str(error)
+    return None
