@@ -17,6 +17,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from allmodes_schemas.descriptions import DescribedFields
+
 Shape: TypeAlias = tuple[int, ...]
 """Shape of one item without the batch axis: `(2,)` for a point, `(1, 28, 28)` for a grey image."""
 
@@ -80,7 +82,8 @@ class Renamed:
 class Config(BaseModel):
     """Settings that cannot change once checked, refuse unknown keys, and hold finite numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_fields: ClassVar[DescribedFields] = DescribedFields()  # type: ignore[assignment]
 
     free: ClassVar[frozenset[str]] = frozenset()
     """Settings that may change when a run is resumed, since they do not decide what is trained."""
@@ -98,6 +101,16 @@ class Config(BaseModel):
                     cls.__name__, [{"type": error, "loc": (name,), "input": value}]
                 )
         return config
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Add the descriptions of options."""
+        described = handler(schema)
+        properties = handler.resolve_ref_schema(described).get("properties", {})
+        for name, field in cls.model_fields.items():
+            if field.description and name in properties:
+                properties[name].setdefault("description", field.description)
+        return described
 
 
 def _is_boolean_for_number(given: object, read: object) -> bool:
@@ -132,7 +145,7 @@ class KindConfig(Config):
     @classmethod
     def kind_name(cls) -> str:
         """The word that picks this component in a spec."""
-        return str(cls.model_fields["kind"].default)
+        return str(cls.__pydantic_fields__["kind"].default)
 
     @classmethod
     def summary(cls) -> str:
@@ -142,7 +155,7 @@ class KindConfig(Config):
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Require `kind` in editors, although Python may omit it."""
-        described = handler(schema)
+        described = super().__get_pydantic_json_schema__(schema, handler)
         target = handler.resolve_ref_schema(described)
         if "kind" in target.get("properties", {}):
             target["required"] = sorted({*target.get("required", []), "kind"})

@@ -1,4 +1,4 @@
-"""The application that commands register with, and the parameters that several of them share."""
+"""The application with its commands, each loaded when it is called, and the parameters that several of them share."""
 
 from __future__ import annotations
 
@@ -12,8 +12,30 @@ app = App(
     name="allmodes",
     help="Compose generative adversarial networks that keep every mode of the data.",
     version=allmodes.__version__,
+    help_format="plaintext",  # Markdown's packages take longer to load than all else that a help needs
     default_parameter=Parameter(negative_iterable=()),  # no --empty-set for a list that may be left out
 )
+
+COMMANDS = {
+    "train:run": "Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves.",
+    "train:resume": "Go on with an interrupted run, or train a finished one longer: --set training.iterations=20000.",
+    "train:compare": "Train several specs with several seeds side by side, and tabulate them. Run it again to go on.",
+    "models:sample": "Draw from a trained model into a file or a folder.",
+    "models:export": "Write a trained model to a folder to give away: spec, weights as safetensors, a model card.",
+    "models:evaluate": "Measure a trained run again, with any metric, and log the numbers where the run was logged.",
+    "show:validate": "Check a spec without training: types, ranges, and whether its parts fit together.",
+    "show:recipes": "List the ready specs of everything that is installed.",
+    "show:plugins": "List plugins with version, origin, kinds and recipes, and why one could not be loaded.",
+    "show:show": "Show a kind with its options, what it requires and provides, or a spec with every default written out.",
+    "show:schema": "Print the JSON Schema of a spec in this environment, third-party kinds included.",
+    "tracking:sync": "Send to MLflow what could not be sent while runs trained.",
+    "tracking:ui": "Open the MLflow UI on the store that runs are logged to.",
+    "new_plugin:new_plugin": "Write a plugin to begin with, which works and passes its tests: allmodes-NAME.",
+}
+"""By module and function, the first sentence of its docstring: the list of commands is printed without loading them."""
+
+for _function, _help in COMMANDS.items():
+    app.command(f"allmodes.cli.{_function}", help=_help)
 
 Reference = Annotated[str, Parameter(help="a spec file, a recipe such as gan/ring, or a run's folder")]
 Overrides = Annotated[

@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.text import Text
 from typing_extensions import override
 
-from allmodes.experiments import logs
+from allmodes.system import log
 from allmodes.text import redact
 from allmodes.text.printable import lines, printable
 
@@ -58,7 +58,7 @@ class RichLogHandler(logging.Handler):
 def reset() -> None:
     """Prepare for a new command: without a log, each warning printed once."""
     warnings.showwarning = _show_warning
-    logs.stop()
+    log.stop()
     _warnings.clear()
 
 
@@ -80,8 +80,8 @@ def print_note(line: str) -> None:
 def print_warning(message: str) -> None:
     """Print a warning, or log it if there is a log."""
     message = redact.text(message)
-    if logs.is_started():
-        logs.LOGGER.warning(message)
+    if log.is_started():
+        log.LOGGER.warning(message)
         return
     err.print(Text.assemble(("warning:", "yellow"), " ", printable(message)), soft_wrap=True)
 

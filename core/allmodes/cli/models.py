@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from allmodes.cli import tables
-from allmodes.cli.app import Checkpoint, Overrides, Trained, app
+from allmodes.cli.app import Checkpoint, Overrides, Trained
 from allmodes.cli.console import OK, out, print_line, print_warning
 from allmodes.registry.registry import installed
 from allmodes.specs.limits import BELIEVED, MEMORY
@@ -17,7 +17,6 @@ from allmodes.specs.loading import SpecError
 from allmodes.system.paths import at_home, near
 
 
-@app.command
 def sample(
     run: Trained,
     *,
@@ -54,7 +53,6 @@ def sample(
     return OK
 
 
-@app.command
 def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *, checkpoint: Checkpoint = None) -> int:
     """Write a trained model to a folder to give away: spec, weights as safetensors, a model card."""
     from allmodes.models.trained import load_run
@@ -64,7 +62,6 @@ def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *,
     return OK
 
 
-@app.command
 def evaluate(
     run: Annotated[Path, Parameter(help="a run's folder (of an experiment: all its seeds)")],
     *,

@@ -17,7 +17,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 import allmodes
-from allmodes.cli.app import app
 from allmodes.cli.console import OK, print_line
 from allmodes.registry.registry import installed
 from allmodes.registry.slots import Plugin
@@ -29,7 +28,6 @@ PLACEHOLDER, RANGE = "mymethod", "allmodes>=0.1,<1"
 """The template's words for the author's name and for the supported versions."""
 
 
-@app.command
 def new_plugin(
     name: Annotated[str, Parameter(help="one word, such as mymethod")],
     *,

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from allmodes.cli import describe, tables
-from allmodes.cli.app import Overrides, Reference, app
+from allmodes.cli.app import Overrides, Reference
 from allmodes.cli.console import FAILED, OK, out, print_line, print_text, print_warning
 from allmodes.registry.registry import installed
 from allmodes.registry.unknown_kind import unknown_kind
@@ -22,7 +22,6 @@ from allmodes.system.paths import looks_like_path
 from allmodes.text.printable import printable
 
 
-@app.command
 def validate(spec: Reference, *, overrides: Overrides = None) -> int:
     """Check a spec without training: types, ranges, and whether its parts fit together."""
     checked = loading.load(spec, installed(), overrides or ())
@@ -31,7 +30,6 @@ def validate(spec: Reference, *, overrides: Overrides = None) -> int:
     return OK
 
 
-@app.command
 def recipes() -> int:
     """List the ready specs of everything that is installed."""
     for name, path in installed().recipes.items():
@@ -39,7 +37,6 @@ def recipes() -> int:
     return OK
 
 
-@app.command
 def plugins() -> int:
     """List plugins with version, origin, kinds and recipes, and why one could not be loaded."""
     registry = installed()
@@ -48,7 +45,6 @@ def plugins() -> int:
     return FAILED if registry.broken else OK
 
 
-@app.command
 def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or a run's folder")]) -> int:
     """Show a kind with its options, what it requires and provides, or a spec with every default written out."""
     registry, block = installed(), {"kind": thing}
@@ -67,7 +63,6 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
     return OK
 
 
-@app.command
 def schema() -> int:
     """Print the JSON Schema of a spec in this environment, third-party kinds included."""
     print(json.dumps(loading.schema(installed()), indent=2))

@@ -7,11 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from allmodes.cli.app import app
 from allmodes.cli.console import print_error, print_line, print_warning
 
 
-@app.command
 def sync(
     folders: Annotated[list[Path] | None, Parameter(help="folders of runs, or that hold runs; default: runs")] = None,
     *,
@@ -23,7 +21,6 @@ def sync(
     return tracking.sync(folders or [Path("runs")], store, print_line, print_error, print_warning)
 
 
-@app.command
 def ui(
     *,
     store: Annotated[str | None, Parameter(help="tracking URI; default: MLFLOW_TRACKING_URI or ./mlflow.db")] = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from allmodes.cli import tables
-from allmodes.cli.app import AsJson, Overrides, Quiet, Reference, app
+from allmodes.cli.app import AsJson, Overrides, Quiet, Reference
 from allmodes.cli.console import (
     FAILED,
     KILLED,
@@ -45,7 +45,6 @@ NAMED = 10
 """Number of runs not yet begun that are listed by name; the others are counted."""
 
 
-@app.command
 def run(
     spec: Reference,
     *,
@@ -70,7 +69,6 @@ def run(
     return _end(experiment.run(chosen, Stop()), chosen, tracking, as_json)
 
 
-@app.command
 def resume(
     run: Annotated[Path, Parameter(help="a run's folder (of an experiment: all its seeds)")],
     *,
@@ -87,7 +85,6 @@ def resume(
     return _end(experiment.run(stop=Stop()), experiment.spec.seeds, experiment.track, as_json)
 
 
-@app.command
 def compare(
     methods: Annotated[list[str], Parameter(help="specs as for run, or patterns of recipes such as 'study/ring-*'")],
     *,

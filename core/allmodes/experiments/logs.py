@@ -13,14 +13,13 @@ from typing_extensions import override
 
 from allmodes.registry.hookspecs import hookimpl
 from allmodes.system.durable import plain
+from allmodes.system.log import LOGGER, is_started, set_handler, stop
 from allmodes.system.paths import near
 from allmodes.text.numbers import number
 from allmodes.text.printable import printable
 
 if TYPE_CHECKING:
     from allmodes.runs.run import Outcome, Run
-
-LOGGER = logging.getLogger("allmodes")
 
 
 def start(as_json: bool, stream: TextIO | None = None) -> LogObserver:
@@ -33,25 +32,6 @@ def start(as_json: bool, stream: TextIO | None = None) -> LogObserver:
     set_handler(handler, logging.DEBUG if as_json else logging.INFO)
     logging.raiseExceptions = False  # the reader of a pipe may end before the run (`| head`)
     return LogObserver()
-
-
-def set_handler(handler: logging.Handler, level: int) -> None:
-    """Send records of a level and above to this handler alone."""
-    LOGGER.handlers = [handler]
-    LOGGER.setLevel(level)
-    LOGGER.propagate = False
-
-
-def is_started() -> bool:
-    """Whether the log is written to a stream."""
-    return any(isinstance(handler, logging.StreamHandler) for handler in LOGGER.handlers)
-
-
-def stop() -> None:
-    """Remove the log handlers."""
-    LOGGER.handlers = []
-    LOGGER.setLevel(logging.NOTSET)
-    LOGGER.propagate = True
 
 
 def log_data(line: str, partly: bool, warn: Callable[[str], None]) -> None:
@@ -120,3 +100,17 @@ class LogObserver:
 
 def _log(level: int, message: str, event: str, run: Run, **fields: Any) -> None:
     LOGGER.log(level, message, extra={"fields": {"event": event, "run": run.name, "folder": run.folder, **fields}})
+
+
+__all__ = [
+    "LOGGER",
+    "JsonFormatter",
+    "LogObserver",
+    "TextFormatter",
+    "describe_start",
+    "is_started",
+    "log_data",
+    "set_handler",
+    "start",
+    "stop",
+]
