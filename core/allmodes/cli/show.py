@@ -24,7 +24,7 @@ from allmodes.text.printable import printable
 
 def validate(spec: Reference, *, overrides: Overrides = None) -> int:
     """Check a spec without training: types, ranges, and whether its parts fit together."""
-    checked = loading.load(spec, installed(), overrides or ())
+    checked = loading.load(spec, installed(), overrides or (), alone=True)
     terms = ", ".join(term.kind for term in checked.losses)
     print_line(f"{spec} is valid: {checked.data.kind}, {checked.prior.kind}, {terms}")
     return OK
@@ -57,7 +57,7 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
         out.print(tables.kind_table(slot, kind))
         out.print(tables.options_table(kind.config))
     if not found:
-        spec = loading.load(thing, registry)
+        spec = loading.load(thing, registry, alone=True)
         turns = ["# Players, in the order of their turns:", *describe.list_turns(spec)]
         print_text(loading.dump(spec) + "\n".join(turns))
     return OK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -90,6 +90,14 @@ class Registry:
         for base in self._kinds:
             for kind in self.of(base).values():
                 yield SLOT_NAMES[base], kind
+
+    def only(self, names: Collection[str]) -> Registry:
+        """A registry of the same plugins and recipes, with the kinds of these names alone, and without observers."""
+        some = Registry(self.plugins)
+        for base, kinds in self._kinds.items():
+            some._kinds[base] = {name: kind for name, kind in kinds.items() if name in names}
+        some._recipes = self._recipes
+        return some
 
     @property
     def recipes(self) -> Mapping[str, Path]:

@@ -67,7 +67,7 @@ def check_config(config: Any, base: type[KindConfig], hook: str) -> type[KindCon
         hint = ": return the class itself" if isinstance(config, base) else ""
         raise PluginError(f"allmodes_{hook} returns {config!r}, which is not a subclass of {base.__name__}{hint}")
     config.model_rebuild()  # raises where a field's type is not defined
-    kind = config.model_fields["kind"]
+    kind = config.__pydantic_fields__["kind"]
     if get_origin(kind.annotation) is not Literal or get_args(kind.annotation) != (kind.default,):
         raise PluginError(f'{config.__name__} must declare its kind: kind: Literal["word"] = "word"')
     if config.wraps:
@@ -85,9 +85,9 @@ def _waits(function: Any) -> bool:
 
 def _check_wraps(config: type[KindConfig], base: type[KindConfig]) -> None:
     """Refuse to stand for what is no kind of the same slot."""
-    if config.wraps not in config.model_fields:
+    if config.wraps not in config.__pydantic_fields__:
         raise PluginError(f"{config.__name__} wraps {config.wraps!r}, which is not an option of it")
-    held = config.model_fields[config.wraps].annotation
+    held = config.__pydantic_fields__[config.wraps].annotation
     if not (isinstance(held, type) and issubclass(held, base)):
         what = f"holds {_show_type(held)}, not one kind of the same slot"
         raise PluginError(f"{config.__name__} wraps {config.wraps!r}, which {what}: declare it as {base.__name__}")
@@ -98,7 +98,7 @@ def _check_methods(config: type[KindConfig], base: type[KindConfig]) -> None:
     methods = {name: method for name, method in vars(base).items() if name[0] != "_" and inspect.isfunction(method)}
     for name, asked in methods.items():
         own = inspect.getattr_static(config, name)
-        if name in config.model_fields:
+        if name in config.__pydantic_fields__:
             raise PluginError(f"{config.__name__} has an option {name!r}, which is a method of {base.__name__}")
         arguments = ", ".join(inspect.signature(asked).parameters)
         if not isinstance(own, property) and not _takes(own, len(inspect.signature(asked).parameters)):
@@ -122,7 +122,7 @@ def _check_options(config: type[KindConfig]) -> None:
     """Refuse options that no file can hold: the schema of a spec, with every plugin's kinds, would be lost."""
     if not _holds(config.__pydantic_core_schema__, _CODE):
         return
-    for name, field in config.model_fields.items():
+    for name, field in config.__pydantic_fields__.items():
         declared: Any = Annotated[field.annotation, field]
         try:
             TypeAdapter(declared, config=_ANYTHING).json_schema()
@@ -155,7 +155,7 @@ def check_prefix(name: str, plugin: Plugin, separator: str) -> None:
 
 def check_renames(kind: Kind) -> None:
     """Refuse an older word of a kind or option that cannot be read, or that means something else today."""
-    fields = kind.config.model_fields
+    fields = kind.config.__pydantic_fields__
     for renamed in kind.config.renamed:
         if renamed.new == kind.name:
             check_prefix(renamed.old, kind.plugin, ".")

@@ -63,7 +63,7 @@ def _spec_model(installed: _Installed) -> type[Spec]:
     _resolve([config for configs in narrowed.values() for config in configs], slots)
     judges = [_as_discriminator(config) for config in narrowed[NetworkConfig]]
     judge = _slot("discriminator", NetworkConfig, judges, registry) | None
-    discriminator = _with_annotation(judge, Spec.model_fields["discriminator"])
+    discriminator = _with_annotation(judge, Spec.__pydantic_fields__["discriminator"])
     fields = _narrow_fields(Spec, slots) | {"discriminator": discriminator}
     model: type[Spec] = _derive("Spec", (Spec,), Spec, **fields)
     return model
@@ -82,18 +82,18 @@ def _resolve(configs: Sequence[Any], slots: Mapping[type[KindConfig], Any]) -> N
 
 
 def _complete(config: Any, names: Mapping[str, Any]) -> None:
-    blocks = [block for info in config.model_fields.values() for block in _blocks_in(info.annotation)]
+    blocks = [block for info in config.__pydantic_fields__.values() for block in blocks_in(info.annotation)]
     for block in blocks:
         if not block.__pydantic_fields_complete__:
             _complete(block, names)
     config.model_rebuild(_types_namespace=names)
 
 
-def _blocks_in(annotation: Any) -> list[Any]:
+def blocks_in(annotation: Any) -> list[Any]:
     """The classes of configs in a type, at any depth."""
     if isinstance(annotation, type) and issubclass(annotation, Config):
         return [annotation]
-    return [block for argument in get_args(annotation) for block in _blocks_in(argument)]
+    return [block for argument in get_args(annotation) for block in blocks_in(argument)]
 
 
 def _slot(name: str, base: type[KindConfig], configs: Sequence[Any], registry: Registry) -> Any:
@@ -156,11 +156,11 @@ def _derive(name: str, bases: tuple[Any, ...], config: Any, **fields: Any) -> An
 
 
 def _narrow_fields(model: type[BaseModel], slots: Mapping[type, Any]) -> dict[str, Any]:
-    changed = {name: _replace(field.annotation, slots) for name, field in model.model_fields.items()}
+    changed = {name: _replace(field.annotation, slots) for name, field in model.__pydantic_fields__.items()}
     return {
-        name: _with_annotation(annotation, model.model_fields[name])
+        name: _with_annotation(annotation, model.__pydantic_fields__[name])
         for name, annotation in changed.items()
-        if annotation is not model.model_fields[name].annotation
+        if annotation is not model.__pydantic_fields__[name].annotation
     }
 
 
