@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from allmodes.cli import console, describe
 from allmodes.cli import main as cli_main
+from allmodes.cli.app import COMMANDS
 from allmodes.experiments import logs
 from allmodes.registry.registry import installed
 from allmodes.registry.slots import SLOT_BASES
@@ -42,9 +44,35 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(out.splitlines()[-1].split("|"))
 
 
-@pytest.mark.parametrize("arguments", [("validate", "gan/ring"), ("plugins",), ("recipes",), ("show", "gan/ring")])
-def test_commands_that_train_nothing_load_neither_torch_nor_mlflow(arguments: tuple[str, ...]) -> None:
-    assert not {"torch", "mlflow", "sklearn", "matplotlib"} & loaded_by(*arguments)
+HEAVY = {"torch", "torchvision", "mlflow", "sklearn", "scipy", "faiss", "matplotlib", "numpy", "pandas", "pyarrow"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("validate gan/ring", "validate veegan/grid", "validate gan/ring --set a=1", "validate nothing", "plugins"),
+        *("recipes", "show gan/ring", "show mlp", "schema", "--help", "--version", "validate --help", "wrong", "run"),
+    ],
+)
+def test_commands_that_train_nothing_load_nothing_heavy(command: str) -> None:
+    assert not HEAVY & loaded_by(*command.split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("--version",)])
+def test_the_list_of_commands_loads_neither_pydantic_nor_a_plugin(arguments: tuple[str, ...]) -> None:
+    loaded = loaded_by(*arguments)
+    assert not {"pydantic", "pluggy", "ruamel.yaml", "allmodes_schemas", "rich.markdown", "pygments"} & loaded
+    assert not [name for name in loaded if name.startswith("allmodes_")]
+
+
+def test_the_list_of_commands_has_the_first_sentences_of_their_docstrings() -> None:
+    functions = {
+        f"{module}:{name}": function.__doc__
+        for module in ("train", "models", "show", "tracking", "new_plugin")
+        for name, function in vars(import_module(f"allmodes.cli.{module}")).items()
+        if f"{module}:{name}" in COMMANDS
+    }
+    assert functions == COMMANDS
 
 
 def test_a_run_without_tracking_loads_no_mlflow_faiss_or_torchvision(spec: str) -> None:

@@ -83,7 +83,7 @@ class Config(BaseModel):
     """Settings that cannot change once checked, refuse unknown keys, and hold finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    model_fields: ClassVar[DescribedFields] = DescribedFields()  # type: ignore[assignment]
+    model_fields: ClassVar[DescribedFields] = DescribedFields()
 
     free: ClassVar[frozenset[str]] = frozenset()
     """Settings that may change when a run is resumed, since they do not decide what is trained."""

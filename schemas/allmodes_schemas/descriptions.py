@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo

@@ -8,12 +8,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from importlib.metadata import Distribution, version
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from typing_extensions import override
+
+
+class ReadOnce(Distribution):
+    """A distribution whose metadata are read and parsed once, however often they are asked for."""
+
+    def __init__(self, distribution: Distribution) -> None:
+        self._distribution = distribution
+
+    @cached_property
+    def metadata(self) -> Any:
+        """The fields of the file METADATA."""
+        return self._distribution.metadata
+
+    @override
+    def read_text(self, filename: str) -> str | None:
+        return self._distribution.read_text(filename)
+
+    @override
+    def locate_file(self, path: str | PathLike[str]) -> Any:
+        return self._distribution.locate_file(path)
 
 
 def unsupported_version(distribution: Distribution, name: str) -> str:

@@ -15,6 +15,7 @@ import pluggy
 
 from allmodes.registry import builds, distributions, faults, hookspecs, rules
 from allmodes.registry.slots import CORE, SLOT_BASES, SLOT_NAMES, Kind, Plugin, PluginError
+from allmodes.system import pauses
 from allmodes_schemas import KindConfig
 
 
@@ -147,8 +148,9 @@ class Registry:
 def installed(observers: Mapping[str, object] | None = None) -> Registry:
     """A registry of everything that is installed: entry points of the group `allmodes`, loaded one by one by name."""
     registry = Registry()
-    for entry_point, distribution in _entry_points():
-        registry.load(entry_point, distribution)
+    with pauses.no_garbage():
+        for entry_point, distribution in _entry_points():
+            registry.load(entry_point, distribution)
     for name, observer in (observers or {}).items():
         registry.observe(observer, name)
     return registry
@@ -159,6 +161,7 @@ def _entry_points() -> list[tuple[EntryPoint, Distribution]]:
     found: dict[tuple[str, str], tuple[EntryPoint, Distribution]] = {}
     for distribution in metadata.distributions():
         for entry_point in distribution.entry_points.select(group=hookspecs.PROJECT):
+            distribution = distributions.ReadOnce(distribution)
             key = entry_point.name, distribution.metadata["Name"]
             _, first = found.setdefault(key, (entry_point, distribution))  # the first on the path wins, as on import
             if first.version != distribution.version:

@@ -100,6 +100,8 @@ def _check_methods(config: type[KindConfig], base: type[KindConfig]) -> None:
         own = inspect.getattr_static(config, name)
         if name in config.__pydantic_fields__:
             raise PluginError(f"{config.__name__} has an option {name!r}, which is a method of {base.__name__}")
+        if own is asked:
+            continue
         arguments = ", ".join(inspect.signature(asked).parameters)
         if not isinstance(own, property) and not _takes(own, len(inspect.signature(asked).parameters)):
             raise PluginError(f"{config.__name__}.{name} cannot be called as the core does: define {name}({arguments})")
@@ -133,9 +135,16 @@ def _check_options(config: type[KindConfig]) -> None:
 
 def _holds(schema: Any, types: Collection[str]) -> bool:
     """Whether a schema of pydantic has one of these types at any depth."""
-    if isinstance(schema, Mapping):
-        return schema.get("type") in types or any(_holds(inner, types) for inner in schema.values())
-    return isinstance(schema, list | tuple) and any(_holds(inner, types) for inner in schema)
+    waiting = [schema]
+    while waiting:
+        match waiting.pop():
+            case dict() as block:
+                if block.get("type") in types:
+                    return True
+                waiting += block.values()
+            case list() | tuple() as several:
+                waiting += several
+    return False
 
 
 def _show_type(annotation: Any) -> str:

@@ -63,7 +63,7 @@ def _wrapped_losses(spec: Spec) -> Iterator[Problem]:
     for term in spec.each(LossTermConfig):
         inner = getattr(term, term.wraps) if term.wraps else term
         for name in ("weight", "every", "start") if term.wraps else ():
-            if getattr(inner, name) != LossTermConfig.model_fields[name].default:
+            if getattr(inner, name) != LossTermConfig.__pydantic_fields__[name].default:
                 reason = f"{term.kind} stands for {inner.kind} and counts by its own {name}: set that instead"
                 yield Problem((*spec.where(inner), name), reason)
 
@@ -108,7 +108,7 @@ def _cadences(spec: Spec) -> Iterator[Problem]:
     )
     for where, config, name, effect in cadences:
         every = getattr(config, name)
-        if every > iterations and every != type(config).model_fields[name].default:
+        if every > iterations and every != type(config).__pydantic_fields__[name].default:
             yield Problem(
                 where, f"{every:,} is more than the {iterations:,} iterations of the run: {effect}", "warning"
             )

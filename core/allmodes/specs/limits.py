@@ -85,7 +85,7 @@ def _numbers_in(value: Any, sane: Sane | None, where: Location) -> Iterator[tupl
 def _sane(config: type[Config], name: str) -> Sane | None:
     """The limit of a field, also one that a base class declares; by default a million, or none where it has a bound."""
     bases = [base for base in config.__mro__ if issubclass(base, Config)]
-    fields = [base.model_fields[name] for base in bases if name in base.model_fields]
+    fields = [base.__pydantic_fields__[name] for base in bases if name in base.__pydantic_fields__]
     declared = [mark for field in fields for mark in _marks(field) if isinstance(mark, Sane)]
     if declared:
         return None if declared[0].most >= ANY else declared[0]

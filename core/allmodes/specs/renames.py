@@ -51,7 +51,7 @@ class _Renewal:
         here += [kind.config for kind in kinds]
         for config in here:
             yield from self._rename_options(value, config, kinds[0].plugin.distribution if kinds else CORE, where)
-        fields = {name: _blocks_in(field.annotation) for c in here for name, field in c.model_fields.items()}
+        fields = {name: _blocks_in(field.annotation) for c in here for name, field in c.__pydantic_fields__.items()}
         for key, inner in value.items():
             yield from self.read(inner, fields.get(key, expected), (*where, key))
 
@@ -64,10 +64,10 @@ class _Renewal:
 
     def _rename_options(self, value: Tree, config: type[Config], owner: str, where: Location) -> Iterator[Problem]:
         for renamed in config.renamed:
-            if renamed.old in value and renamed.new in config.model_fields:
+            if renamed.old in value and renamed.new in config.__pydantic_fields__:
                 yield self._rename_option(value, renamed, owner, where)
-        for name in value.keys() & config.model_fields.keys():
-            if message := config.model_fields[name].deprecation_message:
+        for name in value.keys() & config.__pydantic_fields__.keys():
+            if message := config.__pydantic_fields__[name].deprecation_message:
                 yield Problem((*where, name), f"{name!r} is deprecated: {message}", "warning")
 
     def _rename_option(self, value: Tree, renamed: Renamed, owner: str, where: Location) -> Problem:
@@ -88,7 +88,7 @@ def _blocks_in(annotation: Any) -> tuple[type[Config], ...]:
 
 
 def _kind_of(config: type[Config]) -> Any:
-    return config.model_fields["kind"].default if "kind" in config.model_fields else None
+    return config.__pydantic_fields__["kind"].default if "kind" in config.__pydantic_fields__ else None
 
 
 __all__ = ["renew"]
