@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from allmodes.cli import console, describe
+from allmodes.cli import app, console, describe
 from allmodes.cli import main as cli_main
-from allmodes.cli.app import COMMANDS
 from allmodes.experiments import logs
 from allmodes.registry.registry import installed
 from allmodes.registry.slots import SLOT_BASES
@@ -70,9 +69,9 @@ def test_the_list_of_commands_has_the_first_sentences_of_their_docstrings() -> N
         f"{module}:{name}": function.__doc__
         for module in ("train", "models", "show", "tracking", "new_plugin")
         for name, function in vars(import_module(f"allmodes.cli.{module}")).items()
-        if f"{module}:{name}" in COMMANDS
+        if f"{module}:{name}" in app.COMMANDS
     }
-    assert functions == COMMANDS
+    assert functions == app.COMMANDS
 
 
 def test_a_run_without_tracking_loads_no_mlflow_faiss_or_torchvision(spec: str) -> None:
