@@ -283,6 +283,12 @@ def test_only_the_players_own_parameters_move() -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, composition.modules["generator"].parameters(), strict=True))
 
 
+def test_the_losses_that_an_update_gives_keep_no_graph_of_it() -> None:
+    composition = composed(Discriminator(Mlp([(2,)], (1,), (4,))))
+    losses = EagerEngine(composition).update(composition.schedule[0], Draw(Batch(torch.randn(8, 2)), seeded(0)))
+    assert [value.requires_grad for value in losses.values()] == [False]
+
+
 # The loop
 
 

@@ -342,3 +342,71 @@ def test_torchs_own_initial_weights_are_uniform_within_one_over_the_root_of_the_
     weight = next(MlpConfig(hidden=(500,), init="torch").build(((100,),), (1,)).parameters())
     assert 0.099 < float(weight.abs().max()) <= 0.1
     assert float(weight.var()) == pytest.approx(0.1**2 / 3, rel=0.05)
+
+
+def spectral(layer: nn.Module) -> None:
+    nn.utils.parametrizations.spectral_norm(layer)
+
+
+def hooked(layer: nn.Module) -> None:
+    layer.register_forward_hook(lambda module, inputs, output: output + 1)
+
+
+def hooked_before(layer: nn.Module) -> None:
+    layer.register_forward_pre_hook(lambda module, inputs: (2 * inputs[0],))
+
+
+def replaced(layer: nn.Module) -> None:
+    layer.forward = lambda x: 3 * x  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "silu", "leaky_relu", "maxout"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_perceptron_computes_what_its_layers_do_one_after_another(activation: str, batch_norm: bool) -> None:
+    mlp, x = (
+        Mlp([(3,)], (2,), hidden=(5, 4), activation=activation, batch_norm=batch_norm, slope=0.3),
+        torch.randn(7, 3),
+    )
+    expected = x
+    for layer in [*mlp.trunk.children(), mlp.head]:
+        expected = layer(expected)
+    assert torch.equal(mlp(x), expected)
+
+
+CHANGES = [
+    (0, spectral),
+    (0, hooked),
+    (1, hooked),
+    (0, hooked_before),
+    (1, hooked_before),
+    (0, replaced),
+    (1, replaced),
+]
+
+
+@pytest.mark.parametrize(("place", "change"), CHANGES)
+def test_what_a_user_adds_to_a_layer_within_a_perceptron_acts(place: int, change: Callable[[nn.Module], None]) -> None:
+    mlp, x = Mlp([(5,)], (2,), hidden=(5, 5)).eval(), torch.randn(7, 5)
+    layers = list(mlp.trunk.children())
+    before = mlp(x)
+    change(layers[place])
+    expected = x
+    for layer in [*layers, mlp.head]:
+        expected = layer(expected)
+    assert torch.equal(mlp(x), expected)
+    assert not torch.equal(mlp(x), before)
+
+
+def test_hooks_on_all_modules_see_each_layer_of_a_perceptron() -> None:
+    mlp, seen = Mlp([(3,)], (2,), hidden=(5,)), list[nn.Module]()
+    with nn.modules.module.register_module_forward_hook(lambda module, inputs, output: seen.append(module)):
+        mlp(torch.randn(7, 3))
+    assert [*mlp.trunk.children()] == [module for module in seen if module in set(mlp.trunk.children())]
+
+
+def test_hooks_on_the_gradients_of_a_layer_within_a_perceptron_act() -> None:
+    mlp, seen = Mlp([(3,)], (2,), hidden=(5,)), list[nn.Module]()
+    for layer in mlp.trunk.children():
+        layer.register_full_backward_hook(lambda module, inputs, outputs: seen.append(module))
+    mlp(torch.randn(7, 3, requires_grad=True)).sum().backward()
+    assert seen == [*mlp.trunk.children()][::-1]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import prod
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, linear, silu
+from torch.nn.modules.module import _has_any_global_hook
 from typing_extensions import override
 
 from allmodes.game.contracts import Dropout, Network
@@ -15,6 +18,19 @@ from allmodes_schemas import Shape
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 OUTPUTS: dict[str, Callable[[], nn.Module]] = {"linear": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+Direct: TypeAlias = Callable[[Any, Tensor], Tensor]
+"""A layer's output from the layer and its input."""
+
+DIRECT: dict[type[nn.Module], Direct] = {
+    nn.Linear: lambda layer, x: linear(x, layer._parameters["weight"], layer._parameters["bias"]),
+    nn.LeakyReLU: lambda layer, x: leaky_relu(x, layer.negative_slope),
+    nn.ReLU: lambda layer, x: torch.relu(x),
+    nn.SiLU: lambda layer, x: silu(x),
+    nn.Tanh: lambda layer, x: torch.tanh(x),
+}
+"""Functions in the place of small layers: torch's call of a module takes as long as an activation of one."""
 
 
 class Joined(nn.Sequential):
@@ -25,9 +41,20 @@ class Joined(nn.Sequential):
         # Any shapes, side by side as vectors: (B, sum of sizes)
         flat = [x if x.dim() == 2 else x.flatten(1) for x in inputs]
         x = flat[0] if len(flat) == 1 else torch.cat(flat, 1)
-        for layer in self:
-            x = layer(x)
+        if torch.compiler.is_dynamo_compiling() or _has_any_global_hook():  # type: ignore[no-untyped-call]
+            return super().forward(x)  # type: ignore[no-any-return, no-untyped-call]
+        for layer in self._modules.values():
+            direct = _direct(layer)
+            x = direct(layer, x) if direct else layer(x)
         return x
+
+
+def _direct(layer: Any) -> Direct | None:
+    """The function in the place of a layer, unless a user's hook or another `forward` is to be called."""
+    own = layer.__dict__
+    if own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"] or own["_backward_pre_hooks"]:
+        return None
+    return None if "forward" in own else DIRECT.get(type(layer))
 
 
 class Mlp(Network):

@@ -56,7 +56,7 @@ class EagerEngine:
             self._step(player, gradient, iteration)
         if rules:
             act(step, rules)
-        return step.losses
+        return {name: value.detach() for name, value in step.losses.items()}  # a graph kept would fill the caches
 
     def try_out(self, turn: TurnConfig, draw: Draw, iteration: int) -> tuple[Losses, Gradients]:
         """The losses and gradients of a turn, without a step; whoever calls puts back what parts change as they act."""

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
 from allmodes_schemas import AdamConfig, OptimizerConfig, at
 
@@ -31,8 +30,8 @@ def make_optimizer(config: OptimizerConfig, parameters: Sequence[Tensor]) -> tor
 class Stepper:
     """Steps an optimiser by given gradients: its own `step`, and from the second on the same kernel on kept lists.
 
-    torch's `step` looks up the state of every parameter each time, which for small networks takes longer than the
-    update itself.
+    torch's `step` looks up the state of every parameter and sorts all tensors by device and type each time, which for
+    small networks takes longer than the update itself.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
@@ -61,18 +60,20 @@ class Stepper:
             parameter.grad = gradient
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if isinstance(self.optimizer, torch.optim.Adam) and self.optimizer.param_groups[0]["fused"]:
+        alike = len({(parameter.device, parameter.dtype) for parameter in self.parameters}) == 1
+        if alike and isinstance(self.optimizer, torch.optim.Adam) and self.optimizer.param_groups[0]["fused"]:
             states = [self.optimizer.state[parameter] for parameter in self.parameters]
             self._moments = [[state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step")]
 
-    @torch.no_grad()
     def _step_fused(self, gradients: list[Tensor]) -> None:
         (means, squares, steps), group = self._moments, self.optimizer.param_groups[0]
         beta1, beta2 = group["betas"]
-        adam(
-            self.parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, beta1=beta1, beta2=beta2,
-            lr=group["lr"], weight_decay=0.0, eps=group["eps"], maximize=False,
-        )  # fmt: skip
+        with torch.no_grad():
+            torch._foreach_add_(steps, 1)
+            torch._fused_adam_(
+                self.parameters, gradients, means, squares, [], steps, amsgrad=False, beta1=beta1, beta2=beta2,
+                lr=group["lr"], weight_decay=0.0, eps=group["eps"], maximize=False,
+            )  # fmt: skip
 
 
 def lay_out(parameter: Tensor, gradient: Tensor | None) -> Tensor:

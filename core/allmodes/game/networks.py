@@ -86,19 +86,26 @@ class Forward:
         self.to_advance = set(trained & networks.batch_norms.keys()) if trained else set[str]()
         self.term = [""]  # whose loss is computed; one list for all draws of a turn
 
-    def __call__(self, name: str, inputs: tuple[Any, ...], noise: Noise, method: str = "forward") -> Any:
-        """The output of a module, or of another method of it; what is noisy within it draws from `noise`."""
+    def __call__(
+        self, name: str, inputs: tuple[Any, ...], noise: Noise, place: str = "", method: str = "forward"
+    ) -> Any:
+        """The output of a module, or of another method of it; what is noisy within it draws from `noise` at a place."""
         if name in self.inference:
             with eval_mode(self.networks.modules[name]):
                 return self._compute(name, inputs, method)
-        for i, noisy in enumerate(self.networks.noisy.get(name, ())):
-            noisy.noise = noise.at(f"noisy{i}") if noisy.training else None
+        if name in self.networks.noisy:
+            self._lend(name, noise.at(f"{name}/{place}"))
         norms = self.networks.batch_norms.get(name)
         if norms is None or name in self.to_advance:
             self.to_advance.discard(name)
             return self._compute(name, inputs, method)
         with _without_tracking(norms):
             return self._compute(name, inputs, method)
+
+    def _lend(self, name: str, noise: Noise) -> None:
+        """Let what is noisy within a module draw from `noise`, each under a name of its own."""
+        for i, noisy in enumerate(self.networks.noisy[name]):
+            noisy.noise = noise.at(f"noisy{i}") if noisy.training else None
 
     def frozen_copy(self) -> Forward:
         """The same modules for another draw of the turn, without advancing BatchNorm statistics."""

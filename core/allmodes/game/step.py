@@ -198,7 +198,7 @@ class Step:
 
         Calls of one module with different `place` have independent noise.
         """
-        return self.forward(name, inputs, self.noise.at(f"{name}/{place}"), method)
+        return self.forward(name, inputs, self.noise, place, method)
 
     def settle(self) -> None:
         """End the losses: what acts after the update names views of its own."""
