@@ -269,7 +269,12 @@ class FeatureConfig(KindConfig):
 class MetricConfig(KindConfig):
     """A number about a trained model. `build()` returns an `allmodes.metrics.Metric`."""
 
+    free: ClassVar[frozenset[str]] = frozenset({"every"})
     needs: ClassVar[tuple[Need, ...]] = ()
+
+    every: Iteration | None = Field(None, ge=1, json_schema_extra=ITERATIONS)
+    """Iterations between its measurements: at the first evaluation from each multiple of it on, and at the end of the
+    run. None: at each evaluation."""
 
     def title(self) -> str:
         """The name of this metric within a spec and of its figure's file; equal titles would write the same keys."""

@@ -108,6 +108,11 @@ class EvaluationConfig(Config):
     figure: bool = True
     """Whether a picture of samples is drawn at each evaluation."""
 
+    def is_due(self, metric: MetricConfig, iteration: int) -> bool:
+        """Whether a metric is measured at the evaluation of an iteration before the last, which measures everything."""
+        every = metric.every or self.every
+        return iteration // every > (iteration - self.every) // every
+
     def numbers(self) -> dict[str, Key]:
         """The numbers that the metrics declare, by key, in the order of the metrics."""
         return {key: number for metric in self.metrics for key, number in metric.numbers().items()}

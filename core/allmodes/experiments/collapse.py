@@ -44,12 +44,15 @@ class CollapseDetector:
 
     def most_held(self, evaluations: Iterable[Results]) -> float:
         """Return the most modes that any evaluation found and that count as held; 0 where there are none."""
-        return max((self._count(results) for results in evaluations if self._holds(results)), default=0.0)
+        evaluations = tuple(evaluations)
+        known = {key: value for key, value in self.chance.items() if any(key in results for results in evaluations)}
+        return max((self._count(results) for results in evaluations if self._holds(results, known)), default=0.0)
 
     def _count(self, results: Results) -> float:
         count = results.get(self.key, math.nan)
         return count if math.isfinite(count) else math.nan
 
-    def _holds(self, results: Results) -> bool:
-        above = all(results[key] > ABOVE * value for key, value in self.chance.items() if key in results)
+    def _holds(self, results: Results, chance: Results) -> bool:
+        """Whether modes are held, which nobody knows where a number that is measured elsewhere was not due."""
+        above = all(results.get(key, math.nan) > ABOVE * value for key, value in chance.items())
         return self._count(results) >= self.total / 2 and above

@@ -20,6 +20,7 @@ from allmodes.game.noise import rng
 from allmodes.game.parts import fit_sampler
 from allmodes.game.sampling import draw
 from allmodes.metrics import Evaluation, Metric, measure
+from allmodes.metrics.base import owners_of
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
 from allmodes_schemas import Key
@@ -73,11 +74,14 @@ class Evaluator:
             check_weights(modules, iteration)
         evaluation = measure.make_evaluation(lane.composition, modules, self.data, n, run.seed, iteration, run.device)
         self.samples = evaluation.samples
-        results = measure.measure(self.metrics, evaluation, self.warn)
+        due = self._due(iteration)
+        others = owners_of(metric for title, metric in self.metrics.items() if title not in due)
+        measured = measure.measure(due, evaluation, self.warn)
+        results = {key: value for key, value in measured.items() if key not in others}
         self.history.append((iteration, results))
         self.report.numbers(iteration, {f"eval/{key}": value for key, value in results.items()})
         if run.spec.evaluation.figure:
-            self._draw(evaluation, results)
+            self._draw(evaluation, results, due)
         before = self.collapsed
         found = self.find_collapse()
         return Evaluated(self.is_best(), found, not before)
@@ -97,14 +101,15 @@ class Evaluator:
     def results(self) -> dict[str, float]:
         """The numbers of the last evaluation, and their averages over the end of the run."""
         last = self.history[-1][1] if self.history else {}
-        recent = recent_means(self.history, self.lane.iteration)
+        recent = recent_means(self.history, self.lane.iteration, self._declared_due)
         return last | {f"recent_{key}": value for key, value in recent.items()}
 
     def find_collapse(self) -> str:
         """Describe which modes are left if the last evaluation lost half of those that were held; else empty."""
         detector = CollapseDetector(self.run.spec.evaluation.numbers(), self.metrics.values(), self.data, self.warn)
         found = detector.find([results for _, results in self.history])
-        self.collapsed = bool(found)
+        if detector.key in self.history[-1][1] or not detector.key:  # one that was not measured tells nothing new
+            self.collapsed = bool(found)
         return f"{found} at iteration {self.lane.iteration}" if found else ""
 
     def is_best(self) -> bool:
@@ -123,7 +128,21 @@ class Evaluator:
         self.collapsed = state["collapsed"]
         self.history = [(iteration, dict(results)) for iteration, results in state["evaluations"]]
 
-    def _draw(self, evaluation: Evaluation, results: Mapping[str, float]) -> None:
+    def _due(self, iteration: int) -> dict[str, Metric]:
+        """The metrics to measure at an iteration: at the last one all of them, those without a config always."""
+        spec = self.run.spec
+        if iteration >= spec.training.iterations:
+            return dict(self.metrics)
+        rests = {one.title() for one in spec.evaluation.metrics if not spec.evaluation.is_due(one, iteration)}
+        return {title: metric for title, metric in self.metrics.items() if title not in rests}
+
+    def _declared_due(self, key: str, iteration: int) -> bool:
+        """Whether a number was to be measured at an evaluation; one that no metric declares, at each."""
+        evaluation = self.run.spec.evaluation
+        metric = next((one for one in evaluation.metrics if key in one.numbers()), None)
+        return metric is None or evaluation.is_due(metric, iteration)
+
+    def _draw(self, evaluation: Evaluation, results: Mapping[str, float], due: Mapping[str, Metric]) -> None:
         run, iteration, folder = self.run, self.lane.iteration, RunFolder(self.run.folder).figures
         title = f"{run.name}  iteration {iteration:,}\n{summarise(results, run.spec.evaluation.numbers())}"
         try:
@@ -132,12 +151,19 @@ class Evaluator:
             self.report.figure(iteration, path, "samples")
         except OSError as error:
             self.warn(f"{run.name}: no picture at iteration {iteration}: {error.strerror or error}")
-        for name, path in measure.save_figures(self.metrics, evaluation, folder, iteration, self.warn):
+        for name, path in measure.save_figures(due, evaluation, folder, iteration, self.warn):
             self.report.figure(iteration, path, name)
 
 
-def recent_means(history: History, iteration: int) -> dict[str, float]:
-    """Mean of each metric over the last part of a run that has come to an iteration; NaN where one was withheld."""
-    last = [results for at, results in history if at >= (1 - RECENT) * iteration]
-    shared = set.intersection(*map(set, last)) if last else set()
-    return {key: sum(r[key] for r in last) / len(last) for key in (last[-1] if last else ()) if key in shared}
+def recent_means(
+    history: History, iteration: int, is_due: Callable[[str, int], bool] = lambda key, iteration: True
+) -> dict[str, float]:
+    """Mean of each number over the last part of a run that has come to an iteration; NaN where one was withheld.
+
+    It is over the evaluations that measured the number. One that is missing where it was due has no mean.
+    """
+    last = [(at, results) for at, results in history if at >= (1 - RECENT) * iteration]
+    keys = dict.fromkeys(key for _, results in reversed(last) for key in results)
+    whole = (key for key in keys if all(key in results or not is_due(key, at) for at, results in last))
+    values = ((key, [results[key] for _, results in last if key in results]) for key in whole)
+    return {key: sum(each) / len(each) for key, each in values}

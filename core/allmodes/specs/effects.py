@@ -29,6 +29,7 @@ def check_effects(spec: Spec, players: Mapping[str, PlayerConfig]) -> Iterator[P
     yield from _idle(spec, players)
     yield from _ramps(spec)
     yield from _cadences(spec)
+    yield from _measurements(spec)
 
 
 def _turns(spec: Spec) -> Iterator[Problem]:
@@ -112,6 +113,19 @@ def _cadences(spec: Spec) -> Iterator[Problem]:
             yield Problem(
                 where, f"{every:,} is more than the {iterations:,} iterations of the run: {effect}", "warning"
             )
+
+
+def _measurements(spec: Spec) -> Iterator[Problem]:
+    """Cadences of metrics that are shorter than the evaluation's, or longer than the run."""
+    every, iterations = spec.evaluation.every, spec.training.iterations
+    for i, metric in enumerate(spec.evaluation.metrics):
+        where, own = ("evaluation", "metrics", i, "every"), metric.every or every
+        if own < every:
+            effect = f"{metric.title()} is measured at each evaluation"
+            yield Problem(where, f"{own:,} is less than evaluation.every ({every:,}): {effect}", "warning")
+        elif own > every and own > iterations:
+            effect = f"{metric.title()} is measured at its end alone"
+            yield Problem(where, f"{own:,} is more than the {iterations:,} iterations of the run: {effect}", "warning")
 
 
 def _never_due(due: TurnConfig, end: int | None) -> str:
