@@ -95,7 +95,7 @@ def test_a_stored_spec_has_every_default() -> None:
     stored = loading.read(loading.dump(loading.load(str(FILE), REGISTRY)), "stored").tree
     assert stored["auxiliaries"]["reconstructor"]["code_noise"] == 1.0
     assert stored["training"]["optimizer"]["eps"] == 1e-8
-    assert stored["evaluation"]["metrics"][1] == {"kind": "wasserstein", "samples": 2500}
+    assert stored["evaluation"]["metrics"][1] == {"kind": "wasserstein", "every": None, "samples": 2500}
     assert next(iter(stored["discriminator"])) == "kind"
     assert stored["discriminator"]["pack"] == 1
 
@@ -116,7 +116,10 @@ def test_a_metric_may_be_a_bare_word_or_a_mapping() -> None:
     metrics = loading.load(
         str(FILE), REGISTRY, ["evaluation.metrics=[modes, {kind: wasserstein, samples: 9}]"]
     ).evaluation.metrics
-    assert [metric.model_dump() for metric in metrics] == [{"kind": "modes"}, {"kind": "wasserstein", "samples": 9}]
+    assert [metric.model_dump() for metric in metrics] == [
+        {"kind": "modes", "every": None},
+        {"kind": "wasserstein", "every": None, "samples": 9},
+    ]
 
 
 def test_config_objects_may_stand_in_their_places() -> None:

@@ -116,16 +116,13 @@ def _cadences(spec: Spec) -> Iterator[Problem]:
 
 
 def _measurements(spec: Spec) -> Iterator[Problem]:
-    """Cadences of metrics that are shorter than the evaluation's, or longer than the run."""
-    every, iterations = spec.evaluation.every, spec.training.iterations
+    """Cadences of metrics that are shorter than the evaluation's."""
+    every = spec.evaluation.every
     for i, metric in enumerate(spec.evaluation.metrics):
-        where, own = ("evaluation", "metrics", i, "every"), metric.every or every
-        if own < every:
+        if metric.every and metric.every < every:
             effect = f"{metric.title()} is measured at each evaluation"
-            yield Problem(where, f"{own:,} is less than evaluation.every ({every:,}): {effect}", "warning")
-        elif own > every and own > iterations:
-            effect = f"{metric.title()} is measured at its end alone"
-            yield Problem(where, f"{own:,} is more than the {iterations:,} iterations of the run: {effect}", "warning")
+            what = f"{metric.every:,} is less than evaluation.every ({every:,}): {effect}"
+            yield Problem(("evaluation", "metrics", i, "every"), what, "warning")
 
 
 def _never_due(due: TurnConfig, end: int | None) -> str:
