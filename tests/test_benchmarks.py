@@ -2,16 +2,28 @@
 
 import importlib.util
 from pathlib import Path
+from types import ModuleType
 
-FILE = Path(__file__).parent / "benchmarks" / "step_overhead.py"
+import pytest
 
 
-def test_the_benchmark_of_a_step_measures_both_loops(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("step_overhead", FILE)
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "benchmarks" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
-    ours, bare = benchmark.measure(k=4, h=8, batch=8, iterations=2, chunks=1, folder=tmp_path)
+    return benchmark
+
+
+def test_the_benchmark_of_a_step_measures_both_loops(tmp_path: Path) -> None:
+    ours, bare = load("step_overhead").measure(k=4, h=8, batch=8, iterations=2, chunks=1, folder=tmp_path)
     assert ours > 0
     assert bare > 0
+
+
+def test_the_benchmark_of_data_measures_every_row(capsys: pytest.CaptureFixture[str]) -> None:
+    load("data_cost").main(["--chunks", "2"], rows=20_000)
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert len(lines) == 12
+    assert all(float(line.split()[-1]) > 0 for line in lines)

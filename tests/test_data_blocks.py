@@ -24,10 +24,11 @@ def take(loader: Any, n: int) -> list[Batch]:
     return [next(loader) for _ in range(n)]
 
 
-def test_a_block_is_a_mib_or_64_batches_and_never_less_than_one() -> None:
+def test_a_block_is_256_kib_or_64_batches_and_never_less_than_one() -> None:
     assert batches_of_block((2,), batch_size=128) == 64
-    assert batches_of_block((2,), batch_size=1024) == 42  # of 24 KiB
-    assert batches_of_block((1, 28, 28), batch_size=64) == 5  # of 197 KiB
+    assert batches_of_block((2,), batch_size=1024) == 10  # of 24 KiB
+    assert batches_of_block((1, 28, 28), batch_size=32) == 2  # of 98 KiB
+    assert batches_of_block((1, 28, 28), batch_size=64) == 1  # of 197 KiB
     assert batches_of_block((3, 64, 64), batch_size=64) == 1
 
 

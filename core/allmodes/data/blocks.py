@@ -9,8 +9,8 @@ import torch
 from allmodes.data.batch import Batch
 from allmodes_schemas import Shape
 
-BYTES = 2**20
-"""Size of a block, unless one batch is larger."""
+BYTES = 2**18
+"""Size of a block, unless one batch is larger: it stays in a processor's cache, and of images a block is no gain."""
 
 BATCHES = 64
 """Batches of a block: with so many a call's own cost no longer counts, and a slow simulator is not far ahead."""
@@ -24,6 +24,8 @@ def batches_of_block(shape: Shape, batch_size: int) -> int:
 
 def split(block: Batch, batch_size: int) -> list[Batch]:
     """Cut a block, with its labels, positions and streams, into batches, which share its memory."""
+    if len(block.x) == batch_size:
+        return [block]
     # To autograd the items must not be views, or nobody could write into one batch of several.
     x = [part.data for part in torch.split(block.x, batch_size)]
     labels, index = ([None] * len(x) if t is None else torch.split(t, batch_size) for t in (block.labels, block.index))

@@ -84,7 +84,7 @@ class FreshLoader(Loader):
     """Batches of fresh draws from a generator of its own.
 
     They are drawn in blocks, each by one call of `data.draw`: the first is one batch, and each has twice as many as the
-    one before, up to `BATCHES` or a MiB. So the batches depend on data, batch size and seed alone. The state is that of
+    one before, up to 64 or 256 KiB. So the batches depend on data, batch size and seed alone. The state is that of
     the generator in front of the block, the block's batches, and how many of them were served.
     """
 

@@ -45,10 +45,11 @@ class KeyedOrder:
     Args:
         items: Number of items, at least 1.
         generator: Draws the tables, of about the square root of that many numbers; on the CPU.
+        device: Where parts are given.
     """
 
-    def __init__(self, items: int, generator: torch.Generator) -> None:
-        self.items, self.side = items, math.isqrt(items - 1) + 1
+    def __init__(self, items: int, generator: torch.Generator, device: Device = "cpu") -> None:
+        self.items, self.side, self.device = items, math.isqrt(items - 1) + 1, device
         self.tables = torch.randint(self.side, (ROUNDS, self.side), generator=generator)
         self._first, self._found = 0, torch.empty(0, dtype=torch.long)
 
@@ -56,11 +57,11 @@ class KeyedOrder:
         """Items at the positions from first to before end (end - first,)."""
         if not self._first <= first <= end <= self._first + len(self._found):
             positions = torch.arange(first, min(self.items, max(end, first + AHEAD)))
-            self._first, self._found = first, self.at(positions)
+            self._first, self._found = first, self.at(positions).to(self.device)
         return self._found[first - self._first : end - self._first]
 
     def at(self, positions: Tensor) -> Tensor:
-        """Items (n,) at positions (n,) in [0, items)."""
+        """Items (n,) at positions (n,) in [0, items), on the CPU."""
         cells = self._move(positions)
         while len(beyond := (cells >= self.items).nonzero()[:, 0]):
             cells[beyond] = self._move(cells[beyond])
@@ -89,7 +90,7 @@ Order: TypeAlias = KeyedOrder | Shuffle
 
 def make_order(way: Way, items: int, generator: torch.Generator, device: Device = "cpu") -> Order:
     """Make an order of items in one of the ways."""
-    return KeyedOrder(items, generator) if way == "keyed" else Shuffle(items, generator, device)
+    return (KeyedOrder if way == "keyed" else Shuffle)(items, generator, device)
 
 
 def in_random_order(items: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -131,8 +132,7 @@ class Epochs:
         epoch, i = divmod(number, self.of_epoch)
         first = i - i % batches
         end = min(first + batches, self.of_epoch)
-        positions = self._order_of(epoch).part(first * self.batch_size, end * self.batch_size)
-        return positions.to(self.device), i - first
+        return self._order_of(epoch).part(first * self.batch_size, end * self.batch_size), i - first
 
     def state_dict(self, served: int) -> dict[str, Any]:
         """The state of a loader that has served so many batches."""
