@@ -26,7 +26,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 from typing_extensions import override
@@ -51,14 +50,15 @@ class Reconstructor(Auxiliary):
         # z_g ~ N(F(x), code_noise^2 I), which only the discriminator sees: (B, K)
         if not self.code_noise:
             return output
-        return output + self.code_noise * noise.normal("z_g", *output.shape)  # (B, K)
+        drawn = noise.normal("z_g", *output.shape)  # (B, K)
+        return output + (drawn if self.code_noise == 1.0 else self.code_noise * drawn)
 
     @override
     def estimate(self, output: Tensor) -> Tensor | Gaussian:
         # p(z|x), of which F(x) is the mean
         if not self.code_noise:
             return output
-        return Gaussian(output, torch.full_like(output, 2 * math.log(self.code_noise)))  # (B, K) each
+        return Gaussian(output, output.new_full((), 2 * math.log(self.code_noise)).expand_as(output))  # (B, K) each
 
 
 class Game(LossTerm):
