@@ -17,6 +17,7 @@ from allmodes import Experiment, ModelError, SpecError, load_run
 from allmodes.cli import main as cli_main
 from allmodes.experiments.floors import share_floors
 from allmodes.experiments.settings import Setup
+from allmodes.metrics import build_metrics
 from allmodes.registry.registry import installed
 from allmodes.runs import journal
 from allmodes.runs.journal import Journal
@@ -478,12 +479,14 @@ def test_a_file_in_the_place_of_a_folder_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", DAMAGES)
 def test_floors_that_are_damaged_are_computed_again(how: str, folder: Path, tmp_path: Path) -> None:
     experiment = Experiment.from_spec(RUN)
-    floors = lambda: share_floors(tmp_path, experiment.spec, experiment.data, lambda: {"modes": 8.0})  # noqa: E731
+    metrics = build_metrics(experiment.spec.evaluation.metrics)
+    measure = lambda missing: {title: {"modes": 8.0} for title in missing}  # noqa: E731
+    floors = lambda: share_floors(tmp_path, experiment.spec, experiment.data, metrics, measure)  # noqa: E731
     floors()
-    (page,) = tmp_path.glob("*.json")
+    (page,) = tmp_path.glob("*/*.json")
     DAMAGES[how](page)
     if how == "a mapping without keys":
-        assert floors() == {}  # which is what a spec without metrics has
+        assert floors() == {}  # which is what a metric without floors has
         return
     with pytest.warns(UserWarning, match=f"^{page} is damaged .*: the scores of real data are computed again$"):
         assert floors() == {"modes": 8.0}

@@ -13,13 +13,13 @@ from allmodes.data.labelled import LabelledItems
 from allmodes.experiments import logs
 from allmodes.experiments.batches import choose_streams
 from allmodes.experiments.data_paths import explain_paths, resolve_paths
-from allmodes.experiments.floors import share_floors
+from allmodes.experiments.floors import floors_folder, share_floors
 from allmodes.experiments.hints import find_hints
 from allmodes.experiments.settings import Setup, Warn, choose_device
 from allmodes.game.compose import check_data
 from allmodes.game.output_checks import check_loaded_data
 from allmodes.game.untouched import Untouched
-from allmodes.metrics import Metric, build_metrics, measure_floors
+from allmodes.metrics import Metric, build_metrics, measure_each_floor
 from allmodes.metrics.base import READERS
 from allmodes.registry.builds import build
 from allmodes.registry.faults import blame, calling, describe
@@ -73,9 +73,9 @@ class Resources:
     @plain_torch()
     def floors(self) -> Mapping[str, float]:
         """Mean score of real data on each metric, with as many samples."""
-        if self.setup.floors is None:
-            return self._measure_floors()
-        return share_floors(self.setup.floors, self.spec, self.data, self._measure_floors)
+        return share_floors(
+            floors_folder() or self.setup.floors, self.spec, self.data, self.metrics, self._measure_floors
+        )
 
     def labelled(self, seed: int) -> dict[str, LabelledItems]:
         """The labelled items of each stream, as a seed chooses them."""
@@ -140,10 +140,10 @@ class Resources:
         else:
             logs.log_data(line, partly, self.warn)
 
-    def _measure_floors(self) -> dict[str, float]:
-        n = self.spec.evaluation.samples
-        values = measure_floors(self.metrics.values(), self.data.to("cpu"), n, failed=self._warn_of_floor)
-        return {key: mean for key, (mean, _) in values.items()}
+    def _measure_floors(self, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:
+        n, among = self.spec.evaluation.samples, self.metrics.values()
+        found = measure_each_floor(metrics, self.data.to("cpu"), n, failed=self._warn_of_floor, among=among)
+        return {title: {key: mean for key, (mean, _) in values.items()} for title, values in found.items()}
 
     def _warn_of_floor(self, metric: Metric, error: Exception) -> None:
         title = next(title for title, one in self.metrics.items() if one is metric)

@@ -25,7 +25,7 @@ class Setup:
     Attributes:
         resumed: The folder of an experiment that is resumed.
         data: Data that came from Python, in the place of the spec's.
-        floors: A folder for the floors of several experiments on the same data, so that they are measured once.
+        floors: A folder that shares floors where the user's cache of them is off.
         sends: Whether this process sends runs to MLflow; else another one does.
     """
 

@@ -8,7 +8,7 @@ from allmodes.metrics.conditional import Conditional
 from allmodes.metrics.diversity import Vendi, vendi
 from allmodes.metrics.feature_cache import FeatureCache
 from allmodes.metrics.feature_metric import FeatureMetric
-from allmodes.metrics.floors import measure_floors
+from allmodes.metrics.floors import measure_each_floor, measure_floors
 from allmodes.metrics.inversion import Ivom
 from allmodes.metrics.modes import Modes, kl, variance_ratio_floor
 from allmodes.metrics.moments import Fid, Kid, frechet, polynomial_mmd
@@ -42,6 +42,7 @@ __all__ = [
     "contingency",
     "frechet",
     "kl",
+    "measure_each_floor",
     "measure_floors",
     "polynomial_mmd",
     "variance_ratio_floor",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from statistics import fmean, stdev
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from allmodes.data.base import Data
 from allmodes.data.batch import Batch
+from allmodes.game.noise import rng
 from allmodes.game.untouched import LostError
 from allmodes.metrics.base import Evaluation, Metric, as_numbers, check_keys, owners_of
 from allmodes.registry.faults import FAULTS, as_error, calling
@@ -36,10 +38,32 @@ def measure_floors(
         By key, the mean and the standard deviation over `repeats` (at least 2) independent repetitions; both NaN where
         one of them withheld the number.
     """
-    data, generator, left = data.to("cpu"), torch.Generator().manual_seed(seed), list(metrics)
-    rounds = [_measure(left, _evaluate_real_items(data, samples, generator), failed) for _ in range(repeats)]
-    always = [key for key in rounds[-1] if all(key in scores for scores in rounds)]
-    return {key: _mean_and_std([scores[key] for scores in rounds]) for key in always}
+    named = {str(position): metric for position, metric in enumerate(metrics)}
+    found = measure_each_floor(named, data, samples, seed, repeats, failed)
+    return {key: value for values in found.values() for key, value in values.items()}
+
+
+def measure_each_floor(
+    metrics: Mapping[str, Metric],
+    data: Data,
+    samples: int,
+    seed: int = 0,
+    repeats: int = 5,
+    failed: Failed | None = None,
+    among: Iterable[Metric] = (),
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Measure floors as `measure_floors` does, by the metrics' names; of those that fail there is none.
+
+    Each metric has its own randomness, so that its floor is the same whichever others are measured. `among`: those
+    whose numbers' names are taken.
+    """
+    data, items, left = data.to("cpu"), torch.Generator().manual_seed(seed), dict(metrics)
+    owners = owners_of([*left.values(), *among])
+    rounds = [
+        _measure(left, _evaluate_real_items(data, samples, items), f"floors/{seed}/{i}", dict(owners), failed)
+        for i in range(repeats)
+    ]
+    return {name: _summarise([scores[name] for scores in rounds]) for name in left}
 
 
 def _evaluate_real_items(data: Data, n: int, generator: torch.Generator) -> Evaluation:
@@ -48,27 +72,42 @@ def _evaluate_real_items(data: Data, n: int, generator: torch.Generator) -> Eval
         both = data.held_out(2 * n, generator)
     labels = None if both.labels is None else both.labels[n:]
 
+    return Evaluation(both.x[:n], data, Batch(both.x[n:], labels), generator)
+
+
+def _own(evaluation: Evaluation, stream: str) -> Evaluation:
+    """The same evaluation with randomness of a stream of its own, by which it draws further items, too."""
+    generator = rng(0, stream)
+
     def sample(n: int, given: Given) -> Tensor:
-        return data.held_out(n, generator).x
+        return evaluation.data.held_out(n, generator).x
 
-    return Evaluation(both.x[:n], data, Batch(both.x[n:], labels), generator, sample)
+    return replace(evaluation, generator=generator, sample=sample)
 
 
-def _measure(metrics: list[Metric], evaluation: Evaluation, failed: Failed | None) -> dict[str, float]:
-    """Measure one repetition; a metric that raises is reported and removed from the list."""
-    scores, owners, untouched = dict[str, float](), owners_of(metrics), evaluation.untouched()
-    for metric in tuple(metrics):
+def _measure(
+    metrics: dict[str, Metric], evaluation: Evaluation, stream: str, owners: dict[str, Metric], failed: Failed | None
+) -> dict[str, dict[str, float]]:
+    """Measure one repetition; a metric that raises is reported and removed."""
+    scores, untouched = dict[str, dict[str, float]](), evaluation.untouched()
+    for name, metric in tuple(metrics.items()):
         try:
             with untouched.kept():
-                numbers = as_numbers(metric.floor(evaluation))
-            check_keys(metric, numbers, owners)
-            scores, owners = scores | numbers, owners | dict.fromkeys(numbers, metric)
+                scores[name] = as_numbers(metric.floor(_own(evaluation, stream)))
+            check_keys(metric, scores[name], owners)
+            owners |= dict.fromkeys(scores[name], metric)
         except FAULTS as error:
             if failed is None or isinstance(error, LostError):
                 raise
             failed(metric, as_error(error))
-            metrics.remove(metric)
+            del metrics[name]
     return scores
+
+
+def _summarise(rounds: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
+    """Mean and standard deviation of the numbers that every repetition has."""
+    always = [key for key in rounds[-1] if all(key in scores for scores in rounds)]
+    return {key: _mean_and_std([scores[key] for scores in rounds]) for key in always}
 
 
 def _mean_and_std(values: list[float]) -> tuple[float, float]:
