@@ -28,7 +28,7 @@ from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.kinds import kinds_in
 from allmodes.system.torch_settings import plain_torch
-from allmodes_schemas import Spec
+from allmodes_schemas import DatasetConfig, Spec
 
 
 @dataclass
@@ -122,8 +122,17 @@ class Resources:
                 metric.prepare(self.data)
 
     def _read(self) -> Data:
+        config = resolve_paths(self.spec.data, self.here)
+        shared, key = (
+            {} if self.setup.shared is None else self.setup.shared,
+            config.model_dump_json(serialize_as_any=True),
+        )
+        if key not in shared:
+            shared[key] = self._read_files(config)
+        return shared[key]
+
+    def _read_files(self, config: DatasetConfig) -> Data:
         try:
-            config = resolve_paths(self.spec.data, self.here)
             data = build("data", Data, config)
         except DataError as error:
             raise DataError(explain_paths(str(error), self.spec, self.setup.resumed)) from None

@@ -27,12 +27,14 @@ class Setup:
         data: Data that came from Python, in the place of the spec's.
         floors: A folder that shares floors where the user's cache of them is off.
         sends: Whether this process sends runs to MLflow; else another one does.
+        shared: Data that several experiments of this process learn from, by their settings, so that they are read once.
     """
 
     resumed: Path | None = None
     data: Data | None = None
     floors: Path | None = None
     sends: bool = True
+    shared: dict[str, Data] | None = None
 
 
 def warn_in_python(message: str) -> None:

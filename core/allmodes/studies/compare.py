@@ -18,7 +18,7 @@ from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
 from allmodes.studies.pool import Pool, Task
 from allmodes.studies.report import write_report
 from allmodes.studies.stacks import Stack, make_stacks
-from allmodes.studies.study import Study, write_study
+from allmodes.studies.study import COMPILED, Study, write_study
 from allmodes.system.signals import Stop
 from allmodes.text import redact
 
@@ -108,12 +108,16 @@ class StudyTrainer:
             self.view.begin(list(runs.values()), unfinished)
         try:
             with self.stop.listening():
-                stacks = make_stacks(unfinished, self.jobs)
-                for message in Pool(self.jobs, self.stop).run([self._task(stack) for stack in stacks]):
+                tasks = [self._task(stack) for stack in make_stacks(unfinished, self.jobs)]
+                for message in Pool(self.jobs, self.stop, self._environment()).run(tasks):
                     monitor.handle(runs[message["run"]], message)
         finally:
             if self.view:
                 self.view.close()
+
+    def _environment(self) -> dict[str, str]:
+        """Let torch keep what it compiles in the study's folder, for all processes of this command and the next."""
+        return {"TORCHINDUCTOR_CACHE_DIR": str(self.study.folder.absolute() / COMPILED)}
 
     def _task(self, stack: Stack) -> Task:
         runs = self.study.runs

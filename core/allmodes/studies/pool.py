@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import IO, Any, TypeAlias
 
 from allmodes.system.signals import Stop
@@ -32,14 +33,14 @@ class Worker:
         left: Names of the runs of its task that have not ended.
     """
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, environment: Mapping[str, str]) -> None:
         # A session of its own: Ctrl-C reaches only the parent, which then closes the input of its workers.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "allmodes.studies.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **THREADS},
+            env={**environment, **os.environ, **THREADS},
             start_new_session=True,
         )
         self.left: list[str] = []
@@ -76,10 +77,10 @@ class Worker:
 
 
 class Pool:
-    """At most `size` workers at a time."""
+    """At most `size` workers at a time, with variables of the environment that the user has not set."""
 
-    def __init__(self, size: int, stop: Stop) -> None:
-        self.size, self.stop = size, stop
+    def __init__(self, size: int, stop: Stop, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.size, self.stop, self.environment = size, stop, environment
         self._inbox: Inbox = SimpleQueue()
         self._workers: set[Worker] = set()
 
@@ -104,7 +105,7 @@ class Pool:
                 worker.kill()
 
     def _start_worker(self, waiting: deque[Task]) -> None:
-        worker = Worker(self._inbox)
+        worker = Worker(self._inbox, self.environment)
         self._workers.add(worker)
         worker.send(waiting.popleft())
 
@@ -122,6 +123,7 @@ class Pool:
                 self._start_worker(waiting)
             yield from ({"event": "died", "run": name, "code": code} for name in worker.left)
         elif message["event"] == "ended":
+            worker.left = []  # those that are left were not begun
             if waiting and not message["stopped"]:  # one that was asked to stop takes no other task
                 worker.send(waiting.popleft())
             else:

@@ -19,8 +19,10 @@ from allmodes.system.durable import replace_text, write_json
 from allmodes_schemas import Spec
 
 PAGE = "study.json"
-OWN_FILES = frozenset({PAGE, "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"})
-"""Files of a study, beside which the folders of its entries lie."""
+COMPILED = ".compiled"
+"""The folder of a study in which torch keeps what it compiles; it may be removed at any time."""
+OWN_FILES = frozenset({PAGE, COMPILED, "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"})
+"""Names in the folder of a study, beside which the folders of its entries lie."""
 
 State = Literal["finished", "failed", "killed", "interrupted", "missing"]
 

@@ -14,22 +14,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 
+from allmodes.data import Data
+from allmodes.experiments import logs
 from allmodes.experiments.experiment import Experiment
 from allmodes.experiments.settings import Setup
 from allmodes.experiments.together import train_together
-from allmodes.registry.registry import installed
+from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run import Run
 from allmodes.specs import loading
 from allmodes.studies.reports import Reports, Send, Unit
 from allmodes.system.signals import Stop
+
+Lane: TypeAlias = tuple[Unit, Experiment, Run]
+"""A run of a task, ready to be trained."""
 
 
 def main() -> None:
     """Train the runs of the tasks until the input ends."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     faulthandler.enable()
+    logs.start(as_json=False)  # to standard error, which is the log of a task's first run
 
     def send(**message: Any) -> None:
         channel.write(json.dumps(message) + "\n")
@@ -56,21 +62,20 @@ def train_task(task: Mapping[str, Any], send: Send, stop: Stop) -> None:
     """
     units = [Unit(run["name"], Path(run["folder"]), run["seed"], run["position"]) for run in task["runs"]]
     reports = Reports(units, send)
-    together = list(_make_runs(task, reports.redirect_output(), reports))
-    with reports.ending([unit for unit, _, _ in together]):
-        outcomes = train_together([(experiment, run) for _, experiment, run in together], stop)
-        for (unit, _, _), outcome in zip(together, outcomes, strict=True):
-            reports.end(unit, outcome.status, outcome.error)  # of those that had nothing left to do, or never began
+    lanes = list(_make_lanes(task, reports.redirect_output(), reports))
+    with reports.ending([unit for unit, _, _ in lanes]):
+        outcomes = train_together([(experiment, run) for _, experiment, run in lanes], stop) if lanes else []
+        for (unit, _, _), outcome in zip(lanes, outcomes, strict=True):
+            reports.end(unit, outcome.status, outcome.error)  # of those that had nothing left to do, or did not begin
 
 
-def _make_runs(
-    task: Mapping[str, Any], units: Sequence[Unit], reports: Reports
-) -> Iterator[tuple[Unit, Experiment, Run]]:
+def _make_lanes(task: Mapping[str, Any], units: Sequence[Unit], reports: Reports) -> Iterator[Lane]:
     """The runs of those units that can begin, with one experiment for all seeds of a spec."""
+    registry, shared = installed(), dict[str, Data]()
     for folder in dict.fromkeys(unit.folder for unit in units):
         seeds = [unit for unit in units if unit.folder == folder]
         with reports.ending(seeds):
-            experiment = _make_experiment(folder, seeds, task["track"], reports)
+            experiment = _make_experiment(folder, seeds, task["track"], reports, registry, shared)
             experiment.prepare()
             for unit in seeds:
                 with reports.ending([unit]):
@@ -78,8 +83,9 @@ def _make_runs(
                     yield unit, experiment, replace(run, experiment=task["study_id"], study=task["study"])
 
 
-def _make_experiment(folder: Path, units: Sequence[Unit], track: bool, reports: Reports) -> Experiment:
-    registry = installed()
+def _make_experiment(
+    folder: Path, units: Sequence[Unit], track: bool, reports: Reports, registry: Registry, shared: dict[str, Data]
+) -> Experiment:
     spec = loading.load(str(folder), registry)
     return Experiment(
         spec,
@@ -89,7 +95,7 @@ def _make_experiment(folder: Path, units: Sequence[Unit], track: bool, reports: 
         observers={"reports": reports},
         warn=lambda text: reports.warn(spec.name, units, text),
         announce=lambda text, partly: reports.announce(units[0], text, partly),
-        setup=Setup(resumed=folder, floors=folder.parent / ".floors", sends=False),
+        setup=Setup(resumed=folder, floors=folder.parent / ".floors", sends=False, shared=shared),
     )
 
 
