@@ -19,7 +19,7 @@ from allmodes.registry.registry import installed
 from allmodes.runs.lock import lock_folder
 from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import RunFolder
-from allmodes.studies import compare, reports, stacks, worker
+from allmodes.studies import compare, reports, worker
 from allmodes.studies.load import load_study
 from allmodes.studies.pool import Pool, Task
 from allmodes.studies.study import OWN_FILES, StudyRun, write_study
@@ -28,7 +28,7 @@ from allmodes.testing import interrupted
 from faulty import PullConfig, registry_of
 from tiny import SPEC
 
-TRAINING = SPEC["training"]
+TRAINING = {**SPEC["training"], "engine": "stacked"}
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {},
     "quick": {"training": {**TRAINING, "optimizer": {"kind": "adam", "lr": 5e-3}}, "evaluation": {"every": 20}},
@@ -44,8 +44,8 @@ def spec_file(name: str, **changes: Any) -> str:
     return f"{name}.json"
 
 
-def stack(patch: pytest.MonkeyPatch, lanes: int) -> list[list[str]]:
-    """Let studies train that many runs together; returns a list that will hold the names of the runs of each task."""
+def note_tasks(patch: pytest.MonkeyPatch) -> list[list[str]]:
+    """A list that will hold the names of the runs of each task."""
     tasks: list[list[str]] = []
     run = Pool.run
 
@@ -53,7 +53,6 @@ def stack(patch: pytest.MonkeyPatch, lanes: int) -> list[list[str]]:
         tasks.extend([one["name"] for one in task["runs"]] for task in found)
         return run(self, found)
 
-    patch.setattr(stacks, "most_lanes", lambda spec: lanes)
     patch.setattr(Pool, "run", noting)
     return tasks
 
@@ -71,28 +70,29 @@ class Trained:
         return self.place / "out"
 
 
-def train(place: Path, database: Path, lanes: int, jobs: int) -> Trained:
+def train(place: Path, database: Path, engine: str, jobs: int) -> Trained:
     shutil.copy(database, place / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place / 'mlflow.db'}")
         patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
-        tasks = stack(patch, lanes)
+        tasks = note_tasks(patch)
         specs = [spec_file(name, **changes) for name, changes in METHODS.items()]
-        code = cli_main.execute(["compare", *specs, "--seeds", "0-1", "--jobs", str(jobs), "--folder", "out"])
+        options = ["--seeds", "0-1", "--jobs", str(jobs), "--folder", "out", "--set", f"training.engine={engine}"]
+        code = cli_main.execute(["compare", *specs, *options])
     return Trained(place, code, tasks)
 
 
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory: pytest.TempPathFactory, opened_together: tuple[Path, str]) -> Trained:
-    """The study with a run a task."""
-    return train(tmp_path_factory.mktemp("apart"), opened_together[0], lanes=1, jobs=2)
+    """The study with a run a task, on the eager engine."""
+    return train(tmp_path_factory.mktemp("apart"), opened_together[0], engine="eager", jobs=2)
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory, opened_together: tuple[Path, str]) -> Trained:
-    """The study with all runs in one task."""
-    return train(tmp_path_factory.mktemp("together"), opened_together[0], lanes=32, jobs=1)
+    """The study with all runs in one task, on the stacked engine."""
+    return train(tmp_path_factory.mktemp("together"), opened_together[0], engine="stacked", jobs=1)
 
 
 def logged(place: Path) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _content(client: Any, run: Any, names: dict[str, str]) -> dict[str, Any]:
     return {
         "status": run.info.status,
         "parent": names.get(run.data.tags.get("mlflow.parentRunId", "")),
-        "params": dict(run.data.params),
+        "params": {name: value for name, value in run.data.params.items() if name != "training.engine"},
         "tags": sorted(tags),
         "metrics": {name: _values(client, run, name) for name in run.data.metrics if not name.startswith(TIMED)},
         "files": sorted(_files(client, run.info.run_id)),
@@ -177,7 +177,7 @@ def test_a_process_that_dies_ends_its_runs_and_the_same_command_goes_on_with_eac
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    tasks = stack(monkeypatch, 32)
+    tasks = note_tasks(monkeypatch)
     training = {**TRAINING, "iterations": 600, "log_every": 50, "checkpoints": {"every": 100}}
     specs = [
         spec_file("one", training=training, evaluation={"every": 600}),
@@ -319,6 +319,6 @@ def test_experiments_of_one_task_read_data_of_equal_settings_once(
 
 def test_one_run_is_one_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    tasks = stack(monkeypatch, 32)
+    tasks = note_tasks(monkeypatch)
     study = compare.compare([spec_file("one")], jobs=2, folder="out", track=False)
     assert (study.status, tasks) == ("finished", [["one/seed-3"]])

@@ -13,6 +13,7 @@ from allmodes.studies.stacks import form, make_stacks, most_lanes
 from allmodes_schemas import Spec
 from tiny import SPEC
 
+TRAINING: Mapping[str, Any] = {**SPEC["training"], "engine": "auto"}
 STUDY = ["study/ring-*", "study/grid-*"]
 
 
@@ -24,7 +25,7 @@ def spec_file(name: str, **changes: Any) -> str:
 def spec(**changes: Any) -> Spec:
     from allmodes.specs import loading
 
-    return loading.parse({**SPEC, **changes}, installed())
+    return loading.parse({**SPEC, "training": TRAINING, **changes}, installed())
 
 
 def sizes(tmp_path: Path, references: list[str], seeds: int, jobs: int) -> list[int]:
@@ -34,7 +35,6 @@ def sizes(tmp_path: Path, references: list[str], seeds: int, jobs: int) -> list[
     return [len(stack) for stack in stacks]
 
 
-TRAINING: Mapping[str, Any] = SPEC["training"]
 LOSSES = SPEC["losses"]
 
 
@@ -115,7 +115,39 @@ def test_methods_of_the_study_share_no_stack_and_first_seeds_come_first(
     assert {tuple(run.seed for run in stack) for stack in stacks} == {(0, 1, 2), (3, 4)}
 
 
-def test_large_networks_and_the_eager_engine_are_trained_one_by_one() -> None:
-    wide = {"kind": "mlp", "hidden": [2**13, 2**13]}
-    assert most_lanes(spec(generator=wide)) == 1
-    assert most_lanes(spec(training={**TRAINING, "engine": "eager"})) == 1
+@pytest.mark.parametrize(
+    ("changes", "lanes"),
+    [
+        ({}, 32),
+        ({"engine": "eager"}, 1),
+        ({"iterations": 100}, 1),  # too few
+        ({"iterations": 100, "engine": "stacked"}, 32),
+        ({"batch_size": 2**17}, 1),  # no time is spent in Python
+        ({"device": "cuda"}, 1),
+    ],
+)
+def test_what_the_eager_engine_trains_is_no_stack(changes: dict[str, Any], lanes: int) -> None:
+    assert most_lanes(spec(training={**TRAINING, "iterations": 1000, **changes})) == lanes
+
+
+def test_networks_of_convolutions_are_trained_one_by_one() -> None:
+    images = {"data": {"kind": "digits"}, "generator": {"kind": "dcgan", "channels": 1}, "losses": LOSSES[:1]}
+    images |= {"discriminator": {"kind": "mlp", "hidden": [8]}, "evaluation": {}}
+    assert most_lanes(spec(**images, training={**TRAINING, "iterations": 1000})) == 1
+    images["generator"] = {"kind": "mlp", "hidden": [8]}
+    assert most_lanes(spec(**images, training={**TRAINING, "iterations": 1000})) == 32
+
+
+def test_a_stack_takes_no_more_memory_than_a_process_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = {**TRAINING, "iterations": 1000}
+    weights = (2 * 8 + 8) + (8 * 2 + 2) + (2 * 8 + 8) + (8 + 1)
+    monkeypatch.setattr("allmodes.studies.stacks.MEMORY", 16 * weights * 5)
+    assert most_lanes(spec(training=long)) == 5
+
+
+def test_runs_of_one_form_that_are_too_short_are_apart_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [spec_file(f"of-{n}", training={**TRAINING, "iterations": n}) for n in (100, 1000, 2000)]
+    assert sizes(tmp_path / "out", files, 2, jobs=1) == [1, 4, 1]

@@ -11,15 +11,15 @@ from itertools import pairwise
 from math import ceil
 from typing import Any, TypeAlias
 
+from allmodes.builtin.config.networks import DcganConfig
+from allmodes.engine.choice import LANES, choose
 from allmodes.specs.limits import COPIES, count_weights
 from allmodes.studies.study import StudyRun
-from allmodes_schemas import Config, DatasetConfig, Ramp, Spec, StreamConfig
+from allmodes_schemas import Config, DatasetConfig, NetworkConfig, Ramp, Spec, StreamConfig
 
 Stack: TypeAlias = tuple[StudyRun, ...]
 """Runs that one process trains together."""
 
-MOST = 32
-"""The most lanes of a stack: with more, each is hardly cheaper, and a process that dies takes more with it."""
 MEMORY = 2**30
 """Bytes that weights, gradients and moments of a stack may take."""
 SHARED = (
@@ -32,22 +32,27 @@ SHARED = (
 def make_stacks(runs: Sequence[StudyRun], jobs: int) -> list[Stack]:
     """Share runs out into tasks, in the order of their first runs, so that each of `jobs` processes has work."""
     groups: dict[Hashable, list[StudyRun]] = {}
-    forms = {run.entry.name: form(run.entry.spec) for run in runs}
+    most = {run.entry.name: most_lanes(run.entry.spec) for run in runs}
+    forms = {run.entry.name: (form(run.entry.spec), most[run.entry.name] == 1) for run in runs}
     for run in runs:
         groups.setdefault(forms[run.entry.name], []).append(run)
     fair = ceil(len(runs) / jobs)
-    stacks = [stack for group in groups.values() for stack in _cut(group, min(fair, most_lanes(group[0].entry.spec)))]
+    stacks = [stack for group in groups.values() for stack in _cut(group, min(fair, most[group[0].entry.name]))]
     places = {run.name: place for place, run in enumerate(runs)}
     return sorted(stacks, key=lambda stack: places[stack[0].name])
 
 
 def most_lanes(spec: Spec) -> int:
-    """How many runs of a spec's form one process trains together at most; 1 where they gain nothing by it."""
-    if spec.training.engine == "eager":
-        return 1
-    shape = spec.data.shape()
+    """How many runs of a spec's form one process trains together at most; 1 where they gain nothing by it.
+
+    Whether there is a GPU, and what only files or a plugin's networks know, is not looked at.
+    """
+    shape, training = spec.data.shape(), spec.training
     weights = count_weights(spec, shape) if shape is not None else 0
-    return max(1, min(MOST, MEMORY // max(1, 4 * COPIES * weights)))
+    convolutions = any(isinstance(network, DcganConfig) for network in spec.each(NetworkConfig))
+    if choose(training, "cpu", LANES, weights, convolutions).engine == "eager":
+        return 1
+    return max(1, min(LANES, MEMORY // max(1, 4 * COPIES * weights)))
 
 
 def form(spec: Spec) -> Hashable:
