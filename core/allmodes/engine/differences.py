@@ -60,7 +60,7 @@ class Differences:
         for name, module in _without_sampler(compositions[0]):
             for path, inner in module.named_modules():
                 peers = [c.modules[name].get_submodule(path) for c in compositions]
-                for attribute in _plain(inner):
+                for attribute in plain_attributes(inner):
                     template = self.merge([vars(peer)[attribute] for peer in peers], _where(name, path, attribute))
                     if _has_slot(template):
                         yield (name, path, attribute), template
@@ -154,7 +154,7 @@ def _form(tensor: Tensor) -> tuple[object, ...]:
     return tuple(tensor.shape), tensor.dtype, tensor.device
 
 
-def _plain(module: nn.Module) -> list[str]:
+def plain_attributes(module: nn.Module) -> list[str]:
     """Attributes of a module that are no tensors or modules that torch knows, nor noise that is set at each call."""
     noise = {"noise"} if isinstance(module, Noisy) else set[str]()
     return [name for name in vars(module) if name not in INTERNAL | noise]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from allmodes.data.batch import Batch
+from allmodes.engine.differences import EngineError
 from allmodes.game.noise import Noise
 from allmodes.game.step import Draw
 
@@ -50,53 +52,63 @@ class RecordingNoise(Noise):
 
 
 class Drawer:
-    """Draws batches and noise of lanes into tensors (lanes, ...) that stay where they are."""
+    """Writes batches and noise of lanes into tensors (lanes, ...) that stay where they are.
+
+    Attributes:
+        tree: The batches, stacked.
+    """
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
-        self._noise: dict[tuple[str, tuple[int, ...]], tuple[Tensor, list[Tensor]]] = {}
-        self._batches: tuple[list[Batch], Tree] = [], {}
+        self.tree: Tree = {}
+        self._written: list[Batch] = []
+        self._noise: dict[Asked, tuple[Tensor, list[Tensor]]] = {}
 
-    def noise(self, asked: Sequence[Asked], draws: Mapping[int, Draw]) -> dict[str, Tensor]:
+    def write_noise(self, asked: Sequence[Asked], draws: Mapping[int, Draw]) -> None:
         """Draw what is asked for and was not drawn yet, by each lane's own generator, in order."""
-        tensors = {}
-        for name, shape, is_normal in asked:
-            tensors[name], views = self._place(name, shape, draws)
-            for lane, draw in draws.items():
-                drawn = draw.noise.drawn
+        wanted = [(one.name, one.is_normal, self._place(one, draws)[1]) for one in asked]
+        for lane, draw in draws.items():
+            drawn, generator = draw.noise.drawn, draw.noise.generator
+            for name, is_normal, views in wanted:
                 if name not in drawn:
-                    view, generator = views[lane], draw.noise.generator
+                    view = views[lane]
                     drawn[name] = view.normal_(generator=generator) if is_normal else view.uniform_(generator=generator)
-        return tensors
 
-    def batch(self, draws: Mapping[int, Draw]) -> Tree:
-        """The batches of lanes, stacked; those of a shared draw are still there."""
+    def find(self, asked: Sequence[Asked]) -> dict[str, Tensor]:
+        """The tensors of noise by name."""
+        return {one.name: self._noise[one][0] for one in asked}
+
+    def write_batches(self, draws: Mapping[int, Draw]) -> None:
+        """Stack the batches of lanes; those of a shared draw are still there. Raises EngineError for another shape."""
         batches = [draw.batch for draw in draws.values()]
-        last, tree = self._batches
-        if list(map(id, batches)) != list(map(id, last)):
-            _stack([to_tree(batch) for batch in batches], list(draws), tree, self.lanes)
-            self._batches = batches, tree
-        return tree
+        if len(batches) != len(self._written) or any(map(operator.is_not, batches, self._written)):
+            _stack([to_tree(batch) for batch in batches], list(draws), self.tree, self.lanes)
+            self._written = batches
 
-    def _place(self, name: str, shape: tuple[int, ...], draws: Mapping[int, Draw]) -> tuple[Tensor, list[Tensor]]:
-        if (name, shape) not in self._noise:
+    def _place(self, asked: Asked, draws: Mapping[int, Draw]) -> tuple[Tensor, list[Tensor]]:
+        if asked not in self._noise:
             device = next(iter(draws.values())).batch.x.device
-            tensor = torch.zeros(self.lanes, *shape, device=device)
-            self._noise[name, shape] = tensor, list(tensor.unbind(0))
-        return self._noise[name, shape]
+            tensor = torch.zeros(self.lanes, *asked.shape, device=device)
+            self._noise[asked] = tensor, list(tensor.unbind(0))
+        return self._noise[asked]
 
 
-def _stack(trees: Sequence[Tree], lanes: Sequence[int], into: Tree, size: int) -> Tree:
-    """Stack trees along a new first axis of a size, in the tensors of a tree that has them already."""
+def _stack(trees: Sequence[Tree], lanes: Sequence[int], into: Tree, size: int) -> None:
+    """Write trees into the tensors of another one, which are made at first, along a first axis of a size."""
     for key, value in trees[0].items():
         inside = [tree[key] for tree in trees]
         if isinstance(value, dict):
-            into[key] = _stack(inside, lanes, into.get(key, {}), size)
-        elif key not in into or into[key].shape[1:] != value.shape:
+            _stack(inside, lanes, into.setdefault(key, {}), size)
+            continue
+        if key not in into:
             into[key] = value.new_zeros(size, *value.shape)
-        if isinstance(value, Tensor):
-            _write(inside, lanes, into[key])
-    return into
+        if into[key].shape[1:] != value.shape:
+            raise EngineError(f"batches are of other shapes from one to the next: {_shapes(into[key][0], value)}")
+        _write(inside, lanes, into[key])
+
+
+def _shapes(*tensors: Tensor) -> str:
+    return " and ".join(str(tuple(tensor.shape)) for tensor in tensors)
 
 
 def _write(tensors: Sequence[Tensor], lanes: Sequence[int], into: Tensor) -> None:

@@ -80,6 +80,22 @@ def update(
     return advance(composition, turn, state, draw, knobs_at(composition, iteration))[0]
 
 
+class Differentiated(NamedTuple):
+    """What the losses of a turn gave, before any player steps.
+
+    Attributes:
+        losses: The value of each term by (player, term).
+        gradients: Of each player's parameters, by `module:parameter`.
+        buffers: As the forward passes have left them.
+        memo: What was computed, for the parts that act after the update.
+    """
+
+    losses: dict[tuple[str, str], Tensor]
+    gradients: dict[str, Tensors]
+    buffers: NestedTensors
+    memo: dict[Hashable, Any]
+
+
 def advance(
     composition: Composition, turn: TurnConfig, state: State, draw: Draw, knobs: Knobs
 ) -> tuple[State, dict[tuple[str, str], Tensor]]:
@@ -87,31 +103,47 @@ def advance(
 
     Tensors that the turn leaves as they are remain the same objects.
     """
-    players = composition.active(turn, knobs.weights)
-    if not players:  # no term is due
+    if not composition.active(turn, knobs.weights):  # no term is due
         return state, {}
+    found = differentiate(composition, turn, state, draw, knobs)
     memories, parameters = dict(state["memories"]), state["parameters"]
-    ahead = partial(unroll, composition, memories.__getitem__, values_of=knobs.optimizers.__getitem__)
+    for player, gradients in found.gradients.items():
+        config, own = composition.players[player].optimizer, composition.own(player, state["parameters"])
+        own, memories[player] = optimizers.update(config, own, gradients, memories[player], knobs.optimizers[player])
+        parameters = merge(parameters, own)
+    after: State = {"parameters": parameters, "buffers": found.buffers, "memories": memories}
+    return follow(composition, turn, after, draw, knobs, found.memo), found.losses
+
+
+def differentiate(composition: Composition, turn: TurnConfig, state: State, draw: Draw, knobs: Knobs) -> Differentiated:
+    """The losses of a turn on a draw and their gradients."""
+    players, parameters = composition.active(turn, knobs.weights), state["parameters"]
+    ahead = partial(unroll, composition, state["memories"].__getitem__, values_of=knobs.optimizers.__getitem__)
     context = Context(composition, knobs.weights, knobs.iteration, ahead)
     own = {k: p for player in players for k, p in composition.own(player, parameters).items()}
     losses = partial(_losses, composition, turn, context, draw, players, state)
     # One vjp for all players: they share the forward pass, and BatchNorm advances in the same order as in eager turns.
     _, pull_back, (buffers, memo, values) = torch.func.vjp(losses, own, has_aux=True)  # type: ignore[misc]
-    one = torch.ones((), device=draw.batch.x.device)
+    one, gradients = torch.ones((), device=draw.batch.x.device), dict[str, Tensors]()
     for i, player in enumerate(players):
         # The cotangent that picks this player's loss gives the gradients of all; its own are used.
-        (gradients,) = pull_back(tuple(one if j == i else torch.zeros_like(one) for j in range(len(players))))
-        config, mine = composition.players[player].optimizer, composition.own(player, state["parameters"])
-        memory, rates = memories[player], knobs.optimizers[player]
-        mine, memories[player] = optimizers.update(config, mine, gradients, memory, rates)
-        parameters = merge(parameters, mine)
-    if rules := composition.rules_after(players, knobs.weights):
-        parameters = copy_tensors(parameters)  # rules write in place
-        forward = FunctionalForward(
-            composition, _join(parameters, buffers), composition.trained(players), turn.inference
-        )
-        act(Step(context, draw, forward, memo), rules)
-    return {"parameters": parameters, "buffers": buffers, "memories": memories}, values
+        (found,) = pull_back(tuple(one if j == i else torch.zeros_like(one) for j in range(len(players))))
+        gradients[player] = {key: found[key] for key in composition.own(player, parameters)}
+    return Differentiated(values, gradients, buffers, memo)
+
+
+def follow(
+    composition: Composition, turn: TurnConfig, state: State, draw: Draw, knobs: Knobs, memo: Mapping[Hashable, Any]
+) -> State:
+    """The state after the parts that act after an update."""
+    players = composition.active(turn, knobs.weights)
+    rules = composition.rules_after(players, knobs.weights)
+    if not rules:
+        return state
+    parameters, buffers = copy_tensors(state["parameters"]), copy_tensors(state["buffers"])  # rules write in place
+    forward = FunctionalForward(composition, _join(parameters, buffers), composition.trained(players), turn.inference)
+    act(Step(Context(composition, knobs.weights, knobs.iteration), draw, forward, memo), rules)
+    return {"parameters": parameters, "buffers": buffers, "memories": state["memories"]}
 
 
 def _losses(

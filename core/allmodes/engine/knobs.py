@@ -39,12 +39,16 @@ AXES: Mapping[str, int | None] = {"iteration": None, "weights": 0, "optimizers":
 
 
 class Dials:
-    """Keeps the varying numbers of lanes; all others stay Python numbers, which cost nothing."""
+    """Keeps the varying numbers of lanes; all others stay Python numbers, which cost nothing.
+
+    Attributes:
+        varying: Their values at the `iteration` that they were turned to last.
+    """
 
     def __init__(self, compositions: Sequence[Composition], differences: Differences, device: torch.device) -> None:
         self.compositions, self.differences = compositions, differences
         self._scheduled: list[tuple[Tensor, Callable[[Composition, int], float]]] = []
-        self._device = device
+        self._device, self.iteration = device, -1
         self.varying = Varying(
             iteration=torch.zeros((), dtype=torch.int64, device=device),
             weights=dict(self._weights()),
@@ -52,12 +56,14 @@ class Dials:
             attributes=differences.tensors(device),
         )
 
-    def turn_to(self, iteration: int) -> Varying:
-        """The varying numbers at an iteration."""
+    def turn_to(self, iteration: int) -> None:
+        """Set the numbers to those of an iteration."""
+        if iteration == self.iteration:
+            return
+        self.iteration = iteration
         self.varying["iteration"].fill_(iteration)
         for tensor, read in self._scheduled:
             tensor.copy_(torch.tensor([read(c, iteration) for c in self.compositions], dtype=torch.float64))
-        return self.varying
 
     def knobs(self, names: Sequence[str], varying: Varying) -> Knobs:
         """The numbers of one lane, within vmap: of the terms that count, by name, and of all optimisers."""

@@ -76,6 +76,63 @@ class Stepper:
             )  # fmt: skip
 
 
+class StackedStepper:
+    """Steps a player of several lanes at once: lanes of equal settings in one call of the fused kernel.
+
+    Args:
+        configs: The optimiser of each lane.
+        parameters: Stacked parameters (lanes, ...) by name.
+        memory: The stacked state of the pure rule, which is written in place.
+    """
+
+    def __init__(self, configs: Sequence[OptimizerConfig], parameters: Tensors, memory: Any) -> None:
+        self.memory, self.names, steps = memory, list(parameters), memory["step"].tolist()
+        keys = list(zip(configs, steps, strict=True))
+        bounds = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
+        self._parts = [slice(a, b) for a, b in zip(bounds, [*bounds[1:], len(keys)], strict=True)]
+        self._configs = [configs[part.start] for part in self._parts]
+        moments = [memory[moment] for moment in _MOMENTS[configs[0].kind]]
+        self._lists = [[[t[n][part] for n in self.names] for t in (parameters, *moments)] for part in self._parts]
+
+    @torch.no_grad()
+    def step(self, gradients: Tensors, iteration: int) -> None:
+        """Take one step by stacked gradients (lanes, ...), by name."""
+        laid_out = [gradients[name].contiguous() for name in self.names]
+        for part, config, tensors in zip(self._parts, self._configs, self._lists, strict=True):
+            inside = laid_out if len(self._parts) == 1 else [gradient[part] for gradient in laid_out]
+            values = values_at(config, iteration)
+            if isinstance(config, AdamConfig):
+                self._step_adam(part, tensors, inside, **values)
+            else:
+                _step_sgd(tensors, inside, **values)
+        if "exp_avg" in self.memory:
+            self.memory["step"].add_(1)
+
+    def _step_adam(
+        self,
+        part: slice,
+        tensors: list[list[Tensor]],
+        gradients: list[Tensor],
+        lr: float,
+        beta1: float,
+        beta2: float,
+        eps: float,
+    ) -> None:
+        parameters, means, squares = tensors
+        steps = list(self.memory["step"][part.start].expand(len(parameters)).clone().unbind())
+        adam(
+            parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, beta1=beta1, beta2=beta2,
+            lr=lr, weight_decay=0.0, eps=eps, maximize=False,
+        )  # fmt: skip
+
+
+def _step_sgd(tensors: list[list[Tensor]], gradients: list[Tensor], lr: float, momentum: float) -> None:
+    parameters, buffers = tensors
+    torch._foreach_mul_(buffers, momentum)
+    torch._foreach_add_(buffers, gradients)
+    torch._foreach_add_(parameters, buffers, alpha=-lr)
+
+
 def lay_out(parameter: Tensor, gradient: Tensor | None) -> Tensor:
     """A parameter's gradient (None: zero) in the parameter's own layout.
 

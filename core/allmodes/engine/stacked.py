@@ -1,4 +1,4 @@
-"""The stacked engine: one turn of several runs at once, as one pure function under `vmap`.
+"""The stacked engine: one turn of several runs at once, as one pure function under `vmap` that is traced once.
 
 Every lane has its own batches and noise, the same as in the eager engine, and numbers of its own. The first time that
 a turn comes up with certain terms, the eager engine takes it too, lane by lane and on the same draws, as a trial: it
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,19 +19,20 @@ from torch import Tensor
 
 from allmodes.engine import optimizers
 from allmodes.engine.differences import EngineError
-from allmodes.engine.draws import Asked, Drawer, RecordingNoise, Tree, to_batch
+from allmodes.engine.draws import Asked, Drawer, RecordingNoise, Tree
 from allmodes.engine.eager import EagerEngine, Gradients, Losses, Outcome, attempt
-from allmodes.engine.functional import State, advance
-from allmodes.engine.knobs import AXES, Dials, Varying
-from allmodes.engine.stacking import Snapshot, Stack, leaves
-from allmodes.game.noise import Noise
+from allmodes.engine.functional import State
+from allmodes.engine.knobs import Dials, Varying
+from allmodes.engine.stacking import Snapshot, Stack
+from allmodes.engine.turns import Arguments, StackedTurn, TracedTurn
+from allmodes.game.networks import Tensors
 from allmodes.game.step import Draw
 from allmodes.registry import faults
 from allmodes_schemas import TurnConfig
 
 Key: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 """A turn's players, the modules that run as in evaluation, and the terms that count."""
-Run: TypeAlias = Callable[[State, Tree, dict[str, Tensor], Varying], Losses]
+Run: TypeAlias = Callable[[State, Tree, Tensors, Varying], Losses]
 """Writes the new state into the state's tensors, and returns the losses (lanes,) by (player, term)."""
 Trial: TypeAlias = tuple[Losses, Gradients]
 
@@ -49,6 +50,7 @@ class Plan:
 
     asked: Sequence[Asked]
     run: Run
+    arguments: Arguments
     checked: bool = False
 
 
@@ -111,10 +113,6 @@ class StackedEngine:
         for place in self.places:
             self.stack.gather(place)
 
-    def _transform(self, key: Key, run: Run, arguments: tuple[Any, ...]) -> Run:
-        """What is called in the place of a turn's function; `arguments` are such that it can be called with."""
-        return run
-
     # A turn for the first time
 
     def _begin(self, key: Key, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> list[Outcome]:
@@ -127,7 +125,8 @@ class StackedEngine:
             return self._take_eagerly(turn, draws, iteration)
         self.stack.restore(before)
         try:
-            losses = self._run(self._plan(key, turn, draws, iteration), draws, iteration)
+            with _no_slow_batching():
+                losses = self._run(self._plan(key, turn, draws, iteration), draws, iteration)
             self._compare(trials, losses, before, iteration)
         except Exception as error:
             self.stack.restore(before)
@@ -156,41 +155,35 @@ class StackedEngine:
 
     def _plan(self, key: Key, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> Plan:
         if key not in self.plans:
-            arguments = self._arguments(self._asked[key], draws, iteration)
-            run = self._transform(key, self._function(turn, key[2]), arguments)
-            self.plans[key] = Plan(self._asked[key], run)
+            asked = self._asked[key]
+            self._draw(asked, draws, iteration)
+            noise = self.drawer.find(asked)
+            arguments = Arguments(self.stack.state, self.drawer.tree, noise, self.dials.varying)
+            stacked = StackedTurn(self.stack.composition, turn, key[2], self.dials)
+            self.plans[key] = Plan(asked, self._make(stacked, arguments), arguments)
         return self.plans[key]
 
-    def _function(self, turn: TurnConfig, names: tuple[str, ...]) -> Run:
-        """A turn of all lanes, with the terms that count."""
-        composition, dials = self.stack.composition, self.dials
+    def _make(self, turn: StackedTurn, arguments: Arguments) -> Run:
+        """What takes a turn on these arguments, whose tensors stay where they are."""
+        return TracedTurn(turn, arguments, self._make_stepper)
 
-        def one(state: State, tree: Tree, noise: dict[str, Tensor], varying: Varying) -> Any:
-            with dials.attributes(varying["attributes"]):
-                draw, knobs = Draw(to_batch(tree), Noise(None, dict(noise))), dials.knobs(names, varying)
-                new, losses = advance(composition, turn, state, draw, knobs)
-            return _changed(new, state), losses
-
-        def run(state: State, tree: Tree, noise: dict[str, Tensor], varying: Varying) -> Losses:
-            losses: Losses
-            changed, losses = torch.func.vmap(one, in_dims=(0, 0, 0, dict(AXES)))(state, tree, noise, varying)
-            _write(changed, state)
-            return losses
-
-        return run
+    def _make_stepper(self, player: str) -> optimizers.StackedStepper:
+        configs = [engine.composition.players[player].optimizer for engine in self.stack.engines]
+        own = self.stack.composition.own(player, self.stack.state["parameters"])
+        return optimizers.StackedStepper(configs, own, self.stack.state["memories"][player])
 
     # Taking it
 
     def _run(self, plan: Plan, draws: Mapping[int, Draw], iteration: int) -> Losses:
-        arguments = self._arguments(plan.asked, draws, iteration)
-        with torch.no_grad(), nullcontext() if plan.checked else _no_slow_batching():
-            return plan.run(*arguments)
+        self._draw(plan.asked, draws, iteration)
+        with torch.no_grad():
+            return plan.run(*plan.arguments)
 
-    def _arguments(
-        self, asked: Sequence[Asked], draws: Mapping[int, Draw], iteration: int
-    ) -> tuple[State, Tree, dict[str, Tensor], Varying]:
-        batch, noise = self.drawer.batch(draws), self.drawer.noise(asked, draws)
-        return self.stack.state, batch, noise, self.dials.turn_to(iteration)
+    def _draw(self, asked: Sequence[Asked], draws: Mapping[int, Draw], iteration: int) -> None:
+        """Write batches, noise and numbers of an iteration into the tensors that turns read."""
+        self.drawer.write_batches(draws)
+        self.drawer.write_noise(asked, draws)
+        self.dials.turn_to(iteration)
 
     def _split(self, losses: Losses) -> list[Outcome]:
         """The losses of each lane in training."""
@@ -227,17 +220,6 @@ def _are_close(found: Sequence[Tensor], expected: Sequence[Tensor], size: float 
     if not bool(e.isfinite().all()):
         return True  # the run has diverged, which the losses tell
     return bool((f - e).norm() <= TOLERANCE * max(float(e.norm()), size))
-
-
-def _changed(new: State, old: State) -> dict[tuple[str, ...], Tensor]:
-    """The tensors of a state that are not those of an older one, by their keys."""
-    before = dict(leaves(old))
-    return {path: tensor for path, tensor in leaves(new) if tensor is not before[path]}
-
-
-def _write(changed: Mapping[tuple[str, ...], Tensor], state: State) -> None:
-    tensors = dict(leaves(state))
-    torch._foreach_copy_([tensors[path] for path in changed], list(changed.values()))
 
 
 def _copy(generator: torch.Generator | None) -> torch.Generator:
