@@ -102,27 +102,19 @@ class StackedStepper:
             inside = laid_out if len(self._parts) == 1 else [gradient[part] for gradient in laid_out]
             values = values_at(config, iteration)
             if isinstance(config, AdamConfig):
-                self._step_adam(part, tensors, inside, **values)
+                self._step_adam(self.memory["step"][part], tensors, inside, **values)
             else:
                 _step_sgd(tensors, inside, **values)
-        if "exp_avg" in self.memory:
-            self.memory["step"].add_(1)
 
     def _step_adam(
-        self,
-        part: slice,
-        tensors: list[list[Tensor]],
-        gradients: list[Tensor],
-        lr: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
-    ) -> None:
+        self, steps: Tensor, tensors: list[list[Tensor]], gradients: list[Tensor], lr: float, beta1: float,
+        beta2: float, eps: float,
+    ) -> None:  # fmt: skip
         parameters, means, squares = tensors
-        steps = list(self.memory["step"][part.start].expand(len(parameters)).clone().unbind())
-        adam(
-            parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, beta1=beta1, beta2=beta2,
-            lr=lr, weight_decay=0.0, eps=eps, maximize=False,
+        steps.add_(1)
+        torch._fused_adam_(
+            parameters, gradients, means, squares, [], [steps[0]] * len(parameters), amsgrad=False, beta1=beta1,
+            beta2=beta2, lr=lr, weight_decay=0.0, eps=eps, maximize=False,
         )  # fmt: skip
 
 
