@@ -27,3 +27,9 @@ def test_the_benchmark_of_data_measures_every_row(capsys: pytest.CaptureFixture[
     lines = capsys.readouterr().out.splitlines()[1:]
     assert len(lines) == 12
     assert all(float(line.split()[-1]) > 0 for line in lines)
+
+
+def test_the_benchmark_of_starts_measures_each_command_and_torch() -> None:
+    measured = load("start").measure(["--version"], rounds=1)
+    assert list(measured) == ["import torch", "--version"]
+    assert all(seconds > 0 for seconds in measured.values())

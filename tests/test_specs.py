@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -543,6 +545,46 @@ def test_a_spec_changed_at_random_is_refused_in_words_or_equal_once_stored(data:
             assert again.model_dump() == found.model_dump()
         else:
             assert all(line.strip() for line in found)
+
+
+# A spec that is compared with no other
+
+FIRST_PARTY = first_party()
+ALONE = """
+import sys
+from allmodes.specs import loading, union
+made, narrow = set(), union._narrow
+union._narrow = lambda config, slots: made.add(config) or narrow(config, slots)
+loading.load_alone("veegan/grid")
+print(*sorted(config.kind_name() for config in made if "kind" in config.model_fields))
+print(*sorted(name for name in sys.modules if name.startswith("allmodes_") and "." not in name))
+"""
+
+
+def test_a_spec_alone_builds_the_kinds_and_loads_the_plugins_that_it_names() -> None:
+    told = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=True).stdout
+    kinds = "gaussian grid mlp modes veegan.code_reconstruction veegan.game veegan.reconstructor wasserstein "
+    kinds += "wasserstein"  # a loss and a metric
+    assert told.splitlines() == [kinds, "allmodes_schemas allmodes_veegan"]
+
+
+@pytest.mark.parametrize("recipe", sorted(FIRST_PARTY.recipes))
+def test_a_spec_alone_is_what_it_is_beside_others(recipe: str) -> None:
+    with warnings.catch_warnings(record=True) as alone:
+        warnings.simplefilter("always")
+        spec = loading.load_alone(recipe)
+    with warnings.catch_warnings(record=True) as beside:
+        warnings.simplefilter("always")
+        other = loading.load(recipe, FIRST_PARTY)
+    assert loading.dump(spec) == loading.dump(other)
+    assert type(spec) is not type(other)
+    assert [str(warning.message) for warning in alone] == [str(warning.message) for warning in beside]
+
+
+@pytest.mark.parametrize("change", ["prior.kind=gausian", "prior.dimension=x", "a=1", "prior={kind: baselines.mode}"])
+def test_a_spec_alone_is_refused_in_the_same_words(change: str) -> None:
+    alone = complaint(lambda: loading.load_alone("gan/ring", [change]))
+    assert alone == complaint(lambda: loading.load("gan/ring", FIRST_PARTY, [change]))
 
 
 # The JSON Schema

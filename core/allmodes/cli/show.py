@@ -9,7 +9,6 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.text import Text
 
-from allmodes.cli import describe, tables
 from allmodes.cli.app import Overrides, Reference
 from allmodes.cli.console import FAILED, OK, out, print_line, print_text, print_warning
 from allmodes.registry.registry import installed
@@ -24,7 +23,7 @@ from allmodes.text.printable import printable
 
 def validate(spec: Reference, *, overrides: Overrides = None) -> int:
     """Check a spec without training: types, ranges, and whether its parts fit together."""
-    checked = loading.load(spec, installed(), overrides or (), alone=True)
+    checked = loading.load_alone(spec, overrides or ())
     terms = ", ".join(term.kind for term in checked.losses)
     print_line(f"{spec} is valid: {checked.data.kind}, {checked.prior.kind}, {terms}")
     return OK
@@ -39,6 +38,8 @@ def recipes() -> int:
 
 def plugins() -> int:
     """List plugins with version, origin, kinds and recipes, and why one could not be loaded."""
+    from allmodes.cli import tables
+
     registry = installed()
     out.print(tables.plugins_table(registry))
     out.print(tables.kinds_table(registry))
@@ -47,6 +48,8 @@ def plugins() -> int:
 
 def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or a run's folder")]) -> int:
     """Show a kind with its options, what it requires and provides, or a spec with every default written out."""
+    from allmodes.cli import describe, tables
+
     registry, block = installed(), {"kind": thing}
     for renamed in renew(block, registry):
         print_warning(renamed.what)
@@ -57,7 +60,7 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
         out.print(tables.kind_table(slot, kind))
         out.print(tables.options_table(kind.config))
     if not found:
-        spec = loading.load(thing, registry, alone=True)
+        spec = loading.load_alone(thing)
         turns = ["# Players, in the order of their turns:", *describe.list_turns(spec)]
         print_text(loading.dump(spec) + "\n".join(turns))
     return OK

@@ -39,16 +39,26 @@ class Registry:
 
         Raises PluginError where two distributions provide a plugin of one name, and so the same kinds.
         """
-        name, version = distribution.metadata["Name"], distribution.version
-        plugin = Plugin(entry_point.name, name, version, origin=distributions.origin(distribution))
-        self._check_new(plugin)
+        plugin = self.leave(entry_point, distribution)
         try:
             rules.check_version(distribution)
             module = entry_point.load()
         except faults.FAULTS as error:
             self.plugins[plugin.name] = _with_error(plugin, error)
         else:
+            del self.plugins[plugin.name]
             self.register(module, plugin)
+
+    def leave(self, entry_point: EntryPoint, distribution: Distribution) -> Plugin:
+        """Note a plugin without importing it, so that it provides nothing.
+
+        Raises PluginError where two distributions provide a plugin of one name, and so the same kinds.
+        """
+        name, version = distribution.metadata["Name"], distribution.version
+        plugin = Plugin(entry_point.name, name, version, origin=distributions.origin(distribution))
+        self._check_new(plugin)
+        self.plugins[plugin.name] = plugin
+        return plugin
 
     def register(self, module: object, plugin: Plugin) -> None:
         """Add a plugin with everything that it provides; one that breaks a rule is kept with its error alone.
@@ -147,12 +157,28 @@ class Registry:
 
 def installed(observers: Mapping[str, object] | None = None) -> Registry:
     """A registry of everything that is installed: entry points of the group `allmodes`, loaded one by one by name."""
+    registry = _installed(lambda _: True)
+    for name, observer in (observers or {}).items():
+        registry.observe(observer, name)
+    return registry
+
+
+def installed_for(words: Iterable[str]) -> Registry:
+    """A registry in which the core is loaded, and the plugins whose kinds or recipes these words may be."""
+    return _installed(owners(words).__contains__)
+
+
+def owners(words: Iterable[str]) -> set[str]:
+    """The names of the plugins, the core's included, whose kinds or recipes words may be: both begin with the name."""
+    return {CORE, *(word.partition(mark)[0] for word in words for mark in "./")}
+
+
+def _installed(wanted: Callable[[str], bool]) -> Registry:
     registry = Registry()
     with pauses.no_garbage():
         for entry_point, distribution in _entry_points():
-            registry.load(entry_point, distribution)
-    for name, observer in (observers or {}).items():
-        registry.observe(observer, name)
+            add = registry.load if wanted(entry_point.name) else registry.leave
+            add(entry_point, distribution)
     return registry
 
 
@@ -212,4 +238,4 @@ def _with_error(plugin: Plugin, error: BaseException) -> Plugin:
     return replace(plugin, error=" ".join(text.split()))
 
 
-__all__ = ["Registry", "installed"]
+__all__ = ["Registry", "installed", "installed_for", "owners"]
