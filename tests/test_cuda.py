@@ -54,3 +54,18 @@ def test_batches_on_cuda_are_those_on_the_cpu(memory: Any) -> None:
         assert on_cuda.x.device.type == "cuda"
         assert torch.equal(on_cpu.index, on_cuda.index.cpu())
         torch.testing.assert_close(on_cpu.x, on_cuda.x.cpu(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("items", [None, 200_000])
+def test_a_loader_on_cuda_goes_on_within_its_block(items: int | None) -> None:
+    from allmodes.builtin.config.mixtures import RingConfig
+
+    data = RingConfig(items=items).build().to("cuda")
+    unbroken, resumed = data.loader(64, seed=0), data.loader(64, seed=0)
+    for _ in range(5):
+        next(unbroken)
+    resumed.load_state_dict(unbroken.state_dict())
+    for _ in range(70):
+        batch = next(unbroken)
+        assert batch.x.device.type == "cuda"
+        assert torch.equal(batch.x, next(resumed).x)
