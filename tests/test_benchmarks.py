@@ -33,3 +33,12 @@ def test_the_benchmark_of_starts_measures_each_command_and_torch() -> None:
     measured = load("start").measure(["--version"], rounds=1)
     assert list(measured) == ["import torch", "--version"]
     assert all(seconds > 0 for seconds in measured.values())
+
+
+def test_the_benchmark_of_evaluation_measures_runs_with_and_without_the_cache(tmp_path: Path) -> None:
+    benchmark = load("evaluation")
+    short = ["training.iterations=2", "evaluation.every=1", "evaluation.samples=50", "evaluation.figure=false"]
+    first, second = (benchmark.measure("study/ring-gan", short, tmp_path / "floors", tmp_path) for _ in range(2))
+    assert first.whole > first.evaluations > 0
+    assert first.floors > 0
+    assert second.floors == 0
