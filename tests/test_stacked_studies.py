@@ -19,10 +19,12 @@ from allmodes.registry.registry import installed
 from allmodes.runs.lock import lock_folder
 from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import RunFolder
-from allmodes.studies import compare, reports, worker
+from allmodes.studies import compare, reports, tables, worker
+from allmodes.studies.comparison import Comparison
 from allmodes.studies.load import load_study
 from allmodes.studies.pool import Pool, Task
 from allmodes.studies.study import OWN_FILES, StudyRun, write_study
+from allmodes.system.durable import write_json
 from allmodes.system.signals import Stop
 from allmodes.testing import interrupted
 from faulty import PullConfig, registry_of
@@ -171,6 +173,26 @@ def test_each_run_has_a_log_or_names_the_one_that_holds_its_output(together: Tra
         line = RunFolder(together.folder / name).log.read_text().splitlines()[0]
         way = line.removeprefix(f"trained with {first}: ").removesuffix(" holds the process's output")
         assert (together.folder / name / way).samefile(RunFolder(together.folder / first).log)
+
+
+def test_it_is_written_which_engine_trained_each_run_and_why(apart: Trained, together: Trained) -> None:
+    assert {outcome(apart.folder, name)["engine"] for name in RUNS} == {"eager"}
+    assert {outcome(together.folder, name)["engine"] for name in RUNS} == {"stacked"}
+    log = RunFolder(together.folder / together.tasks[0][0]).log.read_text()
+    assert f"{together.tasks[0][0]}: engine stacked: the spec asks for it" in log
+    assert "Engines: " not in (together.folder / "table.md").read_text()
+
+
+def test_a_note_below_the_table_says_where_engines_differ(tmp_path: Path) -> None:
+    study = write_study(load_study(["gan/ring", "gan/grid"], installed(), tmp_path, seeds=[0, 1]))
+    for run, engine in zip(study.runs, ("eager", "stacked", "compiled", "stacked"), strict=True):
+        run.folder.mkdir()
+        write_json(RunFolder(run.folder).results, vars(Outcome("finished", run.iterations, 1.0, engine=engine)))
+    (ring, *_), (grid, *_) = (entry.runs for entry in study.entries)
+    assert tables.markdown(Comparison(study)).endswith(
+        f"\nEngines: compiled: {ring.entry.name}; eager: {ring.entry.name}; stacked: {grid.entry.name}. "
+        "Seconds are compared within an engine alone.\n"
+    )
 
 
 def test_a_process_that_dies_ends_its_runs_and_the_same_command_goes_on_with_each(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -41,6 +42,11 @@ def check_weights(modules: Mapping[str, nn.Module], iteration: int) -> None:
 def describe_error(problem: BaseException) -> str:
     """The calls that an error came out of, its type and message, without secrets."""
     return redact.text(faults.describe(problem))
+
+
+def print_traceback(problem: BaseException) -> None:
+    """Print where an error that nobody foresaw came from, to standard error."""
+    print(redact.text("".join(traceback.format_exception(problem))), file=sys.stderr)
 
 
 def is_fault(problem: BaseException) -> bool:

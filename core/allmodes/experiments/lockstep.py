@@ -11,7 +11,7 @@ from allmodes.engine.differences import Differences, EngineError
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.engines import SLOWER, make_engine
 from allmodes.engine.loop import Engine, Loop
-from allmodes.experiments.errors import CollapseError, DivergenceError, is_fault
+from allmodes.experiments.errors import CollapseError, DivergenceError, is_fault, print_traceback
 from allmodes.experiments.logs import LOGGER
 from allmodes.experiments.seed_run import SeedRun
 from allmodes.runs.run import Outcome, Status
@@ -98,6 +98,8 @@ class Lockstep:
             is_own = isinstance(error, DivergenceError | CollapseError) or is_fault(error)
             if not is_own and not self.is_forgiving:
                 raise
+            if not is_own:
+                print_traceback(error)
 
     def _complete(self, run: SeedRun, status: Status) -> None:
         self._attempt(run, run.complete)
@@ -112,7 +114,7 @@ class Lockstep:
         if run in self._waiting:
             self._waiting.remove(run)
         self.runs.remove(run)
-        self.outcomes[run] = run.end(status, error)
+        self.outcomes[run] = run.end(status, error, self.engine)
 
     def _end_all(self, status: Status, error: BaseException) -> None:
         for run in tuple(self.runs):

@@ -103,13 +103,13 @@ class SeedRun:
         if self.failed is not None and self.is_over:
             raise self.failed
 
-    def end(self, status: Status, problem: BaseException | None = None) -> Outcome:
-        """Save the model and report how the run ended."""
+    def end(self, status: Status, problem: BaseException | None = None, engine: str = "") -> Outcome:
+        """Save the model and report how the run ended, and which engine made its last updates."""
         error = None if problem is None else describe_error(problem)
         if problem is not None and is_fault(problem):
             report_fault(problem, self.run, self.warn)
         self.lane.loader.close()
-        return self._finish(status, error)
+        return self._finish(status, error, engine)
 
     @property
     def _is_evaluation_due(self) -> bool:
@@ -160,7 +160,7 @@ class SeedRun:
         if action == "warn" and is_new:
             self.warn(f"{self.run.name}: collapse: {collapse}")
 
-    def _finish(self, status: Status, error: str | None) -> Outcome:
+    def _finish(self, status: Status, error: str | None, engine: str) -> Outcome:
         seconds, lane = self.clock.seconds, self.lane
         try:
             self.saver.save_model()
@@ -168,7 +168,7 @@ class SeedRun:
             status, error = "failed", error or f"the model could not be saved: {problem.strerror or problem}"
         floors = self.floors() if status == "finished" else {}
         spent = costs(lane.composition, self.run.spec.training.batch_size, lane.iteration)
-        outcome = Outcome(status, lane.iteration, seconds, self.evaluator.results(), floors, error, spent)
+        outcome = Outcome(status, lane.iteration, seconds, self.evaluator.results(), floors, error, spent, engine)
         self.report.end(outcome)
         return outcome
 

@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from allmodes.engine.choice import LANES, Choice, choose
 from allmodes.experiments import logs, resume
-from allmodes.experiments.errors import describe_error, is_fault, report_fault
+from allmodes.experiments.errors import describe_error, is_fault, print_traceback, report_fault
 from allmodes.experiments.lockstep import train_together
 from allmodes.experiments.report import Report
 from allmodes.experiments.resources import Resources
@@ -162,6 +162,7 @@ def _open(unit: Unit, locks: ExitStack, is_forgiving: bool) -> SeedRun | Outcome
     except Exception as error:
         if not is_forgiving:
             raise
+        print_traceback(error)
         return Outcome("failed", 0, 0.0, error=describe_error(error))
 
 

@@ -73,7 +73,7 @@ class Outcome:
     """How a run ended, its last measurements by metric, and the scores of real data with as many samples.
 
     A number that was withheld is NaN (and null on disk). `costs` are `items` (real ones that were drawn),
-    `updates/<player>` and `parameters/<module>`.
+    `updates/<player>` and `parameters/<module>`. `engine` made the last updates; empty for runs of older versions.
     """
 
     status: Status
@@ -83,6 +83,7 @@ class Outcome:
     floors: Numbers = field(default_factory=dict)
     error: str | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
+    engine: str = ""
 
     def __post_init__(self) -> None:
         for name in ("results", "floors"):

@@ -41,6 +41,11 @@ class Row(averages.Averages):
         return str(n) if n == of else f"{n} of {of}"
 
     @property
+    def engines(self) -> list[str]:
+        """The engines of the finished seeds, by name."""
+        return sorted({outcome.engine for outcome in self.finished.values() if outcome.engine})
+
+    @property
     @override
     def averaged(self) -> Collection[Outcome]:
         return self.finished.values()
@@ -114,6 +119,13 @@ class Comparison:
     def waiting(self) -> list[str]:
         """Names of the runs that have not begun, without those that failed to begin."""
         return [run.name for run in self.study.runs if run.state == "missing" and run.name not in self.errors]
+
+    @property
+    def engines(self) -> dict[str, list[str]]:
+        """The methods that each engine trained finished seeds of."""
+        rows = [row for group in self.groups for row in group.rows]
+        names = sorted({engine for row in rows for engine in row.engines})
+        return {engine: [row.method for row in rows if engine in row.engines] for engine in names}
 
     def row(self, method: str) -> Row:
         """Return the row of a method by its name."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from allmodes.experiments.errors import describe_error
+from allmodes.experiments.errors import describe_error, print_traceback
 from allmodes.registry import faults
 from allmodes.registry.hookspecs import hookimpl
 from allmodes.runs.run import Outcome, Run
@@ -74,7 +72,7 @@ class Reports:
             yield
         except Exception as error:
             faults.trace(error)
-            print(redact.text(traceback.format_exc()), file=sys.stderr)
+            print_traceback(error)
             for unit in units:
                 self.end(unit, "failed", describe_error(error))
 

@@ -65,11 +65,19 @@ def markdown(comparison: Comparison) -> str:
     """Format groups, means and costs, and list the runs that are not finished."""
     parts = [f"# {comparison.study.name}\n\nMean ± standard error over the finished seeds. {NOTE}\n"]
     parts += [f"## {one.title}\n\n{table(_header(one, COSTS), _rows(one, COSTS))}" for one in comparison.groups]
+    if len(comparison.engines) > 1:
+        parts.append(engines_note(comparison) + "\n")
     if comparison.unfinished:
         parts.append("Not finished, and in no mean:\n\n" + "".join(f"- {line}\n" for line in comparison.unfinished))
     if comparison.waiting:
         parts.append("Not begun:\n\n" + "".join(f"- {name}\n" for name in comparison.waiting))
     return "\n".join(parts)
+
+
+def engines_note(comparison: Comparison) -> str:
+    """Say which methods each engine trained."""
+    each = [f"{engine}: {', '.join(methods)}" for engine, methods in comparison.engines.items()]
+    return f"Engines: {'; '.join(each)}. Seconds are compared within an engine alone."
 
 
 def latex(comparison: Comparison) -> str:
