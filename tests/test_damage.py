@@ -644,16 +644,16 @@ def test_a_receipt_of_another_run_is_not_used(folder: Path, store: Recorder) -> 
 class Inline:
     """Trains in this process what a study gives to others."""
 
-    def __init__(self, size: int, stop: Any) -> None:
+    def __init__(self, size: int, stop: Any, environment: Any) -> None:
         self.stop = stop
 
     def run(self, tasks: Any) -> Any:
-        for task in tasks:
-            try:
-                outcome = worker._train(task, lambda **_: None, self.stop)
-                yield task, {"event": "done", "status": outcome.status, "error": outcome.error}
-            except Exception as error:
-                yield task, {"event": "done", "status": "failed", "error": str(error)}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("allmodes.studies.reports._redirect_output", lambda log: None)
+            for task in tasks:
+                messages: list[Any] = []
+                worker.train_task(task, lambda messages=messages, **message: messages.append(message), self.stop)
+                yield from messages
 
 
 @pytest.fixture(scope="module")
@@ -705,9 +705,8 @@ def test_a_run_of_a_study_that_cannot_go_on_does_not_stop_the_others(study: Path
     with pytest.warns(UserWarning, match="is damaged|cannot be read"):
         comparison = again(study)
     wrong = "is a folder where a file should be: move it away"
-    assert comparison.unfinished == [
-        f"a/seed-3: interrupted, saved at iteration 20 of 20: {study / 'a/seed-3/run.json'}: {wrong}"
-    ]
+    page = study / "a/seed-3/run.json"
+    assert comparison.unfinished == [f"a/seed-3: interrupted, saved at iteration 20 of 20: RunError: {page}: {wrong}"]
     assert comparison.row("b").seeds == "1"
 
 
