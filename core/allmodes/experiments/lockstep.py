@@ -12,7 +12,7 @@ from allmodes.engine.eager import EagerEngine
 from allmodes.engine.engines import SLOWER, make_engine
 from allmodes.engine.loop import Engine, Loop
 from allmodes.experiments.errors import CollapseError, DivergenceError, is_fault, print_traceback
-from allmodes.experiments.logs import LOGGER
+from allmodes.experiments.logs import LOGGER, log_engine
 from allmodes.experiments.seed_run import SeedRun
 from allmodes.runs.run import Outcome, Status
 from allmodes.system.signals import Stop
@@ -30,7 +30,7 @@ class Lockstep:
     def __init__(self, runs: Sequence[SeedRun], choice: Choice, stop: Stop, is_forgiving: bool = False) -> None:
         self.runs, self.stop, self.warn, self.is_forgiving = list(runs), stop, runs[0].warn, is_forgiving
         self.outcomes: dict[SeedRun, Outcome] = {}
-        self.engine = choice.engine
+        self.choice, self.engine = choice, choice.engine
         self._names = ", ".join(run.run.name for run in runs)
         self.loop: Loop
         self._training: list[SeedRun] = []
@@ -41,6 +41,8 @@ class Lockstep:
         try:
             for run in tuple(self.runs):
                 self._attempt(run, run.begin)
+            if self.runs:
+                log_engine([run.run for run in self.runs], self.choice)
             self.advance()
             for run in tuple(self.runs):
                 self._complete(run, "killed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -19,6 +19,7 @@ from allmodes.text.numbers import number
 from allmodes.text.printable import printable
 
 if TYPE_CHECKING:
+    from allmodes.engine.choice import Choice
     from allmodes.runs.run import Outcome, Run
 
 
@@ -40,6 +41,14 @@ def log_data(line: str, partly: bool, warn: Callable[[str], None]) -> None:
         LOGGER.info(line, extra={"fields": {"event": "data"}})
     elif partly:
         warn(line)
+
+
+def log_engine(runs: Sequence[Run], choice: Choice) -> None:
+    """Log which engine was chosen for runs that are trained together, and why, where the spec leaves it open."""
+    if runs[0].spec.training.engine == "auto":
+        names = [run.name for run in runs]
+        fields = {"event": "engine", "runs": names, "engine": choice.engine, "why": choice.why}
+        LOGGER.info(f"{', '.join(names)}: engine {choice.engine}: {choice.why}", extra={"fields": fields})
 
 
 def describe_start(run: Run) -> str:
@@ -110,6 +119,7 @@ __all__ = [
     "describe_start",
     "is_started",
     "log_data",
+    "log_engine",
     "set_handler",
     "start",
     "stop",

@@ -174,6 +174,4 @@ def _choose(first: SeedRun | Outcome, units: Sequence[Unit]) -> Choice:
     convolutions = any(isinstance(inner, _ConvNd) for module in modules for inner in module.modules())
     parameters = sum(parameter.numel() for module in modules for parameter in module.parameters())
     run = first.run
-    choice = choose(run.spec.training, torch.device(run.device).type, len(units), parameters, convolutions)
-    logs.LOGGER.info(f"{run.name}: engine {choice.engine}: {choice.why}")
-    return choice
+    return choose(run.spec.training, torch.device(run.device).type, len(units), parameters, convolutions)
