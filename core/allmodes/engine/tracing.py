@@ -17,6 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from allmodes.engine.differences import EngineError, plain_attributes
+from allmodes.engine.simplify import simplify
 
 SIMPLE = (bool, int, float, complex, str, bytes, type(None))
 """Values that are compared by what they are, not by which object they are."""
@@ -70,6 +71,7 @@ def trace(function: Callable[..., Any], arguments: Sequence[Any], modules: Mappi
     with torch.no_grad():
         graph = make_fx(flat)(*[tensor.clone() for tensor in tensors])
     check_constant(before, read_attributes(modules))
+    simplify(graph)
     return Trace(graph, structures[-1])
 
 
