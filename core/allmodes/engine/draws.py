@@ -65,13 +65,18 @@ class Drawer:
         self._noise: dict[Asked, tuple[Tensor, list[Tensor]]] = {}
 
     def write_noise(self, asked: Sequence[Asked], draws: Mapping[int, Draw]) -> None:
-        """Draw what is asked for and was not drawn yet, by each lane's own generator, in order."""
+        """Draw what is asked for and was not drawn yet, by each lane's own generator, in order.
+
+        What was drawn elsewhere, as by an engine that could not go on, is taken over.
+        """
         wanted = [(one.name, one.is_normal, self._place(one, draws)[1]) for one in asked]
         for lane, draw in draws.items():
             drawn, generator = draw.noise.drawn, draw.noise.generator
             for name, is_normal, views in wanted:
-                if name not in drawn:
-                    view = views[lane]
+                view = views[lane]
+                if name in drawn:
+                    drawn[name] = drawn[name] if drawn[name] is view else view.copy_(drawn[name])
+                else:
                     drawn[name] = view.normal_(generator=generator) if is_normal else view.uniform_(generator=generator)
 
     def find(self, asked: Sequence[Asked]) -> dict[str, Tensor]:

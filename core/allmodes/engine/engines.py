@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from allmodes.engine.differences import EngineError
 from allmodes.engine.eager import EagerEngine
+from allmodes.engine.graphed import GraphedEngine
 from allmodes.engine.loop import EagerLanes, Engine
 from allmodes.engine.stacked import StackedEngine
 
@@ -19,4 +20,6 @@ def make_engine(name: str, lanes: Sequence[EagerEngine]) -> Engine:
         return EagerLanes(lanes)
     if name == "stacked":
         return StackedEngine(lanes)
+    if name == "graphed":
+        return GraphedEngine(lanes)
     raise EngineError("it is not there yet")

@@ -63,7 +63,7 @@ class Dials:
         self.iteration = iteration
         self.varying["iteration"].fill_(iteration)
         for tensor, read in self._scheduled:
-            tensor.copy_(torch.tensor([read(c, iteration) for c in self.compositions], dtype=torch.float64))
+            _write(tensor, [read(c, iteration) for c in self.compositions])
 
     def knobs(self, names: Sequence[str], varying: Varying) -> Knobs:
         """The numbers of one lane, within vmap: of the terms that count, by name, and of all optimisers."""
@@ -104,6 +104,11 @@ class Dials:
             if start != end:
                 self._scheduled.append((tensor, read))
             yield name, tensor
+
+
+def _write(tensor: Tensor, values: Sequence[float]) -> None:
+    """Write numbers into a tensor, without waiting for its device: from pinned memory, which torch keeps until then."""
+    tensor.copy_(torch.tensor(values, dtype=torch.float64, pin_memory=tensor.is_cuda), non_blocking=True)
 
 
 def _weight(composition: Composition, iteration: int, term: str) -> float:
