@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
@@ -23,7 +22,7 @@ from torch.utils import _pytree as pytree
 
 from allmodes.engine.differences import EngineError, plain_attributes
 from allmodes.registry.faults import describe
-from allmodes.system.caches import cache_folder
+from allmodes.system.paths import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +31,9 @@ Function: TypeAlias = Callable[..., dict[Any, Tensor]]
 OPTIONS: Mapping[str, Any] = {"compile_threads": 1}
 """Inductor's settings: it starts no processes of its own, since a study has a worker on each core."""
 FOLDER = "TORCHINDUCTOR_CACHE_DIR"
+NEEDED = "install g++ or clang, or name one in the environment's CXX"
+LONGEST = 300
+SIMPLE = (bool, int, float, complex, str, bytes, type(None))
 NONE: Mapping[str, nn.Module] = {}
 
 
@@ -75,9 +77,7 @@ class CompiledTurn:
         return dict(zip(self.names, self.run(*self.bound, *given), strict=True))
 
 
-def compile_turn(
-    function: Function, arguments: Sequence[Any], modules: Mapping[str, nn.Module] = NONE
-) -> CompiledTurn:
+def compile_turn(function: Function, arguments: Sequence[Any], modules: Mapping[str, nn.Module] = NONE) -> CompiledTurn:
     """Compile a function for arguments of these shapes, which stay as they are; the first one is the state.
 
     Raises EngineError where there is no C++ compiler, the function cannot be traced or compiled, or taking it changes
@@ -87,7 +87,7 @@ def compile_turn(
         check_compiler()
     try:
         with torch.no_grad():
-            names, graph = trace(function, arguments, modules)
+            graph, names = trace(function, arguments, modules)
             with _caching():
                 run = torch._inductor.compile(graph, pytree.tree_leaves(arguments), options=dict(OPTIONS))
     except EngineError:
@@ -96,3 +96,75 @@ def compile_turn(
         log.debug("compiling a turn failed", exc_info=True)
         raise EngineError(_in_short(error)) from error
     return CompiledTurn(run, names, arguments)
+
+
+def check_compiler() -> None:
+    """Raise EngineError where there is no C++ compiler that runs."""
+    from torch._inductor.cpp_builder import get_cpp_compiler  # loads Inductor, which takes seconds
+
+    try:
+        get_cpp_compiler()
+    except Exception as error:
+        raise EngineError(f"there is no C++ compiler: {NEEDED}") from error
+
+
+def trace(function: Function, arguments: Sequence[Any], modules: Mapping[str, nn.Module] = NONE) -> Trace:
+    """The operations of a function of arguments of these shapes, and the names of what it returns.
+
+    Raises EngineError where taking the turn changes an attribute of a module.
+    """
+    tensors, structure = pytree.tree_flatten(tuple(arguments))
+    names: list[Any] = []
+
+    def flat(*tensors: Tensor) -> list[Tensor]:
+        found = function(*pytree.tree_unflatten(list(tensors), structure))
+        names.extend(found)
+        return list(found.values())
+
+    before = _attributes(modules)
+    graph = make_fx(flat)(*[tensor.clone() for tensor in tensors])
+    _check_constant(before, _attributes(modules))
+    return Trace(graph, names)
+
+
+def _attributes(modules: Mapping[str, nn.Module]) -> dict[str, Any]:
+    """The attributes of modules, and of those within, by their places."""
+    inside = ((f"{name}.{path}".rstrip("."), inner) for name, m in modules.items() for path, inner in m.named_modules())
+    return {f"{where}.{name}": _frozen(vars(m)[name]) for where, m in inside for name in plain_attributes(m)}
+
+
+def _frozen(value: Any) -> Any:
+    """What tells whether a value is still the same one: of a container, what is inside."""
+    if isinstance(value, dict):
+        return [(key, _frozen(inner)) for key, inner in value.items()]
+    if isinstance(value, list | tuple | set):
+        return [_frozen(inner) for inner in value]
+    return value if isinstance(value, SIMPLE) else id(value)
+
+
+def _check_constant(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    if changed := [place for place, value in after.items() if place not in before or before[place] != value]:
+        raise EngineError(f"a turn changes the attribute {changed[0]}, which only a buffer may keep")
+
+
+def _key(entry: Any) -> Any:
+    """A step from a container to what is inside."""
+    return entry.key if isinstance(entry, pytree.MappingKey) else entry.idx
+
+
+@contextmanager
+def _caching() -> Iterator[None]:
+    """Let Inductor keep what it compiles in the user's cache folder, unless the environment names another one."""
+    before = os.environ.get(FOLDER)
+    os.environ[FOLDER] = before or str(cache_folder() / "compiled")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FOLDER]
+
+
+def _in_short(error: Exception) -> str:
+    """An error in one line: that of torch at times fills a page."""
+    line = " ".join(describe(error).partition("\n")[0].split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +12,6 @@ from math import prod
 from pathlib import Path
 
 import torch
-from platformdirs import user_cache_path
 from safetensors import safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as serialised
@@ -24,7 +22,7 @@ from typing_extensions import override
 from allmodes.data import Data, DataError, TensorData
 from allmodes.metrics.features import Features, extract_features
 from allmodes.system import durable
-from allmodes.system.paths import place
+from allmodes.system.paths import cache_folder
 from allmodes.system.torch_settings import seeded_generator
 from allmodes_schemas import Shape
 
@@ -141,11 +139,6 @@ def train(data: Data, training: Training) -> Classifier:
         cycle.step()
     network.eval().accuracy.fill_(_accuracy(network, data, training.seed))
     return network
-
-
-def cache_folder() -> Path:
-    """Return the cache folder: `$ALLMODES_CACHE`, or the user's cache folder of the platform."""
-    return place(os.environ.get("ALLMODES_CACHE") or user_cache_path("allmodes"))
 
 
 def _accuracy(network: Classifier, data: Data, seed: int) -> float:

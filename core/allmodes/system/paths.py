@@ -7,6 +7,8 @@ from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 
 def place(path: str | Path) -> Path:
     """Make a path absolute, so that a later change of the working folder does not move it; `..` is resolved."""
@@ -19,6 +21,11 @@ def at_home(path: str | Path) -> Path:
     with suppress(RuntimeError):
         return Path(path).expanduser()
     return Path(path)
+
+
+def cache_folder() -> Path:
+    """Return the cache folder: `$ALLMODES_CACHE`, or the user's cache folder of the platform."""
+    return place(os.environ.get("ALLMODES_CACHE") or user_cache_path("allmodes"))
 
 
 def homely(path: str) -> str:
