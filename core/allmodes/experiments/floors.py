@@ -13,14 +13,13 @@ from pathlib import Path
 
 from allmodes.data.base import Data
 from allmodes.metrics import Metric
-from allmodes.metrics.classifier import cache_folder
 from allmodes.registry.faults import builder_of, owner_of
 from allmodes.registry.slots import CORE
 from allmodes.runs.journal import numbers
 from allmodes.runs.lock import take_turns
 from allmodes.system import json_pages
 from allmodes.system.durable import write_json
-from allmodes.system.paths import place
+from allmodes.system.paths import cache_folder, place
 from allmodes_schemas import DatasetConfig, Spec, kinds_within
 
 Numbers = Mapping[str, float]
