@@ -54,14 +54,21 @@ def check_compiler() -> None:
 
 @contextmanager
 def _caching() -> Iterator[None]:
-    """Let Inductor keep what it compiles in the user's cache folder, unless the environment names another one."""
+    """Let Inductor keep what it compiles in the user's cache folder, unless the environment names another one.
+
+    torch itself sets the environment's to a temporary folder as soon as it is asked for it.
+    """
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
     before = os.environ.get(FOLDER)
-    os.environ[FOLDER] = before or str(cache_folder() / "compiled")
+    if before is None or before == default_cache_dir():
+        os.environ[FOLDER] = str(cache_folder() / "compiled")
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[FOLDER]
+        os.environ.pop(FOLDER)
+        if before is not None:
+            os.environ[FOLDER] = before
 
 
 def _in_short(error: Exception) -> str:
