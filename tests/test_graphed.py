@@ -3,6 +3,7 @@
 A tape stands in for CUDA's graphs: it repeats a call on the same tensors. That CUDA does is for `tests/gpu/check.sh`.
 """
 
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,13 @@ class Tape:
         result = call().fill_(torch.nan)  # a capture computes nothing
         self.engine.stack.restore(before)
 
+        kept = weakref.ref(call)  # a graph keeps none of the tensors that it reads
+
         def replay() -> None:
             self.log.append("replay")
-            result.copy_(call())
+            again = kept()
+            assert again is not None
+            result.copy_(again())
 
         return replay, result
 

@@ -93,13 +93,14 @@ class GraphedTurn:
 
     def __init__(self, turn: StackedTurn, arguments: Arguments, stack: Stack, stream: SideStream) -> None:
         self._names: list[tuple[str, str]] = []
-        traced, self._leaves = trace(turn.take, arguments, turn.composition.modules), tree_leaves(tuple(arguments))
+        traced, leaves = trace(turn.take, arguments, turn.composition.modules), tree_leaves(tuple(arguments))
 
         def call() -> Tensor:
-            losses: Losses = traced(self._leaves)
+            losses: Losses = traced(leaves)
             self._names = list(losses)
             return torch.stack(list(losses.values()))
 
+        self._call = call  # keeps what the graph reads, the constants of the trace among it
         try:
             with torch.no_grad():
                 _warm_up(call, stack, stream)
