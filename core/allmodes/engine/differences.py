@@ -47,6 +47,11 @@ class Differences:
             check_structure(compositions[0], other)
         self.attributes = dict(self._walk(compositions))
 
+    @property
+    def places(self) -> list[str]:
+        """The names of the attributes."""
+        return [name_of(*place) for place in self.attributes]
+
     def fill(self, values: Sequence[Tensor]) -> Iterator[tuple[tuple[str, str, str], Any]]:
         """The attributes with a value for each slot."""
         return ((place, _fill(template, values)) for place, template in self.attributes.items())
@@ -61,7 +66,7 @@ class Differences:
             for path, inner in module.named_modules():
                 peers = [c.modules[name].get_submodule(path) for c in compositions]
                 for attribute in plain_attributes(inner):
-                    template = self.merge([vars(peer)[attribute] for peer in peers], _where(name, path, attribute))
+                    template = self.merge([vars(peer)[attribute] for peer in peers], name_of(name, path, attribute))
                     if _has_slot(template):
                         yield (name, path, attribute), template
 
@@ -223,8 +228,9 @@ def _first_difference(one: Any, other: Any) -> str:
     return f"{_short(one)} and {_short(other)}"
 
 
-def _where(module: str, path: str, attribute: str) -> str:
-    return ".".join(filter(None, (module, path, attribute)))
+def name_of(*path: str) -> str:
+    """A place in words: the name of a module, paths within it, an attribute."""
+    return ".".join(filter(None, path))
 
 
 def _other(values: Sequence[Any]) -> Any:

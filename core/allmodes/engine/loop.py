@@ -68,9 +68,16 @@ class Lane:
 
 
 class Engine(Protocol):
-    """Updates lanes that are at the same iteration; `name` is that of the spec."""
+    """Updates lanes that are at the same iteration; `name` is that of the spec.
+
+    `differing` are the settings of their modules whose values are tensors, as they differ from lane to lane.
+    """
 
     name: str
+
+    @property
+    def differing(self) -> Sequence[str]:
+        """Names of settings."""
 
     def update(self, turn: TurnConfig, draws: Sequence[Draw], iteration: int) -> Sequence[Outcome]:
         """Take a turn on a draw of each lane; returns the losses of each, or the error that ends it.
@@ -92,6 +99,7 @@ class EagerLanes:
     """The eager engine for any number of lanes, one after another."""
 
     name = "eager"
+    differing = ()
 
     def __init__(self, engines: Sequence[EagerEngine]) -> None:
         self.engines = list(engines)
@@ -199,12 +207,14 @@ class Loop:
 
     def _end(self, outcomes: dict[Lane, Outcome]) -> None:
         """End the iteration: what is fitted again, then the moving averages."""
+        fitted = False
         for lane in tuple(self.lanes):
             try:
-                if lane.refits is not None and lane.refits.fit(lane.iteration + 1):
-                    self._gather()
+                fitted |= lane.refits is not None and lane.refits.fit(lane.iteration + 1)
             except Exception as error:
                 self._lose(lane, error, outcomes)
+        if fitted and self.lanes:
+            self._gather()
         for lane in self.lanes:
             if lane.average is not None:
                 lane.average.update(lane.iteration)

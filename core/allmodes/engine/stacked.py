@@ -23,11 +23,12 @@ from allmodes.engine.draws import Asked, Drawer, RecordingNoise, Tree
 from allmodes.engine.eager import EagerEngine, Gradients, Losses, Outcome, attempt
 from allmodes.engine.functional import State
 from allmodes.engine.knobs import Dials, Varying
+from allmodes.engine.memory import PythonMemory
+from allmodes.engine.reasons import explain
 from allmodes.engine.stacking import Snapshot, Stack
 from allmodes.engine.turns import Arguments, StackedTurn, TracedTurn
 from allmodes.game.networks import Tensors
 from allmodes.game.step import Draw
-from allmodes.registry import faults
 from allmodes_schemas import TurnConfig
 
 Key: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -72,6 +73,7 @@ class StackedEngine:
     def _fill(self, engines: Sequence[EagerEngine]) -> None:
         self.stack = Stack(engines)
         compositions = [engine.composition for engine in engines]
+        self.memories = [PythonMemory(composition) for composition in compositions]
         self.dials = Dials(compositions, self.stack.differences, self.stack.device)
         self.drawer = Drawer(len(engines))
         self.places = list(range(len(engines)))
@@ -92,6 +94,11 @@ class StackedEngine:
             return self._split(self._run(plan, placed, iteration))
         return self._begin(key, turn, placed, iteration)
 
+    @property
+    def differing(self) -> list[str]:
+        """The settings of modules in which the lanes differ."""
+        return self.stack.differences.places
+
     def leave(self, position: int) -> None:
         """Give a lane, by its position among those in training, its own tensors; half a stack is stacked anew."""
         self.stack.release(self.places.pop(position))
@@ -109,30 +116,42 @@ class StackedEngine:
         self._fill([self.stack.engines[place] for place in self.places])
 
     def gather(self) -> None:
-        """Take over what fits have set anew. Raises EngineError where a shape is another one."""
-        for place in self.places:
-            self.stack.gather(place)
+        """Take over what fits have set anew; raises EngineError where lanes cannot be stacked any more."""
+        has_room = all(self.stack.gather(place) for place in self.places)
+        if not has_room or any(memory.find_change() for memory in self.memories):
+            self._refill()
 
     # A turn for the first time
 
     def _begin(self, key: Key, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> list[Outcome]:
         """Take a turn that was not taken before, and compare it with the eager engine's."""
-        before = self.stack.snapshot()
+        before, memories = (
+            self.stack.snapshot(),
+            [PythonMemory(self.stack.engines[place].composition) for place in draws],
+        )
         try:
             trials = self._try_out(key, turn, draws, iteration)
         except TrialError:
-            self.stack.restore(before)
+            self._put_back(before, memories)
             return self._take_eagerly(turn, draws, iteration)
-        self.stack.restore(before)
         try:
-            with _no_slow_batching():
+            if changed := self._put_back(before, memories):
+                raise EngineError(f"a turn changes the attribute {changed}, which only a buffer may keep")
+            with _no_slow_batching(), self.stack.hidden():
                 losses = self._run(self._plan(key, turn, draws, iteration), draws, iteration)
             self._compare(trials, losses, before, iteration)
-        except Exception as error:
-            self.stack.restore(before)
-            raise error if isinstance(error, EngineError) else EngineError(faults.describe(error)) from error
+        except BaseException as error:
+            self._put_back(before, memories)
+            if isinstance(error, EngineError) or not isinstance(error, Exception):
+                raise
+            raise EngineError(explain(error)) from error
         self.plans[key].checked = True
         return self._split(losses)
+
+    def _put_back(self, before: Snapshot, memories: Sequence[PythonMemory]) -> str | None:
+        """Make all as it was; returns the place of what changed in Python, if anything did."""
+        self.stack.restore(before)
+        return next(filter(None, [memory.put_back() for memory in memories]), None)
 
     def _try_out(self, key: Key, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> dict[int, Trial]:
         """The losses and gradients of the eager engine on draws that stay unused. Raises TrialError."""
@@ -176,8 +195,11 @@ class StackedEngine:
 
     def _run(self, plan: Plan, draws: Mapping[int, Draw], iteration: int) -> Losses:
         self._draw(plan.asked, draws, iteration)
-        with torch.no_grad():
-            return plan.run(*plan.arguments)
+        try:
+            with torch.no_grad():
+                return plan.run(*plan.arguments)
+        except Exception as error:
+            raise EngineError(explain(error)) from error
 
     def _draw(self, asked: Sequence[Asked], draws: Mapping[int, Draw], iteration: int) -> None:
         """Write batches, noise and numbers of an iteration into the tensors that turns read."""
@@ -195,7 +217,7 @@ class StackedEngine:
         for place, (expected, gradients) in trials.items():
             for (player, term), value in expected.items():
                 if not _are_close([losses[player, term][place]], [value.detach()], 1.0):
-                    raise EngineError(f"it gives loss {term} of player {player!r} another value than the eager engine")
+                    raise EngineError(_wrong(f"loss {term} of player {player!r}", losses[player, term][place], "value"))
             for player, gradient in gradients.items():
                 self._compare_gradient(place, player, gradient, before, iteration)
 
@@ -211,7 +233,8 @@ class StackedEngine:
         given = [torch.zeros_like(p) if g is None else g for p, g in zip(names.values(), gradient, strict=True)]
         added = [(after[name][place] - keep * before["memories", player, moment, name][place]) / add for name in names]
         if not _are_close(added, given):
-            raise EngineError(f"it gives the losses of player {player!r} another gradient than the eager engine")
+            flat = torch.cat([gradient.flatten() for gradient in added])
+            raise EngineError(_wrong(f"the losses of player {player!r}", flat, "gradient"))
 
 
 def _are_close(found: Sequence[Tensor], expected: Sequence[Tensor], size: float = 1e-4) -> bool:
@@ -220,6 +243,13 @@ def _are_close(found: Sequence[Tensor], expected: Sequence[Tensor], size: float 
     if not bool(e.isfinite().all()):
         return True  # the run has diverged, which the losses tell
     return bool((f - e).norm() <= TOLERANCE * max(float(e.norm()), size))
+
+
+def _wrong(what: str, found: Tensor, name: str) -> str:
+    """What is wrong with a value that is not that of the eager engine; NaN is what hidden tensors hold."""
+    if bool(found.isnan().any()):
+        return f"{what} reads a tensor of a module that the step does not give: use step.call or step.tensor"
+    return f"it gives {what} another {name} than the eager engine"
 
 
 def _copy(generator: torch.Generator | None) -> torch.Generator:

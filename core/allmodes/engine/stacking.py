@@ -6,6 +6,7 @@ So a lane's modules are valid at any time: what evaluates, averages or saves the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
@@ -46,18 +47,23 @@ class Stack:
             optimizers.release(optimizer)
             engine.steppers[player].forget()
 
-    def gather(self, lane: int) -> None:
-        """Take over what was set anew in a lane, as a fit does that assigns tensors.
+    def gather(self, lane: int) -> bool:
+        """Take over what was set anew in a lane, as a fit does that assigns tensors; whether all has room there."""
+        tensors = self._tensors(lane)
+        places = {path: self.state[path[0]][path[1]].get(path[2]) for path in tensors}  # type: ignore[literal-required]
+        return all(_move(tensor, places[path], lane) for path, tensor in tensors.items())
 
-        Raises EngineError where one has another shape than before.
-        """
-        for (kind, module, key), tensor in self._tensors(lane).items():
-            stacked = self.state[kind][module][key]  # type: ignore[literal-required]
-            if tensor.data_ptr() != stacked[lane].data_ptr():
-                if tensor.shape != stacked.shape[1:] or tensor.dtype != stacked.dtype:
-                    raise EngineError(f"{module}.{key} was fitted to another shape than in the other runs")
-                stacked[lane].copy_(tensor.detach())
-                tensor.data = stacked[lane]
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Let the first lane's modules hold NaN within the block, for a turn that is given all tensors."""
+        kept = [(tensor, tensor.data) for tensor in self._tensors(0).values() if tensor.is_floating_point()]
+        for tensor, _ in kept:
+            tensor.data = torch.full_like(tensor, torch.nan)
+        try:
+            yield
+        finally:
+            for tensor, data in kept:
+                tensor.data = data
 
     def snapshot(self) -> Snapshot:
         """Copies of all stacked tensors."""
@@ -82,6 +88,16 @@ class Stack:
         modules = {n: m for n, m in self.engines[lane].composition.modules.items() if n in self.state["parameters"]}
         parameters = {("parameters", name, k): p for name, m in modules.items() for k, p in m.named_parameters()}
         return parameters | {("buffers", name, k): b for name, m in modules.items() for k, b in m.named_buffers()}
+
+
+def _move(tensor: Tensor, stacked: Tensor | None, lane: int) -> bool:
+    """Make a tensor a view of the stacked one, which takes its values; whether it has that shape."""
+    if stacked is None or tensor.shape != stacked.shape[1:] or tensor.dtype != stacked.dtype:
+        return False
+    if tensor.data_ptr() != stacked[lane].data_ptr():
+        stacked[lane].copy_(tensor.detach())
+        tensor.data = stacked[lane]
+    return True
 
 
 def _state(engine: EagerEngine) -> State:

@@ -10,7 +10,7 @@ from allmodes.engine.choice import Choice
 from allmodes.engine.differences import Differences, EngineError
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.engines import SLOWER, make_engine
-from allmodes.engine.loop import Engine, Loop
+from allmodes.engine.loop import EagerLanes, Engine, Loop
 from allmodes.experiments.errors import CollapseError, DivergenceError, is_fault, print_traceback
 from allmodes.experiments.logs import LOGGER, log_engine
 from allmodes.experiments.seed_run import SeedRun
@@ -44,6 +44,8 @@ class Lockstep:
             if self.runs:
                 log_engine([run.run for run in self.runs], self.choice)
             self.advance()
+            if self._is_apart:
+                self._train_apart()
             for run in tuple(self.runs):
                 self._complete(run, "killed")
         except KeyboardInterrupt as problem:
@@ -55,12 +57,25 @@ class Lockstep:
     def advance(self, until: int | None = None) -> None:
         """Train to an iteration (by default: each run to its end), or to the user's stop."""
         self._complete_those_over(self.runs)
-        while (self._training or self._waiting) and not self.stop.asked:
+        while (self._training or self._waiting) and not self.stop.asked and not self._is_apart:
             if not self._training or self._is_joined:
                 self._join()
             if until is not None and self.loop.iteration >= until:
                 return
             self._iterate()
+
+    def _train_apart(self) -> None:
+        """Train those of equal settings together, group after group."""
+        if self._training:
+            self.loop.close()
+        self._training = self._waiting = []
+        for group in _group(self.runs, is_equal=True):
+            lockstep = Lockstep(group, self.choice, self.stop, self.is_forgiving)
+            lockstep.outcomes = self.outcomes
+            try:
+                lockstep.advance()
+            finally:
+                self.runs = [run for run in self.runs if run not in self.outcomes]
 
     @property
     def _is_joined(self) -> bool:
@@ -130,10 +145,21 @@ class Lockstep:
                 self._say(str(error))
 
     def _slow_down(self, engine: Engine, reason: str) -> Engine:
-        """The next slower engine, with a warning that says why."""
+        """The next slower engine, with a warning that says why.
+
+        Runs of several settings go on apart after this iteration: what cannot be a tensor may be a number.
+        """
         engine.close()
+        lanes = [run.lane.engine for run in self._training if run.lane in self.loop.lanes]
+        if engine.differing:
+            self._is_apart, settings = True, ", ".join(engine.differing)
+            self.warn(
+                f"{self._names}: the {self.engine} engine cannot train these together: {reason}: "
+                f"those that have the same {settings} go on together"
+            )
+            return EagerLanes(lanes)
         self._say(reason)
-        return self._make_engine([run.lane.engine for run in self._training if run.lane in self.loop.lanes])
+        return self._make_engine(lanes)
 
     def _say(self, reason: str) -> None:
         slower = SLOWER[self.engine]
@@ -153,11 +179,11 @@ def train_together(
     return outcomes
 
 
-def _group(runs: Sequence[SeedRun]) -> list[list[SeedRun]]:
-    """Runs of equal shapes, by the first of each group; the log says why others are apart."""
+def _group(runs: Sequence[SeedRun], is_equal: bool = False) -> list[list[SeedRun]]:
+    """Runs of equal shapes, or of equal settings, by the first of each group; the log says why others are apart."""
     groups: list[list[SeedRun]] = []
     for run in runs:
-        reasons = [_reason_against(group[0], run) for group in groups]
+        reasons = [_reason_against(group[0], run, is_equal) for group in groups]
         if None in reasons:
             groups[reasons.index(None)].append(run)
         else:
@@ -167,9 +193,9 @@ def _group(runs: Sequence[SeedRun]) -> list[list[SeedRun]]:
     return groups
 
 
-def _reason_against(one: SeedRun, other: SeedRun) -> str | None:
+def _reason_against(one: SeedRun, other: SeedRun, is_equal: bool) -> str | None:
     try:
-        Differences([one.lane.composition, other.lane.composition])
+        differences = Differences([one.lane.composition, other.lane.composition])
     except EngineError as error:
         return str(error)
-    return None
+    return f"they differ in {', '.join(differences.places)}" if is_equal and differences.attributes else None

@@ -1,0 +1,97 @@
+"""Every family of recipes that ships trains stacked as it does eagerly: the same draws, losses, weights and moments."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from allmodes import Experiment, Spec
+from allmodes.data import TensorData
+from allmodes.specs.loading import load
+from fixtures.distributions import first_party
+from lanes import Trained, assert_same_end
+
+REGISTRY = first_party()
+QUICK = (
+    "training.iterations=2", "training.log_every=1", "training.batch_size=16", "training.device=cpu",
+    "evaluation.every=100", "evaluation.metrics=[]", "evaluation.figure=false", "evaluation.samples=8",
+    "seeds=[0,1,2]",
+)  # fmt: skip
+
+
+PARTS = ("prior", "generator", "discriminator", "auxiliaries")
+SMALL = {"channels": 4, "items": 100, "refit": 2, "subsample": 150}
+
+
+def family(spec: Spec) -> tuple[Any, ...]:
+    """What makes a recipe another one for an engine; its numbers, and the data's, are none of it."""
+    beside = [part.kind for part in spec.auxiliaries.values()]
+    networks = [spec.prior.kind, spec.generator.kind, spec.discriminator and spec.discriminator.kind, *beside]
+    switches = bool(spec.streams), spec.training.ema is not None, str(spec.training.schedule)
+    joint = spec.discriminator is not None and (spec.discriminator.joint, spec.discriminator.pack > 1)
+    return (*networks, *(term.kind for term in spec.losses), *switches, joint)
+
+
+def one_of_each() -> list[str]:
+    found: dict[tuple[Any, ...], str] = {}
+    for name in sorted(REGISTRY.recipes, key=lambda name: ("ring" not in name, name)):  # 8 modes are quicker than 25
+        found.setdefault(family(load(name, REGISTRY)), name)
+    return sorted(found.values())
+
+
+def images(shape: tuple[int, ...], classes: int) -> TensorData:
+    """Labelled noise in the place of a data set that has to be downloaded."""
+    labels = torch.arange(500) % classes
+    x = torch.rand(500, *shape, generator=torch.Generator().manual_seed(5)) * 2 - 1
+    return TensorData(x, labels, x[:50], labels[:50], classes=classes)
+
+
+def smaller(part: Any, place: str) -> Iterator[str]:
+    """Overrides that make networks narrow and fits short, whatever lies within what."""
+    for key, value in part.items() if isinstance(part, Mapping) else ():
+        if key == "hidden" and value:
+            yield f"{place}.kind={part['kind']}"  # which the recipe may leave to its default
+            yield f"{place}.{key}={[8] * len(value)}"
+        elif key in SMALL and value is not None:
+            yield f"{place}.{key}={SMALL[key]}"
+        else:
+            yield from smaller(value, f"{place}.{key}")
+
+
+def steady(spec: Spec) -> Iterator[str]:
+    """Overrides by which Adam makes no full step of a gradient that is nothing but rounding."""
+    named = {f"optimizers.{name}": config for name, config in spec.training.optimizers.items()}
+    for name, config in {"optimizer": spec.training.optimizer, **named}.items():
+        if config.kind == "adam":
+            yield f"training.{name}={json.dumps(config.model_dump() | {'eps': 0.01})}"
+
+
+def train(name: str, engine: str, folder: Path) -> Trained:
+    spec, warned = load(name, REGISTRY), list[str]()
+    modes = spec.prior.model_dump().get("modes") or 10
+    is_of_files = hasattr(spec.data, "root")
+    options: dict[str, Any] = {"data": images(spec.data.shape(), modes)} if is_of_files else {}
+    few = ["training.batch_size=4", "seeds=[0,1]"] if is_of_files else []  # some of their networks have one size only
+    parts = {name: getattr(spec, name) for name in PARTS if getattr(spec, name) is not None}
+    small = [o for name, part in parts.items() for o in smaller(_dump(part), name)]
+    overrides = [*QUICK, *steady(spec), *small, *few, f"training.engine={engine}"]
+    experiment = Experiment.from_recipe(
+        name, overrides, registry=REGISTRY, folder=folder / engine, track=False, warn=warned.append, **options
+    )
+    return Trained(experiment.run(), warned)
+
+
+def _dump(part: Any) -> Any:
+    return {k: v.model_dump() for k, v in part.items()} if isinstance(part, Mapping) else part.model_dump()
+
+
+@pytest.mark.filterwarnings("ignore:.*no loss trains the prior")
+@pytest.mark.parametrize("name", one_of_each())
+def test_a_recipe_trains_stacked_as_it_does_eagerly(name: str, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    eager, stacked = (train(name, engine, tmp_path) for engine in ("eager", "stacked"))
+    assert (stacked.results.status, stacked.warned) == ("finished", eager.warned)
+    assert_same_end(eager.runs, stacked.runs)
