@@ -16,7 +16,7 @@ from allmodes.runs.run_folder import RunFolder
 from allmodes.testing.interrupted import read_tensors
 from tiny import SPEC
 
-RTOL, ATOL = 1e-3, 1e-5
+RTOL, ATOL = 1e-3, 5e-5
 """How far a tensor may be from another by sums in another order, beside its size: a few updates make them grow."""
 SEEDS = [0, 1, 2]
 PENALTY = {"start": 1, "end": 0, "over": 6}

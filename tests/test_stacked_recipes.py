@@ -23,6 +23,8 @@ QUICK = (
 
 
 PARTS = ("prior", "generator", "discriminator", "auxiliaries")
+SLOW = ("nemgan/cifar2", "nemgan/fashion5-labels-alone", "nemgan/mnist")
+"""Their networks have one size, which takes half a minute."""
 SMALL = {"channels": 4, "items": 100, "refit": 2, "subsample": 150}
 
 
@@ -89,7 +91,7 @@ def _dump(part: Any) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:.*no loss trains the prior")
-@pytest.mark.parametrize("name", one_of_each())
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in one_of_each()])
 def test_a_recipe_trains_stacked_as_it_does_eagerly(name: str, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     eager, stacked = (train(name, engine, tmp_path) for engine in ("eager", "stacked"))

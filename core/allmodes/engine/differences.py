@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from allmodes.game.composition import Composition
 from allmodes.game.contracts import Noisy
 
-INTERNAL = frozenset(vars(nn.Module()))
-"""Attributes that torch gives to every module."""
+INTERNAL = frozenset(vars(nn.Module())) | {"_built_from"}
+"""Attributes that torch gives to every module, and the config that it was built from, which no turn reads."""
 Attributes: TypeAlias = "dict[tuple[str, str, str], Any]"
 """Values of attributes by module, path within it and name, with a `Slot` for each number that differs."""
 
