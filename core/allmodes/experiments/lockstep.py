@@ -30,7 +30,7 @@ class Lockstep:
     def __init__(self, runs: Sequence[SeedRun], choice: Choice, stop: Stop, is_forgiving: bool = False) -> None:
         self.runs, self.stop, self.warn, self.is_forgiving = list(runs), stop, runs[0].warn, is_forgiving
         self.outcomes: dict[SeedRun, Outcome] = {}
-        self.choice, self.engine = choice, choice.engine
+        self.choice, self.engine, self._is_apart = choice, choice.engine, False
         self._names = ", ".join(run.run.name for run in runs)
         self.loop: Loop
         self._training: list[SeedRun] = []
