@@ -118,13 +118,15 @@ def test_a_run_that_did_not_finish_and_its_experiment_have_its_status(
 ) -> None:
     first, second = runs_in(tmp_path, 0, 1)
     observer.allmodes_run_started(first)
-    observer.allmodes_run_finished(first, Outcome(status, iteration=5, seconds=1.0, error="e" * 6000))
+    observer.allmodes_run_finished(first, Outcome(status, 5, 1.0, error="e" * 6000, engine="stacked"))
     observer.allmodes_run_started(second)
     observer.allmodes_run_finished(second, FINISHED)
     observer.close()
     parent, children = logged(client)
     assert [run.info.status for run in (parent, *children)] == [shown, shown, "FINISHED"]
     assert children[0].data.tags["allmodes.error"] == "e" * 5000
+    assert children[0].data.tags["allmodes.engine"] == "stacked"
+    assert "allmodes.engine" not in children[1].data.tags
 
 
 def test_an_experiment_runs_until_its_last_seed_ended(observer: Training, client: Any, tmp_path: Path) -> None:

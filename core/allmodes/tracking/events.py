@@ -95,6 +95,7 @@ class End(_Step):
     results: Values
     floors: Values
     error: str | None
+    engine: str = ""
 
 
 class Damaged:

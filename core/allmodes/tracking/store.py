@@ -61,6 +61,8 @@ class Store:
         self._upload(receipt.run_id, RunFolder(folder).results)
         self._add_table(receipt.run_id, final)
         self._set_error(receipt.run_id, end.error or "")
+        if end.engine:
+            self.client.set_tag(receipt.run_id, "allmodes.engine", end.engine)
         self.client.set_terminated(receipt.run_id, end.status.upper(), end.time)
         self._update_parent(receipt, start.seeds, end.time)
 
