@@ -3,6 +3,7 @@
 A tape stands in for CUDA's graphs: it repeats a call on the same tensors. That CUDA does is for `tests/gpu/check.sh`.
 """
 
+import gc
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -167,6 +168,18 @@ def test_turns_are_captured_anew_where_half_the_lanes_have_left(pair: tuple[Loop
         loop.iterate()
     assert Tape.log == TAKEN * len(taped.schedule)
     assert_equal(plain, taped)
+
+
+def test_a_graph_goes_as_soon_as_nothing_uses_it_rather_than_during_another_capture(pair: tuple[Loop, Loop]) -> None:
+    engine = Tape.engine
+    pair[1].iterate()
+    turns = [weakref.ref(plan.run) for plan in engine.plans.values()]
+    gc.disable()
+    try:
+        engine.plans.clear()
+        assert [turn() for turn in turns] == [None, None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.usefixtures("_taped")

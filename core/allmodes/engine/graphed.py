@@ -92,15 +92,15 @@ class GraphedTurn:
     """
 
     def __init__(self, turn: StackedTurn, arguments: Arguments, stack: Stack, stream: SideStream) -> None:
-        self._names: list[tuple[str, str]] = []
+        names: list[tuple[str, str]] = []
         traced, leaves = trace(turn.take, arguments, turn.composition.modules), tree_leaves(tuple(arguments))
 
         def call() -> Tensor:
             losses: Losses = traced(leaves)
-            self._names = list(losses)
+            names[:] = losses
             return torch.stack(list(losses.values()))
 
-        self._call = call  # keeps what the graph reads, the constants of the trace among it
+        self._names, self._call = names, call  # which keeps what the graph reads, the constants of the trace among it
         try:
             with torch.no_grad():
                 _warm_up(call, stack, stream)
