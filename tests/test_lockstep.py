@@ -1,6 +1,7 @@
 """Runs in lockstep: each keeps its own randomness, numbers, files and end, and nothing is left out in silence."""
 
 import math
+import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from allmodes import Experiment, Fitting, Loss, LossTerm, LossTermConfig, Step
+from allmodes import Experiment, Fitting, Loss, LossTerm, LossTermConfig, Step, hookimpl
 from allmodes.engine.stacked import StackedEngine
+from allmodes.experiments.evaluate import Evaluator
 from allmodes.experiments.together import train_together
 from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import RunFolder
@@ -170,19 +172,20 @@ def test_a_run_that_diverges_ends_with_its_own_error_and_the_others_are_as_witho
 class Refitted(LossTerm):
     """A loss that is fitted again: it sets a new tensor and a number, and at last a tensor of another shape."""
 
-    refit = 2
     middle: Tensor
 
     def __init__(self, grows: str) -> None:
         super().__init__()
         self.grows, self.scale = grows, 1.0
+        self.refit = None if grows == "at first" else 2
         self.register_buffer("middle", torch.zeros(2))
 
     def fit(self, fitting: Fitting) -> None:
         super().fit(fitting)
         u = fitting.noise.uniform("u", 3, 2)
         self.scale = 1 + float(u[0, 0])
-        grows = fitting.iteration == 4 and (self.grows == "all" or (self.grows == "some" and u[0, 0] > u[1, 0]))
+        grows = self.grows == "at first" and u[0, 0] > u[1, 0]
+        grows |= fitting.iteration == 4 and (self.grows == "all" or (self.grows == "some" and u[0, 0] > u[1, 0]))
         self.middle = u if grows else u.mean(0)
 
     def losses(self) -> Mapping[str, Loss]:
@@ -222,6 +225,32 @@ def test_a_part_that_is_fitted_to_another_shape_is_said_and_the_runs_go_on_eager
 def test_parts_that_are_all_fitted_to_another_shape_are_stacked_anew(tmp_path: Path) -> None:
     _, stacked = both(tmp_path, refitted(grows="all"), registry=registry_of(RefittedConfig))
     assert stacked.warned == []
+
+
+def test_runs_that_are_fitted_to_different_shapes_are_grouped_apart_and_that_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "allmodes"):
+        _, stacked = both(tmp_path, refitted(grows="at first"), registry=registry_of(RefittedConfig))
+    assert stacked.warned == []
+    said = [record.getMessage() for record in caplog.records if "together" in record.getMessage()]
+    assert said[0].startswith("tiny/seed-")
+    assert " cannot be trained together with tiny/seed-0: shapes differ: losses/acme.refitted.middle: " in said[0]
+
+
+def test_a_run_that_collapses_stops_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(self: Evaluator) -> str:
+        return "1 of 8 modes are left" if (self.run.seed, self.lane.iteration) == (1, 4) else ""
+
+    monkeypatch.setattr(Evaluator, "find_collapse", find)
+    spec = spec_of({"evaluation": {"every": 2, "collapse": "stop"}})
+    stacked = train(tmp_path, spec)
+    ends = [(o.status, o.iteration) for o in stacked.results.outcomes.values()]
+    assert ends == [("finished", 8), ("failed", 4), ("finished", 8)]
+    reason = "CollapseError: 1 of 8 modes are left; evaluation.collapse is stop"
+    assert stacked.results.outcomes[1].error == reason
+    eager = train(tmp_path, spec_of({"evaluation": {"every": 2}}), "eager")
+    assert_same_end([eager.runs[i] for i in (0, 2)], [stacked.runs[i] for i in (0, 2)])
 
 
 class Failing(LossTerm):
@@ -306,6 +335,31 @@ def test_runs_whose_last_checkpoints_differ_catch_up_and_join(tmp_path: Path) ->
         checkpoint.rename(tmp_path / checkpoint.name)
     assert int(late.checkpoints[0].name) == 2
     resumed = go_on(broken)
+    assert_same_end(unbroken.runs, resumed.runs)
+
+
+class Impatient:
+    """Sends Ctrl-C twice at an iteration."""
+
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+
+    @hookimpl
+    def allmodes_metrics_logged(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        if iteration == self.iteration:
+            self.iteration = -1
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_second_interrupt_ends_all_at_once_and_they_go_on_from_their_last_checkpoints(tmp_path: Path) -> None:
+    spec = spec_of(checkpoints={"every": 3})
+    unbroken = train(tmp_path / "unbroken", spec)
+    broken = train(tmp_path, spec, observers={"cut": Impatient(5)})
+    assert [o.status for o in broken.results.outcomes.values()] == ["killed"] * 3
+    assert [int(RunFolder(run).checkpoints[0].name) for run in broken.runs] == [3, 3, 3]
+    resumed = go_on(broken)
+    assert resumed.results.status == "finished"
     assert_same_end(unbroken.runs, resumed.runs)
 
 
