@@ -23,8 +23,8 @@ QUICK = (
 
 
 PARTS = ("prior", "generator", "discriminator", "auxiliaries")
-SLOW = ("nemgan/cifar2", "nemgan/fashion5-labels-alone", "nemgan/mnist")
-"""Their networks have one size, which takes half a minute."""
+SLOW = ("bourgan/cifar10", "bourgan/digits", "nemgan/cifar2", "nemgan/fashion5-labels-alone", "nemgan/mnist")
+"""Their networks have one size, or their fits, which take long."""
 SMALL = {"channels": 4, "items": 100, "refit": 2, "subsample": 150}
 
 

@@ -1,1 +1,1 @@
-"""How players are updated: optimisers, eager and functional updates, the loop, costs."""
+"""How players are updated: optimisers, engines for one run and for several at once, the loop, costs."""
