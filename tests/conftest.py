@@ -14,8 +14,6 @@ from filelock import FileLock
 from allmodes.tracking.sender import open_store
 from tracked import Recorder, Training
 
-os.environ["ALLMODES_FLOORS"] = "off"  # a test measures what it compares, and leaves nothing in the user's cache
-
 
 @pytest.fixture(scope="session")
 def opened_together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:

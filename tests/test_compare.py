@@ -22,7 +22,7 @@ from allmodes.cli.console import PlainConsole
 from allmodes.registry.registry import installed
 from allmodes.runs.run import Outcome
 from allmodes.studies import tables, worker
-from allmodes.studies.comparison import Comparison
+from allmodes.studies.comparison import Comparison, describe_data
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import StudyMonitor
 from allmodes.studies.study import StudyRun
@@ -315,3 +315,15 @@ def test_a_run_whose_folder_cannot_be_made_fails_alone(tmp_path: Path) -> None:
     worker.train_task({"runs": [run]}, lambda **message: sent.append(message), Stop())
     error = f"{tmp_path / 'seed-0'}: File exists"
     assert sent == [{"event": "done", "run": "one/seed-0", "status": "failed", "error": error}]
+
+
+def test_numbers_of_fewer_samples_are_tabulated_apart() -> None:
+    def title(*metrics: object) -> str:
+        values = {**SPEC, "evaluation": {"samples": 2000, "metrics": list(metrics)}}
+        return describe_data(Experiment.from_spec(values, track=False).spec)
+
+    plain = title("modes", "wasserstein")
+    assert plain.endswith(" (2,000 samples)")
+    assert title("modes") == title({"kind": "wasserstein", "samples": 3000}) == plain  # no more than there are
+    fewer = title("modes", {"kind": "wasserstein", "samples": 1000})
+    assert fewer == plain.removesuffix(")") + ", wasserstein of 1,000)"

@@ -481,7 +481,7 @@ def test_floors_that_are_damaged_are_computed_again(how: str, folder: Path, tmp_
     experiment = Experiment.from_spec(RUN)
     metrics = build_metrics(experiment.spec.evaluation.metrics)
     measure = lambda missing: {title: {"modes": 8.0} for title in missing}  # noqa: E731
-    floors = lambda: share_floors(tmp_path, experiment.spec, experiment.data, metrics, measure)  # noqa: E731
+    floors = lambda: share_floors([tmp_path], experiment.spec, experiment.data, metrics, measure)  # noqa: E731
     floors()
     (page,) = tmp_path.glob("*/*.json")
     DAMAGES[how](page)

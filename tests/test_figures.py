@@ -1,19 +1,24 @@
 """Pictures show where samples are: pixels are read back and compared with what was drawn."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 from struct import unpack
+from weakref import ref
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 from torch import Tensor
 
 from allmodes.data import Data, MixtureData, TensorData
 from allmodes.data.mixture import Mixture
 from allmodes.figures.draw import draw_panels, draw_samples
+from allmodes.figures.files import save
+from allmodes.figures.kept import picture_of
+from allmodes.figures.points import plane_of
+from allmodes.figures.style import new_figure, set_title
 
 CORNERS = torch.tensor([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 
@@ -71,6 +76,33 @@ def test_limits_depend_on_the_data_and_not_on_the_samples(tmp_path: Path) -> Non
     data = four_modes()
     far = [draw_samples(torch.full((9, 2), at), data, tmp_path / f"{at}.png").read_bytes() for at in (1e3, -1e5)]
     assert far[0] == far[1]  # both pictures say that 100 % are outside
+
+
+def drawn_anew(samples: Tensor, data: Data, title: str, path: Path) -> Path:
+    """A picture of which nothing was kept from one before."""
+    figure = new_figure()
+    axes = figure.add_subplot()
+    plane_of(data).draw(axes, samples)
+    set_title(axes, title)
+    return save(figure, path)
+
+
+@pytest.mark.parametrize("data", [four_modes(), TensorData(torch.arange(15.0).reshape(5, 3))], ids=["modes", "points"])
+def test_a_picture_after_others_is_the_one_that_is_drawn_anew(data: Data, tmp_path: Path) -> None:
+    some, far = full(data), 9 + 9 * full(data)
+    titles = ["run  iteration 1,000\nmodes 4", "run  iteration 2,000\nmodes 1  W1 2", "", "one line"]
+    for samples, title in [(x, title) for title in titles for x in (some, far, some[:1])]:
+        kept = pixels(draw_samples(samples, data, tmp_path / "kept.png", title))
+        assert kept.equal(pixels(drawn_anew(samples, data, title, tmp_path / "anew.png")))
+
+
+def test_a_picture_is_kept_no_longer_than_its_data(tmp_path: Path) -> None:
+    data = four_modes()
+    draw_samples(full(data), data, tmp_path / "x.png")
+    picture = ref(picture_of(data, ""))
+    del data
+    gc.collect()
+    assert picture() is None
 
 
 def test_samples_that_are_not_numbers_are_counted_as_outside(tmp_path: Path) -> None:
@@ -153,7 +185,7 @@ def test_a_failure_leaves_the_former_picture(tmp_path: Path, monkeypatch: pytest
     def fail(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(Figure, "savefig", fail)
+    monkeypatch.setattr("matplotlib.image.imsave", fail)
     with pytest.raises(OSError, match="disk full"):
         draw_samples(collapsed(data), data, tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes() == former

@@ -12,6 +12,7 @@ from allmodes import DensityCoverageConfig, Experiment, KidConfig, ModesConfig, 
 from allmodes.data import Data, TensorData
 from allmodes.experiments import floors
 from allmodes.experiments.floors import floors_folder, share_floors
+from allmodes.experiments.settings import Setup
 from allmodes.metrics import Evaluation, Metric, build_metrics, measure_each_floor, measure_floors
 from allmodes_schemas import MetricConfig
 from tiny import SPEC
@@ -37,14 +38,14 @@ class Counted(Metric):
 class Shop:
     """Shares floors in a folder and notes what had to be measured."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.measured = folder, list[str]()
+    def __init__(self, *folders: Path) -> None:
+        self.folders, self.measured = folders, list[str]()
 
     def ask(self, *configs: MetricConfig, samples: int = 20, data: Data | None = None) -> dict[str, float]:
         values = {**SPEC, "evaluation": {"samples": samples}}
         experiment = Experiment.from_spec(values)
         return share_floors(
-            self.folder, experiment.spec, data or experiment.data, build_metrics(configs), self._measure
+            self.folders, experiment.spec, data or experiment.data, build_metrics(configs), self._measure
         )
 
     def _measure(self, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:
@@ -137,7 +138,7 @@ def test_a_metric_that_cannot_be_told_from_others_is_measured_each_time(
     by_hand = {"own": Counted()}  # built without a config
     experiment = Experiment.from_spec(SPEC)
     for _ in range(2):
-        share_floors(shop.folder, experiment.spec, experiment.data, by_hand, shop._measure)
+        share_floors(shop.folders, experiment.spec, experiment.data, by_hand, shop._measure)
     assert shop.taken() == ["own", "own"]
 
 
@@ -158,6 +159,31 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(blocked: Path) -> None:
     said = rf"^{blocked}/\w+ could not be written \(.*\): the scores of real data are measured by each run"
     with pytest.warns(UserWarning, match=said):
         assert Shop(blocked).ask(ModesConfig()) == {"modes": 1.0}
+
+
+def test_where_the_cache_cannot_be_written_runs_of_a_study_share_floors_through_its_folder(
+    blocked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLMODES_FLOORS", str(blocked))
+    setup, said = Setup(floors=tmp_path / "study" / ".floors"), rf"^{blocked}/\w+ could not be written \(.*\): "
+    kept = rf"{said}the scores of real data are kept in {setup.floors} \(docs/metrics.md\)$"
+    with pytest.warns(UserWarning, match=kept):
+        first = Experiment.from_spec(SPEC, setup=setup).resources.floors
+    monkeypatch.setattr("allmodes.experiments.resources.measure_each_floor", None)
+    with pytest.warns(UserWarning, match=kept):
+        assert Experiment.from_spec(SPEC, setup=setup).resources.floors == pytest.approx(dict(first), nan_ok=True)
+
+
+def test_a_cache_that_has_all_is_read_where_it_cannot_be_written(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = shop.ask(ModesConfig())
+    monkeypatch.setattr(floors, "TemporaryFile", None)
+    assert shop.ask(ModesConfig()) == first
+    assert shop.taken() == ["modes"]
+
+
+def test_a_folder_that_can_be_written_is_the_only_one(tmp_path: Path) -> None:
+    assert Shop(tmp_path / "user", tmp_path / "study").ask(ModesConfig()) == {"modes": 1.0}
+    assert [path.name for path in tmp_path.iterdir()] == ["user"]
 
 
 def test_the_folder_is_the_user_s_and_may_be_moved_or_switched_off(

@@ -1,6 +1,7 @@
 """Metrics that are measured less often than others: when, and what is made of the numbers that there are."""
 
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,6 +65,26 @@ def test_a_metric_is_measured_at_the_first_evaluation_from_its_multiples_on_and_
     assert sorted(lines) == sorted({*range(every, 11, every), 10})
     assert [iteration for iteration, line in lines.items() if "eval/w1" in line] == at
     assert all("eval/modes" in line for line in lines.values())
+
+
+@pytest.mark.parametrize(
+    ("every", "drawn", "at"), [(2, None, [2, 4, 6, 8, 10]), (2, 4, [4, 8, 10]), (2, 100, [10]), (3, 4, [6, 9, 10])]
+)
+def test_pictures_are_drawn_as_often_as_asked_for_and_at_the_end(
+    tmp_path: Path, every: int, drawn: int | None, at: list[int]
+) -> None:
+    values = BARE | evaluation_of(every, None)
+    values["evaluation"] |= {"figure": True, "figure_every": drawn}
+    folder = Experiment.from_spec(values, folder=tmp_path, track=False).run([0]).folder / "seed-0" / "figures"
+    assert [int(path.stem.removeprefix("samples-")) for path in sorted(folder.glob("samples-*.png"))] == at
+
+
+def test_pictures_that_are_due_more_often_than_evaluations_are_warned_about() -> None:
+    values = BARE | evaluation_of(4, None)
+    values["evaluation"] |= {"figure": True, "figure_every": 3}
+    said = "evaluation.figure_every: 3 is less than evaluation.every (4): pictures are drawn at each evaluation"
+    with pytest.warns(UserWarning, match=re.escape(said)):
+        Experiment.from_spec(values, track=False)
 
 
 def test_the_numbers_at_the_end_are_those_of_a_run_that_measures_always(tmp_path: Path) -> None:

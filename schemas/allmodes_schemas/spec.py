@@ -94,7 +94,7 @@ class StreamConfig(Config):
 class EvaluationConfig(Config):
     """When a run is measured, with how many samples, by which metrics."""
 
-    free: ClassVar[frozenset[str]] = frozenset({"every", "samples", "metrics", "collapse", "figure"})
+    free: ClassVar[frozenset[str]] = frozenset({"every", "samples", "metrics", "collapse", "figure", "figure_every"})
 
     every: Iteration = Field(1000, ge=1)
     """Iterations between evaluations."""
@@ -106,11 +106,21 @@ class EvaluationConfig(Config):
     """What follows where at most half of the modes (or classes) are left that the run held before: half of all or more,
     above chance."""
     figure: bool = True
-    """Whether a picture of samples is drawn at each evaluation."""
+    """Whether pictures are drawn: of samples, and those of the metrics."""
+    figure_every: Iteration | None = Field(None, ge=1)
+    """Iterations between pictures, at the end of the run always: as `every` of a metric. None: at each evaluation."""
 
     def is_due(self, metric: MetricConfig, iteration: int) -> bool:
         """Whether a metric is measured at the evaluation of an iteration before the last, which measures everything."""
-        every = metric.every or self.every
+        return self._comes(metric.every, iteration)
+
+    def is_drawn(self, iteration: int) -> bool:
+        """Whether pictures are drawn at the evaluation of an iteration before the last, which draws them always."""
+        return self._comes(self.figure_every, iteration)
+
+    def _comes(self, every: int | None, iteration: int) -> bool:
+        """Whether an evaluation is the first from a multiple of a number of iterations on."""
+        every = every or self.every
         return iteration // every > (iteration - self.every) // every
 
     def numbers(self) -> dict[str, Key]:

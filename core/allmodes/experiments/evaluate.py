@@ -80,7 +80,7 @@ class Evaluator:
         results = {key: value for key, value in measured.items() if key not in others}
         self.history.append((iteration, results))
         self.report.numbers(iteration, {f"eval/{key}": value for key, value in results.items()})
-        if run.spec.evaluation.figure:
+        if self._is_drawn(iteration):
             self._draw(evaluation, results, due)
         before = self.collapsed
         found = self.find_collapse()
@@ -135,6 +135,12 @@ class Evaluator:
             return dict(self.metrics)
         rests = {one.title() for one in spec.evaluation.metrics if not spec.evaluation.is_due(one, iteration)}
         return {title: metric for title, metric in self.metrics.items() if title not in rests}
+
+    def _is_drawn(self, iteration: int) -> bool:
+        """Whether pictures are drawn at an iteration: at the last one in any case."""
+        spec = self.run.spec
+        is_last = iteration >= spec.training.iterations
+        return spec.evaluation.figure and (is_last or spec.evaluation.is_drawn(iteration))
 
     def _declared_due(self, key: str, iteration: int) -> bool:
         """Whether a number was to be measured at an evaluation; one that no metric declares, at each."""

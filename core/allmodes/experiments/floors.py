@@ -7,9 +7,10 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from allmodes.data.base import Data
 from allmodes.metrics import Metric
@@ -38,21 +39,23 @@ def floors_folder() -> Path | None:
 
 
 def share_floors(
-    folder: Path | None, spec: Spec, data: Data, metrics: Mapping[str, Metric], measure: Measure
+    folders: Sequence[Path], spec: Spec, data: Data, metrics: Mapping[str, Metric], measure: Measure
 ) -> dict[str, float]:
     """Read the scores of real data from a folder; measure those that are not there, and store them.
 
-    What is measured for others is waited for. A metric or data that nothing tells from others of their kind, such as
-    those of a notebook, are measured each time; so is everything without a folder.
+    The folder is the first that has them all or can be written. What is measured for others is waited for. A metric or
+    data that nothing tells from others of their kind, such as those of a notebook, are measured each time; so is
+    everything without a folder.
     """
-    keys = {title: _key(spec, data, metric) for title, metric in metrics.items()} if folder is not None else {}
+    keys = {title: _key(spec, data, metric) for title, metric in metrics.items()} if folders else {}
     of_data = _digest([data.fingerprint, spec.evaluation.samples])
-    shelf = _make(folder / of_data) if folder is not None and any(keys.values()) else None
+    names = {title: f"{key}.json" for title, key in keys.items() if key}
+    shelf = _choose([folder / of_data for folder in folders], names.values()) if names else None
     if shelf is None:
         found = measure(metrics) if metrics else {}
     else:
         with take_turns(shelf):
-            pages = {title: shelf / f"{key}.json" for title, key in keys.items() if key}
+            pages = {title: shelf / name for title, name in names.items()}
             found = {title: known for title, page in pages.items() if (known := _read(page)) is not None}
             missing = {title: metric for title, metric in metrics.items() if title not in found}
             measured = measure(missing) if missing else {}
@@ -98,13 +101,18 @@ def _digest(values: object) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _make(shelf: Path) -> Path | None:
-    try:
-        shelf.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        _warn_of(shelf, error)
-        return None
-    return shelf
+def _choose(shelves: Sequence[Path], names: Collection[str]) -> Path | None:
+    """The first of the shelves that has all pages or can be written, with a warning of each before it."""
+    for shelf, others in ((shelf, shelves[i:]) for i, shelf in enumerate(shelves, 1)):
+        if all((shelf / name).is_file() for name in names):
+            return shelf
+        try:
+            shelf.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=shelf):
+                return shelf
+        except OSError as error:
+            _warn_of(shelf, error, others[0].parent if others else None)
+    return None
 
 
 def _read(page: Path) -> Numbers | None:
@@ -126,6 +134,7 @@ def _store(pages: Mapping[Path, Numbers]) -> None:
             _warn_of(page, error)
 
 
-def _warn_of(path: Path, error: OSError) -> None:
+def _warn_of(path: Path, error: OSError, instead: Path | None = None) -> None:
     reason = f"{path} could not be written ({error.strerror or error})"
-    warnings.warn(f"{reason}: the scores of real data are measured by each run (docs/metrics.md)", stacklevel=2)
+    then = f"kept in {instead}" if instead else "measured by each run"
+    warnings.warn(f"{reason}: the scores of real data are {then} (docs/metrics.md)", stacklevel=2)

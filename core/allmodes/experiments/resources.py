@@ -73,9 +73,8 @@ class Resources:
     @plain_torch()
     def floors(self) -> Mapping[str, float]:
         """Mean score of real data on each metric, with as many samples."""
-        return share_floors(
-            floors_folder() or self.setup.floors, self.spec, self.data, self.metrics, self._measure_floors
-        )
+        folders = [folder for folder in (floors_folder(), self.setup.floors) if folder is not None]
+        return share_floors(folders, self.spec, self.data, self.metrics, self._measure_floors)
 
     def labelled(self, seed: int) -> dict[str, LabelledItems]:
         """The labelled items of each stream, as a seed chooses them."""

@@ -25,7 +25,7 @@ class Setup:
     Attributes:
         resumed: The folder of an experiment that is resumed.
         data: Data that came from Python, in the place of the spec's.
-        floors: A folder that shares floors where the user's cache of them is off.
+        floors: A folder that shares floors where the user's cache of them is off or cannot be written.
         sends: Whether this process sends runs to MLflow; else another one does.
         shared: Data that several experiments of this process learn from, by their settings, so that they are read once.
     """

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from allmodes.figures.files import save
 from allmodes.figures.images import draw_grid, draw_image_rows
+from allmodes.figures.kept import picture_of
 from allmodes.figures.points import draw_point_rows, plane_of
-from allmodes.figures.style import INK, PANEL_SIDE, PANELS_PER_ROW, new_figure
+from allmodes.figures.style import INK, PANEL_SIDE, PANELS_PER_ROW, new_figure, set_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from allmodes.data.base import Data
 
-Panel: TypeAlias = "Callable[[Axes, Tensor], None]"
+Panel: TypeAlias = "Callable[[Axes, Tensor], object]"
 """Draws samples (N, *shape) into axes."""
 
 
@@ -38,10 +39,12 @@ def draw_samples(samples: Tensor, data: Data, path: Path, title: str = "") -> Pa
     Returns:
         The path.
     """
+    if len(data.shape) != 3 and path.suffix in ("", ".png"):
+        return picture_of(data, title).save(samples, title, path)
     figure = new_figure()
     axes = figure.add_subplot()
     _panel(data)(axes, samples)
-    axes.set_title(title, fontsize=11, color=INK)
+    set_title(axes, title)
     return save(figure, path)
 
 

@@ -13,7 +13,9 @@ from allmodes.figures.style import GENERATED, INK, REAL, colours, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     from allmodes.data.base import Data
 
@@ -50,16 +52,22 @@ class Plane:
         """Map points (N, D) to the plane (N, 2)."""
         return (_points(x) - self.origin) @ self.directions
 
-    def draw(self, axes: Axes, samples: Tensor) -> None:
-        """Draw samples over the truth, within the plane's limits."""
+    def draw(self, axes: Axes, samples: Tensor) -> tuple[PathCollection, Text]:
+        """Draw samples over the truth, within the plane's limits; returns the samples' dots and a note on them."""
         points = self.project(samples)
         if not self.modes_known:
             self._dots(axes, self.truth, REAL, alpha=1.0, label="real")
-        self._dots(axes, points, GENERATED, alpha=0.35, label="generated")
+        dots = self._dots(axes, points, GENERATED, alpha=0.35, label="generated")
         if self.modes_known:
             self._rings(axes)
         self.frame(axes)
-        self._count_outside(axes, points)
+        note = axes.text(0.02, 0.02, self.outside(points), transform=axes.transAxes, fontsize=8, color=INK)
+        return dots, note
+
+    def outside(self, points: Tensor) -> str:
+        """Say which share of points (N, 2) lies outside the axes or is NaN, if any does."""
+        share = 1 - float(((points - self.centre).abs() <= self.half).all(1).float().mean())
+        return f"{100 * share:.1f} % outside" if share > 0 else ""
 
     def frame(self, axes: Axes, legend: bool = True) -> None:
         """Set limits and ticks, and add a legend."""
@@ -71,9 +79,9 @@ class Plane:
         if legend:
             self._legend(axes)
 
-    def _dots(self, axes: Axes, points: Tensor, color: str, alpha: float, label: str) -> None:
-        x, y = points.T.tolist()
-        axes.scatter(x, y, s=7, color=color, alpha=alpha, linewidths=0, label=label)
+    def _dots(self, axes: Axes, points: Tensor, color: str, alpha: float, label: str) -> PathCollection:
+        x, y = points.T.numpy()
+        return axes.scatter(x, y, s=7, color=color, alpha=alpha, linewidths=0, label=label)
 
     def _rings(self, axes: Axes) -> None:
         x, y = self.truth.T.tolist()
@@ -88,13 +96,6 @@ class Plane:
         for handle in legend.legend_handles:
             if handle is not None:
                 handle.set_alpha(1.0)
-
-    def _count_outside(self, axes: Axes, points: Tensor) -> None:
-        """Write which share of samples lies outside the axes or is NaN."""
-        outside = 1 - float(((points - self.centre).abs() <= self.half).all(1).float().mean())
-        if outside > 0:
-            text = f"{100 * outside:.1f} % outside"
-            axes.text(0.02, 0.02, text, transform=axes.transAxes, fontsize=8, color=INK)
 
 
 def plane_of(data: Data) -> Plane:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DPI = 110
@@ -21,6 +22,11 @@ def new_figure(width: float = SIDE, height: float = SIDE) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def set_title(axes: Axes, title: str) -> None:
+    """Write a title above the only panel of a figure."""
+    axes.set_title(title, fontsize=11, color=INK)
 
 
 def colours(n: int) -> list[Any]:

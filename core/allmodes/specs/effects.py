@@ -116,8 +116,11 @@ def _cadences(spec: Spec) -> Iterator[Problem]:
 
 
 def _measurements(spec: Spec) -> Iterator[Problem]:
-    """Cadences of metrics that are shorter than the evaluation's."""
-    every = spec.evaluation.every
+    """Cadences of metrics and pictures that are shorter than the evaluation's."""
+    every, drawn = spec.evaluation.every, spec.evaluation.figure_every
+    if drawn and drawn < every:
+        what = f"{drawn:,} is less than evaluation.every ({every:,}): pictures are drawn at each evaluation"
+        yield Problem(("evaluation", "figure_every"), what, "warning")
     for i, metric in enumerate(spec.evaluation.metrics):
         if metric.every and metric.every < every:
             effect = f"{metric.title()} is measured at each evaluation"

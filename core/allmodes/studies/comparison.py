@@ -153,10 +153,15 @@ def costs_of(outcome: Outcome) -> dict[str, float]:
 
 
 def describe_data(spec: Spec) -> str:
-    """Describe the data of a spec: the kind, options that differ from their defaults, and the samples measured."""
-    given = spec.data.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
+    """Describe the data of a spec: the kind, options that differ from their defaults, and the samples measured.
+
+    A metric of fewer samples is named with them: its numbers cannot be compared with those of more.
+    """
+    evaluation, given = spec.evaluation, spec.data.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
     options = "".join(f", {name} {value}" for name, value in given.items())
-    return f"{spec.data.kind}{options} ({spec.evaluation.samples:,} samples)"
+    own = {one.title(): one.model_dump(exclude_defaults=True).get("samples") for one in evaluation.metrics}
+    fewer = "".join(f", {title} of {n:,}" for title, n in own.items() if n and n < evaluation.samples)
+    return f"{spec.data.kind}{options} ({evaluation.samples:,} samples{fewer})"
 
 
 def _group(title: str, entries: list[StudyEntry]) -> Group:

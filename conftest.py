@@ -1,0 +1,5 @@
+"""What holds for the tests of the core and of every plugin here."""
+
+import os
+
+os.environ["ALLMODES_FLOORS"] = "off"  # a test measures what it compares, and leaves nothing in the user's cache
