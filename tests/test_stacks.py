@@ -120,7 +120,7 @@ def test_methods_of_the_study_share_no_stack_and_first_seeds_come_first(
     [
         ({}, 32),
         ({"engine": "eager"}, 1),
-        ({"iterations": 100}, 1),  # too few
+        ({"iterations": 50}, 1),  # too few
         ({"iterations": 100, "engine": "stacked"}, 32),
         ({"batch_size": 2**17}, 1),  # no time is spent in Python
         ({"device": "cuda"}, 1),
