@@ -149,5 +149,5 @@ def test_runs_of_one_form_that_are_too_short_are_apart_from_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    files = [spec_file(f"of-{n}", training={**TRAINING, "iterations": n}) for n in (100, 1000, 2000)]
+    files = [spec_file(f"of-{n}", training={**TRAINING, "iterations": n}) for n in (50, 1000, 2000)]
     assert sizes(tmp_path / "out", files, 2, jobs=1) == [1, 4, 1]

@@ -44,8 +44,8 @@ def log_data(line: str, partly: bool, warn: Callable[[str], None]) -> None:
 
 
 def log_engine(runs: Sequence[Run], choice: Choice) -> None:
-    """Log which engine was chosen for runs that are trained together, and why, where the spec leaves it open."""
-    if runs[0].spec.training.engine == "auto":
+    """Log which engine trains runs together, and why; not where the spec asks for the eager one."""
+    if runs[0].spec.training.engine != "eager":
         names = [run.name for run in runs]
         fields = {"event": "engine", "runs": names, "engine": choice.engine, "why": choice.why}
         LOGGER.info(f"{', '.join(names)}: engine {choice.engine}: {choice.why}", extra={"fields": fields})
