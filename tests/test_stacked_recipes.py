@@ -79,6 +79,7 @@ def train(name: str, engine: str, folder: Path) -> Trained:
     few = ["training.batch_size=4", "seeds=[0,1]"] if is_of_files else []  # some of their networks have one size only
     parts = {name: getattr(spec, name) for name in PARTS if getattr(spec, name) is not None}
     small = [o for name, part in parts.items() for o in smaller(_dump(part), name)]
+    small += [f"losses.{i}.updates=2" for i, term in enumerate(spec.losses) if term.kind == "baselines.unrolled"]
     overrides = [*QUICK, *steady(spec), *small, *few, f"training.engine={engine}"]
     experiment = Experiment.from_recipe(
         name, overrides, registry=REGISTRY, folder=folder / engine, track=False, warn=warned.append, **options
