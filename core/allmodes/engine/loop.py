@@ -99,7 +99,7 @@ class EagerLanes:
     """The eager engine for any number of lanes, one after another."""
 
     name = "eager"
-    differing = ()
+    differing: Sequence[str] = ()
 
     def __init__(self, engines: Sequence[EagerEngine]) -> None:
         self.engines = list(engines)

@@ -67,11 +67,13 @@ class StackedEngine:
     name = "stacked"
 
     def __init__(self, engines: Sequence[EagerEngine]) -> None:
+        self._problem: EngineError | None = None
         self._fill(engines)
         self._asked: dict[Key, Sequence[Asked]] = {}
 
     def _fill(self, engines: Sequence[EagerEngine]) -> None:
         self.stack = Stack(engines)
+        self.differing: Sequence[str] = self.stack.differences.places
         compositions = [engine.composition for engine in engines]
         self.memories = [PythonMemory(composition) for composition in compositions]
         self.dials = Dials(compositions, self.stack.differences, self.stack.device)
@@ -84,6 +86,8 @@ class StackedEngine:
 
         Raises EngineError, with all as it was, where the turn cannot be taken in this way.
         """
+        if self._problem is not None:
+            raise self._problem
         first = self.stack.composition
         weights = first.weights(iteration)
         if not first.active(turn, weights):
@@ -93,11 +97,6 @@ class StackedEngine:
         if plan is not None and plan.checked:
             return self._split(self._run(plan, placed, iteration))
         return self._begin(key, turn, placed, iteration)
-
-    @property
-    def differing(self) -> list[str]:
-        """The settings of modules in which the lanes differ."""
-        return self.stack.differences.places
 
     def leave(self, position: int) -> None:
         """Give a lane, by its position among those in training, its own tensors; half a stack is stacked anew."""
@@ -111,12 +110,15 @@ class StackedEngine:
             self.stack.release(place)
 
     def _refill(self) -> None:
-        """Stack the lanes that are left anew."""
+        """Stack the lanes that are left anew; where they cannot be any more, the next turn says so."""
         self.close()
-        self._fill([self.stack.engines[place] for place in self.places])
+        try:
+            self._fill([self.stack.engines[place] for place in self.places])
+        except EngineError as error:
+            self.differing, self._problem = (), error  # settings are not what keeps them apart
 
     def gather(self) -> None:
-        """Take over what fits have set anew; raises EngineError where lanes cannot be stacked any more."""
+        """Take over what fits have set anew."""
         has_room = all(self.stack.gather(place) for place in self.places)
         if not has_room or any(memory.find_change() for memory in self.memories):
             self._refill()
