@@ -42,3 +42,15 @@ def test_the_benchmark_of_evaluation_measures_runs_with_and_without_the_cache(tm
     assert first.whole > first.evaluations > 0
     assert first.floors > 0
     assert second.floors == 0
+
+
+def test_the_benchmark_of_engines_measures_each_engine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = load("engines")
+    monkeypatch.setattr(benchmark, "ENGINES", ("eager", "stacked"))  # compiling has tests of its own
+    benchmark.main(["--recipes", "study/ring-gan", "--lanes", "1", "2", "--rounds", "1"], ["training.batch_size=8"])
+    table = [line.split("|") for line in capsys.readouterr().out.splitlines() if "ring-gan" in line]
+    assert [row[2].strip() for row in table] == ["eager", "stacked"]
+    assert float(table[0][3]) == 1
+    assert all(float(price) > 0 for row in table for price in row[3:5])
