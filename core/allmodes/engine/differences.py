@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
@@ -42,7 +45,9 @@ class Differences:
 
     def __init__(self, compositions: Sequence[Composition]) -> None:
         self.values: list[Sequence[Any]] = []
-        self._seen = set[int]()
+        self._seen = set[tuple[int, ...]]()
+        self._known = {id(inner) for module in compositions[0].modules.values() for inner in module.modules()}
+        self._tensors = {id(t) for module in compositions[0].modules.values() for _, t in _tensors(module)}
         for other in compositions[1:]:
             check_structure(compositions[0], other)
         self.attributes = dict(self._walk(compositions))
@@ -73,8 +78,8 @@ class Differences:
     def merge(self, values: Sequence[Any], where: str) -> Any:
         """The first of values that are equal, with a slot for each number in which they differ."""
         first = values[0]
-        if all(value is first for value in values) or id(first) in self._seen or isinstance(first, nn.Module):
-            return first  # modules within are compared at their own places
+        if all(value is first for value in values) or _ids(values) in self._seen or self._is_elsewhere(first):
+            return first
         if _are_numbers(values):
             return first if all(value == first for value in values) else self._slot(values)
         if any(type(value) is not type(first) for value in values):
@@ -82,6 +87,10 @@ class Differences:
         if isinstance(first, Tensor):
             return self._merge_tensors(values, where)
         return self._merge_inside(values, where)
+
+    def _is_elsewhere(self, value: Any) -> bool:
+        """Whether a value is a module or tensor of the composition, which is compared at its own place."""
+        return id(value) in self._known or id(value) in self._tensors
 
     def _merge_tensors(self, values: Sequence[Tensor], where: str) -> Any:
         first = values[0]
@@ -109,9 +118,9 @@ class Differences:
         """Raise EngineError where what cannot hold a slot differs, or cannot be shown to be equal."""
         first, slots = values[0], len(self.values)
         if _is_equal_to_itself_alone(first):
-            self._seen.add(id(first))
+            self._seen.add(_ids(values))
             self._merge_all([dict(enumerate(_parts(value))) for value in values], where)
-        elif any(value != first for value in values):
+        elif not all(_is_equal(value, first, where) for value in values):
             raise EngineError(f"{where} is {_short(first)} and {_short(_other(values))}")
         if len(self.values) > slots:
             raise EngineError(f"{where} holds numbers that differ")
@@ -170,9 +179,24 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     return all(type(v) in (int, float) for v in values) and any(type(v) is float for v in values)
 
 
+def _ids(values: Sequence[Any]) -> tuple[int, ...]:
+    return tuple(map(id, values))
+
+
+def _is_equal(one: Any, other: Any, where: str) -> bool:
+    """Whether values of one class are equal. Raises EngineError where they do not tell."""
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    try:
+        return bool(one == other)
+    except Exception as error:
+        raise EngineError(f"{where} cannot be shown to be equal") from error
+
+
 def _is_equal_to_itself_alone(value: Any) -> bool:
-    """Whether equality of such values is identity, or that of a module to which a method is bound."""
-    return getattr(type(value), "__eq__", None) is getattr(object, "__eq__", None) or isinstance(value, MethodType)
+    """Whether equality of such values is identity, or that of what they hold, which may be tensors."""
+    is_identity = getattr(type(value), "__eq__", None) is getattr(object, "__eq__", None)
+    return is_identity or is_dataclass(value) or isinstance(value, MethodType | tuple | deque)
 
 
 def _parts(value: Any) -> list[Any]:
@@ -183,6 +207,8 @@ def _parts(value: Any) -> list[Any]:
         return [value.__func__, value.__self__]
     if isinstance(value, partial):
         return [value.func, value.args, value.keywords]
+    if isinstance(value, tuple | deque):
+        return list(value)
     if hasattr(value, "__dict__"):
         return [vars(value)]
     raise EngineError(f"{_short(value)} cannot be shown to be equal")
@@ -234,7 +260,8 @@ def name_of(*path: str) -> str:
 
 
 def _other(values: Sequence[Any]) -> Any:
-    return next(value for value in values if type(value) is not type(values[0]) or value != values[0])
+    first = values[0]
+    return next(value for value in values if type(value) is not type(first) or not _is_equal(value, first, ""))
 
 
 def _short(value: Any) -> str:

@@ -100,20 +100,30 @@ class Drawer:
 
 def _stack(trees: Sequence[Tree], lanes: Sequence[int], into: Tree, size: int) -> None:
     """Write trees into the tensors of another one, which are made at first, along a first axis of a size."""
-    for key, value in trees[0].items():
+    into.update(into or {key: _make_room(value, size) for key, value in trees[0].items()})
+    for tree in trees:
+        if tree.keys() != into.keys():
+            raise EngineError(f"one batch has {', '.join(into)} and another one {', '.join(tree)}")
+    for key, room in into.items():
         inside = [tree[key] for tree in trees]
-        if isinstance(value, dict):
-            _stack(inside, lanes, into.setdefault(key, {}), size)
-            continue
-        if key not in into:
-            into[key] = value.new_zeros(size, *value.shape)
-        if into[key].shape[1:] != value.shape:
-            raise EngineError(f"batches are of other shapes from one to the next: {_shapes(into[key][0], value)}")
-        _write(inside, lanes, into[key])
+        if isinstance(room, dict):
+            _stack(inside, lanes, room, size)
+        else:
+            _check_forms(room[0], inside)
+            _write(inside, lanes, room)
 
 
-def _shapes(*tensors: Tensor) -> str:
-    return " and ".join(str(tuple(tensor.shape)) for tensor in tensors)
+def _make_room(value: Any, size: int) -> Any:
+    return {} if isinstance(value, dict) else value.new_zeros(size, *value.shape)
+
+
+def _check_forms(first: Tensor, others: Sequence[Tensor]) -> None:
+    for other in others:
+        if other.shape != first.shape:
+            shapes = f"{tuple(first.shape)} and {tuple(other.shape)}"
+            raise EngineError(f"batches are of other shapes from one to the next: {shapes}")
+        if other.dtype != first.dtype:
+            raise EngineError(f"batches are of other types from one to the next: {first.dtype} and {other.dtype}")
 
 
 def _write(tensors: Sequence[Tensor], lanes: Sequence[int], into: Tensor) -> None:

@@ -67,7 +67,6 @@ class StackedEngine:
     name = "stacked"
 
     def __init__(self, engines: Sequence[EagerEngine]) -> None:
-        self._problem: EngineError | None = None
         self._fill(engines)
         self._asked: dict[Key, Sequence[Asked]] = {}
 
@@ -80,14 +79,15 @@ class StackedEngine:
         self.drawer = Drawer(len(engines))
         self.places = list(range(len(engines)))
         self.plans: dict[Key, Plan] = {}
+        self._is_loose = False  # whether the lanes are to be stacked anew before their next turn
 
     def update(self, turn: TurnConfig, draws: Sequence[Draw], iteration: int) -> list[Outcome]:
         """Take a turn on a draw of each lane; returns the losses of each, or the error that ends it.
 
         Raises EngineError, with all as it was, where the turn cannot be taken in this way.
         """
-        if self._problem is not None:
-            raise self._problem
+        if self._is_loose:
+            self._refill()
         first = self.stack.composition
         weights = first.weights(iteration)
         if not first.active(turn, weights):
@@ -99,10 +99,9 @@ class StackedEngine:
         return self._begin(key, turn, placed, iteration)
 
     def leave(self, position: int) -> None:
-        """Give a lane, by its position among those in training, its own tensors; half a stack is stacked anew."""
+        """Give a lane, by its position among those in training, its own tensors; half a stack is to be stacked anew."""
         self.stack.release(self.places.pop(position))
-        if self.places and 2 * len(self.places) <= len(self.stack.engines):
-            self._refill()
+        self._is_loose |= 2 * len(self.places) <= len(self.stack.engines)
 
     def close(self) -> None:
         """Give all lanes their own tensors."""
@@ -110,18 +109,16 @@ class StackedEngine:
             self.stack.release(place)
 
     def _refill(self) -> None:
-        """Stack the lanes that are left anew; where they cannot be any more, the next turn says so."""
+        """Stack the lanes that are left anew; raises EngineError where they cannot be any more."""
         self.close()
-        try:
-            self._fill([self.stack.engines[place] for place in self.places])
-        except EngineError as error:
-            self.differing, self._problem = (), error  # settings are not what keeps them apart
+        self.differing = ()  # settings are not what keeps them apart then
+        self._fill([self.stack.engines[place] for place in self.places])
 
     def gather(self) -> None:
         """Take over what fits have set anew."""
         has_room = all(self.stack.gather(place) for place in self.places)
         if not has_room or any(memory.find_change() for memory in self.memories):
-            self._refill()
+            self._is_loose = True
 
     # A turn for the first time
 
@@ -164,15 +161,14 @@ class StackedEngine:
                 trials[place] = self.stack.engines[place].try_out(turn, Draw(draw.batch, noise), iteration)
             except Exception as error:
                 raise TrialError from error
-            self._asked.setdefault(key, list(noise.asked.values()))
+            self._asked[key] = list(noise.asked.values())
         return trials
 
     def _take_eagerly(self, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> list[Outcome]:
-        """Take a turn lane by lane, and stack the lanes anew."""
+        """Take a turn lane by lane; those that are left then are stacked anew."""
         self.close()
-        outcomes = [attempt(self.stack.engines[place], turn, draw, iteration) for place, draw in draws.items()]
-        self._refill()
-        return outcomes
+        self._is_loose = True
+        return [attempt(self.stack.engines[place], turn, draw, iteration) for place, draw in draws.items()]
 
     def _plan(self, key: Key, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> Plan:
         if key not in self.plans:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise, product
 from typing import Any, TypeAlias
 
 import torch
@@ -16,10 +17,13 @@ from allmodes.engine import optimizers
 from allmodes.engine.differences import Differences, EngineError
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.functional import State, initial_state
+from allmodes.engine.memory import held_tensors
 from allmodes.game.composition import Composition
 
 Snapshot: TypeAlias = Mapping[tuple[str, ...], Tensor]
 """Tensors by their keys from the top of a state."""
+Span: TypeAlias = tuple[int, int, str]
+"""The addresses from which and up to which a place has memory, and the place."""
 
 
 class Stack:
@@ -48,8 +52,10 @@ class Stack:
             engine.steppers[player].forget()
 
     def gather(self, lane: int) -> bool:
-        """Take over what was set anew in a lane, as a fit does that assigns tensors; whether all has room there."""
+        """Take over what was set anew in a lane, as a fit does that assigns tensors; whether all has its place."""
         tensors = self._tensors(lane)
+        if len(tensors) != sum(map(len, (*self.state["parameters"].values(), *self.state["buffers"].values()))):
+            return False
         places = {path: self.state[path[0]][path[1]].get(path[2]) for path in tensors}  # type: ignore[literal-required]
         return all(_move(tensor, places[path], lane) for path, tensor in tensors.items())
 
@@ -110,12 +116,32 @@ def _state(engine: EagerEngine) -> State:
 
 
 def _check_separate(composition: Composition) -> None:
-    """Raise EngineError where two modules hold the same tensor: stacked, each would have one of its own."""
+    """Raise EngineError where two places hold the same memory: stacked, each would have its own."""
     places: dict[int, str] = {}
+    spans: list[tuple[int, int, str]] = []
     for name, module in composition.modules.items():
         for key, tensor in (*module.named_parameters(), *module.named_buffers()):
             if (other := places.setdefault(id(tensor), f"{name}.{key}")) != f"{name}.{key}":
                 raise EngineError(f"{other} and {name}.{key} are the same tensor")
+            spans.append((*_span(tensor), f"{name}.{key}"))
+    held = [(*_span(tensor), place) for place, tensor in held_tensors(composition) if id(tensor) not in places]
+    for (_, end, one), (start, _, other) in (*pairwise(sorted(spans)), *_overlaps(spans, held)):
+        if start < end:
+            raise EngineError(f"{one} and {other} share memory")
+
+
+def _overlaps(spans: Sequence[Span], others: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
+    """Pairs of spans, one of each, that have addresses in common, the earlier one first."""
+    for one, other in product(spans, others):
+        if max(one[0], other[0]) < min(one[1], other[1]):
+            yield min(one, other), max(one, other)
+
+
+def _span(tensor: Tensor) -> tuple[int, int]:
+    """The address of a tensor's first entry, and that after its last one."""
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    start = tensor.data_ptr()
+    return start, start + (last + 1) * tensor.element_size() if tensor.numel() else start
 
 
 def stack(trees: Sequence[Any]) -> Any:
