@@ -1,4 +1,4 @@
-"""What evaluation costs of a run: w1 at each evaluation or at the end alone, floors measured or from the cache.
+"""What evaluation costs of a run, by how w1 is measured, for one seed and for ten, with and without a cache of floors.
 
     python tests/benchmarks/evaluation.py [study/ring-gan ...]
 
@@ -22,13 +22,19 @@ from allmodes import Experiment
 from allmodes.experiments.evaluate import Evaluator
 from allmodes.experiments.resources import Resources
 
-EACH = "evaluation.metrics=[modes, wasserstein]"
+EACH = ("evaluation.metrics=[modes, wasserstein]", "evaluation.figure_every=null")
+LAST = ("evaluation.metrics=[modes, {kind: wasserstein, every: 3000}]",)
+STACKED = ("training.engine=stacked", "seeds=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]")
 OPTIONS = {
-    "w1 at each evaluation, floors measured": ([EACH], False),
-    "w1 at the end, floors measured": ([], False),
-    "w1 at each evaluation, floors from the cache": ([EACH], True),
-    "w1 at the end, floors from the cache": ([], True),
+    "w1 of 2,500 and a picture at each evaluation, floors measured": (EACH, False),
+    "w1 of 2,500 and a picture at each evaluation": (EACH, True),
+    "w1 of 2,500 and a picture at the end": (LAST, True),
+    "w1 of 1,000 and a picture at the end (the recipe), floors measured": ((), False),
+    "the recipe": ((), True),
+    "w1 of 2,500 and a picture at the end, ten seeds stacked": ((*LAST, *STACKED), True),
+    "the recipe, ten seeds stacked": (STACKED, True),
 }
+"""Overrides, and whether floors come from the cache, which they do where nothing else is said."""
 
 
 @dataclass
@@ -63,7 +69,7 @@ def timed(owner: type, method: str, spent: Callable[[float], None]) -> Iterator[
 
 
 def measure(recipe: str, overrides: Sequence[str], floors: Path | None, folder: Path) -> Costs:
-    """Train the first seed of a recipe; its floors are kept in a folder, if there is one."""
+    """Train the first seed of a recipe, or those of the overrides; its floors are kept in a folder, if there is one."""
     costs, more = Costs(), ["seeds=[0]", "training.device=cpu", "training.threads=1", "training.engine=eager"]
 
     def evaluated(seconds: float) -> None:
@@ -93,7 +99,8 @@ def main() -> None:
         short = ["training.iterations=2", "evaluation.every=1", "evaluation.samples=50"]
         measure("study/ring-gan", short, None, folder)  # imports
         for recipe in parser.parse_args().recipes:
-            measure(recipe, ["training.iterations=1"], folder / "floors", folder)
+            for overrides in ((), LAST, EACH):
+                measure(recipe, ["training.iterations=1", *overrides], folder / "floors", folder)
             print(f"| {recipe} | training s | evaluations s | floors s | share |\n|---|---|---|---|---|")
             for title, (overrides, cached) in OPTIONS.items():
                 costs = measure(recipe, overrides, folder / "floors" if cached else None, folder)
