@@ -118,10 +118,10 @@ def test_methods_of_the_study_share_no_stack_and_first_seeds_come_first(
 @pytest.mark.parametrize(
     ("changes", "lanes"),
     [
-        ({}, 32),
+        ({}, 16),
         ({"engine": "eager"}, 1),
         ({"iterations": 50}, 1),  # too few
-        ({"iterations": 100, "engine": "stacked"}, 32),
+        ({"iterations": 100, "engine": "stacked"}, 16),
         ({"batch_size": 2**17}, 1),  # no time is spent in Python
         ({"device": "cuda"}, 1),
     ],
@@ -135,7 +135,7 @@ def test_networks_of_convolutions_are_trained_one_by_one() -> None:
     images |= {"discriminator": {"kind": "mlp", "hidden": [8]}, "evaluation": {}}
     assert most_lanes(spec(**images, training={**TRAINING, "iterations": 1000})) == 1
     images["generator"] = {"kind": "mlp", "hidden": [8]}
-    assert most_lanes(spec(**images, training={**TRAINING, "iterations": 1000})) == 32
+    assert most_lanes(spec(**images, training={**TRAINING, "iterations": 1000})) == 16
 
 
 def test_a_stack_takes_no_more_memory_than_a_process_has(monkeypatch: pytest.MonkeyPatch) -> None:

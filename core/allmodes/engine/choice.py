@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from allmodes_schemas import TrainingConfig
 
-TRACING = 2_500
+TRACING = 2_000
 """How long the preparation of stacked turns takes, in iterations of one small run."""
 COMPILING = 30_000
 """How many iterations it takes until compiled turns of several small runs have made up for their compilation."""
 SMALL = 4_000_000
 """Products per pass, parameters times batch size, up to which Python takes most of a step's time."""
-LANES = 32
-"""Runs that are updated together, at most."""
+LANES = 16
+"""Runs that are updated together, at most: what more of them compute does not fit a processor's cache."""
 
 
 class Choice(NamedTuple):
@@ -45,6 +45,6 @@ def _choose_by_length(iterations: int, lanes: int) -> Choice:
     length = f"{runs} of {iterations:,} iterations"
     if iterations >= COMPILING * (2 if lanes == 1 else 1):
         return Choice("compiled", length)
-    if iterations * (lanes - 1.5) >= TRACING:
+    if lanes > 1 and iterations * (0.7 * lanes - 0.5) >= TRACING:  # a stack costs half a run, and 0.3 for each lane
         return Choice("stacked", length)
     return Choice("eager", f"{length}: too short for another to pay")
