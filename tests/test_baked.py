@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from allmodes import Fitting, Loss, LossTerm, LossTermConfig, Step
+from allmodes import Fitting, Loss, LossTerm, LossTermConfig, Network, NetworkConfig, Step
 from allmodes.data.batch import Batch
 from allmodes.engine.differences import EngineError
 from allmodes.engine.draws import Drawer
@@ -259,6 +259,38 @@ def test_a_turn_that_the_eager_engine_took_is_not_taken_again(tmp_path: Path) ->
     sound = [i for i, (status, _) in enumerate(ends[0].values()) if status == "finished"]
     assert 0 < len(sound) < 4
     assert_same_end([eager.runs[i] for i in sound], [stacked.runs[i] for i in sound])
+
+
+class Column(Network):
+    """A generator whose items have an axis too many."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(size, 2)
+
+    def forward(self, z: Tensor) -> Tensor:
+        items: Tensor = self.linear(z)
+        return items[..., None]
+
+
+class ColumnConfig(NetworkConfig):
+    """A generator whose items have an axis too many."""
+
+    kind: Literal["acme.column"] = "acme.column"
+
+    def build(self, sees: Any, gives: Any) -> Any:
+        return Column(sees[0][0])
+
+
+def test_a_contract_that_a_trial_finds_broken_ends_the_runs_as_it_does_eagerly(tmp_path: Path) -> None:
+    spec, registry = spec_of({"generator": {"kind": "acme.column"}}), registry_of(ColumnConfig)
+    eager, stacked = (train(tmp_path, spec, engine, registry=registry) for engine in ("eager", "stacked"))
+    ends = [[(o.status, o.error) for o in trained.results.outcomes.values()] for trained in (eager, stacked)]
+    error = (
+        "loss non_saturating of player 'discriminator' (allmodes 0.1.0): forward of generator on (8, 2) "
+        "(acme.column, allmodes-acme 1.0): gives items of shape (8, 2, 1), where (8, 2) is needed"
+    )
+    assert ends == [[("failed", error)] * 3] * 2
 
 
 # Batches
