@@ -1,5 +1,6 @@
 """The compiled engine: the same training as the eager engine, compiled once, and plain words where it cannot be."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -53,6 +54,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.fixture
+def shared_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache folder for the tests that compile the same turns."""
+    monkeypatch.delenv(compiling.FOLDER, raising=False)
+    monkeypatch.setenv("ALLMODES_CACHE", str(tmp_path_factory.getbasetemp() / "shared-cache"))
+
+
 def make_lanes(spec: Spec, count: int) -> list[Lane]:
     data = spec.data.build()
     compositions = [compose(spec, data, seed) for seed in range(count)]
@@ -86,7 +94,7 @@ def assert_same_networks(spec: Spec, count: int, loop: Loop, iterations: int, to
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_compiled_runs_are_their_eager_runs_and_nothing_is_compiled_twice(
-    count: int, cache: Path, monkeypatch: pytest.MonkeyPatch
+    count: int, shared_cache: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled, spec = list[int](), load_spec(TINY)
     compile_graph = torch._inductor.compile
@@ -100,6 +108,24 @@ def test_compiled_runs_are_their_eager_runs_and_nothing_is_compiled_twice(
     assert (warm, len(compiled)) == (4, 4)  # each player's turn, without r1 and with it
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 0  # nor behind our back
     assert_same_networks(spec, count, loop, 20)
+
+
+def test_a_resumed_compiled_run_has_the_bits_of_one_that_was_not_stopped(shared_cache: None) -> None:
+    spec = load_spec(TINY)
+    whole, first = (compiled_loop(spec, 1) for _ in range(2))
+    for loop, iterations in ((whole, 12), (first, 5)):
+        for _ in range(iterations):
+            loop.iterate()
+    before, after = first.lanes[0], make_lanes(spec, 1)[0]
+    for name, module in after.composition.modules.items():
+        module.load_state_dict(before.composition.modules[name].state_dict())
+    after.load_state_dict(copy.deepcopy(before.state_dict()))
+    resumed = Loop([after], CompiledEngine([after.engine]))
+    for _ in range(7):
+        resumed.iterate()
+    for name, module in whole.lanes[0].composition.modules.items():
+        for key, value in module.state_dict().items():
+            assert torch.equal(after.composition.modules[name].state_dict()[key], value), f"{name}.{key}"
 
 
 # Where it cannot
