@@ -1,12 +1,14 @@
 """Runs in lockstep: each keeps its own randomness, numbers, files and end, and nothing is left out in silence."""
 
 import math
+import random
 import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -508,6 +510,13 @@ class Branching(LossTerm):
     def rolls(self, step: Step) -> Tensor:
         return (step.fake * torch.rand_like(step.fake)).mean()
 
+    def waits(self, step: Step) -> Tensor:
+        mean = step.fake.mean()
+        return mean if step.iteration < 5 else 2 * mean
+
+    def guesses(self, step: Step) -> Tensor:
+        raise NotImplementedError
+
     def selects(self, step: Step) -> Tensor:
         return step.fake[step.fake > 0].sum()
 
@@ -537,6 +546,7 @@ KEEPS = "a turn changes the attribute losses/acme.branching.{}, which only a buf
 WAYS = {
     "branches": LOOKS,
     "reads": LOOKS,
+    "waits": LOOKS,
     "selects": f"{THEIRS}: the shape of a result depends on values, as of x[mask] and nonzero: use torch.where",
     "counts": KEEPS.format("calls"),
     "remembers": KEEPS.format("past"),
@@ -565,3 +575,13 @@ def test_a_term_that_draws_from_the_global_generator_is_named(tmp_path: Path) ->
     reason = f"{THEIRS}: it draws from torch's global generator: take noise from the step"
     assert stacked.warned == [WARNING.format(reason)]
     assert stacked.results.status == "finished"
+
+
+@pytest.mark.parametrize("module", [random, np.random])
+def test_a_term_that_draws_from_a_global_generator_in_python_is_refused(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Branching, "guesses", lambda _, step: 1e-3 * module.random() * step.fake.mean())
+    _, stacked = train_branching("guesses", tmp_path)
+    reason = "a turn draws from a global generator of Python's or NumPy's: take noise from the step"
+    assert stacked.warned == [WARNING.format(reason)]

@@ -6,6 +6,7 @@ from allmodes.registry import faults
 
 REASONS = {
     "calling .item() on a Tensor": "it looks at the value of a tensor, as .item(), float(x) and `if x > 0` do",
+    "value out of a tracing tensor": "it looks at the value of a tensor, as .item(), float(x) and `if x > 0` do",
     "called random operation": "it draws from torch's global generator: take noise from the step",
     "dynamic shape": "the shape of a result depends on values, as of x[mask] and nonzero: use torch.where",
     "batching rule": "torch has no batched form of an operation: {}",

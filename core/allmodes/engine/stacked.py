@@ -8,12 +8,15 @@ of the stacked turn.
 
 from __future__ import annotations
 
+import pickle
+import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,6 +42,9 @@ Trial: TypeAlias = tuple[Losses, Gradients]
 
 TOLERANCE = 1e-2
 """How far, of their size, losses and gradients may be from the eager ones: rounding, not another formula."""
+
+
+ADVICE = "take noise from the step"
 
 
 class TrialError(Exception):
@@ -128,6 +134,7 @@ class StackedEngine:
             self.stack.snapshot(),
             [PythonMemory(self.stack.engines[place].composition) for place in draws],
         )
+        generators = _read_generators()
         try:
             trials = self._try_out(key, turn, draws, iteration)
         except TrialError:
@@ -136,6 +143,10 @@ class StackedEngine:
         try:
             if changed := self._put_back(before, memories):
                 raise EngineError(f"a turn changes the attribute {changed}, which only a buffer may keep")
+            if _read_generators() != generators:
+                raise EngineError(
+                    "a turn draws from a global generator of Python's or NumPy's: take noise from the step"
+                )
             with _no_slow_batching(), self.stack.hidden():
                 losses = self._run(self._plan(key, turn, draws, iteration), draws, iteration)
             self._compare(trials, losses, before, iteration)
@@ -254,6 +265,11 @@ def _copy(generator: torch.Generator | None) -> torch.Generator:
     """A generator that gives the same draws."""
     assert generator is not None
     return generator.clone_state()
+
+
+def _read_generators() -> tuple[object, ...]:
+    """The states of the global generators whose numbers a trace would take for constants."""
+    return random.getstate(), pickle.dumps(np.random.get_state())
 
 
 @contextmanager
