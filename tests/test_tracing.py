@@ -58,6 +58,16 @@ def test_layers_are_one_operation_each() -> None:
     assert not {"aten.bmm.default", "aten.add.Tensor", "aten.mul.Scalar", "aten.expand.default"} & set(targets)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
+def test_a_bias_of_another_type_is_added_to_the_product(dtype: torch.dtype) -> None:
+    x, w, b = tensors((LANES, BATCH, 4), (LANES, 4, 4), (LANES, 4))
+    inputs = x, w, (8 * b).to(dtype)
+    graph = make_fx(torch.func.vmap(lambda x, w, b: x @ w + b))(*inputs)
+    expected = graph(*inputs)
+    simplify(graph)
+    torch.testing.assert_close(graph(*inputs), expected)
+
+
 def test_a_copy_that_is_written_or_returned_stays_one() -> None:
     def function(x: Tensor) -> Tensor:
         copied = torch.ops.aten.mul.Scalar(x, 1)

@@ -69,7 +69,14 @@ def _bias(node: Node) -> Node | None:
 def _is_biased(bias: Node, product: Node, total: Node) -> bool:
     is_product = product.target is aten.bmm.default and len(product.users) == 1
     shape, own = _shape(product), _shape(bias)
-    return is_product and shape == _shape(total) and own is not None and len(own) == 3 and own != shape
+    return (
+        is_product
+        and _dtype(bias) == _dtype(product)
+        and shape == _shape(total)
+        and own is not None
+        and len(own) == 3
+        and own != shape
+    )
 
 
 def _axes(node: Node) -> list[int]:

@@ -43,8 +43,7 @@ Trial: TypeAlias = tuple[Losses, Gradients]
 TOLERANCE = 1e-2
 """How far, of their size, losses and gradients may be from the eager ones: rounding, not another formula."""
 
-
-ADVICE = "take noise from the step"
+GLOBAL = "a turn draws from a global generator of Python's or NumPy's: take noise from the step"
 
 
 class TrialError(Exception):
