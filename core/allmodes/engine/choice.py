@@ -8,8 +8,8 @@ from allmodes_schemas import TrainingConfig
 
 TRACING = 2_000
 """How long the preparation of stacked turns takes, in iterations of one small run."""
-COMPILING = 30_000
-"""How many iterations it takes until compiled turns of several small runs have made up for their compilation."""
+COMPILING = 40_000
+"""How many iterations it takes until compiled turns of small runs have made up for their compilation."""
 SMALL = 4_000_000
 """Products per pass, parameters times batch size, up to which Python takes most of a step's time."""
 LANES = 16
@@ -43,7 +43,7 @@ def _choose_by_length(iterations: int, lanes: int) -> Choice:
     """The engine for small networks: what saves more time than its preparation takes."""
     runs = "one small run" if lanes == 1 else f"{lanes} small runs"
     length = f"{runs} of {iterations:,} iterations"
-    if iterations >= COMPILING * (2 if lanes == 1 else 1):
+    if iterations >= COMPILING:
         return Choice("compiled", length)
     if lanes > 1 and iterations * (0.7 * lanes - 0.5) >= TRACING:  # a stack costs half a run, and 0.3 for each lane
         return Choice("stacked", length)

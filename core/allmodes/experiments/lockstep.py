@@ -162,8 +162,10 @@ class Lockstep:
         return self._make_engine(lanes)
 
     def _say(self, reason: str) -> None:
+        """Warn that the next slower engine goes on; a stop may be the reason, and then it ends the iteration alone."""
         slower = SLOWER[self.engine]
-        self.warn(f"{self._names}: the {self.engine} engine cannot train this: {reason}: it goes on {slower}")
+        if not self.stop.asked:
+            self.warn(f"{self._names}: the {self.engine} engine cannot train this: {reason}: it goes on {slower}")
         self.engine = slower
 
 
