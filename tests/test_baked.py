@@ -191,6 +191,15 @@ REFUSED: Mapping[str, tuple[Way, str]] = {
         Way(list, nothing, lambda t: t.place.square().sum(), share_memory),
         "generator.head.weight and losses/acme.kept.place share memory",
     ),
+    "a weight of a module in a list, which a fit changes": (
+        Way(
+            lambda: [bare(torch.ones(2))],
+            lambda t: t.kept[0].weight.data.copy_(t.place),
+            lambda t: t.kept[0].weight,
+            lambda t, fitting: t.register_buffer("place", 3 * fitting.noise.uniform("u", 2)),
+        ),
+        "losses/acme.kept.kept.0 holds numbers that differ",
+    ),
     "a function that counts": (
         Way(counter, nothing, lambda t: 1e-3 * t.kept()),
         "a turn changes the attribute losses/acme.kept.kept.cell_contents, which only a buffer may keep",

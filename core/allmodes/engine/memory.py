@@ -16,8 +16,8 @@ from allmodes.data.base import Data
 from allmodes.engine.differences import name_of, plain_attributes
 from allmodes.game.composition import Composition
 
-WHOLE = (nn.Module, Data, BaseModel, ModuleType, type, torch.Generator)
-"""What is not looked into: modules have places of their own, and the others keep nothing of a turn."""
+WHOLE = (Data, BaseModel, ModuleType, type, torch.Generator)
+"""What is not looked into, since it keeps nothing of a turn."""
 STRUCTURE = ("_modules", "_forward_hooks", "_forward_pre_hooks")
 """Where torch keeps what a module is made of, tensors apart."""
 COPIED = (dict, list, deque, set, np.ndarray)
@@ -56,12 +56,12 @@ def held_tensors(composition: Composition) -> Iterator[tuple[str, Tensor]]:
 
 
 def _find(composition: Composition) -> Iterator[_Held]:
-    seen = set[int]()
-    for name, module in composition.modules.items():
-        for path, inner in module.named_modules():
-            if name != "sampler" and id(inner) not in seen:
-                seen.add(id(inner))
-                yield from _inside_module(inner, name_of(name, path), seen)
+    modules = composition.modules.items()
+    known = {id(inner): (name, path, inner) for name, module in modules for path, inner in module.named_modules()}
+    seen = set(known)  # what is held elsewhere, as modules in a list, is looked into there
+    for name, path, inner in known.values():
+        if name != "sampler":
+            yield from _inside_module(inner, name_of(name, path), seen)
 
 
 def _inside_module(module: nn.Module, place: str, seen: set[int]) -> Iterator[_Held]:
@@ -77,6 +77,8 @@ def _inside(value: Any, place: str, seen: set[int]) -> Iterator[_Held]:
     if id(value) in seen or isinstance(value, WHOLE):
         return
     seen.add(id(value))
+    if isinstance(value, nn.Module):
+        value = vars(value)
     if isinstance(value, Tensor):
         yield _Held(place, value, value.detach().clone())
         return
