@@ -24,7 +24,7 @@ def parts(name: str) -> set[str]:
 def one_for_each_part() -> Iterator[str]:
     """Recipes that have every part which some recipe has."""
     seen = set[str]()
-    for name in sorted(set(one_of_each()) - set(SLOW), key=lambda name: -len(parts(name))):
+    for name in sorted(set(one_of_each()) - set(SLOW), key=lambda name: (-len(parts(name)), name)):
         if not parts(name) <= seen:
             seen |= parts(name)
             yield name
