@@ -357,7 +357,8 @@ def test_an_unknown_reference_error_has_a_near_miss(reference: str, hint: str) -
         (
             "evaluation",
             3,
-            "evaluation: should be a mapping with the keys every, samples, metrics, collapse, figure, got 3",
+            "evaluation: should be a mapping with the keys every, samples, metrics, collapse, figure, figure_every, "
+            "got 3",
         ),
         (
             "evaluation.metrics",

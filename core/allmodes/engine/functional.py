@@ -124,7 +124,8 @@ def differentiate(composition: Composition, turn: TurnConfig, state: State, draw
     losses = partial(_losses, composition, turn, context, draw, players, state)
     # One vjp for all players: they share the forward pass, and BatchNorm advances in the same order as in eager turns.
     _, pull_back, (buffers, memo, values) = torch.func.vjp(losses, own, has_aux=True)  # type: ignore[misc]
-    one, gradients = torch.ones((), device=draw.batch.x.device), dict[str, Tensors]()
+    one = torch.ones((), device=draw.batch.x.device)
+    gradients: dict[str, Tensors] = {}
     for i, player in enumerate(players):
         # The cotangent that picks this player's loss gives the gradients of all; its own are used.
         (found,) = pull_back(tuple(one if j == i else torch.zeros_like(one) for j in range(len(players))))
