@@ -29,12 +29,12 @@ class DescribedFields:
 
 
 def _description(model: type[BaseModel], name: str) -> str | None:
-    """The docstring below an option, of the nearest class in the source that declares it."""
-    for base in model.__mro__:
-        found = _docstrings(base.__module__).get(base.__qualname__)
-        if found is not None and name in vars(base).get("__annotations__", {}):
-            return found.get(name)
-    return None
+    """The docstring below an option, of the nearest class in the source that has one.
+
+    Not all classes are in the source: `specs.union` derives some, of the same names, in which options are narrowed.
+    """
+    sources = (_docstrings(base.__module__).get(base.__qualname__, {}) for base in model.__mro__)
+    return next((found[name] for found in sources if name in found), None)
 
 
 @cache
