@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from allmodes_schemas import TrainingConfig
 
-TRACING = 2_000
+TRACING = 1_000
 """How long the preparation of stacked turns takes, in iterations of one small run."""
-COMPILING = 40_000
+COMPILING = 20_000
 """How many iterations it takes until compiled turns of small runs have made up for their compilation."""
 SMALL = 4_000_000
 """Products per pass, parameters times batch size, up to which Python takes most of a step's time."""
