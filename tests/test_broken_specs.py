@@ -40,8 +40,12 @@ def parent(tree: Any, where: Where) -> Any:
 
 
 def optional(where: Where) -> bool:
-    """Whether a word that is required elsewhere may be missing: a player's optimiser; a kind where one alone fits."""
-    return (where[:2] == ("training", "optimizers") and len(where) == 3) or where[-2:] == ("classifier", "kind")
+    """Whether a word that is required elsewhere may be missing here.
+
+    A player's optimiser has a default, and so has a prior within another; a kind may be missing where one alone fits.
+    """
+    is_optimizer = where[:2] == ("training", "optimizers") and len(where) == 3
+    return is_optimizer or where[-2:] in (("classifier", "kind"), ("prior", "prior"))
 
 
 def breakages(tree: Any) -> list[tuple[str, Where]]:

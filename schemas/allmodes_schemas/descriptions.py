@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -33,16 +33,16 @@ def _description(model: type[BaseModel], name: str) -> str | None:
 
     Not all classes are in the source: `specs.union` derives some, of the same names, in which options are narrowed.
     """
-    sources = (_docstrings(base.__module__).get(base.__qualname__, {}) for base in model.__mro__)
+    sources = (_docstrings(sys.modules.get(base.__module__)).get(base.__qualname__, {}) for base in model.__mro__)
     return next((found[name] for found in sources if name in found), None)
 
 
 @cache
-def _docstrings(module: str) -> Mapping[str, Mapping[str, str]]:
+def _docstrings(module: ModuleType | None) -> Mapping[str, Mapping[str, str]]:
     """By qualified name of each class of a module, the docstrings below its attributes; none without a source."""
     try:
-        tree = ast.parse(inspect.getsource(sys.modules[module]))
-    except (KeyError, OSError, TypeError, SyntaxError):
+        tree = ast.parse(inspect.getsource(module))  # type: ignore[arg-type]
+    except (OSError, TypeError, SyntaxError):
         return MappingProxyType({})
     return dict(_classes(tree, ""))
 
