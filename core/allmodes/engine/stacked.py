@@ -129,11 +129,8 @@ class StackedEngine:
 
     def _begin(self, key: Key, turn: TurnConfig, draws: Mapping[int, Draw], iteration: int) -> list[Outcome]:
         """Take a turn that was not taken before, and compare it with the eager engine's."""
-        before, memories = (
-            self.stack.snapshot(),
-            [PythonMemory(self.stack.engines[place].composition) for place in draws],
-        )
-        generators = _read_generators()
+        before, generators = self.stack.snapshot(), _read_generators()
+        memories = [PythonMemory(self.stack.engines[place].composition) for place in draws]
         try:
             trials = self._try_out(key, turn, draws, iteration)
         except TrialError:
@@ -143,9 +140,7 @@ class StackedEngine:
             if changed := self._put_back(before, memories):
                 raise EngineError(f"a turn changes the attribute {changed}, which only a buffer may keep")
             if _read_generators() != generators:
-                raise EngineError(
-                    "a turn draws from a global generator of Python's or NumPy's: take noise from the step"
-                )
+                raise EngineError(GLOBAL)
             with _no_slow_batching(), self.stack.hidden():
                 losses = self._run(self._plan(key, turn, draws, iteration), draws, iteration)
             self._compare(trials, losses, before, iteration)
