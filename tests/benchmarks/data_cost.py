@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None, rows: int = 10_000_000) -> None:
     print(f"torch {torch.__version__}, one thread, lower quartiles of {chunks} chunks")
     for name, pair, times in _all(rows):
         before, now = measure(pair, times, max(2, chunks if times > 1 else chunks // 4))
-        print(f"{name:40} before {before * 1e6:9.1f} us  now {now * 1e6:9.1f} us  ratio {now / before:.4f}")
+        print(f"{name:40} before {before * 1e6:9.1f} us  now {now * 1e6:9.1f} us  ratio {now / before:.3g}")
 
 
 def _all(rows: int) -> Iterator[tuple[str, Pair, int]]:
