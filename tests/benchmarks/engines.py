@@ -1,6 +1,6 @@
-"""What runs cost when an engine updates them together: the price of 1, 10 and 32 runs, in eager runs.
+"""What runs cost when an engine updates them together: the price of 1, 10 and 16 runs, in eager runs.
 
-    python tests/benchmarks/engines.py [--recipes study/ring-gan] [--lanes 1 10 32] [--rounds 12]
+    python tests/benchmarks/engines.py [--recipes study/ring-gan] [--lanes 1 10 16] [--rounds 12]
 
 All engines train in this process, in blocks that alternate, so that a change of the machine's speed hits all of them.
 A price is the ratio of low quantiles (10 %) of the thread's time for an iteration, data and noise included; evaluation,
@@ -27,7 +27,7 @@ from allmodes.testing import load_spec
 from allmodes_schemas import Spec
 
 RECIPES = ("study/ring-gan", "study/grid-clustergan", "study/grid-veegan", "veegan/grid")
-ENGINES, LANES = ("eager", "stacked", "compiled"), (1, 10, 32)
+ENGINES, LANES = ("eager", "stacked", "compiled"), (1, 10, 16)
 BLOCK = 0.03
 """Seconds that a block takes at least."""
 ONE = ("eager", 1)
