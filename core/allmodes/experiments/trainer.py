@@ -1,4 +1,4 @@
-"""Training the seeds of an experiment, one after another, and what is written of all of them."""
+"""Training runs, one after another or together as their engine does, and what is written of an experiment's seeds."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Trainer:
     panels: list[tuple[str, Tensor]] = field(default_factory=list)
 
     def train_all(self, runs: Sequence[Run], folder: Path) -> Results:
-        """Train runs in turn; however that ends, the outcomes so far and a picture are written to the folder."""
+        """Train runs; however that ends, the outcomes so far and a picture are written to the folder."""
         is_resumed = self.resources.setup.resumed is not None
         outcomes = RunFolder(folder).outcomes() if is_resumed else {}
         results = Results(self.resources.spec, folder, outcomes)
