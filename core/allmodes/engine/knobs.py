@@ -16,9 +16,6 @@ from allmodes.engine.functional import Knobs
 from allmodes.game.composition import Composition
 from allmodes_schemas import at
 
-FOREVER = 2**62
-"""An iteration at which every schedule has ended."""
-
 Numbers = dict[str, Tensor]
 
 
@@ -97,7 +94,7 @@ class Dials:
 
     def _dial(self, name: str, read: Callable[[Composition, int], float]) -> Iterator[tuple[str, Tensor]]:
         """A tensor for a number that differs, which is set anew at each iteration if it is scheduled."""
-        start, end = ([read(c, i) for c in self.compositions] for i in (0, FOREVER))
+        start, end = ([read(c, i) for c in self.compositions] for i in (0, optimizers.FOREVER))
         if len({*start, *end}) > 1:
             # float64, so that 1 - beta2 loses no digits; beside tensors with axes it counts as a plain number
             tensor = torch.tensor(start, dtype=torch.float64, device=self._device)

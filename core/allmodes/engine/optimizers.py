@@ -16,6 +16,8 @@ Memory: TypeAlias = "dict[str, Tensor | dict[str, Tensor]]"
 Value: TypeAlias = float | Tensor
 Values: TypeAlias = Mapping[str, Value]
 
+FOREVER = 2**62
+"""An iteration at which every schedule has ended."""
 _MOMENTS = {"adam": ("exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",)}
 
 
@@ -152,7 +154,7 @@ def set_schedule(optimizer: torch.optim.Optimizer, config: OptimizerConfig, iter
 
 def is_scheduled(config: OptimizerConfig) -> bool:
     """Whether any value of the optimiser changes over the run."""
-    return _values(config, 0) != _values(config, 2**62)
+    return _values(config, 0) != _values(config, FOREVER)
 
 
 def memory(config: OptimizerConfig, parameters: Tensors, optimizer: torch.optim.Optimizer | None = None) -> Memory:
