@@ -21,7 +21,7 @@ from allmodes.builtin.config.mixtures import (
     RingConfig,
     apportion,
 )
-from allmodes.data import Data, DataError, Mixture, MixtureData, TensorData, digits
+from allmodes.data import Data, DataError, Mixture, MixtureData, TensorData, digits, training_items
 from allmodes.data.finite import choose_few
 from allmodes.testing import DatasetContract
 
@@ -488,3 +488,10 @@ assert metrics.KINDS and not {"torch", "numpy", "sklearn"} & set(sys.modules)
 def test_every_setting_is_described(kind: type[RingConfig]) -> None:
     undescribed = {name for name, field in kind.model_fields.items() if name != "kind" and not field.description}
     assert not undescribed
+
+
+def test_training_items_are_different_ones_and_all_where_there_are_fewer() -> None:
+    x = torch.arange(6.0)[:, None]
+    assert sorted(training_items(TensorData(x), 9, generator()).x[:, 0].tolist()) == x[:, 0].tolist()
+    assert len(training_items(TensorData(x), 4, generator(1)).x.unique()) == 4
+    assert training_items(RingConfig().build(), 9, generator()).x.shape == (9, 2)

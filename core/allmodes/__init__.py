@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from allmodes.data import TensorData as TensorData
     from allmodes.data import from_dataset as from_dataset
     from allmodes.data import torchvision_images as torchvision_images
+    from allmodes.data import training_items as training_items
     from allmodes.data.batch import Batch as Batch
     from allmodes.experiments.experiment import Experiment as Experiment
     from allmodes.figures.draw import draw_matrix as draw_matrix

@@ -1,6 +1,6 @@
 """Data to learn from: batches, mixtures, finite sets; `data/files` reads the files that users bring."""
 
-from allmodes.data.base import Data, DataError, Device, Loader
+from allmodes.data.base import Data, DataError, Device, Loader, training_items
 from allmodes.data.files.on_disk import OnDiskData, OnDiskLoader
 from allmodes.data.files.torch_dataset import from_dataset
 from allmodes.data.finite import EpochLoader, FiniteData, TensorData
@@ -25,4 +25,5 @@ __all__ = [
     "digits",
     "from_dataset",
     "torchvision_images",
+    "training_items",
 ]

@@ -138,6 +138,15 @@ class Data:
         raise NotImplementedError(f"{type(self).__name__} does not define loader(batch_size, seed)")
 
 
+def training_items(data: Data, n: int, generator: torch.Generator) -> Batch:
+    """Take n different training items, all where there are fewer; of endless data n fresh ones. In random order."""
+    loader = data.loader(min(n, data.items or n), int(torch.randint(2**62, (), generator=generator)))
+    try:
+        return next(loader)
+    finally:
+        loader.close()
+
+
 def fingerprint_of(*values: Tensor | bytes | object) -> str:
     """Hash tensors (wherever they are), bytes, and the text of anything else, to 16 hexadecimal digits."""
     digest = hashlib.sha256()

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from allmodes import Data, DataError, FeatureConfig, Fitting, Functions, PixelsConfig, extract_features, free_memory
+from allmodes import Data, DataError, FeatureConfig, Fitting, Functions, PixelsConfig, extract_features, free_memory, training_items
 from allmodes_bourgan import distances, embedding, width
 from allmodes_bourgan.distances import Distance
 from allmodes_bourgan.embedding import Ratios
@@ -108,11 +108,7 @@ def draw(data: Data, m: int | None, generator: torch.Generator) -> Tensor:
     if m < 2:
         raise DataError(f"{KIND}: one item has no distances: at least 2 are needed")
     _check_memory(m)
-    loader = data.loader(m, int(torch.randint(2**62, (), generator=generator)))
-    try:
-        return next(loader).x.cpu()
-    finally:
-        loader.close()
+    return training_items(data, m, generator).x.cpu()
 
 
 def embed(options: EmbeddingOptions, seen: Tensor, distance: Distance, generator: torch.Generator) -> Embedded:
