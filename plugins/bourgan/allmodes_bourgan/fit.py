@@ -10,7 +10,17 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from allmodes import Data, DataError, FeatureConfig, Fitting, Functions, PixelsConfig, extract_features, free_memory, training_items
+from allmodes import (
+    Data,
+    DataError,
+    FeatureConfig,
+    Fitting,
+    Functions,
+    PixelsConfig,
+    extract_features,
+    free_memory,
+    training_items,
+)
 from allmodes_bourgan import distances, embedding, width
 from allmodes_bourgan.distances import Distance
 from allmodes_bourgan.embedding import Ratios
