@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from allmodes.builtin.config.metrics import FidConfig as FidConfig
     from allmodes.builtin.config.metrics import IvomConfig as IvomConfig
     from allmodes.builtin.config.metrics import KidConfig as KidConfig
+    from allmodes.builtin.config.metrics import MemorisationConfig as MemorisationConfig
     from allmodes.builtin.config.metrics import ModesConfig as ModesConfig
     from allmodes.builtin.config.metrics import PrecisionRecallConfig as PrecisionRecallConfig
     from allmodes.builtin.config.metrics import ShareConfig as ShareConfig

@@ -10,6 +10,7 @@ from allmodes.metrics.feature_cache import FeatureCache
 from allmodes.metrics.feature_metric import FeatureMetric
 from allmodes.metrics.floors import measure_each_floor, measure_floors
 from allmodes.metrics.inversion import Ivom
+from allmodes.metrics.memorisation import Memorisation
 from allmodes.metrics.modes import Modes, kl, variance_ratio_floor
 from allmodes.metrics.moments import Fid, Kid, frechet, polynomial_mmd
 from allmodes.metrics.neighbours import DensityCoverage, PrecisionRecall
@@ -27,6 +28,7 @@ __all__ = [
     "Fid",
     "Ivom",
     "Kid",
+    "Memorisation",
     "Metric",
     "Modes",
     "PrecisionRecall",

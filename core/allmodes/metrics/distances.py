@@ -19,6 +19,15 @@ ROWS = 1024
 """Rows of a chunk: memory is a few times this times M numbers of 8 bytes."""
 NUMBERS = 1 << 22
 """Differences that are computed at once."""
+POINTS = 1 << 13
+"""Points among which the nearest is looked for at once."""
+
+
+def nearest_distances(x: Tensor, points: Tensor) -> Tensor:
+    """Compute the distance (N,), float64, of each x (N, F) from the nearest of points (M, F)."""
+    clouds = (Cloud(block) for block in torch.split(points, POINTS))
+    squares = [torch.cat([part.kth(1) for part in cloud.squares(x)]) for cloud in clouds]
+    return torch.stack(squares).amin(0).sqrt()
 
 
 class Cloud:

@@ -52,9 +52,20 @@ class FeatureMetric(Metric):
         facts = {f"{self.features.title()}_{key}": value for key, value in getattr(space, "facts", {}).items()}
         if not evaluation.samples.isfinite().all():
             return {self.key(name): math.nan for name in self.names} | facts
-        x = self._extract("samples", space, evaluation, lambda: evaluation.samples)
-        y = self._extract(self.reference, space, evaluation, lambda: self._real_items(evaluation))
-        return {self.key(name): value for name, value in self.compare(x, y, evaluation.generator).items()} | facts
+        return {self.key(name): value for name, value in self.compare_in(space, evaluation).items()} | facts
+
+    def compare_in(self, space: nn.Module, evaluation: Evaluation) -> dict[str, float]:
+        """Compute the numbers by name in a space, of an evaluation whose samples are finite."""
+        x, y = self.samples_in(space, evaluation), self.real_in(space, evaluation)
+        return self.compare(x, y, evaluation.generator)
+
+    def samples_in(self, space: nn.Module, evaluation: Evaluation) -> Tensor:
+        """Return the features (N, F) of the samples, float64."""
+        return self._extract("samples", space, evaluation, lambda: evaluation.samples)
+
+    def real_in(self, space: nn.Module, evaluation: Evaluation) -> Tensor:
+        """Return the features (M, F) of the real items to compare with, float64."""
+        return self._extract(self.reference, space, evaluation, lambda: self._real_items(evaluation))
 
     def _space(self, data: Data) -> nn.Module:
         return self.feature_cache.module(self.features, data)

@@ -118,13 +118,17 @@ class FeatureMetricConfig(MetricConfig):
         """The numbers that the metric gives, by key without the title of the features."""
         return {}
 
+    def key(self, name: str) -> str:
+        """The key of a number: its name and the title of the features."""
+        return f"{name}_{self.features.title()}"
+
     @override
     def title(self) -> str:
-        return f"{self.kind}_{self.features.title()}"
+        return self.key(self.kind)
 
     @override
     def numbers(self) -> Mapping[str, Key]:
-        return {f"{name}_{self.features.title()}": key for name, key in self.names().items()}
+        return {self.key(name): key for name, key in self.names().items()}
 
 
 class ReferencedConfig(FeatureMetricConfig):
@@ -244,6 +248,26 @@ class VendiConfig(FeatureMetricConfig):
         return Vendi(self.features, self.samples)
 
 
+class MemorisationConfig(FeatureMetricConfig):
+    """Distance of samples from the training items over that of held-out items: 1 is no memory, 0 a copy."""
+
+    kind: Literal["memorisation"] = "memorisation"
+
+    @override
+    def names(self) -> Mapping[str, Key]:
+        return {"memorisation": Key(), "copies": Key(unit="share")}
+
+    @override
+    def key(self, name: str) -> str:
+        return name if isinstance(self.features, PixelsConfig) else super().key(name)
+
+    @override
+    def build(self) -> Any:
+        from allmodes.metrics import Memorisation
+
+        return Memorisation(self.features)
+
+
 class IvomConfig(MetricConfig):
     """Inference via optimisation: mean error of the best latent for held-out items; the budget is part of it."""
 
@@ -336,6 +360,7 @@ KINDS: tuple[type[MetricConfig], ...] = (
     DensityCoverageConfig,
     SlicedWassersteinConfig,
     VendiConfig,
+    MemorisationConfig,
     IvomConfig,
     ClusteringConfig,
     ConditionalConfig,
