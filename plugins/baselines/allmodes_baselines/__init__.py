@@ -7,6 +7,7 @@ from allmodes import AuxiliaryConfig, LossTermConfig, NetworkConfig, PriorConfig
 from allmodes_baselines.configs.ali import AliConfig, EncoderConfig
 from allmodes_baselines.configs.augment import AdaConfig, DiffAugmentConfig
 from allmodes_baselines.configs.began import AutoencoderConfig, BeganConfig
+from allmodes_baselines.configs.channels import ChannelsConfig
 from allmodes_baselines.configs.clustergan import ClusterEncoderConfig, ClusterInversionConfig, ClusterLatentConfig
 from allmodes_baselines.configs.d2gan import D2ganConfig, TwinsConfig
 from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig, WidthConfig
@@ -53,6 +54,7 @@ def allmodes_networks() -> Iterable[type[NetworkConfig]]:
     return (
         AdaConfig,
         AutoencoderConfig,
+        ChannelsConfig,
         DiffAugmentConfig,
         DiffusionConfig,
         FourierConfig,

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from allmodes import DcganConfig, MlpConfig
+from allmodes_baselines.configs.channels import ChannelsConfig
 from allmodes_baselines.configs.fourier import FourierConfig
 from allmodes_baselines.configs.minibatch_std import MinibatchStdConfig
 from allmodes_baselines.configs.residual import ResidualConfig
@@ -45,6 +46,37 @@ def test_a_collapsed_batch_is_told_from_a_diverse_one_by_the_spread_alone() -> N
 
 def test_it_says_that_items_depend_on_each_other() -> None:
     assert MinibatchStdConfig().normalises_batches()
+
+
+# One network for every channel
+
+
+def test_a_score_joins_the_codes_that_one_network_gives_to_each_channel() -> None:
+    network, x = ChannelsConfig(network=MLP, code=4, joint=(6,)).build(((3, 8, 8),), (1,)), torch.randn(B, 3, 8, 8)
+    codes = [torch.nn.functional.leaky_relu(network.trunk.network(x[:, i : i + 1]), 0.2) for i in range(3)]
+    torch.testing.assert_close(network(x), network.head(network.trunk.joint(torch.cat(codes, 1))))
+    assert network.feature_dim == network.trunk(x).shape[1] == 6
+
+
+def test_a_generator_makes_each_channel_from_a_code_of_its_own() -> None:
+    network, z = ChannelsConfig(network=MLP, code=4, joint=(6,)).build(((5,),), (3, 8, 8)), torch.randn(B, 5)
+    linear, each = network.head
+    codes = linear(network.trunk(z)).split(4, 1)
+    torch.testing.assert_close(network(z), torch.cat([each.network(code) for code in codes], 1))
+
+
+@pytest.mark.parametrize(
+    ("sees", "gives"), [(((2,),), (1,)), (((3, 8, 8), (3, 8, 8)), (1,)), (((3, 8, 8),), (3, 8, 8))]
+)
+def test_channels_says_what_it_cannot_map(sees: tuple[tuple[int, ...], ...], gives: tuple[int, ...]) -> None:
+    mapped = f"{' and '.join(map(str, sees))} to {gives}"
+    expected = f"baselines.channels maps a vector to an image, or an image (and a vector) to a vector, not {mapped}"
+    assert ChannelsConfig().misfit(sees, gives) == expected
+
+
+def test_channels_says_what_the_network_inside_cannot_map() -> None:
+    expected = "dcgan takes images of 8 to 128 px, but these have 4 px: resize them"
+    assert ChannelsConfig(network=DcganConfig()).misfit(((3, 4, 4),), (1,)) == expected
 
 
 # Residual generators

@@ -8,6 +8,7 @@ import torch
 from allmodes import DcganConfig, GaussianConfig, MlpConfig, UniformConfig
 from allmodes.testing import NetworkContract, PriorContract, RecipeContract, check_turns_under_vmap, compose, take_turn
 from allmodes_baselines.configs.augment import AdaConfig, DiffAugmentConfig
+from allmodes_baselines.configs.channels import ChannelsConfig
 from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig
 from allmodes_baselines.configs.diffusion import DiffusionConfig
 from allmodes_baselines.configs.fourier import FourierConfig
@@ -68,6 +69,16 @@ class TestGenerators(NetworkContract):
 class TestGeneratorsOfImages(NetworkContract):
     config = GeneratorsConfig(network=DCGAN, k=2, shared=True)
     sees, gives = ((5,),), IMAGE
+
+
+class TestChannels(NetworkContract):
+    config = ChannelsConfig(network=MLP, code=3, joint=(6,))
+    sees, gives = ((3, 16, 16), (3,)), (1,)
+
+
+class TestChannelsGenerated(NetworkContract):
+    config = ChannelsConfig(network=DCGAN, code=3, joint=(6,))
+    sees, gives = ((5,),), (3, 16, 16)
 
 
 class TestDiffAugment(NetworkContract):
