@@ -3,21 +3,34 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from allmodes import DatasetConfig, LossTermConfig, MetricConfig, PriorConfig, hookimpl
+from allmodes import DatasetConfig, LossTermConfig, MetricConfig, NetworkConfig, PriorConfig, hookimpl
 from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
 from allmodes_bourgan.data import FashionAndOnesConfig
+from allmodes_bourgan.every_mode_config import (
+    ChartConfig,
+    LocalConfig,
+    LocalPenaltyConfig,
+    PairingConfig,
+    ResidualConfig,
+)
 
 
 @hookimpl
 def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
-    """The metric mixture."""
-    return (MetricMixtureConfig,)
+    """The metric mixture, and items with their local widths."""
+    return (LocalConfig, MetricMixtureConfig)
+
+
+@hookimpl
+def allmodes_networks() -> Iterable[type[NetworkConfig]]:
+    """A residual generator, and local coordinates for any network."""
+    return (ChartConfig, ResidualConfig)
 
 
 @hookimpl
 def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
-    """The distance loss."""
-    return (DistanceConfig,)
+    """The distance loss, pairing, and a penalty in local units."""
+    return (DistanceConfig, LocalPenaltyConfig, PairingConfig)
 
 
 @hookimpl
@@ -38,4 +51,14 @@ def allmodes_recipes() -> Path:
     return Path(__file__).parent / "recipes"
 
 
-__all__ = ["DistanceConfig", "DistancesConfig", "FashionAndOnesConfig", "MetricMixtureConfig"]
+__all__ = [
+    "ChartConfig",
+    "DistanceConfig",
+    "DistancesConfig",
+    "FashionAndOnesConfig",
+    "LocalConfig",
+    "LocalPenaltyConfig",
+    "MetricMixtureConfig",
+    "PairingConfig",
+    "ResidualConfig",
+]

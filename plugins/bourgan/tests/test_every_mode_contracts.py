@@ -1,0 +1,38 @@
+"""The parts with which every mode is kept satisfy the contracts of their slots."""
+
+from allmodes.testing import LossTermContract, NetworkContract, PriorContract, RecipeContract
+from allmodes_bourgan import ChartConfig, LocalConfig, LocalPenaltyConfig, PairingConfig, ResidualConfig
+
+FEW = ("data.items=256",)
+RING = {"kind": "ring", "items": 256}
+
+
+class TestLocal(PriorContract):
+    config = LocalConfig()
+    data = RING
+
+
+class TestResidual(NetworkContract):
+    config = ResidualConfig()
+    sees, gives = ((6,),), (2,)
+
+
+class TestChart(NetworkContract):
+    config = ChartConfig(charts=8)
+    sees, gives = ((2,),), (1,)
+
+
+class TestLocalPenalty(LossTermContract):
+    config = LocalPenaltyConfig()
+    recipe, overrides = "bourgan/every-mode-ring", FEW
+    reaches = {"discriminator": {"discriminator"}}
+
+
+class TestPairing(LossTermContract):
+    config = PairingConfig()
+    recipe, overrides = "bourgan/every-mode-ring", FEW
+    reaches = {"generator": {"generator"}}
+
+
+class TestRing(RecipeContract):
+    recipe, overrides = "bourgan/every-mode-ring", FEW
