@@ -13,15 +13,15 @@ from pydantic import ValidationError
 
 from allmodes.builtin.config import images, mixtures
 from allmodes.builtin.config.images import DigitsConfig, TorchvisionConfig
+from allmodes.builtin.config.known_modes import apportion
 from allmodes.builtin.config.mixtures import (
     CircleConfig,
     GridConfig,
     HighDimensionalConfig,
     MixtureConfig,
     RingConfig,
-    apportion,
 )
-from allmodes.data import Data, DataError, Mixture, MixtureData, TensorData, digits, training_items
+from allmodes.data import Data, DataError, FreshData, Mixture, TensorData, digits, training_items
 from allmodes.data.finite import choose_few
 from allmodes.testing import DatasetContract
 
@@ -470,7 +470,7 @@ def test_shape_and_classes_of_a_config_are_those_of_its_data(config: RingConfig)
     assert data.shape == config.shape() == tuple(data.draw(3, generator()).x.shape[1:])
     assert data.classes == config.classes()
     assert (data.truth is not None) == config.known_modes()
-    assert (data.items is None) == isinstance(data, MixtureData)
+    assert (data.items is None) == isinstance(data, FreshData)
 
 
 def test_configs_are_read_and_asked_without_torch() -> None:

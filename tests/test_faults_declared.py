@@ -103,7 +103,7 @@ class FoundConfig(DatasetConfig):
     [
         ({"told": [3]}, "its items have shape (2,), but shape() of its config is (3,)"),
         ({"labels": 4}, "its classes are None, but classes() of its config is 4"),
-        ({"modes": True}, "its truth is None, but known_modes() of its config is True: give a Mixture"),
+        ({"modes": True}, "its truth is None, but known_modes() of its config is True: give a Truth"),
     ],
 )
 def test_data_are_held_to_what_their_config_declares(tmp_path: Path, settings: Any, message: str) -> None:

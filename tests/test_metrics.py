@@ -21,11 +21,10 @@ from allmodes.builtin.config.metrics import (
     ShareConfig,
 )
 from allmodes.builtin.config.mixtures import CircleConfig, GridConfig, HighDimensionalConfig, MixtureConfig, RingConfig
-from allmodes.data import Data, TensorData, digits
+from allmodes.data import Data, TensorData, digits, equal_coverage
 from allmodes.data.batch import Batch
-from allmodes.data.mixture import equal_coverage
 from allmodes.metrics import ClassCoverage, Evaluation, Modes, Wasserstein, kl, measure_floors, variance_ratio_floor
-from allmodes.metrics.modes import chance_quality, modes_of
+from allmodes.metrics.modes import chance_quality
 from allmodes.metrics.transport import wasserstein
 from allmodes_schemas import MetricConfig
 
@@ -212,7 +211,7 @@ def test_points_of_a_narrow_mode_within_a_wide_one_are_its_own() -> None:
     """Found by the posterior: in units of width all of them would be the wide one's, which is never farther away."""
     data = MixtureConfig(means=[[0, 0], [0, 0]], std=[0.01, 1.0], weights=[1, 1]).build()
     batch = drawn(data)
-    mode, good = modes_of(batch.x, data.truth)
+    mode, good = data.truth.modes_of(batch.x)
     right = (mode == batch.labels)[good].double().mean()
     assert right > 0.98
     assert modes(data, batch.x)["kl"] < 1e-3
@@ -220,7 +219,7 @@ def test_points_of_a_narrow_mode_within_a_wide_one_are_its_own() -> None:
 
 def test_points_of_a_wide_mode_near_a_narrow_one_are_not_judged_by_its_width() -> None:
     data = MixtureConfig(means=[[0, 0], [2, 0]], std=[0.01, 1.0]).build()
-    mode, good = modes_of(torch.tensor([[0.1, 0.0], [0.0, 0.0], [0.9, 0.0], [-0.9, 0.0], [-1.1, 0.0]]), data.truth)
+    mode, good = data.truth.modes_of(torch.tensor([[0.1, 0.0], [0.0, 0.0], [0.9, 0.0], [-0.9, 0.0], [-1.1, 0.0]]))
     assert mode.tolist() == [1, 0, 1, 1, 1]
     assert good.tolist() == [True, True, True, True, False]
 
@@ -236,7 +235,7 @@ def test_a_sample_in_a_mode_of_weight_zero_is_of_no_quality_and_leaves_the_numbe
 
 def test_a_point_that_modes_of_positive_and_zero_weight_share_belongs_to_the_former() -> None:
     data = MixtureConfig(means=[[0, 0], [1, 0]], std=1, weights=[1, 0]).build()
-    mode, good = modes_of(torch.tensor([[1.0, 0.0]]), data.truth)
+    mode, good = data.truth.modes_of(torch.tensor([[1.0, 0.0]]))
     assert (mode.tolist(), good.tolist()) == ([0], [True])
 
 
@@ -255,7 +254,7 @@ def test_modes_of_weight_zero_ask_for_no_points() -> None:
 
 
 def test_samples_that_are_not_finite_belong_to_no_mode() -> None:
-    mode, good = modes_of(torch.tensor([[math.nan, 0], [math.inf, 0], [0, -1]]), RingConfig().build().truth)
+    mode, good = RingConfig().build().truth.modes_of(torch.tensor([[math.nan, 0], [math.inf, 0], [0, -1]]))
     assert (mode.tolist(), good.tolist()) == ([-1, -1, 0], [False, False, True])
 
 
@@ -270,7 +269,7 @@ def test_modes_need_data_whose_modes_are_known() -> None:
     data = digits()
     with pytest.raises(ValueError) as refusal:
         modes(data, data.x)
-    assert str(refusal.value) == "metric modes: the data are not a mixture whose modes are known"
+    assert str(refusal.value) == "metric modes: the modes of the data are not known"
 
 
 # Wasserstein

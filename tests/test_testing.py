@@ -162,7 +162,7 @@ FAULTS = [
     (data, "classes", "labels_are_those_that_the_settings_promise", "classes() promises 3 labels, but the data have 4"),
     (data, "labels", "labels_are_those_that_the_settings_promise", "lie outside 0 to 3"),
     (data, "all trained", "some_items_are_held_out", "no items are held out: give TensorData a test_x"),
-    (data, "truth", "known_modes_are_a_mixture", "known_modes() is True, but truth of the data is None"),
+    (data, "truth", "known_modes_come_with_a_truth", "known_modes() is True, but truth of the data is None"),
     (data, "random", "building_twice_gives_the_same_data", f"acme.corners: build() {NOISE} torch"),
     (data, "global", "only_the_generators_that_are_given_make_draws_random", f"drawing {NOISE} torch"),
     (data, "one order", "batches_follow_the_seed", "loader(8, 1) gives the batches of seed 0: use the seed"),

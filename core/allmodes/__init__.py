@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from allmodes.builtin.config.image_folder import ImageFolderConfig as ImageFolderConfig
     from allmodes.builtin.config.images import DigitsConfig as DigitsConfig
     from allmodes.builtin.config.images import TorchvisionConfig as TorchvisionConfig
+    from allmodes.builtin.config.known_modes import KnownModesConfig as KnownModesConfig
     from allmodes.builtin.config.losses import GradientPenaltyConfig as GradientPenaltyConfig
     from allmodes.builtin.config.losses import NonSaturatingConfig as NonSaturatingConfig
     from allmodes.builtin.config.losses import R1Config as R1Config
@@ -53,9 +54,13 @@ if TYPE_CHECKING:
     from allmodes.builtin.networks import Mlp as Mlp
     from allmodes.data import Data as Data
     from allmodes.data import DataError as DataError
+    from allmodes.data import FixedData as FixedData
+    from allmodes.data import FreshData as FreshData
     from allmodes.data import Mixture as Mixture
     from allmodes.data import MixtureData as MixtureData
     from allmodes.data import TensorData as TensorData
+    from allmodes.data import Truth as Truth
+    from allmodes.data import equal_coverage as equal_coverage
     from allmodes.data import from_dataset as from_dataset
     from allmodes.data import torchvision_images as torchvision_images
     from allmodes.data import training_items as training_items

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from allmodes.data.batch import Batch
-from allmodes.data.mixture import Mixture
 from allmodes.data.standardisation import Standardisation
+from allmodes.data.truth import Truth
 from allmodes.registry.builds import built_from
 from allmodes_schemas import DatasetConfig, Shape
 
@@ -89,7 +89,7 @@ class Data:
         class_names: Names of the labels in their order, where they are known.
         fingerprint: 16 hexadecimal digits that identify these data, whatever device they are on.
         items: Number of training items, or None where they are drawn without end.
-        truth: The mixture that the data are drawn from, where it is known.
+        truth: The distribution that the data are drawn from, such as a mixture, where its modes are known.
         device: Where the tensors are; generators that are passed in must be there too.
         units: Units of vectors before they were standardised, to which samples are converted back.
         origin: File or folder that they come from, and what of it was left out.
@@ -100,7 +100,7 @@ class Data:
     class_names: tuple[str, ...] | None = None
     fingerprint: str
     items: int | None = None
-    truth: Mixture | None = None
+    truth: Truth | None = None
     device: torch.device
     units: Standardisation | None = None
     origin: Origin = Origin()

@@ -1,4 +1,4 @@
-"""Mixtures as data: points drawn without end, or a fixed set of them."""
+"""Distributions whose modes are known as data: items drawn without end, or a fixed set of them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from allmodes.data.batch import Batch
 from allmodes.data.blocks import batches_of_block, split
 from allmodes.data.finite import TensorData
 from allmodes.data.mixture import Mixture
+from allmodes.data.truth import Truth
 
 
-class MixtureData(Data):
-    """Endless draws of a mixture, also for held-out points; labels are the modes."""
+class FreshData(Data):
+    """Endless draws of a distribution whose modes are known, also for held-out items; labels are the modes."""
 
-    def __init__(self, mixture: Mixture) -> None:
-        self.truth: Mixture = mixture
-        self.classes, self.device = len(mixture.means), mixture.means.device
-        self.shape = tuple(mixture.means.shape[1:])
-        self.fingerprint = fingerprint_of(*_numbers(mixture))
+    truth: Truth
+
+    def __init__(self, truth: Truth) -> None:
+        self.truth = truth
+        self.classes, self.device = len(truth.weights), truth.weights.device
+        self.shape = truth.shape
+        self.fingerprint = fingerprint_of(*truth.identity())
 
     @override
-    def to(self, device: Device) -> MixtureData:
-        return MixtureData(self.truth.to(device))
+    def to(self, device: Device) -> Self:
+        return type(self)(self.truth.to(device))
 
     @override
     def draw(self, n: int, generator: torch.Generator) -> Batch:
@@ -46,24 +49,33 @@ class MixtureData(Data):
         return FreshLoader(self, batch_size, seed)
 
 
-class FixedMixture(TensorData):
-    """A fixed set of a mixture's points, so many of each mode; held-out points are fresh ones.
-
-    Args:
-        mixture: The mixture that points are drawn from.
-        counts: Number of points of each mode (K,).
-        seed: Chooses the set, which is the same on every device.
-    """
+class MixtureData(FreshData):
+    """Endless draws of a mixture."""
 
     truth: Mixture
 
-    def __init__(self, mixture: Mixture, counts: Sequence[int], seed: int = 0) -> None:
+    def __init__(self, mixture: Mixture) -> None:
+        super().__init__(mixture)
+
+
+class FixedData(TensorData):
+    """A fixed set of items of a distribution whose modes are known, so many of each; held-out items are fresh ones.
+
+    Args:
+        truth: The distribution that items are drawn from.
+        counts: Number of items of each mode (K,).
+        seed: Chooses the set, which is the same on every device.
+    """
+
+    truth: Truth
+
+    def __init__(self, truth: Truth, counts: Sequence[int], seed: int = 0) -> None:
         mode = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
         hashed = int(fingerprint_of("points", seed), 16) >> 1  # or a caller's generator of that seed draws them again
-        drawn = mixture.to("cpu").draw_of(mode, torch.Generator().manual_seed(hashed))
-        name = fingerprint_of(*_numbers(mixture), list(counts), seed)
+        drawn = truth.to("cpu").draw_of(mode, torch.Generator().manual_seed(hashed))
+        name = fingerprint_of(*truth.identity(), list(counts), seed)
         super().__init__(drawn.x, drawn.labels, classes=len(counts), fingerprint=name)
-        self.truth = mixture
+        self.truth = truth
 
     @override
     def to(self, device: Device) -> Self:
@@ -125,8 +137,3 @@ class FreshLoader(Loader):
             what = f"draw({n}, generator) of {type(self.data).__name__} gives {len(block.x)} items"
             raise DataError(f"data: {what}: return as many as are asked for")
         return split(block, self.batch_size)
-
-
-def _numbers(mixture: Mixture) -> tuple[object, ...]:
-    """Numbers that define a mixture."""
-    return mixture.means, mixture.stds, mixture.weights, mixture.radius, mixture.noisy_dims

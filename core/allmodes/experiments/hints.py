@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from allmodes.builtin.config.mixtures import KnownModesConfig
+from allmodes.builtin.config.known_modes import KnownModesConfig
 from allmodes.data.base import Data
 from allmodes.specs.hints import check_bounds, check_image_metrics, check_scale
 from allmodes_schemas import Problem, Spec

@@ -42,7 +42,7 @@ class Plane:
 
     origin: Tensor  # (D,)
     directions: Tensor  # (D, 2)
-    truth: Tensor  # (M, 2): centres of the true modes, or real points
+    truth: Tensor  # (M, 2): landmarks of the true modes, or real points
     modes_known: bool
     note: str
     centre: Tensor  # (2,)
@@ -103,13 +103,13 @@ def plane_of(data: Data) -> Plane:
     real = _points(data.draw(REAL_POINTS, torch.Generator(data.device).manual_seed(0)).x)
     origin, directions = _directions(real)
     projected = (real - origin) @ directions
-    means = None if data.truth is None else (_points(data.truth.means) - origin) @ directions
+    landmarks = None if data.truth is None else (_points(data.truth.landmarks()) - origin) @ directions
     low, high = projected.amin(0), projected.amax(0)
     return Plane(
         origin,
         directions,
-        truth=projected if means is None else means,
-        modes_known=means is not None,
+        truth=projected if landmarks is None else landmarks,
+        modes_known=landmarks is not None,
         note="along the data's first two principal axes" if real.shape[1] > 2 else "",
         centre=(low + high) / 2,
         half=0.6 * float((high - low).max()) or 1.0,

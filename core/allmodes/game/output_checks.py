@@ -73,7 +73,7 @@ def check_loaded_data(config: DatasetConfig, data: Data) -> None:
         if classes not in (None, data.classes):
             raise ContractError(f"its classes are {data.classes}, but classes() of its config is {classes}")
         if config.known_modes() and data.truth is None:
-            raise ContractError("its truth is None, but known_modes() of its config is True: give a Mixture")
+            raise ContractError("its truth is None, but known_modes() of its config is True: give a Truth")
 
 
 def check_judge(network: Network) -> None:

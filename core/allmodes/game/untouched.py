@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from allmodes.data.base import Data
-from allmodes.data.mixture import Mixture
+from allmodes.data.truth import Truth
 from allmodes.registry.faults import ContractError
 from allmodes.system.torch_settings import read_settings
 
@@ -173,8 +173,8 @@ def _tensors_in(where: str, data: object) -> Iterator[tuple[str, Tensor]]:
 
 
 def _holders(where: str, thing: object) -> Iterator[tuple[str, object]]:
-    """Data, and the data and mixtures that they are made of, with their places."""
-    if isinstance(thing, Data | Mixture):
+    """Data, and the data and the truth that they are made of, with their places."""
+    if isinstance(thing, Data | Truth):
         yield where, thing
         for key, value in getattr(thing, "__dict__", {}).items():
             yield from _holders(f"{where}.{key}", value)

@@ -9,7 +9,6 @@ from allmodes.data.base import Data, DataError
 from allmodes.metrics.base import Evaluation, Metric
 from allmodes.metrics.classifier import Classifier
 from allmodes.metrics.feature_cache import FeatureCache
-from allmodes.metrics.modes import modes_of
 from allmodes_schemas import FeatureConfig
 
 NONE = -1
@@ -53,7 +52,7 @@ class Share(Metric):
         """Return the mode or class (N,) of each sample."""
         if evaluation.data.truth is None:
             return classes_of_samples(evaluation, self.classifier, self.feature_cache)
-        modes, good = modes_of(evaluation.samples, evaluation.data.truth.to("cpu"))
+        modes, good = evaluation.data.truth.to("cpu").modes_of(evaluation.samples)
         return modes.where(good, NONE)
 
     def _facts(self, data: Data) -> dict[str, float]:

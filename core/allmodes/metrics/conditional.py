@@ -12,7 +12,6 @@ from allmodes.data.base import Data
 from allmodes.metrics.base import Evaluation, Metric
 from allmodes.metrics.classes import classes_of, classifier_of
 from allmodes.metrics.clustering import contingency
-from allmodes.metrics.modes import modes_of
 from allmodes_schemas import FeatureConfig
 
 IMAGES, POINTS = 10, 60
@@ -82,7 +81,7 @@ class Conditional(Metric):
     def _names(self, evaluation: Evaluation, items: Tensor) -> Tensor | None:
         """Return the true mode or the class (N,) of each item; None without known modes and a classifier."""
         if (truth := evaluation.data.truth) is not None:
-            return modes_of(items, truth.to("cpu"))[0]
+            return truth.to("cpu").modes_of(items)[0]
         if self.classifier is None:
             return None
         return classes_of(items, evaluation.data, self.classifier, self.feature_cache)

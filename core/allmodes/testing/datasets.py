@@ -66,7 +66,7 @@ class DatasetContract(KindContract):
             held_out = self.build().held_out(N, torch.Generator().manual_seed(0))
         assert len(held_out.x) == N, f"{self.name}: held_out({N}, ...) gives {len(held_out.x)} items"
 
-    def test_known_modes_are_a_mixture(self) -> None:
+    def test_known_modes_come_with_a_truth(self) -> None:
         """Metrics that need the truth are refused without it, before torch is loaded."""
         known, truth = self.config.known_modes(), self.build().truth
         assert known == (truth is not None), (

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import override
 
+from allmodes.builtin.config.known_modes import KnownModesConfig
 from allmodes.builtin.config.ranges import Finite, Positive, Weight
 from allmodes.specs.hints import check_bounds, check_scale
 from allmodes_schemas import DatasetConfig, Problem, Shape, Spec
@@ -21,28 +22,12 @@ RESOLUTION = 1e-6
 """Smallest std beside means of size 1, where 32-bit floats are 1.2e-7 apart."""
 
 
-class KnownModesConfig(DatasetConfig):
+class GaussiansConfig(KnownModesConfig):
     """Base config of mixtures of isotropic Gaussians."""
 
     threshold: Positive | None = None
     """A point is of high quality within this many stds of a mode's mean (Euclidean distance). By default the radius
     that holds 98.89 % of a mode's own points: 3 in the plane, 4.79 where ten coordinates vary."""
-    items: int | None = Field(None, ge=1, le=10_000_000)
-    """A fixed number of points to train on, shared among the modes by their weights (equally, where these are equal);
-    by default fresh ones without end."""
-    items_seed: int = Field(0, ge=0, lt=2**63)
-    """Which of the possible sets of `items` it is: the same for all seeds of a run."""
-
-    @model_validator(mode="after")
-    def _refuse_empty_modes(self) -> Self:
-        weights = self.mode_weights()
-        if self.items is not None and len(weights) == self.classes() and 0 < sum(weights) < math.inf:
-            empty = [k for k, n in enumerate(apportion(weights, self.items)) if n == 0 < weights[k]]
-            if empty:
-                rarest = min(weights[k] for k in empty)
-                enough = f"items to {math.ceil(sum(weights) / rarest)} or more"
-                raise ValueError(f"items is {self.items}, which leaves mode {empty[0]} without a point: set {enough}")
-        return self
 
     @model_validator(mode="after")
     def _refuse_tiny_stds(self) -> Self:
@@ -59,8 +44,8 @@ class KnownModesConfig(DatasetConfig):
         """The modes' means, in the order of their labels."""
         raise NotImplementedError(f"{type(self).__name__} does not define centres()")
 
+    @override
     def mode_weights(self) -> Sequence[float]:
-        """The modes' weights, up to a common factor."""
         return (1.0,) * len(self.centres())
 
     def stds(self) -> float | Sequence[float]:
@@ -80,10 +65,6 @@ class KnownModesConfig(DatasetConfig):
         return len(self.centres())
 
     @override
-    def known_modes(self) -> bool:
-        return True
-
-    @override
     def check(self, spec: Spec) -> Iterator[Problem]:
         stds = self.stds()
         widths = [stds] * self.classes() if isinstance(stds, int | float) else stds
@@ -101,21 +82,18 @@ class KnownModesConfig(DatasetConfig):
         yield from check_bounds(spec, [min(column) for column in columns], [max(column) for column in columns])
 
     @override
-    def build(self) -> Any:
+    def truth(self) -> Any:
         import torch
 
-        from allmodes.data import FixedMixture, Mixture, MixtureData
+        from allmodes.data import Mixture
 
         stds = self.stds()
         std = float(stds) if isinstance(stds, int | float) else torch.tensor(stds)
         means, weights = torch.tensor(self.centres()), torch.tensor(self.mode_weights())
-        mixture = Mixture(means, std, weights, self.threshold, self.noisy_dims())
-        if self.items is None:
-            return MixtureData(mixture)
-        return FixedMixture(mixture, apportion(self.mode_weights(), self.items), self.items_seed)
+        return Mixture(means, std, weights, self.threshold, self.noisy_dims())
 
 
-class WeightedConfig(KnownModesConfig):
+class WeightedConfig(GaussiansConfig):
     """Base config of mixtures with a weight for each mode."""
 
     weights: tuple[Weight, ...] | None = None
@@ -181,7 +159,7 @@ class GridConfig(WeightedConfig):
         return self.std
 
 
-class CircleConfig(KnownModesConfig):
+class CircleConfig(GaussiansConfig):
     """A circle of overlapping Gaussians with a small mode at its centre (Xiao et al., 2018: 3 of 103 points)."""
 
     kind: Literal["circle"] = "circle"
@@ -241,7 +219,7 @@ class MixtureConfig(WeightedConfig):
         return self.std
 
 
-class HighDimensionalConfig(KnownModesConfig):
+class HighDimensionalConfig(GaussiansConfig):
     """Ten modes in 1200 dimensions, 700 of them noisy: the data of Srivastava et al. (2017) as PacGAN re-created them.
 
     The authors did not publish the means. In PacGAN's re-creation all 1200 coordinates of a mean are the same
@@ -265,17 +243,6 @@ class HighDimensionalConfig(KnownModesConfig):
     @override
     def noisy_dims(self) -> int:
         return 700
-
-
-def apportion(weights: Sequence[float], items: int) -> tuple[int, ...]:
-    """Whole numbers in proportion to the weights that add up to `items`, by largest remainders (Hamilton's method)."""
-    total = sum(weights)
-    quotas = [items * (weight / total) for weight in weights]
-    counts = [math.floor(quota) for quota in quotas]
-    by_remainder = sorted(range(len(quotas)), key=lambda k: counts[k] - quotas[k])  # stable: the first of equal ones
-    for k in by_remainder[: items - sum(counts)]:
-        counts[k] += 1
-    return tuple(counts)
 
 
 def _on_circle(n: int, radius: float, first_angle: float) -> tuple[Point, ...]:
