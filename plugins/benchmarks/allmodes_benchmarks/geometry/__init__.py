@@ -1,0 +1,1 @@
+"""Random geometries in NumPy: what can be known of a benchmark without torch."""

@@ -1,0 +1,1 @@
+"""Distributions in torch: how items are drawn, and whose a sample is."""
