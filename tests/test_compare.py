@@ -20,6 +20,7 @@ from allmodes.cli import main as cli_main
 from allmodes.cli import progress
 from allmodes.cli.console import PlainConsole
 from allmodes.registry.registry import installed
+from allmodes.runs import journal
 from allmodes.runs.run import Outcome
 from allmodes.studies import tables, worker
 from allmodes.studies.comparison import Comparison, describe_data
@@ -155,7 +156,31 @@ def test_a_study_is_one_run_in_mlflow_with_a_child_for_each_method_and_seed(trai
         assert f"{tags['allmodes.method']}/seed-{tags['allmodes.seed']}" == run.info.run_name
     assert (children["wide/seed-0"].info.status, children["broken/seed-0"].info.status) == ("FINISHED", "FAILED")
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert files == {"table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"}
+    assert {"table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"} < files
+    assert {"statistics.md", "statistics.csv", "curves.csv", "modes-images.png", "modes-cpu_seconds.png"} < files
+    study = trained[0] / "out"
+    assert files == {path.name for pattern in ("[a-z]*.*", "curves/*") for path in study.glob(pattern)} - {"study.json"}
+
+
+def test_curves_hold_the_measurements_of_the_logs_and_end_at_the_costs_of_the_runs(trained: tuple[Path, int]) -> None:
+    study = trained[0] / "out"
+    with (study / "curves.csv").open(newline="") as file:
+        points = [line for line in csv.DictReader(file) if line["method"] == "wide" and line["metric"] == "modes"]
+    logged = [line for line in journal.read(study / "wide" / "seed-0" / "metrics.jsonl") if "eval/modes" in line]
+    mine = [point for point in points if point["seed"] == "0"]
+    assert [(int(p["iteration"]), float(p["value"])) for p in mine] == [
+        (line["iteration"], line["eval/modes"]) for line in logged
+    ]
+    outcome = json.loads((study / "wide" / "seed-0" / "results.json").read_text())
+    assert float(mine[-1]["images"]) == outcome["costs"]["items"] == 2 * float(mine[0]["images"])
+    assert float(mine[-1]["cpu_seconds"]) == outcome["cpu_seconds"]
+    assert outcome["start_cpu_seconds"] < float(mine[0]["cpu_seconds"]) < outcome["cpu_seconds"]
+
+
+def test_a_baseline_that_no_method_matches_is_refused_before_training(trained: tuple[Path, int]) -> None:
+    with pytest.raises(SpecError) as error:
+        load_study(["plain.json", "wide.json"], installed(), Path("out"), baseline="*-gan")
+    assert str(error.value) == "--baseline '*-gan': no method of the study matches: it has plain, wide"
 
 
 def test_the_same_command_trains_nothing_again_and_another_spec_is_refused(

@@ -93,6 +93,7 @@ def compare(
     jobs: Annotated[int | None, Parameter(name=("--jobs", "-j"), help="runs side by side; default: one a core")] = None,
     folder: Annotated[Path, Parameter(name=("--folder", "--out", "-o"), help="where the study lies")] = FOLDER,
     name: Annotated[str | None, Parameter(help="the study's name; default: the folder's")] = None,
+    baseline: Annotated[str, Parameter(help="what statistics compare with, such as '*-gan'; default: the first")] = "",
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     quiet: Quiet = False,
 ) -> int:
@@ -102,14 +103,15 @@ def compare(
     if jobs is not None and jobs > (most := 8 * cores()):
         raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
     chosen = None if seeds is None else parse_seeds(seeds)
-    study = load_study(methods, installed(), folder, name, overrides or (), chosen)
+    study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline)
     log = print_note if quiet else _start_log()
     log(f"study {study.name}, in {near(study.folder)}")
-    trainer = StudyTrainer(study, jobs or cores(), tracking, print_warning, None if quiet else StudyProgress(err, log))
+    view = None if quiet else StudyProgress(err, log)
+    trainer = StudyTrainer(study, jobs or cores(), tracking, print_warning, view, baseline)
     try:
         comparison, stopped = trainer.run(), trainer.stop.asked
     except KeyboardInterrupt:  # the second Ctrl-C: tabulate what has finished
-        comparison, stopped = Comparison(trainer.study, trainer.errors), True
+        comparison, stopped = Comparison(trainer.study, trainer.errors, baseline), True
     return _end_study(comparison, stopped)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -11,6 +10,7 @@ from allmodes.engine.differences import Differences, EngineError
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.engines import SLOWER, make_engine
 from allmodes.engine.loop import EagerLanes, Engine, Loop
+from allmodes.experiments.clock import sharing
 from allmodes.experiments.errors import CollapseError, DivergenceError, is_fault, print_traceback
 from allmodes.experiments.logs import LOGGER, log_engine
 from allmodes.experiments.seed_run import SeedRun
@@ -93,11 +93,9 @@ class Lockstep:
         self.loop = Loop(lanes, self._make_engine([lane.engine for lane in lanes]), self._slow_down)
 
     def _iterate(self) -> None:
-        began = time.monotonic()
-        updated = self.loop.iterate()
-        share = (time.monotonic() - began) / len(self._training)
+        with sharing([run.clock for run in self._training]):
+            updated = self.loop.iterate()
         for run in tuple(self._training):
-            run.clock.seconds += share
             self._attempt(run, partial(run.take, updated[run.lane]))
         self._complete_those_over(self._training)
 

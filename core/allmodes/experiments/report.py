@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from allmodes.engine.eager import Losses
+from allmodes.experiments.clock import Clock
 from allmodes.registry.registry import Registry
 from allmodes.runs.journal import Journal
 from allmodes.runs.run import Outcome, Run
@@ -40,13 +41,14 @@ class Report:
         self.journal.write(iteration, numbers, self.tracked)
         self._notify("metrics_logged", iteration=iteration, metrics=numbers)
 
-    def losses(self, iteration: int, losses: Losses, seconds: float) -> dict[str, float]:
+    def losses(self, iteration: int, losses: Losses, clock: Clock) -> dict[str, float]:
         """Report the losses and the speed of training; returns the losses by name."""
         # One transfer for all terms; asking each for its value would wait for the device once for each.
         # There is none where no term was due.
         values = torch.stack([value.detach() for value in losses.values()]).tolist() if losses else []
         named = {f"train/{player}/{term}": value for (player, term), value in zip(losses, values, strict=True)}
-        self.numbers(iteration, named | {"time/iterations_per_second": iteration / seconds, "time/seconds": seconds})
+        times = {"time/seconds": clock.seconds, "time/cpu_seconds": clock.cpu_seconds}
+        self.numbers(iteration, named | {"time/iterations_per_second": iteration / clock.seconds, **times})
         return named
 
     def figure(self, iteration: int, path: Path, name: str) -> None:

@@ -14,7 +14,7 @@ from allmodes.engine.eager import EagerEngine
 from allmodes.engine.eager import Outcome as Updated
 from allmodes.engine.loop import Average, Lane
 from allmodes.experiments.batches import make_loader
-from allmodes.experiments.clock import Clock
+from allmodes.experiments.clock import Clock, starting
 from allmodes.experiments.errors import (
     CollapseError,
     check_losses,
@@ -58,12 +58,14 @@ class SeedRun:
     is_resumed: bool = False
 
     def __post_init__(self) -> None:
-        self.clock, self.report = Clock(), Report(self.run, self.registry, self.warn)
+        self.report = Report(self.run, self.registry, self.warn)
         self._build()
 
     def _build(self) -> None:
         """Build lane, evaluator and saver in their state before the first iteration."""
-        self.lane = build_lane(self.run, self.data, self.functions, self.labelled)
+        self.clock = Clock()
+        with starting(self.clock):
+            self.lane = build_lane(self.run, self.data, self.functions, self.labelled)
         self.evaluator = Evaluator(self.run, self.data, self.metrics, self.lane, self.report, self.warn)
         self.saver = Saver(self.run, self.data, self.lane, self.report.journal, self.warn)
 
@@ -90,7 +92,7 @@ class SeedRun:
             raise updated
         iteration = self.lane.iteration
         if iteration % self.run.spec.training.log_every == 0 or iteration == 1:
-            values = self.report.losses(iteration, updated, self.clock.seconds)
+            values = self.report.losses(iteration, updated, self.clock)
             check_losses(values, self.lane.composition.modules, iteration)
         if self._is_evaluation_due:
             self.evaluate()
@@ -137,7 +139,7 @@ class SeedRun:
 
     def checkpoint(self, is_best: bool = False) -> None:
         """Save everything that a resumed run needs."""
-        self.saver.save({"seconds": self.clock.seconds, **self.evaluator.state_dict()}, is_best)
+        self.saver.save({**self.clock.state_dict(), **self.evaluator.state_dict()}, is_best)
 
     def restore(self) -> None:
         """Go on from the newest checkpoint that can be read, or from the start where there is none."""
@@ -149,7 +151,7 @@ class SeedRun:
 
     def _load_progress(self, state: State) -> None:
         self.evaluator.load_state_dict(state)
-        self.clock.seconds = state["seconds"]
+        self.clock.load_state_dict(state)
 
     def _react(self, collapse: str, is_new: bool) -> None:
         """React to a collapse as the spec asks; warn once for each."""
@@ -161,14 +163,19 @@ class SeedRun:
             self.warn(f"{self.run.name}: collapse: {collapse}")
 
     def _finish(self, status: Status, error: str | None, engine: str) -> Outcome:
-        seconds, lane = self.clock.seconds, self.lane
+        clock, lane = self.clock, self.lane
         try:
             self.saver.save_model()
         except OSError as problem:
             status, error = "failed", error or f"the model could not be saved: {problem.strerror or problem}"
         floors = self.floors() if status == "finished" else {}
         spent = costs(lane.composition, self.run.spec.training.batch_size, lane.iteration)
-        outcome = Outcome(status, lane.iteration, seconds, self.evaluator.results(), floors, error, spent, engine)
+        results = self.evaluator.results()
+        outcome = Outcome(
+            *(status, lane.iteration, clock.seconds, results, floors, error, spent, engine),
+            cpu_seconds=clock.cpu_seconds,
+            start_cpu_seconds=clock.start_cpu_seconds,
+        )
         self.report.end(outcome)
         return outcome
 

@@ -74,6 +74,9 @@ class Outcome:
 
     A number that was withheld is NaN (and null on disk). `costs` are `items` (real ones that were drawn),
     `updates/<player>` and `parameters/<module>`. `engine` made the last updates; empty for runs of older versions.
+    `seconds` are on the wall, of updates. `cpu_seconds` are of the processor, of building, fits and updates, of which
+    `start_cpu_seconds` before the first update; None for runs of older versions. Runs that are updated together have
+    equal shares of their updates' time.
     """
 
     status: Status
@@ -84,6 +87,8 @@ class Outcome:
     error: str | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     engine: str = ""
+    cpu_seconds: float | None = None
+    start_cpu_seconds: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("results", "floors"):

@@ -38,6 +38,7 @@ def compare(
     name: str | None = None,
     track: bool = True,
     registry: Registry | None = None,
+    baseline: str = "",
 ) -> Comparison:
     """Train several specs with several seeds, or go on with that, and return the comparison.
 
@@ -50,14 +51,18 @@ def compare(
         name: The study's name; by default the folder's.
         track: Whether runs are logged to MLflow.
         registry: The plugins; by default all that are installed.
+        baseline: The method that statistics compare the others with, or a pattern such as `*-gan` with one for each
+            data set; by default the first.
 
     Ctrl-C and SIGTERM save the runs in training, as they do with `Experiment.run`; after SIGTERM the program ends.
 
     Raises:
         SpecError: With a line for each problem, before any training.
     """
-    study = load_study(references, registry or installed(), Path(folder), name, overrides, seeds)
-    trainer = StudyTrainer(study, jobs or cores(), track, lambda text: warnings.warn(redact.text(text), stacklevel=3))
+    study = load_study(references, registry or installed(), Path(folder), name, overrides, seeds, baseline)
+    trainer = StudyTrainer(
+        *(study, jobs or cores(), track, lambda text: warnings.warn(redact.text(text), stacklevel=3)), baseline=baseline
+    )
     comparison = trainer.run()
     trainer.stop.pass_on()
     return comparison
@@ -81,6 +86,7 @@ class StudyTrainer:
     track: bool
     warn: Warn
     view: ProgressView | None = None
+    baseline: str = ""
     errors: dict[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
 
@@ -96,7 +102,7 @@ class StudyTrainer:
                 try:
                     self._train(forwarder)
                 finally:
-                    comparison = Comparison(self.study, self.errors)
+                    comparison = Comparison(self.study, self.errors, self.baseline)
                     write_report(comparison, forwarder, self.warn)
         return comparison
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,9 +17,9 @@ from allmodes_schemas import Key, Spec
 
 COSTS = (
     *("images", "generator_updates", "discriminator_updates"),
-    *("generator_parameters", "discriminator_parameters", "other_parameters", "seconds"),
+    *("generator_parameters", "discriminator_parameters", "other_parameters", "seconds", "cpu_seconds"),
 )
-"""Costs of a run: real items drawn, updates, parameters, seconds of training."""
+"""Costs of a run: real items drawn, updates, parameters, seconds of training, and those of the processor."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ class Row(averages.Averages):
 
     @property
     def costs(self) -> dict[str, float]:
-        """Mean costs over the finished seeds, by the names in `COSTS`."""
+        """Mean costs over the finished seeds, by the names in `COSTS`; NaN where they are of an older version."""
         each = [costs_of(outcome) for outcome in self.finished.values()]
-        return {name: averages.mean([costs.get(name, 0.0) for costs in each]) for name in COSTS} if each else {}
+        return {name: averages.mean([costs.get(name, math.nan) for costs in each]) for name in COSTS} if each else {}
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The state and results of a study; `errors` are those of its runs in this command, by name."""
+    """The state and results of a study.
+
+    `errors` are those of its runs in this command, by name; `baseline` is the method, or a pattern of methods, that
+    statistics compare the others with: by default the first.
+    """
 
     study: Study
     errors: Mapping[str, str] = field(default_factory=dict)
+    baseline: str = ""
 
     @property
     def folder(self) -> Path:
@@ -149,6 +155,7 @@ def costs_of(outcome: Outcome) -> dict[str, float]:
         **{f"{player}_parameters": size for player, size in own.items()},
         "other_parameters": every - sum(own.values()),
         "seconds": outcome.seconds,
+        "cpu_seconds": math.nan if outcome.cpu_seconds is None else outcome.cpu_seconds,
     }
 
 

@@ -25,6 +25,7 @@ def load_study(
     name: str | None = None,
     overrides: Sequence[str] = (),
     seeds: Sequence[int] | None = None,
+    baseline: str = "",
 ) -> Study:
     """Load and check a study; nothing is written.
 
@@ -40,6 +41,9 @@ def load_study(
     problems = [line for one in loaded if isinstance(one, list) for line in one] or list(conflicts(entries, registry))
     if problems or not entries:
         raise SpecError("\n".join(problems) or "nothing to compare: name specs, recipes or patterns of recipes")
+    if baseline and not any(fnmatchcase(entry.name, baseline) for entry in entries):
+        names = ", ".join(entry.name for entry in entries)
+        raise SpecError(f"--baseline {short(baseline)}: no method of the study matches: it has {names}")
     page = read_page(folder)
     return Study(name or page.name or _name_of(folder), folder, tuple(entries), page.id)
 

@@ -1,13 +1,14 @@
-"""The report of a study: tables and figures in its folder, and in MLflow."""
+"""The report of a study: tables, statistics, curves and figures in its folder, and in MLflow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from allmodes.studies import tables
-from allmodes.studies.comparison import Comparison
+from allmodes.studies import curves, statistics, tables
+from allmodes.studies.comparison import Comparison, Group
+from allmodes.studies.curves import Points
 
 if TYPE_CHECKING:
     from allmodes.tracking.forwarding import Forwarder
@@ -21,7 +22,9 @@ def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn
     try:
         files = tables.write(comparison)
         page = files[0].read_text()
-        files += _write_figures(comparison, warn)
+        points = curves.read(comparison)
+        files += statistics.write(comparison) + curves.write(study.folder, points)
+        files += _write_figures(comparison, points, warn)
     except OSError as error:
         warn(f"{study.folder}: cannot write tables or figures: {error.strerror or error}")
         return
@@ -29,12 +32,13 @@ def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn
         forwarder.attach([run.folder for run in study.runs], files, page)
 
 
-def _write_figures(comparison: Comparison, warn: Warn) -> list[Path]:
+def _write_figures(comparison: Comparison, points: Sequence[tuple[Group, Points]], warn: Warn) -> list[Path]:
     """Write the figures, if any run has finished; a failure costs a warning."""
+    from allmodes.studies.curve_figures import draw_curves
     from allmodes.studies.figure import draw_figure
 
     try:
-        return draw_figure(comparison)
+        return draw_figure(comparison) + draw_curves(comparison.folder, points)
     except Exception as error:
         warn(f"no figure: {type(error).__name__}: {error}")
         return []

@@ -21,7 +21,10 @@ from allmodes_schemas import Spec
 PAGE = "study.json"
 COMPILED = ".compiled"
 """The folder of a study in which torch keeps what it compiles; it may be removed at any time."""
-OWN_FILES = frozenset({PAGE, COMPILED, "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"})
+OWN_FILES = frozenset(
+    {PAGE, COMPILED, "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"}
+    | {"statistics.md", "statistics.csv", "curves.csv", "curves"}
+)
 """Names in the folder of a study, beside which the folders of its entries lie."""
 
 State = Literal["finished", "failed", "killed", "interrupted", "missing"]

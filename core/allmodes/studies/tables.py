@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.table import Table
 
 from allmodes.runs import averages
+from allmodes.studies import budgets
 from allmodes.studies.comparison import COSTS, Comparison, Group, Row, costs_of
 from allmodes.system.durable import replace_text
 from allmodes.system.paths import near
@@ -26,6 +27,7 @@ COST_TITLES = {
     "discriminator_parameters": "D parameters",
     "other_parameters": "other parameters",
     "seconds": "seconds",
+    "cpu_seconds": "CPU seconds",
 }
 NOTE = "`-`: withheld, too little to measure; (2 of 3): the mean is over the two of three seeds that have the number."
 CSV_HEADER = ("data", "method", "seed", "status", "metric", "value")
@@ -64,7 +66,7 @@ def _fit(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str, ..
 def markdown(comparison: Comparison) -> str:
     """Format groups, means and costs, and list the runs that are not finished."""
     parts = [f"# {comparison.study.name}\n\nMean ± standard error over the finished seeds. {NOTE}\n"]
-    parts += [f"## {one.title}\n\n{table(_header(one, COSTS), _rows(one, COSTS))}" for one in comparison.groups]
+    parts += [_section(one) for one in comparison.groups]
     if len(comparison.engines) > 1:
         parts.append(engines_note(comparison) + "\n")
     if comparison.unfinished:
@@ -72,6 +74,13 @@ def markdown(comparison: Comparison) -> str:
     if comparison.waiting:
         parts.append("Not begun:\n\n" + "".join(f"- {name}\n" for name in comparison.waiting))
     return "\n".join(parts)
+
+
+def _section(group: Group) -> str:
+    """A group's heading and table, with a note where its budgets differ."""
+    note = budgets.describe(group)
+    text = f"## {group.title}\n\n{table(_header(group, COSTS), _rows(group, COSTS))}"
+    return f"{text}\n{note}\n" if note else text
 
 
 def engines_note(comparison: Comparison) -> str:
@@ -122,7 +131,9 @@ def _mean(row: Row, metric: str, unit: str) -> str:
 
 def _cost(row: Row, name: str) -> str:
     value = row.costs.get(name)
-    return "" if value is None else f"{value:,.1f}" if name == "seconds" else f"{value:,.0f}"
+    if value is None or math.isnan(value):
+        return "" if value is None else "-"
+    return f"{value:,.1f}" if name.endswith("seconds") else f"{value:,.0f}"
 
 
 def _seed_rows(row: Row) -> Iterator[tuple[int, str, str, float | str]]:
