@@ -364,8 +364,9 @@ def test_an_unknown_reference_error_has_a_near_miss(reference: str, hint: str) -
             "evaluation.metrics",
             ["mods"],
             "evaluation.metrics.0: no installed plugin provides metric 'mods' (did you mean 'modes'?). "
-            "Installed: class_coverage, clustering, conditional, density_coverage, fid, ivom, kid, memorisation, "
-            "modes, precision_recall, share, sliced_wasserstein, stacked_mnist, vendi, wasserstein",
+            "Installed: class_coverage, clipped_density_coverage, clustering, conditional, density_coverage, "
+            "diversity_gap, fid, ivom, kid, memorisation, modes, ndb, precision_recall, rke, share, "
+            "sliced_wasserstein, stacked_mnist, vendi, wasserstein",
         ),
         (
             "evaluation.metrics",

@@ -24,15 +24,19 @@ if TYPE_CHECKING:
     from allmodes.builtin.config.losses import R2Config as R2Config
     from allmodes.builtin.config.losses import RelativisticConfig as RelativisticConfig
     from allmodes.builtin.config.metrics import ClassCoverageConfig as ClassCoverageConfig
+    from allmodes.builtin.config.metrics import ClippedDensityCoverageConfig as ClippedDensityCoverageConfig
     from allmodes.builtin.config.metrics import ClusteringConfig as ClusteringConfig
     from allmodes.builtin.config.metrics import ConditionalConfig as ConditionalConfig
     from allmodes.builtin.config.metrics import DensityCoverageConfig as DensityCoverageConfig
+    from allmodes.builtin.config.metrics import DiversityGapConfig as DiversityGapConfig
     from allmodes.builtin.config.metrics import FidConfig as FidConfig
     from allmodes.builtin.config.metrics import IvomConfig as IvomConfig
     from allmodes.builtin.config.metrics import KidConfig as KidConfig
     from allmodes.builtin.config.metrics import MemorisationConfig as MemorisationConfig
     from allmodes.builtin.config.metrics import ModesConfig as ModesConfig
+    from allmodes.builtin.config.metrics import NdbConfig as NdbConfig
     from allmodes.builtin.config.metrics import PrecisionRecallConfig as PrecisionRecallConfig
+    from allmodes.builtin.config.metrics import RkeConfig as RkeConfig
     from allmodes.builtin.config.metrics import ShareConfig as ShareConfig
     from allmodes.builtin.config.metrics import SlicedWassersteinConfig as SlicedWassersteinConfig
     from allmodes.builtin.config.metrics import VendiConfig as VendiConfig

@@ -1,11 +1,13 @@
 """Numbers about samples of a trained model, their floors, and the feature spaces that they are taken in."""
 
 from allmodes.metrics.base import Evaluation, Metric, build_metrics
+from allmodes.metrics.bins import Ndb
 from allmodes.metrics.class_coverage import ClassCoverage
 from allmodes.metrics.classes import Share, classes_of, classes_of_samples
+from allmodes.metrics.clipped import ClippedDensityCoverage
 from allmodes.metrics.clustering import Clustering, agreement, contingency
 from allmodes.metrics.conditional import Conditional
-from allmodes.metrics.diversity import Vendi, vendi
+from allmodes.metrics.diversity import DiversityGap, Rke, Vendi, rke, vendi
 from allmodes.metrics.feature_cache import FeatureCache
 from allmodes.metrics.feature_metric import FeatureMetric
 from allmodes.metrics.floors import measure_each_floor, measure_floors
@@ -19,9 +21,11 @@ from allmodes.metrics.transport import SlicedWasserstein, Wasserstein
 
 __all__ = [
     "ClassCoverage",
+    "ClippedDensityCoverage",
     "Clustering",
     "Conditional",
     "DensityCoverage",
+    "DiversityGap",
     "Evaluation",
     "FeatureCache",
     "FeatureMetric",
@@ -31,7 +35,9 @@ __all__ = [
     "Memorisation",
     "Metric",
     "Modes",
+    "Ndb",
     "PrecisionRecall",
+    "Rke",
     "Share",
     "SlicedWasserstein",
     "StackedModes",
@@ -47,6 +53,7 @@ __all__ = [
     "measure_each_floor",
     "measure_floors",
     "polynomial_mmd",
+    "rke",
     "variance_ratio_floor",
     "vendi",
 ]

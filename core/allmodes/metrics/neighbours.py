@@ -6,6 +6,7 @@ Distances are Euclidean, squared throughout, and exact where they decide: see `d
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -53,21 +54,25 @@ class DensityCoverage(FeatureMetric):
         if len(y) <= self.k:
             return {"density": math.nan, "coverage": math.nan}
         real = Cloud(y)
-        radii = _radii(real, self.k)
+        radii = radii_of(real, self.k)
         inside, covered = 0.0, torch.zeros(len(y), dtype=torch.bool)
-        for squares in real.squares(x):
-            within = squares.within(radii)
+        for within in insides(x, real, radii):
             inside, covered = inside + float(within.sum()), covered | within.any(0)
         return {"density": inside / (self.k * len(x)), "coverage": float(covered.double().mean())}
+
+
+def insides(x: Tensor, cloud: Cloud, radii: Tensor) -> Iterator[Tensor]:
+    """Yield whether rows of x lie in the balls of the cloud's points (n, M), which have these squared radii (M,)."""
+    return (squares.within(radii) for squares in cloud.squares(x))
 
 
 def _share_inside(x: Tensor, y: Tensor, k: int) -> float:
     """Compute the share of x (N, F) within the ball of some y (M, F)."""
     cloud = Cloud(y)
-    radii = _radii(cloud, k)
-    return float(torch.cat([squares.within(radii).any(1) for squares in cloud.squares(x)]).double().mean())
+    radii = radii_of(cloud, k)
+    return float(torch.cat([within.any(1) for within in insides(x, cloud, radii)]).double().mean())
 
 
-def _radii(cloud: Cloud, k: int) -> Tensor:
+def radii_of(cloud: Cloud, k: int) -> Tensor:
     """Compute the squared distance (M,) from each item to its k-th nearest other one; the item itself is first."""
     return torch.cat([squares.kth(k + 1) for squares in cloud.squares(cloud.points)])
