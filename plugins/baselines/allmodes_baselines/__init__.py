@@ -13,6 +13,7 @@ from allmodes_baselines.configs.d2gan import D2ganConfig, TwinsConfig
 from allmodes_baselines.configs.deligan import MixtureOfGaussiansConfig, WidthConfig
 from allmodes_baselines.configs.diffusion import DiffusionConfig
 from allmodes_baselines.configs.dragan import DraganConfig
+from allmodes_baselines.configs.evidence import EvidenceBoundConfig
 from allmodes_baselines.configs.fourier import FourierConfig
 from allmodes_baselines.configs.gdpp import DeterminantalConfig
 from allmodes_baselines.configs.generators import GeneratorsConfig, ModesConfig
@@ -85,6 +86,7 @@ def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
         D2ganConfig,
         DeterminantalConfig,
         DraganConfig,
+        EvidenceBoundConfig,
         HingeConfig,
         InformationConfig,
         LeastSquaresConfig,

@@ -52,14 +52,14 @@ def test_it_says_that_items_depend_on_each_other() -> None:
 
 
 def test_a_score_joins_the_codes_that_one_network_gives_to_each_channel() -> None:
-    network, x = ChannelsConfig(network=MLP, code=4, joint=(6,)).build(((3, 8, 8),), (1,)), torch.randn(B, 3, 8, 8)
+    network, x = ChannelsConfig(network=MLP, code=4, hidden=(6,)).build(((3, 8, 8),), (1,)), torch.randn(B, 3, 8, 8)
     codes = [torch.nn.functional.leaky_relu(network.trunk.network(x[:, i : i + 1]), 0.2) for i in range(3)]
     torch.testing.assert_close(network(x), network.head(network.trunk.joint(torch.cat(codes, 1))))
     assert network.feature_dim == network.trunk(x).shape[1] == 6
 
 
 def test_a_generator_makes_each_channel_from_a_code_of_its_own() -> None:
-    network, z = ChannelsConfig(network=MLP, code=4, joint=(6,)).build(((5,),), (3, 8, 8)), torch.randn(B, 5)
+    network, z = ChannelsConfig(network=MLP, code=4, hidden=(6,)).build(((5,),), (3, 8, 8)), torch.randn(B, 5)
     linear, each = network.head
     codes = linear(network.trunk(z)).split(4, 1)
     torch.testing.assert_close(network(z), torch.cat([each.network(code) for code in codes], 1))

@@ -72,12 +72,12 @@ class TestGeneratorsOfImages(NetworkContract):
 
 
 class TestChannels(NetworkContract):
-    config = ChannelsConfig(network=MLP, code=3, joint=(6,))
+    config = ChannelsConfig(network=MLP, code=3, hidden=(6,))
     sees, gives = ((3, 16, 16), (3,)), (1,)
 
 
 class TestChannelsGenerated(NetworkContract):
-    config = ChannelsConfig(network=DCGAN, code=3, joint=(6,))
+    config = ChannelsConfig(network=DCGAN, code=3, hidden=(6,))
     sees, gives = ((5,),), (3, 16, 16)
 
 

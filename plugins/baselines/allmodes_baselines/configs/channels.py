@@ -16,7 +16,7 @@ class ChannelsConfig(AroundConfig):
     kind: Literal["baselines.channels"] = "baselines.channels"
     code: Annotated[int, Sane(2**16)] = Field(32, ge=1)
     """Entries of each channel's code."""
-    joint: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Sane(2**16, length=100)] = (256,)
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Sane(2**16, length=100)] = (256,)
     """Hidden layers of the perceptron between the latent or the score and all codes."""
 
     @override
@@ -41,7 +41,7 @@ class ChannelsConfig(AroundConfig):
         return Decoder(joint, network, gives) if len(gives) == 3 else encoder(network, joint)
 
     def _perceptron(self) -> MlpConfig:
-        return MlpConfig(hidden=self.joint, activation="leaky_relu")
+        return MlpConfig(hidden=self.hidden, activation="leaky_relu")
 
     def _inner(self, sees: tuple[Shape, ...], gives: Shape) -> tuple[tuple[Shape, ...], Shape]:
         """What the network of a channel maps."""
