@@ -29,6 +29,7 @@ from allmodes_schemas import (
     NetworkConfig,
     PriorConfig,
     Ramp,
+    ReferenceConfig,
     SamplerConfig,
     SgdConfig,
     Spec,
@@ -61,6 +62,12 @@ SLOTS: Mapping[type[KindConfig], tuple[str, str]] = {
         "Metrics",
         "For `evaluation.metrics`; a bare word is a metric with its defaults. Definitions, thresholds and floors: "
         "[Metrics](metrics.md).",
+    ),
+    ReferenceConfig: (
+        "References",
+        "For `evaluation.references`: samplers that no game trained, whose scores stand beside those of every model; "
+        "a bare word is one with its defaults, and an empty list switches them off: "
+        "[Reference samplers](metrics.md#reference-samplers).",
     ),
 }
 """Heading and introduction of each slot, in the page's order."""

@@ -27,6 +27,8 @@ from allmodes import (
     NetworkConfig,
     Prior,
     PriorConfig,
+    ReferenceConfig,
+    ReferenceSampler,
     Registry,
     Sampler,
     SamplerConfig,
@@ -433,6 +435,48 @@ class Near(Sampler):
             return x + torch.randn(n, 2)
         if self.fault == "altering":
             self.mean.zero_()
+        return x
+
+
+class CopiedConfig(ReferenceConfig):
+    """Training items again."""
+
+    kind: Literal["acme.copied"] = "acme.copied"
+    fault: str = ""
+    """What is wrong with it."""
+
+    def build(self):
+        if self.fault == "no sampler":
+            return None
+        return Copied(self.fault)
+
+
+class Copied(ReferenceSampler):
+    def __init__(self, fault):
+        self.fault, self.draws = fault, 0
+
+    def fit(self, data, generator):
+        if self.fault == "raising":
+            raise ValueError("no items")
+        self.x = data.draw(64, generator).x
+        if self.fault == "fit":
+            self.x = self.x + torch.rand(2)
+        if self.fault == "altering":
+            data.x.zero_()
+
+    def draw(self, n, generator):
+        self.draws += 1
+        x = self.x[torch.randint(64, (n,), generator=generator)]
+        if self.fault == "few":
+            return x[1:]
+        if self.fault == "double":
+            return x.double()
+        if self.fault == "counting":
+            return x + self.draws
+        if self.fault == "constant":
+            return torch.zeros(n, 2)
+        if self.fault == "global":
+            return x + torch.randn(n, 2)
         return x
 
 

@@ -53,6 +53,7 @@ PROVIDERS = {
     "network": "allmodes_networks",
     "features": "allmodes_features",
     "metric": "allmodes_metrics",
+    "reference": "allmodes_references",
 }
 PAGES_MODULES = ("allmodes_page_", "allmodes_mymethod")
 Capture = pytest.CaptureFixture[str]

@@ -85,7 +85,7 @@ def test_kinds_are_sorted_within_each_slot(environment: Environment) -> None:
     registry = installed()
     everything = [(word, kind.name) for word, kind in registry.all_kinds()]
     words = list(dict.fromkeys(word for word, _ in everything))
-    assert words == ["prior", "auxiliary", "loss", "sampler", "data", "network", "features", "metric"]
+    assert words == ["prior", "auxiliary", "loss", "sampler", "data", "network", "features", "metric", "reference"]
     for word in words:
         kinds = [name for slot, name in everything if slot == word]
         assert kinds == sorted(kinds)
@@ -635,7 +635,7 @@ def test_an_observer_with_a_misspelt_hook_is_refused() -> None:
 
 def test_the_registry_knows_every_hook() -> None:
     assert PROVIDERS | OBSERVERS == HOOKS
-    assert len(PROVIDERS) == 9
+    assert len(PROVIDERS) == 10
 
 
 @pytest.mark.parametrize("hook", sorted(PROVIDERS))

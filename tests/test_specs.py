@@ -357,8 +357,8 @@ def test_an_unknown_reference_error_has_a_near_miss(reference: str, hint: str) -
         (
             "evaluation",
             3,
-            "evaluation: should be a mapping with the keys every, samples, metrics, collapse, figure, figure_every, "
-            "got 3",
+            "evaluation: should be a mapping with the keys every, samples, metrics, references, collapse, figure, "
+            "figure_every, got 3",
         ),
         (
             "evaluation.metrics",
@@ -565,8 +565,8 @@ print(*sorted(name for name in sys.modules if name.startswith("allmodes_") and "
 
 def test_a_spec_alone_builds_the_kinds_and_loads_the_plugins_that_it_names() -> None:
     told = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=True).stdout
-    kinds = "gaussian grid mlp modes veegan.code_reconstruction veegan.game veegan.reconstructor wasserstein "
-    kinds += "wasserstein"  # a loss and a metric
+    kinds = "bootstrap copy em gaussian grid mlp modes veegan.code_reconstruction veegan.game veegan.reconstructor "
+    kinds += "wasserstein wasserstein"  # a loss and a metric
     assert told.splitlines() == [kinds, "allmodes_schemas allmodes_veegan"]
 
 

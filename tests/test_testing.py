@@ -19,12 +19,14 @@ from allmodes.testing import (
     NetworkContract,
     PriorContract,
     RecipeContract,
+    ReferenceContract,
     SamplerContract,
 )
 from allmodes.testing.kinds import KindContract
 from allmodes.testing.modules import ModuleContract
 from faulty import (
     BumpConfig,
+    CopiedConfig,
     CornersConfig,
     GuessConfig,
     NearConfig,
@@ -80,6 +82,10 @@ def sampler(fault: str) -> Any:
     return held(SamplerContract, NearConfig(fault=fault), spec=SPEC)
 
 
+def reference(fault: str) -> Any:
+    return held(ReferenceContract, CopiedConfig(fault=fault), CornersConfig, data={"kind": "acme.corners"})
+
+
 def data(fault: str) -> Any:
     return held(DatasetContract, CornersConfig(fault=fault))
 
@@ -92,7 +98,7 @@ def features(fault: str) -> Any:
     return held(FeatureContract, SquaresConfig(fault=fault))
 
 
-SOUND = (prior, auxiliary, term, sampler, metric, data, network, features)
+SOUND = (prior, auxiliary, term, sampler, metric, reference, data, network, features)
 
 
 @pytest.mark.parametrize("make", SOUND)
@@ -158,6 +164,14 @@ FAULTS = [
     (sampler, "growing", "a_fit_begins_anew", "a second fit to the same model gives another state: begin anew in fit"),
     (sampler, "unsaved", "it_draws_the_same_after_its_state_was_restored", "keep what is fitted in parameters and"),
     (sampler, "altering", "drawing_changes_neither_the_model_nor_the_sampler", "changes sampler.mean: change nothing"),
+    (reference, "few", "it_draws_as_many_items_as_it_is_asked_for", "a tensor of shape (0, 2): return n items, (1, 2)"),
+    (reference, "double", "it_draws_as_many_items_as_it_is_asked_for", "acme.copied: items are torch.float64, not"),
+    (reference, "counting", "the_same_randomness_gives_the_same_items_and_other_randomness_others", "keep no state"),
+    (reference, "constant", "the_same_randomness_gives_the_same_items_and_other_randomness_others", "draw is given"),
+    (reference, "fit", "the_same_data_and_randomness_give_the_same_fit", "from the generator that fit is given"),
+    (reference, "fit", "only_the_generators_that_are_given_make_it_random", f"acme.copied: fit {NOISE} torch: take it"),
+    (reference, "global", "only_the_generators_that_are_given_make_it_random", f"acme.copied: draw {NOISE} torch"),
+    (reference, "altering", "it_changes_no_data", "changes data.x, which reference samplers only read"),
     (data, "shape", "items_have_the_shape_that_the_settings_promise", "promises (3,), but the items have shape (2,)"),
     (data, "classes", "labels_are_those_that_the_settings_promise", "classes() promises 3 labels, but the data have 4"),
     (data, "labels", "labels_are_those_that_the_settings_promise", "lie outside 0 to 3"),

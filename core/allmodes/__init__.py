@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from allmodes.builtin.config.parquet import ParquetConfig as ParquetConfig
     from allmodes.builtin.config.priors import GaussianConfig as GaussianConfig
     from allmodes.builtin.config.priors import UniformConfig as UniformConfig
+    from allmodes.builtin.config.references import BootstrapConfig as BootstrapConfig
+    from allmodes.builtin.config.references import CopyConfig as CopyConfig
+    from allmodes.builtin.config.references import EmConfig as EmConfig
     from allmodes.builtin.config.stacked_mnist import StackedMnistConfig as StackedMnistConfig
     from allmodes.builtin.losses import NonSaturating as NonSaturating
     from allmodes.builtin.losses import Relativistic as Relativistic
@@ -100,6 +103,7 @@ if TYPE_CHECKING:
     from allmodes.metrics import Evaluation as Evaluation
     from allmodes.metrics import FeatureMetric as FeatureMetric
     from allmodes.metrics import Metric as Metric
+    from allmodes.metrics import ReferenceSampler as ReferenceSampler
     from allmodes.metrics import contingency as contingency
     from allmodes.metrics.features import Features as Features
     from allmodes.metrics.features import extract_features as extract_features
@@ -133,6 +137,7 @@ if TYPE_CHECKING:
     from allmodes_schemas import PriorConfig as PriorConfig
     from allmodes_schemas import Problem as Problem
     from allmodes_schemas import Ramp as Ramp
+    from allmodes_schemas import ReferenceConfig as ReferenceConfig
     from allmodes_schemas import Renamed as Renamed
     from allmodes_schemas import SamplerConfig as SamplerConfig
     from allmodes_schemas import Sane as Sane

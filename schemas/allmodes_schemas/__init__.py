@@ -30,6 +30,7 @@ from allmodes_schemas.components import (
     Need,
     NetworkConfig,
     PriorConfig,
+    ReferenceConfig,
     SamplerConfig,
 )
 from allmodes_schemas.spec import EvaluationConfig, Seeds, Spec, StreamConfig, check_folder_name
@@ -71,6 +72,7 @@ __all__ = [
     "PriorConfig",
     "Problem",
     "Ramp",
+    "ReferenceConfig",
     "Renamed",
     "SamplerConfig",
     "Sane",

@@ -252,6 +252,26 @@ class SamplerConfig(KindConfig):
         raise NotImplementedError(f"{type(self).__name__} does not define build()")
 
 
+class ReferenceConfig(KindConfig):
+    """A sampler that no game trained, measured beside every model. `build()` returns an `allmodes.ReferenceSampler`."""
+
+    called: ClassVar[str] = ""
+    """The name of its row in tables; by default its kind."""
+
+    def row(self) -> str:
+        """The title of its row: its name, and the options that differ from their defaults. No two may be equal."""
+        options = self.model_dump(mode="json", exclude_defaults=True, exclude={"kind"}, serialize_as_any=True)
+        return " ".join([self.called or self.kind, *(f"{name}={value}" for name, value in options.items())])
+
+    def check(self, spec: "Spec") -> Iterable[Problem]:
+        """Further problems of a spec with this reference (torch-free)."""
+        return ()
+
+    def build(self) -> Any:
+        """The reference sampler (imports torch)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+
 class FeatureConfig(KindConfig):
     """A feature space. `build(data)` returns a module from items (B, *shape) to (B, F) features."""
 

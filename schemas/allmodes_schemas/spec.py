@@ -17,6 +17,7 @@ from allmodes_schemas.components import (
     MetricConfig,
     NetworkConfig,
     PriorConfig,
+    ReferenceConfig,
     SamplerConfig,
 )
 from allmodes_schemas.training import TrainingConfig
@@ -94,7 +95,9 @@ class StreamConfig(Config):
 class EvaluationConfig(Config):
     """When a run is measured, with how many samples, by which metrics."""
 
-    free: ClassVar[frozenset[str]] = frozenset({"every", "samples", "metrics", "collapse", "figure", "figure_every"})
+    free: ClassVar[frozenset[str]] = frozenset(
+        {"every", "samples", "metrics", "references", "collapse", "figure", "figure_every"}
+    )
 
     every: Iteration = Field(1000, ge=1)
     """Iterations between evaluations."""
@@ -102,6 +105,8 @@ class EvaluationConfig(Config):
     """Samples drawn from the model for each evaluation."""
     metrics: tuple[MetricConfig, ...] = ()
     """The metrics; a bare word means one with its defaults."""
+    references: tuple[ReferenceConfig, ...] = tuple(ReferenceConfig(kind=kind) for kind in ("copy", "bootstrap", "em"))
+    """Samplers without a game whose scores stand beside those of the model; a bare word means one with its defaults."""
     collapse: Literal["warn", "stop", "ignore"] = "warn"
     """What follows where at most half of the modes (or classes) are left that the run held before: half of all or more,
     above chance."""

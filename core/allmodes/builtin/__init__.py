@@ -11,13 +11,22 @@ from allmodes.builtin.config import features, images, metrics, mixtures, stacked
 from allmodes.builtin.config import losses as loss_configs
 from allmodes.builtin.config import networks as network_configs
 from allmodes.builtin.config import priors as prior_configs
+from allmodes.builtin.config import references as reference_configs
 from allmodes.builtin.config.arrays import ArraysConfig
 from allmodes.builtin.config.csv_file import CsvConfig
 from allmodes.builtin.config.image_folder import ImageFolderConfig
 from allmodes.builtin.config.parquet import ParquetConfig
 from allmodes.builtin.config.python import PythonConfig
 from allmodes.registry.hookspecs import hookimpl
-from allmodes_schemas import DatasetConfig, FeatureConfig, LossTermConfig, MetricConfig, NetworkConfig, PriorConfig
+from allmodes_schemas import (
+    DatasetConfig,
+    FeatureConfig,
+    LossTermConfig,
+    MetricConfig,
+    NetworkConfig,
+    PriorConfig,
+    ReferenceConfig,
+)
 
 FILES: tuple[type[DatasetConfig], ...] = (ImageFolderConfig, ArraysConfig, CsvConfig, ParquetConfig, PythonConfig)
 """Kinds of the user's own data."""
@@ -57,6 +66,12 @@ def allmodes_features() -> Iterable[type[FeatureConfig]]:
 def allmodes_metrics() -> Iterable[type[MetricConfig]]:
     """Modes, classes, distances of points and of features, diversity, inversion, clustering."""
     return (*metrics.KINDS, *stacked_mnist.METRICS)
+
+
+@hookimpl
+def allmodes_references() -> Iterable[type[ReferenceConfig]]:
+    """A copy of the training set, a smoothed bootstrap, a mixture by EM."""
+    return reference_configs.KINDS
 
 
 @hookimpl

@@ -16,6 +16,7 @@ from allmodes.metrics.memorisation import Memorisation
 from allmodes.metrics.modes import Modes, kl, variance_ratio_floor
 from allmodes.metrics.moments import Fid, Kid, frechet, polynomial_mmd
 from allmodes.metrics.neighbours import DensityCoverage, PrecisionRecall
+from allmodes.metrics.reference import ReferenceSampler, build_references
 from allmodes.metrics.stacked_mnist import StackedModes
 from allmodes.metrics.transport import SlicedWasserstein, Wasserstein
 
@@ -37,6 +38,7 @@ __all__ = [
     "Modes",
     "Ndb",
     "PrecisionRecall",
+    "ReferenceSampler",
     "Rke",
     "Share",
     "SlicedWasserstein",
@@ -45,6 +47,7 @@ __all__ = [
     "Wasserstein",
     "agreement",
     "build_metrics",
+    "build_references",
     "classes_of",
     "classes_of_samples",
     "contingency",

@@ -20,6 +20,7 @@ from allmodes_schemas import (
     MetricConfig,
     NetworkConfig,
     PriorConfig,
+    ReferenceConfig,
     SamplerConfig,
 )
 
@@ -65,6 +66,10 @@ class Providers:
     @hookspec
     def allmodes_metrics(self) -> Iterable[type[MetricConfig]]:  # type: ignore[empty-body]
         """Measures of a trained model, for `evaluation.metrics`."""
+
+    @hookspec
+    def allmodes_references(self) -> Iterable[type[ReferenceConfig]]:  # type: ignore[empty-body]
+        """Samplers that no game trained, for `evaluation.references`."""
 
     @hookspec
     def allmodes_recipes(self) -> Path:  # type: ignore[empty-body]

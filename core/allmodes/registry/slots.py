@@ -14,6 +14,7 @@ from allmodes_schemas import (
     MetricConfig,
     NetworkConfig,
     PriorConfig,
+    ReferenceConfig,
     SamplerConfig,
 )
 
@@ -29,6 +30,7 @@ SLOT_BASES: Mapping[str, type[KindConfig]] = {
     "networks": NetworkConfig,
     "features": FeatureConfig,
     "metrics": MetricConfig,
+    "references": ReferenceConfig,
 }
 """By provider hook (without its prefix), the base of the configs that it returns."""
 
@@ -41,6 +43,7 @@ SLOT_NAMES: Mapping[type[KindConfig], str] = {
     NetworkConfig: "network",
     FeatureConfig: "features",
     MetricConfig: "metric",
+    ReferenceConfig: "reference",
 }
 """By base of a slot's configs, the slot's name in messages."""
 

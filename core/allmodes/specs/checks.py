@@ -23,13 +23,14 @@ from allmodes_schemas import (
     NetworkConfig,
     PriorConfig,
     Problem,
+    ReferenceConfig,
     SamplerConfig,
     Shape,
     Spec,
     kinds_within,
 )
 
-_CHECKED = (PriorConfig, NetworkConfig, AuxiliaryConfig, LossTermConfig, SamplerConfig, MetricConfig)
+_CHECKED = (PriorConfig, NetworkConfig, AuxiliaryConfig, LossTermConfig, SamplerConfig, MetricConfig, ReferenceConfig)
 """Bases of the components that check the rest of a spec themselves."""
 
 
@@ -77,9 +78,11 @@ def _check_game(spec: Spec) -> Iterator[Problem]:
 
 
 def _check_repetitions(spec: Spec) -> Iterator[Problem]:
-    """Seeds and metrics that are listed twice: results are looked up by their names."""
+    """Seeds, metrics and references that are listed twice: results are looked up by their names."""
     metrics = [metric.title() for metric in spec.evaluation.metrics]
-    for where, values in ((("seeds",), spec.seeds), (("evaluation", "metrics"), metrics)):
+    references = [reference.row() for reference in spec.evaluation.references]
+    listed = {("seeds",): spec.seeds, ("evaluation", "metrics"): metrics, ("evaluation", "references"): references}
+    for where, values in listed.items():
         for i, value in enumerate(values):
             if value in values[:i]:
                 yield Problem((*where, i), f"{value} is already listed: list it once")

@@ -148,5 +148,6 @@ DECLARED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "gives": (_is_word, "a word"),
     "form": (lambda value: value in ("", *get_args(Form)), "'point', 'gaussian', 'logits' or ''"),
     "title": (_is_word, "a word, which files are named after,"),
+    "row": (lambda value: isinstance(value, str) and bool(value.strip()), "a text"),
 }
 """By name of what a config declares, whether a value has its type, and the type in words."""

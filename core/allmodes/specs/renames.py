@@ -39,7 +39,10 @@ class _Renewal:
 
     def _list(self, values: list[Any], expected: tuple[type[Config], ...], where: Location) -> Iterator[Problem]:
         for i, inner in enumerate(values):
-            if isinstance(inner, str) and where[-1:] == ("metrics",):  # a bare word is a metric with its defaults
+            if isinstance(inner, str) and where[-1:] in (
+                ("metrics",),
+                ("references",),
+            ):  # a bare word is a kind with its defaults
                 yield from self._rename_kind(values, i, where)
             yield from self.read(inner, expected, (*where, i))
 

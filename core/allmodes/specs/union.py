@@ -29,14 +29,17 @@ from allmodes_schemas import (
     MetricConfig,
     NetworkConfig,
     PriorConfig,
+    ReferenceConfig,
     SamplerConfig,
     Spec,
 )
 
 _ORDER = (
     *(NetworkConfig, FeatureConfig, DatasetConfig, PriorConfig, AuxiliaryConfig, LossTermConfig),
-    *(SamplerConfig, MetricConfig),
+    *(SamplerConfig, MetricConfig, ReferenceConfig),
 )
+_WORDS = (MetricConfig, ReferenceConfig)
+"""Slots in which a bare word means a kind with its defaults."""
 
 
 def spec_model(registry: Registry) -> type[Spec]:
@@ -102,7 +105,7 @@ def _slot(name: str, base: type[KindConfig], configs: Sequence[Any], registry: R
     if len(configs) > 1:
         choice = Annotated[Union[tuple(configs)], Discriminator("kind")]  # noqa: UP007
     accepts: Any = choice
-    if base is MetricConfig and configs:  # a bare word means a metric with its defaults
+    if base in _WORDS and configs:
         accepts = Literal[tuple(registry.of(base))] | choice
     read = Annotated[choice, BeforeValidator(_pick_by_kind(base, registry), json_schema_input_type=accepts)]
     return TypeAliasType(name, read)  # described once in the schema, by this name
@@ -118,7 +121,7 @@ def _pick_by_kind(base: type[KindConfig], registry: Registry) -> Callable[[Any],
     )
 
     def pick(value: Any) -> Any:
-        value = {"kind": value} if base is MetricConfig and isinstance(value, str) else plain(value)
+        value = {"kind": value} if base in _WORDS and isinstance(value, str) else plain(value)
         if not isinstance(value, dict):
             raise _invalid("invalid", f"should be a mapping with the kind of {slot}, {example}, got {short(value)}")
         if "kind" not in value:

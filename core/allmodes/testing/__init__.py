@@ -22,6 +22,7 @@ from allmodes.testing.networks import NetworkContract
 from allmodes.testing.priors import PriorContract
 from allmodes.testing.randomness import own_randomness
 from allmodes.testing.recipes import RecipeContract
+from allmodes.testing.references import ReferenceContract
 from allmodes.testing.samplers import SamplerContract
 from allmodes.testing.steps import (
     check_turns_under_vmap,
@@ -44,6 +45,7 @@ __all__ = [
     "NetworkContract",
     "PriorContract",
     "RecipeContract",
+    "ReferenceContract",
     "SamplerContract",
     "check_turns_under_vmap",
     "compose",
