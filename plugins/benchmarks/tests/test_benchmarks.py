@@ -13,19 +13,34 @@ from torch import Tensor
 
 from allmodes import Batch, Data, Evaluation, ModesConfig, equal_coverage
 from allmodes_benchmarks.configs.arcs import ArcsConfig
+from allmodes_benchmarks.configs.curves import CurvesConfig
 from allmodes_benchmarks.configs.mixture import RandomMixtureConfig
+from allmodes_benchmarks.configs.roll import SwissRollConfig
+from allmodes_benchmarks.configs.spirals import SpiralsConfig
+from allmodes_benchmarks.configs.sprites import SpritesConfig
 from allmodes_benchmarks.geometry.random import Stream, radius, rotation
+from allmodes_benchmarks.truths.sprites import Sprites
 
 COVERAGE = 1 - math.exp(-4.5)
 N = 10_000
 STREAM = [0.6035851804178997, 0.2758441009213053, 0.14112345315239772]
 MEAN = [0.201603, -0.680145]
-CURVES = [ArcsConfig(), ArcsConfig(arcs=9, seed=1, segments=1), ArcsConfig(dims=10, seed=2)]
+CURVES = [
+    ArcsConfig(),
+    ArcsConfig(arcs=9, seed=1, segments=1, dims=10),
+    SpiralsConfig(),
+    SpiralsConfig(arms=1, turns=3, seed=1, segments=1),
+    SpiralsConfig(arms=4, turns=0.7, seed=4, dims=5),
+]
+ROLLS = [SwissRollConfig(), SwissRollConfig(dims=10, seed=1, modes=40)]
+SPRITES = [SpritesConfig(), SpritesConfig(size=16, shapes=8, scales=2, seed=1)]
 ALL = [
     RandomMixtureConfig(seed=3),
     RandomMixtureConfig(dims=10, modes=(3, 4), width_ratio=5),
     RandomMixtureConfig(dims=50, modes=50, weight_ratio=20),
     *CURVES,
+    *ROLLS,
+    *SPRITES,
 ]
 
 
@@ -53,7 +68,7 @@ def test_a_perfect_sampler_has_the_scores_that_closed_forms_say(config: Any) -> 
     mode, good = data.truth.modes_of(batch.x)
     assert torch.equal(mode[good], batch.labels[good])  # type: ignore[index]
     found, modes = scores(data, batch.x), data.classes or 0
-    free = config.dims - isinstance(config, ArcsConfig)
+    free = math.prod(config.shape()) - isinstance(config, CurvesConfig | SpritesConfig)
     assert found["high_quality"] == pytest.approx(COVERAGE, abs=4 * math.sqrt(COVERAGE * (1 - COVERAGE) / N))
     assert (found["modes"], found["high_quality_radius"]) == (modes, equal_coverage(free))
     assert found["kl"] < modes / N
@@ -63,7 +78,7 @@ def test_a_perfect_sampler_has_the_scores_that_closed_forms_say(config: Any) -> 
     assert torch.allclose(data.shares(), data.truth.weights.double(), atol=1e-4)
 
 
-@pytest.mark.parametrize("config", ALL, ids=repr)
+@pytest.mark.parametrize("config", ALL[:-2], ids=repr)
 def test_data_are_about_zero_at_a_scale_of_one(config: Any) -> None:
     x = drawn(config.build()).x
     assert float(x.square().mean().sqrt()) == pytest.approx(1, abs=0.15)
@@ -97,13 +112,17 @@ def test_the_nearest_point_of_a_curve_is_that_of_brute_force(config: Any) -> Non
 
 @pytest.mark.parametrize("config", CURVES, ids=repr)
 def test_tubes_of_high_quality_are_separated_as_stated(config: Any) -> None:
-    """No point is within the radius of two curves, even if it were wider by `separation`."""
-    truth = config.truth()
-    plane, tube = truth.plane, truth.radius * truth.std * config.separation
-    which = torch.arange(len(plane.lengths)).repeat_interleave(500)
-    points = plane.place(which, plane.lengths[which] * torch.linspace(0, 1, 500).repeat(len(plane.lengths)))[0]
-    apart = torch.cdist(points, points)[which[:, None] != which]
-    assert float(apart.min()) >= 2 * tube * 0.99
+    """Even at `separation` times the radius, from either side, the nearest point is the one that noise began from."""
+    plane = config.truth().plane
+    farthest = 0.99 * config.separation * config.truth().radius * config.truth().std
+    curve = torch.arange(len(plane.lengths)).repeat_interleave(500)
+    s = plane.lengths[curve] * torch.linspace(0, 1, 500).repeat(len(plane.lengths))
+    point, normal = (part.double() for part in plane.place(curve, s))
+    for side in (farthest, -farthest):
+        found, place, distance = plane.nearest(point + side * normal)
+        assert torch.equal(found, curve)
+        assert (place - s).abs().max() < 1e-4
+        assert (distance - farthest).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("config", ALL[:3], ids=repr)
@@ -115,6 +134,64 @@ def test_balls_of_high_quality_are_separated_as_stated(config: RandomMixtureConf
     assert float((apart / touching).min()) == pytest.approx(config.separation, rel=1e-4)
     assert float(truth.stds.max() / truth.stds.min()) == pytest.approx(config.width_ratio, rel=1e-4)
     assert float(truth.weights.max() / truth.weights.min()) == pytest.approx(config.weight_ratio, rel=1e-4)
+
+
+@pytest.mark.parametrize("config", ROLLS, ids=repr)
+def test_a_roll_is_unrolled_to_the_mixture_that_was_rolled(config: SwissRollConfig) -> None:
+    truth = config.truth()
+    flat = truth.mixture.draw(N, torch.Generator().manual_seed(0)).x.double()
+    assert (truth.unrolled(truth.rolled(flat.float()).double()) - flat).abs().max() < 2e-5
+    # What is farther along the sheet than in space is not taken for near.
+    centres, places = truth.landmarks(), truth.mixture.means
+    in_space, along = (torch.cdist(at, at, compute_mode="donot_use_mm_for_euclid_dist") for at in (centres, places))
+    assert (in_space <= along + 1e-5).all()
+    assert float((along / in_space).nan_to_num().max()) > 3
+
+
+@pytest.mark.parametrize("config", ROLLS, ids=repr)
+def test_arc_lengths_of_a_roll_are_lengths(config: SwissRollConfig) -> None:
+    """By many small steps."""
+    roll = config.truth().roll
+    s = torch.linspace(0, 5, 20_001, dtype=torch.float64)
+    points, normals = roll.place(torch.zeros(len(s), dtype=torch.long), s)
+    steps = points.diff(dim=0)
+    assert steps.norm(dim=1).cumsum(0) == pytest.approx(s[1:].numpy(), abs=1e-5)
+    assert (steps * normals[1:]).sum(1).abs().max() / steps.norm(dim=1).mean() < 1e-2
+    assert torch.allclose(normals.norm(dim=1), torch.ones(len(s), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("config", SPRITES, ids=repr)
+def test_the_nearest_template_is_that_of_brute_force_over_brightnesses(config: SpritesConfig) -> None:
+    truth = config.truth()
+    x = 2 * torch.rand(10, math.prod(truth.shape), generator=torch.Generator().manual_seed(0)).double() - 1
+    brightness = torch.linspace(0.5, 1, 501, dtype=torch.float64)[:, None, None]
+    grid = -0.8 + 1.6 * brightness * truth.masks.flatten(1)[None, :32]
+    part = Sprites(truth.masks[:32], truth.std)
+    mode, distance = part.nearest(x)
+    for item, k, d in zip(x, mode, distance, strict=True):
+        apart = (grid - item).norm(dim=2).amin(0)
+        assert (int(apart.argmin()), float(apart.min())) == (int(k), pytest.approx(float(d), abs=1e-4))
+
+
+@pytest.mark.parametrize("options", [{"separation": 5}, {"separation": 4, "size": 16, "scales": 2, "positions": 2}])
+def test_regions_of_sprites_are_separated_as_stated(options: dict[str, Any]) -> None:
+    """The closest two items of different modes, by brute force over both brightnesses."""
+    config = SpritesConfig(**options)
+    truth = config.truth()
+    faint, light = (1.6 * b * truth.masks.flatten(1).double() for b in (0.5, 1.0))
+    between = torch.linspace(0.5, 1, 101, dtype=torch.float64)
+    others = (1.6 * between[:, None, None] * truth.masks.flatten(1)).flatten(0, 1)
+    same = torch.arange(len(faint))[:, None] == torch.arange(len(faint)).repeat(101)
+    closest = min(float(torch.cdist(one, others).masked_fill(same, math.inf).min()) for one in (faint, light))
+    assert closest / (2 * truth.radius * truth.std) == pytest.approx(config.separation, rel=1e-3)
+
+
+def test_sprites_are_images_whose_brightness_is_uniform() -> None:
+    batch = drawn(data := SpritesConfig(size=16, shapes=8, scales=2, seed=1).build())
+    assert data.classes == 8 * 16 * 2
+    assert float(batch.x.abs().max()) <= 1.02
+    brightness = data.truth.brightness(batch.x.flatten(1).double()).gather(1, batch.labels[:, None])[:, 0]  # type: ignore
+    assert kstest(2 * brightness - 1, "uniform").pvalue > 1e-3
 
 
 def test_clusters_of_a_hierarchy_are_apart() -> None:
@@ -172,7 +249,10 @@ def test_options_are_checked_before_torch_is_loaded() -> None:
     code = (
         "import sys, allmodes; from allmodes_benchmarks.configs.arcs import ArcsConfig as A;"
         "from allmodes_benchmarks.configs.mixture import RandomMixtureConfig as M;"
-        "A(dims=5).outline(); M(modes=(2, 3)).gaussians(); assert 'torch' not in sys.modules"
+        "from allmodes_benchmarks.configs.roll import SwissRollConfig as R;"
+        "from allmodes_benchmarks.configs.spirals import SpiralsConfig as S;"
+        "A(dims=5).outline(); S().outline(); R().outline(); M(modes=(2, 3)).gaussians()\n"
+        "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -189,3 +269,9 @@ def test_options_that_make_no_mixture_are_refused(options: dict[str, Any], messa
     with pytest.raises(ValidationError) as refusal:
         RandomMixtureConfig(**options)
     assert message in str(refusal.value)
+
+
+def test_glyphs_that_have_too_few_places_are_refused() -> None:
+    with pytest.raises(ValidationError) as refusal:
+        SpritesConfig(scales=2)
+    assert "glyphs of scale 2 have 3 places along an axis of 8 px: set positions to 3 or less" in str(refusal.value)

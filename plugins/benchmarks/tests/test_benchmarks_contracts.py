@@ -3,6 +3,9 @@
 from allmodes.testing import DatasetContract
 from allmodes_benchmarks.configs.arcs import ArcsConfig
 from allmodes_benchmarks.configs.mixture import RandomMixtureConfig
+from allmodes_benchmarks.configs.roll import SwissRollConfig
+from allmodes_benchmarks.configs.spirals import SpiralsConfig
+from allmodes_benchmarks.configs.sprites import SpritesConfig
 
 
 class TestMixture(DatasetContract):
@@ -19,3 +22,19 @@ class TestArcs(DatasetContract):
 
 class TestEndlessArcs(DatasetContract):
     config = ArcsConfig(items=None, dims=5, segments=1)
+
+
+class TestSpirals(DatasetContract):
+    config = SpiralsConfig()
+
+
+class TestSwissRoll(DatasetContract):
+    config = SwissRollConfig(items=None)
+
+
+class TestSprites(DatasetContract):
+    config = SpritesConfig()
+
+
+class TestEndlessSprites(DatasetContract):
+    config = SpritesConfig(size=16, shapes=8, scales=2, items=None)

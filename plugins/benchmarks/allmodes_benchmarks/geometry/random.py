@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -48,12 +49,13 @@ def radius(dims: int) -> float:
     return math.sqrt(2 * float(gammainccinv(dims / 2, math.exp(-4.5))))
 
 
-def spread(stream: Stream, n: int, dims: int) -> Array:
-    """Place n points (n, dims) in the cube [-1, 1]: each is the farthest of a few random ones from all before it.
+def spread(stream: Stream, n: int, half_sides: Sequence[float]) -> Array:
+    """Place n points (n, dims) in a box about 0: each is the farthest of a few random ones from all before it.
 
     Mitchell's best candidates (1991): random, but with gaps of similar size.
     """
-    points, candidates = np.empty((n, dims)), 2 * stream.uniform(n, CANDIDATES, dims) - 1
+    dims = len(half_sides)
+    points, candidates = np.empty((n, dims)), (2 * stream.uniform(n, CANDIDATES, dims) - 1) * np.asarray(half_sides)
     points[0] = candidates[0, 0]
     for k in range(1, n):
         nearest = np.square(candidates[k][:, None] - points[:k]).sum(2).min(1)  # (candidates,)
@@ -62,8 +64,8 @@ def spread(stream: Stream, n: int, dims: int) -> Array:
 
 
 def spread_nested(stream: Stream, counts: tuple[int, ...], dims: int) -> Array:
-    """Place clusters in the cube, in each of them clusters, and so on, as many as `counts` says from the outside in."""
-    centres = spread(stream, counts[0], dims)
+    """Place clusters in the cube [-1, 1], clusters in each, and so on, as many as `counts` says from the outside in."""
+    centres = spread(stream, counts[0], (1.0,) * dims)
     if not counts[1:]:
         return centres
     size = 2 * closest(centres, np.ones(len(centres))) / (NESTED * math.sqrt(dims))
