@@ -16,7 +16,7 @@ HIGHER, LOWER, SHARE = Key("higher"), Key("lower"), Key("higher", unit="share")
 
 
 class ModesConfig(MetricConfig):
-    """Modes captured, share of high quality, KL and within-mode variance, for mixtures whose modes are known."""
+    """Modes captured, share of high quality, KL and within-mode variance, for data whose modes are known."""
 
     kind: Literal["modes"] = "modes"
     needs: ClassVar[tuple[Need, ...]] = (Need("truth", remedy="take data of kind ring, grid, circle or mixture"),)
