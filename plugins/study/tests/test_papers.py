@@ -1,0 +1,43 @@
+"""The page of the papers' experiments: what it reads, what it leaves empty, and that its recipes exist."""
+
+from pathlib import Path
+
+import pytest
+
+from allmodes import installed
+from allmodes_study.papers import average, page, read, section
+from allmodes_study.published import EXPERIMENTS, PaperExperiment
+
+CSV = """data,method,seed,status,metric,value
+ring,real data,,,modes,8
+ring,gan-ring,0,finished,modes,6
+ring,gan-ring,1,finished,modes,8
+ring,gan-ring,1,finished,cpu_seconds,12.5
+ring,gan-ring,0,finished,cpu_seconds,11.5
+ring,gan-ring,2,failed,modes,1
+ring,gan-ring,3,missing,,
+"""
+EXPERIMENT = PaperExperiment("A ring", ("gan/ring",), ("modes", "kl"), "Smaller.", seeds=2)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_has_recipes_that_exist_and_published_numbers_of_its_keys(name: str) -> None:
+    experiment = EXPERIMENTS[name]
+    assert set(experiment.recipes) <= set(installed().recipes)
+    assert {key for row in experiment.published for key in row.numbers} <= set(experiment.keys)
+
+
+def test_rows_are_means_over_finished_seeds_after_those_of_real_data(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(CSV)
+    rows = section(EXPERIMENT, tmp_path).splitlines()[-2:]
+    assert rows == ["| real data |  | 8 |  |  |", "| **gan-ring** | 2 | 7 ± 1 |  | 12 |"]
+
+
+def test_what_was_not_run_is_said_to_be_so(tmp_path: Path) -> None:
+    assert "**Not run.**" in section(EXPERIMENT, tmp_path)
+    assert page(tmp_path).count("**Not run.**") == len(EXPERIMENTS)
+    assert read(tmp_path / "table.csv") == {}
+
+
+def test_one_value_has_no_error() -> None:
+    assert (average([]), average([0.25]), average([1.0, 3.0])) == ("", "0.25", "2 ± 1")
