@@ -177,12 +177,29 @@ def test_the_kl_of_fewer_than_ten_triples_a_mode_is_withheld() -> None:
     assert numbers["stacked_modes"] > 900
 
 
+def test_new_triples_of_training_digits_are_copies_and_triples_of_test_digits_are_none() -> None:
+    data = stacked()
+    metric = StackedModes(QUICK, samples=30, sharp=None, digits=12)
+
+    def sample(n: int, given: Given) -> Tensor:
+        return data.draw(n, generator()).x
+
+    seen = evaluation(data, sample)
+    held_out = metric.compute(seen)
+    assert held_out["stacked_memorisation"] == 1
+    assert held_out["stacked_copies"] == pytest.approx(1 / 12)
+    copied = metric.compute(seen.of(sample(4, {})))
+    assert (copied["stacked_memorisation"], copied["stacked_copies"]) == (0, 1)
+
+
 def test_triples_that_are_not_finite_have_no_modes() -> None:
     def sample(n: int, given: Given) -> Tensor:
         return torch.full((n, 3, 8, 8), math.nan)
 
-    numbers = StackedModes(QUICK, samples=30, sharp=None).compute(evaluation(stacked(), sample))
+    lost = evaluation(stacked(), sample).of(sample(4, {}))
+    numbers = StackedModes(QUICK, samples=30, sharp=None, digits=4).compute(lost)
     assert math.isnan(numbers["stacked_modes"])
+    assert math.isnan(numbers["stacked_copies"])
     assert math.isnan(numbers["stacked_kl"])
     assert "stacked_kl_sharp" not in numbers
 

@@ -13,6 +13,8 @@ from allmodes.data.base import Data
 from allmodes.data.stacked_mnist import StackedDigits, mode_of
 from allmodes.metrics.base import Evaluation, Metric
 from allmodes.metrics.classifier import Classifier
+from allmodes.metrics.distances import nearest_distances
+from allmodes.metrics.memorisation import compare_distances
 from allmodes.metrics.modes import enough, kl
 from allmodes_schemas import FeatureConfig
 
@@ -33,12 +35,21 @@ class StackedModes(Metric):
     bias of the histogram (Miller and Madow): `stacked_kl_sharp` = KL - (K - 1) / 2N with K the triples seen. A perfect
     sampler scores 0 there, give or take 0.0004 for 100,000.
 
+    With `digits`, so many channels of samples are compared with the single training digits, as `Memorisation` compares
+    items: `stacked_memorisation` is 0 for copies and about 1 for a perfect sampler, `stacked_copies` 1 and about 0.01.
+
     `stacked_classifier_accuracy` is the classifier's on MNIST's test digits. All else is NaN where a sample is not
     finite; a KL of fewer than 10,000 samples, ten a mode, is withheld (NaN).
     """
 
-    def __init__(self, classifier: FeatureConfig, samples: int = 26_000, sharp: int | None = 100_000) -> None:
-        self.classifier, self.samples, self.sharp = classifier, samples, sharp
+    def __init__(
+        self,
+        classifier: FeatureConfig,
+        samples: int = 26_000,
+        sharp: int | None = 100_000,
+        digits: int | None = None,
+    ) -> None:
+        self.classifier, self.samples, self.sharp, self.digits = classifier, samples, sharp, digits
 
     @override
     def prepare(self, data: Data) -> None:
@@ -53,6 +64,8 @@ class StackedModes(Metric):
         if self.sharp:
             sharp = modes[: self.sharp].bincount(minlength=1000)
             numbers["stacked_kl_sharp"] = _divergence(corrected_kl, sharp, data.shares())
+        if self.digits:
+            numbers |= self._memory(data, evaluation)
         numbers = numbers if len(modes) else dict.fromkeys(numbers, math.nan)
         return numbers | {"stacked_classifier_accuracy": classifier.facts["accuracy"]}
 
@@ -62,6 +75,15 @@ class StackedModes(Metric):
         classifier = self.feature_cache.module(self.classifier, data.mnist)
         assert isinstance(classifier, Classifier)
         return data, classifier
+
+    def _memory(self, data: StackedDigits, evaluation: Evaluation) -> dict[str, float]:
+        """Compute how near digits of samples are to training digits, beside digits of held-out triples."""
+        if not evaluation.samples.isfinite().all():
+            return dict.fromkeys(("stacked_memorisation", "stacked_copies"), math.nan)
+        training = data.digits.take(torch.arange(len(data.digits.x), device=data.device)).x.cpu().flatten(1)
+        each = [x.flatten(0, 1)[: self.digits].flatten(1) for x in (evaluation.samples, evaluation.real.x)]
+        samples, held_out = (nearest_distances(x, training) for x in each)
+        return {f"stacked_{name}": value for name, value in compare_distances(samples, held_out).items()}
 
     def _modes(self, classifier: Classifier, evaluation: Evaluation) -> Tensor:
         """Return the mode (N,) of the samples of the longer line; empty if a sample is not finite."""

@@ -59,16 +59,20 @@ class StackedModesConfig(MetricConfig):
     """Samples for the line that the literature reports; drawn besides those of the evaluation."""
     sharp: int | None = Field(100_000, ge=2)
     """Samples for the corrected line; none: leave it out."""
+    digits: int | None = Field(None, ge=1)
+    """Channels of the evaluation's samples whose nearest training digit is looked for; by default none."""
     classifier: ClassifierConfig = ClassifierConfig()
     """The classifier of the channels."""
 
     @override
     def numbers(self) -> Mapping[str, Key]:
         sharp = {"stacked_kl_sharp": Key("lower")} if self.sharp else {}
+        memory = {"stacked_memorisation": Key(), "stacked_copies": Key(unit="share")} if self.digits else {}
         return {
             "stacked_modes": Key("higher", counts=True, label="modes"),
             "stacked_kl": Key("lower"),
             **sharp,
+            **memory,
             "stacked_classifier_accuracy": Key("higher", unit="share"),
         }
 
@@ -82,7 +86,7 @@ class StackedModesConfig(MetricConfig):
     def build(self) -> Any:
         from allmodes.metrics import StackedModes
 
-        return StackedModes(self.classifier, self.samples, self.sharp)
+        return StackedModes(self.classifier, self.samples, self.sharp, self.digits)
 
 
 DATA: tuple[type[DatasetConfig], ...] = (StackedMnistConfig,)
