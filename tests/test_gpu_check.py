@@ -12,12 +12,18 @@ from typing import Any
 
 import pytest
 
+from allmodes import Outcome
+
 SCRIPT = Path(__file__).parent / "gpu" / "check.sh"
 
 
 @pytest.fixture(scope="module")
 def check() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gpu_check", SCRIPT.with_suffix(".py"))
+    return load_script("check")
+
+
+def load_script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"gpu_{name}", SCRIPT.with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -72,3 +78,13 @@ def test_parameters_that_are_not_numbers_are_not_near_any(check: ModuleType) -> 
     assert check.distance([end], [end], [start]) == 0
     assert not check.distance([lost], [end], [start]) <= check.CLOSE
     assert not check.distance([start], [end], [start]) < 1
+
+
+@pytest.mark.parametrize(("kl", "seconds", "right"), [(0.05, 600, True), (0.051, 9, False), (float("nan"), 9, False)])
+def test_stacked_mnist_on_a_gpu_is_right_with_all_modes_a_small_kl_and_in_time(
+    kl: float, seconds: float, right: bool
+) -> None:
+    outcome = Outcome("finished", 9, seconds, {"stacked_modes": 1000.0, "stacked_kl": kl})
+    found = load_script("stacked_mnist").rows(outcome)
+    assert all(row.is_right for row in found) == right
+    assert not all(row.is_right for row in load_script("stacked_mnist").rows(Outcome("failed", 9, seconds)))

@@ -50,7 +50,10 @@ SHORT = (
     "training.iterations=2", "training.log_every=1", "evaluation.every=2", "evaluation.samples=20", "seeds=[0]",
 )  # fmt: skip
 
-LATE = {"baselines/vaegan-stacked-mnist": ("losses.0.start=0", "training.schedule.0.start=0")}
+LATE = dict.fromkeys(
+    ("baselines/vaegan-stacked-mnist", "baselines/vaegan-stacked-mnist-large"),
+    ("losses.0.start=0", "training.schedule.0.start=0"),
+)
 """What makes a game begin within two iterations."""
 
 

@@ -98,19 +98,24 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
     ),
     "stacked-mnist": PaperExperiment(
         "Stacked MNIST: 1,000 modes",
-        ("baselines/vaegan-stacked-mnist", "veegan/stacked-mnist", "gan/stacked-mnist-small"),
-        ("stacked_modes", "stacked_kl", "stacked_classifier_accuracy"),
-        "Without labels. 28 px, small networks: VEEGAN and the plain GAN have DCGAN's of 16 channels, R1, and 4,000 "
-        "iterations of batch 32; "
-        "VAE-GAN has perceptrons that the three channels share, and 6,000 iterations of batch 64. KL from uniform, "
-        "26,000 samples: real data "
-        "have 0.0236, and a sampler that knows one mode alone 6.91.",
-        (
-            *_rows(_STACKED, "stacked_modes", "stacked_kl"),
-            *(
-                Published(method, source, dict(zip(("stacked_modes", "stacked_kl"), row.split(), strict=True)))
-                for (method, source), row in _OTHERS.items()
-            ),
+        ("veegan/stacked-mnist", "gan/stacked-mnist-small"),
+        ("stacked_modes", "stacked_kl"),
+        "28 px, DCGAN's networks of 16 channels, R1, 4,000 iterations of batch 32. KL from uniform, 26,000 samples: a "
+        "sampler that knows one mode alone has 6.91.",
+        _rows(_STACKED, "stacked_modes", "stacked_kl"),
+        seeds=1,
+    ),
+    "stacked-mnist-laptop": PaperExperiment(
+        "Stacked MNIST on a laptop, without labels",
+        ("baselines/vaegan-stacked-mnist",),
+        ("stacked_modes", "stacked_kl", "stacked_memorisation", "stacked_copies"),
+        "VAE-GAN with a Gaussian latent: the three channels share the weights of perceptrons, which is knowledge about "
+        "the data, and a joint perceptron sees all three; 28 px, 6,000 iterations of batch 64. The aim was a KL of at "
+        "most three times that of real data. Memorisation: distance of single digits to the nearest of 60,000 training "
+        "digits, over that of test digits.",
+        tuple(
+            Published(method, source, dict(zip(("stacked_modes", "stacked_kl"), row.split(), strict=True)))
+            for (method, source), row in _OTHERS.items()
         ),
     ),
     "cifar-ivom": PaperExperiment(
