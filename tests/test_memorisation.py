@@ -30,8 +30,22 @@ class TestMemorisation(MetricContract):
 @pytest.mark.parametrize("offset", [0.125, 0.25, 0.5])
 def test_it_is_the_ratio_of_the_distances(offset: float) -> None:
     held_out = LINE[:-1] + 0.5
-    expected = {"memorisation": offset / 0.5, "copies": float(offset <= 0.5)}
-    assert score(LINE[:-1] + offset, held_out, TensorData(LINE)) == expected
+    found = score(LINE[:-1] + offset, held_out, TensorData(LINE))
+    assert found == {"memorisation": offset / 0.5, "copies": 1}
+
+
+def test_copies_have_one_item_much_nearer_than_the_second() -> None:
+    held_out = torch.linspace(0.01, 0.5, 199)[:, None] + LINE[:-1]  # d / d2 from 1/99 to 1; the second smallest 0.0126
+    for offset, copied in ((0.01, 1.0), (0.012, 1.0), (0.013, 0.0), (0.3, 0.0)):
+        assert score(LINE[:-1] + offset, held_out, TensorData(LINE))["copies"] == copied
+
+
+def test_blurred_samples_are_near_to_all_items_but_no_copies() -> None:
+    draw = torch.Generator().manual_seed(0)
+    items = torch.randn(1200, 100, generator=draw)
+    found = score(0.3 * items[800:], items[400:800], TensorData(items[:400]))
+    assert found["memorisation"] < 0.9
+    assert found["copies"] < 0.02
 
 
 def test_samples_twice_as_far_as_held_out_items_score_two() -> None:
@@ -49,7 +63,7 @@ def test_copies_score_zero_and_new_draws_one() -> None:
 
 
 def test_copies_are_counted_where_samples_far_away_hide_them_in_the_mean() -> None:
-    held_out = LINE[:-1] + 0.5 - LINE[:-1] / 1000  # (199, 1): distances from 0.5 down to 0.302
+    held_out = LINE[:-1] + 0.5 - LINE[:-1] / 1000  # (199, 1): d / d2 from 1 down to 0.43
     samples = torch.cat([LINE[:100], LINE[:99] + 1e3])
     found = score(samples, held_out, TensorData(LINE))
     assert found["memorisation"] > 1
@@ -72,7 +86,15 @@ def test_it_sees_all_training_items_and_equal_ones_exactly() -> None:
     items = torch.randn(POINTS + 7, 3, generator=torch.Generator().manual_seed(0)) + 1e4
     assert not nearest_distances(items[-9:], items).any()
     moved = items[-9:].double() + torch.tensor([1e-9, 0.0, 0.0])
-    assert nearest_distances(moved, items).tolist() == pytest.approx([1e-9] * 9, abs=2e-12)
+    assert nearest_distances(moved, items)[:, 0].tolist() == pytest.approx([1e-9] * 9, abs=2e-12)
+    second = (
+        torch.cdist(items[-9:].double(), items.double(), compute_mode="donot_use_mm_for_euclid_dist").sort(1).values
+    )
+    assert nearest_distances(items[-9:], items, 2)[:, 1].tolist() == pytest.approx(second[:, 1].tolist())
+
+
+def test_of_a_single_training_item_nothing_can_be_said() -> None:
+    assert all(math.isnan(value) for value in score(LINE, LINE, TensorData(LINE[:1])).values())
 
 
 def test_keys_end_with_the_space_unless_it_is_that_of_the_items() -> None:

@@ -28,7 +28,7 @@ class Ndb(FeatureMetric):
         features: The space.
         bins: Cells of k-means.
         alpha: Level of the test.
-        reference: Items that make the bins; as many of those trained on as there are samples, or held-out ones.
+        reference: Items that make the bins: as many of those trained on as there are samples, or held-out ones.
     """
 
     def __init__(

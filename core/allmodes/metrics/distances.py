@@ -23,11 +23,11 @@ POINTS = 1 << 13
 """Points among which the nearest is looked for at once."""
 
 
-def nearest_distances(x: Tensor, points: Tensor) -> Tensor:
-    """Compute the distance (N,), float64, of each x (N, F) from the nearest of points (M, F)."""
+def nearest_distances(x: Tensor, points: Tensor, k: int = 1) -> Tensor:
+    """Compute the distances (N, k), float64, of each x (N, F) from the k nearest of points (M, F), nearest first."""
     clouds = (Cloud(block) for block in torch.split(points, POINTS))
-    squares = [torch.cat([part.kth(1) for part in cloud.squares(x)]) for cloud in clouds]
-    return torch.stack(squares).amin(0).sqrt()
+    squares = [torch.cat([part.smallest(min(k, len(cloud.points))) for part in cloud.squares(x)]) for cloud in clouds]
+    return torch.cat(squares, 1).topk(k, largest=False).values.sqrt()
 
 
 class Cloud:
@@ -73,7 +73,11 @@ class Squares:
 
     def kth(self, k: int) -> Tensor:
         """Return the squared distance (n,) of each row from the k-th nearest y, counted from 1."""
-        return self._nearest_of(k).topk(k, largest=False).values[:, -1]
+        return self.smallest(k)[:, -1]
+
+    def smallest(self, k: int) -> Tensor:
+        """Return the k smallest squared distances (n, k) of each row, in their order."""
+        return self._nearest_of(k).topk(k, largest=False).values
 
     def nearest(self) -> Tensor:
         """Return the position (n,) of the nearest y; of equally near ones the first."""

@@ -150,7 +150,7 @@ def _shares(gram: Tensor, n: int) -> Tensor:
 def truncate(shares: Tensor, kept: int) -> Tensor:
     """Keep the largest of eigenvalues whose sum is 1, and spread the rest of the sum evenly over them."""
     largest = shares.topk(min(kept, len(shares))).values
-    return largest + (1 - largest.sum()) / len(largest)
+    return largest + (1 - largest.sum()).clamp(min=0) / len(largest)
 
 
 def effective_number(shares: Tensor) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes.data.base import Data
+from allmodes.data.base import Data, training_items
 from allmodes.metrics.base import Evaluation, Metric
 from allmodes.metrics.features import extract_features
 from allmodes_schemas import FeatureConfig
@@ -28,7 +28,7 @@ class FeatureMetric(Metric):
     Args:
         features: The space.
         names: Keys of the numbers, without the title of the features.
-        reference: Real items to compare with: `held_out` ones, or as many of those trained on.
+        reference: Real items to compare with: `held_out` ones, or as many different ones of those trained on.
     """
 
     def __init__(self, features: FeatureConfig, names: tuple[str, ...], reference: Reference = "held_out") -> None:
@@ -67,6 +67,11 @@ class FeatureMetric(Metric):
         """Return the features (M, F) of the real items to compare with, float64."""
         return self._extract(self.reference, space, evaluation, lambda: self._real_items(evaluation))
 
+    def training_in(self, space: nn.Module, evaluation: Evaluation, n: int) -> Tensor:
+        """Return the features (n, F) of different training items, of all where there are fewer."""
+        items = training_items(evaluation.data, n, evaluation.generator).x
+        return extract_features(space, items, evaluation.data.device)
+
     def _space(self, data: Data) -> nn.Module:
         return self.feature_cache.module(self.features, data)
 
@@ -81,6 +86,4 @@ class FeatureMetric(Metric):
     def _real_items(self, evaluation: Evaluation) -> Tensor:
         if self.reference == "held_out":
             return evaluation.real.x
-        data = evaluation.data
-        seed = int(torch.randint(2**62, (), generator=evaluation.generator))
-        return data.draw(len(evaluation.samples), torch.Generator(data.device).manual_seed(seed)).x.cpu()
+        return training_items(evaluation.data, len(evaluation.samples), evaluation.generator).x.cpu()

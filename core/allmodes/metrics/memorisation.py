@@ -7,11 +7,9 @@ import math
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes.data.base import training_items
 from allmodes.metrics.base import Evaluation
 from allmodes.metrics.distances import nearest_distances
 from allmodes.metrics.feature_metric import FeatureMetric
-from allmodes.metrics.features import extract_features
 from allmodes_schemas import FeatureConfig
 
 NEAR = 100
@@ -23,8 +21,10 @@ class Memorisation(FeatureMetric):
 
     - `memorisation`: mean distance to the nearest training item, of the samples over that of held-out items: about 1
       for a perfect sampler, 0 for copies of the training set, well above 1 for samples that are far from the data;
-    - `copies`: share of samples at most as far from a training item as the nearest 1 % of held-out items: about 0.01
-      for a perfect sampler, 1 for copies. Samples far from the data cannot hide copies in it, as they can in a mean.
+    - `copies`: share of samples that have a training item much nearer than all others: the distance to the nearest over
+      that to the second is at most as small as for 1 % of held-out items. About 0.01 for a perfect sampler, 1 for
+      copies. Neither do samples far from the data hide copies here, as they do in a mean, nor do blurred ones, which
+      are near to all items alike, count as copies.
 
     The nearest is looked for among all training items. NaN where these are drawn without end, since nothing was seen
     that could be remembered; a mean of 0 over held-out items, all of which are training items, withholds the ratio.
@@ -40,20 +40,21 @@ class Memorisation(FeatureMetric):
 
     @override
     def compare_in(self, space: nn.Module, evaluation: Evaluation) -> dict[str, float]:
-        data = evaluation.data
-        if data.items is None:
+        items = evaluation.data.items
+        if items is None or items < 2:
             return dict.fromkeys(self.names, math.nan)
-        items = training_items(data, data.items, evaluation.generator).x
-        training = extract_features(space, items, data.device)
-        x, y = self.samples_in(space, evaluation), self.real_in(space, evaluation)
-        return compare_distances(nearest_distances(x, training), nearest_distances(y, training))
+        training = self.training_in(space, evaluation, items)
+        sides = self.samples_in(space, evaluation), self.real_in(space, evaluation)
+        x, y = (nearest_distances(side, training, 2) for side in sides)
+        return compare_distances(x, y)
 
 
 def compare_distances(samples: Tensor, held_out: Tensor) -> dict[str, float]:
-    """Compute both numbers from the distances (N,) of samples and (M,) of held-out items to their training items."""
-    mean = held_out.mean()
-    near = held_out.kthvalue(math.ceil(len(held_out) / NEAR)).values
+    """Compute both numbers from the distances (N, 2) of samples and (M, 2) of held-out items to the two nearest."""
+    mean = float(held_out[:, 0].mean())
+    x, y = ((pairs[:, 0] / pairs[:, 1]).nan_to_num(0) for pairs in (samples, held_out))
+    near = y.kthvalue(math.ceil(len(y) / NEAR)).values
     return {
-        "memorisation": float(samples.mean() / mean) if mean > 0 else math.nan,
-        "copies": float((samples <= near).double().mean()),
+        "memorisation": float(samples[:, 0].mean()) / mean if mean > 0 else math.nan,
+        "copies": float((x <= near).double().mean()),
     }

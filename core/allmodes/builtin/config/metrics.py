@@ -135,7 +135,7 @@ class ReferencedConfig(FeatureMetricConfig):
     """Base config of the feature metrics that compare with held-out or with training items."""
 
     reference: Literal["held_out", "train"] = "held_out"
-    """Whether samples are compared with held-out items or with as many of those trained on."""
+    """Whether samples are compared with held-out items or with as many different ones of those trained on."""
 
 
 class FidConfig(ReferencedConfig):
