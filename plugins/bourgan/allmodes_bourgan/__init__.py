@@ -7,6 +7,7 @@ from allmodes import DatasetConfig, LossTermConfig, MetricConfig, NetworkConfig,
 from allmodes_bourgan.config import DistanceConfig, DistancesConfig, MetricMixtureConfig
 from allmodes_bourgan.data import FashionAndOnesConfig
 from allmodes_bourgan.every_mode_config import (
+    AtlasConfig,
     ChartConfig,
     LocalConfig,
     LocalPenaltyConfig,
@@ -18,7 +19,7 @@ from allmodes_bourgan.every_mode_config import (
 @hookimpl
 def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
     """The metric mixture, and items with their local widths."""
-    return (LocalConfig, MetricMixtureConfig)
+    return (AtlasConfig, LocalConfig, MetricMixtureConfig)
 
 
 @hookimpl
@@ -52,6 +53,7 @@ def allmodes_recipes() -> Path:
 
 
 __all__ = [
+    "AtlasConfig",
     "ChartConfig",
     "DistanceConfig",
     "DistancesConfig",

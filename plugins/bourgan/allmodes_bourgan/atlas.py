@@ -1,98 +1,118 @@
-r"""An atlas of the data: charts, each a centre and a width, and soft memberships of points in them.
+r"""An atlas of the data: charts, in each of which they are nearly a Gaussian, and soft memberships of points in them.
 
-The charts are the components of a mixture of isotropic Gaussians, in units of the axes,
+In units of the data's axes, with shares :math:`\pi_k`, centres :math:`c_k` and covariances :math:`C_k` of the charts,
 
-.. math:: w_k(x) \propto \pi_k s_k^{-d} \exp(-\|x - c_k\|^2 / 2 s_k^2), \qquad
-    u(x) = \sum_k w_k(x) \frac{x - c_k}{s_k}.
+.. math:: w_k(x) \propto \pi_k N(x; c_k, C_k), \qquad u(x) = \sum_k w_k(x)\, C_k^{-1/2} (x - c_k), \qquad
+    S(x) v = \sum_k w_k(x)\, C_k^{1/2} v.
 
-Nobody says how many: clusters are found by density (HDBSCAN; Campello, Moulavi and Sander, 2013), and refined by steps
-of EM. There is room for a fixed number of charts, so that seeds in which different numbers are found can be stacked;
-the others stay empty, with weight 0.
+:math:`C_k = \sigma_k^2 I + U_k (\Lambda_k^2 - \sigma_k^2 I) U_k^T` has a few axes U and one width beside them. Roots
+are symmetric, so that local coordinates u turn little from a chart to its neighbour. S is the local unit: one step of
+it is as long as a standard deviation of the data there, in every direction.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from allmodes import Fitting, Part
-from allmodes_bourgan import axes
-from allmodes_bourgan.atlas_fit import fit
+from allmodes_bourgan import units
+from allmodes_bourgan.atlas_fit import Charts, fit
 
-KIND = "bourgan.chart"
+KIND = "bourgan"
 BOUND = 3.0
-"""Local coordinates are bounded at so many widths: beyond them a point is simply outside."""
-
-
-class AtlasOptions(NamedTuple):
-    """How charts are found; `ChartConfig` describes each option."""
-
-    charts: int = 128
-    subsample: int = axes.MOST
+"""Local coordinates are bounded at so many standard deviations: beyond them a point is simply outside."""
+EMPTY = -1e4
+"""Logarithm of an empty chart's share: finite, and beyond what any distance makes up for."""
+ROOM = 16
+"""There is room for so many charts, or for twice as many, or ..., so that most atlases can be stacked over seeds."""
 
 
 class Atlas(Part):
-    """Charts of the data; fitted once in a composition: an atlas takes what another with its options has found.
+    """Charts of the data; fitted once in a composition: an atlas takes what another one has found.
 
     Attributes:
-        mean, std: The data's axes (d,).
-        centres: Centres (charts, d) in units of the axes.
-        widths: Their standard deviations (charts,).
-        log_weights: Logarithms of their shares (charts,); very negative where a chart is empty.
-        scales: Local scale of the items in each (charts,).
+        mean: The data's mean (d,).
+        std: Their standard deviation (d,) along each axis.
+        log_shares: Logarithms of the charts' shares (K,); very negative where a chart is empty.
+        centres: Means of the charts (K, d) in units of `std`, as are the following.
+        axes: Unit vectors (K, d, r).
+        lengths: Standard deviations along them (K, r).
+        widths: Standard deviation in every other direction (K,).
     """
 
     mean: Tensor
     std: Tensor
+    log_shares: Tensor
     centres: Tensor
+    axes: Tensor
+    lengths: Tensor
     widths: Tensor
-    log_weights: Tensor
-    scales: Tensor
 
-    def __init__(self, d: int, options: AtlasOptions) -> None:
+    def __init__(self, subsample: int = units.MOST) -> None:
         super().__init__()
-        self.options, k = options, options.charts
-        shapes = {"mean": (d,), "std": (d,), "centres": (k, d), "widths": (k,), "log_weights": (k,), "scales": (k,)}
-        for name, shape in shapes.items():
-            self.register_buffer(name, torch.zeros(shape) if name in ("mean", "centres") else torch.ones(shape))
-        self.fitted = False
+        self.subsample, self.fitted = subsample, False
+        shapes = {"mean": 1, "std": 1, "log_shares": 1, "centres": 2, "axes": 3, "lengths": 2, "widths": 1}
+        for name, dims in shapes.items():
+            self.register_buffer(name, torch.ones((1,) * dims))
 
     @override
     def fit(self, fitting: Fitting) -> None:
-        assert fitting.noise.generator is not None
-        other = self._fitted_like_this(fitting)
-        if other is not None:
-            found = dict(other.named_buffers())
+        if (other := self._fitted_like_this(fitting)) is not None:
+            for name, buffer in other.named_buffers():
+                setattr(self, name, buffer.clone())
+            self.fitted = True
         else:
-            items = axes.draw(fitting.data, self.options.subsample, fitting.noise.generator, KIND)
-            found = fit(items, self.options.charts, fitting.noise.generator)._asdict()
-        for name, buffer in self.named_buffers():
-            buffer.copy_(found[name])
+            assert fitting.noise.generator is not None
+            self.hold(fit(units.draw(fitting.data, self.subsample, fitting.noise.generator, KIND)))
+
+    def hold(self, charts: Charts) -> None:
+        """Take charts as they were found."""
+        shares, *others = charts.gaussians
+        room = ROOM
+        while room < len(shares):
+            room *= 2
+        self.mean, self.std = charts.of
+        self.log_shares = _padded(shares.log(), room, EMPTY)
+        self.centres, self.axes, self.lengths, self.widths = (_padded(values, room, 1.0) for values in others)
         self.fitted = True
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Points (B, d) in units of the axes, their memberships (B, charts), and local coordinates (B, d)."""
-        y = (x - self.mean) / self.std
-        apart = (y[:, None] - self.centres) / self.widths[:, None]  # (B, charts, d)
-        w = self._memberships(apart)
-        u = (w[:, :, None] * apart).sum(1)
-        return y, w, BOUND * torch.tanh(u / BOUND)
+    def standardise(self, x: Tensor) -> Tensor:
+        """Points (B, d) in units of the data's axes."""
+        return (x - self.mean) / self.std
 
-    def scale(self, x: Tensor) -> Tensor:
-        """The local scale (B, d) at points (B, d), along each axis, in the data's units."""
-        apart = ((x - self.mean) / self.std)[:, None] - self.centres
-        w = self._memberships(apart / self.widths[:, None])
-        return (w * self.scales).sum(1, keepdim=True) * self.std
+    def locate(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Memberships (B, K) of standardised points (B, d), and their local coordinates (B, d)."""
+        apart = y[:, None] - self.centres  # (B, K, d)
+        along = torch.einsum("bkd,kdr->bkr", apart, self.axes)
+        w = self._memberships(apart, along)
+        bent = torch.einsum("bk,bkr,kdr->bd", w, along * (1 / self.lengths - 1 / self.widths[:, None]), self.axes)
+        return w, torch.einsum("bk,bkd->bd", w / self.widths, apart) + bent
 
-    def _memberships(self, apart: Tensor) -> Tensor:
-        """Memberships (B, charts) of points that lie (B, charts, d) widths from the centres."""
-        d = apart.shape[2]
-        return (self.log_weights - d * self.widths.log() - apart.square().sum(2) / 2).softmax(1)
+    def stretch(self, w: Tensor, v: Tensor) -> Tensor:
+        """S v (B, d) in the data's units, of vectors v (B, d) in local units, at points with memberships w (B, K)."""
+        along = torch.einsum("bd,kdr->bkr", v, self.axes) * (self.lengths - self.widths[:, None])
+        stretched = (w @ self.widths)[:, None] * v + torch.einsum("bk,bkr,kdr->bd", w, along, self.axes)
+        return stretched * self.std
+
+    def _memberships(self, apart: Tensor, along: Tensor) -> Tensor:
+        """Memberships (B, K) of points that lie (B, K, d) from the centres, and so far (B, K, r) along the axes."""
+        d, rank = self.axes.shape[1:]
+        squares = (along / self.lengths).square().sum(2)
+        if rank < d:
+            beside = (apart.square().sum(2) - along.square().sum(2)).relu()
+            squares = squares + beside / self.widths.square()
+        volume = self.lengths.log().sum(1) + (d - rank) * self.widths.log()
+        return (self.log_shares - volume - squares / 2).softmax(1)
 
     def _fitted_like_this(self, fitting: Fitting) -> Atlas | None:
         within = (part for module in fitting.modules.values() for part in module.modules())
-        same = (part for part in within if isinstance(part, Atlas) and part.options == self.options and part.fitted)
+        same = (part for part in within if isinstance(part, Atlas) and part.subsample == self.subsample and part.fitted)
         return next(same, None)
+
+
+def _padded(values: Tensor, room: int, value: float) -> Tensor:
+    """Values (K, ...) of charts and, up to `room`, of empty ones."""
+    values = values.float()
+    return torch.cat([values, values.new_full((room - len(values), *values.shape[1:]), value)])

@@ -1,98 +1,84 @@
-"""The fit of an atlas: clusters by density, refined by EM of a mixture of isotropic Gaussians."""
+"""The fit of an atlas, which is as fine, and whose charts have as many axes, as held-out items are likeliest under."""
 
 from __future__ import annotations
 
 import logging
 import time
-from math import sqrt
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from allmodes_bourgan import axes, neighbours
+from allmodes_bourgan import cells, units
 
 LOGGER = logging.getLogger("allmodes.bourgan")
 
-STEPS = 10
-"""Steps of EM."""
-SMALLEST = 1024
-"""The smallest cluster has this part of all items."""
-FEWEST = 8
-"""A core point of a cluster has so many others around it, and a cluster so many points at least."""
-EMPTY = -1e4
-"""Logarithm of an empty chart's share: finite, and beyond what any distance makes up for."""
-THINNEST = 1e-4
-"""The least width of a chart, in units of the axes."""
+SIZES = (None, 512, 256, 128, 64, 32, 16, 8)
+"""Items in a chart, about; None: whole clusters."""
+RANKS = (0, 1, 2, 3, 5, 8, 16)
+"""Axes of a chart, at most; 16 or, where there are fewer, all directions are tried too."""
+POOLED = (0.0, 8.0)
+"""Items by whose worth the variances of charts are drawn to their mean."""
+HELD = 5
+"""One of so many items is held out to choose by."""
+FEW = 64
+"""Of so few items none are held out: they are one round chart."""
+
+
+class Choice(NamedTuple):
+    """How fine an atlas is; `likelihood` is the mean logarithm of the density at held-out items."""
+
+    likelihood: float
+    size: int | None
+    rank: int
+    pooled: float
+
+    @property
+    def merit(self) -> tuple[float, int]:
+        """What the best choice has most of; of two that are nearly as likely, that with fewer axes has more."""
+        return round(self.likelihood, 2), -self.rank
 
 
 class Charts(NamedTuple):
-    """A fitted atlas; `Atlas` describes each tensor."""
+    """The axes of the data, a Gaussian for each chart in units of these, and the chart (n,) of each item (n, d)."""
 
-    mean: Tensor
-    std: Tensor
-    centres: Tensor
-    widths: Tensor
-    log_weights: Tensor
-    scales: Tensor
+    of: units.Units
+    gaussians: cells.Gaussians
+    items: Tensor
+    chart: Tensor
 
 
-class Mixture(NamedTuple):
-    """Isotropic Gaussians: centres (K, d), widths (K,), shares (K,)."""
-
-    centres: Tensor
-    widths: Tensor
-    shares: Tensor
-
-
-def fit(items: Tensor, charts: int, generator: torch.Generator) -> Charts:
-    """Find at most so many charts of items (n, d)."""
-    began, of = time.monotonic(), axes.measure(items)
+def fit(items: Tensor) -> Charts:
+    """The charts of items (n, d); they depend on the items alone, not on their order or a seed."""
+    began = time.monotonic()
+    items = items[torch.from_numpy(np.lexsort(items.numpy().T[::-1]))]
+    of = units.measure(items)
     x = of.standardise(items)
-    mixture = _weighted(x, _clusters(x, charts))
-    for _ in range(STEPS):
-        mixture = _weighted(x, responsibilities(x, mixture))
-    scales = responsibilities(x, mixture).T @ neighbours.scales(x) / (mixture.shares * len(x))
-    LOGGER.info(f"bourgan.chart: {len(scales)} charts of {len(x)} items in {time.monotonic() - began:.1f} s")
-    return _padded(of, mixture, scales, charts)
+    if len(x) < FEW:
+        choice, cell = Choice(0.0, None, 0, 0.0), torch.zeros(len(x), dtype=torch.long)
+    else:
+        cluster = cells.find_clusters(x)
+        choice = max(_choices(x, cluster), key=lambda choice: choice.merit)
+        cell = cells.cut(x, cluster, choice.size)
+    found = cells.gaussians(cells.measure(x, cell), choice.rank, choice.pooled)
+    what = f"{len(found.shares)} charts of {len(x)} items, with {choice.rank} axes"
+    LOGGER.info(f"bourgan: {what}, in {time.monotonic() - began:.1f} s")
+    return Charts(of, found, items, cell)
 
 
-def responsibilities(x: Tensor, mixture: Mixture) -> Tensor:
-    """Probabilities (n, K) that points (n, d) come from each component."""
-    apart = torch.cdist(x, mixture.centres, compute_mode="donot_use_mm_for_euclid_dist") / mixture.widths
-    return (mixture.shares.log() - x.shape[1] * mixture.widths.log() - apart.square() / 2).softmax(1)
-
-
-def _clusters(x: Tensor, most: int) -> Tensor:
-    """Memberships (n, K) in the largest clusters; all of the items in one where none is found."""
-    from sklearn.cluster import HDBSCAN
-
-    smallest = max(FEWEST, len(x) // SMALLEST)
-    if len(x) <= smallest:
-        return torch.ones(len(x), 1)
-    by_density = HDBSCAN(min_cluster_size=smallest, min_samples=FEWEST, copy=True)
-    label = torch.from_numpy(by_density.fit_predict(x.numpy()))
-    largest = label[label >= 0].bincount().argsort(descending=True, stable=True)[:most]
-    return (label[:, None] == largest).float() if len(largest) else torch.ones(len(x), 1)
-
-
-def _weighted(x: Tensor, memberships: Tensor) -> Mixture:
-    """The components that fit best to points (n, d) with memberships (n, K)."""
-    mass = memberships.sum(0)  # (K,)
-    kept = memberships[:, mass > 1]
-    mass = mass[mass > 1]
-    centres = kept.T @ x / mass[:, None]
-    apart = torch.cdist(x, centres, compute_mode="donot_use_mm_for_euclid_dist")
-    widths = (kept * apart.square()).sum(0).div(mass).sqrt() / sqrt(x.shape[1])
-    return Mixture(centres, widths.clamp(min=THINNEST), mass / mass.sum())
-
-
-def _padded(of: axes.Axes, mixture: Mixture, scales: Tensor, charts: int) -> Charts:
-    """Charts with empty ones up to their number."""
-    empty = charts - len(scales)
-
-    def pad(values: Tensor, value: float) -> Tensor:
-        return torch.cat([values, values.new_full((empty, *values.shape[1:]), value)])
-
-    centres, widths = pad(mixture.centres, 0.0), pad(mixture.widths, 1.0)
-    return Charts(*of, centres, widths, pad(mixture.shares.log(), EMPTY), pad(scales, 1.0))
+def _choices(x: Tensor, cluster: Tensor) -> Iterator[Choice]:
+    """Every atlas of some of the items, with the likelihood of the others."""
+    held, before = torch.arange(len(x)) % HELD == 0, None
+    test, train, most = x[held].double(), x[~held], min(x.shape[1], max(RANKS))
+    _, within = torch.unique(cluster[~held], return_inverse=True)  # a cluster may have lost all of its items
+    for size in (size for size in SIZES if size is None or size >= x.shape[1]):
+        cell = cells.cut(train, within, size and size * (HELD - 1) // HELD)
+        if before is not None and cell.equal(before):
+            continue
+        moments, before = cells.measure(train, cell), cell
+        for rank in sorted({rank for rank in RANKS if rank < most} | {most}):
+            for pooled in POOLED:
+                log_density = cells.log_density(test, cells.gaussians(moments, rank, pooled))
+                yield Choice(float(log_density.logsumexp(1).mean()), size, rank, pooled)

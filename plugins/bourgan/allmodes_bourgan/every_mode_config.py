@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
-from allmodes import LossTermConfig, MlpConfig, Need, NetworkConfig, PriorConfig, Problem, Sane, Shape, Spec
+from allmodes import LossTermConfig, MlpConfig, Need, NetworkConfig, PriorConfig, Sane, Shape
 
-if TYPE_CHECKING:
-    from allmodes_bourgan.atlas import AtlasOptions
-
-LOCAL = "prior: {kind: bourgan.local}"
-
+ITEMS = "prior: {kind: bourgan.atlas}"
 Subsample = Annotated[int, Sane(10**7), Field(ge=2)]
-Charts = Annotated[int, Sane(2**14), Field(ge=1)]
+Further = Annotated[int, Sane(2**16), Field(ge=0)]
 
 
-class LocalConfig(PriorConfig):
-    """A training item plus noise of its local width, the local scale there, and further noise."""
+class _ItemsConfig(PriorConfig):
+    """A latent that begins with a training item in some form."""
 
-    kind: Literal["bourgan.local"] = "bourgan.local"
     subsample: Subsample = 8192
-    """Training items that it draws around, or all where there are fewer; endless data are drawn from once."""
-    further: Annotated[int, Sane(2**16)] = Field(2, ge=0)
+    """Training items that it knows, or all where there are fewer; of endless data so many are drawn once."""
+    further: Further = 2
     """Entries of normal noise beside the item."""
 
     @override
@@ -37,6 +32,26 @@ class LocalConfig(PriorConfig):
     def size(self) -> int | None:
         return None
 
+
+class AtlasConfig(_ItemsConfig):
+    """Training items that are redrawn within charts, which keep their means and covariances."""
+
+    kind: Literal["bourgan.atlas"] = "bourgan.atlas"
+    noise: float = Field(0.9, ge=0, le=1)
+    """h: 0 copies items, 1 forgets them and draws from a Gaussian of each chart."""
+
+    @override
+    def build(self) -> Any:
+        from allmodes_bourgan.redrawn import Redrawn
+
+        return Redrawn(self.noise, self.further, self.subsample)
+
+
+class LocalConfig(_ItemsConfig):
+    """A training item plus noise of its local width, the same in all directions: a smoothed bootstrap."""
+
+    kind: Literal["bourgan.local"] = "bourgan.local"
+
     @override
     def build(self) -> Any:
         from allmodes_bourgan.local import Local
@@ -45,25 +60,22 @@ class LocalConfig(PriorConfig):
 
 
 class ResidualConfig(NetworkConfig):
-    """A generator that adds to the latent's item a network's output, 0 at first, in units of the local scale."""
+    """A generator that adds a network's output, 0 at first, to the latent's first entries, in local units."""
 
     kind: Literal["bourgan.residual"] = "bourgan.residual"
     wraps: ClassVar[str] = "network"
 
     network: NetworkConfig = MlpConfig()
-    """The network inside, of any kind; it sees the item and the further noise as two inputs."""
-
-    @override
-    def check(self, spec: Spec) -> Iterable[Problem]:
-        # Another latent has no scales in its entries.
-        if not isinstance(spec.prior, LocalConfig):
-            what = f"{self.kind} moves items by their local scales, which prior {spec.prior.kind} does not give"
-            yield Problem(spec.where(self), f"{what}: take {LOCAL}")
+    """The network inside, of any kind; it sees the first entries and the others as two inputs."""
+    subsample: Subsample = 8192
+    """Training items that charts are found among, or all where there are fewer."""
 
     @override
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
         if len(sees) > 1 or len(sees[0]) > 1:
-            return f"{self.kind} is a generator, on the latent of {LOCAL}, not a map from {sees} to {gives}"
+            return f"{self.kind} is a generator: it moves the first entries of one vector, not inputs of shapes {sees}"
+        if 1 < sees[0][0] < (n := prod(gives)):  # before a fit decides it, the size of a latent counts as 1
+            return f"{self.kind} moves items of {n} entries, but the latent has {sees[0][0]}: take {ITEMS}"
         return self.network.misfit(self._inner(sees, gives), gives)
 
     @override
@@ -74,27 +86,27 @@ class ResidualConfig(NetworkConfig):
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
         from allmodes_bourgan.residual import residual
 
-        return residual(self.network.build(self._inner(sees, gives), gives), gives)
+        return residual(self.network.build(self._inner(sees, gives), gives), gives, self.subsample)
 
     def _inner(self, sees: tuple[Shape, ...], gives: Shape) -> tuple[Shape, ...]:
         """What the network inside sees: the item, as a vector, and the further noise, if any."""
         d = prod(gives)
-        further = max(sees[0][0] - 2 * d, 0)  # before the latent is fitted, its size counts as 1
+        further = max(sees[0][0] - d, 0)
         return ((d,), (further,)) if further else ((d,),)
 
 
 class ChartConfig(NetworkConfig):
-    """A network that sees local coordinates beside its input: soft clusters of the data, and where within them."""
+    """A network that sees local coordinates beside its input: soft charts of the data, and where within them."""
 
     kind: Literal["bourgan.chart"] = "bourgan.chart"
     wraps: ClassVar[str] = "network"
 
     network: NetworkConfig = MlpConfig()
     """The network inside, of any kind that takes vectors."""
-    charts: Charts = 128
-    """Room for so many clusters; the fit decides how many there are, and keeps the largest where there are more."""
+    code: Annotated[int, Sane(2**12)] = Field(32, ge=1)
+    """Numbers that say in which charts a point lies, however many charts there are."""
     subsample: Subsample = 8192
-    """Training items that clusters are found among, or all where there are fewer."""
+    """Training items that charts are found among, or all where there are fewer."""
 
     @override
     def misfit(self, sees: tuple[Shape, ...], gives: Shape) -> str | None:
@@ -107,18 +119,16 @@ class ChartConfig(NetworkConfig):
     @override
     def build(self, sees: tuple[Shape, ...], gives: Shape) -> Any:
         from allmodes import Around
-        from allmodes_bourgan.atlas import Atlas
         from allmodes_bourgan.chart import Charted
 
-        atlas = Atlas(prod(sees[0]), atlas_options(self))
-        return Around(Charted(self.network.build(self._inner(sees), gives), atlas))
+        return Around(Charted(self.network.build(self._inner(sees), gives), self.code, self.subsample))
 
     def _inner(self, sees: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        return ((2 * prod(sees[0]) + self.charts,), *sees[1:])
+        return ((2 * prod(sees[0]) + self.code,), *sees[1:])
 
 
 class LocalPenaltyConfig(LossTermConfig):
-    """Pulls the discriminator's slope at data and at generated data to 0, in units of the data's local scale."""
+    """Pulls the discriminator's slope at data and at generated data to 0, in local units of the data."""
 
     kind: Literal["bourgan.local_penalty"] = "bourgan.local_penalty"
     serves: ClassVar[tuple[str, ...]] = ("discriminator",)
@@ -126,16 +136,14 @@ class LocalPenaltyConfig(LossTermConfig):
 
     gamma: float = Field(1.0, ge=0)
     """The penalty is gamma/2 times each of the two mean squared slopes."""
-    charts: Charts = 128
-    """Room for clusters; with the charts of the networks it is one fit."""
     subsample: Subsample = 8192
-    """Training items that clusters are found among, or all where there are fewer."""
+    """Training items that charts are found among, or all where there are fewer."""
 
     @override
     def build(self) -> Any:
         from allmodes_bourgan.local_penalty import LocalPenalty
 
-        return LocalPenalty(self.gamma, atlas_options(self))
+        return LocalPenalty(self.gamma, self.subsample)
 
 
 class PairingConfig(LossTermConfig):
@@ -143,17 +151,10 @@ class PairingConfig(LossTermConfig):
 
     kind: Literal["bourgan.pairing"] = "bourgan.pairing"
     serves: ClassVar[tuple[str, ...]] = ("generator",)
-    needs: ClassVar[tuple[Need, ...]] = (Need("part", "item", LOCAL), Need("part", "scale", LOCAL))
+    needs: ClassVar[tuple[Need, ...]] = (Need("part", "item", ITEMS), Need("part", "scale", ITEMS))
 
     @override
     def build(self) -> Any:
         from allmodes_bourgan.pairing import Pairing
 
         return Pairing()
-
-
-def atlas_options(config: ChartConfig | LocalPenaltyConfig) -> AtlasOptions:
-    """The options of a config's atlas."""
-    from allmodes_bourgan.atlas import AtlasOptions
-
-    return AtlasOptions(**{name: getattr(config, name) for name in AtlasOptions._fields})

@@ -1,10 +1,10 @@
 r"""A latent with the data's shape and its local width: a training item plus noise as wide as its neighbours are far.
 
-.. math:: e = x_i + w_i \epsilon, \qquad z = (e, s_i, \eta), \qquad i \sim U\{1..n\},\ \epsilon, \eta \sim N(0, I),
+.. math:: e = x_i + w_i \epsilon, \qquad z = (e, \eta), \qquad i \sim U\{1..n\},\ \epsilon, \eta \sim N(0, I),
 
 per axis in units of its standard deviation. That alone, without a network, is a smoothed bootstrap (Silverman, 1986;
 the variable kernel of Breiman, Meisel and Purcell, 1977): in the plane it has every mode at nearly its width; in many
-dimensions it widens them, which a game has to mend. `s_i` is the unit in which a residual generator moves e.
+dimensions it widens them, which a game has to mend.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from allmodes import NOTHING, Fitting, Given, Latent, Noise, Prior
-from allmodes_bourgan import axes, neighbours
+from allmodes_bourgan import neighbours, units
 
 KIND = "bourgan.local"
 
@@ -22,7 +22,7 @@ KIND = "bourgan.local"
 class Local(Prior):
     """Items with their local widths; parts: `code`, the item with noise, `item`, without it, and `scale`, its unit.
 
-    z (B, 2d + further) is code, scale and further noise side by side.
+    z (B, d + further) is the code and further noise side by side.
 
     Attributes:
         items: Training items (n, d), flattened.
@@ -34,7 +34,7 @@ class Local(Prior):
     widths: Tensor
     scales: Tensor
 
-    def __init__(self, subsample: int = axes.MOST, further: int = 2) -> None:
+    def __init__(self, subsample: int = units.MOST, further: int = 2) -> None:
         super().__init__()
         self.subsample, self.further = subsample, further
         for name in ("items", "widths", "scales"):
@@ -43,18 +43,18 @@ class Local(Prior):
     @override
     def fit(self, fitting: Fitting) -> None:
         assert fitting.noise.generator is not None
-        self.items = axes.draw(fitting.data, self.subsample, fitting.noise.generator, KIND)
-        of = axes.measure(self.items)
+        self.items = units.draw(fitting.data, self.subsample, fitting.noise.generator, KIND)
+        of = units.measure(self.items)
         x = of.standardise(self.items)
         self.widths = neighbours.widths(x)[:, None] * of.std
         self.scales = neighbours.scales(x)[:, None] * of.std
         d = self.items.shape[1]
-        self.dim, self.sizes = 2 * d + self.further, {"code": d, "item": d, "scale": d}
+        self.dim, self.sizes = d + self.further, {"code": d, "item": d, "scale": d}
 
     @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
         i = (noise.uniform("item", n) * len(self.items)).long().clamp(max=len(self.items) - 1)  # (n,)
         item, scale = self.items[i], self.scales[i]  # (n, d)
         code = item + self.widths[i] * noise.normal("spread", *item.shape)
-        z = torch.cat([code, scale, noise.normal("further", n, self.further)], 1)
+        z = torch.cat([code, noise.normal("further", n, self.further)], 1)
         return Latent(z, {"code": code, "item": item, "scale": scale})

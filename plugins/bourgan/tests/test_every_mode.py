@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+from torch.distributions import MultivariateNormal
 
 from allmodes import Fitting, SpecError, TensorData, seeded
 from allmodes.testing import compose, load_spec, make_step
 from allmodes_bourgan import neighbours
-from allmodes_bourgan.atlas import BOUND, Atlas, AtlasOptions
+from allmodes_bourgan.atlas import Atlas
+from allmodes_bourgan.atlas_fit import fit
 from allmodes_bourgan.local import Local
+from allmodes_bourgan.redrawn import Redrawn
 
 RECIPE = "bourgan/every-mode-ring"
 FEW = "data.items=512"
@@ -43,7 +45,7 @@ def test_where_items_coincide_the_latent_is_a_copy_of_them() -> None:
     assert latent.code.equal(latent.part("item"))
 
 
-def test_the_latent_is_an_item_and_noise_of_its_width_with_its_scale_beside() -> None:
+def test_a_local_latent_is_an_item_and_noise_of_its_width() -> None:
     x = torch.randn(500, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 100.0])
     prior = fitted(x)
     latent = prior(seeded(1), 20_000)
@@ -53,62 +55,102 @@ def test_the_latent_is_an_item_and_noise_of_its_width_with_its_scale_beside() ->
     assert prior.scales[i].equal(scale)
     spread = (latent.code - item) / prior.widths[i]
     torch.testing.assert_close(spread.std(0), torch.ones(2), atol=0.02, rtol=0)
-    assert latent.z[:, :4].equal(torch.cat([latent.code, scale], 1))
+    assert latent.z[:, :2].equal(latent.code)
     torch.testing.assert_close((scale[:, 1] / scale[:, 0]).mean(), x[:, 1].std() / x[:, 0].std())
 
 
-def test_a_generator_begins_as_the_identity_and_moves_by_local_scales() -> None:
+@pytest.mark.parametrize("noise", [0.0, 0.5, 0.9, 1.0])
+def test_items_are_redrawn_with_the_mean_and_covariance_of_their_chart(noise: float) -> None:
+    x = torch.cat([bent(300), 5 + torch.randn(300, 2, generator=torch.Generator().manual_seed(1))])
+    prior = Redrawn(noise)
+    prior.fit(Fitting(TensorData(x), seeded(0)))
+    latent = prior(seeded(1), 40_000)
+    i = (latent.part("item")[:, None] == prior.items).all(2).int().argmax(1)
+    for k in prior.chart.unique():
+        items, drawn = prior.items[prior.chart == k], latent.code[prior.chart[i] == k]
+        torch.testing.assert_close(drawn.mean(0), items.mean(0), atol=0.2, rtol=0)
+        ratio = drawn.var(0).sum() / items.var(0).sum()
+        assert 0.85 < ratio < 1.15
+    assert noise > 0 or (latent.code - latent.part("item")).abs().max() < 1e-5
+
+
+def test_a_generator_begins_as_the_identity_and_moves_in_local_units() -> None:
     composition = compose(RECIPE, FEW)
     step = make_step(composition, torch.zeros(6, 2))
     assert step.fake.equal(step.latent.code)
-    generator = composition.modules["generator"]
+    generator: Any = composition.modules["generator"]
     with torch.no_grad():
-        generator.get_parameter("trunk.network.trunk.network.head.bias").fill_(2.0)
+        generator.get_parameter("trunk.network.trunk.network.head.bias").copy_(torch.tensor([2.0, -1.0]))
     moved = make_step(composition, torch.zeros(6, 2))
-    torch.testing.assert_close(moved.fake, moved.latent.code + 2 * moved.latent.part("scale"))
+    atlas, e = generator.head.atlas, moved.latent.code
+    w, _ = atlas.locate(atlas.standardise(e))
+    unit = torch.einsum("bk,kde->bde", w, roots(atlas, 0.5).float())
+    torch.testing.assert_close(moved.fake, e + (unit @ torch.tensor([2.0, -1.0])) * atlas.std)
 
 
-def test_memberships_are_the_posterior_of_the_mixture_and_coordinates_its_mean_offset() -> None:
-    atlas = fit_atlas(ring())
-    x = 1.2 * torch.randn(50, 2, generator=torch.Generator().manual_seed(1))
-    y, w, u = (value.double() for value in atlas(x))
-    full = atlas.log_weights > -100
-    centres, widths = atlas.centres[full].double(), atlas.widths[full].double()
-    each = Independent(Normal(centres, widths[:, None].expand_as(centres)), 1)
-    mixture = MixtureSameFamily(Categorical(logits=atlas.log_weights[full].double()), each)
-    log_prob = each.log_prob(y[:, None]) + atlas.log_weights[full].double() - mixture.log_prob(y)[:, None]
-    torch.testing.assert_close(w[:, full], log_prob.exp(), atol=1e-4, rtol=1e-3)
+@pytest.mark.parametrize("d", [2, 20])
+def test_memberships_are_the_posterior_of_the_mixture_and_coordinates_are_whitened(d: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = torch.randn(4, d, d, generator=generator) / d**0.5
+    x = torch.cat([6 * k + torch.randn(200, d, generator=generator) @ shape for k, shape in enumerate(shapes)])
+    atlas = fit_atlas(x)
+    full = atlas.log_shares > -100
+    y = atlas.standardise(x[::40] + 0.1 * torch.randn(20, d, generator=generator))
+    w, u = (value.double() for value in atlas.locate(y))
+    covariances = roots(atlas, 1.0)[full]
+    each = MultivariateNormal(atlas.centres[full].double(), (covariances + covariances.mT) / 2)
+    joint = each.log_prob(y[:, None].double()) + atlas.log_shares[full].double()
+    torch.testing.assert_close(w[:, full], joint.softmax(1), atol=1e-3, rtol=1e-3)
     assert (w[:, ~full] == 0).all()
-    offset = (log_prob.exp()[:, :, None] * (y[:, None] - centres) / widths[:, None]).sum(1)
-    torch.testing.assert_close(u, BOUND * (offset / BOUND).tanh(), atol=1e-3, rtol=1e-3)
+    apart = y[:, None].double() - atlas.centres.double()
+    torch.testing.assert_close(u, torch.einsum("bk,kde,bke->bd", w, roots(atlas, -0.5), apart), atol=2e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize(("kind", "modes"), [("ring", 8), ("grid", 25)])
 def test_charts_are_found_without_a_number(kind: str, modes: int) -> None:
     composition = compose(RECIPE, f"data={{kind: {kind}, items: 2048}}")
-    (atlas,) = (part for part in composition.modules["generator"].modules() if isinstance(part, Atlas))
-    assert int((atlas.log_weights > -100).sum()) == modes
+    prior: Any = composition.modules["prior"]
+    assert int((prior.atlas.log_shares > -100).sum()) == modes
 
 
-def test_more_clusters_than_there_is_room_for_share_charts() -> None:
-    atlas = fit_atlas(ring(), charts=3)
-    assert len(atlas.centres) == 3
-    assert all(value.isfinite().all() for value in atlas(ring()))
+def test_a_curve_is_cut_into_charts_along_it_and_a_ball_is_not() -> None:
+    curve = fit(bent(2000))
+    assert len(curve.gaussians.shares) > 8
+    assert curve.gaussians.axes.shape[2] >= 1
+    ball = fit(torch.randn(2000, 3, generator=torch.Generator().manual_seed(0)))
+    assert ball.gaussians.shares.max() > 0.9  # HDBSCAN finds a clump or two in noise
 
 
-def test_data_without_clusters_have_one_chart() -> None:
-    atlas = fit_atlas(torch.randn(64, 2, generator=torch.Generator().manual_seed(0)))
-    assert int((atlas.log_weights > -100).sum()) >= 1
-    torch.testing.assert_close((atlas.log_weights.exp()).sum(), torch.tensor(1.0))
+def test_an_atlas_depends_on_the_items_and_not_on_their_order() -> None:
+    x = bent(500)
+    one, other = fit(x), fit(x.flip(0))
+    assert all(first.equal(second) for first, second in zip(one.gaussians, other.gaussians, strict=True))
 
 
-def test_networks_and_penalty_share_one_fit(caplog: pytest.LogCaptureFixture) -> None:
+def test_small_modes_take_the_mean_variance_where_that_is_likelier() -> None:
+    generator = torch.Generator().manual_seed(0)
+    corners = 10 * torch.cartesian_prod(torch.arange(12.0), torch.arange(12.0))
+    x = corners.repeat(8, 1) + torch.randn(8 * 144, 2, generator=generator)
+    found = fit(x)
+    assert len(found.gaussians.shares) >= 142  # of two modes that HDBSCAN takes for one, each may be cut otherwise
+    widths = found.gaussians.widths * found.of.std.double().mean()
+    assert widths.std() / widths.mean() < 0.2  # 8 items alone: 0.26
+    torch.testing.assert_close(widths.mean(), torch.tensor(1.0).double(), atol=0.1, rtol=0)
+
+
+def test_a_few_items_are_one_chart() -> None:
+    found = fit(torch.randn(9, 20, generator=torch.Generator().manual_seed(0)))
+    assert len(found.gaussians.shares) == 1
+    assert found.gaussians.axes.shape[2] == 0
+
+
+def test_networks_prior_and_penalty_share_one_fit(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "allmodes.bourgan")
     composition = compose(RECIPE, FEW)
     terms = {"losses/term": composition.terms["bourgan.local_penalty"].loss}
     within = [part for module in {**composition.modules, **terms}.values() for part in module.modules()]
     atlases = {part for part in within if isinstance(part, Atlas)}
-    assert len(atlases) == 3
+    assert len(atlases) == 5  # the generator has two: it sees the charts, and moves within them
     first, *others = (dict(atlas.named_buffers()) for atlas in atlases)
     assert all(first[name].equal(other[name]) for other in others for name in first)
     assert sum("charts of" in record.message for record in caplog.records) == 1
@@ -122,7 +164,9 @@ def test_the_penalty_is_half_the_squared_slope_in_local_units_at_both_sides() ->
     for side in (step.x, step.fake):
         x = side.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(composition.modules["discriminator"](x)[0].sum(), x)
-        by_hand = by_hand + 0.5 * (term.atlas.scale(x) * gradient).square().sum(1).mean()
+        w, _ = term.atlas.locate(term.atlas.standardise(x))
+        unit = torch.einsum("bk,kde->bde", w, roots(term.atlas, 0.5).float()) * term.atlas.std[:, None]
+        by_hand = by_hand + 0.5 * (unit @ gradient[:, :, None]).square().sum((1, 2)).mean()
     torch.testing.assert_close(term(step, "discriminator"), by_hand)
 
 
@@ -145,12 +189,11 @@ def test_pairing_is_the_logarithm_of_the_distance_to_the_latents_item_in_local_s
     torch.testing.assert_close(composition.terms["bourgan.pairing"].loss(step, "generator"), by_hand)
 
 
-def test_a_residual_generator_needs_the_scales_of_a_local_latent() -> None:
+def test_a_residual_generator_needs_a_latent_as_large_as_an_item() -> None:
     with pytest.raises(SpecError) as error:
-        load_spec(RECIPE, "prior={kind: gaussian}")
+        load_spec(RECIPE, "prior={kind: gaussian, dim: 2}", "data={kind: mixture, means: [[0, 0, 0], [1, 1, 1]]}")
     assert (
-        "generator: bourgan.residual moves items by their local scales, which prior gaussian does not give: "
-        "take prior: {kind: bourgan.local}"
+        "generator: bourgan.residual moves items of 3 entries, but the latent has 2: take prior: {kind: bourgan.atlas}"
     ) in str(error.value)
 
 
@@ -160,13 +203,21 @@ def fitted(x: Tensor) -> Local:
     return prior
 
 
-def fit_atlas(x: Tensor, charts: int = 12) -> Atlas:
-    atlas = Atlas(x.shape[1], AtlasOptions(charts=charts))
-    atlas.fit(Fitting(TensorData(x), seeded(0)))
+def fit_atlas(x: Tensor) -> Atlas:
+    atlas = Atlas()
+    atlas.hold(fit(x))
     return atlas
 
 
-def ring() -> Tensor:
-    angle = torch.arange(800) * torch.pi / 4
-    noise = torch.randn(800, 2, generator=torch.Generator().manual_seed(0))
-    return torch.stack([angle.cos(), angle.sin()], 1) + 0.05 * noise
+def roots(atlas: Atlas, power: float) -> Tensor:
+    """Powers (K, d, d) of the charts' covariances, in float64 from their eigenvalues."""
+    axes, lengths, widths = (value.double() for value in (atlas.axes, atlas.lengths, atlas.widths))
+    own = torch.einsum("kdr,kr,ker->kde", axes, lengths ** (2 * power) - widths[:, None] ** (2 * power), axes)
+    return own + widths[:, None, None] ** (2 * power) * torch.eye(axes.shape[1]).double()
+
+
+def bent(n: int) -> Tensor:
+    """A thin half circle."""
+    angle = torch.linspace(0, torch.pi, n)
+    noise = torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
+    return torch.stack([angle.cos(), angle.sin()], 1) + 0.01 * noise

@@ -1,10 +1,15 @@
 """The parts with which every mode is kept satisfy the contracts of their slots."""
 
 from allmodes.testing import LossTermContract, NetworkContract, PriorContract, RecipeContract
-from allmodes_bourgan import ChartConfig, LocalConfig, LocalPenaltyConfig, PairingConfig, ResidualConfig
+from allmodes_bourgan import AtlasConfig, ChartConfig, LocalConfig, LocalPenaltyConfig, PairingConfig, ResidualConfig
 
 FEW = ("data.items=256",)
 RING = {"kind": "ring", "items": 256}
+
+
+class TestAtlas(PriorContract):
+    config = AtlasConfig()
+    data = RING
 
 
 class TestLocal(PriorContract):
@@ -14,11 +19,11 @@ class TestLocal(PriorContract):
 
 class TestResidual(NetworkContract):
     config = ResidualConfig()
-    sees, gives = ((6,),), (2,)
+    sees, gives = ((4,),), (2,)
 
 
 class TestChart(NetworkContract):
-    config = ChartConfig(charts=8)
+    config = ChartConfig(code=8)
     sees, gives = ((2,),), (1,)
 
 

@@ -1,4 +1,4 @@
-"""Axes of one unit: vectors of zero mean and unit variance along each axis."""
+"""Units of the data: vectors of zero mean and unit variance along each axis."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ MOST = 8192
 """Items that are looked at by default, or all where there are fewer."""
 
 
-class Axes(NamedTuple):
+class Units(NamedTuple):
     """Mean and standard deviation (d,) of items along each axis."""
 
     mean: Tensor
     std: Tensor
 
     def standardise(self, x: Tensor) -> Tensor:
-        """Items (n, d) in units of the axes."""
+        """Items (n, d) in these units."""
         return (x - self.mean) / self.std
 
 
-def measure(x: Tensor) -> Axes:
-    """The axes of items (n, d); one along which they do not vary keeps its unit."""
+def measure(x: Tensor) -> Units:
+    """The units of items (n, d); one along which they do not vary keeps its unit."""
     std = x.std(0)
-    return Axes(x.mean(0), torch.where(std > 0, std, torch.ones_like(std)))
+    return Units(x.mean(0), torch.where(std > 0, std, torch.ones_like(std)))
 
 
 def draw(data: Data, most: int, generator: torch.Generator, kind: str) -> Tensor:

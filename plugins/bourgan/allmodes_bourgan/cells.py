@@ -1,0 +1,117 @@
+"""Cells of the data: clusters by density, each cut into pieces of about one size, and a Gaussian for each.
+
+Clusters are found by HDBSCAN (Campello, Moulavi and Sander, 2013) without a number, and cut by k-means, so that pieces
+of a curved cluster are nearly straight. A cell's Gaussian has a few axes of their own lengths and one width in all
+other directions, as in a mixture of probabilistic principal components (Tipping and Bishop, 1999): a thin curve has one
+axis, a ball none.
+"""
+
+from __future__ import annotations
+
+from math import log, pi
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+SMALLEST = 1024
+"""The smallest cluster has this part of all items."""
+FEWEST = 8
+"""A core point of a cluster has so many others around it, and a cluster so many items at least."""
+PER_AXIS = 16
+"""A cell has so many items at least for each of its axes."""
+THINNEST = 1e-4
+"""The least width of a cell, in units of the data's axes."""
+
+
+class Moments(NamedTuple):
+    """Items (K,) of cells, means (K, d), and variances (K, d), largest first, along directions (K, d, d)."""
+
+    counts: Tensor
+    means: Tensor
+    variances: Tensor
+    directions: Tensor
+
+
+class Gaussians(NamedTuple):
+    """Shares (K,), means (K, d), and axes (K, d, r) of lengths (K, r), beside which there is one width (K,)."""
+
+    shares: Tensor
+    centres: Tensor
+    axes: Tensor
+    lengths: Tensor
+    widths: Tensor
+
+
+def find_clusters(x: Tensor) -> Tensor:
+    """The cluster (n,) of each item (n, d), from 0; one far from all belongs to that of the nearest that is in one."""
+    from sklearn.cluster import HDBSCAN
+    from sklearn.neighbors import KNeighborsClassifier
+
+    smallest = max(FEWEST, len(x) // SMALLEST)
+    if len(x) <= smallest:
+        return torch.zeros(len(x), dtype=torch.long)
+    points = x.numpy()
+    label = HDBSCAN(min_cluster_size=smallest, min_samples=FEWEST, copy=True).fit_predict(points)
+    if not (label >= 0).any():
+        return torch.zeros(len(x), dtype=torch.long)
+    nearest = KNeighborsClassifier(1).fit(points[label >= 0], label[label >= 0])
+    label[label < 0] = nearest.predict(points[label < 0]) if (label < 0).any() else 0
+    return torch.from_numpy(label).long()
+
+
+def cut(x: Tensor, cluster: Tensor, size: int | None) -> Tensor:
+    """The cell (n,) of each item: clusters cut by k-means into pieces of about that size; None: whole clusters."""
+    from sklearn.cluster import KMeans
+
+    cell, cells = torch.zeros_like(cluster), 0
+    for members in (cluster == k for k in range(int(cluster.max()) + 1)):
+        pieces = max(int(members.sum()) // size, 1) if size else 1
+        means = KMeans(pieces, n_init=1, random_state=0, max_iter=20)
+        piece = torch.from_numpy(means.fit_predict(x[members].numpy())).long() if pieces > 1 else 0
+        cell[members] = cells + piece
+        cells += pieces
+    return cell
+
+
+def measure(x: Tensor, cell: Tensor) -> Moments:
+    """The moments of cells, each of which has items (n, d)."""
+    each = [x[cell == k].double() for k in range(int(cell.max()) + 1)]
+    covariances = torch.stack([_covariance(points) for points in each])
+    variances, directions = torch.linalg.eigh(covariances)
+    counts = torch.tensor([float(len(points)) for points in each]).double()
+    means = torch.stack([points.mean(0) for points in each])
+    return Moments(counts, means, variances.flip(1).clamp(min=THINNEST**2), directions.flip(2))
+
+
+def _covariance(points: Tensor) -> Tensor:
+    d = points.shape[1]
+    return points.T.cov(correction=min(1, len(points) - 1)).reshape(d, d)
+
+
+def gaussians(moments: Moments, rank: int, pooled: float) -> Gaussians:
+    """The Gaussian of each cell with so many axes at most, fewer in a small cell.
+
+    `pooled` is the number of items by whose worth a cell's variances are drawn to the mean variance of all.
+    """
+    counts, means, variances, directions = moments
+    shares, n = counts / counts.sum(), counts[:, None]
+    variances = (n * variances + pooled * (shares @ variances.mean(1))) / (n + pooled)
+    own = torch.arange(variances.shape[1]) < (counts // PER_AXIS).clamp(max=rank)[:, None]  # (K, d)
+    others = (~own).sum(1).clamp(min=1)
+    widths = torch.where(own.all(1), 1.0, (variances * ~own).sum(1) / others)
+    lengths = torch.where(own, variances, widths[:, None])[:, :rank].sqrt()
+    return Gaussians(shares, means, directions[:, :, :rank], lengths, widths.sqrt())
+
+
+def log_density(x: Tensor, of: Gaussians) -> Tensor:
+    """Logarithms (n, K) of the shares times the densities at points (n, d)."""
+    d, rank = of.axes.shape[1:]
+    columns = []
+    for share, centre, axes, lengths, width in zip(*of, strict=True):
+        apart = x - centre
+        along = apart @ axes
+        beside = (apart.square().sum(1) - along.square().sum(1)).clamp(min=0) * (rank < d)
+        squares = (along / lengths).square().sum(1) + beside / width**2
+        columns.append(share.log() - squares / 2 - lengths.log().sum() - (d - rank) * width.log())
+    return torch.stack(columns, 1) - d / 2 * log(2 * pi)
