@@ -6,6 +6,9 @@ from types import ModuleType
 
 import pytest
 
+import allmodes
+from allmodes.metrics import variance_ratio_floor
+
 
 def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "benchmarks" / f"{name}.py")
@@ -54,3 +57,19 @@ def test_the_benchmark_of_engines_measures_each_engine(
     assert [row[2].strip() for row in table] == ["eager", "stacked"]
     assert float(table[0][3]) == 1
     assert all(float(price) > 0 for row in table for price in row[3:5])
+
+
+def test_the_benchmark_of_references_has_a_row_for_each_sampler() -> None:
+    few = ["data.items=64", "evaluation.samples=50"]
+    _, _, *rows = "\n".join(load("references").table("benchmarks/arcs", 1, few)).partition("|---|")[2].splitlines()
+    titles = [line.split(" | ")[0].strip("| ") for line in rows if line]
+    assert titles[:2] == ["real data", "chance"]
+    assert len(titles) == 5
+    assert all(line.count("|") == 9 for line in rows if line)
+
+
+def test_what_theory_expects_is_what_closed_forms_say() -> None:
+    truth = allmodes.RingConfig().build().truth
+    expected = load("references").in_theory(truth, 2500)
+    assert expected["variance_ratio"] == pytest.approx(variance_ratio_floor(3, 2))
+    assert (expected["modes"], expected["kl"]) == (pytest.approx(8), pytest.approx(7 / 5000 / 0.98889, rel=1e-4))
