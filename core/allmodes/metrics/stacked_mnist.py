@@ -82,7 +82,7 @@ class StackedModes(Metric):
             return dict.fromkeys(("stacked_memorisation", "stacked_copies"), math.nan)
         training = data.digits.take(torch.arange(len(data.digits.x), device=data.device)).x.cpu().flatten(1)
         each = [x.flatten(0, 1)[: self.digits].flatten(1) for x in (evaluation.samples, evaluation.real.x)]
-        samples, held_out = (nearest_distances(x, training) for x in each)
+        samples, held_out = (nearest_distances(x, training, 2) for x in each)
         return {f"stacked_{name}": value for name, value in compare_distances(samples, held_out).items()}
 
     def _modes(self, classifier: Classifier, evaluation: Evaluation) -> Tensor:
