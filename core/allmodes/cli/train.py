@@ -94,6 +94,7 @@ def compare(
     folder: Annotated[Path, Parameter(name=("--folder", "--out", "-o"), help="where the study lies")] = FOLDER,
     name: Annotated[str | None, Parameter(help="the study's name; default: the folder's")] = None,
     baseline: Annotated[str, Parameter(help="what statistics compare with, such as '*-gan'; default: the first")] = "",
+    figures: Annotated[bool, Parameter(help="draw samples and curves")] = True,
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     quiet: Quiet = False,
 ) -> int:
@@ -107,7 +108,7 @@ def compare(
     log = print_note if quiet else _start_log()
     log(f"study {study.name}, in {near(study.folder)}")
     view = None if quiet else StudyProgress(err, log)
-    trainer = StudyTrainer(study, jobs or cores(), tracking, print_warning, view, baseline)
+    trainer = StudyTrainer(study, jobs or cores(), tracking, print_warning, view, baseline, figures)
     try:
         comparison, stopped = trainer.run(), trainer.stop.asked
     except KeyboardInterrupt:  # the second Ctrl-C: tabulate what has finished

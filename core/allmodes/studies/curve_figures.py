@@ -26,12 +26,12 @@ def draw_curves(folder: Path, each: Sequence[tuple[Group, Points]]) -> list[Path
     """Draw each metric of each group against images seen and against processor time into a folder; returns the files.
 
     They are `curves/<metric>-images.png` and `curves/<metric>-cpu_seconds.png`, `<metric>-2-...` for a second group.
-    Only metrics that were measured at several iterations have curves.
+    Only metrics that have a good direction and were measured at several iterations have figures.
     """
     files: list[Path] = []
     for number, (group, points) in enumerate(each, 1):
         for metric, methods in points.items():
-            if curves := curves_of(methods):
+            if group.numbers.get(metric, Key()).better and (curves := curves_of(methods)):
                 stem = folder / FOLDER / f"{metric}-{number}" if number > 1 else folder / FOLDER / metric
                 files += [_draw(group, metric, curves, x, stem) for x in AXES]
     return files

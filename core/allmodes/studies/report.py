@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Warn = Callable[[str], None]
 
 
-def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn) -> None:
+def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn, figures: bool = True) -> None:
     """Write tables and figures of the runs so far and attach them in MLflow; a full disk costs a warning."""
     study = comparison.study
     try:
@@ -24,7 +24,7 @@ def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn
         page = files[0].read_text()
         points = curves.read(comparison)
         files += statistics.write(comparison) + curves.write(study.folder, points)
-        files += _write_figures(comparison, points, warn)
+        files += _write_figures(comparison, points, warn) if figures else []
     except OSError as error:
         warn(f"{study.folder}: cannot write tables or figures: {error.strerror or error}")
         return

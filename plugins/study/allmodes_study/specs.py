@@ -1,0 +1,79 @@
+"""Specs out of the tables: a method on data, for a number of iterations, with the settings of a trial."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from allmodes_study.datasets import Dataset
+from allmodes_study.methods import Block
+from allmodes_study.plan import Plan, Trial
+
+FLAT = 0.3
+"""Share of a run before the rate begins to fall to 0."""
+POINTS = 4
+"""Points of a curve; w1, which takes longest, has half as many, and memorisation is measured at the end."""
+
+
+def spec(plan: Plan, method: str, data: Dataset, iterations: int, trial: Trial, name: str = "") -> Block:
+    """A spec as a mapping; all that methods have in common is written here."""
+    own = plan.methods[method]
+    values = {"$modes": data.modes, "$latent": max(16, data.modes), "$dims": data.dims, "$iterations": iterations}
+    slots = {"prior": own.prior, "generator": own.generator, "discriminator": own.discriminator}
+    parts = {**slots, "auxiliaries": dict(own.auxiliaries), "losses": list(own.losses)}
+    return {
+        "schema_version": 1,
+        "name": name or method,
+        "description": f"{own.description}; {data.description}",
+        "data": dict(data.block),
+        **{slot: _fill(block, values) for slot, block in parts.items() if block},
+        "training": {**_training(plan, iterations, trial), **own.training},
+        "evaluation": _evaluation(plan, iterations),
+        "seeds": list(plan.seeds),
+    }
+
+
+def write(block: Block, folder: Path) -> Path:
+    """Write a spec to `<name>.json` in a folder; returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{block['name']}.json"
+    path.write_text(json.dumps(block, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def _training(plan: Plan, iterations: int, trial: Trial) -> Block:
+    begin = int(FLAT * iterations)
+    lr = {"start": trial.lr, "end": 0, "begin": begin, "over": max(1, iterations - begin)}
+    return {
+        "iterations": iterations,
+        "batch_size": plan.batch,
+        "threads": 1,
+        "engine": "stacked",
+        "optimizer": {"kind": "adam", "lr": lr, "betas": [trial.beta, 0.99]},
+        "ema": {"decay": 0.99},
+        "log_every": max(1, iterations // 20),
+        "checkpoints": {"every": max(1000, iterations)},
+    }
+
+
+def _evaluation(plan: Plan, iterations: int) -> Block:
+    every = max(1, iterations // POINTS)
+    distance = {"kind": "wasserstein", "samples": plan.pairs, "every": 2 * every}
+    memory = {"kind": "memorisation", "every": POINTS * every}
+    return {"every": every, "samples": plan.samples, "metrics": ["modes", distance, memory], "figure": False}
+
+
+def last_evaluation(plan: Plan, iterations: int) -> Block:
+    """What trials are chosen by: modes and w1 at the end alone."""
+    metrics = ["modes", {"kind": "wasserstein", "samples": plan.pairs}]
+    return {"every": iterations, "samples": plan.samples, "metrics": metrics, "figure": False}
+
+
+def _fill(block: Any, values: Block) -> Any:
+    """Put what a case knows into the places of a block that stand for it."""
+    if isinstance(block, dict):
+        return {key: _fill(inner, values) for key, inner in block.items()}
+    if isinstance(block, list | tuple):
+        return [_fill(inner, values) for inner in block]
+    return values.get(block, block) if isinstance(block, str) else block

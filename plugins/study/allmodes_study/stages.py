@@ -1,0 +1,121 @@
+"""The stages of the honest study: a search for settings, then each data set at equal images and at equal CPU time.
+
+Each stage is a comparison in a folder of its own, so that the same command goes on after Ctrl-C or a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from allmodes import Comparison, compare
+from allmodes_study import specs
+from allmodes_study.datasets import TUNING, Dataset
+from allmodes_study.methods import Block
+from allmodes_study.plan import Plan, Trial
+
+BASELINE = "gan"
+BUDGETS = ("images", "cpu")
+Tuned: TypeAlias = dict[str, Trial]
+"""The chosen setting of each method."""
+
+
+class Stopped(Exception):
+    """The user stopped; the same command goes on."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study in a folder: `tuning`, then `<budget>/<data>`; `jobs` processes work side by side."""
+
+    plan: Plan
+    folder: Path
+    jobs: int | None = None
+
+    def run(self) -> None:
+        """Run what is not finished of all stages, data set after data set. Raises Stopped after Ctrl-C."""
+        tuned = self.tune()
+        for name, data in self.plan.data.items():
+            counts = {method: self.plan.iterations(method) for method in tuned}
+            seen = self._compare(self.folder / "images" / name, self._specs(data, counts, tuned))
+            counts = {method: affordable(self.plan.cpu_seconds, seen, method) for method in tuned}
+            self._compare(self.folder / "cpu" / name, self._specs(data, self._kept(name, counts), tuned))
+
+    def tune(self) -> Tuned:
+        """Train each method with each setting on `TUNING`, and take that of the smallest mean w1; writes `tuning.json`.
+
+        A method none of whose trials finished has no setting and is left out, with a warning.
+        """
+        folder, blocks = self.folder / "tuning", list(self._trials())
+        found = self._compare(folder, blocks, seeds=self.plan.tuning_seeds, figures=False)
+        trials = {
+            method: [self._score(found, method, trial) for trial in self.plan.trials] for method in self.plan.methods
+        }
+        (self.folder / "tuning.json").write_text(json.dumps(trials, indent=1) + "\n", encoding="utf-8")
+        best = {method: min(each, key=lambda one: one["w1"]) for method, each in trials.items()}
+        for method in (method for method, one in best.items() if not isfinite(one["w1"])):
+            warnings.warn(
+                f"{method} is left out: none of its trials finished (see {folder / 'table.md'})", stacklevel=2
+            )
+        return {method: Trial(one["lr"], one["beta"]) for method, one in best.items() if isfinite(one["w1"])}
+
+    def _trials(self) -> Iterable[Block]:
+        for method in self.plan.methods:
+            for trial in self.plan.trials:
+                length = self.plan.iterations(method)
+                block = specs.spec(self.plan, method, TUNING, length, trial, f"{method}-{trial.name}")
+                yield block | {"evaluation": specs.last_evaluation(self.plan, length)}
+
+    def _score(self, found: Comparison, method: str, trial: Trial) -> Block:
+        """A trial with its mean numbers; w1 is infinite unless every seed finished."""
+        row = found.row(f"{method}-{trial.name}")
+        is_whole = len(row.finished) == len(row.states)
+        return {
+            **asdict(trial),
+            "seeds": len(row.finished),
+            "w1": row.mean("w1") if is_whole else inf,
+            "modes": row.mean("modes"),
+            "high_quality": row.mean("high_quality"),
+        }
+
+    def _specs(self, data: Dataset, counts: dict[str, int], tuned: Tuned) -> list[Block]:
+        return [specs.spec(self.plan, method, data, counts[method], trial) for method, trial in tuned.items()]
+
+    def _kept(self, name: str, counts: dict[str, int]) -> dict[str, int]:
+        """The iterations that an earlier command computed, if there was one: times differ, and runs have begun."""
+        path = self.folder / "cpu" / f"{name}.json"
+        if path.exists():
+            return {**counts, **json.loads(path.read_text("utf-8"))}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+        return counts
+
+    def _compare(self, folder: Path, blocks: Sequence[Block], **options: Any) -> Comparison:
+        files = [str(specs.write(block, folder / "specs")) for block in blocks]
+        options = {"baseline": BASELINE if folder.name != "tuning" else "", **options}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*collapse: .*")  # what the study is about, and counts
+            found = compare(files, folder=folder, jobs=self.jobs, track=False, **options)
+        if any(state not in ("finished", "failed") for row in rows(found) for state in row.states.values()):
+            raise Stopped(f"stopped in {folder}: the same command goes on")
+        return found
+
+
+def rows(found: Comparison) -> list[Any]:
+    """All rows of a comparison."""
+    return [row for group in found.groups for row in group.rows]
+
+
+def affordable(seconds: float, seen: Comparison, method: str) -> int:
+    """Iterations for which a processor time is enough, by what the runs of an earlier stage took on the same data."""
+    ended = [one for one in seen.row(method).finished.values() if one.cpu_seconds is not None]
+    if not ended:
+        return 1
+    start = sum(one.start_cpu_seconds or 0.0 for one in ended) / len(ended)
+    each = sum((one.cpu_seconds or 0.0) - (one.start_cpu_seconds or 0.0) for one in ended) / len(ended)
+    return max(1, round((seconds - start) * ended[0].iteration / each))
