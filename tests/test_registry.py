@@ -333,6 +333,10 @@ def test_no_failure_of_an_import_reaches_the_user(environment: Environment, code
             HOOK + "@hookimpl\ndef allmodes_recipes():\n    return '/nowhere'",
             "allmodes_recipes returns '/nowhere', which is not a folder",
         ),
+        (
+            HOOK + "@hookimpl\ndef allmodes_evidence():\n    return '/nowhere'",
+            "allmodes_evidence returns '/nowhere', which is not a folder",
+        ),
     ],
 )
 def test_a_plugin_that_breaks_a_rule_provides_nothing_and_is_kept_with_the_error(code: str, error: str) -> None:
@@ -635,12 +639,12 @@ def test_an_observer_with_a_misspelt_hook_is_refused() -> None:
 
 def test_the_registry_knows_every_hook() -> None:
     assert PROVIDERS | OBSERVERS == HOOKS
-    assert len(PROVIDERS) == 10
+    assert len(PROVIDERS) == 11
 
 
 @pytest.mark.parametrize("hook", sorted(PROVIDERS))
 def test_a_provider_may_return_nothing(hook: str, tmp_path: Path) -> None:
-    result = repr(str(tmp_path)) if hook == "allmodes_recipes" else "[]"
+    result = repr(str(tmp_path)) if hook in ("allmodes_recipes", "allmodes_evidence") else "[]"
     assert error_of(HOOK + f"@hookimpl\ndef {hook}():\n    return {result}") is None
 
 

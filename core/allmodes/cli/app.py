@@ -28,6 +28,7 @@ COMMANDS = {
     "show:plugins": "List plugins with version, origin, kinds and recipes, and why one could not be loaded.",
     "show:show": "Show a kind with its options, what it requires and provides, "
     "or a spec with every default written out.",
+    "suggest:suggest": "Say which methods did best on the tried data nearest to yours, with their numbers.",
     "show:schema": "Print the JSON Schema of a spec in this environment, third-party kinds included.",
     "tracking:sync": "Send to MLflow what could not be sent while runs trained.",
     "tracking:ui": "Open the MLflow UI on the store that runs are logged to.",

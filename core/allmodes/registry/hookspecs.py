@@ -75,6 +75,10 @@ class Providers:
     def allmodes_recipes(self) -> Path:  # type: ignore[empty-body]
         """A folder of ready specs: `<folder>/<plugin name>/<recipe>.yaml`."""
 
+    @hookspec
+    def allmodes_evidence(self) -> Path:  # type: ignore[empty-body]
+        """A folder of what was measured, `<folder>/<study>.json`, for `allmodes suggest`."""
+
 
 class Observers:
     """Hooks that are called as a run proceeds and return nothing."""

@@ -31,6 +31,7 @@ class Registry:
         self.hooks.add_hookspecs(hookspecs.Observers)
         self._kinds: dict[type[KindConfig], dict[str, Kind]] = {base: {} for base in SLOT_BASES.values()}
         self._recipes: dict[str, Path] = {}
+        self._evidence: dict[str, Path] = {}
 
     # Registration
 
@@ -72,6 +73,7 @@ class Registry:
             self.hooks.register(module, plugin.name)
             kinds = {base: _kinds_of(self.hooks, plugin, hook, base) for hook, base in SLOT_BASES.items()}
             recipes = _recipes_of(self.hooks, plugin, self._recipes)
+            evidence = _evidence_of(self.hooks, plugin)
         except faults.FAULTS as error:
             if self.hooks.has_plugin(plugin.name):
                 self.hooks.unregister(name=plugin.name)
@@ -81,6 +83,7 @@ class Registry:
         for code in (module, *(kind.config for found in kinds.values() for kind in found.values())):
             faults.learn(code, plugin)
         self._recipes |= recipes
+        self._evidence |= evidence
         for base, found in kinds.items():
             self._kinds[base] |= found
             for kind in found.values():
@@ -107,13 +110,18 @@ class Registry:
         some = Registry(self.plugins)
         for base, kinds in self._kinds.items():
             some._kinds[base] = {name: kind for name, kind in kinds.items() if name in names}
-        some._recipes = self._recipes
+        some._recipes, some._evidence = self._recipes, self._evidence
         return some
 
     @property
     def recipes(self) -> Mapping[str, Path]:
         """Ready specs by name, sorted: `<plugin>/<recipe>`."""
         return dict(sorted(self._recipes.items()))
+
+    @property
+    def evidence(self) -> Mapping[str, Path]:
+        """Pages of what was measured by name, sorted: `<plugin>/<study>`."""
+        return dict(sorted(self._evidence.items()))
 
     @property
     def broken(self) -> Mapping[str, Plugin]:
@@ -211,17 +219,30 @@ def _kinds_of(hooks: pluggy.PluginManager, plugin: Plugin, hook: str, base: type
 def _recipes_of(hooks: pluggy.PluginManager, plugin: Plugin, existing: Mapping[str, Path]) -> dict[str, Path]:
     """The files of a plugin's recipes, by name."""
     recipes: dict[str, Path] = {}
-    for folder in _results(hooks, plugin, "recipes"):
-        if not isinstance(folder, str | Path) or not Path(folder).is_dir():
-            shown = str(folder) if isinstance(folder, Path) else folder
-            raise PluginError(f"allmodes_recipes returns {shown!r}, which is not a folder")
-        for path in Path(folder).glob("*/*.yaml"):
+    for folder in _folders(hooks, plugin, "recipes"):
+        for path in folder.glob("*/*.yaml"):
             recipes[f"{path.parent.name}/{path.stem}"] = path
     for name in recipes:
         rules.check_prefix(name, plugin, "/")
         if name in existing:
             raise PluginError(f"recipe {name!r} already exists: choose another name for the plugin")
     return recipes
+
+
+def _evidence_of(hooks: pluggy.PluginManager, plugin: Plugin) -> dict[str, Path]:
+    """The pages of a plugin's studies, by name."""
+    folders = _folders(hooks, plugin, "evidence")
+    return {f"{plugin.name}/{path.stem}": path for folder in folders for path in folder.glob("*.json")}
+
+
+def _folders(hooks: pluggy.PluginManager, plugin: Plugin, hook: str) -> list[Path]:
+    """The folders that a plugin's provider hook returns: one, or none."""
+    folders = _results(hooks, plugin, hook)
+    for folder in folders:
+        if not isinstance(folder, str | Path) or not Path(folder).is_dir():
+            shown = str(folder) if isinstance(folder, Path) else folder
+            raise PluginError(f"allmodes_{hook} returns {shown!r}, which is not a folder")
+    return [Path(folder) for folder in folders]
 
 
 def _results(hooks: pluggy.PluginManager, plugin: Plugin, hook: str) -> list[Any]:

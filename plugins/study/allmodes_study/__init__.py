@@ -9,3 +9,9 @@ from allmodes import hookimpl
 def allmodes_recipes() -> Path:
     """`study/...`."""
     return Path(__file__).parent / "recipes"
+
+
+@hookimpl
+def allmodes_evidence() -> Path:
+    """What the study at equal budgets gave, for `allmodes suggest`."""
+    return Path(__file__).parent / "evidence"

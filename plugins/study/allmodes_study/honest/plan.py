@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-from allmodes_study.datasets import DATA, Dataset
-from allmodes_study.methods import METHODS, Method
+from allmodes_study.honest.datasets import DATA, Dataset
+from allmodes_study.honest.methods import METHODS, Method
 
 
 @dataclass(frozen=True)

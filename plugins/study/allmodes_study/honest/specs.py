@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from allmodes_study.datasets import Dataset
-from allmodes_study.methods import Block
-from allmodes_study.plan import Plan, Trial
+from allmodes_study.honest.datasets import Dataset
+from allmodes_study.honest.methods import Block
+from allmodes_study.honest.plan import Plan, Trial
 
 FLAT = 0.3
 """Share of a run before the rate begins to fall to 0."""

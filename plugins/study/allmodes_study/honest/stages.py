@@ -5,19 +5,21 @@ Each stage is a comparison in a folder of its own, so that the same command goes
 
 from __future__ import annotations
 
+import csv
 import json
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import inf, isfinite
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TypeAlias
 
 from allmodes import Comparison, compare
-from allmodes_study import specs
-from allmodes_study.datasets import TUNING, Dataset
-from allmodes_study.methods import Block
-from allmodes_study.plan import Plan, Trial
+from allmodes_study.honest import specs
+from allmodes_study.honest.datasets import TUNING, Dataset
+from allmodes_study.honest.methods import Block
+from allmodes_study.honest.plan import Plan, Trial
 
 BASELINE = "gan"
 BUDGETS = ("images", "cpu")
@@ -25,7 +27,7 @@ Tuned: TypeAlias = dict[str, Trial]
 """The chosen setting of each method."""
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The user stopped; the same command goes on."""
 
 
@@ -38,12 +40,13 @@ class Study:
     jobs: int | None = None
 
     def run(self) -> None:
-        """Run what is not finished of all stages, data set after data set. Raises Stopped after Ctrl-C."""
+        """Run what is not finished of all stages, data set after data set. Raises StoppedError after Ctrl-C."""
         tuned = self.tune()
         for name, data in self.plan.data.items():
             counts = {method: self.plan.iterations(method) for method in tuned}
-            seen = self._compare(self.folder / "images" / name, self._specs(data, counts, tuned))
-            counts = {method: affordable(self.plan.cpu_seconds, seen, method) for method in tuned}
+            self._compare(self.folder / "images" / name, self._specs(data, counts, tuned))
+            taken = times(self.folder / "images" / name)
+            counts = {method: affordable(self.plan.cpu_seconds, each) for method, each in taken.items()}
             self._compare(self.folder / "cpu" / name, self._specs(data, self._kept(name, counts), tuned))
 
     def tune(self) -> Tuned:
@@ -84,7 +87,9 @@ class Study:
         }
 
     def _specs(self, data: Dataset, counts: dict[str, int], tuned: Tuned) -> list[Block]:
-        return [specs.spec(self.plan, method, data, counts[method], trial) for method, trial in tuned.items()]
+        """A spec for each method that has a number of iterations: one that failed everywhere has none."""
+        chosen = {method: trial for method, trial in tuned.items() if method in counts}
+        return [specs.spec(self.plan, method, data, counts[method], trial) for method, trial in chosen.items()]
 
     def _kept(self, name: str, counts: dict[str, int]) -> dict[str, int]:
         """The iterations that an earlier command computed, if there was one: times differ, and runs have begun."""
@@ -102,7 +107,7 @@ class Study:
             warnings.filterwarnings("ignore", message=".*collapse: .*")  # what the study is about, and counts
             found = compare(files, folder=folder, jobs=self.jobs, track=False, **options)
         if any(state not in ("finished", "failed") for row in rows(found) for state in row.states.values()):
-            raise Stopped(f"stopped in {folder}: the same command goes on")
+            raise StoppedError(f"stopped in {folder}: the same command goes on")
         return found
 
 
@@ -111,11 +116,26 @@ def rows(found: Comparison) -> list[Any]:
     return [row for group in found.groups for row in group.rows]
 
 
-def affordable(seconds: float, seen: Comparison, method: str) -> int:
-    """Iterations for which a processor time is enough, by what the runs of an earlier stage took on the same data."""
-    ended = [one for one in seen.row(method).finished.values() if one.cpu_seconds is not None]
-    if not ended:
-        return 1
-    start = sum(one.start_cpu_seconds or 0.0 for one in ended) / len(ended)
-    each = sum((one.cpu_seconds or 0.0) - (one.start_cpu_seconds or 0.0) for one in ended) / len(ended)
-    return max(1, round((seconds - start) * ended[0].iteration / each))
+def affordable(seconds: float, measured: Sequence[tuple[int, float]]) -> int:
+    """Iterations for which a processor time is enough.
+
+    Args:
+        seconds: The time.
+        measured: Iterations and the time until then, of a run of the same method on the same data; what its start
+            costs, the fits of its prior and what an engine does once, is what the line through the first and the last
+            of them has at iteration 0.
+    """
+    (first, began), (last, ended) = min(measured), max(measured)
+    each = (ended - began) / max(1, last - first) if last > first else ended / last
+    return max(1, round((seconds - (ended - each * last)) / each))
+
+
+def times(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Read how much processor time each method took until its evaluations, as a mean over seeds, from the curves."""
+    found: dict[str, dict[int, list[float]]] = {}
+    with (folder / "curves.csv").open(encoding="utf-8", newline="") as lines:
+        for line in csv.DictReader(lines):
+            if line["metric"] == "modes" and line["cpu_seconds"]:
+                each = found.setdefault(line["method"], {}).setdefault(int(line["iteration"]), [])
+                each.append(float(line["cpu_seconds"]))
+    return {method: [(at, fmean(each)) for at, each in points.items()] for method, points in found.items()}

@@ -1,0 +1,137 @@
+"""Which methods did best on the tried data nearest to those asked for, in sentences, and what that leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import isinf
+
+from allmodes.studies.evidence import NEAR, Evidence, Number, Result, Source, Traits, Tried
+from allmodes.text.numbers import number
+
+INTRODUCTION = """# Which method for which data
+
+Written by `allmodes suggest --all` from what was measured; `allmodes suggest DATA` says the same of the tried data that
+are nearest to yours. Numbers are means over seeds with 95 % intervals. A line *without a game* is a sampler that needs
+no training: a method that does not reach it has shown nothing on these data, unless samples have to be new
+(`memorisation`: 1 is no memory of the training items, 0 a copy).
+"""
+SHOWN = 3
+"""Methods named for each budget, beside those that cannot be told from the best."""
+KEYS = ("w1", "modes", "high_quality", "variance_ratio", "memorisation")
+WORDS = {
+    "dims": "coordinates",
+    "modes": "modes",
+    "items": "training items",
+    "weight_ratio": "times as common the commonest mode is as the rarest",
+    "width_ratio": "times as wide the widest mode is as the narrowest",
+    "curved": "curved",
+    "images": "images",
+}
+
+
+def suggest(source: Source, traits: Traits) -> Iterator[str]:
+    """Yield lines: the nearest data, the best methods on them at each budget, and what was not tried."""
+    evidence = source.evidence
+    name, differences = evidence.nearest(traits)
+    tried = evidence.data[name]
+    yield f"{source.name}: {evidence.title}"
+    yield f"nearest data that were tried: {name}, {tried.description}"
+    yield from _caveats(traits, tried.traits, differences)
+    yield from describe(evidence, name)
+    yield f"not tried: {'; '.join(evidence.not_tried)}"
+    if made := "; ".join(f"{key} {value}" for key, value in evidence.made.items()):
+        yield f"made by: {made}"
+
+
+def page(sources: Sequence[Source]) -> str:
+    """Write a page of Markdown about all data of all evidence."""
+    parts = [INTRODUCTION]
+    for source in sources:
+        evidence = source.evidence
+        parts.append(f"## {source.name}\n\n{_sentence(evidence.title)} Not tried: {'; '.join(evidence.not_tried)}.\n")
+        for name, tried in evidence.data.items():
+            lines = "\n".join(_bullet(line) for line in describe(evidence, name))
+            parts.append(f"### {name}: {tried.description}\n\n{lines}\n")
+    return "\n".join(parts)
+
+
+def describe(evidence: Evidence, data: str) -> Iterator[str]:
+    """Yield lines about data: scores of real items and of reference samplers, and the best methods at each budget."""
+    tried = evidence.data[data]
+    keys = [key for key in KEYS if any(key in one.numbers for one in evidence.results if one.data == data)]
+    yield f"  real data: {_plain(tried.real, keys)}"
+    for title, numbers in tried.references.items():
+        yield f"  without a game, {title}: {_plain(numbers, keys)}"
+    for budget, meaning in evidence.budgets.items():
+        ranking = evidence.ranking(data, budget)
+        if not ranking:
+            continue
+        yield f"at {meaning}:"
+        for place, result in enumerate(ranking[:SHOWN], 1):
+            yield f"  {place}. {_line(evidence, result, keys)}"
+        if close := _close(evidence, ranking):
+            yield f"     their intervals of {evidence.criterion} meet that of the best, too: {', '.join(close)}"
+        if beside := _beside_references(evidence, tried, ranking[0]):
+            yield f"  {beside}"
+
+
+def _caveats(traits: Traits, tried: Traits, differences: Mapping[str, float]) -> Iterator[str]:
+    for name, factor in differences.items():
+        mine, theirs = getattr(traits, name), getattr(tried, name)
+        if isinf(factor):
+            yield f"  but yours are{'' if mine else ' not'} {WORDS[name]}: this says little about them"
+        elif factor > NEAR:
+            yield f"  but {number(mine)} {WORDS[name]}, not {number(theirs)}: this says little about them"
+
+
+def _line(evidence: Evidence, result: Result, keys: list[str]) -> str:
+    """A method with its numbers, what it was told, and how many seeds are missing."""
+    method = evidence.methods[result.method]
+    numbers = ", ".join(f"{key} {_number(result.numbers[key])}" for key in keys if key in result.numbers)
+    told = f"; told: {method.told}" if method.told else ""
+    setting = f"; {method.setting}" if method.setting else ""
+    missing = f"; {result.seeds} of {result.of} seeds finished" if result.seeds < result.of else ""
+    return f"{result.method}: {numbers}{told}{setting}{missing}"
+
+
+def _close(evidence: Evidence, ranking: list[Result]) -> list[str]:
+    """Methods beyond those shown whose interval of the criterion meets that of the best."""
+    best = ranking[0].numbers[evidence.criterion]
+    reach = best.mean if best.high is None else best.high
+    found = [(one.method, one.numbers[evidence.criterion]) for one in ranking[SHOWN:]]
+    return [method for method, value in found if (value.mean if value.low is None else value.low) <= reach]
+
+
+def _beside_references(evidence: Evidence, tried: Tried, best: Result) -> str:
+    """Where the best method lies beside the best of the samplers without a game."""
+    key = evidence.criterion
+    scores = {title: numbers[key] for title, numbers in tried.references.items() if key in numbers}
+    if not scores:
+        return ""
+    title, score = min(scores.items(), key=lambda one: one[1])
+    value = best.numbers[key]
+    low, high = (value.mean if end is None else end for end in (value.low, value.high))
+    if low > score:
+        return f"no method reaches {title} ({key} {number(score)}), which needs no training, on these data"
+    if high < score:
+        return f"{best.method} is better than every sampler without a game (the best, {title}: {key} {number(score)})"
+    return f"{best.method} cannot be told from {title} ({key} {number(score)}), which needs no training"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def _bullet(line: str) -> str:
+    """A line as an entry of a list; those that begin a budget stand alone."""
+    return f"- {line.strip()}" if line.startswith(" ") else f"\n{_sentence(line.rstrip(':'))[:-1]}:\n"
+
+
+def _plain(numbers: Mapping[str, float], keys: list[str]) -> str:
+    return ", ".join(f"{key} {number(numbers[key])}" for key in keys if key in numbers) or "not measured"
+
+
+def _number(value: Number) -> str:
+    if value.low is None or value.high is None:
+        return number(value.mean)
+    return f"{number(value.mean)} ({number(value.low)} to {number(value.high)})"

@@ -1,0 +1,148 @@
+"""The evidence of a study: one page of JSON out of the tables and statistics of its stages."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from allmodes_study.honest.datasets import Dataset
+from allmodes_study.honest.plan import Plan, Trial
+from allmodes_study.honest.stages import BASELINE, BUDGETS
+
+PAGE = Path(__file__).parents[1] / "evidence" / "honest.json"
+COSTS = ("images", "cpu_seconds")
+NOT_TRIED = (
+    "images and any data beyond ten dimensions",
+    "other networks than perceptrons of 64 x 64, and longer training",
+    "other settings than the learning rate and Adam's first decay",
+    "labels",
+)
+Table = dict[str, dict[str, dict[str, float]]]
+"""Numbers by method (or `real data`, or a reference sampler), seed (empty for those two) and metric."""
+
+
+def gather(plan: Plan, folder: Path, made: Mapping[str, str]) -> dict[str, Any]:
+    """Gather what the stages in a folder have written, whole or not."""
+    stages = [
+        (data, budget) for data in plan.data for budget in BUDGETS if (folder / budget / data / "table.csv").exists()
+    ]
+    trials = json.loads((folder / "tuning.json").read_text("utf-8"))
+    return {
+        "title": f"{len(plan.methods)} methods, equal networks, the best of {len(plan.trials)} settings for each",
+        "made": {**made, **versions()},
+        "criterion": "w1",
+        "baseline": BASELINE,
+        "budgets": budgets(plan),
+        "not_tried": list(NOT_TRIED),
+        "methods": {name: _method(plan, name, trials) for name in plan.methods},
+        "data": {name: _data(plan.data[name], folder, name) for name in dict.fromkeys(data for data, _ in stages)},
+        "results": [one for data, budget in stages for one in _results(folder / budget / data, data, budget)],
+    }
+
+
+def write(page: Mapping[str, Any], path: Path = PAGE) -> Path:
+    """Write a page; returns its file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(page, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def budgets(plan: Plan) -> dict[str, str]:
+    """What the budgets mean."""
+    seconds = f"{plan.cpu_seconds:g} s of one CPU core a run (networks are built, priors fitted, and updates)"
+    return {"images": f"{plan.images:,} real images seen", "cpu": seconds}
+
+
+def versions() -> dict[str, str]:
+    """Date and versions."""
+    found = {name: metadata.version(name) for name in ("torch", "numpy", "scipy")}
+    return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "Python": platform.python_version(), **found}
+
+
+def best_of(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The trial that was chosen."""
+    return min(trials, key=lambda one: one["w1"])
+
+
+def read_table(file: Path) -> tuple[Table, dict[str, dict[str, str]]]:
+    """Read the numbers of a comparison, and the states of its runs by method and seed."""
+    numbers: Table = {}
+    states: dict[str, dict[str, str]] = {}
+    with file.open(encoding="utf-8", newline="") as lines:
+        for line in csv.DictReader(lines):
+            if line["status"]:
+                states.setdefault(line["method"], {})[line["seed"]] = line["status"]
+            if line["value"] and line["status"] in ("", "finished"):
+                seeds = numbers.setdefault(line["method"], {})
+                seeds.setdefault(line["seed"], {})[line["metric"]] = float(line["value"])
+    return numbers, states
+
+
+def _method(plan: Plan, name: str, trials: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
+    method, best = plan.methods[name], best_of(trials[name])
+    setting = Trial(best["lr"], best["beta"])
+    text = (
+        f"learning rate {setting.lr:g}, first decay {setting.beta:g}"
+        if math.isfinite(best["w1"])
+        else "no trial finished"
+    )
+    return {"description": method.description, "told": method.told, "setting": text}
+
+
+def _data(data: Dataset, folder: Path, name: str) -> dict[str, Any]:
+    file = next(path for budget in BUDGETS if (path := folder / budget / name / "table.csv").exists())
+    beside = {title: seeds[""] for title, seeds in read_table(file)[0].items() if "" in seeds}
+    traits = {"dims": data.dims, "modes": data.modes, "items": 8192, "weight_ratio": data.weight_ratio}
+    return {
+        "description": data.description,
+        "block": dict(data.block),
+        "traits": {**traits, "width_ratio": data.width_ratio, "curved": data.curved, "images": False},
+        "real": beside.pop("real data", {}),
+        "references": beside,
+    }
+
+
+def _results(folder: Path, data: str, budget: str) -> Iterator[dict[str, Any]]:
+    table, states = read_table(folder / "table.csv")
+    lines = _statistics(folder / "statistics.csv")
+    for method, seeds in states.items():
+        finished = table.get(method, {})
+        if not finished or method not in lines:
+            continue
+        yield {
+            "data": data,
+            "budget": budget,
+            "method": method,
+            "seeds": len(finished),
+            "of": len(seeds),
+            "costs": {cost: _mean([one[cost] for one in finished.values() if cost in one]) for cost in COSTS},
+            "numbers": {metric: _number(line) for metric, line in lines[method].items()},
+            "verdicts": {metric: line["verdict"] for metric, line in lines[method].items() if line["verdict"]},
+        }
+
+
+def _statistics(file: Path) -> dict[str, dict[str, dict[str, str]]]:
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    with file.open(encoding="utf-8", newline="") as lines:
+        for line in csv.DictReader(lines):
+            found.setdefault(line["method"], {})[line["metric"]] = line
+    return found
+
+
+def _number(line: Mapping[str, str]) -> dict[str, float | None]:
+    return {name: _rounded(line[name]) for name in ("mean", "low", "high")}
+
+
+def _rounded(text: str) -> float | None:
+    return float(f"{float(text):.5g}") if text else None
+
+
+def _mean(values: list[float]) -> float:
+    return float(f"{sum(values) / len(values):.5g}") if values else 0.0

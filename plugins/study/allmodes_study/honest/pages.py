@@ -1,0 +1,110 @@
+"""The page of the study: settings, trials, and a table for each data set and budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from allmodes_study.honest.datasets import TUNING
+from allmodes_study.honest.evidence import best_of
+from allmodes_study.honest.plan import Plan
+
+METRICS = ("modes", "high_quality", "variance_ratio", "w1", "memorisation")
+Page = Mapping[str, Any]
+Trials = Mapping[str, Sequence[Mapping[str, float]]]
+
+
+def write(plan: Plan, page: Page, trials: Trials) -> str:
+    """The page in Markdown, from the evidence and the trials."""
+    parts = [_introduction(plan, page), _methods(page), _trials(plan, trials)]
+    for data, tried in page["data"].items():
+        for budget, meaning in page["budgets"].items():
+            found = [one for one in page["results"] if (one["data"], one["budget"]) == (data, budget)]
+            if found:
+                text = _table(HEADER, _rows(tried, found))
+                parts.append(f"## {data}: {tried['description']}; {meaning}\n\n{text}")
+    return "\n".join(parts)
+
+
+HEADER = ("method", "seeds", *METRICS, "images seen", "CPU seconds", "w1 against gan")
+
+
+def _introduction(plan: Plan, page: Page) -> str:
+    made = ", ".join(f"{name} {value}" for name, value in page["made"].items())
+    rates, betas = (" or ".join(f"{value:g}" for value in each) for each in (plan.rates, plan.betas))
+    return f"""# The study at equal budgets
+
+{made}.
+
+Every method has perceptrons of two layers of 64 (where the table says otherwise it does not fit into them), batches of
+{plan.batch}, Adam with a second decay of 0.99 at a rate that is flat for 30 % of the run and then falls to 0, a moving
+average (0.99) of the generator, and data at a scale of about 1 with 8,192 training items. {plan.samples:,} samples are
+measured, w1 of {plan.pairs:,} of them.
+
+**Search.** Every method was tried with {len(plan.trials)} settings (the learning rate of every player {rates}; Adam's
+first decay {betas}) and {len(plan.tuning_seeds)} seeds each on one data set, {TUNING.description}, at the budget of
+images. The setting of the smallest mean w1 was kept for all data below, on which nothing was chosen.
+
+**Budgets.** {_sentence(page["budgets"]["images"])} is counted in real items drawn, so a method with five
+discriminator updates has fewer generator updates. {_sentence(page["budgets"]["cpu"])}: the iterations of a method on
+data are those that take so long by the time that its runs with the budget of images took there. All seeds of a method
+train in one stack, whose time is shared out equally; evaluations do not count. The column has what it really took.
+
+Intervals are 95 % bootstrap intervals over seeds (BCa). `better` and `worse`: w1 is below or above the plain GAN's in a
+paired permutation test over seeds, with Holm's correction for the number of methods, at 0.05. Rows in italics need no
+training: a method that does not reach them has shown nothing on these data, unless samples have to be new
+(`memorisation`: 1 is no memory of the training items, 0 a copy).
+"""
+
+
+def _methods(page: Page) -> str:
+    rows = ([name, one["description"], one["told"], one["setting"]] for name, one in page["methods"].items())
+    return f"## Methods\n\n{_table(('method', '', 'is told', 'chosen setting'), rows)}"
+
+
+def _trials(plan: Plan, trials: Trials) -> str:
+    """Mean w1 of each trial, the chosen one in bold."""
+    header = ("method", *(f"{trial.lr:g}, {trial.beta:g}" for trial in plan.trials))
+    rows = ([method, *(_trial(one, one is best_of(each)) for one in each)] for method, each in trials.items())
+    text = "Mean w1 on the data of the search, by learning rate and first decay; `-`: a seed failed."
+    return f"## Trials\n\n{text}\n\n{_table(header, rows)}"
+
+
+def _trial(one: Mapping[str, float], is_best: bool) -> str:
+    if not math.isfinite(one["w1"]):
+        return "-"
+    return f"**{one['w1']:.3g}**" if is_best else f"{one['w1']:.3g}"
+
+
+def _rows(tried: Page, found: Sequence[Page]) -> Iterator[list[str]]:
+    """Real data and reference samplers, then the methods by their w1."""
+    for title, numbers in {"real data": tried["real"], **tried["references"]}.items():
+        yield [f"*{title}*", "", *(_value(metric, numbers.get(metric)) for metric in METRICS), "", "", ""]
+    for one in sorted(found, key=lambda one: one["numbers"].get("w1", {"mean": math.inf})["mean"]):
+        numbers = [_number(metric, one["numbers"].get(metric)) for metric in METRICS]
+        seeds = str(one["seeds"]) if one["seeds"] == one["of"] else f"{one['seeds']} of {one['of']}"
+        costs = [f"{one['costs']['images']:,.0f}", f"{one['costs']['cpu_seconds']:.2f}"]
+        yield [one["method"], seeds, *numbers, *costs, one["verdicts"].get("w1", "")]
+
+
+def _number(metric: str, number: Mapping[str, float | None] | None) -> str:
+    if number is None:
+        return "-"
+    mean, low, high = (_value(metric, number[name]) for name in ("mean", "low", "high"))
+    return mean if low in ("", mean) and high in ("", mean) else f"{mean} ({low} to {high})"
+
+
+def _value(metric: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{100 * value:.3g} %" if metric == "high_quality" else f"{value:.3g}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _table(header: Sequence[str], rows: Any) -> str:
+    lines = [list(header), ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

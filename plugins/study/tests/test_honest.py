@@ -1,0 +1,104 @@
+"""The study at equal budgets: what it says is equal is equal, and its budgets are what they say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from allmodes import Spec
+from allmodes.testing import load_spec
+from allmodes_study.honest import __main__ as command
+from allmodes_study.honest import evidence, specs
+from allmodes_study.honest.datasets import DATA, TUNING, Dataset
+from allmodes_study.honest.methods import METHODS
+from allmodes_study.honest.plan import Plan, Trial
+from allmodes_study.honest.stages import BASELINE, affordable
+
+PLAN, TRIAL = Plan(), Trial(1e-3, 0.5)
+
+
+def load(folder: Path, method: str, data: Dataset, iterations: int = 3000) -> Spec:
+    return load_spec(str(specs.write(specs.spec(PLAN, method, data, iterations, TRIAL), folder)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_is_a_valid_spec_that_draws_as_often_as_the_table_says(method: str, tmp_path: Path) -> None:
+    spec = load(tmp_path, method, DATA["grid"])
+    training = spec.training
+    judged = 0 if METHODS[method].discriminator is None else training.discriminator_updates
+    assert METHODS[method].draws == (1 if training.schedule == "simultaneous" else judged + 1)
+    common = {"batch_size": 128, "ema": {"decay": 0.99, "start": 0}, "iterations": 3000}
+    assert {name: training.model_dump()[name] for name in common} == common
+    assert training.optimizers == {}
+
+
+@pytest.mark.parametrize("data", [*DATA.values(), TUNING], ids=[*DATA, "tuning"])
+def test_data_have_the_traits_that_they_are_listed_with(data: Dataset, tmp_path: Path) -> None:
+    found: Any = load(tmp_path, BASELINE, data).data
+    weights = found.mode_weights()
+    assert (found.shape(), found.classes(), found.items) == ((data.dims,), data.modes, 8192)
+    assert max(weights) / min(weights) == pytest.approx(data.weight_ratio, rel=0.5 if data.curved else 1e-5)
+    assert getattr(found, "width_ratio", 1.0) == data.width_ratio
+
+
+def test_methods_that_are_told_the_number_of_modes_are_told_that_of_the_data(tmp_path: Path) -> None:
+    for data in (DATA["ring"], DATA["grid"]):
+        assert load(tmp_path, "infogan", data).prior.model_dump()["modes"] == data.modes
+        assert load(tmp_path, "nemgan", data).prior.model_dump()["dim"] == max(16, data.modes)
+
+
+def test_no_data_of_the_comparison_are_those_of_the_search() -> None:
+    assert all(dict(data.block) != dict(TUNING.block) for data in DATA.values())
+    assert not set(PLAN.seeds) & set(PLAN.tuning_seeds)
+
+
+def test_seeds_are_enough_for_a_corrected_test_to_be_clear() -> None:
+    assert (len(METHODS) - 1) * 2.0 ** (1 - len(PLAN.seeds)) <= 0.05
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_equal_images_are_equal_but_for_less_than_an_iteration(method: str) -> None:
+    each = PLAN.batch * METHODS[method].draws
+    assert PLAN.images - each < each * PLAN.iterations(method) <= PLAN.images
+
+
+def test_the_iterations_for_a_time_lie_on_the_line_through_what_was_measured() -> None:
+    line = [(at, 0.4 + 0.001 * at) for at in (250, 500, 1000)]
+    assert affordable(1.5, line) == 1100
+    assert affordable(0.1, line) == 1  # the start alone takes longer
+    assert affordable(2.0, [(100, 0.5)]) == 400
+
+
+def test_tables_and_statistics_become_evidence(tmp_path: Path) -> None:
+    plan = Plan(methods={"gan": METHODS["gan"]}, data={"ring": DATA["ring"]}, rates=(1e-3,), betas=(0.5,))
+    folder = tmp_path / "images" / "ring"
+    folder.mkdir(parents=True)
+    (tmp_path / "tuning.json").write_text(json.dumps({"gan": [{"lr": 1e-3, "beta": 0.5, "w1": 0.3}]}))
+    (folder / "table.csv").write_text(
+        "data,method,seed,status,metric,value\nring,real data,,,w1,0.05\nring,bootstrap,,,w1,0.06\n"
+        "ring,gan,0,finished,images,100\nring,gan,1,finished,images,300\nring,gan,2,failed,,\n"
+    )
+    (folder / "statistics.csv").write_text(
+        "data,metric,method,seeds,mean,low,high,difference,pairs,p,p_holm,verdict\nring,w1,gan,2,0.5,0.4,,,,,,better\n"
+    )
+    page = evidence.gather(plan, tmp_path, {"commit": "abc"})
+    assert page["data"]["ring"]["real"] == {"w1": 0.05}
+    assert page["data"]["ring"]["references"] == {"bootstrap": {"w1": 0.06}}
+    assert page["methods"]["gan"]["setting"] == "learning rate 0.001, first decay 0.5"
+    (result,) = page["results"]
+    assert (result["seeds"], result["of"], result["costs"]["images"]) == (2, 3, 200)
+    assert result["numbers"] == {"w1": {"mean": 0.5, "low": 0.4, "high": None}}
+    assert result["verdicts"] == {"w1": "better"}
+
+
+@pytest.mark.slow
+def test_one_command_searches_compares_and_writes_its_page_and_goes_on(tmp_path: Path) -> None:
+    arguments = ["--small", "--folder", str(tmp_path / "runs"), "--docs", str(tmp_path), "--jobs", "2"]
+    assert command.main(arguments) == 0
+    text = (tmp_path / "honest_study.md").read_text()
+    assert [line for line in text.splitlines() if line.startswith("## ring")] != []
+    assert text.count("| bourgan | 2 |") == 4  # two data sets at two budgets
+    models = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.safetensors")}
+    assert command.main(arguments) == 0
+    assert models == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.safetensors")}

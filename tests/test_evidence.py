@@ -1,0 +1,171 @@
+"""Evidence of methods: the nearest data, the order of methods, and what `allmodes suggest` says of them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from allmodes import Plugin, Registry, SpecError, hookimpl, installed
+from allmodes.cli import main as cli_main
+from allmodes.studies.evidence import Evidence, Number, Result, Source, Traits, Tried, read_all, traits_of
+from allmodes.studies.suggest import page, suggest
+
+BUDGETS = {"images": "1,000 images", "cpu": "1 s"}
+
+
+def result(
+    method: str, w1: tuple[float, float, float], data: str = "plane", budget: str = "images", **more: Any
+) -> Result:
+    numbers = {"w1": Number(mean=w1[0], low=w1[1], high=w1[2]), "modes": Number(mean=8.0)}
+    costs = {"images": 1000.0, "cpu_seconds": 1.0}
+    return Result(data=data, budget=budget, method=method, seeds=10, of=10, costs=costs, numbers=numbers, **more)
+
+
+def evidence(*results: Result) -> Evidence:
+    plane = Tried(
+        description="8 Gaussians",
+        block={"kind": "ring"},
+        traits=Traits(dims=2, modes=8, weight_ratio=1, images=False),
+        real={"w1": 0.05},
+        references={"bootstrap": {"w1": 0.1, "modes": 8}},
+    )
+    deep = plane.model_copy(update={"traits": Traits(dims=10, modes=16, images=False), "description": "16 in 10-D"})
+    methods = {name: {"description": name} for name in ("gan", "near", "far", "last")}
+    return Evidence.model_validate(
+        {
+            **{"title": "a study", "made": {"commit": "abc"}, "criterion": "w1", "baseline": "gan", "budgets": BUDGETS},
+            **{"not_tried": ["images"], "methods": methods, "data": {"plane": plane, "deep": deep}, "results": results},
+        }
+    )
+
+
+RESULTS = (
+    result("far", (0.9, 0.8, 1.0)),
+    result("near", (0.2, 0.15, 0.25)),
+    result("gan", (0.5, 0.4, 0.6)),
+    result("last", (2.0, 0.2, 3.0)),
+    result("far", (0.01, 0.01, 0.01), budget="cpu"),
+)
+
+
+def test_differences_are_ratios_of_what_both_know() -> None:
+    one, other = Traits(dims=10, modes=4, curved=True), Traits(dims=2, modes=8, curved=False, items=5)
+    assert one.differences(other) == {"dims": 5, "modes": 2, "curved": float("inf")}
+
+
+@pytest.mark.parametrize(
+    ("traits", "nearest"),
+    [
+        (Traits(dims=2, modes=16), "plane"),  # 1 times and 2 times; 5 times and 1 times
+        (Traits(dims=8, modes=8), "deep"),  # 4 times and 1 times; 1.25 times and 2 times
+        (Traits(), "plane"),  # the first
+    ],
+)
+def test_the_nearest_data_have_the_smallest_product_of_ratios(traits: Traits, nearest: str) -> None:
+    assert evidence().nearest(traits)[0] == nearest
+
+
+def test_methods_are_ordered_by_the_criterion_within_data_and_budget() -> None:
+    ranking = evidence(*RESULTS).ranking("plane", "images")
+    assert [one.method for one in ranking] == ["near", "gan", "far", "last"]
+
+
+def lines(*results: Result, **traits: Any) -> list[str]:
+    return list(suggest(Source("acme/study", evidence(*results)), Traits(**traits)))
+
+
+def test_a_suggestion_names_data_methods_references_and_what_was_not_tried() -> None:
+    assert lines(*RESULTS, dims=2, modes=50) == [
+        "acme/study: a study",
+        "nearest data that were tried: plane, 8 Gaussians",
+        "  but 50 modes, not 8: this says little about them",
+        "  real data: w1 0.05",
+        "  without a game, bootstrap: w1 0.1, modes 8",
+        "at 1,000 images:",
+        "  1. near: w1 0.2 (0.15 to 0.25), modes 8",
+        "  2. gan: w1 0.5 (0.4 to 0.6), modes 8",
+        "  3. far: w1 0.9 (0.8 to 1), modes 8",
+        "     their intervals of w1 meet that of the best, too: last",
+        "  no method reaches bootstrap (w1 0.1), which needs no training, on these data",
+        "at 1 s:",
+        "  1. far: w1 0.01 (0.01 to 0.01), modes 8",
+        "  far is better than every sampler without a game (the best, bootstrap: w1 0.1)",
+        "not tried: images",
+        "made by: commit abc",
+    ]
+
+
+def test_images_are_told_that_nothing_near_was_tried() -> None:
+    assert "  but yours are images: this says little about them" in lines(*RESULTS, dims=784, images=True)
+
+
+def test_a_method_that_meets_a_reference_is_said_to() -> None:
+    found = lines(result("near", (0.1, 0.05, 0.2)), dims=2)
+    assert "  near cannot be told from bootstrap (w1 0.1), which needs no training" in found
+
+
+def test_missing_seeds_and_what_a_method_is_told_are_said() -> None:
+    partly = result("near", (0.2, 0.1, 0.3)).model_copy(update={"seeds": 8})
+    assert any(line.endswith("modes 8; 8 of 10 seeds finished") for line in lines(partly, dims=2))
+
+
+def test_the_page_has_a_section_for_all_data() -> None:
+    text = page([Source("acme/study", evidence(*RESULTS))])
+    assert "### plane: 8 Gaussians\n\n- real data: w1 0.05\n" in text
+    assert "\nAt 1,000 images:\n\n- 1. near: w1 0.2 (0.15 to 0.25), modes 8\n" in text
+    assert "### deep: 16 in 10-D\n" in text
+
+
+def with_evidence(folder: Path) -> Registry:
+    registry, plugin = Registry(), ModuleType("acme")
+    returned: Callable[[], Path] = lambda: folder  # noqa: E731
+    plugin.allmodes_evidence = hookimpl(returned)  # type: ignore[attr-defined]
+    registry.register(plugin, Plugin("acme", "allmodes-acme", "1.0"))
+    return registry
+
+
+def test_pages_are_read_from_the_folders_of_plugins(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(evidence(*RESULTS).model_dump_json())
+    assert read_all(with_evidence(tmp_path)) == [Source("acme/study", evidence(*RESULTS))]
+
+
+def test_no_evidence_and_a_damaged_page_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as none:
+        read_all(Registry())
+    assert str(none.value) == (
+        "no installed plugin has evidence of methods: install one that has, such as allmodes-study"
+    )
+    (tmp_path / "study.json").write_text(json.dumps({"title": "x"}))
+    with pytest.raises(SpecError, match=r"it is evidence of an installed plugin: install that again$"):
+        read_all(with_evidence(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("reference", "traits"),
+    [
+        ("ring", {"dims": 2, "modes": 8, "weight_ratio": 1.0, "images": False}),
+        ("gan/grid", {"dims": 2, "modes": 25, "weight_ratio": 1.0, "images": False}),
+        ("digits", {"dims": 64, "modes": 10, "images": True}),
+    ],
+)
+def test_traits_are_those_of_a_kind_a_recipe_or_a_spec(reference: str, traits: dict[str, Any]) -> None:
+    assert traits_of(reference, installed()).model_dump(exclude_none=True) == traits
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "suggest: say what your data are: a spec, a recipe or a kind such as ring, or --dims, or ask for --all"),
+        (("--modes", "0"), "suggest: --modes 0: give a number of at least 1"),
+        (("csv",), "csv: this kind of data needs options: give a spec that has them"),
+        (("nosuch",), "nosuch: neither a file, a run's folder nor a recipe: `allmodes recipes` lists them"),
+    ],
+)
+def test_what_cannot_be_suggested_for_is_one_line(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli_main.execute(["suggest", *arguments]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
