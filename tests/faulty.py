@@ -23,6 +23,7 @@ from allmodes import (
     LossTermConfig,
     Metric,
     MetricConfig,
+    Mixture,
     Network,
     NetworkConfig,
     Prior,
@@ -494,7 +495,7 @@ class CornersConfig(DatasetConfig):
         return 3 if self.fault == "classes" else 4
 
     def known_modes(self):
-        return self.fault == "truth"
+        return self.fault in ("truth", "stranger", "left", "wide", "outside")
 
     def build(self):
         x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]).repeat(FEW, 1)
@@ -503,10 +504,35 @@ class CornersConfig(DatasetConfig):
         return Corners(self.fault, x, labels, None if self.fault == "all trained" else x, labels)
 
 
+class FaultyTruth(Mixture):
+    fault = ""
+
+    def to(self, device):
+        if self.fault == "left":
+            return self
+        moved = super().to(device)
+        object.__setattr__(moved, "fault", self.fault)
+        return moved
+
+    def find(self, x):
+        modes, good = super().find(x)
+        return (0 * modes, good) if self.fault == "stranger" else (modes, good)
+
+    def variance_ratio(self, samples, mode):
+        return super().variance_ratio(samples, mode) * (3 if self.fault == "wide" else 1)
+
+    def box(self):
+        low, high = super().box()
+        return (low, high - 0.5) if self.fault == "outside" else (low, high)
+
+
 class Corners(TensorData):
     def __init__(self, fault, x, labels, test_x, test_labels):
         super().__init__(x, labels, test_x, None if test_x is None else test_labels, classes=4)
         self.fault = fault
+        if fault in ("stranger", "left", "wide", "outside"):
+            self.truth = FaultyTruth(x[:4], 0.01, torch.ones(4))
+            object.__setattr__(self.truth, "fault", fault)
 
     def draw(self, n, generator):
         if self.fault == "global":

@@ -305,6 +305,14 @@ def test_data_that_a_metric_writes_into_are_put_back_unless_they_are_too_large()
             data.test_x.zero_()
 
 
+def test_numbers_of_a_curve_within_a_truth_are_put_back_too() -> None:
+    data = installed().of(DatasetConfig)["benchmarks.arcs"].config().build()
+    radii, message = data.truth.plane.radii.clone(), "changes data.truth.plane.radii, which metrics only read"
+    with pytest.raises(faults.ContractError, match=re.escape(message)), Untouched("metrics only read", {}, data).kept():
+        data.truth.plane.radii.zero_()
+    assert torch.equal(data.truth.plane.radii, radii)
+
+
 def test_a_tensor_of_one_number_is_a_number(tmp_path: Path) -> None:
     tried = Tried(tmp_path, SpreadConfig, seeds=ONE, **measured({"kind": "acme.spread", "fault": "tensor"}))
     assert tried.warnings == []

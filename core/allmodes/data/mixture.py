@@ -38,7 +38,8 @@ class Mixture(Truth):
     def __post_init__(self) -> None:
         # Computed once, so that a draw neither asks the device nor pays for a multinomial that it does not need.
         object.__setattr__(self, "weights", self.weights / self.weights.sum())
-        object.__setattr__(self, "uniform", bool((self.weights == self.weights[0]).all()))
+        even = not self.weights.is_meta and bool((self.weights == self.weights[0]).all())
+        object.__setattr__(self, "uniform", even)
 
     @property
     @override

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -173,8 +174,8 @@ def _tensors_in(where: str, data: object) -> Iterator[tuple[str, Tensor]]:
 
 
 def _holders(where: str, thing: object) -> Iterator[tuple[str, object]]:
-    """Data, and the data and the truth that they are made of, with their places."""
-    if isinstance(thing, Data | Truth):
+    """Data, and the data, truths and dataclasses that they are made of, with their places."""
+    if isinstance(thing, Data | Truth) or (is_dataclass(thing) and not isinstance(thing, type)):
         yield where, thing
         for key, value in getattr(thing, "__dict__", {}).items():
             yield from _holders(f"{where}.{key}", value)

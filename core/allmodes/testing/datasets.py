@@ -10,12 +10,13 @@ from typing_extensions import override
 
 from allmodes.data.base import Data
 from allmodes.data.batch import Batch
+from allmodes.data.truth import Truth
 from allmodes.testing.advice import explain_errors
 from allmodes.testing.kinds import KindContract
 from allmodes.testing.randomness import own_randomness
 from allmodes_schemas import DatasetConfig, KindConfig, Spec
 
-N = 8
+N, DRAWS = 8, 500
 
 
 class DatasetContract(KindContract):
@@ -73,6 +74,28 @@ class DatasetContract(KindContract):
             f"{self.name}: known_modes() is {known}, but truth of the data is {truth}: make them agree"
         )
 
+    def test_the_truth_knows_its_own_items(self) -> None:
+        """Half of them at least, where modes overlap: by these answers every method is judged."""
+        truth = self.truth()
+        batch = truth.draw(DRAWS, torch.Generator().manual_seed(0))
+        modes, good = truth.modes_of(batch.x)
+        share = float((good & (modes == batch.labels)).double().mean())
+        assert share >= 0.5, (
+            f"{self.name}: {share:.0%} of its truth's own items are of high quality in the mode of their label: make "
+            "draw_of and find agree"
+        )
+        ratio = truth.variance_ratio(batch.x[good], modes[good])
+        assert 0 < ratio < 2, f"{self.name}: the variance ratio of its truth's own items is {ratio:.3g}, not about 1"
+        (low, high), landmarks = truth.box(), truth.landmarks().flatten(1)
+        inside = (low <= landmarks) & (landmarks <= high)
+        assert inside.all(), f"{self.name}: landmarks of its truth lie outside its box"
+
+    def test_the_truth_moves_to_a_device(self) -> None:
+        """Items are drawn where a run trains."""
+        moved = self.truth().to("meta")
+        for what, tensor in (("weights", moved.weights), ("landmarks()", moved.landmarks())):
+            assert tensor.is_meta, f"{self.name}: {what} of its truth stay on {tensor.device} when it is moved to meta"
+
     def test_building_twice_gives_the_same_data(self) -> None:
         """A run can be repeated, and compared with others by the fingerprint."""
         with own_randomness(f"{self.name}: build()", "make a torch.Generator of your own, seeded by a setting"):
@@ -106,6 +129,13 @@ class DatasetContract(KindContract):
         assert torch.equal(next(whole).x, next(resumed).x), (
             f"{self.name}: a loader that takes another's state_dict() goes on with other batches"
         )
+
+    def truth(self) -> Truth:
+        """The truth of the data, on the CPU; the test is skipped where there is none."""
+        truth = self.build().truth
+        if truth is None:
+            pytest.skip(f"{self.name} has no known modes")
+        return truth.to("cpu")
 
     def build(self) -> Data:
         """Build the data."""
