@@ -104,11 +104,12 @@ class Tried(Page):
 
 
 class Method(Page):
-    """A method: its description, what it was told that others were not, and the setting that the search chose."""
+    """A method: its description, what it was told that others were not, the setting that was chosen, and a recipe."""
 
     description: str
     told: str = ""
     setting: str = ""
+    recipe: str = ""
 
 
 class Evidence(Page):

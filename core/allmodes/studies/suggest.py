@@ -90,8 +90,9 @@ def _line(evidence: Evidence, result: Result, keys: list[str]) -> str:
     numbers = ", ".join(f"{key} {_number(result.numbers[key])}" for key in keys if key in result.numbers)
     told = f"; told: {method.told}" if method.told else ""
     setting = f"; {method.setting}" if method.setting else ""
+    recipe = f"; as {method.recipe}" if method.recipe else ""
     missing = f"; {result.seeds} of {result.of} seeds finished" if result.seeds < result.of else ""
-    return f"{result.method}: {numbers}{told}{setting}{missing}"
+    return f"{result.method}: {numbers}{told}{setting}{recipe}{missing}"
 
 
 def _close(evidence: Evidence, ranking: list[Result]) -> list[str]:

@@ -93,7 +93,8 @@ def _method(plan: Plan, name: str, trials: Mapping[str, list[dict[str, Any]]]) -
         if math.isfinite(best["w1"])
         else "no trial finished"
     )
-    return {"description": method.description, "told": method.told, "setting": text}
+    recipe = method.recipe or f"study/grid-{name}"
+    return {"description": method.description, "told": method.told, "setting": text, "recipe": recipe}
 
 
 def _data(data: Dataset, folder: Path, name: str) -> dict[str, Any]:

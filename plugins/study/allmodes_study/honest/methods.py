@@ -43,6 +43,8 @@ class Method:
         training: Settings of training beyond those of all.
         draws: Fresh batches of real items in an iteration, for the budget of images.
         told: What the method is told that others are not; empty for nothing.
+        is_given_items: Whether its latent holds training items, so that it could copy them: memorisation is measured.
+        recipe: One with the same parts, to begin with; empty for `study/grid-<name>`.
     """
 
     description: str
@@ -54,6 +56,8 @@ class Method:
     training: Mapping[str, Any] = field(default_factory=dict)
     draws: int = 2
     told: str = ""
+    is_given_items: bool = False
+    recipe: str = ""
 
 
 MODES = "the number of modes"
@@ -98,6 +102,7 @@ METHODS: Mapping[str, Method] = {
         generator={"kind": "baselines.generators", "k": "$modes", "network": {"kind": "mlp", "hidden": [32, 32]}},
         auxiliaries={"classifier": {"kind": "baselines.classifier"}},
         told=MODES,
+        recipe="baselines/mgan-ring",
     ),
     "ali": Method(
         "ALI: a game on pairs with a noisy encoder",
@@ -169,12 +174,15 @@ METHODS: Mapping[str, Method] = {
         prior=EMBEDDED,
         told="1,024 training items, for the latent",
     ),
-    "drifting": Method("Drifting Models", ({"kind": "modern.drifting"},), discriminator=None, draws=1),
+    "drifting": Method(
+        "Drifting Models", ({"kind": "modern.drifting"},), discriminator=None, draws=1, recipe="modern/drifting-grid"
+    ),
     "rs-imle": Method(
         "RS-IMLE",
         ({"kind": "modern.rs_imle", "epsilon": 0.02, "candidates": 1},),
         discriminator=None,
         draws=1,
+        recipe="modern/rsimle-grid",
     ),
     "transport": Method(
         "The relativistic game with a falling transport term",
@@ -186,11 +194,13 @@ METHODS: Mapping[str, Method] = {
             },
         ),
         prior={"kind": "gaussian", "dim": "$dims"},
+        recipe="modern/transport-grid",
     ),
     "uotm": Method(
         "UOTM",
         ({"kind": "modern.uotm", "tau": 0.02}, {"kind": "r1", "gamma": 0.1}),
         prior={"kind": "gaussian", "dim": "$dims", "nuisance_dim": 2},
+        recipe="modern/uotm-grid",
     ),
     "every-mode": Method(
         "BourGAN's every-mode: a latent of the data's shape and width, a residual generator, local coordinates",
@@ -198,10 +208,12 @@ METHODS: Mapping[str, Method] = {
             {"kind": "relativistic"},
             {"kind": "bourgan.local_penalty", "weight": {"start": 5, "end": 1, "over": "$iterations"}},
         ),
-        prior={"kind": "bourgan.local"},
+        prior={"kind": "bourgan.atlas"},
         generator={"kind": "bourgan.residual", "network": {"kind": "bourgan.chart", "network": BODY}},
         discriminator={"kind": "bourgan.chart", "network": JUDGE},
         told="all training items, for the latent and the coordinates of its networks",
+        is_given_items=True,
+        recipe="bourgan/every-mode-grid",
     ),
 }
 """The methods by name; the first is what statistics compare the others with."""

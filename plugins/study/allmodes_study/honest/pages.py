@@ -52,9 +52,10 @@ data are those that take so long by the time that its runs with the budget of im
 train in one stack, whose time is shared out equally; evaluations do not count. The column has what it really took.
 
 Intervals are 95 % bootstrap intervals over seeds (BCa). `better` and `worse`: w1 is below or above the plain GAN's in a
-paired permutation test over seeds, with Holm's correction for the number of methods, at 0.05. Rows in italics need no
+paired permutation test over seeds, with Holm's correction for the number of methods, at 0.05: with ten seeds the first
+method to be called so has to be on one side in every seed. Rows in italics need no
 training: a method that does not reach them has shown nothing on these data, unless samples have to be new
-(`memorisation`: 1 is no memory of the training items, 0 a copy).
+(`memorisation`: 1 is no memory of the training items, 0 a copy; measured where a latent holds training items).
 """
 
 

@@ -9,6 +9,9 @@ from itertools import product
 from allmodes_study.honest.datasets import DATA, Dataset
 from allmodes_study.honest.methods import METHODS, Method
 
+POINTS = 4
+"""Points of a curve, of which iterations are a multiple; w1 has half as many."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -57,7 +60,7 @@ class Plan:
 
     def iterations(self, method: str) -> int:
         """Iterations in which a method sees the budget of images."""
-        return max(1, self.images // (self.batch * self.methods[method].draws))
+        return POINTS * max(1, self.images // (self.batch * self.methods[method].draws * POINTS))
 
 
 def small() -> Plan:

@@ -8,12 +8,10 @@ from typing import Any
 
 from allmodes_study.honest.datasets import Dataset
 from allmodes_study.honest.methods import Block
-from allmodes_study.honest.plan import Plan, Trial
+from allmodes_study.honest.plan import POINTS, Plan, Trial
 
 FLAT = 0.3
 """Share of a run before the rate begins to fall to 0."""
-POINTS = 4
-"""Points of a curve; w1, which takes longest, has half as many, and memorisation is measured at the end."""
 
 
 def spec(plan: Plan, method: str, data: Dataset, iterations: int, trial: Trial, name: str = "") -> Block:
@@ -29,7 +27,7 @@ def spec(plan: Plan, method: str, data: Dataset, iterations: int, trial: Trial, 
         "data": dict(data.block),
         **{slot: _fill(block, values) for slot, block in parts.items() if block},
         "training": {**_training(plan, iterations, trial), **own.training},
-        "evaluation": _evaluation(plan, iterations),
+        "evaluation": _evaluation(plan, iterations, own.is_given_items),
         "seeds": list(plan.seeds),
     }
 
@@ -57,11 +55,16 @@ def _training(plan: Plan, iterations: int, trial: Trial) -> Block:
     }
 
 
-def _evaluation(plan: Plan, iterations: int) -> Block:
+def _evaluation(plan: Plan, iterations: int, is_given_items: bool) -> Block:
     every = max(1, iterations // POINTS)
     distance = {"kind": "wasserstein", "samples": plan.pairs, "every": 2 * every}
-    memory = {"kind": "memorisation", "every": POINTS * every}
-    return {"every": every, "samples": plan.samples, "metrics": ["modes", distance, memory], "figure": False}
+    memory = [{"kind": "memorisation", "every": POINTS * every}] if is_given_items else []
+    return {"every": every, "samples": plan.samples, "metrics": ["modes", distance, *memory], "figure": False}
+
+
+def whole(iterations: float) -> int:
+    """The nearest number of iterations that is a multiple of the points of a curve, and at least one of them."""
+    return POINTS * max(1, round(iterations / POINTS))
 
 
 def last_evaluation(plan: Plan, iterations: int) -> Block:

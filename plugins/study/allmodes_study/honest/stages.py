@@ -127,7 +127,7 @@ def affordable(seconds: float, measured: Sequence[tuple[int, float]]) -> int:
     """
     (first, began), (last, ended) = min(measured), max(measured)
     each = (ended - began) / max(1, last - first) if last > first else ended / last
-    return max(1, round((seconds - (ended - each * last)) / each))
+    return specs.whole((seconds - (ended - each * last)) / each)
 
 
 def times(folder: Path) -> dict[str, list[tuple[int, float]]]:
