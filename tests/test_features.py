@@ -178,6 +178,13 @@ def test_training_a_classifier_twice_gives_the_same_and_leaves_the_global_genera
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_a_classifier_that_is_first_asked_for_without_gradients_is_trained_all_the_same(data: Data) -> None:
+    expected = train(data, Training(iterations=3)).state_dict()
+    with torch.no_grad():
+        found = train(data, Training(iterations=3)).state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
 def test_a_classifier_is_trained_once_and_then_read(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,7 @@ def load_classifier(data: Data, training: Training) -> Classifier:
     return network.eval().requires_grad_(False)
 
 
+@torch.enable_grad()  # a prior's fit, which runs without gradients, may be the first to ask for it
 def train(data: Data, training: Training) -> Classifier:
     """Train a classifier on training items and measure its accuracy on held-out ones; the seed decides everything."""
     log.info("features: training a classifier of the labels, once for these data: a minute or two for images")
