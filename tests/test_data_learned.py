@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from allmodes import Experiment, load_run
+from allmodes import Experiment, RingConfig, load_run
 from allmodes.builtin.config.arrays import ArraysConfig
 from allmodes.builtin.config.csv_file import CsvConfig
 from allmodes.builtin.config.image_folder import ImageFolderConfig
@@ -147,6 +147,11 @@ def test_every_process_has_the_same_order_of_classes() -> None:
 )
 def test_data_of_every_form_are_described(data: TensorData, line: str) -> None:
     assert describe_data(data, "given") == f"data: given: {line.format('to train on, 0 held out')}"
+
+
+def test_held_out_items_of_known_modes_are_drawn_afresh() -> None:
+    line = "data: ring: 80 items to train on, held-out ones drawn afresh; vectors of 2 numbers; 8 classes"
+    assert describe_data(RingConfig(items=80).build(), "ring") == line
 
 
 def test_many_names_are_counted_and_signs_that_a_terminal_obeys_are_escaped() -> None:

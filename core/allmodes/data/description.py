@@ -40,6 +40,8 @@ def printable(text: str) -> str:
 def _items(data: Data) -> str:
     if data.items is None:
         return "drawn without end"
+    if data.truth is not None and not getattr(data, "test_items", 0):
+        return f"{counted(data.items, 'item')} to train on, held-out ones drawn afresh"
     place = f" ({data.origin.held_out})" if data.origin.held_out else ""
     return f"{counted(data.items, 'item')} to train on, {getattr(data, 'test_items', 0):,} held out{place}"
 
