@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -28,21 +29,22 @@ FEW = 64
 
 
 class Choice(NamedTuple):
-    """How fine an atlas is; `likelihood` is the mean logarithm of the density at held-out items."""
+    """How fine an atlas is, how many charts that makes, and the mean logarithm of its density at held-out items."""
 
     likelihood: float
     size: int | None
     rank: int
     pooled: float
+    charts: int
 
     @property
     def merit(self) -> tuple[float, int]:
-        """What the best choice has most of; of two that are nearly as likely, that with fewer axes has more."""
-        return round(self.likelihood, 2), -self.rank
+        """What the best choice has most of; of two that are nearly as likely, the simpler one has more."""
+        return round(self.likelihood, 2), -self.charts * (1 + self.rank)
 
 
 class Charts(NamedTuple):
-    """The axes of the data, a Gaussian for each chart in units of these, and the chart (n,) of each item (n, d)."""
+    """The units of the data, a Gaussian for each chart in these units, and the chart (n,) of each item (n, d)."""
 
     of: units.Units
     gaussians: cells.Gaussians
@@ -50,22 +52,42 @@ class Charts(NamedTuple):
     chart: Tensor
 
 
+class Found(NamedTuple):
+    """A choice, the units in which it was made, and the cell (n,) of each item."""
+
+    choice: Choice
+    of: units.Units
+    cell: Tensor
+
+
 def fit(items: Tensor) -> Charts:
     """The charts of items (n, d); they depend on the items alone, not on their order or a seed."""
-    began = time.monotonic()
-    items = items[torch.from_numpy(np.lexsort(items.numpy().T[::-1]))]
-    of = units.measure(items)
-    x = of.standardise(items)
-    if len(x) < FEW:
-        choice, cell = Choice(0.0, None, 0, 0.0), torch.zeros(len(x), dtype=torch.long)
-    else:
-        cluster = cells.find_clusters(x)
-        choice = max(_choices(x, cluster), key=lambda choice: choice.merit)
-        cell = cells.cut(x, cluster, choice.size)
-    found = cells.gaussians(cells.measure(x, cell), choice.rank, choice.pooled)
-    what = f"{len(found.shares)} charts of {len(x)} items, with {choice.rank} axes"
+    order = torch.from_numpy(np.lexsort(items.numpy().T[::-1]))
+    return _fit_once(items[order].numpy().tobytes(), items.shape[1])
+
+
+@lru_cache(maxsize=1)
+def _fit_once(items: bytes, d: int) -> Charts:
+    """The charts of sorted items, given as bytes of float32: the seeds of a run that have the same ones share a fit."""
+    began, x = time.monotonic(), torch.frombuffer(bytearray(items), dtype=torch.float32).reshape(-1, d)
+    choice, of, cell = max(_found(x), key=lambda found: found.choice.merit)
+    gaussians = cells.gaussians(cells.measure(of.standardise(x), cell), choice.rank, choice.pooled)
+    what = f"{len(gaussians.shares)} charts of {len(x)} items, with {choice.rank} axes"
     LOGGER.info(f"bourgan: {what}, in {time.monotonic() - began:.1f} s")
-    return Charts(of, found, items, cell)
+    return Charts(of, gaussians, x, cell)
+
+
+def _found(x: Tensor) -> Iterator[Found]:
+    """The best charts with a unit for each axis, and with one for all; of few items one round chart."""
+    for of in (units.measure_common(x), units.measure(x)):
+        if len(x) < FEW:
+            yield Found(Choice(0.0, None, 0, 0.0, 1), of, torch.zeros(len(x), dtype=torch.long))
+        else:
+            y = of.standardise(x)
+            cluster = cells.find_clusters(y)
+            best = max(_choices(y, cluster), key=lambda choice: choice.merit)
+            likelihood = best.likelihood - float(of.std.log().sum())
+            yield Found(best._replace(likelihood=likelihood), of, cells.cut(y, cluster, best.size))
 
 
 def _choices(x: Tensor, cluster: Tensor) -> Iterator[Choice]:
@@ -81,4 +103,4 @@ def _choices(x: Tensor, cluster: Tensor) -> Iterator[Choice]:
         for rank in sorted({rank for rank in RANKS if rank < most} | {most}):
             for pooled in POOLED:
                 log_density = cells.log_density(test, cells.gaussians(moments, rank, pooled))
-                yield Choice(float(log_density.logsumexp(1).mean()), size, rank, pooled)
+                yield Choice(float(log_density.logsumexp(1).mean()), size, rank, pooled, len(moments.counts))

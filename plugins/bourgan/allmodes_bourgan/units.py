@@ -1,4 +1,4 @@
-"""Units of the data: vectors of zero mean and unit variance along each axis."""
+"""Units of the data: vectors of zero mean and unit variance, along each axis or on average over them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ def measure(x: Tensor) -> Units:
     """The units of items (n, d); one along which they do not vary keeps its unit."""
     std = x.std(0)
     return Units(x.mean(0), torch.where(std > 0, std, torch.ones_like(std)))
+
+
+def measure_common(x: Tensor) -> Units:
+    """One unit for all axes of items (n, d), in which what is round stays round; for axes of one kind."""
+    std = x.var(0).mean().sqrt()
+    return Units(x.mean(0), torch.where(std > 0, std, torch.ones_like(std)).expand(x.shape[1]).clone())
 
 
 def draw(data: Data, most: int, generator: torch.Generator, kind: str) -> Tensor:
