@@ -6,16 +6,21 @@ import pytest
 
 import allmodes_modern
 from allmodes import MlpConfig
-from allmodes.testing import AuxiliaryContract, LossTermContract, RecipeContract
+from allmodes.testing import AuxiliaryContract, LossTermContract, NetworkContract, RecipeContract
+from allmodes_modern.configs.coupling import CouplingConfig
 from allmodes_modern.configs.drifting import DriftingConfig
 from allmodes_modern.configs.pairing import MatcherConfig, PairingConfig
 from allmodes_modern.configs.rs_imle import RejectionImleConfig
+from allmodes_modern.configs.switch import SwitchConfig
 from allmodes_modern.configs.transport import TransportConfig
 from allmodes_modern.configs.uotm import UotmConfig
 
 ALONE = ("generator={kind: mlp, hidden: [8]}",)
+FEW = ("generator={kind: modern.switch, experts: 3, network: {kind: mlp, hidden: [8]}}", "data.items=32")
 SMALL = (*ALONE, "discriminator.hidden=[8]")
 FOLDER = Path(allmodes_modern.__file__).parent
+PARTS = {"coupling": "switch"}
+"""Methods that are shown in recipes of another."""
 METHODS = sorted(path.stem for path in (FOLDER / "configs").glob("[!_]*.py"))
 
 
@@ -28,7 +33,8 @@ def test_a_method_has_at_most_80_lines(method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_has_recipes_on_ring_and_grid(method: str) -> None:
     recipes = {path.stem for path in (FOLDER / "recipes" / "modern").iterdir()}
-    assert {f"{method.replace('_', '')}-ring", f"{method.replace('_', '')}-grid"} <= recipes
+    name = PARTS.get(method, method).replace("_", "")
+    assert {f"{name}-ring", f"{name}-grid"} <= recipes
 
 
 class TestDrifting(LossTermContract):
@@ -58,6 +64,17 @@ class TestDriftingBesideAGame(LossTermContract):
 class TestRejectionImleBesideAGame(LossTermContract):
     config = RejectionImleConfig(candidates=2, epsilon=0)
     recipe, overrides = "gan/ring", (*SMALL, "discriminator.pack=2", "prior.dim=3")
+    reaches = {"generator": {"generator"}}
+
+
+class TestSwitch(NetworkContract):
+    config = SwitchConfig(experts=3, network=MlpConfig(hidden=(8,)))
+    sees = ((5,),)
+
+
+class TestCoupling(LossTermContract):
+    config = CouplingConfig(block=8, refit=2)
+    recipe, overrides = "modern/switch-ring", FEW
     reaches = {"generator": {"generator"}}
 
 
@@ -111,3 +128,7 @@ class TestPairingRing(RecipeContract):
 
 class TestUotmRing(RecipeContract):
     recipe, overrides = "modern/uotm-ring", SMALL
+
+
+class TestSwitchRing(RecipeContract):
+    recipe, overrides = "modern/switch-ring", FEW
