@@ -3,8 +3,8 @@
     python tests/benchmarks/references.py [--seeds 3] [--data-seed 0] [recipe ...]
 
 Prints a table in Markdown for each recipe, by default for all of `benchmarks/...`. Reference samplers are fitted to the
-training items and measured by `modes`, by `w1` of 1,000 samples and by memorisation of 2,500; a row is mean ± standard
-deviation over seeds of all that is random but the geometry and the training items.
+training items and measured by `modes`, and 1,000 samples by `w1` and memorisation; a row is mean ± standard deviation
+over seeds of all that is random but the geometry and the training items.
 """
 
 import argparse
@@ -40,8 +40,8 @@ COLUMNS = {
     "modes": "modes", "high_quality": "high quality", "kl": "kl", "variance_ratio": "variance ratio", "w1": "w1",
     "memorisation": "memorisation", "copies": "copies",
 }  # fmt: skip
-FEW = 2500
-"""Samples that are compared with all training items."""
+FEW = 1000
+"""Samples whose distances are measured."""
 Draw = Callable[[torch.Generator], Tensor]
 Numbers = Mapping[str, float]
 
@@ -114,7 +114,7 @@ def scores(data: Data, draw: Draw, n: int, seed: int) -> Numbers:
     samples, real = draw(generator), Batch(data.held_out(n, generator).x)
     numbers = measure(build_metrics([ModesConfig()]), Evaluation(samples, data, real, generator), warnings.warn)
     few = Evaluation(samples[:FEW], data, Batch(real.x[:FEW]), generator)
-    others = build_metrics([WassersteinConfig(samples=1000), MemorisationConfig()])
+    others = build_metrics([WassersteinConfig(samples=FEW), MemorisationConfig()])
     return {**numbers, **measure(others, few, warnings.warn)}
 
 
