@@ -156,7 +156,7 @@ def blocked(tmp_path: Path) -> Path:
 
 
 def test_a_cache_that_cannot_be_written_costs_a_warning(blocked: Path) -> None:
-    said = rf"^{blocked}/\w+ could not be written \(.*\): the scores of real data are measured by each run"
+    said = rf"^{blocked}/\w+ could not be written \(.*\): scores of real data and references are measured by each run"
     with pytest.warns(UserWarning, match=said):
         assert Shop(blocked).ask(ModesConfig()) == {"modes": 1.0}
 
@@ -166,7 +166,7 @@ def test_where_the_cache_cannot_be_written_runs_of_a_study_share_floors_through_
 ) -> None:
     monkeypatch.setenv("ALLMODES_FLOORS", str(blocked))
     setup, said = Setup(floors=tmp_path / "study" / ".floors"), rf"^{blocked}/\w+ could not be written \(.*\): "
-    kept = rf"{said}the scores of real data are kept in {setup.floors} \(docs/metrics.md\)$"
+    kept = rf"{said}scores of real data and references are kept in {setup.floors} \(docs/metrics.md\)$"
     with pytest.warns(UserWarning, match=kept):
         first = Experiment.from_spec(SPEC, setup=setup).resources.floors
     monkeypatch.setattr("allmodes.experiments.resources.measure_each_floor", None)

@@ -82,4 +82,7 @@ def evaluate(
     found = remeasure_all(run, changes, checkpoint, installed(), tracking, print_warning)
     numbers = {one.run.seed: one.results for one in found}
     out.print(tables.measures_table(str(run), numbers, found[0].floors, found[0].run.spec))
+    if references := found[0].references:
+        names = dict.fromkeys(name for results in numbers.values() for name in results)
+        out.print(tables.references_table(names, list(numbers.values()), found[0].floors, references))
     return OK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -52,6 +52,20 @@ def measures_table(
         each = [number(results.get(metric)) for results in seeds.values()]
         table.add_row(metric, number(floors.get(metric)), *each)
     table.caption = "\n".join(filter(None, (_name_sampler(spec), _explain_dash(seeds.values())))) or None
+    return table
+
+
+def references_table(
+    metrics: Iterable[str],
+    seeds: Sequence[Mapping[str, float]],
+    floors: Mapping[str, float],
+    references: Mapping[str, Mapping[str, float]],
+) -> Table:
+    """Tabulate metrics: the mean over seeds, real data, and reference samplers."""
+    table = _numbers_table("What a game has to beat", "metric", "mean", "real data", *references)
+    for metric in metrics:
+        mean = averages.mean([results[metric] for results in seeds if metric in results])
+        table.add_row(metric, *map(number, (mean, *(one.get(metric) for one in (floors, *references.values())))))
     return table
 
 

@@ -151,6 +151,9 @@ def _end(results: Results, seeds: Sequence[int], tracked: bool, as_json: bool) -
 
 def _print_results(results: Results, seeds: Sequence[int], tracked: bool) -> None:
     out.print(tables.results_table(results))
+    if results.references:
+        of_seeds = [outcome.results for outcome in results.outcomes.values()]
+        out.print(tables.references_table(results.metrics, of_seeds, results.floors, results.references))
     for seed, outcome in results.outcomes.items():
         if outcome.error:
             print_error(f"seed {seed}: {outcome.error}")

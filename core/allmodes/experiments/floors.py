@@ -1,4 +1,7 @@
-"""A cache of metrics' floors, which all runs of a user share: measured once for the same data, samples and metric."""
+"""A cache of the scores of real data (floors) and of reference samplers, which all runs of a user share.
+
+They are measured once for the same data, samples, metric and reference sampler.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from allmodes.data.base import Data
-from allmodes.metrics import Metric
+from allmodes.metrics import Metric, ReferenceSampler
 from allmodes.registry.faults import builder_of, owner_of
 from allmodes.registry.slots import CORE
 from allmodes.runs.journal import numbers
@@ -25,7 +28,7 @@ from allmodes_schemas import DatasetConfig, Spec, kinds_within
 
 Numbers = Mapping[str, float]
 Measure = Callable[[Mapping[str, Metric]], Mapping[str, Numbers]]
-"""Measures the floors of metrics by title; one that fails is left out."""
+"""Measures scores by the titles of metrics; one that fails is left out."""
 
 OFF = "off"
 
@@ -39,15 +42,20 @@ def floors_folder() -> Path | None:
 
 
 def share_floors(
-    folders: Sequence[Path], spec: Spec, data: Data, metrics: Mapping[str, Metric], measure: Measure
+    folders: Sequence[Path],
+    spec: Spec,
+    data: Data,
+    metrics: Mapping[str, Metric],
+    measure: Measure,
+    reference: ReferenceSampler | None = None,
 ) -> dict[str, float]:
-    """Read the scores of real data from a folder; measure those that are not there, and store them.
+    """Read the scores of real data, or of a reference, from a folder; measure those that are not there, and store them.
 
     The folder is the first that has them all or can be written. What is measured for others is waited for. A metric or
     data that nothing tells from others of their kind, such as those of a notebook, are measured each time; so is
     everything without a folder.
     """
-    keys = {title: _key(spec, data, metric) for title, metric in metrics.items()} if folders else {}
+    keys = {title: _key(spec, data, metric, reference) for title, metric in metrics.items()} if folders else {}
     of_data = _digest([data.fingerprint, spec.evaluation.samples])
     names = {title: f"{key}.json" for title, key in keys.items() if key}
     shelf = _choose([folder / of_data for folder in folders], names.values()) if names else None
@@ -64,17 +72,18 @@ def share_floors(
     return {key: value for title in metrics for key, value in found.get(title, {}).items()}
 
 
-def _key(spec: Spec, data: Data, metric: Metric) -> str | None:
-    """What a floor depends on besides data and samples, as a digest; None where that cannot be told."""
-    config = builder_of(metric)
-    if config is None:
+def _key(spec: Spec, data: Data, metric: Metric, reference: ReferenceSampler | None) -> str | None:
+    """What scores depend on besides data and samples, as a digest; None where that cannot be told."""
+    parts = [metric] if reference is None else [metric, reference]
+    configs = [config for part in parts if (config := builder_of(part)) is not None]
+    if len(configs) < len(parts):
         return None
-    kinds = [kind for _, kind in kinds_within(config)]
-    classes = [type(one) for one in (*kinds, metric, data, spec.data)]
+    kinds = [kind for _, kind in kinds_within(configs)]
+    classes = [type(one) for one in (*kinds, *parts, data, spec.data)]
     codes = {name: _code(name) for name in (CORE, *(one.__module__.partition(".")[0] for one in classes))}
     if not all(codes.values()) or any("<locals>" in one.__qualname__ for one in classes):
         return None
-    settings = config.model_dump(mode="json", exclude={"every"})
+    settings = [config.model_dump(mode="json", exclude={"every"}) for config in configs]
     return _digest([settings, _described(spec.data), sorted({owner_of(kind) for kind in kinds}), sorted(codes.items())])
 
 
@@ -121,7 +130,7 @@ def _read(page: Path) -> Numbers | None:
     except FileNotFoundError:
         return None
     except json_pages.PageError as error:
-        warnings.warn(f"{error}: the scores of real data are computed again", stacklevel=2)
+        warnings.warn(f"{error}: the scores in it are computed again", stacklevel=2)
         return None
 
 
@@ -137,4 +146,4 @@ def _store(pages: Mapping[Path, Numbers]) -> None:
 def _warn_of(path: Path, error: OSError, instead: Path | None = None) -> None:
     reason = f"{path} could not be written ({error.strerror or error})"
     then = f"kept in {instead}" if instead else "measured by each run"
-    warnings.warn(f"{reason}: the scores of real data are {then} (docs/metrics.md)", stacklevel=2)
+    warnings.warn(f"{reason}: scores of real data and references are {then} (docs/metrics.md)", stacklevel=2)

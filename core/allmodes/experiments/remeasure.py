@@ -31,12 +31,13 @@ from allmodes_schemas import Spec
 
 @dataclass(frozen=True)
 class Remeasured:
-    """A run, the iteration of its model, and its numbers beside those of real data."""
+    """A run, the iteration of its model, and its numbers beside those of real data and of reference samplers."""
 
     run: Run
     iteration: int
     results: Mapping[str, float]
     floors: Mapping[str, float]
+    references: Mapping[str, Mapping[str, float]]
 
 
 @plain_torch()
@@ -89,7 +90,7 @@ def remeasure(experiment: Experiment, folder: Path, checkpoint: str | None = Non
     report.numbers(iteration, {f"eval/{key}{_sampled_by(run.spec, page)}": value for key, value in results.items()})
     for name, path in measure.save_figures(metrics, evaluation, files.figures, iteration, experiment.warn):
         report.figure(iteration, path, name)
-    return Remeasured(run, iteration, results, experiment.resources.floors)
+    return Remeasured(run, iteration, results, experiment.resources.floors, experiment.resources.references)
 
 
 def _sampled_by(spec: Spec, page: Page) -> str:

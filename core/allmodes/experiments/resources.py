@@ -1,4 +1,4 @@
-"""The device, data, metrics and floors of an experiment, each made when it is first used."""
+"""The device, data, metrics, floors and references of an experiment, each made when it is first used."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from allmodes.data.labelled import LabelledItems
 from allmodes.experiments import logs
 from allmodes.experiments.batches import choose_streams
 from allmodes.experiments.data_paths import explain_paths, resolve_paths
-from allmodes.experiments.floors import floors_folder, share_floors
+from allmodes.experiments.floors import share_floors
 from allmodes.experiments.hints import find_hints
+from allmodes.experiments.references import measure_references
 from allmodes.experiments.settings import Setup, Warn, choose_device
 from allmodes.game.compose import check_data
 from allmodes.game.output_checks import check_loaded_data
@@ -33,7 +34,7 @@ from allmodes_schemas import DatasetConfig, Spec
 
 @dataclass
 class Resources:
-    """Resources that the runs of an experiment share: device, data, metrics and floors.
+    """Resources that the runs of an experiment share: device, data, metrics, floors and references.
 
     Attributes:
         here: The working folder at the start, against which relative paths are resolved.
@@ -73,8 +74,13 @@ class Resources:
     @plain_torch()
     def floors(self) -> Mapping[str, float]:
         """Mean score of real data on each metric, with as many samples."""
-        folders = [folder for folder in (floors_folder(), self.setup.floors) if folder is not None]
-        return share_floors(folders, self.spec, self.data, self.metrics, self._measure_floors)
+        return share_floors(self.setup.shelves(), self.spec, self.data, self.metrics, self._measure_floors)
+
+    @cached_property
+    @plain_torch()
+    def references(self) -> Mapping[str, Mapping[str, float]]:
+        """Mean score of each reference sampler on each metric, by its row, with as many samples as the model."""
+        return measure_references(self.spec, self.data, self.metrics, self.setup.shelves(), self.warn)
 
     def labelled(self, seed: int) -> dict[str, LabelledItems]:
         """The labelled items of each stream, as a seed chooses them."""

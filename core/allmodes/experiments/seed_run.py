@@ -42,6 +42,7 @@ class SeedRun:
 
     Attributes:
         floors: Gives the scores of real data, which the end of a run is reported with.
+        references: Gives those of reference samplers, by their rows.
         is_resumed: Whether an attempt before has begun it.
         failed: Why the last evaluation failed, if it did; a run whose last one fails has no samples, and fails.
     """
@@ -52,6 +53,7 @@ class SeedRun:
     registry: Registry
     warn: Callable[[str], None]
     floors: Callable[[], Mapping[str, float]] = dict
+    references: Callable[[], Mapping[str, Mapping[str, float]]] = dict
     functions: Functions = field(default_factory=dict)
     labelled: Mapping[str, LabelledItems] | None = None
     failed: Exception | None = None
@@ -168,13 +170,14 @@ class SeedRun:
             self.saver.save_model()
         except OSError as problem:
             status, error = "failed", error or f"the model could not be saved: {problem.strerror or problem}"
-        floors = self.floors() if status == "finished" else {}
+        floors, references = (self.floors(), self.references()) if status == "finished" else ({}, {})
         spent = costs(lane.composition, self.run.spec.training.batch_size, lane.iteration)
         results = self.evaluator.results()
         outcome = Outcome(
             *(status, lane.iteration, clock.seconds, results, floors, error, spent, engine),
             cpu_seconds=clock.cpu_seconds,
             start_cpu_seconds=clock.start_cpu_seconds,
+            references=references,
         )
         self.report.end(outcome)
         return outcome

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import torch
 
 from allmodes.data import Data, TensorData, from_dataset
+from allmodes.experiments.floors import floors_folder
 from allmodes.game.compose import CompositionError
 from allmodes.system.torch_settings import plain_torch
 from allmodes.text import redact
@@ -25,7 +26,7 @@ class Setup:
     Attributes:
         resumed: The folder of an experiment that is resumed.
         data: Data that came from Python, in the place of the spec's.
-        floors: A folder that shares floors where the user's cache of them is off or cannot be written.
+        floors: A folder that shares floors and references where the user's cache of them is off or cannot be written.
         sends: Whether this process sends runs to MLflow; else another one does.
         shared: Data that several experiments of this process learn from, by their settings, so that they are read once.
     """
@@ -35,6 +36,10 @@ class Setup:
     floors: Path | None = None
     sends: bool = True
     shared: dict[str, Data] | None = None
+
+    def shelves(self) -> list[Path]:
+        """The folders of shared floors, the user's first."""
+        return [folder for folder in (floors_folder(), self.floors) if folder is not None]
 
 
 def warn_in_python(message: str) -> None:

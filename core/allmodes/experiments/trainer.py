@@ -81,9 +81,8 @@ class Trainer:
         write_run_page(run, self.track, resources.here, self.registry, warn)
         labelled, data, metrics = resources.labelled(run.seed), resources.data, resources.metrics
         try:
-            seed_run = SeedRun(
-                run, data, metrics, self.registry, warn, lambda: resources.floors, self.functions, labelled
-            )
+            beside = (lambda: resources.floors), (lambda: resources.references)
+            seed_run = SeedRun(run, data, metrics, self.registry, warn, *beside, self.functions, labelled)
         except Exception as error:
             if not is_fault(error):
                 raise

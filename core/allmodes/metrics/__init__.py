@@ -10,7 +10,7 @@ from allmodes.metrics.conditional import Conditional
 from allmodes.metrics.diversity import DiversityGap, Rke, Vendi, rke, vendi
 from allmodes.metrics.feature_cache import FeatureCache
 from allmodes.metrics.feature_metric import FeatureMetric
-from allmodes.metrics.floors import measure_each_floor, measure_floors
+from allmodes.metrics.floors import measure_each_floor, measure_floors, measure_reference
 from allmodes.metrics.inversion import Ivom
 from allmodes.metrics.memorisation import Memorisation
 from allmodes.metrics.modes import Modes, kl, variance_ratio_floor
@@ -55,6 +55,7 @@ __all__ = [
     "kl",
     "measure_each_floor",
     "measure_floors",
+    "measure_reference",
     "polynomial_mmd",
     "rke",
     "variance_ratio_floor",

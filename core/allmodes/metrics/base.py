@@ -38,8 +38,8 @@ class Evaluation:
         memo: Values that the metrics of this evaluation share, such as features, by keys of their own making.
 
     In the place of a model, the evaluation of a floor has held-out items: `samples`, others than `real` where the data
-    have enough, and what `sample` draws, whatever is given. There `encode` is None, `modules` is empty, and `data` is
-    on the CPU.
+    have enough, and what `sample` draws, whatever is given; that of a reference has the reference sampler's. There
+    `encode` is None, `modules` is empty, and `data` is on the CPU.
     """
 
     samples: Tensor
@@ -85,7 +85,10 @@ class Metric:
         raise NotImplementedError(f"{type(self).__name__} does not define compute(evaluation)")
 
     def floor(self, evaluation: Evaluation) -> dict[str, float]:
-        """Compute the numbers of a perfect sampler, whose samples are real items; empty where it has none."""
+        """Compute the numbers of samples that no model drew; empty where it has none.
+
+        They are real items, as of a perfect sampler, or those of a reference sampler.
+        """
         return self.compute(evaluation)
 
     def chance(self, data: Data) -> dict[str, float]:

@@ -1,11 +1,12 @@
-"""Floors: the scores of real data on each metric."""
+"""What a model's scores stand beside: those of real data (floors), and those of reference samplers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from statistics import fmean, stdev
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,12 +14,18 @@ from torch import Tensor
 from allmodes.data.base import Data
 from allmodes.data.batch import Batch
 from allmodes.game.noise import rng
+from allmodes.game.samplers import check_samples
 from allmodes.game.untouched import LostError
 from allmodes.metrics.base import Evaluation, Metric, as_numbers, check_keys, owners_of
+from allmodes.metrics.reference import ReferenceSampler
 from allmodes.registry.faults import FAULTS, as_error, calling
 from allmodes_schemas import Given
 
 Failed = Callable[[Metric, Exception], None]
+Draw: TypeAlias = Callable[[int, torch.Generator], Tensor]
+"""Draws n items from a generator."""
+Scores: TypeAlias = dict[str, dict[str, tuple[float, float]]]
+"""By the name of a metric and by key, mean and standard deviation over repetitions."""
 
 
 def measure_floors(
@@ -51,49 +58,98 @@ def measure_each_floor(
     repeats: int = 5,
     failed: Failed | None = None,
     among: Iterable[Metric] = (),
-) -> dict[str, dict[str, tuple[float, float]]]:
+) -> Scores:
     """Measure floors as `measure_floors` does, by the metrics' names; of those that fail there is none.
 
     Each metric has its own randomness, so that its floor is the same whichever others are measured. `among`: those
     whose numbers' names are taken.
     """
-    data, items, left = data.to("cpu"), torch.Generator().manual_seed(seed), dict(metrics)
+    real = _evaluate_real_items(data.to("cpu"), samples, seed)
+    return _measure_each(metrics, (next(real) for _ in range(repeats)), seed, failed, among)
+
+
+def measure_reference(
+    sampler: ReferenceSampler,
+    metrics: Mapping[str, Metric],
+    data: Data,
+    samples: int,
+    seed: int = 0,
+    repeats: int = 3,
+    failed: Failed | None = None,
+    among: Iterable[Metric] = (),
+) -> Scores:
+    """Measure a fitted reference sampler in the place of a model, as `measure_each_floor` measures real data.
+
+    The held-out items that it is compared with are those of the floors.
+    """
+    real = _evaluate_real_items(data.to("cpu"), samples, seed)
+    rounds = (_evaluate_draws(sampler, next(real), rng(seed, f"references/{i}")) for i in range(repeats))
+    return _measure_each(metrics, rounds, seed, failed, among)
+
+
+def _measure_each(
+    metrics: Mapping[str, Metric],
+    rounds: Iterable[tuple[Evaluation, Draw]],
+    seed: int,
+    failed: Failed | None,
+    among: Iterable[Metric],
+) -> Scores:
+    left = dict(metrics)
     owners = owners_of([*left.values(), *among])
-    rounds = [
-        _measure(left, _evaluate_real_items(data, samples, items), f"floors/{seed}/{i}", dict(owners), failed)
-        for i in range(repeats)
-    ]
-    return {name: _summarise([scores[name] for scores in rounds]) for name in left}
+    found = [_measure(left, one, f"floors/{seed}/{i}", dict(owners), failed) for i, one in enumerate(rounds)]
+    return {name: _summarise([scores[name] for scores in found]) for name in left}
 
 
-def _evaluate_real_items(data: Data, n: int, generator: torch.Generator) -> Evaluation:
-    """Make an evaluation of a model that draws held-out items."""
-    with calling("held-out items of the data", data):
-        both = data.held_out(2 * n, generator)
-    labels = None if both.labels is None else both.labels[n:]
+def _evaluate_real_items(data: Data, n: int, seed: int) -> Iterator[tuple[Evaluation, Draw]]:
+    """Make evaluations of a model that draws held-out items, without end, each of others."""
+    generator = torch.Generator().manual_seed(seed)
 
-    return Evaluation(both.x[:n], data, Batch(both.x[n:], labels), generator)
+    def draw(n: int, generator: torch.Generator) -> Tensor:
+        return data.held_out(n, generator).x
+
+    while True:
+        with calling("held-out items of the data", data):
+            both = data.held_out(2 * n, generator)
+        labels = None if both.labels is None else both.labels[n:]
+        yield Evaluation(both.x[:n], data, Batch(both.x[n:], labels), generator), draw
 
 
-def _own(evaluation: Evaluation, stream: str) -> Evaluation:
+def _evaluate_draws(
+    sampler: ReferenceSampler, real: tuple[Evaluation, Draw], generator: torch.Generator
+) -> tuple[Evaluation, Draw]:
+    """Make an evaluation of a reference sampler from that of held-out items."""
+    evaluation, _ = real
+
+    def draw(n: int, generator: torch.Generator) -> Tensor:
+        with calling("draw of a reference", sampler):
+            return check_samples(sampler.draw(n, generator), n, evaluation.data.shape)
+
+    return evaluation.of(draw(len(evaluation.samples), generator)), draw
+
+
+def _own(evaluation: Evaluation, draw: Draw, stream: str) -> Evaluation:
     """The same evaluation with randomness of a stream of its own, by which it draws further items, too."""
     generator = rng(0, stream)
 
     def sample(n: int, given: Given) -> Tensor:
-        return evaluation.data.held_out(n, generator).x
+        return draw(n, generator)
 
     return replace(evaluation, generator=generator, sample=sample)
 
 
 def _measure(
-    metrics: dict[str, Metric], evaluation: Evaluation, stream: str, owners: dict[str, Metric], failed: Failed | None
+    metrics: dict[str, Metric],
+    measured: tuple[Evaluation, Draw],
+    stream: str,
+    owners: dict[str, Metric],
+    failed: Failed | None,
 ) -> dict[str, dict[str, float]]:
     """Measure one repetition; a metric that raises is reported and removed."""
-    scores, untouched = dict[str, dict[str, float]](), evaluation.untouched()
+    scores, untouched = dict[str, dict[str, float]](), measured[0].untouched()
     for name, metric in tuple(metrics.items()):
         try:
             with untouched.kept():
-                scores[name] = as_numbers(metric.floor(_own(evaluation, stream)))
+                scores[name] = as_numbers(metric.floor(_own(*measured, stream)))
             check_keys(metric, scores[name], owners)
             owners |= dict.fromkeys(scores[name], metric)
         except FAULTS as error:

@@ -22,7 +22,7 @@ samples = load_run("path/to/this/folder").sample(1000, seed=0)"""
 
 @dataclass(frozen=True)
 class Card:
-    """The contents of a model card; `floors` holds the scores of real data on what was `measured`."""
+    """The contents of a model card; `beside` holds, by row, the scores of real data and of reference samplers."""
 
     spec: Spec
     shape: Shape
@@ -30,7 +30,7 @@ class Card:
     iteration: int
     plugins: Mapping[str, str]
     measured: Mapping[str, float]
-    floors: Mapping[str, float]
+    beside: Mapping[str, Mapping[str, float]]
 
     def text(self) -> str:
         """The card in Markdown."""
@@ -82,8 +82,9 @@ class Card:
         yield f"seed {spec.seeds[0]}"
 
     def _table(self) -> str:
-        rows = [(key, number(value), number(self.floors.get(key))) for key, value in self.measured.items()]
-        return table(("metric", "model", "real data"), rows) if rows else "Nothing was measured.\n"
+        columns = {"model": self.measured, **self.beside}
+        rows = [(key, *(number(values.get(key)) for values in columns.values())) for key in self.measured]
+        return table(("metric", *columns), rows) if rows else "Nothing was measured.\n"
 
 
 def _sampler(spec: Spec) -> list[SamplerConfig]:

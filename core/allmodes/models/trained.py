@@ -105,8 +105,8 @@ class Model:
         draw_samples(samples, TensorData(samples), files.picture)
         run = RunFolder(self.folder)
         measured, outcome = last_measurements(run, self.iteration), run.outcome()
-        floors = {} if outcome is None else outcome.floors
-        card = Card(self.spec, self.shape, self.units, self.iteration or 0, page["plugins"], measured, floors)
+        beside = {"real data": {}} if outcome is None else {"real data": outcome.floors, **outcome.references}
+        card = Card(self.spec, self.shape, self.units, self.iteration or 0, page["plugins"], measured, beside)
         (folder / "README.md").write_text(card.text(), encoding="utf-8")
 
 

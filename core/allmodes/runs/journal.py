@@ -61,7 +61,7 @@ class Journal:
 
     def end(self, ending: Mapping[str, Any]) -> None:
         """Note how the attempt ended, from the fields of an Outcome, at a `time` in ms or now."""
-        names = ("time", "iteration", "status", "results", "floors", "engine")
+        names = ("time", "iteration", "status", "results", "floors", "engine", "references")
         error = redact.text(ending["error"]) if ending["error"] else None
         self.add("end", **{name: ending[name] for name in names if name in ending}, error=error)
 

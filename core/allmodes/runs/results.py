@@ -41,6 +41,11 @@ class Results(Averages):
         return next((outcome.floors for outcome in self.outcomes.values() if outcome.floors), {})
 
     @property
+    def references(self) -> Mapping[str, Mapping[str, float]]:
+        """The scores of each reference sampler on the same metrics, by its row, with as many samples."""
+        return next((outcome.references for outcome in self.outcomes.values() if outcome.references), {})
+
+    @property
     def status(self) -> str:
         """`finished` if every seed did, else the first other status."""
         return next((o.status for o in self.outcomes.values() if o.status != "finished"), "finished")

@@ -76,7 +76,7 @@ class Outcome:
     `updates/<player>` and `parameters/<module>`. `engine` made the last updates; empty for runs of older versions.
     `seconds` are on the wall, of updates. `cpu_seconds` are of the processor, of building, fits and updates, of which
     `start_cpu_seconds` before the first update; None for runs of older versions. Runs that are updated together have
-    equal shares of their updates' time.
+    equal shares of their updates' time. `references` are the scores of each reference sampler, by its row in tables.
     """
 
     status: Status
@@ -89,7 +89,9 @@ class Outcome:
     engine: str = ""
     cpu_seconds: float | None = None
     start_cpu_seconds: float | None = None
+    references: Mapping[str, Numbers] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("results", "floors"):
             object.__setattr__(self, name, numbers(getattr(self, name)))
+        object.__setattr__(self, "references", {row: numbers(values) for row, values in self.references.items()})

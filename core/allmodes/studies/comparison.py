@@ -15,6 +15,7 @@ from allmodes.runs.run import Outcome
 from allmodes.studies.study import State, Study, StudyEntry, StudyRun
 from allmodes_schemas import Key, Spec
 
+REAL = "real data"
 COSTS = (
     *("images", "generator_updates", "discriminator_updates"),
     *("generator_parameters", "discriminator_parameters", "other_parameters", "seconds", "cpu_seconds"),
@@ -83,6 +84,20 @@ class Group:
     def floors(self) -> dict[str, float]:
         """The scores of real data on the same metrics, with as many samples."""
         return {name: value for row in self.rows for one in row.finished.values() for name, value in one.floors.items()}
+
+    @property
+    def references(self) -> dict[str, dict[str, float]]:
+        """The scores of each reference sampler by its row, on the same metrics, with as many samples."""
+        found: dict[str, dict[str, float]] = {}
+        for outcome in (outcome for row in self.rows for outcome in row.finished.values()):
+            for title, numbers in outcome.references.items():
+                found[title] = {**found.get(title, {}), **numbers}
+        return found
+
+    @property
+    def beside(self) -> dict[str, dict[str, float]]:
+        """The scores that stand above those of methods: of real data, and of reference samplers."""
+        return {REAL: self.floors, **self.references}
 
 
 @dataclass(frozen=True)

@@ -95,13 +95,13 @@ def latex(comparison: Comparison) -> str:
 
 
 def long_csv(comparison: Comparison) -> str:
-    """Format CSV with a row for each method, seed and metric or cost, and the scores of real data."""
+    """Format CSV with a row for each method, seed and metric or cost, and for what real data and references score."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_HEADER)
     for group in comparison.groups:
-        floors = ((name, _cell(value)) for name, value in group.floors.items())
-        writer.writerows((group.title, "real data", "", "", *floor) for floor in floors)
+        for title, numbers in group.beside.items():
+            writer.writerows((group.title, title, "", "", name, _cell(value)) for name, value in numbers.items())
         for row in group.rows:
             writer.writerows((group.title, row.method, *line) for line in _seed_rows(row))
     return file.getvalue()
@@ -113,8 +113,8 @@ def _header(group: Group, costs: Sequence[str]) -> list[str]:
 
 def _rows(group: Group, costs: Sequence[str]) -> Iterator[list[str]]:
     units = {name: group.numbers.get(name, Key()).unit for name in group.tabulated}
-    floors = [quantity(group.floors.get(name), unit) for name, unit in units.items()]
-    yield ["real data", "", *floors, *[""] * len(costs)]
+    for title, numbers in group.beside.items():
+        yield [title, "", *(quantity(numbers.get(name), unit) for name, unit in units.items()), *[""] * len(costs)]
     for row in group.rows:
         metrics = [_mean(row, name, unit) for name, unit in units.items()]
         yield [row.method, row.seeds, *metrics, *(_cost(row, name) for name in costs)]
@@ -153,16 +153,16 @@ def _cell(value: float) -> float | str:
 
 
 def _tabular(group: Group) -> str:
-    header, (floors, *methods) = _header(group, COSTS), _rows(group, COSTS)
+    header, rows, above = _header(group, COSTS), list(_rows(group, COSTS)), len(group.beside)
     lines = [
         f"% {group.title}",
         rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
         r"\toprule",
         _line(header),
         r"\midrule",
-        _line(floors),
+        *map(_line, rows[:above]),
         r"\midrule",
-        *map(_line, methods),
+        *map(_line, rows[above:]),
         r"\bottomrule",
         r"\end{tabular}",
     ]

@@ -94,6 +94,7 @@ class End(_Step):
     status: Literal["finished", "failed", "killed"]
     results: Values
     floors: Values
+    references: dict[str, Values] = {}
     error: str | None
     engine: str = ""
 

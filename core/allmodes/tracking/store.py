@@ -105,7 +105,7 @@ class Store:
         finished = [seed.data.metrics for seed in seeds if seed.info.status == "FINISHED"]
         means = summary.over_seeds(finished)
         self._log(parent, _metrics(means, len(finished), time))
-        self._add_table(parent, means | summary.floors(finished))
+        self._add_table(parent, means | summary.beside(finished))
         numbers = sorted(int(seed.data.tags["allmodes.seed"]) for seed in seeds)
         self.client.set_tag(parent, "allmodes.seeds", ", ".join(map(str, numbers))[: description.TAG])
 

@@ -9,16 +9,24 @@ from pathlib import Path
 from allmodes.runs import averages
 from allmodes.text.markdown import table
 from allmodes.text.numbers import number
+from allmodes.tracking import description
 from allmodes.tracking.events import Description, End
 
-COURSE = ("train/", "eval/", "time/", "floor/", "recent/")
+COURSE = ("train/", "eval/", "time/", "floor/", "reference/", "recent/")
+BESIDE = ("floor/", "reference/")
 ABOUT = "\n\n### What was run\n\n"
 
 
 def final(end: End) -> dict[str, float]:
-    """The last metrics of a run, their averages over its end (`recent/`), and those of real data (`floor/`)."""
+    """The last metrics of a run, and their averages over its end (`recent/`).
+
+    Beside them those of real data (`floor/`), and those of reference samplers (`reference/<row>/`).
+    """
     results = {name.replace("recent_", "recent/", 1): value for name, value in end.results.items()}
-    return results | {f"floor/{name}": value for name, value in end.floors.items()}
+    results |= {f"floor/{name}": value for name, value in end.floors.items()}
+    for row, values in end.references.items():
+        results |= {f"reference/{_word(row)}/{name}": value for name, value in values.items()}
+    return results
 
 
 def over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -37,9 +45,9 @@ def over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return summary
 
 
-def floors(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The metrics of real data, which are the same for every seed."""
-    return {name: value for metrics in seeds[:1] for name, value in metrics.items() if name.startswith("floor/")}
+def beside(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The metrics of real data and of reference samplers, which are the same for every seed."""
+    return {name: value for metrics in seeds[:1] for name, value in metrics.items() if name.startswith(BESIDE)}
 
 
 def page(start: Description, folder: Path) -> str:
@@ -51,9 +59,11 @@ def page(start: Description, folder: Path) -> str:
 def note(before: str, metrics: Mapping[str, float]) -> str:
     """The description with a table of final metrics on top, where MLflow shows it without a click."""
     names = [name for name in metrics if not name.startswith(COURSE) and not name.endswith(("_se", "_seeds"))]
-    rows = [(name, _cell(metrics, name), _cell(metrics, f"floor/{name}")) for name in names]
+    references = dict.fromkeys(name.split("/")[1] for name in metrics if name.startswith("reference/"))
+    columns = {"model": "", "real data": "floor/", **{row: f"reference/{row}/" for row in references}}
+    rows = [(name, *(_cell(metrics, prefix + name) for prefix in columns.values())) for name in names]
     about = before.rpartition(ABOUT)[2]
-    return table(("metric", "model", "real data"), rows).rstrip() + ABOUT + about if rows else about
+    return table(("metric", *columns), rows).rstrip() + ABOUT + about if rows else about
 
 
 def overall(statuses: Sequence[str], seeds: int) -> str | None:
@@ -62,6 +72,11 @@ def overall(statuses: Sequence[str], seeds: int) -> str | None:
         if bad in statuses:
             return bad
     return "FINISHED" if len(statuses) >= seeds and set(statuses) == {"FINISHED"} else None
+
+
+def _word(row: str) -> str:
+    """The title of a row within the name of a metric."""
+    return description.key(row.replace("/", " "))
 
 
 def _cell(metrics: Mapping[str, float], name: str) -> str:
