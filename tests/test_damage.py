@@ -488,7 +488,7 @@ def test_floors_that_are_damaged_are_computed_again(how: str, folder: Path, tmp_
     if how == "a mapping without keys":
         assert floors() == {}  # which is what a metric without floors has
         return
-    with pytest.warns(UserWarning, match=f"^{page} is damaged .*: the scores of real data are computed again$"):
+    with pytest.warns(UserWarning, match=f"^{page} is damaged .*: the scores in it are computed again$"):
         assert floors() == {"modes": 8.0}
     assert floors() == {"modes": 8.0}
 

@@ -69,6 +69,7 @@ def store(opened_together: tuple[Path, str], tmp_path_factory: pytest.TempPathFa
 def desk(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A reader's working folder and terminal."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALLMODES_REFERENCES", "off")  # a page may switch them on
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(console.out, "width", 110)

@@ -1,21 +1,41 @@
 """Reference samplers: their widths, components and evidence against closed forms, integrals and known mixtures."""
 
 import math
+import warnings
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from scipy.integrate import dblquad
 from scipy.special import gammaln
 
-from allmodes import BootstrapConfig, CopyConfig, DigitsConfig, EmConfig, GridConfig, RingConfig, TensorData
+from allmodes import (
+    BootstrapConfig,
+    CopyConfig,
+    DigitsConfig,
+    EmConfig,
+    Experiment,
+    GridConfig,
+    IvomConfig,
+    RingConfig,
+    SpecError,
+    TensorData,
+)
 from allmodes.builtin.agglomeration import Clusters, NormalInverseWishart, agglomerate
 from allmodes.builtin.coordinates import Coordinates
 from allmodes.builtin.em import GaussianMixture, fit_mixture
 from allmodes.builtin.references import Bootstrap, Copy, Em, local_widths
 from allmodes.data import Data, Mixture, MixtureData
-from allmodes.metrics import Evaluation, Modes
+from allmodes.game.noise import rng
+from allmodes.metrics import Evaluation, Modes, build_metrics, measure_reference
+from allmodes.metrics.transport import wasserstein
+from allmodes.runs.results import load_results
 from allmodes.testing import ReferenceContract
+from faulty import CopiedConfig, CornersConfig, registry_of
+from tiny import SPEC
 
+FIT = Copy.fit
 DOUBLE = torch.float64
 
 
@@ -277,3 +297,133 @@ def test_em_of_images_maps_back_into_their_range() -> None:
     assert drawn.shape[1:] == (1, 8, 8)
     assert (drawn.min().item(), drawn.max().item()) == (-1, 1)
     assert torch.allclose(drawn.mean(0), data.x.mean(0), atol=0.12)
+
+
+# Measured beside a model
+
+
+METRICS = ["modes", {"kind": "wasserstein", "samples": 64}]
+ROWS = ["copy of the training set", "bootstrap", "mixture by EM"]
+
+
+@pytest.fixture
+def referred(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ALLMODES_REFERENCES")
+
+
+def experiment(**evaluation: Any) -> Experiment:
+    return Experiment.from_spec({**SPEC, "evaluation": {"samples": 64, "metrics": METRICS, **evaluation}}, track=False)
+
+
+@pytest.mark.usefixtures("referred")
+def test_each_reference_is_measured_as_a_model_is_against_the_held_out_items_of_floors() -> None:
+    found = experiment(references=[{"kind": "copy", "items": 500}]).resources.references
+    assert list(found) == ["copy of the training set items=500"]
+    data, items, expected = RingConfig().build(), seeded(), []
+    copy = Copy(500)
+    copy.fit(data, rng(0, "reference"))
+    for i in range(3):
+        held_out = data.held_out(128, items)
+        samples = copy.draw(64, rng(0, f"references/{i}"))
+        expected.append(wasserstein(samples, held_out.x[64:]))
+    assert found["copy of the training set items=500"]["w1"] == pytest.approx(sum(expected) / 3)
+
+
+@pytest.mark.usefixtures("referred")
+def test_all_three_are_measured_unless_the_spec_says_otherwise() -> None:
+    one = experiment()
+    assert list(one.resources.references) == ROWS
+    assert all(set(numbers) == set(one.resources.floors) for numbers in one.resources.references.values())
+    assert experiment(references=[]).resources.references == {}
+    assert experiment(metrics=[]).resources.references == {}
+
+
+def test_references_are_switched_off_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLMODES_REFERENCES", "off")
+    assert experiment().resources.references == {}
+
+
+def note_fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    fitted = list[int]()
+
+    def fit(self: Copy, data: Data, generator: torch.Generator) -> None:
+        fitted.append(self.items)
+        FIT(self, data, generator)
+
+    monkeypatch.setattr(Copy, "fit", fit)
+    return fitted
+
+
+@pytest.mark.usefixtures("referred")
+def test_references_are_measured_once_and_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLMODES_FLOORS", str(tmp_path))
+    first = experiment(references=["copy"]).resources.references
+    fitted = note_fits(monkeypatch)
+    assert repr(experiment(references=["copy"]).resources.references) == repr(first)
+    assert fitted == []
+    experiment(references=[{"kind": "copy", "items": 9}]).resources.references  # noqa: B018
+    assert fitted == [9]
+    experiment(references=["copy"], samples=63).resources.references  # noqa: B018
+    assert fitted == [9, 8192]
+    experiment(references=["copy"], metrics=[*METRICS, "vendi"]).resources.references  # noqa: B018
+    assert fitted == [9, 8192, 8192]
+
+
+@pytest.mark.usefixtures("referred")
+def test_the_seeds_of_an_experiment_share_their_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = note_fits(monkeypatch)
+    spec = {**SPEC, "training": {**SPEC["training"], "iterations": 2}, "seeds": [0, 1, 2]}
+    spec["evaluation"] = {**SPEC["evaluation"], "references": ["copy"]}
+    with warnings.catch_warnings(action="ignore"):
+        results = Experiment.from_spec(spec, folder=tmp_path, track=False).run()
+    assert fitted == [8192]
+    assert all(list(outcome.references) == ROWS[:1] for outcome in results.outcomes.values())
+    assert repr(load_results(results.folder)[1].references) == repr(results.references)
+
+
+CODE, SIZE = "acme.copied (allmodes-acme 1.0)", "returns a tensor of shape (63, 2): return n items, (64, 2)"
+FAILING = [
+    ("raising", f"fit of reference {CODE}: ValueError: no items"),
+    ("no sampler", f"build of reference {CODE}: returns None, which is no ReferenceSampler"),
+    ("few", f"draw of a reference (acme.copied, allmodes-acme 1.0): {SIZE}"),
+    ("altering", "changes data.x, which reference samplers only read (it was put back)"),
+]
+
+
+@pytest.mark.usefixtures("referred")
+@pytest.mark.parametrize(("fault", "message"), FAILING)
+def test_a_reference_that_fails_costs_a_warning_and_its_row(fault: str, message: str) -> None:
+    said = list[str]()
+    values = {**SPEC, "data": {"kind": "acme.corners"}, "evaluation": {
+        "samples": 64, "metrics": ["wasserstein"], "references": [{"kind": "acme.copied", "fault": fault}, "copy"],
+    }}  # fmt: skip
+    registry = registry_of(CopiedConfig, CornersConfig)
+    one = Experiment.from_spec(values, registry=registry, track=False, warn=said.append)
+    assert list(one.resources.references) == ROWS[:1]
+    assert [line for line in said if "row" in line] == [f"{message}: its row 'acme.copied fault={fault}' is left out"]
+
+
+@pytest.mark.usefixtures("referred")
+def test_a_metric_that_fails_on_a_reference_costs_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Modes, evaluation: Evaluation) -> dict[str, float]:
+        raise ValueError("no modes")
+
+    monkeypatch.setattr(Modes, "floor", fail)
+    said = list[str]()
+    values = {**SPEC, "evaluation": {"samples": 64, "metrics": METRICS, "references": ["copy"]}}
+    found = Experiment.from_spec(values, track=False, warn=said.append).resources.references
+    assert list(found[ROWS[0]]) == ["w1"]
+    assert said == ["metric modes of reference copy (allmodes 0.1.0): ValueError: no modes: its numbers are left out"]
+
+
+def test_two_references_of_one_row_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"evaluation\.references\.1: bootstrap is already listed: list it once"):
+        experiment(references=["bootstrap", {"kind": "bootstrap", "k": 10}])
+
+
+def test_a_metric_of_the_model_has_no_number_of_a_reference() -> None:
+    data = DigitsConfig().build()
+    copy = Copy()
+    copy.fit(data, seeded())
+    (ivom,) = build_metrics([IvomConfig()]).values()
+    assert measure_reference(copy, {"ivom": ivom}, data, 20) == {"ivom": {}}

@@ -181,7 +181,7 @@ def test_the_bar_shows_no_number_that_is_none() -> None:
 
 
 def test_the_card_of_an_export_shows_dashes() -> None:
-    card = Card(spec_of({}), (2,), None, 10, {}, {"kl": NONE}, {"kl": NONE})
+    card = Card(spec_of({}), (2,), None, 10, {}, {"kl": NONE}, {"real data": {"kl": NONE}})
     assert "\n| kl | - | - |\n" in card.text()
     assert "\nNothing was measured.\n" in replace(card, measured={}).text()
 

@@ -26,7 +26,8 @@ from allmodes.testing.seeds_under_vmap import due
 from allmodes_schemas import Spec
 
 SMALL = (
-    "training.batch_size=16", "training.device=cpu", "training.precision=float32", "evaluation.samples=64", "seeds=[0]",
+    "training.batch_size=16", "training.device=cpu", "training.precision=float32", "evaluation.samples=64",
+    "evaluation.references=[]", "seeds=[0]",
 )  # fmt: skip
 
 
