@@ -30,7 +30,7 @@ def evidence(*results: Result) -> Evidence:
         block={"kind": "ring"},
         traits=Traits(dims=2, modes=8, weight_ratio=1, images=False),
         real={"w1": 0.05},
-        references={"bootstrap": {"w1": 0.1, "modes": 8}},
+        references={"copy": {"w1": 0.04}, "bootstrap": {"w1": 0.1, "modes": 8}},
     )
     deep = plane.model_copy(update={"traits": Traits(dims=10, modes=16, images=False), "description": "16 in 10-D"})
     methods = {name: {"description": name} for name in ("gan", "near", "far", "last")}
@@ -83,16 +83,17 @@ def test_a_suggestion_names_data_methods_references_and_what_was_not_tried() -> 
         "nearest data that were tried: plane, 8 Gaussians",
         "  but 50 modes, not 8: this says little about them",
         "  real data: w1 0.05",
+        "  without a game, copy: w1 0.04",
         "  without a game, bootstrap: w1 0.1, modes 8",
         "at 1,000 images:",
         "  1. near: w1 0.2 (0.15 to 0.25), modes 8",
         "  2. gan: w1 0.5 (0.4 to 0.6), modes 8",
         "  3. far: w1 0.9 (0.8 to 1), modes 8",
         "     their intervals of w1 meet that of the best, too: last",
-        "  no method reaches bootstrap (w1 0.1), which needs no training, on these data",
+        "  no method reaches bootstrap (w1 0.1, of one draw), which needs no training",
         "at 1 s:",
         "  1. far: w1 0.01 (0.01 to 0.01), modes 8",
-        "  far is better than every sampler without a game (the best, bootstrap: w1 0.1)",
+        "  far is better than bootstrap (w1 0.1, of one draw), the best sampler without a game that is no copy",
         "not tried: images",
         "made by: commit abc",
     ]
@@ -104,7 +105,7 @@ def test_images_are_told_that_nothing_near_was_tried() -> None:
 
 def test_a_method_that_meets_a_reference_is_said_to() -> None:
     found = lines(result("near", (0.1, 0.05, 0.2)), dims=2)
-    assert "  near cannot be told from bootstrap (w1 0.1), which needs no training" in found
+    assert "  near cannot be told from bootstrap (w1 0.1, of one draw), which needs no training" in found
 
 
 def test_missing_seeds_and_what_a_method_is_told_are_said() -> None:
@@ -117,6 +118,7 @@ def test_the_page_has_a_section_for_all_data() -> None:
     assert "### plane: 8 Gaussians\n\n- real data: w1 0.05\n" in text
     assert "\nAt 1,000 images:\n\n- 1. near: w1 0.2 (0.15 to 0.25), modes 8\n" in text
     assert "### deep: 16 in 10-D\n" in text
+    assert "| plane | near: 0.2 (0.15 to 0.25) | far: 0.01 (0.01 to 0.01) | bootstrap: 0.1 |\n" in text
 
 
 def with_evidence(folder: Path) -> Registry:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isinf
 
 from allmodes.studies.evidence import NEAR, Evidence, Number, Result, Source, Traits, Tried
+from allmodes.text.markdown import table
 from allmodes.text.numbers import number
 
 INTRODUCTION = """# Which method for which data
@@ -49,10 +50,20 @@ def page(sources: Sequence[Source]) -> str:
     for source in sources:
         evidence = source.evidence
         parts.append(f"## {source.name}\n\n{_sentence(evidence.title)} Not tried: {'; '.join(evidence.not_tried)}.\n")
+        parts.append(table(("data", *evidence.budgets.values(), "without a game"), _overview(evidence)))
         for name, tried in evidence.data.items():
             lines = "\n".join(_bullet(line) for line in describe(evidence, name))
             parts.append(f"### {name}: {tried.description}\n\n{lines}\n")
     return "\n".join(parts)
+
+
+def _overview(evidence: Evidence) -> Iterator[list[str]]:
+    """For all data, the best method at each budget and the best sampler without a game."""
+    for name, tried in evidence.data.items():
+        best = [evidence.ranking(name, budget)[:1] for budget in evidence.budgets]
+        shown = [f"{one.method}: {_number(one.numbers[evidence.criterion])}" for found in best for one in found]
+        reference = _best_reference(evidence, tried)
+        yield [name, *shown, f"{reference[0]}: {number(reference[1])}" if reference else ""]
 
 
 def describe(evidence: Evidence, data: str) -> Iterator[str]:
@@ -105,18 +116,18 @@ def _close(evidence: Evidence, ranking: list[Result]) -> list[str]:
 
 def _beside_references(evidence: Evidence, tried: Tried, best: Result) -> str:
     """Where the best method lies beside the best of the samplers without a game."""
-    key = evidence.criterion
-    scores = {title: numbers[key] for title, numbers in tried.references.items() if key in numbers}
-    if not scores:
+    key, reference = evidence.criterion, _best_reference(evidence, tried)
+    if reference is None:
         return ""
-    title, score = min(scores.items(), key=lambda one: one[1])
+    title, score = reference
     value = best.numbers[key]
     low, high = (value.mean if end is None else end for end in (value.low, value.high))
+    score_of = f"{title} ({key} {number(score)}, of one draw)"
     if low > score:
-        return f"no method reaches {title} ({key} {number(score)}), which needs no training, on these data"
+        return f"no method reaches {score_of}, which needs no training"
     if high < score:
-        return f"{best.method} is better than every sampler without a game (the best, {title}: {key} {number(score)})"
-    return f"{best.method} cannot be told from {title} ({key} {number(score)}), which needs no training"
+        return f"{best.method} is better than {score_of}, the best sampler without a game that is no copy"
+    return f"{best.method} cannot be told from {score_of}, which needs no training"
 
 
 def _sentence(text: str) -> str:
@@ -126,6 +137,13 @@ def _sentence(text: str) -> str:
 def _bullet(line: str) -> str:
     """A line as an entry of a list; those that begin a budget stand alone."""
     return f"- {line.strip()}" if line.startswith(" ") else f"\n{_sentence(line.rstrip(':'))[:-1]}:\n"
+
+
+def _best_reference(evidence: Evidence, tried: Tried) -> tuple[str, float] | None:
+    """The sampler without a game that scores best and is no copy of the training items."""
+    key = evidence.criterion
+    scores = {title: numbers[key] for title, numbers in tried.references.items() if key in numbers and title != "copy"}
+    return min(scores.items(), key=lambda one: one[1]) if scores else None
 
 
 def _plain(numbers: Mapping[str, float], keys: list[str]) -> str:

@@ -37,6 +37,7 @@ def _write(plan: Plan, options: argparse.Namespace) -> None:
     trials = json.loads((options.folder / "tuning.json").read_text("utf-8"))
     evidence.write(page, options.evidence or options.folder / "honest.json")
     options.docs.mkdir(parents=True, exist_ok=True)
+    pages.curves(plan, options.folder, options.docs)
     (options.docs / "honest_study.md").write_text(pages.write(plan, page, trials), encoding="utf-8")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 from allmodes_study.honest.datasets import TUNING
@@ -23,8 +25,18 @@ def write(plan: Plan, page: Page, trials: Trials) -> str:
             found = [one for one in page["results"] if (one["data"], one["budget"]) == (data, budget)]
             if found:
                 text = _table(HEADER, _rows(tried, found))
-                parts.append(f"## {data}: {tried['description']}; {meaning}\n\n{text}")
+                parts.append(f"## {data}: {tried['description']}; {meaning}\n\n{text}{_figure(data, budget)}")
     return "\n".join(parts)
+
+
+def curves(plan: Plan, folder: Path, docs: Path) -> list[Path]:
+    """Copy the curves of the share of good samples over processor time to beside the page; returns the files."""
+    found = {data: folder / "cpu" / data / "curves" / "high_quality-cpu_seconds.png" for data in plan.data}
+    return [Path(copyfile(path, docs / f"honest-{data}.png")) for data, path in found.items() if path.exists()]
+
+
+def _figure(data: str, budget: str) -> str:
+    return f"\n![Share of good samples over CPU seconds on {data}](honest-{data}.png)\n" if budget == "cpu" else ""
 
 
 HEADER = ("method", "seeds", *METRICS, "images seen", "CPU seconds", "w1 against gan")

@@ -70,7 +70,7 @@ def whole(iterations: float) -> int:
 def last_evaluation(plan: Plan, iterations: int) -> Block:
     """What trials are chosen by: modes and w1 at the end alone."""
     metrics = ["modes", {"kind": "wasserstein", "samples": plan.pairs}]
-    return {"every": iterations, "samples": plan.samples, "metrics": metrics, "figure": False}
+    return {"every": iterations, "samples": plan.samples, "metrics": metrics, "references": [], "figure": False}
 
 
 def _fill(block: Any, values: Block) -> Any:
