@@ -260,7 +260,7 @@ def test_options_are_checked_before_torch_is_loaded() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"modes": (1, 1)}, "1 modes in all: take 2 to 10,000"),
+        ({"modes": 1}, "1 modes in all: take 2 to 10,000"),
         ({"modes": (500, 500)}, "250,000 modes in all: take 2 to 10,000"),
         ({"modes": 10, "weight_ratio": 1e6}, "items is 8192, which leaves mode"),
     ],

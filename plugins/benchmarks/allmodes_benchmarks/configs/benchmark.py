@@ -27,4 +27,5 @@ class BenchmarkConfig(KnownModesConfig):
 
     @override
     def check(self, spec: Spec) -> Iterator[Problem]:
+        """As for a mixture around these points."""
         yield from MixtureConfig(means=tuple(map(tuple, self.outline())), std=0.01).check(spec)

@@ -22,7 +22,7 @@ class RandomMixtureConfig(BenchmarkConfig):
     kind: Literal["benchmarks.mixture"] = "benchmarks.mixture"
     dims: int = Field(2, ge=1, le=1000)
     """Number of coordinates."""
-    modes: int | Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = 16
+    modes: int | Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = 16
     """Number of modes. Of a hierarchy: of clusters, of clusters in each, ..., of modes in each, such as [5, 5, 4]."""
     width_ratio: float = Field(1.0, ge=1, le=1000, allow_inf_nan=False)
     """Standard deviation of the widest mode over that of the narrowest; the others are between, in equal steps of the
