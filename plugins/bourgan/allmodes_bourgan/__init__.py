@@ -9,6 +9,7 @@ from allmodes_bourgan.data import FashionAndOnesConfig
 from allmodes_bourgan.every_mode_config import (
     AtlasConfig,
     ChartConfig,
+    CompressedConfig,
     LocalConfig,
     LocalPenaltyConfig,
     PairingConfig,
@@ -19,7 +20,7 @@ from allmodes_bourgan.every_mode_config import (
 @hookimpl
 def allmodes_latent_priors() -> Iterable[type[PriorConfig]]:
     """The metric mixture, and items with their local widths."""
-    return (AtlasConfig, LocalConfig, MetricMixtureConfig)
+    return (AtlasConfig, CompressedConfig, LocalConfig, MetricMixtureConfig)
 
 
 @hookimpl
@@ -55,6 +56,7 @@ def allmodes_recipes() -> Path:
 __all__ = [
     "AtlasConfig",
     "ChartConfig",
+    "CompressedConfig",
     "DistanceConfig",
     "DistancesConfig",
     "FashionAndOnesConfig",

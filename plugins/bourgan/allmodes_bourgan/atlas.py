@@ -96,6 +96,14 @@ class Atlas(Part):
         stretched = (w @ self.widths)[:, None] * v + torch.einsum("bk,bkr,kdr->bd", w, along, self.axes)
         return stretched * self.std
 
+    def around(self, k: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Centres (n, d) of charts k (n,), C_k^{1/2} eps of noise eps (n, d), and its std along each axis (n, d)."""
+        axes, lengths, width = self.axes[k], self.lengths[k], self.widths[k][:, None]
+        along = torch.einsum("nd,ndr->nr", eps, axes) * (lengths - width)
+        spread = width * eps + torch.einsum("nr,ndr->nd", along, axes)
+        size = (width**2 + ((lengths**2 - width**2)[:, None] * axes**2).sum(2)).sqrt()
+        return self.mean + self.centres[k] * self.std, spread * self.std, size * self.std
+
     def _memberships(self, apart: Tensor, along: Tensor) -> Tensor:
         """Memberships (B, K) of points that lie (B, K, d) from the centres, and so far (B, K, r) along the axes."""
         d, rank = self.axes.shape[1:]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from allmodes import DataError
 from allmodes_bourgan import cells, units
 
 LOGGER = logging.getLogger("allmodes.bourgan")
@@ -66,6 +67,19 @@ def fit(items: Tensor) -> Charts:
     return _fit_once(items[order].numpy().tobytes(), items.shape[1])
 
 
+def compress(items: Tensor, m: int) -> Charts:
+    """m charts of items (n, d), by k-means of all of them; held-out items choose their axes as they do an atlas'."""
+    if m > len(items):
+        raise DataError(f"bourgan.compressed: {m} charts of {len(items)} items: set fewer charts")
+    of = units.measure_common(items)
+    x = of.standardise(items)
+    held = torch.arange(len(x)) % HELD == 0
+    few = min(m, int((~held).sum()))
+    best = max(_shapes(x[~held], x[held].double(), cells.partition(x[~held], few), None), key=lambda c: c.merit)
+    cell = cells.partition(x, m)
+    return Charts(of, cells.gaussians(cells.measure(x, cell), best.rank, best.pooled), items, cell)
+
+
 @lru_cache(maxsize=1)
 def _fit_once(items: bytes, d: int) -> Charts:
     """The charts of sorted items, given as bytes of float32: the seeds of a run that have the same ones share a fit."""
@@ -93,14 +107,19 @@ def _found(x: Tensor) -> Iterator[Found]:
 def _choices(x: Tensor, cluster: Tensor) -> Iterator[Choice]:
     """Every atlas of some of the items, with the likelihood of the others."""
     held, before = torch.arange(len(x)) % HELD == 0, None
-    test, train, most = x[held].double(), x[~held], min(x.shape[1], max(RANKS))
+    test, train = x[held].double(), x[~held]
     _, within = torch.unique(cluster[~held], return_inverse=True)  # a cluster may have lost all of its items
     for size in (size for size in SIZES if size is None or size >= x.shape[1]):
         cell = cells.cut(train, within, size and size * (HELD - 1) // HELD)
-        if before is not None and cell.equal(before):
-            continue
-        moments, before = cells.measure(train, cell), cell
-        for rank in sorted({rank for rank in RANKS if rank < most} | {most}):
-            for pooled in POOLED:
-                log_density = cells.log_density(test, cells.gaussians(moments, rank, pooled))
-                yield Choice(float(log_density.logsumexp(1).mean()), size, rank, pooled, len(moments.counts))
+        if before is None or not cell.equal(before):
+            yield from _shapes(train, test, cell, size)
+        before = cell
+
+
+def _shapes(train: Tensor, test: Tensor, cell: Tensor, size: int | None) -> Iterator[Choice]:
+    """Charts of all shapes on the cells (n,) of items (n, d), with the likelihood of held-out items."""
+    moments, most = cells.measure(train, cell), min(train.shape[1], max(RANKS))
+    for rank in sorted({rank for rank in RANKS if rank < most} | {most}):
+        for pooled in POOLED:
+            log_density = cells.log_density(test, cells.gaussians(moments, rank, pooled))
+            yield Choice(float(log_density.logsumexp(1).mean()), size, rank, pooled, len(moments.counts))

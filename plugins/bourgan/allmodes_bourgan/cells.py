@@ -62,16 +62,21 @@ def find_clusters(x: Tensor) -> Tensor:
 
 def cut(x: Tensor, cluster: Tensor, size: int | None) -> Tensor:
     """The cell (n,) of each item: clusters cut by k-means into pieces of about that size; None: whole clusters."""
-    from sklearn.cluster import KMeans
-
     cell, cells = torch.zeros_like(cluster), 0
     for members in (cluster == k for k in range(int(cluster.max()) + 1)):
         pieces = max(int(members.sum()) // size, 1) if size else 1
-        means = KMeans(pieces, n_init=1, random_state=0, max_iter=20)
-        piece = torch.from_numpy(means.fit_predict(x[members].numpy())).long() if pieces > 1 else 0
-        cell[members] = cells + piece
+        cell[members] = cells + (partition(x[members], pieces) if pieces > 1 else 0)
         cells += pieces
     return cell
+
+
+def partition(x: Tensor, pieces: int) -> Tensor:
+    """The piece (n,) of each item (n, d), by k-means; none is empty."""
+    from sklearn.cluster import KMeans
+
+    found = KMeans(pieces, n_init=1, random_state=0, max_iter=20).fit_predict(x.numpy())
+    piece: Tensor = torch.unique(torch.from_numpy(found), return_inverse=True)[1]
+    return piece
 
 
 def measure(x: Tensor, cell: Tensor) -> Moments:

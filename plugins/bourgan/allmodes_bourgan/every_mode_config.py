@@ -47,6 +47,32 @@ class AtlasConfig(_ItemsConfig):
         return Redrawn(self.noise, self.further, self.subsample)
 
 
+class CompressedConfig(PriorConfig):
+    """A Gaussian for each of a few charts of the data, by their shares; no training item is kept."""
+
+    kind: Literal["bourgan.compressed"] = "bourgan.compressed"
+    charts: Annotated[int, Sane(2**14)] | None = Field(None, ge=1)
+    """m charts, by k-means of all items; none: those of the atlas, whose number held-out items choose."""
+    further: Further = 2
+    """Entries of normal noise beside the draw."""
+    subsample: Subsample = 8192
+    """Training items that charts are found among, or all where there are fewer."""
+
+    @override
+    def parts(self) -> Mapping[str, int | None]:
+        return {"code": None, "scale": None}
+
+    @override
+    def size(self) -> int | None:
+        return None
+
+    @override
+    def build(self) -> Any:
+        from allmodes_bourgan.compressed import Compressed
+
+        return Compressed(self.charts, self.further, self.subsample)
+
+
 class LocalConfig(_ItemsConfig):
     """A training item plus noise of its local width, the same in all directions: a smoothed bootstrap."""
 

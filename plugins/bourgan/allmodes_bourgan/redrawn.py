@@ -54,13 +54,8 @@ class Redrawn(Prior):
     @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
         i = (noise.uniform("item", n) * len(self.items)).long().clamp(max=len(self.items) - 1)  # (n,)
-        item, atlas, k = self.items[i], self.atlas, self.chart[i]
-        axes, lengths, width = atlas.axes[k], atlas.lengths[k], atlas.widths[k][:, None]
-        centre = atlas.mean + atlas.centres[k] * atlas.std
-        eps = noise.normal("spread", *item.shape)
-        along = torch.einsum("nd,ndr->nr", eps, axes) * (lengths - width)
-        spread = (width * eps + torch.einsum("nr,ndr->nd", along, axes)) * atlas.std
+        item = self.items[i]
+        centre, spread, scale = self.atlas.around(self.chart[i], noise.normal("spread", *item.shape))
         code = centre + sqrt(1 - self.noise**2) * (item - centre) + self.noise * spread
-        scale = (width**2 + ((lengths**2 - width**2)[:, None] * axes**2).sum(2)).sqrt() * atlas.std
         z = torch.cat([code, noise.normal("further", n, self.further)], 1)
         return Latent(z, {"code": code, "item": item, "scale": scale})

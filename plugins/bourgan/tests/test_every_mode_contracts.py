@@ -1,7 +1,15 @@
 """The parts with which every mode is kept satisfy the contracts of their slots."""
 
 from allmodes.testing import LossTermContract, NetworkContract, PriorContract, RecipeContract
-from allmodes_bourgan import AtlasConfig, ChartConfig, LocalConfig, LocalPenaltyConfig, PairingConfig, ResidualConfig
+from allmodes_bourgan import (
+    AtlasConfig,
+    ChartConfig,
+    CompressedConfig,
+    LocalConfig,
+    LocalPenaltyConfig,
+    PairingConfig,
+    ResidualConfig,
+)
 
 FEW = ("data.items=256",)
 RING = {"kind": "ring", "items": 256}
@@ -9,6 +17,11 @@ RING = {"kind": "ring", "items": 256}
 
 class TestAtlas(PriorContract):
     config = AtlasConfig()
+    data = RING
+
+
+class TestCompressed(PriorContract):
+    config = CompressedConfig(charts=8)
     data = RING
 
 
