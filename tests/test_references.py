@@ -21,12 +21,15 @@ from allmodes import (
     RingConfig,
     SpecError,
     TensorData,
+    installed,
 )
 from allmodes.builtin.agglomeration import Clusters, NormalInverseWishart, agglomerate
 from allmodes.builtin.coordinates import Coordinates
 from allmodes.builtin.em import GaussianMixture, fit_mixture
 from allmodes.builtin.references import Bootstrap, Copy, Em, local_widths
 from allmodes.data import Data, Mixture, MixtureData
+from allmodes.experiments.remeasure import remeasure_all
+from allmodes.experiments.settings import Setup
 from allmodes.game.noise import rng
 from allmodes.metrics import Evaluation, Modes, build_metrics, measure_reference
 from allmodes.metrics.transport import wasserstein
@@ -36,6 +39,7 @@ from faulty import CopiedConfig, CornersConfig, registry_of
 from tiny import SPEC
 
 FIT = Copy.fit
+SETUP = Setup()
 DOUBLE = torch.float64
 
 
@@ -311,8 +315,9 @@ def referred(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ALLMODES_REFERENCES")
 
 
-def experiment(**evaluation: Any) -> Experiment:
-    return Experiment.from_spec({**SPEC, "evaluation": {"samples": 64, "metrics": METRICS, **evaluation}}, track=False)
+def experiment(setup: Setup = SETUP, **evaluation: Any) -> Experiment:
+    values = {**SPEC, "evaluation": {"samples": 64, "metrics": METRICS, **evaluation}}
+    return Experiment.from_spec(values, track=False, setup=setup)
 
 
 @pytest.mark.usefixtures("referred")
@@ -370,6 +375,14 @@ def test_references_are_measured_once_and_shared(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.usefixtures("referred")
+def test_runs_of_a_study_share_references_through_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted, setup = note_fits(monkeypatch), Setup(floors=tmp_path)
+    for _ in range(2):
+        experiment(references=["copy"], setup=setup).resources.references  # noqa: B018
+    assert fitted == [8192]
+
+
+@pytest.mark.usefixtures("referred")
 def test_the_seeds_of_an_experiment_share_their_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = note_fits(monkeypatch)
     spec = {**SPEC, "training": {**SPEC["training"], "iterations": 2}, "seeds": [0, 1, 2]}
@@ -379,6 +392,9 @@ def test_the_seeds_of_an_experiment_share_their_references(tmp_path: Path, monke
     assert fitted == [8192]
     assert all(list(outcome.references) == ROWS[:1] for outcome in results.outcomes.values())
     assert repr(load_results(results.folder)[1].references) == repr(results.references)
+    again = remeasure_all(results.folder, [], None, installed(), track=False, warn=lambda text: None)
+    assert [repr(one.references) for one in again] == [repr(results.references)] * 3
+    assert fitted == [8192, 8192]  # once more, since there is no cache
 
 
 CODE, SIZE = "acme.copied (allmodes-acme 1.0)", "returns a tensor of shape (63, 2): return n items, (64, 2)"

@@ -370,6 +370,6 @@ def test_for_every_check_there_is_a_fault_that_it_finds() -> None:
     # What networks share with auxiliaries is shown to fail there.
     shared = {(NetworkContract, name) for name in checks(ModuleContract)}
     contracts = {contract for contract, _ in found}
-    assert len(contracts) == 9
+    assert len(contracts) == 10
     wanted = {(contract, name) for contract in contracts for name in checks(contract) if name not in of_kinds}
     assert wanted - found - shared == set()
