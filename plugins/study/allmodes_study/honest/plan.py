@@ -45,7 +45,7 @@ class Plan:
     data: Mapping[str, Dataset] = field(default_factory=lambda: DATA)
     seeds: tuple[int, ...] = tuple(range(10))
     tuning_seeds: tuple[int, ...] = (100, 101)
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     betas: tuple[float, ...] = (0.0, 0.5)
     batch: int = 128
     images: int = 384_000

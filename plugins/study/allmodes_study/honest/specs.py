@@ -14,8 +14,13 @@ FLAT = 0.3
 """Share of a run before the rate begins to fall to 0."""
 
 
-def spec(plan: Plan, method: str, data: Dataset, iterations: int, trial: Trial, name: str = "") -> Block:
-    """A spec as a mapping; all that methods have in common is written here."""
+def spec(
+    plan: Plan, method: str, data: Dataset, iterations: int, trial: Trial, name: str = "", is_first: bool = True
+) -> Block:
+    """A spec as a mapping; all that methods have in common is written here.
+
+    What is measured once for data, reference samplers and memory, is measured in the `is_first` stage on them.
+    """
     own = plan.methods[method]
     values = {"$modes": data.modes, "$latent": max(16, data.modes), "$dims": data.dims, "$iterations": iterations}
     slots = {"prior": own.prior, "generator": own.generator, "discriminator": own.discriminator}
@@ -27,7 +32,7 @@ def spec(plan: Plan, method: str, data: Dataset, iterations: int, trial: Trial, 
         "data": dict(data.block),
         **{slot: _fill(block, values) for slot, block in parts.items() if block},
         "training": {**_training(plan, iterations, trial), **own.training},
-        "evaluation": _evaluation(plan, iterations, own.is_given_items),
+        "evaluation": _evaluation(plan, iterations, own.is_given_items, is_first),
         "seeds": list(plan.seeds),
     }
 
@@ -55,11 +60,12 @@ def _training(plan: Plan, iterations: int, trial: Trial) -> Block:
     }
 
 
-def _evaluation(plan: Plan, iterations: int, is_given_items: bool) -> Block:
+def _evaluation(plan: Plan, iterations: int, is_given_items: bool, is_first: bool) -> Block:
     every = max(1, iterations // POINTS)
     distance = {"kind": "wasserstein", "samples": plan.pairs, "every": 2 * every}
-    memory = [{"kind": "memorisation", "every": POINTS * every}] if is_given_items else []
-    return {"every": every, "samples": plan.samples, "metrics": ["modes", distance, *memory], "figure": False}
+    memory = [{"kind": "memorisation", "every": POINTS * every}] if is_given_items and is_first else []
+    found = {"every": every, "samples": plan.samples, "metrics": ["modes", distance, *memory], "figure": False}
+    return found if is_first else {**found, "references": []}
 
 
 def whole(iterations: float) -> int:

@@ -47,7 +47,7 @@ class Study:
             self._compare(self.folder / "images" / name, self._specs(data, counts, tuned))
             taken = times(self.folder / "images" / name)
             counts = {method: affordable(self.plan.cpu_seconds, each) for method, each in taken.items()}
-            self._compare(self.folder / "cpu" / name, self._specs(data, self._kept(name, counts), tuned))
+            self._compare(self.folder / "cpu" / name, self._specs(data, self._kept(name, counts), tuned, False))
 
     def tune(self) -> Tuned:
         """Train each method with each setting on `TUNING`, and take that of the smallest mean w1; writes `tuning.json`.
@@ -86,10 +86,13 @@ class Study:
             "high_quality": row.mean("high_quality"),
         }
 
-    def _specs(self, data: Dataset, counts: dict[str, int], tuned: Tuned) -> list[Block]:
+    def _specs(self, data: Dataset, counts: dict[str, int], tuned: Tuned, is_first: bool = True) -> list[Block]:
         """A spec for each method that has a number of iterations: one that failed everywhere has none."""
         chosen = {method: trial for method, trial in tuned.items() if method in counts}
-        return [specs.spec(self.plan, method, data, counts[method], trial) for method, trial in chosen.items()]
+        return [
+            specs.spec(self.plan, method, data, counts[method], trial, is_first=is_first)
+            for method, trial in chosen.items()
+        ]
 
     def _kept(self, name: str, counts: dict[str, int]) -> dict[str, int]:
         """The iterations that an earlier command computed, if there was one: times differ, and runs have begun."""
