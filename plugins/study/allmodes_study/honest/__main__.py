@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     code = 0
     if not options.page:
         try:
-            Study(plan, options.folder, options.jobs).run()
+            Study(plan, options.folder, options.jobs, options.figures).run()
         except StoppedError as stop:
             print(stop, file=sys.stderr)
             code = 130
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--evidence", type=Path, help="the page for suggest; default: honest.json in --folder")
     parser.add_argument("--made", action="append", default=[], metavar="KEY=TEXT", help="a line on how it was made")
     parser.add_argument("--small", action="store_true", help="three methods, seconds: to see that it works")
+    parser.add_argument("--no-figures", dest="figures", action="store_false", help="draw nothing; a later command does")
     parser.add_argument("--page", action="store_true", help="train nothing; write what there is")
     return parser
 

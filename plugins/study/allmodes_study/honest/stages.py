@@ -33,11 +33,15 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Study:
-    """A study in a folder: `tuning`, then `<budget>/<data>`; `jobs` processes work side by side."""
+    """A study in a folder: `tuning`, then `<budget>/<data>`; `jobs` processes work side by side.
+
+    Samples and curves are drawn where `figures` says so, by one process; drawn by a later command they delay no run.
+    """
 
     plan: Plan
     folder: Path
     jobs: int | None = None
+    figures: bool = True
 
     def run(self) -> None:
         """Run what is not finished of all stages, data set after data set. Raises StoppedError after Ctrl-C."""
@@ -105,7 +109,7 @@ class Study:
 
     def _compare(self, folder: Path, blocks: Sequence[Block], **options: Any) -> Comparison:
         files = [str(specs.write(block, folder / "specs")) for block in blocks]
-        options = {"baseline": BASELINE if folder.name != "tuning" else "", **options}
+        options = {"baseline": BASELINE if folder.name != "tuning" else "", "figures": self.figures, **options}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*collapse: .*")  # what the study is about, and counts
             found = compare(files, folder=folder, jobs=self.jobs, track=False, **options)
