@@ -3,7 +3,7 @@
 All have a perceptron of two hidden layers of 64 for every network, Adam, a falling rate, and a moving average of the
 generator; `specs.py` adds these. `$modes`, `$latent` and `$iterations` stand for what a case knows: the number of modes
 (only for methods that are told it), a latent of at least 16 entries with one for each mode, the number of coordinates
-(for methods that move a latent to data of the same size), and the run's length.
+(for methods that move a latent to data of the same size; `$noise` is one more), and the run's length.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Method:
         training: Settings of training beyond those of all.
         draws: Fresh batches of real items in an iteration, for the budget of images.
         told: What the method is told that others are not; empty for nothing.
-        is_given_items: Whether its latent holds training items, so that it could copy them: memorisation is measured.
+        is_given_items: Whether it is fitted to single training items, which it could copy: memorisation is measured.
         recipe: One with the same parts, to begin with; empty for `study/grid-<name>`.
     """
 
@@ -61,6 +61,12 @@ class Method:
 
 
 MODES = "the number of modes"
+LOCAL_GAME: tuple[Block, ...] = (
+    {"kind": "relativistic"},
+    {"kind": "bourgan.local_penalty", "weight": {"start": 5, "end": 1, "over": "$iterations"}},
+)
+RESIDUAL: Block = {"kind": "bourgan.residual", "network": {"kind": "bourgan.chart", "network": BODY}}
+CHARTED: Block = {"kind": "bourgan.chart", "network": JUDGE}
 PACKED, ENCODED = {**JUDGE, "pack": 2}, {**JUDGE, "joint": "encoder"}
 PAIRED = {**JUDGE, "joint": "reconstructor"}
 CRITIC = {"discriminator_updates": 5}
@@ -68,12 +74,41 @@ CODES: Block = {"kind": "gaussian", "dim": 15, "nuisance_dim": 1}
 
 METHODS: Mapping[str, Method] = {
     "gan": Method("A plain non-saturating GAN", (GAME,)),
+    "every-mode": Method(
+        "BourGAN's every-mode: a latent of the data's shape and width, a residual generator, local coordinates",
+        LOCAL_GAME,
+        prior={"kind": "bourgan.atlas"},
+        generator=RESIDUAL,
+        discriminator=CHARTED,
+        told="all training items, for the latent and the coordinates of its networks",
+        is_given_items=True,
+        recipe="bourgan/every-mode-grid",
+    ),
+    "every-mode-compressed": Method(
+        "every-mode with a latent of a few charts of the data, without its items",
+        LOCAL_GAME,
+        prior={"kind": "bourgan.compressed"},
+        generator=RESIDUAL,
+        discriminator=CHARTED,
+        told="all training items, for the charts of its latent and its networks",
+        is_given_items=True,
+        recipe="bourgan/every-mode-compressed-grid",
+    ),
+    "switch": Method(
+        "A Gaussian latent and a generator of 64 experts that jumps, by coupling, without a discriminator",
+        ({"kind": "modern.coupling"},),
+        prior={"kind": "gaussian", "dim": "$dims", "nuisance_dim": "$noise"},
+        generator={"kind": "modern.switch", "experts": 64, "network": {**JUDGE, "init": "torch"}},
+        discriminator=None,
+        draws=1,
+        is_given_items=True,
+        recipe="modern/switch-grid",
+    ),
     "wgan-gp": Method("WGAN-GP, five discriminator updates", CLIPLESS, training=CRITIC, draws=6),
     "r3gan": Method("R3GAN: the relativistic game with R1 and R2", RELATIVISTIC),
     "unrolled": Method("Unrolled GAN, five updates ahead", ({"kind": "baselines.unrolled", "updates": 5},)),
     "pacgan": Method("PacGAN with packs of two", (GAME,), discriminator=PACKED),
     "msgan": Method("MSGAN: mode seeking", (GAME, {"kind": "baselines.mode_seeking"})),
-    "gdpp": Method("GDPP: spectra of features", (GAME, {"kind": "baselines.determinantal"})),
     "infogan": Method(
         "InfoGAN with a category for each mode and two styles",
         (GAME, {"kind": "baselines.information"}),
@@ -126,16 +161,6 @@ METHODS: Mapping[str, Method] = {
         prior=MIXED,
         auxiliaries={"inverter": INVERTER},
         told=MODES,
-    ),
-    "veegan-bourgan": Method(
-        "Hybrid of VEEGAN and BourGAN",
-        (*RECONSTRUCTION, DISTANCE),
-        prior={**EMBEDDED, "std": 0.1},
-        discriminator=PAIRED,
-        auxiliaries={"reconstructor": {"kind": "veegan.reconstructor", "code_noise": 0.1, "network": BODY}},
-        training={"schedule": "simultaneous"},
-        draws=1,
-        told="1,024 training items, for the latent",
     ),
     "bourgan-nemgan": Method(
         "Hybrid of BourGAN and NEMGAN",
@@ -201,19 +226,6 @@ METHODS: Mapping[str, Method] = {
         ({"kind": "modern.uotm", "tau": 0.02}, {"kind": "r1", "gamma": 0.1}),
         prior={"kind": "gaussian", "dim": "$dims", "nuisance_dim": 2},
         recipe="modern/uotm-grid",
-    ),
-    "every-mode": Method(
-        "BourGAN's every-mode: a latent of the data's shape and width, a residual generator, local coordinates",
-        (
-            {"kind": "relativistic"},
-            {"kind": "bourgan.local_penalty", "weight": {"start": 5, "end": 1, "over": "$iterations"}},
-        ),
-        prior={"kind": "bourgan.atlas"},
-        generator={"kind": "bourgan.residual", "network": {"kind": "bourgan.chart", "network": BODY}},
-        discriminator={"kind": "bourgan.chart", "network": JUDGE},
-        told="all training items, for the latent and the coordinates of its networks",
-        is_given_items=True,
-        recipe="bourgan/every-mode-grid",
     ),
 }
 """The methods by name; the first is what statistics compare the others with."""

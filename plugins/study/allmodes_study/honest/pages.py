@@ -67,7 +67,7 @@ Intervals are 95 % bootstrap intervals over seeds (BCa). `better` and `worse`: w
 paired permutation test over seeds, with Holm's correction for the number of methods, at 0.05: with ten seeds the first
 method to be called so has to be on one side in every seed. Rows in italics need no
 training: a method that does not reach them has shown nothing on these data, unless samples have to be new
-(`memorisation`: 1 is no memory of the training items, 0 a copy; measured where a latent holds training items).
+(`memorisation`: 1 is no memory of the training items, 0 a copy; measured where a method is fitted to single items).
 """
 
 

@@ -22,7 +22,13 @@ def spec(
     What is measured once for data, reference samplers and memory, is measured in the `is_first` stage on them.
     """
     own = plan.methods[method]
-    values = {"$modes": data.modes, "$latent": max(16, data.modes), "$dims": data.dims, "$iterations": iterations}
+    values = {
+        "$modes": data.modes,
+        "$latent": max(16, data.modes),
+        "$dims": data.dims,
+        "$noise": data.dims + 1,
+        "$iterations": iterations,
+    }
     slots = {"prior": own.prior, "generator": own.generator, "discriminator": own.discriminator}
     parts = {**slots, "auxiliaries": dict(own.auxiliaries), "losses": list(own.losses)}
     return {
