@@ -45,12 +45,16 @@ class MetricMixtureConfig(PriorConfig):
     """Subsets for each of the ceil(log2 m) scales, in place of the variant's number."""
     projection: int | None = Field(None, ge=1)
     """Dimensions of a random projection of the embedding (Johnson-Lindenstrauss); none: all coordinates are kept."""
-    std: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
+    std: Literal["auto", "neighbours"] | Annotated[float, Field(ge=0)] = "auto"
     """Standard deviation around each embedded point, in every dimension, as a share of the embedding's spread (root
     mean square of its centred coordinates: 1 in `official`). The official code has 0.01 for its grid, and had 0.1;
-    `auto`: 0.1, or less where that would reach beyond nearest neighbours or swamp clusters."""
+    `auto`: 0.1, or less where that would reach beyond nearest neighbours or swamp clusters; `neighbours`: of each point
+    its own, as far as its 10th neighbour is."""
     modes: int | None = Field(None, ge=1)
     """Clusters of the embedding, by k-means, which become the latent part `mode`; none: no such part."""
+    items: bool = False
+    """Whether the latent tells the item whose point it was drawn around, and the local scale of the items there, as
+    parts `item` and `scale`; they are kept, and exported, with the model."""
 
     @property
     @override
@@ -59,7 +63,8 @@ class MetricMixtureConfig(PriorConfig):
 
     @override
     def parts(self) -> Mapping[str, int | None]:
-        return {"code": None} | ({"mode": self.modes} if self.modes else {})
+        of_items = {"item": None, "scale": None} if self.items else {}
+        return {"code": None} | ({"mode": self.modes} if self.modes else {}) | of_items
 
     @override
     def build(self) -> Any:

@@ -21,7 +21,7 @@ from allmodes import (
     free_memory,
     training_items,
 )
-from allmodes_bourgan import distances, embedding, width
+from allmodes_bourgan import distances, embedding, neighbours, width
 from allmodes_bourgan.distances import Distance
 from allmodes_bourgan.embedding import Ratios
 
@@ -43,8 +43,9 @@ class EmbeddingOptions(NamedTuple):
     variant: Literal["official", "theory"] = "official"
     sets_per_scale: int | None = None
     projection: int | None = None
-    std: float | Literal["auto"] = "auto"
+    std: float | Literal["auto", "neighbours"] = "auto"
     modes: int | None = None
+    items: bool = False
 
     @property
     def function(self) -> str | None:
@@ -61,6 +62,8 @@ class Fitted(NamedTuple):
         width: Standard deviation around each point, in the points' units.
         ratios: How the points keep distances.
         drawn: How draws around the points, with the mixture's width, keep them.
+        relative: The width of each point over that of the mixture (m,).
+        items: The items that were embedded (m, d), flattened.
     """
 
     points: Tensor
@@ -68,16 +71,19 @@ class Fitted(NamedTuple):
     width: float
     ratios: Ratios
     drawn: Ratios
+    relative: Tensor
+    items: Tensor
 
 
 class Embedded(NamedTuple):
-    """Points (m, dim), the width around them, their spread, and the ratios of `Fitted`."""
+    """Points (m, dim), the width around them, their spread, and the ratios and relative widths of `Fitted`."""
 
     points: Tensor
     width: float
     spread: float
     ratios: Ratios
     drawn: Ratios
+    relative: Tensor
 
 
 def fit(options: EmbeddingOptions, fitting: Fitting) -> Fitted:
@@ -91,11 +97,12 @@ def fit(options: EmbeddingOptions, fitting: Fitting) -> Fitted:
     items = draw(fitting.data, options.subsample, generator)
     seen, distance = _space(options, fitting, items)
     embedded = embed(options, seen, distance, generator)
-    points, edges = by_mode(embedded.points, options.modes, generator)
+    order, edges = by_mode(embedded.points, options.modes, generator)
     measured = options.function or f"{options.metric} (faiss, {distances.device()})"
-    what = f"{len(items)} items by {measured} embedded in {points.shape[1]} dimensions"
+    what = f"{len(items)} items by {measured} embedded in {embedded.points.shape[1]} dimensions"
     LOGGER.info(f"{KIND}: {what} in {time.monotonic() - began:.1f} s; {_describe_distortion(embedded)}")
-    return Fitted(points, edges, embedded.width, embedded.ratios, embedded.drawn)
+    _, width, _, kept, drawn, relative = embedded
+    return Fitted(embedded.points[order], edges, width, kept, drawn, relative[order], items.flatten(1)[order])
 
 
 def _describe_distortion(embedded: Embedded) -> str:
@@ -134,28 +141,37 @@ def embed(options: EmbeddingOptions, seen: Tensor, distance: Distance, generator
     if options.variant == "theory":  # scaled so that no distance shrinks
         f, exact = f * math.exp(exact.largest), exact.shifted(-exact.largest)
     spread = 1.0 if options.variant == "official" else embedding.spread(f)
-    std = _width(options, f, spread)
-    drawn = embedding.ratios(d, f[some] + std * torch.randn(f[some].shape, generator=generator))
-    return Embedded(f, std, spread, exact, drawn or exact)
+    std, relative = _widths(options, f, spread)
+    noise = std * relative[some, None] * torch.randn(f[some].shape, generator=generator)
+    return Embedded(f, std, spread, exact, embedding.ratios(d, f[some] + noise) or exact, relative)
 
 
-def _width(options: EmbeddingOptions, f: Tensor, spread: float) -> float:
+def _widths(options: EmbeddingOptions, f: Tensor, spread: float) -> tuple[float, Tensor]:
+    """The width around points f (m, dim), in their units, and each point's own over it (m,)."""
+    if options.std != "neighbours":
+        return _width(options.std, f, spread), torch.ones(len(f))
+    own = neighbours.widths(f)
+    width = float(own.median())
+    return (width, own / width) if width > 0 else (float(own.mean()), torch.ones(len(f)))
+
+
+def _width(asked: float | Literal["auto"], f: Tensor, spread: float) -> float:
     """The width around points f (m, dim), in their units; warn of one that swamps clusters."""
     e, dim = width.sample_distances(f), f.shape[1]
-    if options.std == "auto":
+    if asked == "auto":
         return width.choose_width(e, dim, spread)
-    std = options.std * spread
+    std = asked * spread
     if (share := width.swamped_share(e, width.reach(std, dim))) > width.RARE:
-        what = f"std {options.std:g} is wider than whole clusters of the data ({share:.0%} of the items lie in such)"
+        what = f"std {asked:g} is wider than whole clusters of the data ({share:.0%} of the items lie in such)"
         better = f"std: auto, here {width.choose_width(e, dim, spread) / spread:.2g}"
         LOGGER.warning(f"{KIND}: {what}, whose samples will be spread out: take {better}, or a smaller one")
     return std
 
 
 def by_mode(points: Tensor, modes: int | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Order points by their k-means clusters; returns them and the edges of the clusters."""
+    """The order of points by their k-means clusters, and the edges of the clusters in it."""
     if modes is None:
-        return points, torch.tensor([0, len(points)])
+        return torch.arange(len(points)), torch.tensor([0, len(points)])
     if modes > (different := len({tuple(point) for point in points.tolist()})):
         raise DataError(f"{KIND}: {modes} modes of {different} different points: set fewer modes")
     from sklearn.cluster import KMeans
@@ -163,7 +179,7 @@ def by_mode(points: Tensor, modes: int | None, generator: torch.Generator) -> tu
     seed = int(torch.randint(2**31, (), generator=generator))
     mode = torch.from_numpy(KMeans(modes, n_init=4, random_state=seed).fit_predict(points.numpy())).long()
     counts = mode.bincount(minlength=modes)
-    return points[mode.argsort(stable=True)], torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return mode.argsort(stable=True), torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
 
 def _space(options: EmbeddingOptions, fitting: Fitting, items: Tensor) -> tuple[Tensor, Distance]:

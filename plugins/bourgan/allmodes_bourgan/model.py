@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from allmodes import NOTHING, FeatureConfig, Fitting, Given, Latent, Loss, LossTerm, Noise, PixelsConfig, Prior, Step
+from allmodes_bourgan import neighbours, units
 from allmodes_bourgan.fit import EmbeddingOptions, fit
 
 TINY = 1e-10
@@ -38,13 +39,19 @@ class MetricMixture(Prior):
     Attributes:
         points: Embedded items (m, dim), ordered by mode where there are modes.
         edges: Where each mode begins among the points, and where the last one ends (modes + 1,).
-        width: Standard deviation around each point, in the points' units.
+        width: Standard deviation around a point, in the points' units.
+        relative: That of each point over it (m,): 1 unless the width is its neighbours'.
+        items: The embedded items (m, d), flattened, where their parts are asked for.
+        scales: The items' local scale at each (m, d), along each axis.
         ratios: `embedding.Ratios` of the points and of what is drawn around them (2, 4).
     """
 
     points: Tensor
     edges: Tensor
     width: Tensor
+    relative: Tensor
+    items: Tensor
+    scales: Tensor
     ratios: Tensor
 
     def __init__(self, options: EmbeddingOptions) -> None:
@@ -53,6 +60,9 @@ class MetricMixture(Prior):
         self.register_buffer("points", torch.zeros(1, 1))
         self.register_buffer("edges", torch.zeros(2, dtype=torch.long))
         self.register_buffer("width", torch.zeros(()))
+        self.register_buffer("relative", torch.ones(1))
+        for name in ("items", "scales"):
+            self.register_buffer(name, torch.zeros(1, 1))
         self.register_buffer("ratios", torch.zeros(2, 4))
 
     @property
@@ -62,24 +72,33 @@ class MetricMixture(Prior):
 
     @override
     def fit(self, fitting: Fitting) -> None:
-        self.points, self.edges, width, *ratios = fit(self.options, fitting)
-        self.width, self.ratios = torch.tensor(width), torch.tensor(ratios)
+        self.points, self.edges, width, kept, drawn, self.relative, items = fit(self.options, fitting)
+        self.width, self.ratios = torch.tensor(width), torch.tensor([kept, drawn])
         self.dim = self.points.shape[1]
         self.sizes = {"code": self.dim} | ({"mode": self.options.modes} if self.options.modes else {})
+        if self.options.items:
+            self.items, self.scales = items, local_scales(items)
+            self.sizes |= dict.fromkeys(("item", "scale"), items.shape[1])
 
     @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
         # given["mode"], one number or (n,), is the cluster whose points are drawn around
         begin, end = self._range(given.get("mode"))
         k = (begin + (noise.uniform("component", n) * (end - begin)).long()).minimum(end - 1)  # (n,)
-        z = self.points[k] + self.width * noise.normal("spread", n, self.points.shape[1])  # (n, dim)
-        return Latent(z, {"mode": self._mode(k)} if self.options.modes else {})
+        width = self.width * self.relative[k, None]  # (n, 1)
+        z = self.points[k] + width * noise.normal("spread", n, self.points.shape[1])  # (n, dim)
+        of_items = {"item": self.items[k], "scale": self.scales[k]} if self.options.items else {}
+        return Latent(z, {**({"mode": self._mode(k)} if self.options.modes else {}), **of_items})
 
     @override
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         # Models of version 0.1 have no width: it was the spec's number, whatever the units of the points.
-        if self.options.std != "auto":
+        if not isinstance(self.options.std, str):
             state_dict.setdefault(f"{prefix}width", torch.tensor(self.options.std))
+        if (points := state_dict.get(f"{prefix}points")) is not None:
+            state_dict.setdefault(f"{prefix}relative", torch.ones(len(points)))
+        for name in ("items", "scales"):
+            state_dict.setdefault(f"{prefix}{name}", torch.zeros(1, 1))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _range(self, mode: Any | None) -> tuple[Tensor, Tensor]:
@@ -184,6 +203,12 @@ class DistanceLoss(LossTerm):
         z = prior(noise.at("scale"), DRAWN).code
         logs = [d[d > 0].log().mean() for d in (torch.pdist(x, 1 if self.metric == "l1" else 2), torch.pdist(z))]
         return logs[0] - logs[1]
+
+
+def local_scales(items: Tensor) -> Tensor:
+    """The local scale (m, d) at each of the items (m, d), along each axis."""
+    of = units.measure(items)
+    return neighbours.scales(of.standardise(items))[:, None] * of.std
 
 
 def log_l2(x: Tensor, y: Tensor) -> Tensor:

@@ -61,11 +61,26 @@ def a_step(composition: Composition) -> Step:
 def a_prior(points: Tensor, width: float = 0.0, **options: Any) -> MetricMixture:
     prior = MetricMixture(EmbeddingOptions(**options))
     prior.points, prior.edges = points, torch.tensor([0, len(points)])
-    prior.width = torch.tensor(width)
+    prior.width, prior.relative = torch.tensor(width), torch.ones(len(points))
     return prior
 
 
 # The prior
+
+
+def test_a_width_of_neighbours_is_each_points_own_and_the_latent_tells_its_item() -> None:
+    x = torch.cat([0.01 * torch.randn(300, 2), 5 + torch.randn(300, 2)])
+    prior = MetricMixture(EmbeddingOptions(std="neighbours", items=True))
+    prior.fit(Fitting(TensorData(x), seeded(0)))
+    latent = prior(seeded(1), 4000)
+    item, scale = latent.part("item"), latent.part("scale")
+    i = (item[:, None] == prior.items).all(2).int().argmax(1)
+    torch.testing.assert_close(latent.z, prior.points[i], atol=5 * float(prior.width * prior.relative.max()), rtol=0)
+    spread = (latent.z - prior.points[i]).std(1) / (prior.width * prior.relative[i])
+    torch.testing.assert_close(spread.mean(), torch.tensor(1.0), atol=0.03, rtol=0)
+    tight = item[:, 0] < 1
+    assert prior.relative[i][~tight].median() > 5 * prior.relative[i][tight].median()
+    assert scale[~tight].median() > 20 * scale[tight].median()
 
 
 def test_a_latent_is_an_embedded_point_plus_noise_of_the_mixtures_width() -> None:

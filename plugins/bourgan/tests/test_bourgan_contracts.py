@@ -14,6 +14,10 @@ class TestMixtureWithModes(PriorContract):
     config = MetricMixtureConfig(subsample=64, modes=4)
 
 
+class TestMixtureWithItems(PriorContract):
+    config = MetricMixtureConfig(subsample=64, modes=4, std="neighbours", items=True)
+
+
 class TestDistance(LossTermContract):
     config = DistanceConfig()
     recipe, overrides = "bourgan/ring", FEW

@@ -180,7 +180,7 @@ def test_the_official_grid_is_embedded_in_55_dimensions_at_the_distortion_that_w
 
 def test_the_theorys_variant_shrinks_no_distance() -> None:
     x, options = cloud(300), EmbeddingOptions(variant="theory", std=0.0)
-    points, _, _, found, _ = embed(options, x, faiss_distance("l2"), torch.Generator().manual_seed(0))
+    points, _, _, found, _, _ = embed(options, x, faiss_distance("l2"), torch.Generator().manual_seed(0))
     assert points.shape == (300, 81)  # 9 scales of 9 subsets
     ratio = torch.pdist(points.double()) / torch.pdist(x.double())
     assert float(ratio.min()) == pytest.approx(1, rel=1e-4)
@@ -202,7 +202,7 @@ def test_the_same_seed_gives_the_same_fit_and_another_seed_another() -> None:
 def test_duplicates_fall_on_one_point_and_do_not_disturb_the_ratios() -> None:
     x = cloud(20)
     data = TensorData(torch.cat([x, x, x]))
-    points, _, _, found, _ = fitted(data)
+    points, _, _, found, *_ = fitted(data)
     assert len(points) == 60
     assert len(points.unique(dim=0)) == 20
     assert all(math.isfinite(value) for value in found)
