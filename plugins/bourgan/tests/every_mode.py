@@ -44,13 +44,14 @@ DATA: Mapping[str, str] = {
 
 RAMP = "weight: {start: 5, end: 1, over: 400}"
 MLP = "{kind: mlp, hidden: [64, 64]}"
+LEAKY = "{kind: mlp, hidden: [64, 64], activation: leaky_relu}"
 BOOTSTRAP = "prior={kind: bourgan.local}"
 LEFT_OUT: Mapping[str, Sequence[str]] = {
     "the recipe": (),
     "latent copies the item (h = 0)": ("prior.noise=0",),
     "latent forgets the item (h = 1)": ("prior.noise=1",),
     "smoothed bootstrap as the latent": (BOOTSTRAP,),
-    "smoothed bootstrap, D sees raw x": (BOOTSTRAP, f"discriminator={MLP}"),
+    "smoothed bootstrap, D sees raw x": (BOOTSTRAP, f"discriminator={LEAKY}"),
     "smoothed bootstrap, G's network sees raw e": (BOOTSTRAP, f"generator.network={MLP}"),
     "smoothed bootstrap, penalties on raw slopes": (
         BOOTSTRAP,

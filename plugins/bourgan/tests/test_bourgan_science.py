@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from allmodes import Experiment
-from allmodes.testing import each_at_least, mean_at_most
+from allmodes.testing import each_at_least, each_at_most, mean_at_most
 
 pytestmark = pytest.mark.slow
 
@@ -28,3 +28,13 @@ def test_the_ring_is_whole_after_twenty_thousand_iterations(tmp_path: Path) -> N
     longer = ["training.iterations=20000", "evaluation.every=5000"]
     results = Experiment.from_recipe("bourgan/ring", longer, folder=tmp_path, track=False).run()
     each_at_least(results, "modes", 8)
+
+
+@pytest.mark.parametrize(("data", "modes"), [("ring", 8), ("grid", 25), ("ten-dims", 10)])
+def test_every_mode_is_kept_with_its_quality_and_width(data: str, modes: int, tmp_path: Path) -> None:
+    results = Experiment.from_recipe(f"bourgan/every-mode-{data}", folder=tmp_path, track=False).run()
+    each_at_least(results, "modes", modes)
+    each_at_least(results, "high_quality", 0.974)  # real data: 0.989
+    each_at_least(results, "variance_ratio", 0.85)
+    each_at_most(results, "variance_ratio", 1.05)
+    each_at_least(results, "memorisation", 0.9)
