@@ -54,3 +54,11 @@ class TestPairing(LossTermContract):
 
 class TestRing(RecipeContract):
     recipe, overrides = "bourgan/every-mode-ring", FEW
+
+
+class TestGrid(RecipeContract):
+    recipe, overrides = "bourgan/every-mode-grid", FEW
+
+
+class TestTenDims(RecipeContract):
+    recipe, overrides = "bourgan/every-mode-ten-dims", FEW
