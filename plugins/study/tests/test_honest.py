@@ -12,8 +12,8 @@ from allmodes_study.honest import __main__ as command
 from allmodes_study.honest import evidence, specs
 from allmodes_study.honest.datasets import DATA, TUNING, Dataset
 from allmodes_study.honest.methods import METHODS
-from allmodes_study.honest.plan import POINTS, Plan, Trial
-from allmodes_study.honest.stages import BASELINE, affordable
+from allmodes_study.honest.plan import BASELINE, POINTS, Plan, Trial
+from allmodes_study.honest.stages import Study, affordable
 
 PLAN, TRIAL = Plan(), Trial(1e-3, 0.5)
 
@@ -75,6 +75,16 @@ def test_the_iterations_for_a_time_lie_on_the_line_through_what_was_measured() -
     assert affordable(1.5, line) == 1100
     assert affordable(0.1, line) == 4  # the start alone takes longer
     assert affordable(2.0, [(100, 0.5)]) == 400
+
+
+def test_methods_that_were_no_better_than_the_plain_gan_in_the_search_are_left_there(tmp_path: Path) -> None:
+    best = {"gan": 0.3, "r3gan": 0.29, "msgan": 0.31, "veegan": 0.9}
+    trials = {
+        name: [{"lr": 1e-3, "beta": 0.5, "w1": w1}, {"lr": 1e-2, "beta": 0.5, "w1": 1}] for name, w1 in best.items()
+    }
+    (tmp_path / "tuning.json").write_text(json.dumps(trials))
+    kept = Study(PLAN, tmp_path).screen(dict.fromkeys(best, TRIAL))
+    assert list(kept) == ["gan", "r3gan", "veegan"]
 
 
 def test_tables_and_statistics_become_evidence(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from allmodes_study.honest.datasets import Dataset
-from allmodes_study.honest.plan import Plan, Trial
-from allmodes_study.honest.stages import BASELINE, BUDGETS
+from allmodes_study.honest.plan import BASELINE, Plan, Trial
+from allmodes_study.honest.stages import BUDGETS
 
 PAGE = Path(__file__).parents[1] / "evidence" / "honest.json"
 COSTS = ("images", "cpu_seconds")

@@ -56,7 +56,8 @@ measured, w1 of {plan.pairs:,} of them.
 
 **Search.** Every method was tried with {len(plan.trials)} settings (the learning rate of every player {rates}; Adam's
 first decay {betas}) and {len(plan.tuning_seeds)} seeds each on one data set, {TUNING.description}, at the budget of
-images. The setting of the smallest mean w1 was kept for all data below, on which nothing was chosen.
+images. The setting of the smallest mean w1 was kept for all data below, on which nothing was chosen. Methods that were
+no better than the plain GAN in this search were left there, but for the three that allmodes is about.
 
 **Budgets.** {_sentence(page["budgets"]["images"])} is counted in real items drawn, so a method with five
 discriminator updates has fewer generator updates. {_sentence(page["budgets"]["cpu"])}: the iterations of a method on

@@ -9,6 +9,7 @@ from itertools import product
 from allmodes_study.honest.datasets import DATA, Dataset
 from allmodes_study.honest.methods import METHODS, Method
 
+BASELINE = "gan"
 POINTS = 4
 """Points of a curve, of which iterations are a multiple; w1 has half as many."""
 
@@ -32,6 +33,7 @@ class Plan:
 
     Attributes:
         methods, data: What is compared.
+        always: Methods that are compared even if they were no better than the plain GAN in the search.
         seeds: Seeds of each comparison.
         tuning_seeds: Seeds of each trial, which are not those of the comparisons.
         rates, betas: The trials are all pairs.
@@ -43,6 +45,7 @@ class Plan:
 
     methods: Mapping[str, Method] = field(default_factory=lambda: METHODS)
     data: Mapping[str, Dataset] = field(default_factory=lambda: DATA)
+    always: tuple[str, ...] = (BASELINE, "veegan", "bourgan", "nemgan")
     seeds: tuple[int, ...] = tuple(range(10))
     tuning_seeds: tuple[int, ...] = (100, 101)
     rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
