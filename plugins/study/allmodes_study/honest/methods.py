@@ -101,6 +101,7 @@ METHODS: Mapping[str, Method] = {
         generator={"kind": "modern.switch", "experts": 64, "network": {**JUDGE, "init": "torch"}},
         discriminator=None,
         draws=1,
+        told="8,192 training items, with which latents are coupled; 64 of them, where its experts begin",
         is_given_items=True,
         recipe="modern/switch-grid",
     ),
