@@ -44,7 +44,8 @@ INTRODUCTION = """# The papers' own experiments
 By `python -m allmodes_study.papers`, which trains what is missing. Sizes are those of two CPU cores, and stated. Ours:
 mean ± standard error over seeds, last iterate, nothing selected; `seeds` are the finished ones. Real data: as many
 held-out items by the same scorer. Shares are between 0 and 1. Published numbers come from other networks, budgets and
-sometimes rules: rows of one kind can be compared, the two kinds only with care.
+sometimes rules: rows of one kind can be compared, the two kinds only with care. Iterations are equal within an
+experiment, images seen are not: VEEGAN draws one batch for both players, a plain GAN one for each.
 """
 
 
