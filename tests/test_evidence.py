@@ -121,6 +121,11 @@ def test_the_page_has_a_section_for_all_data() -> None:
     assert "| plane | near: 0.2 (0.15 to 0.25) | far: 0.01 (0.01 to 0.01) | bootstrap: 0.1 |\n" in text
 
 
+def test_the_page_of_choices_in_the_docs_is_what_the_evidence_says() -> None:
+    written = (Path(__file__).parents[1] / "docs" / "choose.md").read_text("utf-8")
+    assert written == page(read_all(installed()))
+
+
 def with_evidence(folder: Path) -> Registry:
     registry, plugin = Registry(), ModuleType("acme")
     returned: Callable[[], Path] = lambda: folder  # noqa: E731

@@ -85,6 +85,30 @@ def read_table(file: Path) -> tuple[Table, dict[str, dict[str, str]]]:
     return numbers, states
 
 
+def latents_alone(folder: Path) -> dict[str, dict[str, float]]:
+    """The mean numbers of latents without any training, and `fit_seconds`: processor time of the fit of a lone run.
+
+    Runs of one process share fits of the same items, so it is the largest of all seeds' that counts.
+    """
+    if not (folder / "table.csv").exists():
+        return {}
+    table, states = read_table(folder / "table.csv")
+    fits = {method: max(_starts(folder / method), default=0.0) for method in states}
+    return {method: {**_means(table[method]), "fit_seconds": fits[method]} for method in states if method in table}
+
+
+def _means(seeds: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Means over the seeds of the numbers that each has."""
+    keys = dict.fromkeys(key for one in seeds.values() for key in one)
+    return {key: _mean([one[key] for one in seeds.values() if key in one]) for key in keys}
+
+
+def _starts(folder: Path) -> list[float]:
+    """The processor time before the first update of each run of a method."""
+    pages = (json.loads(path.read_text("utf-8")) for path in folder.glob("seed-*/results.json"))
+    return [page["start_cpu_seconds"] for page in pages if page.get("start_cpu_seconds")]
+
+
 def _method(plan: Plan, name: str, trials: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
     method, best = plan.methods[name], best_of(trials[name])
     setting = Trial(best["lr"], best["beta"])
@@ -100,13 +124,14 @@ def _method(plan: Plan, name: str, trials: Mapping[str, list[dict[str, Any]]]) -
 def _data(data: Dataset, folder: Path, name: str) -> dict[str, Any]:
     file = next(path for budget in BUDGETS if (path := folder / budget / name / "table.csv").exists())
     beside = {title: seeds[""] for title, seeds in read_table(file)[0].items() if "" in seeds}
+    alone = latents_alone(folder / "alone" / name)
     traits = {"dims": data.dims, "modes": data.modes, "items": 8192, "weight_ratio": data.weight_ratio}
     return {
         "description": data.description,
         "block": dict(data.block),
         "traits": {**traits, "width_ratio": data.width_ratio, "curved": data.curved, "images": False},
         "real": beside.pop("real data", {}),
-        "references": beside,
+        "references": {**beside, **{f"the latent of {method}": numbers for method, numbers in alone.items()}},
     }
 
 

@@ -24,8 +24,8 @@ def write(plan: Plan, page: Page, trials: Trials) -> str:
         for budget, meaning in page["budgets"].items():
             found = [one for one in page["results"] if (one["data"], one["budget"]) == (data, budget)]
             if found:
-                text = _table(HEADER, _rows(tried, found))
-                parts.append(f"## {data}: {tried['description']}; {meaning}\n\n{text}{_figure(data, budget)}")
+                text = _table(HEADER, _rows(tried, found)) + _fits(tried, budget) + _figure(data, budget)
+                parts.append(f"## {data}: {tried['description']}; {meaning}\n\n{text}")
     return "\n".join(parts)
 
 
@@ -33,6 +33,15 @@ def curves(plan: Plan, folder: Path, docs: Path) -> list[Path]:
     """Copy the curves of the share of good samples over processor time to beside the page; returns the files."""
     found = {data: folder / "cpu" / data / "curves" / "high_quality-cpu_seconds.png" for data in plan.data}
     return [Path(copyfile(path, docs / f"honest-{data}.png")) for data, path in found.items() if path.exists()]
+
+
+def _fits(tried: Page, budget: str) -> str:
+    """What the fits of a lone run take, below a table of equal processor time."""
+    fits = {title: one["fit_seconds"] for title, one in tried["references"].items() if one.get("fit_seconds")}
+    if budget != "cpu" or not fits:
+        return ""
+    each = "; ".join(f"{title}: {seconds:.1f} s" for title, seconds in fits.items())
+    return f"\n**Not equal**: of a lone run, or of the first seed of many, the fit alone takes more ({each}).\n"
 
 
 def _figure(data: str, budget: str) -> str:
@@ -71,9 +80,10 @@ turn is charged for one even where its losses do not look at data, as in a plain
 simultaneous turn, or without a discriminator, has twice the updates for the same images.
 {_sentence(page["budgets"]["cpu"])}: the iterations of a method on data are those that take so long by the time that its
 runs with the budget of images took there. All seeds of a method train in one stack, whose time is shared out equally;
-evaluations do not count. The column has what it really took. **The fit of the atlas is not in this budget as a single
+what the engine does once for a stack counts, evaluations do not. The column has what it really took. **The fit of the atlas is not in this budget as a single
 run would pay it**: every-mode and every-mode-compressed fit the same items, so one fit (several CPU seconds for 8,192
-items, more than the budget) serves all runs of a process, and the mean over seeds holds a tenth of it or nothing.
+items, more than the budget) serves all runs of a process, and the mean over seeds holds a tenth of it or nothing. Rows in italics have the latents of
+these two alone, before any training, and below the tables stands what a fit takes.
 
 Intervals are 95 % bootstrap intervals over seeds (BCa). `better` and `worse`: w1 is below or above the plain GAN's in a
 paired permutation test over seeds, with Holm's correction for the number of methods, at 0.05 for each table: tables are

@@ -19,9 +19,13 @@ from allmodes import Comparison, compare
 from allmodes_study.honest import specs
 from allmodes_study.honest.datasets import TUNING, Dataset
 from allmodes_study.honest.methods import Block
-from allmodes_study.honest.plan import BASELINE, Plan, Trial
+from allmodes_study.honest.plan import BASELINE, POINTS, Plan, Trial
 
 BUDGETS = ("images", "cpu")
+LATENTS = ("every-mode", "every-mode-compressed")
+"""Methods whose latent has the data's shape before any training: it is measured alone, too."""
+STILL = 1e-12
+"""A rate at which nothing moves."""
 Tuned: TypeAlias = dict[str, Trial]
 """The chosen setting of each method."""
 
@@ -51,6 +55,7 @@ class Study:
             taken = times(self.folder / "images" / name)
             counts = {method: affordable(self.plan.cpu_seconds, each) for method, each in taken.items()}
             self._compare(self.folder / "cpu" / name, self._specs(data, self._kept(name, counts), tuned, False))
+            self._compare(self.folder / "alone" / name, self._latents(data, tuned), figures=False)
 
     def tune(self) -> Tuned:
         """Train each method with each setting on `TUNING`, and take that of the smallest mean w1; writes `tuning.json`.
@@ -59,6 +64,7 @@ class Study:
         """
         folder, blocks = self.folder / "tuning", list(self._trials())
         found = self._compare(folder, blocks, seeds=self.plan.tuning_seeds, figures=False)
+        assert found is not None  # there are trials
         trials = {
             method: [self._score(found, method, trial) for trial in self.plan.trials] for method in self.plan.methods
         }
@@ -107,6 +113,12 @@ class Study:
             for method, trial in chosen.items()
         ]
 
+    def _latents(self, data: Dataset, tuned: Tuned) -> list[Block]:
+        """Specs of the methods whose latent is measured alone: their generators begin as the identity, and stay so."""
+        still = {method: Trial(STILL, tuned[method].beta) for method in LATENTS if method in tuned}
+        blocks = [specs.spec(self.plan, method, data, POINTS, trial) for method, trial in still.items()]
+        return [{**block, "evaluation": {**block["evaluation"], "references": []}} for block in blocks]
+
     def _kept(self, name: str, counts: dict[str, int]) -> dict[str, int]:
         """The iterations that an earlier command computed, if there was one: times differ, and runs have begun."""
         path = self.folder / "cpu" / f"{name}.json"
@@ -116,9 +128,13 @@ class Study:
         path.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
         return counts
 
-    def _compare(self, folder: Path, blocks: Sequence[Block], **options: Any) -> Comparison:
+    def _compare(self, folder: Path, blocks: Sequence[Block], **options: Any) -> Comparison | None:
+        """Train what is not finished; nothing is compared where there are no specs."""
+        if not blocks:
+            return None
         files = [str(specs.write(block, folder / "specs")) for block in blocks]
-        options = {"baseline": BASELINE if folder.name != "tuning" else "", "figures": self.figures, **options}
+        names = [block["name"] for block in blocks]
+        options = {"baseline": BASELINE if BASELINE in names else "", "figures": self.figures, **options}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*collapse: .*")  # what the study is about, and counts
             found = compare(files, folder=folder, jobs=self.jobs, track=False, **options)
