@@ -80,10 +80,11 @@ turn is charged for one even where its losses do not look at data, as in a plain
 simultaneous turn, or without a discriminator, has twice the updates for the same images.
 {_sentence(page["budgets"]["cpu"])}: the iterations of a method on data are those that take so long by the time that its
 runs with the budget of images took there. All seeds of a method train in one stack, whose time is shared out equally;
-what the engine does once for a stack counts, evaluations do not. The column has what it really took. **The fit of the atlas is not in this budget as a single
-run would pay it**: every-mode and every-mode-compressed fit the same items, so one fit (several CPU seconds for 8,192
-items, more than the budget) serves all runs of a process, and the mean over seeds holds a tenth of it or nothing. Rows in italics have the latents of
-these two alone, before any training, and below the tables stands what a fit takes.
+what the engine does once for a stack counts, evaluations do not. The column has what it really took. **The fit of the
+atlas is not in this budget as a single run would pay it**: every-mode and every-mode-compressed fit the same items,
+so one fit (several CPU seconds for 8,192 items, more than the budget) serves all runs of a process, and the mean over
+seeds holds a tenth of it or nothing. Rows in italics have the latents of these two alone, before any training, and
+below the tables stands what a fit takes.
 
 Intervals are 95 % bootstrap intervals over seeds (BCa). `better` and `worse`: w1 is below or above the plain GAN's in a
 paired permutation test over seeds, with Holm's correction for the number of methods, at 0.05 for each table: tables are
