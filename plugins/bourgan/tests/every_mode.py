@@ -133,7 +133,8 @@ def train(scorer: Scorer, data: str, overrides: Sequence[str], seeds: range) -> 
         settings = [data, *QUIET, *overrides]
         Experiment.from_recipe(RECIPE, settings, folder=Path(folder), track=False).run(seeds=list(seeds))
         runs = sorted(Path(folder).glob("*/seed-*"))
-        return [scorer.score(load_run(run).sample(SAMPLES, seed=7)) for run in runs]
+        # Of one draw of latents, seeds that share a fit would be no replicates.
+        return [scorer.score(load_run(run).sample(SAMPLES, seed=7 + i)) for i, run in enumerate(runs)]
 
 
 def compare(title: str, data: str, seeds: range) -> Table:
