@@ -131,7 +131,7 @@ def test_the_page_counts_what_passed_and_shows_a_copy(tmp_path: Path, monkeypatc
     monkeypatch.setattr(command, "ANY", metrics)
     monkeypatch.setattr(command, "OF_MODES", [])
     monkeypatch.setattr(command, "OF_MEMORY", [])
-    monkeypatch.setattr(command, "COPIED", 100)
+    monkeypatch.setattr(command, "COPIES", ([RingConfig(items=60).build()] * 2, 60))
     command.main(["--seeds", "0", "--out", str(tmp_path / "page.md")])
     page = (tmp_path / "page.md").read_text("utf-8")
     (row,) = [line for line in page.splitlines() if line.startswith("| Gaussian, mean |") and "✓" in line][:1]
@@ -142,10 +142,11 @@ def test_the_page_counts_what_passed_and_shows_a_copy(tmp_path: Path, monkeypatc
 def test_a_copy_is_seen_by_the_metrics_of_memory_alone() -> None:
     from allmodes import MemorisationConfig, WassersteinConfig
 
-    found = copied(RingConfig(items=300).build(), 300, [MemorisationConfig(), WassersteinConfig()])
-    assert found["memorisation"][2] == 0
-    mean, std, copy = found["w1"]
-    assert abs(copy - mean) < 5 * std
+    sets = [RingConfig(items=400, items_seed=seed).build() for seed in range(5)]
+    found = copied(sets, 200, [MemorisationConfig(), WassersteinConfig()])
+    assert found["memorisation"][1] == [0] * 5
+    rows = {row.split("`")[1]: row.split(" | ")[-1] for row in command.copy_rows(found)}
+    assert rows == {"memorisation": "yes |", "copies": "yes |", "w1": "no |"}
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from statistics import fmean, stdev
 
 import torch
 
@@ -16,8 +17,8 @@ from sanity.measuring import Verdict, copied, judge
 from sanity.numbers import ANY, NUMBERS, OF_MEMORY, OF_MODES, Role
 
 ROOT = Path(__file__).parents[2]
-COPIED = 1000
-"""Training items that are copied."""
+COPIES = [RingConfig(items=1000, items_seed=seed).build() for seed in range(5)], 500
+"""Sets of training items that are copied, and how many of each."""
 TITLES: Mapping[Role, str] = {
     "fidelity": "Fidelity", "diversity": "Diversity", "both": "Distances of distributions",
 }  # fmt: skip
@@ -31,12 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     begin = time.process_time()
     verdicts = [verdict for check in CHECKS for verdict in judge(check, options.seeds)]
-    copies = copied(RingConfig(items=COPIED).build(), COPIED, (*ANY, *OF_MODES, *OF_MEMORY))
+    copies = copied(*COPIES, (*ANY, *OF_MODES, *OF_MEMORY))
     options.out.write_text(page(verdicts, copies, options.seeds, time.process_time() - begin), "utf-8")
 
 
 def page(
-    verdicts: Sequence[Verdict], copies: Mapping[str, tuple[float, float, float]], seeds: Sequence[int], seconds: float
+    verdicts: Sequence[Verdict], copies: Mapping[str, tuple[list[float], ...]], seeds: Sequence[int], seconds: float
 ) -> str:
     """The page of all verdicts and of a copy's numbers, in Markdown."""
     text = (Path(__file__).parent / "page.md").read_text("utf-8")
@@ -60,12 +61,15 @@ def tables(verdicts: Sequence[Verdict]) -> Iterable[str]:
         yield _row("**all**", *(f"**{_cell([v.passed for v in verdicts if v.key == key])}**" for key in keys)) + "\n"
 
 
-def copy_rows(copies: Mapping[str, tuple[float, float, float]]) -> Iterable[str]:
-    """A row for each number: real data's, a copy's, and how many standard deviations lie between."""
-    for key, (mean, std, copy) in copies.items():
-        apart = abs(copy - mean) / std if std > 0 else 0.0
-        seen = "yes" if apart > 5 else "no"
-        yield _row(f"`{key.removesuffix('_pixels')}`", f"{mean:.4g} ± {std:.2g}", f"{copy:.4g}", seen)
+def copy_rows(copies: Mapping[str, tuple[list[float], ...]]) -> Iterable[str]:
+    """A row for each number: new draws', a copy's, and whether they are apart in all repetitions."""
+    for key, (new, copy) in copies.items():
+        seen = max(new) < min(copy) or max(copy) < min(new)
+        yield _row(f"`{key.removesuffix('_pixels')}`", _spread(new), _spread(copy), "yes" if seen else "no")
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{fmean(values):.4g} ± {stdev(values):.2g}"
 
 
 def _cell(passed: Sequence[bool]) -> str:

@@ -11,7 +11,7 @@ from torch import Generator
 from allmodes import Data, Evaluation, MetricConfig, TensorData, training_items
 from allmodes.data import Mixture
 from allmodes.data.batch import Batch
-from allmodes.metrics import build_metrics, measure_floors
+from allmodes.metrics import build_metrics
 from sanity.checks import Check, Point, Sampler
 from sanity.numbers import ANY, NUMBERS, OF_MODES
 
@@ -94,12 +94,16 @@ def _real_of(point: Point) -> tuple[Sampler | Mixture, int, int]:
     return point.real, point.items, point.samples
 
 
-def copied(data: Data, n: int, configs: Sequence[MetricConfig]) -> Mapping[str, tuple[float, float, float]]:
-    """By number, mean and standard deviation of real data's own, and that of a copy of n training items."""
+def copied(sets: Sequence[Data], n: int, configs: Sequence[MetricConfig]) -> Mapping[str, tuple[list[float], ...]]:
+    """By number, its values for n new draws of real data in the place of samples, and for copies, one of each set."""
     metrics = build_metrics(configs).values()
-    floors = measure_floors(metrics, data, n, repeats=10)
-    generator = Generator().manual_seed(0)
-    real = data.held_out(n, generator)
-    evaluation = Evaluation(training_items(data, n, generator).x, data, real, generator)
-    values = {key: value for metric in metrics for key, value in metric.compute(evaluation).items()}
-    return {key: (*floors[key], values[key]) for key in values if key in floors and key not in CONSTANT}
+    found: dict[str, tuple[list[float], ...]] = {}
+    for seed, data in enumerate(sets):
+        generator = Generator().manual_seed(seed)
+        real, new = (data.held_out(n, generator) for _ in range(2))
+        sides = (Evaluation(x, data, real, generator) for x in (new.x, training_items(data, n, generator).x))
+        for position, evaluation in enumerate(sides):
+            for metric in metrics:
+                for key, value in metric.compute(evaluation).items():
+                    found.setdefault(key, ([], []))[position].append(value)
+    return {key: values for key, values in found.items() if key not in CONSTANT}
