@@ -76,7 +76,7 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
         "but 5,000 iterations.",
         _rows(_RING, "modes", "high_quality"),
         ("training.iterations=5000", "evaluation.metrics=[modes]", "training.threads=1"),
-        seeds=2,
+        seeds=1,
     ),
     "veegan-grid": PaperExperiment(
         "VEEGAN: grid of 25 Gaussians",
@@ -86,7 +86,7 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
         "seeds.",
         _rows(_GRID, "modes", "high_quality"),
         ("training.iterations=5000", "evaluation.metrics=[modes]", "training.threads=1"),
-        seeds=2,
+        seeds=1,
     ),
     "veegan-1200": PaperExperiment(
         "VEEGAN: ten modes in 1200 dimensions",
@@ -97,7 +97,7 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
         "all real data ([metrics.md](../metrics.md)): the published column cannot be reproduced as specified. 2,000 "
         "iterations of batch 128.",
         _rows(_WIDE, "modes", "high_quality"),
-        seeds=2,
+        seeds=1,
     ),
     "stacked-mnist": PaperExperiment(
         "Stacked MNIST: 1,000 modes",
@@ -153,21 +153,21 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
         "As many labels as the released script has, but 14 px, perceptrons, and 3,000 iterations of batch 64. The "
         "paper's numbers could not be read; "
         "ClusterGAN's README has a purity of .7218 ± .0089 and an NMI of .6163 ± .0243 without labels, at 28 px.",
-        seeds=2,
+        seeds=1,
     ),
     "nemgan-mnist2": PaperExperiment(
         "NEMGAN-P: the priors of MNIST's zeros and fours at 7:3, 100 labels",
         ("nemgan/small-mnist2", "nemgan/small-mnist2-labels-alone"),
         _CLUSTERS,
         f"{_SMALL}, nor could the paper's numbers be read. 14 px, perceptrons, 3,000 iterations of batch 64.",
-        seeds=2,
+        seeds=1,
     ),
     "nemgan-cifar2": PaperExperiment(
         "NEMGAN-P: the priors of CIFAR-10's frogs and planes at 7:3, 100 labels",
         ("nemgan/small-cifar2", "nemgan/small-cifar2-labels-alone"),
         _CLUSTERS,
         f"{_SMALL}, nor could the paper's numbers be read. 16 px, perceptrons, 3,000 iterations of batch 64.",
-        seeds=2,
+        seeds=1,
     ),
 }
 
