@@ -119,9 +119,9 @@ EXPERIMENTS: Mapping[str, PaperExperiment] = {
         "`vae` is the same without the game and its discriminator. Settings, the number of iterations among them, were "
         "chosen by the KL of seed 0, so that seed 1 is the test: trials of seed 0 with a longer game ended higher, at "
         "0.080 after 6,000 iterations with weight 2 and 0.079 after 5,000 with weight 4; a heavier bound (10, gamma 5) "
-        "was at 0.103 after 4,000. 26,000 samples; R3GAN's paper does not say how many, and with 50,000 real data would "
-        "have 0.014. The aim was a KL of at most three times that of real data. Memorisation: distance of single digits "
-        "to the nearest of 60,000 training digits, over that of test digits.",
+        "was at 0.103 after 4,000. 26,000 samples; R3GAN's paper does not say how many, and with 50,000 real data "
+        "would have 0.014. The aim was a KL of at most three times that of real data. Memorisation: distance of single "
+        "digits to the nearest of 60,000 training digits, over that of test digits.",
         tuple(
             Published(method, source, dict(zip(("stacked_modes", "stacked_kl"), row.split(), strict=True)))
             for (method, source), row in _OTHERS.items()
