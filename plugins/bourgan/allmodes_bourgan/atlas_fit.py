@@ -19,7 +19,7 @@ LOGGER = logging.getLogger("allmodes.bourgan")
 
 SIZES = (None, 512, 256, 128, 64, 32, 16, 8)
 """Items in a chart, about; None: whole clusters."""
-RANKS = (0, 1, 2, 3, 5, 8, 16)
+RANKS = (0, 1, 2, 3, 5, 8, cells.MOST_AXES)
 """Axes of a chart, at most; 16 or, where there are fewer, all directions are tried too."""
 POOLED = (0.0, 8.0)
 """Items by whose worth the variances of charts are drawn to their mean."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 SMALLEST = 1024
 """The smallest cluster has this part of all items."""
@@ -22,10 +23,15 @@ PER_AXIS = 16
 """A cell has so many items at least for each of its axes."""
 THINNEST = 1e-4
 """The least width of a cell, in units of the data's axes."""
+MOST_AXES = 16
+"""A cell has so many axes at most."""
 
 
 class Moments(NamedTuple):
-    """Items (K,) of cells, means (K, d), and variances (K, d), largest first, along directions (K, d, d)."""
+    """Items (K,) of cells, means (K, d), and variances (K, d), largest first, the first of them along directions.
+
+    Of directions (K, d, r) there are as many as a cell has axes at most; where items have none, they are zero.
+    """
 
     counts: Tensor
     means: Tensor
@@ -82,16 +88,23 @@ def partition(x: Tensor, pieces: int) -> Tensor:
 def measure(x: Tensor, cell: Tensor) -> Moments:
     """The moments of cells, each of which has items (n, d)."""
     each = [x[cell == k].double() for k in range(int(cell.max()) + 1)]
-    covariances = torch.stack([_covariance(points) for points in each])
-    variances, directions = torch.linalg.eigh(covariances)
-    counts = torch.tensor([float(len(points)) for points in each]).double()
     means = torch.stack([points.mean(0) for points in each])
-    return Moments(counts, means, variances.flip(1).clamp(min=THINNEST**2), directions.flip(2))
+    variances, directions = zip(*(_principal(points) for points in each), strict=True)
+    counts = torch.tensor([float(len(points)) for points in each]).double()
+    return Moments(counts, means, torch.stack(variances).clamp(min=THINNEST**2), torch.stack(directions))
 
 
-def _covariance(points: Tensor) -> Tensor:
-    d = points.shape[1]
-    return points.T.cov(correction=min(1, len(points) - 1)).reshape(d, d)
+def _principal(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Variances (d,) of points (n, d), largest first, and the directions (d, r) of the first of them.
+
+    Of few long vectors all variance lies in their differences, so that no (d, d) matrix is needed.
+    """
+    n, d = points.shape
+    if n > d or d <= MOST_AXES:
+        variances, directions = torch.linalg.eigh(points.T.cov(correction=min(1, n - 1)).reshape(d, d))
+        return variances.flip(0), directions.flip(1)[:, :MOST_AXES]
+    _, lengths, rows = torch.linalg.svd((points - points.mean(0)) / max(n - 1, 1) ** 0.5, full_matrices=False)
+    return pad(lengths.square(), (0, d - n)), pad(rows[:MOST_AXES].T, (0, max(MOST_AXES - n, 0)))
 
 
 def gaussians(moments: Moments, rank: int, pooled: float) -> Gaussians:

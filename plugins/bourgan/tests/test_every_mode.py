@@ -9,7 +9,7 @@ from torch.distributions import MultivariateNormal
 
 from allmodes import Fitting, SpecError, TensorData, seeded
 from allmodes.testing import compose, load_spec, make_step
-from allmodes_bourgan import neighbours
+from allmodes_bourgan import cells, neighbours
 from allmodes_bourgan.atlas import Atlas
 from allmodes_bourgan.atlas_fit import fit
 from allmodes_bourgan.local import Local
@@ -86,6 +86,21 @@ def test_a_generator_begins_as_the_identity_and_moves_in_local_units() -> None:
     w, _ = atlas.locate(atlas.standardise(e))
     unit = torch.einsum("bk,kde->bde", w, roots(atlas, 0.5).float())
     torch.testing.assert_close(moved.fake, e + (unit @ torch.tensor([2.0, -1.0])) * atlas.std)
+
+
+@pytest.mark.parametrize("n", [1, 2, 15, 30, 31, 60])
+def test_moments_are_those_of_the_covariance_of_few_items_too(n: int) -> None:
+    """(U L^2 U') is the covariance, as far as its largest 16 variances go; others are not below the least width."""
+    x = torch.randn(n, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    counts, means, variances, directions = cells.measure(x, torch.zeros(n, dtype=torch.long))
+    expected = x.T.cov(correction=min(1, n - 1))
+    largest = torch.linalg.eigvalsh(expected).flip(0)
+    assert counts == n and torch.allclose(means[0], x.mean(0))
+    assert torch.allclose(variances[0], largest.clamp(min=cells.THINNEST**2))
+    kept, found = largest[:16].clamp(min=0), directions[0]
+    assert directions.shape == (1, 30, 16)
+    assert torch.allclose(expected @ found, found * kept, atol=1e-9)
+    assert torch.allclose(found.T @ found, torch.eye(16).double() * (torch.arange(16) < min(n, 16)), atol=1e-9)
 
 
 @pytest.mark.parametrize("d", [2, 20])
