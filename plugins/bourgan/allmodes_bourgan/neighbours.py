@@ -8,6 +8,8 @@ import faiss
 import torch
 from torch import Tensor
 
+from allmodes_bourgan.cells import THINNEST
+
 WIDTH = 10
 """The neighbour whose distance is an item's width: near enough to stay within the thinnest modes."""
 SCALE = 30
@@ -40,6 +42,9 @@ def widths(x: Tensor) -> Tensor:
 
 
 def scales(x: Tensor) -> Tensor:
-    """The local scale (n,) of each item: the distance to its 30th neighbour, over sqrt(d)."""
+    """The local scale (n,) of each item: the distance to its 30th neighbour, over sqrt(d).
+
+    It is a unit, by which losses divide, and so never 0, not even where many items coincide.
+    """
     distances, _ = neighbours(x, SCALE)
-    return distances[:, -1] / sqrt(x.shape[1])
+    return (distances[:, -1] / sqrt(x.shape[1])).clamp(min=THINNEST)

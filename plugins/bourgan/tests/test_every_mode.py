@@ -43,6 +43,7 @@ def test_an_item_at_the_rim_has_the_width_of_those_around_it() -> None:
 def test_where_items_coincide_the_latent_is_a_copy_of_them() -> None:
     latent = fitted(torch.ones(64, 2).index_fill(0, torch.arange(32), -1.0))(seeded(1), 8)
     assert latent.code.equal(latent.part("item"))
+    assert (latent.part("scale") > 0).all()  # pairing divides by it
 
 
 def test_a_local_latent_is_an_item_and_noise_of_its_width() -> None:
