@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from allmodes import Plugin, Registry, SpecError, hookimpl, installed
+from allmodes import CopyConfig, Plugin, Registry, SpecError, hookimpl, installed
 from allmodes.cli import main as cli_main
 from allmodes.studies.evidence import Evidence, Number, Result, Source, Traits, Tried, read_all, traits_of
 from allmodes.studies.suggest import page, suggest
@@ -30,7 +30,7 @@ def evidence(*results: Result) -> Evidence:
         block={"kind": "ring"},
         traits=Traits(dims=2, modes=8, weight_ratio=1, images=False),
         real={"w1": 0.05},
-        references={"copy": {"w1": 0.04}, "bootstrap": {"w1": 0.1, "modes": 8}},
+        references={CopyConfig(items=500).row(): {"w1": 0.04}, "bootstrap": {"w1": 0.1, "modes": 8}},
     )
     deep = plane.model_copy(update={"traits": Traits(dims=10, modes=16, images=False), "description": "16 in 10-D"})
     methods = {name: {"description": name} for name in ("gan", "near", "far", "last")}
@@ -83,7 +83,7 @@ def test_a_suggestion_names_data_methods_references_and_what_was_not_tried() -> 
         "nearest data that were tried: plane, 8 Gaussians",
         "  but 50 modes, not 8: this says little about them",
         "  real data: w1 0.05",
-        "  without a game, copy: w1 0.04",
+        "  without a game, copy of the training set items=500: w1 0.04",
         "  without a game, bootstrap: w1 0.1, modes 8",
         "at 1,000 images:",
         "  1. near: w1 0.2 (0.15 to 0.25), modes 8",
@@ -137,6 +137,21 @@ def with_evidence(folder: Path) -> Registry:
 def test_pages_are_read_from_the_folders_of_plugins(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text(evidence(*RESULTS).model_dump_json())
     assert read_all(with_evidence(tmp_path)) == [Source("acme/study", evidence(*RESULTS))]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": {}, "results": ()}, "there are no data"),
+        ({"data": {"deep": {"description": "", "block": {}, "traits": {}}}}, "a result names the data 'plane'"),
+        ({"methods": {}}, "a result names the method 'far'"),
+        ({"budgets": {}}, "a result names the budget 'images'"),
+    ],
+)
+def test_a_page_describes_all_that_its_results_name(change: dict[str, Any], message: str) -> None:
+    values = evidence(*RESULTS).model_dump()
+    with pytest.raises(ValueError, match=message):
+        Evidence.model_validate(values | change)
 
 
 def test_no_evidence_and_a_damaged_page_are_errors(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, log, prod
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from allmodes.registry.registry import Registry
 from allmodes.specs import loading
@@ -133,6 +133,18 @@ class Evidence(Page):
     methods: Mapping[str, Method]
     data: Mapping[str, Tried]
     results: tuple[Result, ...]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        """Every result is of data, a budget and a method of this page, and there are data to be near to."""
+        if not self.data:
+            raise ValueError("there are no data")
+        for one in self.results:
+            known = {"data": self.data, "budget": self.budgets, "method": self.methods}
+            for what, names in known.items():
+                if (name := getattr(one, what)) not in names:
+                    raise ValueError(f"a result names the {what} {name!r}, which the page does not describe")
+        return self
 
     def ranking(self, data: str, budget: str) -> list[Result]:
         """The methods on data with a budget, best first; without those that have no number."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from math import isinf
 
+from allmodes.builtin.config.references import CopyConfig
 from allmodes.studies.evidence import NEAR, Evidence, Number, Result, Source, Traits, Tried
 from allmodes.text.markdown import table
 from allmodes.text.numbers import number
@@ -142,7 +143,8 @@ def _bullet(line: str) -> str:
 def _best_reference(evidence: Evidence, tried: Tried) -> tuple[str, float] | None:
     """The sampler without a game that scores best and is no copy of the training items."""
     key = evidence.criterion
-    scores = {title: numbers[key] for title, numbers in tried.references.items() if key in numbers and title != "copy"}
+    others = {title: one for title, one in tried.references.items() if not title.startswith(CopyConfig.called)}
+    scores = {title: numbers[key] for title, numbers in others.items() if key in numbers}
     return min(scores.items(), key=lambda one: one[1]) if scores else None
 
 

@@ -96,7 +96,8 @@ def test_moments_are_those_of_the_covariance_of_few_items_too(n: int) -> None:
     counts, means, variances, directions = cells.measure(x, torch.zeros(n, dtype=torch.long))
     expected = x.T.cov(correction=min(1, n - 1))
     largest = torch.linalg.eigvalsh(expected).flip(0)
-    assert counts == n and torch.allclose(means[0], x.mean(0))
+    assert counts == n
+    assert torch.allclose(means[0], x.mean(0))
     assert torch.allclose(variances[0], largest.clamp(min=cells.THINNEST**2))
     kept, found = largest[:16].clamp(min=0), directions[0]
     assert directions.shape == (1, 30, 16)
