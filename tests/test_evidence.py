@@ -90,10 +90,10 @@ def test_a_suggestion_names_data_methods_references_and_what_was_not_tried() -> 
         "  2. gan: w1 0.5 (0.4 to 0.6), modes 8",
         "  3. far: w1 0.9 (0.8 to 1), modes 8",
         "     their intervals of w1 meet that of the best, too: last",
-        "  no method reaches bootstrap (w1 0.1, of one draw), which needs no training",
+        "  no method reaches bootstrap (w1 0.1, without an interval), which needs no training",
         "at 1 s:",
         "  1. far: w1 0.01 (0.01 to 0.01), modes 8",
-        "  far is better than bootstrap (w1 0.1, of one draw), the best sampler without a game that is no copy",
+        "  far is better than bootstrap (w1 0.1, without an interval), the best sampler without a game that is no copy",
         "not tried: images",
         "made by: commit abc",
     ]
@@ -105,7 +105,7 @@ def test_images_are_told_that_nothing_near_was_tried() -> None:
 
 def test_a_method_that_meets_a_reference_is_said_to() -> None:
     found = lines(result("near", (0.1, 0.05, 0.2)), dims=2)
-    assert "  near cannot be told from bootstrap (w1 0.1, of one draw), which needs no training" in found
+    assert "  near cannot be told from bootstrap (w1 0.1, without an interval), which needs no training" in found
 
 
 def test_missing_seeds_and_what_a_method_is_told_are_said() -> None:

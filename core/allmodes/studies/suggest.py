@@ -123,7 +123,7 @@ def _beside_references(evidence: Evidence, tried: Tried, best: Result) -> str:
     title, score = reference
     value = best.numbers[key]
     low, high = (value.mean if end is None else end for end in (value.low, value.high))
-    score_of = f"{title} ({key} {number(score)}, of one draw)"
+    score_of = f"{title} ({key} {number(score)}, without an interval)"
     if low > score:
         return f"no method reaches {score_of}, which needs no training"
     if high < score:
