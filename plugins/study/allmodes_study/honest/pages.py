@@ -77,7 +77,7 @@ trials on such data. Networks that see local coordinates are wider at their inpu
 **Budgets.** {_sentence(page["budgets"]["images"])} is counted in real items drawn, so a method with five
 discriminator updates has fewer generator updates. A turn of either player draws a batch of its own: the generator's
 turn is charged for one even where its losses do not look at data, as in a plain GAN, so that a method in one
-simultaneous turn, or without a discriminator, has twice the updates for the same images.
+simultaneous turn, or without a discriminator, has twice the updates for the same images.{_over(plan, page)}
 {_sentence(page["budgets"]["cpu"])}: the iterations of a method on data are those that take so long by the time that its
 runs with the budget of images took there. All seeds of a method train in one stack, whose time is shared out equally;
 what the engine does once for a stack counts, evaluations do not. The column has what it really took. **The fit of the
@@ -101,6 +101,13 @@ def _edge(plan: Plan, trials: Trials) -> str:
     ends = chosen.count(max(plan.rates)), chosen.count(min(plan.rates))
     text = f"Of {len(chosen)} methods {ends[0]} chose the largest learning rate and {ends[1]} the smallest"
     return f"{text}: for these the best may lie beyond the search."
+
+
+def _over(plan: Plan, page: Page) -> str:
+    """Who saw more images than the budget, such as a method with a third turn."""
+    seen = {one["method"]: one["costs"]["images"] for one in page["results"] if one["budget"] == "images"}
+    over = [f"{method} ({images:,.0f})" for method, images in seen.items() if images > plan.images]
+    return f" **Not equal**: more images were drawn for {', '.join(over)}, which have a turn more." if over else ""
 
 
 def _methods(page: Page) -> str:
