@@ -109,6 +109,19 @@ def test_tables_and_statistics_become_evidence(tmp_path: Path) -> None:
     assert result["verdicts"] == {"w1": "better"}
 
 
+def test_latents_alone_stand_beside_reference_samplers_with_the_fit_that_a_lone_run_pays(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(
+        "data,method,seed,status,metric,value\nring,real data,,,w1,0.05\nring,every-mode,0,finished,w1,0.1\n"
+        "ring,every-mode,1,finished,w1,0.3\n"
+    )
+    for seed, seconds in enumerate((6.3, 0.01)):  # the second finds the fit of the first
+        (tmp_path / "every-mode" / f"seed-{seed}").mkdir(parents=True)
+        page = {"start_cpu_seconds": seconds}
+        (tmp_path / "every-mode" / f"seed-{seed}" / "results.json").write_text(json.dumps(page))
+    assert evidence.latents_alone(tmp_path) == {"every-mode": {"w1": 0.2, "fit_seconds": 6.3}}
+    assert evidence.latents_alone(tmp_path / "nowhere") == {}
+
+
 @pytest.mark.slow
 def test_one_command_searches_compares_and_writes_its_page_and_goes_on(tmp_path: Path) -> None:
     arguments = ["--small", "--folder", str(tmp_path / "runs"), "--docs", str(tmp_path), "--jobs", "2"]

@@ -24,6 +24,7 @@ from allmodes_study.honest.plan import BASELINE, POINTS, Plan, Trial
 BUDGETS = ("images", "cpu")
 LATENTS = ("every-mode", "every-mode-compressed")
 """Methods whose latent has the data's shape before any training: it is measured alone, too."""
+DRAWS = 3
 STILL = 1e-12
 """A rate at which nothing moves."""
 Tuned: TypeAlias = dict[str, Trial]
@@ -55,7 +56,7 @@ class Study:
             taken = times(self.folder / "images" / name)
             counts = {method: affordable(self.plan.cpu_seconds, each) for method, each in taken.items()}
             self._compare(self.folder / "cpu" / name, self._specs(data, self._kept(name, counts), tuned, False))
-            self._compare(self.folder / "alone" / name, self._latents(data, tuned), figures=False)
+            self.latents(name, tuned)
 
     def tune(self) -> Tuned:
         """Train each method with each setting on `TUNING`, and take that of the smallest mean w1; writes `tuning.json`.
@@ -113,8 +114,13 @@ class Study:
             for method, trial in chosen.items()
         ]
 
+    def latents(self, name: str, tuned: Tuned) -> None:
+        """Measure latents that have the data's shape alone, with as many seeds as reference samplers have draws."""
+        blocks = self._latents(self.plan.data[name], tuned)
+        self._compare(self.folder / "alone" / name, blocks, seeds=self.plan.seeds[:DRAWS], figures=False)
+
     def _latents(self, data: Dataset, tuned: Tuned) -> list[Block]:
-        """Specs of the methods whose latent is measured alone: their generators begin as the identity, and stay so."""
+        """Specs of methods whose generators begin as the identity, and stay so."""
         still = {method: Trial(STILL, tuned[method].beta) for method in LATENTS if method in tuned}
         blocks = [specs.spec(self.plan, method, data, POINTS, trial) for method, trial in still.items()]
         return [{**block, "evaluation": {**block["evaluation"], "references": []}} for block in blocks]
