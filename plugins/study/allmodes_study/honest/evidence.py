@@ -85,6 +85,11 @@ def read_table(file: Path) -> tuple[Table, dict[str, dict[str, str]]]:
     return numbers, states
 
 
+def _kept(numbers: Mapping[str, float], real: Mapping[str, float]) -> dict[str, float]:
+    """The numbers that real data have, too, and the time of the fit: no costs of a run."""
+    return {key: value for key, value in numbers.items() if key in real or key == "fit_seconds"}
+
+
 def latents_alone(folder: Path) -> dict[str, dict[str, float]]:
     """The mean numbers of latents without any training, and `fit_seconds`: processor time of the fit of a lone run.
 
@@ -124,13 +129,14 @@ def _method(plan: Plan, name: str, trials: Mapping[str, list[dict[str, Any]]]) -
 def _data(data: Dataset, folder: Path, name: str) -> dict[str, Any]:
     file = next(path for budget in BUDGETS if (path := folder / budget / name / "table.csv").exists())
     beside = {title: seeds[""] for title, seeds in read_table(file)[0].items() if "" in seeds}
-    alone = latents_alone(folder / "alone" / name)
+    real = beside.pop("real data", {})
+    alone = {method: _kept(numbers, real) for method, numbers in latents_alone(folder / "alone" / name).items()}
     traits = {"dims": data.dims, "modes": data.modes, "items": 8192, "weight_ratio": data.weight_ratio}
     return {
         "description": data.description,
         "block": dict(data.block),
         "traits": {**traits, "width_ratio": data.width_ratio, "curved": data.curved, "images": False},
-        "real": beside.pop("real data", {}),
+        "real": real,
         "references": {**beside, **{f"the latent of {method}": numbers for method, numbers in alone.items()}},
     }
 
