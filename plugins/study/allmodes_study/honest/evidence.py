@@ -56,7 +56,7 @@ def write(page: Mapping[str, Any], path: Path = PAGE) -> Path:
 
 def budgets(plan: Plan) -> dict[str, str]:
     """What the budgets mean."""
-    seconds = f"{plan.cpu_seconds:g} s of one CPU core a run (networks are built, priors fitted, and updates)"
+    seconds = f"{plan.cpu_seconds:g} s of one CPU core a run (fits that seeds share are counted once for all)"
     return {"images": f"{plan.images:,} real images seen", "cpu": seconds}
 
 

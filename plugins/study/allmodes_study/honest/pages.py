@@ -24,7 +24,12 @@ def write(plan: Plan, page: Page, trials: Trials) -> str:
         for budget, meaning in page["budgets"].items():
             found = [one for one in page["results"] if (one["data"], one["budget"]) == (data, budget)]
             if found:
-                text = _table(HEADER, _rows(tried, found)) + _fits(tried, budget) + _figure(data, budget)
+                text = (
+                    _table(HEADER, _rows(tried, found))
+                    + _unequal(plan, found, budget)
+                    + _fits(tried, budget)
+                    + _figure(data, budget)
+                )
                 parts.append(f"## {data}: {tried['description']}; {meaning}\n\n{text}")
     return "\n".join(parts)
 
@@ -33,6 +38,18 @@ def curves(plan: Plan, folder: Path, docs: Path) -> list[Path]:
     """Copy the curves of the share of good samples over processor time to beside the page; returns the files."""
     found = {data: folder / "cpu" / data / "curves" / "high_quality-cpu_seconds.png" for data in plan.data}
     return [Path(copyfile(path, docs / f"honest-{data}.png")) for data, path in found.items() if path.exists()]
+
+
+def _unequal(plan: Plan, found: Sequence[Page], budget: str) -> str:
+    """Which methods had another budget than the others, below their table."""
+    cost, meant, slack = ("images", plan.images, 0.01) if budget == "images" else ("cpu_seconds", plan.cpu_seconds, 0.1)
+    spent = {one["method"]: one["costs"][cost] for one in found}
+    other = [f"{name}: {_cost(cost, value)}" for name, value in spent.items() if abs(value / meant - 1) > slack]
+    return f"\n**Not equal**: {'; '.join(other)}.\n" if other else ""
+
+
+def _cost(name: str, value: float) -> str:
+    return f"{value:,.0f} images" if name == "images" else f"{value:.2f} s"
 
 
 def _fits(tried: Page, budget: str) -> str:
@@ -75,7 +92,8 @@ other geometries; those of the other methods since 2023 in a few runs on ring an
 trials on such data. Networks that see local coordinates are wider at their input. What a method is told is below.
 
 **Budgets.** {_sentence(page["budgets"]["images"])} is counted in real items drawn, so a method with five
-discriminator updates has fewer generator updates. A turn of either player draws a batch of its own: the generator's
+discriminator updates has fewer generator updates. (Methods with a third player draw for its turn, too, and so saw half
+as many again: a mistake of the table, in their favour, named below the tables.) A turn of either player draws a batch of its own: the generator's
 turn is charged for one even where its losses do not look at data, as in a plain GAN, so that a method in one
 simultaneous turn, or without a discriminator, has twice the updates for the same images.{_over(plan, page)}
 {_sentence(page["budgets"]["cpu"])}: the iterations of a method on data are those that take so long by the time that its
