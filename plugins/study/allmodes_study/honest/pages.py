@@ -24,12 +24,8 @@ def write(plan: Plan, page: Page, trials: Trials) -> str:
         for budget, meaning in page["budgets"].items():
             found = [one for one in page["results"] if (one["data"], one["budget"]) == (data, budget)]
             if found:
-                text = (
-                    _table(HEADER, _rows(tried, found))
-                    + _unequal(plan, found, budget)
-                    + _fits(tried, budget)
-                    + _figure(data, budget)
-                )
+                notes = _unequal(plan, found, budget) + _fits(tried, budget) + _figure(data, budget)
+                text = _table(HEADER, _rows(tried, found)) + notes
                 parts.append(f"## {data}: {tried['description']}; {meaning}\n\n{text}")
     return "\n".join(parts)
 
@@ -92,8 +88,7 @@ other geometries; those of the other methods since 2023 in a few runs on ring an
 trials on such data. Networks that see local coordinates are wider at their input. What a method is told is below.
 
 **Budgets.** {_sentence(page["budgets"]["images"])} is counted in real items drawn, so a method with five
-discriminator updates has fewer generator updates. (Methods with a third player draw for its turn, too, and so saw half
-as many again: a mistake of the table, in their favour, named below the tables.) A turn of either player draws a batch of its own: the generator's
+discriminator updates has fewer generator updates. A turn of either player draws a batch of its own: the generator's
 turn is charged for one even where its losses do not look at data, as in a plain GAN, so that a method in one
 simultaneous turn, or without a discriminator, has twice the updates for the same images.{_over(plan, page)}
 {_sentence(page["budgets"]["cpu"])}: the iterations of a method on data are those that take so long by the time that its
