@@ -33,6 +33,7 @@ def gather(plan: Plan, folder: Path, made: Mapping[str, str]) -> dict[str, Any]:
     stages = [
         (data, budget) for data in plan.data for budget in BUDGETS if (folder / budget / data / "table.csv").exists()
     ]
+    done = {data for data, _ in stages}
     trials = json.loads((folder / "tuning.json").read_text("utf-8"))
     return {
         "title": f"{len(plan.methods)} methods, equal networks, the best of {len(plan.trials)} settings for each",
@@ -40,7 +41,7 @@ def gather(plan: Plan, folder: Path, made: Mapping[str, str]) -> dict[str, Any]:
         "criterion": "w1",
         "baseline": BASELINE,
         "budgets": budgets(plan),
-        "not_tried": list(NOT_TRIED),
+        "not_tried": [*NOT_TRIED, *(one.description for name, one in plan.data.items() if name not in done)],
         "methods": {name: _method(plan, name, trials) for name in plan.methods},
         "data": {name: _data(plan.data[name], folder, name) for name in dict.fromkeys(data for data, _ in stages)},
         "results": [one for data, budget in stages for one in _results(folder / budget / data, data, budget)],

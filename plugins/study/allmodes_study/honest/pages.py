@@ -54,7 +54,7 @@ def _fits(tried: Page, budget: str) -> str:
     if budget != "cpu" or not fits:
         return ""
     each = "; ".join(f"{title}: {seconds:.1f} s" for title, seconds in fits.items())
-    return f"\n**Not equal**: of a lone run, or of the first seed of many, the fit alone takes more ({each}).\n"
+    return f"\n**Not equal**: a lone run, or the first of a process, pays for a fit that is in no budget ({each}).\n"
 
 
 def _figure(data: str, budget: str) -> str:
@@ -74,7 +74,7 @@ def _introduction(plan: Plan, page: Page, trials: Trials) -> str:
 Every method has perceptrons of two layers of 64 (where the table says otherwise it does not fit into them), batches of
 {plan.batch}, Adam with a second decay of 0.99 at a rate that is flat for 30 % of the run and then falls to 0, a moving
 average (0.99) of the generator, and data at a scale of about 1 with 8,192 training items. {plan.samples:,} samples are
-measured, w1 of {plan.pairs:,} of them.
+measured, w1 of {plan.pairs:,} of them.{_left(plan, page)}
 
 **Search.** Every method was tried with {len(plan.trials)} settings (the learning rate of every player {rates}; Adam's
 first decay {betas}) and {len(plan.tuning_seeds)} seeds each on one data set, {TUNING.description}, at the budget of
@@ -106,6 +106,12 @@ Rows in italics need no training: a method that does not reach them has shown no
 to be new (`memorisation`: 1 is no memory of the training items, 0 a copy; measured at the budget of images, where a
 method is fitted to single items). They are the mean of three draws of one fit, and no test compares methods with them.
 """
+
+
+def _left(plan: Plan, page: Page) -> str:
+    """The data that the command would go on with."""
+    left = [f"{name} ({one.description})" for name, one in plan.data.items() if name not in page["data"]]
+    return f" Not run for want of time: {', '.join(left)}." if left else ""
 
 
 def _edge(plan: Plan, trials: Trials) -> str:
