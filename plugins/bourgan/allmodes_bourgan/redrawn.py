@@ -3,8 +3,9 @@ r"""A latent of training items that are redrawn within their charts.
 .. math:: e = c_k + \sqrt{1 - h^2}\,(x_i - c_k) + h\, C_k^{1/2} \epsilon, \qquad z = (e, \eta), \qquad
     i \sim U\{1..n\},\ x_i \text{ in chart } k,\ \epsilon, \eta \sim N(0, I).
 
-Mean and covariance of every chart are those of its items, whatever h is: Silverman's correction of the smoothed
-bootstrap (1986), chart by chart. h near 0 copies items, h = 1 forgets them and draws from the charts' Gaussians.
+The mean of every chart is that of its items, whatever h is, and so is the covariance as far as C_k holds it (few axes
+and one width): Silverman's correction of the smoothed bootstrap (1986), chart by chart. h near 0 copies
+items, h = 1 forgets them and draws from the charts' Gaussians.
 """
 
 from __future__ import annotations
