@@ -85,7 +85,7 @@ class Bench:
             Experiment.from_recipe(recipe, settings, folder=Path(folder), track=False).run(seeds=list(self.seeds))
             cost = (time.process_time() - began) / len(self.seeds)
             models = [load_run(run) for run in sorted(Path(folder).glob("*/seed-*"))]
-            runs = [self.scorer.score(model.sample(SAMPLES, seed=7)) for model in models]
+            runs = [self.scorer.score(model.sample(SAMPLES, seed=7 + seed)) for seed, model in enumerate(models)]
         return Row(name, runs, kept(recipe, self.data, *overrides), cost)
 
 
