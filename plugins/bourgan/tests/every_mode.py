@@ -27,6 +27,7 @@ from allmodes.testing import compose
 
 RECIPE = "bourgan/every-mode-grid"
 SAMPLES = 2500
+"""Samples that are measured, or ten for each mode where that is more."""
 METRICS = "evaluation.metrics=[modes, {kind: wasserstein, samples: 1000}, memorisation]"
 QUIET = ("evaluation.metrics=[]", "evaluation.references=[]", "evaluation.every=1000000", "training.engine=stacked")
 
@@ -103,7 +104,9 @@ class Scorer:
         self.spec = Experiment.from_recipe(RECIPE, [data, METRICS], track=False).spec
         self.data = self.spec.data.build()
         self.metrics = [metric.build() for metric in self.spec.evaluation.metrics]
-        self.real = self.data.held_out(SAMPLES, generator(1))
+        assert self.data.truth is not None
+        self.n = max(SAMPLES, 10 * len(self.data.truth.weights))
+        self.real = self.data.held_out(self.n, generator(1))
 
     def score(self, samples: Tensor) -> dict[str, float]:
         """All numbers of samples (N, *shape)."""
@@ -114,12 +117,12 @@ class Scorer:
         """The numbers of a reference sampler."""
         sampler = config.build()
         sampler.fit(self.data, generator(4))
-        return self.score(sampler.draw(SAMPLES, generator(5)))
+        return self.score(sampler.draw(self.n, generator(5)))
 
     def latent(self, data: str, overrides: Sequence[str], seed: int) -> dict[str, float]:
         """The numbers of a recipe's latent alone, without its network."""
         prior: Any = compose(RECIPE, data, *overrides, seed=seed).modules["prior"]
-        return self.score(prior(seeded(seed), SAMPLES).code.reshape(SAMPLES, *self.data.shape))
+        return self.score(prior(seeded(seed), self.n).code.reshape(self.n, *self.data.shape))
 
 
 def generator(seed: int) -> torch.Generator:
@@ -134,13 +137,13 @@ def train(scorer: Scorer, data: str, overrides: Sequence[str], seeds: range) -> 
         Experiment.from_recipe(RECIPE, settings, folder=Path(folder), track=False).run(seeds=list(seeds))
         runs = sorted(Path(folder).glob("*/seed-*"))
         # Of one draw of latents, seeds that share a fit would be no replicates.
-        return [scorer.score(load_run(run).sample(SAMPLES, seed=7 + i)) for i, run in enumerate(runs)]
+        return [scorer.score(load_run(run).sample(scorer.n, seed=7 + i)) for i, run in enumerate(runs)]
 
 
 def compare(title: str, data: str, seeds: range) -> Table:
     """The recipe beside real data, reference samplers and its latent alone."""
     scorer, table = Scorer(data), Table(title)
-    table.add("real data", [scorer.score(scorer.data.held_out(SAMPLES, generator(2)).x)])
+    table.add("real data", [scorer.score(scorer.data.held_out(scorer.n, generator(2)).x)])
     for reference in scorer.spec.evaluation.references:
         table.add(reference.row(), [scorer.reference(reference)])
     table.add("latent alone, no game", [scorer.latent(data, (), seed) for seed in seeds])
@@ -153,7 +156,7 @@ def compare(title: str, data: str, seeds: range) -> Table:
 def leave_out(title: str, data: str, seeds: range) -> Table:
     """The recipe with parts exchanged, and its latents alone."""
     scorer, table = Scorer(data), Table(title)
-    table.add("real data", [scorer.score(scorer.data.held_out(SAMPLES, generator(2)).x)])
+    table.add("real data", [scorer.score(scorer.data.held_out(scorer.n, generator(2)).x)])
     for number, (name, overrides) in enumerate(LEFT_OUT.items()):
         if number < LATENTS:
             table.add(f"{name}, no game", [scorer.latent(data, overrides, seed) for seed in seeds])
