@@ -85,11 +85,11 @@ def measured_rows(
 
 
 def average(values: Sequence[float]) -> str:
-    """Format a mean and, of two or more, its standard error."""
-    if not values:
-        return ""
-    error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-    return f"{fmean(values):.4g}" + (f" ± {error:.2g}" if error is not None else "")
+    """Format a mean and, of two or more, its standard error and each seed's."""
+    if len(values) < 2:
+        return "".join(f"{value:.4g}" for value in values)
+    error, each = stdev(values) / math.sqrt(len(values)), ", ".join(f"{value:.4g}" for value in values)
+    return f"{fmean(values):.4g} ± {error:.2g} ({each})"
 
 
 def cells(numbers: Mapping[str, str], keys: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from allmodes import installed
+from allmodes.testing import load_spec
 from allmodes_study.papers import average, page, read, section
 from allmodes_study.published import EXPERIMENTS, PaperExperiment
 
@@ -25,12 +26,14 @@ def test_an_experiment_has_recipes_that_exist_and_published_numbers_of_its_keys(
     experiment = EXPERIMENTS[name]
     assert set(experiment.recipes) <= set(installed().recipes)
     assert {key for row in experiment.published for key in row.numbers} <= set(experiment.keys)
+    metrics = [metric for recipe in experiment.recipes for metric in load_spec(recipe).evaluation.metrics]
+    assert set(experiment.keys) <= {key for metric in metrics for key in metric.numbers()}
 
 
 def test_rows_are_means_over_finished_seeds_after_those_of_real_data(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text(CSV)
     rows = section(EXPERIMENT, tmp_path).splitlines()[-2:]
-    assert rows == ["| real data |  | 8 |  |  |", "| **gan-ring** | 2 | 7 ± 1 |  | 12 |"]
+    assert rows == ["| real data |  | 8 |  |  |", "| **gan-ring** | 2 | 7 ± 1 (6, 8) |  | 12 |"]
 
 
 def test_what_was_not_run_is_said_to_be_so(tmp_path: Path) -> None:
@@ -40,4 +43,4 @@ def test_what_was_not_run_is_said_to_be_so(tmp_path: Path) -> None:
 
 
 def test_one_value_has_no_error() -> None:
-    assert (average([]), average([0.25]), average([1.0, 3.0])) == ("", "0.25", "2 ± 1")
+    assert (average([]), average([0.25]), average([1.0, 3.0])) == ("", "0.25", "2 ± 1 (1, 3)")
