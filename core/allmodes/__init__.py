@@ -1,4 +1,4 @@
-"""allmodes: compose generative adversarial networks that keep every mode of the data.
+"""allmodes: compose generative adversarial networks, and see which modes they keep.
 
 The one public door: what a method and a script need. `allmodes.testing` has what the tests of a method need besides.
 """

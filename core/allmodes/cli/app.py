@@ -10,7 +10,7 @@ import allmodes
 
 app = App(
     name="allmodes",
-    help="Compose generative adversarial networks that keep every mode of the data.",
+    help="Compose generative adversarial networks, and see which modes they keep.",
     version=allmodes.__version__,
     help_format="plaintext",  # Markdown's packages take longer to load than all else that a help needs
     default_parameter=Parameter(negative_iterable=()),  # no --empty-set for a list that may be left out
