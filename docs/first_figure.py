@@ -5,10 +5,10 @@ python docs/first_figure.py      # draws the evidence of allmodes-study
 
 from pathlib import Path
 
-import allmodes_study
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+import allmodes_study
 from allmodes.studies.evidence import Evidence, Number, Result
 
 PAGE = Path(allmodes_study.__file__).parent / "evidence" / "honest.json"
