@@ -73,6 +73,22 @@ def test_methods_are_ordered_by_the_criterion_within_data_and_budget() -> None:
     assert [one.method for one in ranking] == ["near", "gan", "far", "last"]
 
 
+def test_methods_whose_modes_are_too_narrow_or_too_wide_come_last() -> None:
+    ratios = {"far": 0.3, "gan": 0.9, "near": 1.4, "last": None}  # w1 rises in this order
+    results = [result(method, (w1, w1, w1)) for w1, method in enumerate(ratios, 1)]
+    for place, (one, ratio) in enumerate(zip(results, ratios.values(), strict=True)):
+        if ratio is not None:
+            numbers = {**one.numbers, "variance_ratio": Number(mean=ratio)}
+            results[place] = one.model_copy(update={"numbers": numbers})
+    found = evidence(*results)
+    plane = found.data["plane"].model_copy(update={"real": {"w1": 0.05, "variance_ratio": 0.95}})
+    found = found.model_copy(update={"data": {**found.data, "plane": plane}})
+    assert [one.method for one in found.ranking("plane", "images")] == ["gan", "far", "near", "last"]
+    said = list(suggest(Source("acme/study", found), Traits(dims=2)))
+    marked = [line for line in said if "**its modes have not the widths of the data's**" in line]
+    assert [line.split(":")[0] for line in marked] == ["  2. far", "  3. near"]
+
+
 def lines(*results: Result, **traits: Any) -> list[str]:
     return list(suggest(Source("acme/study", evidence(*results)), Traits(**traits)))
 

@@ -16,6 +16,8 @@ from allmodes.specs.source import SpecError
 from allmodes.system import json_pages
 from allmodes_schemas import DatasetConfig
 
+WIDTH, WIDTHS = "variance_ratio", (0.8, 1.2)
+"""Modes are as wide as the data's where this number, over that of real data, lies within these bounds."""
 NEAR = 2.0
 """Data count as like those that were tried while no number is more than so many times as large or small."""
 
@@ -147,17 +149,32 @@ class Evidence(Page):
         return self
 
     def ranking(self, data: str, budget: str) -> list[Result]:
-        """The methods on data with a budget, best first; without those that have no number."""
+        """The methods on data with a budget, best first; without those that have no number.
+
+        Those whose modes are not as wide as the data's come last: a distance alone rewards modes that are too narrow.
+        """
         found = [one for one in self.results if (one.data, one.budget) == (data, budget)]
         return sorted((one for one in found if self.criterion in one.numbers), key=self._score)
+
+    def keeps_widths(self, result: Result) -> bool:
+        """Whether a method's modes are as wide as the data's; where that is not measured of real data, all do."""
+        means = {key: number.mean for key, number in result.numbers.items()}
+        return keeps_widths(means, self.data[result.data].real)
 
     def nearest(self, traits: Traits) -> tuple[str, dict[str, float]]:
         """The data that differ least, by the sum of the logarithms of all differences, and how they differ."""
         each = {name: traits.differences(tried.traits) for name, tried in self.data.items()}
         return min(each.items(), key=lambda one: sum(log(min(factor, 1e6)) for factor in one[1].values()))
 
-    def _score(self, result: Result) -> float:
-        return result.numbers[self.criterion].mean
+    def _score(self, result: Result) -> tuple[bool, float]:
+        return not self.keeps_widths(result), result.numbers[self.criterion].mean
+
+
+def keeps_widths(numbers: Mapping[str, float], real: Mapping[str, float]) -> bool:
+    """Whether modes are as wide as those of real data; a number that was withheld says that they are not."""
+    if WIDTH not in real:
+        return True
+    return WIDTH in numbers and WIDTHS[0] <= numbers[WIDTH] / real[WIDTH] <= WIDTHS[1]
 
 
 @dataclass(frozen=True)

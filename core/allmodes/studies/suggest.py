@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isinf
 
 from allmodes.builtin.config.references import CopyConfig
-from allmodes.studies.evidence import NEAR, Evidence, Number, Result, Source, Traits, Tried
+from allmodes.studies.evidence import NEAR, Evidence, Number, Result, Source, Traits, Tried, keeps_widths
 from allmodes.text.markdown import table
 from allmodes.text.numbers import number
 
@@ -16,6 +16,9 @@ Written by `allmodes suggest --all` from what was measured; `allmodes suggest DA
 are nearest to yours. Numbers are means over seeds with 95 % intervals. A line *without a game* is a sampler that needs
 no training: a method that does not reach it has shown nothing on these data, unless samples have to be new
 (`memorisation`: 1 is no memory of the training items, 0 a copy).
+
+Methods are ordered by w1, those first whose modes are as wide as the data's (`variance_ratio` within a fifth of that of
+real data): w1 alone rewards modes that are too narrow, in many dimensions above all.
 """
 SHOWN = 3
 """Methods named for each budget, beside those that cannot be told from the best."""
@@ -104,14 +107,16 @@ def _line(evidence: Evidence, result: Result, keys: list[str]) -> str:
     setting = f"; {method.setting}" if method.setting else ""
     recipe = f"; as {method.recipe}" if method.recipe else ""
     missing = f"; {result.seeds} of {result.of} seeds finished" if result.seeds < result.of else ""
-    return f"{result.method}: {numbers}{told}{setting}{recipe}{missing}"
+    widths = "" if evidence.keeps_widths(result) else "; **its modes have not the widths of the data's**"
+    return f"{result.method}: {numbers}{widths}{told}{setting}{recipe}{missing}"
 
 
 def _close(evidence: Evidence, ranking: list[Result]) -> list[str]:
     """Methods beyond those shown whose interval of the criterion meets that of the best."""
     best = ranking[0].numbers[evidence.criterion]
     reach = best.mean if best.high is None else best.high
-    found = [(one.method, one.numbers[evidence.criterion]) for one in ranking[SHOWN:]]
+    others = [one for one in ranking[SHOWN:] if evidence.keeps_widths(one)]
+    found = [(one.method, one.numbers[evidence.criterion]) for one in others]
     return [method for method, value in found if (value.mean if value.low is None else value.low) <= reach]
 
 
@@ -141,10 +146,11 @@ def _bullet(line: str) -> str:
 
 
 def _best_reference(evidence: Evidence, tried: Tried) -> tuple[str, float] | None:
-    """The sampler without a game that scores best and is no copy of the training items."""
+    """The sampler without a game that scores best, is no copy of the training items and has modes of their widths."""
     key = evidence.criterion
     others = {title: one for title, one in tried.references.items() if not title.startswith(CopyConfig.called)}
-    scores = {title: numbers[key] for title, numbers in others.items() if key in numbers}
+    kept = {title: one for title, one in others.items() if keeps_widths(one, tried.real)}
+    scores = {title: numbers[key] for title, numbers in kept.items() if key in numbers}
     return min(scores.items(), key=lambda one: one[1]) if scores else None
 
 
