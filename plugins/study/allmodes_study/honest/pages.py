@@ -24,7 +24,12 @@ def write(plan: Plan, page: Page, trials: Trials) -> str:
         for budget, meaning in page["budgets"].items():
             found = [one for one in page["results"] if (one["data"], one["budget"]) == (data, budget)]
             if found:
-                notes = _unequal(plan, found, budget) + _fits(tried, budget) + _figure(data, budget)
+                notes = (
+                    _missing(page, data, found)
+                    + _unequal(plan, found, budget)
+                    + _fits(tried, budget)
+                    + _figure(data, budget)
+                )
                 text = _table(HEADER, _rows(tried, found)) + notes
                 parts.append(f"## {data}: {tried['description']}; {meaning}\n\n{text}")
     return "\n".join(parts)
@@ -34,6 +39,13 @@ def curves(plan: Plan, folder: Path, docs: Path) -> list[Path]:
     """Copy the curves of the share of good samples over processor time to beside the page; returns the files."""
     found = {data: folder / "cpu" / data / "curves" / "high_quality-cpu_seconds.png" for data in plan.data}
     return [Path(copyfile(path, docs / f"honest-{data}.png")) for data, path in found.items() if path.exists()]
+
+
+def _missing(page: Page, data: str, found: Sequence[Page]) -> str:
+    """Which methods were run on the data, but have no seed that finished with this budget."""
+    run = dict.fromkeys(one["method"] for one in page["results"] if one["data"] == data)
+    left = [name for name in run if name not in {one["method"] for one in found}]
+    return f"\nNot run for want of time: {', '.join(left)}.\n" if left else ""
 
 
 def _unequal(plan: Plan, found: Sequence[Page], budget: str) -> str:
