@@ -89,6 +89,14 @@ def test_methods_whose_modes_are_too_narrow_or_too_wide_come_last() -> None:
     assert [line.split(":")[0] for line in marked] == ["  2. far", "  3. near"]
 
 
+def test_the_best_method_that_is_told_nothing_is_named_where_it_is_not_among_the_best() -> None:
+    found = evidence(*RESULTS)
+    told = {name: one.model_copy(update={"told": "all"}) for name, one in found.methods.items() if name != "last"}
+    found = found.model_copy(update={"methods": {**found.methods, **told}})
+    said = [line for line in suggest(Source("acme/study", found), Traits(dims=2)) if "told nothing" in line]
+    assert said == ["     the best that is told nothing: last: w1 2 (0.2 to 3), modes 8"]
+
+
 def lines(*results: Result, **traits: Any) -> list[str]:
     return list(suggest(Source("acme/study", evidence(*results)), Traits(**traits)))
 

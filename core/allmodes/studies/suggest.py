@@ -86,6 +86,8 @@ def describe(evidence: Evidence, data: str) -> Iterator[str]:
             yield f"  {place}. {_line(evidence, result, keys)}"
         if close := _close(evidence, ranking):
             yield f"     their intervals of {evidence.criterion} meet that of the best, too: {', '.join(close)}"
+        if (untold := _untold(evidence, ranking)) in ranking[SHOWN:]:
+            yield f"     the best that is told nothing: {_line(evidence, untold, keys)}"
         if beside := _beside_references(evidence, tried, ranking[0]):
             yield f"  {beside}"
 
@@ -109,6 +111,11 @@ def _line(evidence: Evidence, result: Result, keys: list[str]) -> str:
     missing = f"; {result.seeds} of {result.of} seeds finished" if result.seeds < result.of else ""
     widths = "" if evidence.keeps_widths(result) else "; **its modes have not the widths of the data's**"
     return f"{result.method}: {numbers}{widths}{told}{setting}{recipe}{missing}"
+
+
+def _untold(evidence: Evidence, ranking: list[Result]) -> Result | None:
+    """The best method that is told nothing that others are not."""
+    return next((one for one in ranking if not evidence.methods[one.method].told), None)
 
 
 def _close(evidence: Evidence, ranking: list[Result]) -> list[str]:

@@ -81,7 +81,7 @@ def _introduction(plan: Plan, page: Page, trials: Trials) -> str:
     rates, betas = (" or ".join(f"{value:g}" for value in each) for each in (plan.rates, plan.betas))
     return f"""# The study at equal budgets
 
-{made}.
+{made}. In sentences: [which method for which data](../choose.md).
 
 Every method has perceptrons of two layers of 64 (where the table says otherwise it does not fit into them), batches of
 {plan.batch}, Adam with a second decay of 0.99 at a rate that is flat for 30 % of the run and then falls to 0, a moving
