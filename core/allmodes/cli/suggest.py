@@ -28,7 +28,7 @@ def suggest(
 ) -> int:
     """Say which methods did best on the tried data nearest to yours, with their numbers."""
     if everything:
-        print_text(page(read_all(installed())))
+        print_text(page(read_all(installed())).removesuffix("\n"))
         return OK
     numbers = {"dims": dims, "modes": modes, "items": items, "imbalance": imbalance, "widths": widths}
     for name, value in numbers.items():
