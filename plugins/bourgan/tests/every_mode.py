@@ -41,6 +41,7 @@ DATA: Mapping[str, str] = {
     "6 arcs in 10 dimensions": "kind: benchmarks.arcs, arcs: 6, dims: 10",
     "3 spirals": "kind: benchmarks.spirals, arms: 3, turns: 2",
     "1,000 modes": "kind: benchmarks.mixture, modes: 1000",
+    "64 sprites of 8 x 8 px": "kind: benchmarks.sprites",
 }
 
 RAMP = "weight: {start: 5, end: 1, over: 400}"
