@@ -13,6 +13,7 @@ TERMS = {
     "veegan.code_reconstruction": "veegan/relativistic-grid",
     "nemgan.latent_inversion": "nemgan/ring-imbalanced",
     "bourgan.distance": "baselines/msgan-ring",
+    "bourgan.pairing": "bourgan/every-mode-ring",
     "baselines.cluster_inversion": "baselines/clustergan-ring",
     "baselines.information": "baselines/infogan-ring",
     "baselines.mode_seeking": "baselines/msgan-ring",
@@ -27,7 +28,8 @@ MOVING = {"nemgan.prior_matching": "learns the prior by its draws", "baselines.w
 """Terms that are there to move the prior."""
 BLIND = {
     "r1", "r2", "gradient_penalty", "baselines.clipping", "baselines.determinantal", "baselines.dragan",
-    "baselines.mode_regularizer", "nemgan.invariance", "nemgan.sparse_supervision",
+    "baselines.evidence_bound", "baselines.mode_regularizer", "bourgan.local_penalty", "modern.coupling",
+    "nemgan.invariance", "nemgan.sparse_supervision",
 }  # fmt: skip
 """Terms that do not look at the latent itself."""
 

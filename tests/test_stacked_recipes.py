@@ -57,7 +57,7 @@ def smaller(part: Any, place: str) -> Iterator[str]:
         if key == "hidden" and value:
             yield f"{place}.kind={part['kind']}"  # which the recipe may leave to its default
             yield f"{place}.{key}={[8] * len(value)}"
-        elif key in SMALL and value is not None:
+        elif key in SMALL and value is not None and not isinstance(value, bool):
             yield f"{place}.{key}={SMALL[key]}"
         else:
             yield from smaller(value, f"{place}.{key}")
@@ -71,6 +71,13 @@ def steady(spec: Spec) -> Iterator[str]:
             yield f"training.{name}={json.dumps(config.model_dump() | {'eps': 0.01})}"
 
 
+def at_once(spec: Spec) -> Iterator[str]:
+    """Overrides by which terms and turns that begin later begin at once, within the two iterations of a test."""
+    yield from (f"losses.{i}.start=0" for i, term in enumerate(spec.losses) if term.start)
+    turns = () if isinstance(spec.training.schedule, str) else spec.training.schedule
+    yield from (f"training.schedule.{i}.start=0" for i, turn in enumerate(turns) if turn.start)
+
+
 def train(name: str, engine: str, folder: Path) -> Trained:
     spec, warned = load(name, REGISTRY), list[str]()
     modes = spec.prior.model_dump().get("modes") or 10
@@ -80,7 +87,7 @@ def train(name: str, engine: str, folder: Path) -> Trained:
     parts = {name: getattr(spec, name) for name in PARTS if getattr(spec, name) is not None}
     small = [o for name, part in parts.items() for o in smaller(_dump(part), name)]
     small += [f"losses.{i}.updates=2" for i, term in enumerate(spec.losses) if term.kind == "baselines.unrolled"]
-    overrides = [*QUICK, *steady(spec), *small, *few, f"training.engine={engine}"]
+    overrides = [*QUICK, *steady(spec), *at_once(spec), *small, *few, f"training.engine={engine}"]
     experiment = Experiment.from_recipe(
         name, overrides, registry=REGISTRY, folder=folder / engine, track=False, warn=warned.append, **options
     )
