@@ -27,11 +27,11 @@ from allmodes import (
 )
 from allmodes.builtin.config.mixtures import RingConfig
 from allmodes.cli.main import execute
+from allmodes.experiments.results import Results
 from allmodes.game import untouched
 from allmodes.game.untouched import LostError, Untouched
 from allmodes.metrics.measure import measure_chance
 from allmodes.registry import faults
-from allmodes.runs.results import Results
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
 from faulty import BumpConfig, GuessConfig, Pull, PullConfig, Spread, SpreadConfig, WideConfig, registry_of

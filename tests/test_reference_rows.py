@@ -10,8 +10,9 @@ from rich.console import Console
 
 from allmodes import Outcome
 from allmodes.cli.tables import references_table
+from allmodes.experiments.results import Results
 from allmodes.models.card import Card
-from allmodes.runs.results import Results, load_results
+from allmodes.runs.results import load_results
 from allmodes.studies import tables
 from allmodes.studies.comparison import Comparison, Group, Row
 from allmodes.tracking import events, summary

@@ -15,19 +15,20 @@ from rich.console import Console
 
 from allmodes.builtin.config.metrics import ClassCoverageConfig, ModesConfig, WassersteinConfig
 from allmodes.builtin.config.mixtures import GridConfig, RingConfig
-from allmodes.cli.progress import _bar_fields
 from allmodes.cli.tables import measures_table, results_table
 from allmodes.data import Data, TensorData
 from allmodes.experiments import logs
 from allmodes.experiments.collapse import CollapseDetector
 from allmodes.experiments.evaluate import recent_means
+from allmodes.experiments.progress import bar_fields
+from allmodes.experiments.results import Results
 from allmodes.experiments.seed_run import SeedRun
 from allmodes.metrics import Modes
 from allmodes.models.card import Card
 from allmodes.registry.registry import installed
 from allmodes.runs import averages
 from allmodes.runs.journal import Journal, numbers, read
-from allmodes.runs.results import Results, load_results
+from allmodes.runs.results import load_results
 from allmodes.runs.run import Outcome, Run
 from allmodes.specs import loading
 from allmodes.studies import tables
@@ -176,8 +177,8 @@ def test_the_tables_of_a_comparison_say_over_how_many_seeds_a_mean_is() -> None:
 
 def test_the_bar_shows_no_number_that_is_none() -> None:
     numbers = {"stacked_modes": Key(counts=True, label="modes")}
-    assert "modes" not in _bar_fields({"eval/stacked_modes": NONE}, numbers)
-    assert _bar_fields({"eval/stacked_modes": 3.0}, numbers)["modes"] == "3 modes"
+    assert "modes" not in bar_fields({"eval/stacked_modes": NONE}, numbers)
+    assert bar_fields({"eval/stacked_modes": 3.0}, numbers)["modes"] == "3 modes"
 
 
 def test_the_card_of_an_export_shows_dashes() -> None:

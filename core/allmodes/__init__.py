@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from allmodes.data import training_items as training_items
     from allmodes.data.batch import Batch as Batch
     from allmodes.experiments.experiment import Experiment as Experiment
+    from allmodes.experiments.results import Results as Results
     from allmodes.figures.draw import draw_matrix as draw_matrix
     from allmodes.figures.draw import draw_rows as draw_rows
     from allmodes.game.around import Around as Around
@@ -114,7 +115,6 @@ if TYPE_CHECKING:
     from allmodes.registry.registry import Registry as Registry
     from allmodes.registry.registry import installed as installed
     from allmodes.registry.slots import Plugin as Plugin
-    from allmodes.runs.results import Results as Results
     from allmodes.runs.run import Outcome as Outcome
     from allmodes.runs.run import Run as Run
     from allmodes.specs.source import SpecError as SpecError

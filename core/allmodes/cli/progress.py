@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from allmodes.experiments import logs
+from allmodes.experiments.progress import bar_fields
 from allmodes.registry.hookspecs import hookimpl
+from allmodes.text.numbers import number
 
 if TYPE_CHECKING:
     from allmodes.runs.run import Outcome, Run
@@ -61,7 +62,7 @@ class RunProgress:
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
         """Move the bar and update its numbers: of each player's losses the first, its game."""
         if self.task is not None:
-            fields: dict[str, Any] = _bar_fields(metrics, self._numbers)
+            fields: dict[str, Any] = bar_fields(metrics, self._numbers)
             self.progress.update(self.task, completed=iteration, **fields)
 
     @hookimpl
@@ -122,6 +123,11 @@ class StudyProgress:
         self.progress.advance(self.all, iteration - self._iterations.get(run.name, 0))
         self._iterations[run.name] = iteration
 
+    def measure(self, run: StudyRun, iteration: int, numbers: Mapping[str, float]) -> None:
+        """Show the first number that an evaluation measured beside the bar of its run."""
+        (name, value), *_ = numbers.items()
+        self.progress.update(self.bar_of(run), note=f"{name} {number(value)}")
+
     def end(self, run: StudyRun, status: str) -> None:
         """Count a run that ended and remove its bar."""
         if status == "finished":
@@ -138,21 +144,3 @@ class StudyProgress:
 
     def _count(self) -> str:
         return f"{self._ended} of {self._number} runs finished"
-
-
-def _bar_fields(metrics: Mapping[str, float], numbers: Mapping[str, Key]) -> dict[str, str]:
-    """Format the rate, the losses and the count of modes, each if it was logged."""
-    fields: dict[str, str] = {}
-    if rate := metrics.get("time/iterations_per_second"):
-        fields["rate"] = f"{rate:,.0f} it/s"
-    first: dict[str, float] = {}
-    for name, value in metrics.items():
-        kind, _, loss = name.partition("/")
-        if kind == "train":
-            first.setdefault(loss.partition("/")[0], value)
-    if first:
-        fields["losses"] = "  ".join(f"{player[0].upper()} {value:.2g}" for player, value in first.items())
-    counted = next((key for key, number in numbers.items() if number.counts), "")
-    if not math.isnan(value := metrics.get(f"eval/{counted}", math.nan)):
-        fields["modes"] = f"{value:.0f} {numbers[counted].label or 'modes'}"
-    return fields

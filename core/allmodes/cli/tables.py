@@ -17,7 +17,7 @@ from allmodes.text.numbers import number
 from allmodes_schemas import DiscriminatorOptions, NetworkConfig, Spec
 
 if TYPE_CHECKING:
-    from allmodes.runs.results import Results
+    from allmodes.experiments.results import Results
     from allmodes_schemas import KindConfig
 
 

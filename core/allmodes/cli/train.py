@@ -39,7 +39,7 @@ from allmodes.system.signals import Stop
 from allmodes_schemas import Spec
 
 if TYPE_CHECKING:
-    from allmodes.runs.results import Results
+    from allmodes.experiments.results import Results
 
 NAMED = 10
 """Number of runs not yet begun that are listed by name; the others are counted."""

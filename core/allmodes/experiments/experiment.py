@@ -7,21 +7,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from allmodes.builtin.config.python import PythonConfig
 from allmodes.data.base import Data
 from allmodes.experiments import resume
+from allmodes.experiments.live import LiveRuns
 from allmodes.experiments.resources import Resources
+from allmodes.experiments.results import Results
 from allmodes.experiments.run_page import make_folder
 from allmodes.experiments.settings import Setup, Warn, to_data, warn_in_python
+from allmodes.experiments.shown import experiment_html, experiment_text
 from allmodes.experiments.trainer import Trainer
 from allmodes.game.contracts import Functions
 from allmodes.registry.registry import Registry, installed
-from allmodes.runs.results import Results
 from allmodes.runs.run import Run
 from allmodes.specs import loading
 from allmodes.specs.seeds import check_seeds
+from allmodes.system.notebook import is_notebook
 from allmodes.system.paths import place
 from allmodes.system.signals import Stop
 from allmodes.system.torch_settings import plain_torch
@@ -46,6 +50,7 @@ class Experiment:
             be run again from its spec alone.
         announce: Called with a description of the data, and whether something was left out; by default it is logged.
         setup: Set by those who make experiments for users.
+        progress: Whether a notebook shows bars, curves and pictures while runs train; elsewhere nothing is shown.
     """
 
     spec: Spec
@@ -57,6 +62,7 @@ class Experiment:
     functions: Functions = field(default_factory=dict)
     announce: Callable[[str, bool], None] | None = None
     setup: Setup = field(default_factory=Setup)
+    progress: bool = True
 
     def __post_init__(self) -> None:
         """Make all paths absolute: a program may change its working folder while it trains."""
@@ -101,6 +107,12 @@ class Experiment:
         options["setup"] = replace(options["setup"], resumed=folder)
         return cls(spec, folder=folder.parent, **options)
 
+    def __repr__(self) -> str:
+        return experiment_text(self)
+
+    def _repr_html_(self) -> str:
+        return experiment_html(self)
+
     @cached_property
     def resources(self) -> Resources:
         """Device, data, metrics and floors, which the runs share."""
@@ -125,7 +137,7 @@ class Experiment:
         self.prepare()
         folder, asked = self.setup.resumed or make_folder(self.folder, self.spec, seeds), stop or Stop()
         runs = [self.run_of(seed, folder, position, len(seeds)) for position, seed in enumerate(seeds)]
-        with self.observed():
+        with self.observed({"notebook": LiveRuns()} if self.progress and is_notebook() else {}):
             results = self.trainer(asked).train_all(runs, folder)
         if stop is None:
             asked.pass_on()
@@ -141,12 +153,12 @@ class Experiment:
         self.resources.prepare()
 
     @contextmanager
-    def observed(self) -> Iterator[None]:
+    def observed(self, also: Mapping[str, object] = MappingProxyType({})) -> Iterator[None]:
         """Notify the observers, MLflow's among them where runs are tracked, of what happens within the block."""
         tracker = _make_tracker(self.warn, self.setup.sends) if self.track else None
         try:
             # MLflow's comes first, so that an observer that hears of the end may hand the run to another sender.
-            with self.registry.observing({**({"mlflow": tracker} if tracker else {}), **self.observers}):
+            with self.registry.observing({**({"mlflow": tracker} if tracker else {}), **also, **self.observers}):
                 yield
         finally:
             if tracker:

@@ -18,6 +18,7 @@ from allmodes.experiments.errors import describe_error, is_fault, print_tracebac
 from allmodes.experiments.lockstep import train_together
 from allmodes.experiments.report import Report
 from allmodes.experiments.resources import Resources
+from allmodes.experiments.results import Results
 from allmodes.experiments.run_page import write_run_page
 from allmodes.experiments.seed_run import SeedRun
 from allmodes.figures.draw import draw_panels
@@ -26,7 +27,6 @@ from allmodes.models.page import ModelError
 from allmodes.models.trained import read_model
 from allmodes.registry.registry import Registry
 from allmodes.runs.lock import lock_folder
-from allmodes.runs.results import Results
 from allmodes.runs.run import Outcome, Run
 from allmodes.runs.run_folder import RunFolder
 from allmodes.system.signals import Stop

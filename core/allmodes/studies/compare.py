@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.lock import lock_folder
 from allmodes.studies.comparison import Comparison
+from allmodes.studies.live import LiveStudy
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
 from allmodes.studies.pool import Pool, Task
 from allmodes.studies.report import write_report
 from allmodes.studies.stacks import Stack, make_stacks
 from allmodes.studies.study import COMPILED, Study, write_study
+from allmodes.system.notebook import is_notebook
 from allmodes.system.signals import Stop
 from allmodes.text import redact
 
@@ -40,6 +42,7 @@ def compare(
     registry: Registry | None = None,
     baseline: str = "",
     figures: bool = True,
+    progress: bool = True,
 ) -> Comparison:
     """Train several specs with several seeds, or go on with that, and return the comparison.
 
@@ -55,6 +58,7 @@ def compare(
         baseline: The method that statistics compare the others with, or a pattern such as `*-gan` with one for each
             data set; by default the first.
         figures: Whether samples and curves are drawn, which takes about two seconds for ten methods.
+        progress: Whether a notebook shows a table of the runs and curves while they train; elsewhere nothing is shown.
 
     Ctrl-C and SIGTERM save the runs in training, as they do with `Experiment.run`; after SIGTERM the program ends.
 
@@ -64,6 +68,7 @@ def compare(
     study = load_study(references, registry or installed(), Path(folder), name, overrides, seeds, baseline)
     trainer = StudyTrainer(
         *(study, jobs or cores(), track, lambda text: warnings.warn(redact.text(text), stacklevel=3)),
+        view=LiveStudy() if progress and is_notebook() else None,
         baseline=baseline,
         figures=figures,
     )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -14,6 +15,10 @@ from allmodes.runs import averages
 from allmodes.runs.run import Outcome
 from allmodes.studies.study import State, Study, StudyEntry, StudyRun
 from allmodes_schemas import Key, Spec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 REAL = "real data"
 COSTS = (
@@ -147,6 +152,54 @@ class Comparison:
         rows = [row for group in self.groups for row in group.rows]
         names = sorted({engine for row in rows for engine in row.engines})
         return {engine: [row.method for row in rows if engine in row.engines] for engine in names}
+
+    def to_frame(self, beside: bool = False) -> DataFrame:
+        """Tabulate the runs as a pandas frame: a row for each, indexed by `method` and `seed`.
+
+        The columns are `data`, `status`, the last value of each metric and its average over the end (`recent_*`), and
+        the costs of the run, as in `table.csv`. With `beside`, rows without a seed for `real data` and each reference
+        sampler stand above the methods that learn the same data.
+
+        Raises ModuleNotFoundError where pandas is not installed.
+        """
+        from allmodes.studies.frames import tabulate
+
+        return tabulate(self, beside)
+
+    def history(self) -> DataFrame:
+        """Read all numbers of the runs as a long pandas frame.
+
+        The columns are `data`, `method`, `seed`, `iteration`, `metric`, `value`. Metrics have the names that they have
+        in tables, losses are `train/<player>/<term>`, times `time/...`.
+
+        Raises ModuleNotFoundError where pandas is not installed.
+        """
+        from allmodes.studies.frames import read_history
+
+        return read_history(self)
+
+    def plot(self, *metrics: str) -> Figure:
+        """Draw metrics over iterations, a panel for each: every method's mean over its finished seeds, and a band.
+
+        The band is the mean's 95 % bootstrap interval over seeds; of two seeds or fewer, each is drawn. Dotted is what
+        real data score. By default those metrics are drawn that have a good direction or count modes; losses, which
+        differ between methods, where they are named. The figure is a matplotlib Figure without a window.
+
+        Raises ValueError for a metric that was not measured.
+        """
+        from allmodes.studies.plots import plot_comparison
+
+        return plot_comparison(self, metrics)
+
+    def __repr__(self) -> str:
+        from allmodes.studies.shown import comparison_text
+
+        return comparison_text(self)
+
+    def _repr_html_(self) -> str:
+        from allmodes.studies.shown import comparison_html
+
+        return comparison_html(self)
 
     def row(self, method: str) -> Row:
         """Return the row of a method by its name."""

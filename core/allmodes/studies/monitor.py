@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,6 +27,9 @@ class ProgressView(Protocol):
     def advance(self, run: StudyRun, iteration: int) -> None:
         """Show a run's iteration."""
 
+    def measure(self, run: StudyRun, iteration: int, numbers: Mapping[str, float]) -> None:
+        """Show what an evaluation measured, by metric."""
+
     def end(self, run: StudyRun, status: str) -> None:
         """Show the status that a run ended with."""
 
@@ -50,6 +53,8 @@ class StudyMonitor:
             case "progress":
                 if self.view:
                     self.view.advance(run, message["iteration"])
+                if self.view and (numbers := message.get("measured")):
+                    self.view.measure(run, message["iteration"], numbers)
             case "data":
                 self._log_data(message["text"], message["partly"])
             case "warning":

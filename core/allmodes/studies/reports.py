@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allmodes.experiments.errors import describe_error, print_traceback
+from allmodes.experiments.progress import measured
 from allmodes.registry import faults
 from allmodes.registry.hookspecs import hookimpl
 from allmodes.runs.run import Outcome, Run
@@ -52,8 +53,9 @@ class Reports:
 
     @hookimpl
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Send how far a run has come."""
-        self._send(event="progress", run=self._units[run.folder].name, iteration=iteration)
+        """Send how far a run has come, and what was measured."""
+        numbers = measured(metrics, run.spec.evaluation.numbers())
+        self._send(event="progress", run=self._units[run.folder].name, iteration=iteration, measured=numbers)
 
     @hookimpl
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:

@@ -54,6 +54,11 @@ def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
         yield rich
 
 
+def cells(group: Group) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a group's table, with seconds as its only cost."""
+    return _header(group, ("seconds",)), list(_rows(group, ("seconds",)))
+
+
 def _fit(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str, ...]], int]:
     """Drop the last metrics until the columns fit into a width; returns the columns and how many were dropped."""
     hidden, fixed = 0, 4  # method, seeds, one metric, and seconds stay in any case

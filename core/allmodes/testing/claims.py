@@ -7,7 +7,7 @@ are judged, which would let the noisier method pass the more easily.
 from math import isfinite, nan
 from statistics import fmean
 
-from allmodes.runs.results import Results
+from allmodes.experiments.results import Results
 
 
 def values_of_seeds(results: Results, metric: str) -> list[float]:

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from allmodes.experiments.experiment import Experiment
+from allmodes.experiments.results import Results
 from allmodes.models.trained import load_run
 from allmodes.registry.registry import Registry
 from allmodes.runs import journal
-from allmodes.runs.results import Results
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
 from allmodes.testing.advice import explain_errors
