@@ -20,7 +20,15 @@ Device: TypeAlias = str | torch.device
 
 
 class DataError(ValueError):
-    """Data that are missing, do not fit together or cannot be drawn as asked; the message contains the remedy."""
+    """Data that are missing, do not fit together or cannot be drawn as asked; the message contains the remedy.
+
+    Attributes:
+        remedy: Settings of the data's block with which they are read, where the files show them; else empty.
+    """
+
+    def __init__(self, message: str, remedy: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.remedy = dict(remedy or {})
 
 
 class Loader(Iterator[Batch]):

@@ -111,11 +111,7 @@ def sort_of(cell: str) -> str:
 
 def advice(cells: Sequence[str]) -> str:
     """Advice on cells that look like numbers: options that read all of them."""
-    marks = [
-        name for name in THOUSANDS if all(_reads(NumberFormat(thousands=name), cell) for cell in cells) and name != "."
-    ]
-    decimal = all(_reads(NumberFormat(","), cell) for cell in cells)
-    both = [name for name in THOUSANDS if name != "," and all(_reads(NumberFormat(",", name), cell) for cell in cells)]
+    decimal, marks, both = _ways(cells)
     if decimal and marks:
         return "a comma may stand before decimals or between thousands: set decimal: ',' or thousands: ','"
     if decimal:
@@ -125,6 +121,24 @@ def advice(cells: Sequence[str]) -> str:
     if both:
         return f"decimals take a point, or set decimal: ',' and thousands: {_quote(both[0])}"
     return "write plain numbers such as 1234.5"
+
+
+def settings(cells: Sequence[str]) -> dict[str, str]:
+    """The options that read all of these cells, where there is one way only; else none."""
+    decimal, marks, both = _ways(cells)
+    if decimal or marks:
+        return {} if decimal and marks else {"decimal": ","} if decimal else {"thousands": marks[0]}
+    return {"decimal": ",", "thousands": both[0]} if both else {}
+
+
+def _ways(cells: Sequence[str]) -> tuple[bool, list[str], list[str]]:
+    """Whether a comma before decimals reads all cells; what between thousands does; and what does with that comma."""
+    marks = [
+        name for name in THOUSANDS if all(_reads(NumberFormat(thousands=name), cell) for cell in cells) and name != "."
+    ]
+    decimal = all(_reads(NumberFormat(","), cell) for cell in cells)
+    both = [name for name in THOUSANDS if name != "," and all(_reads(NumberFormat(",", name), cell) for cell in cells)]
+    return decimal, marks, both
 
 
 def _reads(way: NumberFormat, cell: str) -> bool:

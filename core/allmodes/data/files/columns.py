@@ -11,7 +11,7 @@ import numpy as np
 
 from allmodes.data.base import DataError
 from allmodes.data.description import counted, listed
-from allmodes.data.files.cells import NumberFormat, advice, looks_like_number, sort_of, unit_of
+from allmodes.data.files.cells import NumberFormat, advice, looks_like_number, settings, sort_of, unit_of
 
 KEPT = 200
 """Cells that look like numbers and are kept to see how they are written."""
@@ -103,6 +103,11 @@ class Column:
             return "correct them, or list them in missing_values if they mean that a number is missing"
         return advice(self._likely) if not self.units else "write plain numbers such as 1234.5"
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The options that read all of its cells, where there is one way only; else none."""
+        return settings(self._likely) if self.likely == self.wrong and self._likely else {}
+
     def _parse(self, cell: str, line: int) -> float:
         try:
             return self.format.parse(cell)
@@ -134,7 +139,9 @@ def check_doubtful(where: str, columns: Sequence[Column], asked: bool) -> None:
         remedies = dict.fromkeys(column.advice for column in columns)
         otherwise = "leave the column out of columns" if asked else "set columns to those to learn"
         have = f"{counted(len(columns), 'column')} with cells that are not numbers"
-        raise DataError(f"data: {where} has {have}: {each}: {'; '.join(remedies)}; or {otherwise}")
+        what = f"data: {where} has {have}: {each}: {'; '.join(remedies)}; or {otherwise}"
+        ways = [column.settings for column in columns]
+        raise DataError(what, ways[0] if all(way == ways[0] for way in ways) else None)
 
 
 def _short(cell: str) -> str:

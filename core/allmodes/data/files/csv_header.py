@@ -60,7 +60,7 @@ class Header:
         if self.line and not self.certain and names and all(is_number(n) or looks_like_number(n) for n in names):
             have = f"{self.path}, line {self.line} looks like data ({listed(self.names, 4)})"
             remedy = "set header: false, or header: true if it does name them"
-            raise DataError(f"data: {have} and not like names of columns: {remedy}")
+            raise DataError(f"data: {have} and not like names of columns: {remedy}", {"header": False})
 
     def fit(self, line: int, row: list[str]) -> list[str]:
         """A row of as many cells as there are columns; what is more and empty is a separator at the end of the line.

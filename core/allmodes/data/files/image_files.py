@@ -100,7 +100,8 @@ def explain(where: str, error: Exception) -> DataError:
 
 def unreadable(where: str, why: str) -> DataError:
     """The error for an image that cannot be read."""
-    return DataError(f"data: {where} cannot be read ({why}): repair or remove it, or set skip_unreadable: true")
+    what = f"{where} cannot be read ({why})"
+    return DataError(f"data: {what}: repair or remove it, or set skip_unreadable: true", {"skip_unreadable": True})
 
 
 def times(pixels: tuple[int, int]) -> str:
@@ -116,4 +117,5 @@ def _is_opaque(image: Image.Image) -> bool:
 
 def _too_large(where: str, what: str) -> DataError:
     limit = f"{Image.MAX_IMAGE_PIXELS or 0:,} px"
-    return DataError(f"data: {where} {what}; at most {limit} are read: make it smaller, or set skip_unreadable: true")
+    have = f"{where} {what}; at most {limit} are read"
+    return DataError(f"data: {have}: make it smaller, or set skip_unreadable: true", {"skip_unreadable": True})

@@ -72,9 +72,10 @@ class ImageFormat:
         """Refuse an image that cannot be given this form."""
         if not self.options.size and (pixels := upright_size(image)) != self.pixels:
             sizes = f"{self.first} has {times(self.pixels)} px but {where} has {times(pixels)} px"
-            raise DataError(f"data: {sizes}: set size, to which all are resized")
+            raise DataError(f"data: {sizes}: set size, to which all are resized", {"size": min(*pixels, *self.pixels)})
         if self.grey and self.options.channels == "auto" and image.mode not in GREY:
-            raise DataError(f"data: {where} is in colour but {self.first} is grey: set channels to rgb or grey")
+            what = f"{where} is in colour but {self.first} is grey"
+            raise DataError(f"data: {what}: set channels to rgb or grey", {"channels": "rgb"})
 
     def apply(self, image: Image.Image) -> Image.Image:
         """Turn upright, convert, crop, resize."""

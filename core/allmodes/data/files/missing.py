@@ -26,21 +26,25 @@ class Gaps:
         rows: How many there are.
         where: What messages call a row by its position: `line 4`, `item 5`.
         remedy: Advice on them.
+        named: Whether columns are named, and can be left out one by one.
     """
 
     name: str
     rows: int
     where: Callable[[int], str]
     remedy: str = "correct them, or set missing: leave_out to learn from the others"
+    named: bool = False
     _bad: Mask = field(init=False)
     _columns: dict[str, tuple[int, int]] = field(default_factory=dict)  # cells, and the first's position
     _kinds: set[str] = field(default_factory=set)
+    _names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self._bad = np.zeros(self.rows, dtype=bool)
 
     def count(self, columns: Sequence[str], cells: np.ndarray[Any, Any], first: int = 0) -> None:
         """Count in rows (n, F), of which the first is at position `first`."""
+        self._names = columns
         if (bad := ~np.isfinite(cells)).any():
             self._kinds |= {"missing"} if np.isnan(cells).any() else set()
             self._kinds |= {"infinite"} if np.isinf(cells).any() else set()
@@ -62,7 +66,7 @@ class Gaps:
         if not self._columns:
             return None
         if missing == "refuse":
-            raise DataError(f"data: {self._found()}: {self.remedy}")
+            raise DataError(f"data: {self._found()}: {self.remedy}", self._settings())
         if self._bad.all():
             raise DataError(f"data: {self._found()}, which leaves none to learn from: correct them")
         return np.flatnonzero(~self._bad)
@@ -83,6 +87,16 @@ class Gaps:
         cells, at = self._columns.get(column, (0, first + int(bad.argmax())))
         self._columns[column] = (cells + int(bad.sum()), at)
         self._bad[first : first + len(bad)] |= bad
+
+    def _settings(self) -> dict[str, Any]:
+        """The settings that keep most: without the rows, or without the columns of which most is missing."""
+        if 2 * int(self._bad.sum()) <= self.rows:
+            return {"missing": "leave_out"}
+        sparse = {name for name, (cells, _) in self._columns.items() if 2 * cells > self.rows}
+        others = [name for name in self._names if name not in sparse]
+        if sparse and others and self.named:
+            return {"columns": others}
+        return {} if self._bad.all() else {"missing": "leave_out"}
 
     def _found(self) -> str:
         each = [f"{column!r} has {cells:,} (first: {self.where(at)})" for column, (cells, at) in self._columns.items()]

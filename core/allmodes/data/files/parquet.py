@@ -69,6 +69,16 @@ def read_parquet(
     return data
 
 
+def column_names(path: str) -> list[str]:
+    """Read the names of the columns of a Parquet file, a folder of them, or of all that match a pattern.
+
+    Raises:
+        DataError: If there is none, or one cannot be read.
+    """
+    names: list[str] = ParquetFiles(path, find_places(path).train).schema.names
+    return names
+
+
 def _find_image(rows: ParquetFiles, columns: ParquetColumns) -> str | None:
     """The column of encoded images, if any."""
     if columns.image is not None:

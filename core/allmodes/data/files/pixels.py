@@ -43,8 +43,10 @@ def check_range(name: str, low: float, high: float, given: Range | None) -> None
     have = f"data: {name} has values from {low:g} to {high:g}"
     if given:
         raise DataError(f"{have}, beyond range: [{least:g}, {most:g}]")
-    guess = next((f", such as [0, {top}]" for top in (1, 255) if low >= 0 and high <= top), "")
-    raise DataError(f"{have}, but images are bytes or floats in [-1, 1]: set range: [low, high]{guess}")
+    tops = [top for top in (1, 255) if low >= 0 and high <= top]
+    guess = f", such as [0, {tops[0]}]" if tops else ""
+    remedy = {"range": [0, tops[0]]} if tops else {}
+    raise DataError(f"{have}, but images are bytes or floats in [-1, 1]: set range: [low, high]{guess}", remedy)
 
 
 def rescale(x: Tensor, given: Range | None) -> Tensor:

@@ -54,9 +54,10 @@ def measure(vectors: ItemSource, columns: tuple[str, ...] = ()) -> Standardisati
         DataError: If a column is constant, or its numbers are too large or too close together for double precision.
     """
     low, high = _extremes(vectors)
-    for i in np.flatnonzero(low == high)[:1]:
+    constant = np.flatnonzero(low == high).tolist()
+    for i in constant[:1]:
         what = f"{_call(vectors, columns, i)} is constant ({low[i]:g} in all {len(vectors)} rows that are trained on)"
-        raise DataError(f"data: {what}: leave it out, or set standardise: false")
+        raise DataError(f"data: {what}: leave it out, or set standardise: false", _without(columns, constant))
     mean, std = _moments(vectors)
     for i in np.flatnonzero(~np.isfinite(mean) | ~np.isfinite(std) | (std == 0))[:1]:
         what = f"{_call(vectors, columns, i)} goes from {low[i]:g} to {high[i]:g}, which cannot be standardised"
@@ -86,6 +87,12 @@ def check_precision(vectors: ItemSource, columns: Sequence[str] = (), remedy: st
         what = listed([_call(vectors, columns, i) for i in coarse])
         how = "the spread is so small beside the numbers that float32 loses digits of it"
         warnings.warn(f"data: {what}: {how}: {remedy}", stacklevel=2)
+
+
+def _without(columns: Sequence[str], constant: Sequence[int]) -> dict[str, Any]:
+    """The settings that learn the other columns; without names for them, none is standardised."""
+    others = [name for i, name in enumerate(columns) if i not in constant]
+    return {"columns": others} if others else {} if columns else {"standardise": False}
 
 
 def _extremes(vectors: ItemSource) -> tuple[Row, Row]:

@@ -146,7 +146,7 @@ def complete_rows(table: NumericTable, missing: Missing) -> NumericTable:
     """
     others = " or choose other columns" if table.columns else ""
     remedy = f"correct them{others}, or set missing: leave_out to learn from the rows without"
-    gaps = Gaps(table.name, len(table.rows), table.where, remedy=remedy)
+    gaps = Gaps(table.name, len(table.rows), table.where, remedy, bool(table.columns))
     first, shape = 0, table.rows.shape[1:]
     columns = table.columns or [f"x[:, {', '.join(map(str, place))}]" for place in np.ndindex(*shape)]
     for chunk in table.chunks() if table.rows.dtype.kind == "f" else ():
