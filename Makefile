@@ -10,7 +10,7 @@ PLUGINS = $(wildcard plugins/*)
 PACKAGES = $(addprefix ./,$(PLUGINS))
 
 QUICK = $(patsubst %,tests/test_%.py,layout text hiding registry checks specs strangers data data_csv data_images \
-          engine parity networks metrics figures trained experiment places cli tracking_old testing) \
+          engine parity networks metrics figures trained experiment places cli init tracking_old testing) \
         plugins/veegan/tests
 
 .PHONY: demo test quick check docs clean

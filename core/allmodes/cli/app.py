@@ -17,6 +17,7 @@ app = App(
 )
 
 COMMANDS = {
+    "init:init": "Write a commented spec for data of your own, ready for `allmodes run`.",
     "train:run": "Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves.",
     "train:resume": "Go on with an interrupted run, or train a finished one longer: --set training.iterations=20000.",
     "train:compare": "Train several specs with several seeds side by side, and tabulate them. Run it again to go on.",

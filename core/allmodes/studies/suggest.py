@@ -41,7 +41,7 @@ def suggest(source: Source, traits: Traits) -> Iterator[str]:
     tried = evidence.data[name]
     yield f"{source.name}: {evidence.title}"
     yield f"nearest data that were tried: {name}, {tried.description}"
-    yield from _caveats(traits, tried.traits, differences)
+    yield from caveats(traits, tried.traits, differences)
     yield from describe(evidence, name)
     yield f"not tried: {'; '.join(evidence.not_tried)}"
     if made := "; ".join(f"{key} {value}" for key, value in evidence.made.items()):
@@ -65,7 +65,7 @@ def _overview(evidence: Evidence) -> Iterator[list[str]]:
     """For all data, the best method at each budget and the best sampler without a game."""
     for name, tried in evidence.data.items():
         best = [evidence.ranking(name, budget)[:1] for budget in evidence.budgets]
-        shown = [f"{one.method}: {_number(one.numbers[evidence.criterion])}" for found in best for one in found]
+        shown = [f"{one.method}: {describe_number(one.numbers[evidence.criterion])}" for found in best for one in found]
         reference = _best_reference(evidence, tried)
         yield [name, *shown, f"{reference[0]}: {number(reference[1])}" if reference else ""]
 
@@ -92,7 +92,8 @@ def describe(evidence: Evidence, data: str) -> Iterator[str]:
             yield f"  {beside}"
 
 
-def _caveats(traits: Traits, tried: Traits, differences: Mapping[str, float]) -> Iterator[str]:
+def caveats(traits: Traits, tried: Traits, differences: Mapping[str, float]) -> Iterator[str]:
+    """Yield a line for each trait in which data are unlike those that were tried."""
     for name, factor in differences.items():
         mine, theirs = getattr(traits, name), getattr(tried, name)
         if isinf(factor):
@@ -104,7 +105,7 @@ def _caveats(traits: Traits, tried: Traits, differences: Mapping[str, float]) ->
 def _line(evidence: Evidence, result: Result, keys: list[str]) -> str:
     """A method with its numbers, what it was told, and how many seeds are missing."""
     method = evidence.methods[result.method]
-    numbers = ", ".join(f"{key} {_number(result.numbers[key])}" for key in keys if key in result.numbers)
+    numbers = ", ".join(f"{key} {describe_number(result.numbers[key])}" for key in keys if key in result.numbers)
     told = f"; told: {method.told}" if method.told else ""
     setting = f"; {method.setting}" if method.setting else ""
     recipe = f"; as {method.recipe}" if method.recipe else ""
@@ -165,7 +166,8 @@ def _plain(numbers: Mapping[str, float], keys: list[str]) -> str:
     return ", ".join(f"{key} {number(numbers[key])}" for key in keys if key in numbers) or "not measured"
 
 
-def _number(value: Number) -> str:
+def describe_number(value: Number) -> str:
+    """Format a mean with its interval, where there is one."""
     if value.low is None or value.high is None:
         return number(value.mean)
     return f"{number(value.mean)} ({number(value.low)} to {number(value.high)})"

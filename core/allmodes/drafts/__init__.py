@@ -1,0 +1,1 @@
+"""A first spec for data of one's own: what their reader says, and a method, networks and metrics that fit them."""
