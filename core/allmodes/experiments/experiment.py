@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from allmodes.builtin.config.python import PythonConfig
 from allmodes.data.base import Data
-from allmodes.experiments import resume
+from allmodes.experiments import given, resume
 from allmodes.experiments.live import LiveRuns
 from allmodes.experiments.resources import Resources
 from allmodes.experiments.results import Results
@@ -21,6 +21,7 @@ from allmodes.experiments.settings import Setup, Warn, to_data, warn_in_python
 from allmodes.experiments.shown import experiment_html, experiment_text
 from allmodes.experiments.trainer import Trainer
 from allmodes.game.contracts import Functions
+from allmodes.registry.given import KEYWORDS, given_in
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run import Run
 from allmodes.specs import loading
@@ -46,8 +47,11 @@ class Experiment:
         track: Whether runs are logged to MLflow.
         observers: Objects with hook implementations, by name.
         warn: Called with each warning.
-        functions: The functions that a spec names as `python:name`. With these, or with data from Python, a run cannot
-            be run again from its spec alone.
+        functions: The functions that a spec names as `python:name`.
+        networks: The networks that a spec names as `kind: python:name`: modules, or what makes one for each seed.
+        losses: The losses that a spec names so: functions of the step.
+        metrics: The metrics that a spec names so: functions of samples and real items. With any of these four, or with
+            data from Python, a run cannot be run again from its spec alone.
         announce: Called with a description of the data, and whether something was left out; by default it is logged.
         setup: Set by those who make experiments for users.
         progress: Whether a notebook shows bars, curves and pictures while runs train; elsewhere nothing is shown.
@@ -60,12 +64,16 @@ class Experiment:
     observers: Mapping[str, object] = field(default_factory=dict)
     warn: Warn = warn_in_python
     functions: Functions = field(default_factory=dict)
+    networks: Mapping[str, Any] = field(default_factory=dict)
+    losses: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
     announce: Callable[[str, bool], None] | None = None
     setup: Setup = field(default_factory=Setup)
     progress: bool = True
 
     def __post_init__(self) -> None:
-        """Make all paths absolute: a program may change its working folder while it trains."""
+        """Let the spec know the objects, and make all paths absolute: a program may change its working folder."""
+        self.spec, self.registry = given.recheck(self.spec, self.registry, self._objects)
         self.folder = place(self.folder)
         resumed, floors = self.setup.resumed, self.setup.floors
         self.setup = replace(self.setup, resumed=resumed and place(resumed), floors=floors and place(floors))
@@ -75,7 +83,8 @@ class Experiment:
     def from_recipe(cls, name: str, overrides: Iterable[str] = (), **options: Any) -> Experiment:
         """An experiment from a recipe, a file or a finished run, with overrides such as `training.iterations=2000`.
 
-        `data` may be any map-style `torch.utils.data.Dataset`, or an `allmodes.Data`, in the place of the spec's.
+        `data` may be any map-style `torch.utils.data.Dataset`, or an `allmodes.Data`, in the place of the spec's;
+        `networks`, `losses` and `metrics` are objects by name, which the spec names as `kind: python:name`.
 
         Raises SpecError with a line for each problem.
         """
@@ -86,7 +95,7 @@ class Experiment:
 
     @classmethod
     def from_spec(cls, values: Mapping[str, Any], **options: Any) -> Experiment:
-        """An experiment from a mapping, whose values may be config objects; `data` as for `from_recipe`."""
+        """An experiment from a mapping, whose values may be config objects; `data` and others as for `from_recipe`."""
         options = _with_data(options)
         if (data := options["setup"].data) is not None:
             values = {**values, "data": PythonConfig.of(data)}
@@ -97,7 +106,7 @@ class Experiment:
         """An experiment that goes on in its folder (or in that of one of its seeds) where it was interrupted.
 
         Overrides may train longer (`training.iterations=20000`) or evaluate otherwise. It is tracked if it was before,
-        unless `track` is given. `data` and `functions` that came from Python have to be given again.
+        unless `track` is given. What came from Python, such as `data` or `networks`, has to be given again.
 
         Raises SpecError where there is no run, an override would make it another one, or nothing is left to do.
         """
@@ -143,6 +152,10 @@ class Experiment:
             asked.pass_on()
         return results
 
+    @property
+    def _objects(self) -> given.Objects:
+        return {"networks": self.networks, "losses": self.losses, "metrics": self.metrics}
+
     def trainer(self, stop: Stop) -> Trainer:
         """What trains runs of this experiment."""
         return Trainer(self.resources, self.registry, self.functions, self.track, stop)
@@ -150,6 +163,8 @@ class Experiment:
     @plain_torch()
     def prepare(self) -> None:
         """Load the data and what metrics need, so that what is missing is found before a folder is made."""
+        for warning in given.find_warnings(self.spec, self._objects):
+            self.warn(warning)
         self.resources.prepare()
 
     @contextmanager
@@ -167,8 +182,9 @@ class Experiment:
     def run_of(self, seed: int, folder: Path, position: int = 0, seeds: int = 1) -> Run:
         """The run of a seed within the experiment's folder; it is the one at a `position` of `seeds`."""
         run = self.resources.make_run(seed, folder, self.registry)
-        rerunnable = self.setup.data is None and not self.functions
-        return replace(run, position=position, seeds=seeds, rerunnable=rerunnable)
+        rerunnable = self.setup.data is None and not self.functions and not given_in(self.spec)
+        objects = given.describe_objects(self.spec, self._objects)
+        return replace(run, position=position, seeds=seeds, rerunnable=rerunnable, objects=objects)
 
 
 def _make_tracker(warn: Warn, sends: bool) -> MlflowObserver:
@@ -178,7 +194,9 @@ def _make_tracker(warn: Warn, sends: bool) -> MlflowObserver:
 
 
 def _with_data(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a constructor with a registry, and with data from Python in the setup."""
+    """Options of a constructor with a registry that has its objects, and with data from Python in the setup."""
     options = dict(options)
+    objects = {keyword: options.get(keyword) or {} for keyword in KEYWORDS.values()}
+    registry = given.with_objects(options.get("registry") or installed(), objects)
     data, setup = to_data(options.pop("data", None)), options.get("setup") or Setup()
-    return {**options, "registry": options.get("registry") or installed(), "setup": replace(setup, data=data)}
+    return {**options, "registry": registry, "setup": replace(setup, data=data)}

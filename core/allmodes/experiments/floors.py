@@ -18,6 +18,7 @@ from tempfile import TemporaryFile
 from allmodes.data.base import Data
 from allmodes.metrics import Metric, ReferenceSampler
 from allmodes.registry.faults import builder_of, owner_of
+from allmodes.registry.given import is_given
 from allmodes.registry.slots import CORE
 from allmodes.runs.journal import numbers
 from allmodes.runs.lock import take_turns
@@ -79,6 +80,8 @@ def _key(spec: Spec, data: Data, metric: Metric, reference: ReferenceSampler | N
     if len(configs) < len(parts):
         return None
     kinds = [kind for _, kind in kinds_within(configs)]
+    if any(is_given(kind.kind) for kind in kinds):
+        return None  # code that changes from one call to the next
     classes = [type(one) for one in (*kinds, *parts, data, spec.data)]
     codes = {name: _code(name) for name in (CORE, *(one.__module__.partition(".")[0] for one in classes))}
     if not all(codes.values()) or any("<locals>" in one.__qualname__ for one in classes):

@@ -17,7 +17,7 @@ from allmodes.experiments.floors import share_floors
 from allmodes.experiments.hints import find_hints
 from allmodes.experiments.references import measure_references
 from allmodes.experiments.settings import Setup, Warn, choose_device
-from allmodes.game.compose import check_data
+from allmodes.game.compose import check_data, try_networks
 from allmodes.game.output_checks import check_loaded_data
 from allmodes.game.untouched import Untouched
 from allmodes.metrics import Metric, build_metrics, measure_each_floor
@@ -119,6 +119,7 @@ class Resources:
     def prepare(self) -> None:
         """Load the data and what metrics need, so that what is missing is found before a folder is made."""
         self.labelled(self.spec.seeds[0])
+        try_networks(self.spec, self.data.shape)
         for hint in find_hints(self.spec, self.data):
             self.warn(hint)
         untouched = Untouched(READERS, data=self.data)

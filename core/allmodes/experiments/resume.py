@@ -74,7 +74,7 @@ def was_tracked(path: Path) -> bool:
 
 
 def check_same_data(run: Run, began: Facts, warn: Callable[[str], None]) -> None:
-    """Check that the data are those that a run began with, and warn where the plugins' versions are not.
+    """Check that the data are those that a run began with; warn where plugins' versions or objects of Python are not.
 
     Raises DataError where the data or labels differ.
     """
@@ -84,6 +84,9 @@ def check_same_data(run: Run, began: Facts, warn: Callable[[str], None]) -> None
     for distribution, version in began.plugins.items():
         if (have := run.plugins.get(distribution, version)) != version:  # one that it no longer needs is missing
             warn(f"{run.name} began with {distribution} {version} and goes on with {have}")
+    for place, then in began.objects.items():
+        if (have := run.objects.get(place, then)) != then:
+            warn(f"{run.name} began with {place} = {then} and goes on with {have}")
 
 
 def _check_same_labels(run: Run, began: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from allmodes.specs import loading, recorded
 from allmodes.system.durable import replace_text, write_json
 from allmodes_schemas import Spec
 
-FACTS = ("seed", "experiment", "device", "plugins", "data", "rerunnable")
+FACTS = ("seed", "experiment", "device", "plugins", "data", "rerunnable", "objects")
 
 
 def make_folder(parent: Path, spec: Spec, seeds: tuple[int, ...]) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -18,7 +18,8 @@ from allmodes.game.output_checks import check_judge, check_prior, first_checks
 from allmodes.game.parts import fit
 from allmodes.game.samplers import build_sampler
 from allmodes.registry.builds import build
-from allmodes.registry.faults import ContractError, calling, calls
+from allmodes.registry.faults import FAULTS, ContractError, as_error, calling, calls, describe
+from allmodes.registry.given import given_in
 from allmodes.specs.checks import check_loaded
 from allmodes.specs.players import origins_of, players_of, term_names, turns_of
 from allmodes.specs.shapes import discriminator_inputs, discriminator_options
@@ -115,6 +116,24 @@ def build_networks(spec: Spec, prior: Prior, shape: Shape) -> dict[str, nn.Modul
         seen = shape if config.sees == "data" else features
         networks[name] = build(f"auxiliary {name!r}", Auxiliary, config, seen, parts)
     return networks
+
+
+def try_networks(spec: Spec, shape: Shape) -> None:
+    """Build the networks of a spec that names some of Python, if their shapes are known before the prior is fitted.
+
+    Raises CompositionError where one cannot be built, or does not map them.
+    """
+    sizes = spec.prior.parts()
+    if not given_in(spec).get("networks") or (dim := spec.prior.size()) is None or None in sizes.values():
+        return
+    prior: Any = SimpleNamespace(dim=dim, sizes=sizes)
+    try:
+        with seeded_weights(spec.seeds[0]):
+            build_networks(spec, prior, shape)
+    except FAULTS as error:
+        if not calls(error):
+            raise
+        raise CompositionError(describe(as_error(error))) from error
 
 
 def _judge(spec: Spec, prior: Prior, shape: Shape) -> Discriminator:

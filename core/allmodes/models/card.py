@@ -9,15 +9,17 @@ from io import StringIO
 from ruamel.yaml import YAML
 
 from allmodes.data.standardisation import Standardisation
+from allmodes.registry.given import given_in, show_arguments
 from allmodes.runs import journal
 from allmodes.runs.run_folder import RunFolder
+from allmodes.specs.from_python import arguments_of
 from allmodes.text.markdown import table
 from allmodes.text.numbers import number
 from allmodes_schemas import SamplerConfig, Shape, Spec
 
 _USE = """from allmodes import load_run
 
-samples = load_run("path/to/this/folder").sample(1000, seed=0)"""
+samples = load_run("path/to/this/folder"{}).sample(1000, seed=0)"""
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,26 @@ class Card:
             "![samples](samples.png)\n",
             "## Use\n",
             f"```sh\npip install {requirements}\n```\n",
-            f"```python\n{_USE}\n```\n",
+            f"```python\n{self._use()}\n```\n",
             f"Samples have shape {tuple(self.shape)}{self._units()}.\n",
             "## Training\n",
             "\n".join(f"- {line}" for line in self._training()) + "\n",
             "## Measured\n",
             self._table(),
-            "`spec.yaml` holds every setting; `allmodes run spec.yaml` trains it again.\n",
+            f"`spec.yaml` holds every setting; {self._again()}.\n",
         ]
         return "\n".join(parts)
+
+    def _use(self) -> str:
+        needed = given_in(self.spec.generator if self.spec.sampler is None else self.spec).get("networks", [])
+        return _USE.format(f", {show_arguments({'networks': needed})}" if needed else "")
+
+    def _again(self) -> str:
+        """How the model is trained again."""
+        if arguments := arguments_of(self.spec):
+            what = "what came from Python is not in it, and has to be passed"
+            return f'{what}: `Experiment.from_recipe("spec.yaml", {arguments}).run()`'
+        return "`allmodes run spec.yaml` trains it again"
 
     def _header(self) -> str:
         spec, text = self.spec, StringIO()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
@@ -15,12 +15,14 @@ from allmodes.data import TensorData
 from allmodes.data.standardisation import Standardisation
 from allmodes.figures.draw import draw_samples
 from allmodes.game.contracts import NOTHING
+from allmodes.game.given import give_all, give_network
 from allmodes.game.noise import rng
 from allmodes.game.sampling import as_tensors, draw, given_problem
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.card import Card, last_measurements
 from allmodes.models.page import DamagedError, ModelError, Page, read_page
+from allmodes.registry.given import given_in, show_arguments, with_given
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run_folder import MODEL_PAGE, RunFolder
 from allmodes.specs import loading, recorded, requirements
@@ -28,7 +30,7 @@ from allmodes.specs.source import SpecError
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import near, place
 from allmodes.system.torch_settings import plain_torch
-from allmodes_schemas import Given, Shape, Spec
+from allmodes_schemas import Given, NetworkConfig, Shape, Spec
 
 Modes: TypeAlias = int | Sequence[int] | Tensor | None
 """A mode for all samples, or one for each."""
@@ -111,20 +113,30 @@ class Model:
 
 
 @plain_torch()
-def load_run(reference: str | Path, registry: Registry | None = None, checkpoint: str | None = None) -> Model:
+def load_run(
+    reference: str | Path,
+    registry: Registry | None = None,
+    checkpoint: str | None = None,
+    networks: Mapping[str, Any] | None = None,
+) -> Model:
     """Load the trained model of a run: by its folder, an exported model's folder, or MLflow's `runs:/<id>`.
 
     Of an experiment's folder it is that of the first seed. A run that has not ended gives its newest checkpoint;
-    `checkpoint` asks for one: `best`, `last`, or an iteration.
+    `checkpoint` asks for one: `best`, `last`, or an iteration. `networks` are those that came from Python, as they were
+    passed to the experiment: `networks={"mine": Generator}`.
 
-    Raises SpecError where the folder or a plugin is missing, ModelError where the stored model cannot be read.
+    Raises SpecError where the folder, a plugin or such a network is missing, ModelError where the stored model cannot
+    be read.
     """
     registry = registry or installed()
+    if networks is not None:
+        registry = with_given(registry, {NetworkConfig: give_all("networks", networks, give_network)})
     if not holds((folder := _local_folder(reference)).exists):
         raise SpecError(no_such_file(near(folder)))
     folder, stored = _locate(folder, checkpoint)
     requirements.check_installed(folder, [stored / MODEL_PAGE], registry)
     spec = recorded.load(folder, registry)
+    _check_passed(spec, folder)
     return read_model(spec, folder, stored, registry)
 
 
@@ -137,6 +149,14 @@ def read_model(spec: Spec, folder: Path, stored: Path, registry: Registry) -> Mo
         _warn_of_versions(read_page(stored), registry)
         model = model_format.load(spec, stored)
     return Model(spec, model.modules, model.shape, folder, stored, model.units, model.iteration)
+
+
+def _check_passed(spec: Spec, folder: Path) -> None:
+    """Raise SpecError where networks of Python that samples are drawn with were not passed."""
+    drawn_with = (spec.generator,) if spec.sampler is None else (spec.generator, spec.discriminator, spec.auxiliaries)
+    if missing := given_in(drawn_with, absent=True):
+        call = f"load_run({str(near(folder))!r}, {show_arguments(missing)})"
+        raise SpecError(f"{near(folder)}: its model has networks of Python, which no file holds: pass them: {call}")
 
 
 @contextmanager

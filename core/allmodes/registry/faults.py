@@ -46,9 +46,12 @@ def learn(code: object, plugin: Plugin) -> None:
 def owner_of(thing: object) -> str:
     """The distribution and version that the code of an object, class or module is of; else the name of its module.
 
-    An object that was built from a config is its author's, whatever class it has.
+    An object that was built from a config is its author's, whatever class it has; one from Python is in its own words.
     """
-    module = _module_of(builder_of(thing) or thing)
+    code = builder_of(thing) or thing
+    if isinstance(code, KindConfig) and (whose := getattr(code, "whose", "")):
+        return str(whose)
+    module = _module_of(code)
     return str(_plugin_of(module) or module)
 
 

@@ -113,6 +113,16 @@ class Registry:
         some._recipes, some._evidence = self._recipes, self._evidence
         return some
 
+    def with_kinds(self, kinds: Mapping[type[KindConfig], Mapping[str, Kind]]) -> Registry:
+        """A registry of the same plugins, recipes and observers, with further kinds by the base of their slot."""
+        more = Registry(self.plugins)
+        more.hooks, more._recipes, more._evidence = self.hooks, self._recipes, self._evidence
+        more._kinds = {base: {**known, **kinds.get(base, {})} for base, known in self._kinds.items()}
+        for found in kinds.values():
+            for kind in found.values():
+                builds.guard(kind.config)
+        return more
+
     @property
     def recipes(self) -> Mapping[str, Path]:
         """Ready specs by name, sorted: `<plugin>/<recipe>`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from allmodes.registry.given import is_given, unknown_object
 from allmodes.registry.registry import Registry
 from allmodes.registry.slots import SLOT_NAMES, Kind
 from allmodes.system.paths import looks_like_path
@@ -14,6 +15,8 @@ from allmodes_schemas import KindConfig
 def unknown_kind(registry: Registry, base: type[KindConfig] | None, kind: str) -> str:
     """The error message for an unknown kind of a slot or, where the base of its configs is None, of any slot."""
     slot = SLOT_NAMES[base] if base else "kind"
+    if is_given(kind):
+        return f"{slot} {unknown_object(registry, base, kind)}"
     owner, dot, _ = kind.partition(".")
     if dot and (plugin := registry.broken.get(owner)):
         return f"{slot} {kind!r} comes from {plugin}, which could not be loaded: {plugin.error}"

@@ -43,6 +43,8 @@ class Run:
         data: The data set: `kind`, `fingerprint`, `items` (None: drawn without end), `shape`; `learned`, a description;
             `labels_used`, the items of each labelled stream, and their `labels_fingerprint`.
         rerunnable: Whether the spec alone is enough to run it again.
+        objects: What was passed from Python, such as `networks.mine`, in words, with a digest of its code where that is
+            known.
         study: The name of the comparison that it is part of, if any.
         iteration: Where training begins: 0, or the iteration of the checkpoint from which the run goes on.
         journal: The log that training writes, for observers that read it.
@@ -58,6 +60,7 @@ class Run:
     plugins: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, object] = field(default_factory=dict)
     rerunnable: bool = True
+    objects: Mapping[str, str] = field(default_factory=dict)
     study: str | None = None
     iteration: int = 0
     journal: Journal | None = field(default=None, repr=False, compare=False)

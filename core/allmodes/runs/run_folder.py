@@ -35,6 +35,7 @@ class Facts(BaseModel):
     device: str = "cpu"
     plugins: dict[str, str] = {}
     rerunnable: bool = True
+    objects: dict[str, str] = {}
     tracked: bool = True
     resumed: int = 0
     begun_in: str | None = None

@@ -20,6 +20,7 @@ from allmodes.registry.registry import Registry, installed, installed_for, owner
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import messages, safe_yaml
 from allmodes.specs.checks import check_spec
+from allmodes.specs.from_python import arguments_of
 from allmodes.specs.limits import check_sizes
 from allmodes.specs.named import kinds_named, words_in
 from allmodes.specs.renames import renew
@@ -137,8 +138,13 @@ def check_again(source: SpecSource, registry: Registry) -> Spec:
 
 
 def dump(spec: Spec) -> str:
-    """A spec as YAML with every default written out, except those of deprecated options, which may be removed."""
+    """A spec as YAML with every default written out, except those of deprecated options, which may be removed.
+
+    One that needs objects of Python says so in its first line.
+    """
     yaml, written = YAML(), StringIO()
+    if arguments := arguments_of(spec):
+        written.write(f"# Not enough to run again: pass {arguments} to Experiment.from_recipe.\n")
     yaml.width = 120
     yaml.dump(dump_values(spec), written)
     return written.getvalue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from allmodes.registry.given import name_of
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import (
     KindConfig,
@@ -87,8 +88,8 @@ def turns_of(spec: Spec, players: Mapping[str, PlayerConfig]) -> tuple[TurnConfi
 
 
 def term_names(losses: tuple[LossTermConfig, ...]) -> list[str]:
-    """Each term's kind, numbered from its second appearance on: `r1`, `r1-2`."""
-    kinds = [config.kind for config in losses]
+    """Each term's kind, or name in Python, numbered from its second appearance on: `r1`, `r1-2`."""
+    kinds = [name_of(config.kind) for config in losses]
     counts = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
     return [kind if count == 1 else f"{kind}-{count}" for kind, count in zip(kinds, counts, strict=True)]
 

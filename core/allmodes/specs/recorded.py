@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from reprlib import repr as short
 
+from allmodes.registry.given import PREFIX, with_absent
 from allmodes.registry.registry import Registry
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
@@ -15,6 +17,8 @@ from allmodes.specs.changes import Change, changes_between
 from allmodes.specs.source import SpecError, SpecSource
 from allmodes.system import json_pages
 from allmodes_schemas import Spec
+
+OBJECT = re.compile(rf"{PREFIX}\w+")
 
 
 def read(path: Path, registry: Registry) -> tuple[SpecSource, Spec]:
@@ -38,13 +42,22 @@ def read(path: Path, registry: Registry) -> tuple[SpecSource, Spec]:
 
 
 def load(path: Path, registry: Registry) -> Spec:
-    """Load the spec of a run, experiment or exported model.
+    """Load the spec of a run, experiment or exported model, even if objects of Python that it names were not passed.
 
     Raises SpecError where it cannot be read, or was edited since a run began with it.
     """
+    registry = with_absent(registry, objects_named(path))
     _, spec = read(path, registry)
     check_unedited(path, spec, registry)
     return spec
+
+
+def objects_named(path: Path) -> Iterator[str]:
+    """Every kind that may stand for an object of Python in the pages of a folder."""
+    folder = RunFolder(path)
+    for file in (folder.spec, folder.page, *(run.page for run in folder.runs)):
+        with suppress(SpecError):
+            yield from OBJECT.findall(loading.read_text(file))
 
 
 def check_unedited(path: Path, spec: Spec, registry: Registry) -> None:

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from reprlib import repr as short
 
+from allmodes.registry.given import given_in, show_arguments, with_absent
 from allmodes.registry.registry import Registry
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading, recorded
@@ -33,12 +34,14 @@ def load_study(
     in the folder with other settings of training.
     """
     expanded = list(dict.fromkeys(one for reference in references for one in _expand(reference, registry)))
+    registry = with_absent(registry, _objects_of(expanded))
     folder, seeds = place(folder), None if seeds is None else check_seeds(seeds)
     if name is not None:
         _check_name(name)
     loaded = [_load_entry(reference, registry, folder, overrides, seeds) for reference in expanded]
     entries = [one for one in loaded if isinstance(one, StudyEntry)]
-    problems = [line for one in loaded if isinstance(one, list) for line in one] or list(conflicts(entries, registry))
+    problems = [line for one in loaded if isinstance(one, list) for line in one]
+    problems = problems or [*map(_untrainable, filter(_is_untrainable, entries)), *conflicts(entries, registry)]
     if problems or not entries:
         raise SpecError("\n".join(problems) or "nothing to compare: name specs, recipes or patterns of recipes")
     if baseline and not any(fnmatchcase(entry.name, baseline) for entry in entries):
@@ -83,6 +86,24 @@ def _load_spec(reference: str, registry: Registry, overrides: Sequence[str]) -> 
     for text in overrides:
         override(source, text)
     return loading.check(source, registry)
+
+
+def _objects_of(references: Iterable[str]) -> list[str]:
+    """The kinds that stand for objects of Python in the folders of runs, which may be finished."""
+    folders = [experiment for reference in references if (experiment := _experiment_of(place(reference)))]
+    return [kind for folder in folders for kind in recorded.objects_named(folder)]
+
+
+def _is_untrainable(entry: StudyEntry) -> bool:
+    """Whether runs are to be trained for which objects of Python are needed: worker processes have none."""
+    return bool(given_in(entry.spec, absent=True)) and any(run.state != "finished" for run in entry.runs)
+
+
+def _untrainable(entry: StudyEntry) -> str:
+    objects = show_arguments(given_in(entry.spec, absent=True))
+    problem = "compare trains in processes of its own, which objects of Python do not reach"
+    remedy = f"train it with Experiment.from_recipe or Experiment.resume and {objects}, then give its folder"
+    return f"{entry.reference}: {problem}: {remedy}"
 
 
 def _experiment_of(path: Path) -> Path | None:
