@@ -16,6 +16,7 @@ from allmodes.data import Data, MixtureData, TensorData
 from allmodes.data.mixture import Mixture
 from allmodes.figures.draw import draw_panels, draw_samples
 from allmodes.figures.files import save
+from allmodes.figures.images import NARROW, enlarge, real_images
 from allmodes.figures.kept import picture_of
 from allmodes.figures.points import plane_of
 from allmodes.figures.style import new_figure, set_title
@@ -139,23 +140,82 @@ def test_points_without_known_modes_are_drawn_over_real_ones(dim: int, tmp_path:
     assert grey[40:450, 60:500].sum() > 200
 
 
-def test_images_form_a_grid_row_by_row(tmp_path: Path) -> None:
+LEFT, TOP, PITCH, SHOWN = 12, 32, 17 * 4, (8 * 17 - 1) * 4
+"""Of the first of two blocks of 64 images of 16 x 16 pixels, each of which is a square of 4 x 4."""
+
+
+def coloured() -> Tensor:
+    """Red first, green on its right, blue below, and all others black."""
     images = -torch.ones(64, 3, 16, 16)
-    images[0, 0], images[1, 1], images[8, 2] = 1, 1, 1  # red first, green on its right, blue below
-    picture = pixels(draw_samples(images, TensorData(images), tmp_path / "x.png"))
-    tile = 550 / 8
-    at = [(0.5, 0.5), (0.5, 1.5), (1.5, 0.5), (7.5, 7.5)]
-    colours = [[round(float(c)) for c in picture[int(y * tile), int(x * tile)]] for y, x in at]
+    images[0, 0], images[1, 1], images[8, 2] = 1, 1, 1
+    return images
+
+
+def test_images_form_a_grid_row_by_row(tmp_path: Path) -> None:
+    picture = pixels(draw_samples(coloured(), TensorData(coloured()), tmp_path / "x.png"))
+    at = [(0, 0), (0, 1), (1, 0), (7, 7)]
+    middles = [(TOP + row * PITCH + 32, LEFT + column * PITCH + 32) for row, column in at]
+    colours = [[round(float(c)) for c in picture[y, x]] for y, x in middles]
     assert colours == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
 
 
+def test_generated_images_stand_beside_real_ones_enlarged_pixel_by_pixel(tmp_path: Path) -> None:
+    generated, real = torch.rand(2, 64, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    data = TensorData(real)
+    picture = (255 * pixels(draw_samples(generated, data, tmp_path / "x.png", "one line"))).round().byte()
+    rows = slice(TOP + 20, TOP + 20 + SHOWN)
+    right = LEFT + SHOWN + 12
+    assert picture[rows, LEFT : LEFT + SHOWN].equal(torch.from_numpy(enlarge(generated)))
+    assert picture[rows, right : right + SHOWN].equal(torch.from_numpy(enlarge(real_images(data))))
+    assert {tuple(image) for image in real_images(data).flatten(1).tolist()} <= {
+        tuple(x) for x in real.flatten(1).tolist()
+    }
+
+
+@pytest.mark.parametrize(
+    ("size", "zoom", "count"), [(8, 8, 8), (28, 3, 8), (32, 2, 8), (64, 1, 8), (128, 1, 5), (512, 1, 2)]
+)
+def test_an_image_is_64_pixels_wide_at_least_and_a_whole_number_of_times_its_size(
+    size: int, zoom: int, count: int
+) -> None:
+    images = torch.rand(64, 1, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    block, gap = enlarge(images), max(1, size // 16)
+    assert block.shape == (zoom * (count * (size + gap) - gap),) * 2 + (3,)
+    assert size * zoom >= 64
+    small = block[::zoom, ::zoom, 0]
+    assert (small.repeat(zoom, 0).repeat(zoom, 1) == block[..., 0]).all()  # each pixel is a square
+    shown = small[size + gap : 2 * size + gap, :size]  # the first image of the second row
+    assert abs(shown / 255 - (images[count, 0].numpy() + 1) / 2).max() < 1 / 255
+
+
 def test_grey_images_may_be_few_and_out_of_range(tmp_path: Path) -> None:
-    images = torch.full((3, 1, 8, 8), 7.0)
+    images = torch.full((3, 1, 16, 16), 7.0)
     images[1] = float("nan")
-    picture = pixels(draw_samples(images, TensorData(torch.zeros(9, 1, 8, 8)), tmp_path / "x.png"))
-    tile = 550 / 8
-    shown = [round(float(picture[int(tile / 2), int((i + 0.5) * tile), 0]), 1) for i in range(4)]
+    picture = pixels(draw_samples(images, TensorData(torch.zeros(9, 1, 16, 16)), tmp_path / "x.png"))
+    shown = [round(float(picture[TOP + 32, LEFT + i * PITCH + 32, 0]), 1) for i in range(4)]
     assert shown == [1.0, 0.5, 1.0, 1.0]  # clamped, not a number, clamped, no image
+
+
+def test_samples_alone_are_drawn_without_real_ones(tmp_path: Path) -> None:
+    alone = draw_samples(coloured(), TensorData(coloured()), tmp_path / "x.png", beside=False)
+    assert size_of(alone)[0] == LEFT + SHOWN + 12
+
+
+def test_real_images_come_first_where_methods_are_compared(tmp_path: Path) -> None:
+    images = coloured()
+    path = draw_panels([("a", 0 * images), ("b", images), ("c", images)], TensorData(images), tmp_path / "x.png")
+    block = torch.from_numpy(enlarge(0 * images, NARROW))
+    width, height = size_of(path)
+    assert (width - 12) % 3 == 0  # three in a row, and the fourth below
+    side = block.shape[0]
+    picture = (255 * pixels(path)).round().byte()
+    assert picture[32 : 32 + side, 12 + side + 12 : 12 + side + 12 + side].equal(block)
+    assert height == 2 * (side + 20 + 12) + 12
+
+
+def test_a_dollar_in_a_title_is_no_formula(tmp_path: Path) -> None:
+    for data in (four_modes(), TensorData(coloured())):
+        assert draw_samples(data.draw(9, torch.Generator()).x, data, tmp_path / "x.png", r"a $\nonsense$").exists()
 
 
 def test_methods_are_compared_side_by_side_within_the_same_limits(tmp_path: Path) -> None:

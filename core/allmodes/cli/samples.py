@@ -85,7 +85,7 @@ def _write_png(model: Model, samples: Tensor, to: Path) -> None:
     from allmodes.figures.draw import draw_samples
 
     items = model.units.standardise(samples) if model.units else samples
-    draw_samples(items, TensorData(items), to)
+    draw_samples(items, TensorData(items), to, beside=False)
 
 
 def _write_images(model: Model, samples: Tensor, to: Path) -> None:

@@ -2,54 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from allmodes.figures.files import save
-from allmodes.figures.images import draw_grid, draw_image_rows
+from allmodes.figures.images import NARROW, draw_blocks, draw_image_rows, real_images
 from allmodes.figures.kept import picture_of
 from allmodes.figures.points import draw_point_rows, plane_of
-from allmodes.figures.style import INK, PANEL_SIDE, PANELS_PER_ROW, new_figure, set_title
+from allmodes.figures.style import INK, PANEL_SIDE, PANELS_PER_ROW, new_figure, plain, set_title
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from allmodes.data.base import Data
 
-Panel: TypeAlias = "Callable[[Axes, Tensor], object]"
-"""Draws samples (N, *shape) into axes."""
 
-
-def draw_samples(samples: Tensor, data: Data, path: Path, title: str = "") -> Path:
-    """Draw samples as points over the true modes (or over real points), or as a grid of images, to a PNG.
+def draw_samples(samples: Tensor, data: Data, path: Path, title: str = "", beside: bool = True) -> Path:
+    """Draw samples as points over the true modes (or over real points), or as images beside real ones, to a PNG.
 
     Axes and their limits depend on the data alone, so that figures of different steps can be compared.
 
     Args:
-        samples: Generated items (N, *data.shape); images in [-1, 1], of which the first 64 are shown.
+        samples: Generated items (N, *data.shape); images in [-1, 1], of which at most the first 64 are shown, each at
+            least 64 pixels wide.
         data: The data set. Points of more than two dimensions are projected to its first two principal axes.
-        path: The PNG to write, 550 x 550 px; folders are made.
+        path: The PNG to write, of points 550 x 550 px; folders are made.
         title: Line above the figure.
+        beside: Whether images of the data stand beside samples that are images.
 
     Returns:
         The path.
     """
-    if len(data.shape) != 3 and path.suffix in ("", ".png"):
+    if len(data.shape) == 3:
+        blocks = [("generated", samples), ("real", real_images(data))] if beside else [("", samples)]
+        return save(draw_blocks(blocks, title), path)
+    if path.suffix in ("", ".png"):
         return picture_of(data, title).save(samples, title, path)
     figure = new_figure()
     axes = figure.add_subplot()
-    _panel(data)(axes, samples)
+    plane_of(data).draw(axes, samples)
     set_title(axes, title)
     return save(figure, path)
 
 
 def draw_panels(panels: Sequence[tuple[str, Tensor]], data: Data, path: Path) -> Path:
-    """Draw one panel for each method, side by side (four to a row) within the same limits, to a PNG.
+    """Draw one panel for each method, side by side, within the same limits, to a PNG; of images, real ones first.
 
     Args:
         panels: Titles and generated items (N, *data.shape), at least one.
@@ -64,12 +65,14 @@ def draw_panels(panels: Sequence[tuple[str, Tensor]], data: Data, path: Path) ->
     """
     if not panels:
         raise ValueError("nothing to draw: give at least one panel")
+    if len(data.shape) == 3:
+        return save(draw_blocks([("real data", real_images(data)), *panels], most=NARROW), path)
     columns, rows = min(len(panels), PANELS_PER_ROW), ceil(len(panels) / PANELS_PER_ROW)
-    figure, draw = new_figure(columns * PANEL_SIDE, rows * PANEL_SIDE), _panel(data)
+    figure, plane = new_figure(columns * PANEL_SIDE, rows * PANEL_SIDE), plane_of(data)
     for i, (title, samples) in enumerate(panels):
         axes = figure.add_subplot(rows, columns, i + 1)
-        draw(axes, samples)
-        axes.set_title(title, fontsize=10, color=INK)
+        plane.draw(axes, samples)
+        axes.set_title(plain(title), fontsize=10, color=INK)
     return save(figure, path)
 
 
@@ -89,7 +92,3 @@ def draw_matrix(values: Tensor, rows: Sequence[str], columns: Sequence[str]) -> 
     axes.set_xticks(range(len(columns)), columns, fontsize=8)
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
     return figure
-
-
-def _panel(data: Data) -> Panel:
-    return draw_grid if len(data.shape) == 3 else plane_of(data).draw

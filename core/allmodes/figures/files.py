@@ -14,11 +14,18 @@ if TYPE_CHECKING:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure to a file of the kind that the path ends with, PNG by default."""
+    return write(render(figure, path.suffix.removeprefix(".") or "png"), path)
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """Return a figure as a file of a kind: `png`, `pdf`, or `svg`, whose texts stay texts."""
+    from matplotlib import rc_context
+
     picture = BytesIO()
-    kind = path.suffix.removeprefix(".") or "png"
-    omit = {"png": "Software", "pdf": "CreationDate"}  # else the same figure gives another file
-    figure.savefig(picture, format=kind, metadata={omit[kind]: None} if kind in omit else None)
-    return write(picture.getvalue(), path)
+    omit = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}  # else the same figure gives another file
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "allmodes"}):
+        figure.savefig(picture, format=kind, metadata={omit[kind]: None} if kind in omit else None)
+    return picture.getvalue()
 
 
 def write(picture: bytes, path: Path) -> Path:

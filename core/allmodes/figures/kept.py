@@ -12,7 +12,7 @@ from torch import Tensor
 
 from allmodes.figures.files import write
 from allmodes.figures.points import plane_of
-from allmodes.figures.style import DPI, new_figure, set_title
+from allmodes.figures.style import DPI, new_figure, plain, set_title
 
 if TYPE_CHECKING:
     from allmodes.data.base import Data
@@ -51,7 +51,7 @@ class PointPicture:
         points = self.plane.project(samples)
         self.dots.set_offsets(points.numpy())
         self.note.set_text(self.plane.outside(points))
-        self.axes.title.set_text(title)
+        self.axes.title.set_text(plain(title))
         self.canvas.restore_region(self._background)
         for artist in self._varied:
             self.axes.draw_artist(artist)

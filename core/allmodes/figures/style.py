@@ -14,6 +14,12 @@ SIDE = 5.0
 PANEL_SIDE = 3.4
 """Width and height of each of several panels, in inches."""
 PANELS_PER_ROW = 4
+LINES = tuple(
+    (colour, style)
+    for style in ("-", "--")
+    for colour in ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+)
+"""Colours and dashes of lines in one panel, which also the colour-blind tell apart (Okabe and Ito, 2008)."""
 GENERATED, REAL, INK = "#2a6fbb", "#b5b5b5", "#333333"
 
 
@@ -24,9 +30,14 @@ def new_figure(width: float = SIDE, height: float = SIDE) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
+def plain(text: str) -> str:
+    """Let matplotlib take a text as it is, without formulas between dollar signs."""
+    return text.replace("$", r"\$")
+
+
 def set_title(axes: Axes, title: str) -> None:
     """Write a title above the only panel of a figure."""
-    axes.set_title(title, fontsize=11, color=INK)
+    axes.set_title(plain(title), fontsize=11, color=INK)
 
 
 def colours(n: int) -> list[Any]:

@@ -104,7 +104,7 @@ class Model:
         """Write spec, picture and card into a folder."""
         files, samples = RunFolder(folder), self.draw(PICTURED)
         files.spec.write_text(loading.dump(self.spec), encoding="utf-8")
-        draw_samples(samples, TensorData(samples), files.picture)
+        draw_samples(samples, TensorData(samples), files.picture, beside=False)
         run = RunFolder(self.folder)
         measured, outcome = last_measurements(run, self.iteration), run.outcome()
         beside = {"real data": {}} if outcome is None else {"real data": outcome.floors, **outcome.references}
