@@ -29,6 +29,7 @@ from allmodes.studies.monitor import StudyMonitor
 from allmodes.studies.study import StudyRun
 from allmodes.system.signals import Stop
 from allmodes.testing import interrupted
+from allmodes.text.numbers import number
 from tiny import SPEC
 
 BROKEN = {**SPEC["training"], "optimizer": {"kind": "sgd", "lr": 1e30}}
@@ -75,7 +76,7 @@ def markdown(folder: Path, method: str) -> dict[str, str]:
     text = (folder / "table.md").read_text()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]
     found = next(row for row in rows if row[0] == method)
-    return dict(zip(rows[0], found, strict=True))
+    return {head.rstrip(" ↑↓"): cell.strip("*") for head, cell in zip(rows[0], found, strict=True)}
 
 
 def test_a_failed_run_is_marked_and_the_others_are_trained(trained: tuple[Path, int]) -> None:
@@ -101,7 +102,7 @@ def test_a_narrow_terminal_shows_the_first_metrics_and_names_the_file_of_the_oth
     study = Comparison(load_study(["plain.json", "wide.json"], installed(), Path("out"), seeds=[0, 1]))
     (wide,), (narrow,) = tables.terminal(study, 500), tables.terminal(study, 60)
     heads = [str(column.header) for column in wide.columns]
-    assert heads[:3] == ["method", "seeds", "modes"]
+    assert heads[:3] == ["method", "seeds", "modes ↑"]
     assert heads[-1] == "seconds"
     left = [str(column.header) for column in narrow.columns]
     assert left == [*heads[: len(left) - 1], "seconds"]
@@ -125,9 +126,10 @@ def test_the_tables_agree_and_their_means_are_those_of_the_seeds(trained: tuple[
         assert values(study, method, "high_quality") == [one["high_quality"] for one in each]
         mean, error = np.mean([one["modes"] for one in each]), np.std([one["modes"] for one in each], ddof=1) / 2**0.5
         row = markdown(study, method)
-        assert row["modes"] == f"{mean:.4g} ± {error:.2g}"
+        assert row["modes"] == number(mean, error)
         cells = [row[name].replace("±", r"$\pm$").replace("%", r"\%") for name in ("seeds", "modes", "high_quality")]
-        assert f"{method} & {' & '.join(cells)}" in (study / "table.tex").read_text()
+        plain = re.sub(r"\\(?:textbf|underline)\{(.*?[^\\])\}", r"\1", (study / "table.tex").read_text())
+        assert f"{method} & {' & '.join(cells)}" in plain
 
 
 def test_costs_are_those_of_the_schedule_and_the_networks(trained: tuple[Path, int]) -> None:

@@ -19,8 +19,8 @@ from allmodes.figures.titles import summarise
 from allmodes.metrics.measure import measure
 from allmodes.runs.run import Outcome
 from allmodes.specs import loading
-from allmodes.studies import tables
 from allmodes.studies.comparison import Group, Row
+from allmodes.studies.sheets import make_sheet
 from allmodes.tracking import description
 from allmodes_schemas import Spec
 from faulty import registry_of
@@ -101,8 +101,8 @@ def test_a_plugin_s_numbers_stand_in_bars_and_titles() -> None:
 def test_a_plugin_s_shares_are_per_cent_in_tables_and_its_constants_are_left_out() -> None:
     row = Row("mine", {0: Outcome("finished", 1, 1.0, FOUND)}, {0: "finished"})
     group = Group("ring", (row,), spec_of().evaluation.numbers())
-    assert tables._header(group, ()) == ["method", "seeds", "acme.captured", "acme.purity", "acme.loss"]
-    assert list(tables._rows(group, ()))[1] == ["mine", "1", "8", "25 %", "0.5"]
+    assert make_sheet(group, ()).header == ["method", "seeds", "acme.captured ↑", "acme.purity ↑", "acme.loss ↓"]
+    assert make_sheet(group, ()).lines[1].texts == ["mine", "1", "8", "25 %", "0.5"]
 
 
 def test_a_plugin_s_labelled_numbers_are_columns_in_mlflow(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from allmodes.models.card import Card
 from allmodes.runs.results import load_results
 from allmodes.studies import tables
 from allmodes.studies.comparison import Comparison, Group, Row
+from allmodes.studies.latex import tabular
+from allmodes.studies.sheets import make_sheet
 from allmodes.tracking import events, summary
 from allmodes.tracking.summary import final, note
 from allmodes_schemas import Key
@@ -30,7 +32,7 @@ GROUP = Group("ring", (Row("plain", {0: OUTCOME}, {0: "finished"}),), {"high_qua
 
 
 def test_rows_of_a_comparison_stand_below_real_data() -> None:
-    assert [*tables._rows(GROUP, ("seconds",))] == [
+    assert [line.texts for line in make_sheet(GROUP, ("seconds",)).lines] == [
         ["real data", "", "8", "98.9 %", ""],
         [COPY, "", "8", "98.7 %", ""],
         [EM, "", "7.5", "-", ""],
@@ -39,7 +41,7 @@ def test_rows_of_a_comparison_stand_below_real_data() -> None:
 
 
 def test_latex_has_a_rule_below_the_references() -> None:
-    lines = tables._tabular(GROUP).splitlines()
+    lines = tabular(make_sheet(GROUP)).splitlines()
     rules = [i for i, line in enumerate(lines) if line == r"\midrule"]
     assert [line.split(" & ")[0] for line in lines[rules[0] + 1 : rules[1]]] == ["real data", COPY, EM]
     assert lines[rules[1] + 1].startswith("plain & 1 & 6 & 50 \\%")

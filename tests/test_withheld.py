@@ -33,6 +33,8 @@ from allmodes.runs.run import Outcome, Run
 from allmodes.specs import loading
 from allmodes.studies import tables
 from allmodes.studies.comparison import Group, Row
+from allmodes.studies.latex import tabular
+from allmodes.studies.sheets import make_sheet
 from allmodes.system.durable import write_json
 from allmodes.tracking import summary
 from allmodes_schemas import Key, MetricConfig, Spec
@@ -124,13 +126,13 @@ def test_shares_alone_are_bar_fields_as_per_cent(metric: str, value: float, cell
     kinds = ["modes", {"kind": "share", "label": 2}, "density_coverage"]
     declared = spec_of({"evaluation": {"metrics": kinds}}).evaluation.numbers()
     row = Row("plain", {0: Outcome("finished", 1, 1.0, {metric: value})}, {0: "finished"})
-    assert list(tables._rows(Group("ring", (row,), declared), ()))[1] == ["plain", "1", cell]
+    assert make_sheet(Group("ring", (row,), declared), ()).lines[1].texts == ["plain", "1", cell]
 
 
 def test_tables_leave_out_numbers_that_describe_the_measurement_alone() -> None:
     row = Row("plain", {0: Outcome("finished", 1, 1.0, {"modes": 8.0, "high_quality_radius": 3.0})}, {0: "finished"})
     group = Group("ring", (row,), spec_of({}).evaluation.numbers())
-    assert tables._header(group, ()) == ["method", "seeds", "modes"]
+    assert make_sheet(group, ()).header == ["method", "seeds", "modes ↑"]
     assert [line[2:] for line in tables._seed_rows(row)][:2] == [("modes", 8.0), ("high_quality_radius", 3.0)]
 
 
@@ -151,7 +153,10 @@ def test_floors_of_a_killed_run_are_empty_and_not_withheld() -> None:
     assert cells(results_table(killed), "modes")[4:] == ["", "7"]
     assert "withheld" not in printed(results_table(killed))
     group = Group("ring", (Row("plain", killed.outcomes, {0: "killed"}),))
-    assert [*tables._rows(group, ("seconds",))] == [["real data", "", "", ""], ["plain", "0 of 1", "", ""]]
+    assert [line.texts for line in make_sheet(group, ("seconds",)).lines] == [
+        ["real data", "", "", ""],
+        ["plain", "0 of 1", "", ""],
+    ]
 
 
 def test_the_table_of_results_lists_the_iterations_of_seeds_that_differ() -> None:
@@ -168,10 +173,10 @@ def test_the_table_of_an_evaluation_says_what_a_dash_means() -> None:
 
 def test_the_tables_of_a_comparison_say_over_how_many_seeds_a_mean_is() -> None:
     group = Group("ring", (row([1.0, NONE, 3.0]), row([NONE, NONE, NONE])))
-    _, some, none = tables._rows(group, ())
-    assert some == ["plain", "3", "8 ± 0", "2 ± 1 (2 of 3)"]
+    _, some, none = (line.texts for line in make_sheet(group, ()).lines)
+    assert some == ["plain", "3", "8 ± 0", "2.0 ± 1.0 (2 of 3)"]
     assert none == ["plain", "3", "8 ± 0", "-"]
-    assert "2 $\\pm$ 1 (2 of 3)" in tables._tabular(group)
+    assert "2.0 $\\pm$ 1.0 (2 of 3)" in tabular(make_sheet(group))
     assert [line[3] for line in tables._seed_rows(row([1.0, NONE])) if line[2] == "kl"] == [1.0, ""]
 
 
@@ -228,7 +233,7 @@ def test_mlflow_gets_the_mean_of_the_seeds_that_have_a_number_and_their_count() 
 
 def test_the_note_in_mlflow_says_over_how_many_seeds_a_mean_is() -> None:
     rows = summary.note("", {"kl": 2.0, "kl_se": 1.0, "kl_seeds": 2.0, "w": NONE, "floor/kl": NONE}).splitlines()
-    assert rows[2:4] == ["| kl | 2 ± 1 (2 seeds) | - |", "| w | - |  |"]
+    assert rows[2:4] == ["| kl | 2.0 ± 1.0 (2 seeds) | - |", "| w | - |  |"]
 
 
 # Held, and lost

@@ -120,6 +120,7 @@ if TYPE_CHECKING:
     from allmodes.specs.source import SpecError as SpecError
     from allmodes.studies.compare import compare as compare
     from allmodes.studies.comparison import Comparison as Comparison
+    from allmodes.studies.report import report as report
     from allmodes.system.memory import free_memory as free_memory
     from allmodes_schemas import AdamConfig as AdamConfig
     from allmodes_schemas import AuxiliaryConfig as AuxiliaryConfig

@@ -139,7 +139,7 @@ class Spec(Config):
     Fields have the types of base classes here; `allmodes.specs` narrows them to the installed kinds.
     """
 
-    free: ClassVar[frozenset[str]] = frozenset({"description", "sampler", "seeds", "plugins", "large"})
+    free: ClassVar[frozenset[str]] = frozenset({"label", "description", "sampler", "seeds", "plugins", "large"})
 
     schema_version: Literal[1] = 1
     """Version of this format."""
@@ -147,6 +147,8 @@ class Spec(Config):
     """Name of the experiment: letters, digits, dots, dashes and underscores; a letter or digit first."""
     description: str = ""
     """A sentence for whoever finds the run."""
+    label: str = Field("", max_length=200)
+    """What tables and figures of a comparison call the method; by default its name."""
     data: DatasetConfig
     """The data to learn from."""
     prior: PriorConfig

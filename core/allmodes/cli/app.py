@@ -21,6 +21,7 @@ COMMANDS = {
     "train:run": "Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves.",
     "train:resume": "Go on with an interrupted run, or train a finished one longer: --set training.iterations=20000.",
     "train:compare": "Train several specs with several seeds side by side, and tabulate them. Run it again to go on.",
+    "report:report": "Make tables, figures and a page of a comparison or a run again, finished or not. Trains nothing.",
     "models:sample": "Draw from a trained model into a file or a folder.",
     "models:export": "Write a trained model to a folder to give away: spec, weights as safetensors, a model card.",
     "models:evaluate": "Measure a trained run again, with any metric, and log the numbers where the run was logged.",
@@ -46,5 +47,12 @@ Overrides = Annotated[
 ]
 Quiet = Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="neither progress bar nor log lines")]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="a line of JSON for each event, and no table")]
+Labels = Annotated[
+    list[str] | None,
+    Parameter(name="--label", consume_multiple=False, help="call a method or a column: wide='Wide generator'"),
+]
+Columns = Annotated[
+    str | None, Parameter(help="what tables show, in that order: modes,w1; default: as before; all: everything")
+]
 Trained = Annotated[str, Parameter(help="a run's folder, an exported model, or MLflow's runs:/ID")]
 Checkpoint = Annotated[str | None, Parameter(help="best, last, or an iteration; default: the model at the end")]

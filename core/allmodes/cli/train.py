@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import shlex
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from allmodes.cli import tables
-from allmodes.cli.app import AsJson, Overrides, Quiet, Reference
+from allmodes.cli.app import AsJson, Columns, Labels, Overrides, Quiet, Reference
 from allmodes.cli.console import (
     FAILED,
     KILLED,
@@ -33,9 +36,11 @@ from allmodes.specs.seeds import parse_seeds
 from allmodes.studies.compare import FOLDER, StudyTrainer, cores
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.load import load_study
+from allmodes.studies.choices import Shown, parse_columns, parse_labels
 from allmodes.studies.tables import terminal
 from allmodes.system.paths import near
 from allmodes.system.signals import Stop
+from allmodes.text import redact
 from allmodes_schemas import Spec
 
 if TYPE_CHECKING:
@@ -94,6 +99,8 @@ def compare(
     folder: Annotated[Path, Parameter(name=("--folder", "--out", "-o"), help="where the study lies")] = FOLDER,
     name: Annotated[str | None, Parameter(help="the study's name; default: the folder's")] = None,
     baseline: Annotated[str, Parameter(help="what statistics compare with, such as '*-gan'; default: the first")] = "",
+    labels: Labels = None,
+    columns: Columns = None,
     figures: Annotated[bool, Parameter(help="draw samples and curves")] = True,
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     quiet: Quiet = False,
@@ -104,7 +111,9 @@ def compare(
     if jobs is not None and jobs > (most := 8 * cores()):
         raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
     chosen = None if seeds is None else parse_seeds(seeds)
-    study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline)
+    shown = Shown(parse_labels(labels or ()), parse_columns(columns))
+    study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown)
+    study = replace(study, command=_command())
     log = print_note if quiet else _start_log()
     log(f"study {study.name}, in {near(study.folder)}")
     view = None if quiet else StudyProgress(err, log)
@@ -114,6 +123,12 @@ def compare(
     except KeyboardInterrupt:  # the second Ctrl-C: tabulate what has finished
         comparison, stopped = Comparison(trainer.study, trainer.errors, baseline), True
     return _end_study(comparison, stopped)
+
+
+def _command() -> str:
+    """The command line of this process, without secrets; empty where another program calls this one."""
+    called = Path(sys.argv[0]).name in ("allmodes", "allmodes.exe", "__main__.py")
+    return redact.text(shlex.join(["allmodes", *sys.argv[1:]])) if called else ""
 
 
 def _skip_unreadable(spec: Spec) -> str:

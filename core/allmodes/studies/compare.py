@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from allmodes.studies.load import load_study
 from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
 from allmodes.studies.pool import Pool, Task
 from allmodes.studies.report import write_report
+from allmodes.studies.choices import Shown, parse_columns
 from allmodes.studies.stacks import Stack, make_stacks
 from allmodes.studies.study import COMPILED, Study, write_study
 from allmodes.system.notebook import is_notebook
@@ -42,6 +43,8 @@ def compare(
     registry: Registry | None = None,
     baseline: str = "",
     figures: bool = True,
+    labels: Mapping[str, str] | None = None,
+    columns: str | Sequence[str] = (),
     progress: bool = True,
 ) -> Comparison:
     """Train several specs with several seeds, or go on with that, and return the comparison.
@@ -58,6 +61,9 @@ def compare(
         baseline: The method that statistics compare the others with, or a pattern such as `*-gan` with one for each
             data set; by default the first.
         figures: Whether samples and curves are drawn, which takes about two seconds for ten methods.
+        labels: What tables and figures call a method or a column, by its name.
+        columns: Metrics and costs that tables show, by name or pattern, in that order; by default all. Labels, columns
+            and baseline are kept in the folder for the next command.
         progress: Whether a notebook shows a table of the runs and curves while they train; elsewhere nothing is shown.
 
     Ctrl-C and SIGTERM save the runs in training, as they do with `Experiment.run`; after SIGTERM the program ends.
@@ -65,7 +71,8 @@ def compare(
     Raises:
         SpecError: With a line for each problem, before any training.
     """
-    study = load_study(references, registry or installed(), Path(folder), name, overrides, seeds, baseline)
+    shown = Shown(labels or {}, parse_columns(columns))
+    study = load_study(references, registry or installed(), Path(folder), name, overrides, seeds, baseline, shown)
     trainer = StudyTrainer(
         *(study, jobs or cores(), track, lambda text: warnings.warn(redact.text(text), stacklevel=3)),
         view=LiveStudy() if progress and is_notebook() else None,

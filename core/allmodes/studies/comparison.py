@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from allmodes.runs import averages
 from allmodes.runs.run import Outcome
+from allmodes.studies.choices import COST_TITLES
 from allmodes.studies.study import State, Study, StudyEntry, StudyRun
 from allmodes_schemas import Key, Spec
 
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 REAL = "real data"
-COSTS = (
-    *("images", "generator_updates", "discriminator_updates"),
-    *("generator_parameters", "discriminator_parameters", "other_parameters", "seconds", "cpu_seconds"),
-)
+COSTS = tuple(COST_TITLES)
 """Costs of a run: real items drawn, updates, parameters, seconds of training, and those of the processor."""
 
 
@@ -121,6 +119,16 @@ class Comparison:
     def folder(self) -> Path:
         """The study's folder."""
         return self.study.folder
+
+    @property
+    def against(self) -> str:
+        """The method, or the pattern of methods, that statistics compare the others with; empty for the first."""
+        return self.baseline or self.study.shown.baseline
+
+    def label(self, method: str) -> str:
+        """What tables and figures call a method: the label of the command, or of its spec, or its name."""
+        own = next((entry.spec.label for entry in self.study.entries if entry.name == method), "")
+        return self.study.shown.labels.get(method) or own or method
 
     @cached_property
     def groups(self) -> list[Group]:

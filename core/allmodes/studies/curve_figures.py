@@ -1,43 +1,77 @@
-"""Figures of curves: a panel for each method, with the other methods in grey behind it."""
+"""Figures of curves: all methods in one panel over iterations, and a panel for each over what it cost."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allmodes.figures.files import save
-from allmodes.figures.style import GENERATED, INK, REAL, new_figure
-from allmodes.studies.comparison import Group
+from allmodes.figures.style import GENERATED, INK, LINES, REAL, new_figure, plain
+from allmodes.studies.comparison import Comparison, Group
 from allmodes.studies.curves import Curve, Points, curves_of
 from allmodes.studies.inference import interval
 from allmodes_schemas import Key
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FOLDER = "curves"
 AXES = {"images": "real images seen", "cpu_seconds": "CPU seconds"}
 PER_ROW, SIDE = 5, (2.6, 2.0)
+TOGETHER = (5.6, 3.4)
+"""Width and height of the figure of all methods, in inches."""
+
+Label = Callable[[str], str]
 
 
-def draw_curves(folder: Path, each: Sequence[tuple[Group, Points]]) -> list[Path]:
-    """Draw each metric of each group against images seen and against processor time into a folder; returns the files.
+def draw_curves(comparison: Comparison, each: Sequence[tuple[Group, Points]]) -> list[Path]:
+    """Draw each metric of each group over iterations, images seen and processor time; returns the files.
 
-    They are `curves/<metric>-images.png` and `curves/<metric>-cpu_seconds.png`, `<metric>-2-...` for a second group.
-    Only metrics that have a good direction and were measured at several iterations have figures.
+    They are `curves/<metric>-iterations.pdf`, with all methods, and `curves/<metric>-images.png` and
+    `curves/<metric>-cpu_seconds.png`, with a panel for each; `<metric>-2-...` for a second group.
     """
     files: list[Path] = []
     for number, (group, points) in enumerate(each, 1):
-        for metric, methods in points.items():
-            if group.numbers.get(metric, Key()).better and (curves := curves_of(methods)):
-                stem = folder / FOLDER / f"{metric}-{number}" if number > 1 else folder / FOLDER / metric
-                files += [_draw(group, metric, curves, x, stem) for x in AXES]
+        for metric, curves in find_curves(group, points).items():
+            stem = comparison.folder / FOLDER / (f"{metric}-{number}" if number > 1 else metric)
+            if len(curves) <= len(LINES):
+                figure = draw_together(group, metric, curves, comparison.label)
+                files.append(save(figure, stem.with_name(f"{stem.name}-iterations.pdf")))
+            for x in AXES:
+                figure = draw_apart(group, metric, curves, x, comparison.label)
+                files.append(save(figure, stem.with_name(f"{stem.name}-{x}.png")))
     return files
 
 
-def _draw(group: Group, metric: str, curves: Mapping[str, Curve], x: str, stem: Path) -> Path:
+def find_curves(group: Group, points: Points) -> dict[str, dict[str, Curve]]:
+    """The curves that have figures, by metric and method: of metrics with a good direction and several evaluations."""
+    each = {name: curves_of(methods) for name, methods in points.items() if group.numbers.get(name, Key()).better}
+    return {name: curves for name, curves in each.items() if curves}
+
+
+def draw_together(group: Group, metric: str, curves: Mapping[str, Curve], label: Label) -> Figure:
+    """Draw all methods, at most twelve, over iterations in one panel: means, and their 95 % intervals over seeds."""
+    figure = new_figure(*TOGETHER)
+    axes, lines = figure.add_subplot(), []
+    for curve, (colour, style) in zip(curves.values(), LINES, strict=False):
+        lines += axes.plot(curve.iterations, curve.values.mean(0), style, color=colour, linewidth=1.5)
+        axes.fill_between(curve.iterations, *interval(curve.values), color=colour, alpha=0.18, linewidth=0)
+    names = [plain(label(method)) for method in curves]
+    if metric in group.floors:
+        lines.append(axes.axhline(group.floors[metric], color=INK, linewidth=0.9, linestyle=":"))
+        names.append("real data")
+    axes.set(xlabel="iterations", ylabel=plain(metric))
+    axes.spines[["top", "right"]].set_visible(False)
+    _scale(axes, group, metric)
+    figure.legend(lines, names, loc="outside right upper", frameon=False, fontsize=8, labelcolor=INK)
+    return figure
+
+
+def draw_apart(group: Group, metric: str, curves: Mapping[str, Curve], x: str, label: Label) -> Figure:
+    """Draw a panel for each method over a cost, with all others in grey behind it."""
     columns, rows = min(PER_ROW, len(curves)), ceil(len(curves) / PER_ROW)
     figure = new_figure(max(4.0, columns * SIDE[0]), 0.8 + rows * SIDE[1])
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -47,17 +81,20 @@ def _draw(group: Group, metric: str, curves: Mapping[str, Curve], x: str, stem: 
         _draw_method(axes, curves[method], x)
         if metric in group.floors:
             axes.axhline(group.floors[metric], color=INK, linewidth=0.8, linestyle=":")
-        axes.set_title(method, fontsize=8, color=INK)
+        axes.set_title(plain(label(method)), fontsize=8, color=INK)
         axes.tick_params(labelsize=7)
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
-    if group.numbers.get(metric, Key()).unit == "share":
-        panels.flat[0].set_ylim(0, 1)
+    _scale(panels.flat[0], group, metric)
     figure.supxlabel(AXES[x], fontsize=9, color=INK)
-    figure.suptitle(
-        f"{metric} on {group.title}: mean, and its 95 % interval over seeds; dotted: real data", fontsize=9, color=INK
-    )
-    return save(figure, stem.with_name(f"{stem.name}-{x}.png"))
+    title = f"{metric} on {group.title}: mean, and its 95 % interval over seeds; dotted: real data"
+    figure.suptitle(plain(title), fontsize=9, color=INK)
+    return figure
+
+
+def _scale(axes: Axes, group: Group, metric: str) -> None:
+    if group.numbers.get(metric, Key()).unit == "share":
+        axes.set_ylim(0, 1)
 
 
 def _draw_method(axes: Axes, curve: Curve, x: str) -> None:

@@ -44,10 +44,12 @@ class Curve:
     """A metric of one method over iterations that all of its seeds were measured at.
 
     Attributes:
+        iterations: (points).
         images, cpu_seconds: (points), means over the seeds.
         values: (seeds, points).
     """
 
+    iterations: Array
     images: Array
     cpu_seconds: Array
     values: Array
@@ -134,7 +136,7 @@ def _curve(each: Sequence[Sequence[Point]]) -> Curve:
     def array(name: str) -> Array:
         return np.array([[getattr(point, name) for point in points] for points in grid]).reshape(len(grid), -1)
 
-    return Curve(array("images").mean(0), array("cpu_seconds").mean(0), array("value"))
+    return Curve(np.array(common, float), array("images").mean(0), array("cpu_seconds").mean(0), array("value"))
 
 
 def _cell(value: float) -> float | str:

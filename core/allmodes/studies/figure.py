@@ -38,7 +38,7 @@ def _draw(comparison: Comparison, group: Group, stem: str) -> list[Path]:
         return []
     model = next(iter(models.values()))
     data, n = model.spec.data.build(), model.spec.evaluation.samples
-    panels = [(_title(group, method), one.draw(n)) for method, one in models.items()]
+    panels = [(_title(comparison, group, method), one.draw(n)) for method, one in models.items()]
     return [draw_panels(panels, data, comparison.folder / f"{stem}.{ending}") for ending in ("png", "pdf")]
 
 
@@ -50,7 +50,7 @@ def _load_model(method: str, folder: Path) -> Model | str:
         return f"{method} is left out of the figure: {error}"
 
 
-def _title(group: Group, method: str) -> str:
+def _title(comparison: Comparison, group: Group, method: str) -> str:
     row = next(row for row in group.rows if row.method == method)
     results = next(iter(row.finished.values())).results
-    return f"{method}\n{summarise(results, group.numbers)}"
+    return f"{comparison.label(method)}\n{summarise(results, group.numbers)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from reprlib import repr as short
@@ -14,6 +15,8 @@ from allmodes.specs import loading, recorded
 from allmodes.specs.seeds import check_seeds
 from allmodes.specs.source import SpecError, override
 from allmodes.studies.conflicts import conflicts
+from allmodes.studies.choices import AS_IS, Shown
+from allmodes.studies.choices import check as check_shown
 from allmodes.studies.study import Study, StudyEntry, read_page
 from allmodes.system.paths import at_home, ends_like_a_file, place
 from allmodes_schemas import Spec, check_folder_name
@@ -27,6 +30,7 @@ def load_study(
     overrides: Sequence[str] = (),
     seeds: Sequence[int] | None = None,
     baseline: str = "",
+    shown: Shown = AS_IS,
 ) -> Study:
     """Load and check a study; nothing is written.
 
@@ -44,11 +48,10 @@ def load_study(
     problems = problems or [*map(_untrainable, filter(_is_untrainable, entries)), *conflicts(entries, registry)]
     if problems or not entries:
         raise SpecError("\n".join(problems) or "nothing to compare: name specs, recipes or patterns of recipes")
-    if baseline and not any(fnmatchcase(entry.name, baseline) for entry in entries):
-        names = ", ".join(entry.name for entry in entries)
-        raise SpecError(f"--baseline {short(baseline)}: no method of the study matches: it has {names}")
+    shown = replace(shown, baseline=baseline or shown.baseline)
+    check_shown(shown, entries)
     page = read_page(folder)
-    return Study(name or page.name or _name_of(folder), folder, tuple(entries), page.id)
+    return Study(name or page.name or name_of(folder), folder, tuple(entries), page.id, shown.over(page.shown))
 
 
 def _expand(reference: str, registry: Registry) -> list[str]:
@@ -124,6 +127,6 @@ def _check_name(name: str) -> None:
         raise SpecError(f"--name {short(name)}: {str(error).partition(', got ')[0]}") from None
 
 
-def _name_of(folder: Path) -> str:
+def name_of(folder: Path) -> str:
     """Name a study after its folder, whose name may hold any character."""
     return "".join(letter if letter.isprintable() else "_" for letter in folder.name) or "study"

@@ -1,14 +1,21 @@
-"""The report of a study: tables, statistics, curves and figures in its folder, and in MLflow."""
+"""The report of a study: tables, statistics, curves, figures and a page in its folder, and in MLflow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from allmodes.studies import curves, statistics, tables
+from allmodes.registry.registry import Registry, installed
+from allmodes.runs.run import RunError
+from allmodes.studies import choices, curves, statistics, tables
 from allmodes.studies.comparison import Comparison, Group
 from allmodes.studies.curves import Points
+from allmodes.studies.stored import is_comparison, load_written
+from allmodes.studies.study import write_page
+from allmodes.text import redact
 
 if TYPE_CHECKING:
     from allmodes.tracking.forwarding import Forwarder
@@ -16,20 +23,74 @@ if TYPE_CHECKING:
 Warn = Callable[[str], None]
 
 
+def report(
+    folder: str | Path,
+    *,
+    labels: Mapping[str, str] | None = None,
+    columns: str | Sequence[str] = (),
+    baseline: str = "",
+    figures: bool = True,
+    registry: Registry | None = None,
+) -> Comparison:
+    """Make tables, statistics, curves, figures and `report.html` again in a comparison's folder, without training.
+
+    It may be finished, half finished, or in training. Of a run's folder, or an experiment's, `report.html` alone.
+
+    Args:
+        folder: The folder of a comparison, an experiment or a run.
+        labels: What tables and figures call a method or a column, by its name; an empty label undoes one.
+        columns: Metrics and costs that tables show, by name or pattern, in that order; `all` for all of them.
+        baseline: The method that statistics compare the others with. Labels, columns and baseline are those of the
+            command before unless given, and are kept for the next.
+        figures: Whether samples and curves are drawn.
+        registry: The plugins; by default all that are installed.
+
+    Raises:
+        SpecError: Where the folder cannot be read, or a label, a column or the baseline names nothing in it.
+        RunError: Where the folder cannot be written.
+    """
+    comparison = load_comparison(folder, choices.Shown(labels or {}, choices.parse_columns(columns), baseline), registry)
+    problems: list[str] = []
+    if is_comparison(comparison.study):
+        try:
+            write_page(comparison.study)
+        except OSError as error:
+            raise RunError(f"{comparison.folder}: cannot write the report: {error.strerror or error}") from None
+    write_report(comparison, None, problems.append, figures)
+    for problem in problems:
+        warnings.warn(redact.text(problem), stacklevel=2)
+    return comparison
+
+
+def load_comparison(
+    folder: str | Path, given: choices.Shown = choices.AS_IS, registry: Registry | None = None
+) -> Comparison:
+    """Load the comparison of a folder, shown as it was or as given; nothing is written or trained.
+
+    Raises SpecError as `report` does.
+    """
+    comparison = Comparison(load_written(folder, registry or installed()))
+    measured = [name for group in comparison.groups for name in group.metrics]
+    choices.check(given, comparison.study.entries, measured)
+    return Comparison(replace(comparison.study, shown=given.over(comparison.study.shown)))
+
+
 def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn, figures: bool = True) -> None:
-    """Write tables and figures of the runs so far and attach them in MLflow; a full disk costs a warning."""
+    """Write what a study's folder holds of the runs so far, and attach it in MLflow; a full disk costs a warning."""
     study = comparison.study
     try:
-        files = tables.write(comparison)
-        page = files[0].read_text()
         points = curves.read(comparison)
-        files += statistics.write(comparison) + curves.write(study.folder, points)
-        files += _write_figures(comparison, points, warn) if figures else []
+        files = _write_texts(comparison, points) if is_comparison(study) else []
+        files += _write_figures(comparison, points, warn) if figures and is_comparison(study) else []
     except OSError as error:
         warn(f"{study.folder}: cannot write tables or figures: {error.strerror or error}")
         return
     if forwarder:
-        forwarder.attach([run.folder for run in study.runs], files, page)
+        forwarder.attach([run.folder for run in study.runs], files, files[0].read_text())
+
+
+def _write_texts(comparison: Comparison, points: Sequence[tuple[Group, Points]]) -> list[Path]:
+    return [*tables.write(comparison), *statistics.write(comparison), *curves.write(comparison.folder, points)]
 
 
 def _write_figures(comparison: Comparison, points: Sequence[tuple[Group, Points]], warn: Warn) -> list[Path]:
@@ -38,7 +99,7 @@ def _write_figures(comparison: Comparison, points: Sequence[tuple[Group, Points]
     from allmodes.studies.figure import draw_figure
 
     try:
-        return draw_figure(comparison) + draw_curves(comparison.folder, points)
+        return draw_figure(comparison) + draw_curves(comparison, points)
     except Exception as error:
         warn(f"no figure: {type(error).__name__}: {error}")
         return []

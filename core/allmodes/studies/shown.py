@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from allmodes.studies import budgets, tables
+from allmodes.studies.best import Mark
+from allmodes.studies.sheets import Line, make_sheets
 from allmodes.system.paths import near
 from allmodes.text import html
 from allmodes.text.html import Html
@@ -13,6 +14,7 @@ from allmodes.text.html import Html
 if TYPE_CHECKING:
     from allmodes.studies.comparison import Comparison
 
+MARKS: dict[Mark, str] = {"": "{}", "best": "<b>{}</b>", "tied": "<u>{}</u>"}
 NAMED = 10
 """Runs that are not finished which are listed; the others are counted."""
 
@@ -32,10 +34,14 @@ def comparison_html(comparison: Comparison) -> Html:
 
 
 def _groups(comparison: Comparison) -> Iterator[Html]:
-    for group in comparison.groups:
-        yield html.line(group.title)
-        yield html.table(*tables.cells(group))
-        yield html.line(budgets.describe(group).replace("**", ""))
+    for sheet in make_sheets(comparison, ("seconds",)):
+        yield html.line(sheet.title)
+        yield html.table(sheet.header, map(_cells, sheet.lines), range(2, len(sheet.header)))
+        yield from (html.line(note.replace("**", "")) for note in sheet.notes)
+
+
+def _cells(line: Line) -> list[str | Html]:
+    return [line.title, line.seeds, *(Html(MARKS[cell.mark].format(html.escape(cell.text))) for cell in line.cells)]
 
 
 def _notes(comparison: Comparison) -> Iterator[Html]:

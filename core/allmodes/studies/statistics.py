@@ -62,7 +62,7 @@ class Line:
 
 def write(comparison: Comparison) -> list[Path]:
     """Write `statistics.md` and `statistics.csv` to the study's folder; returns the files."""
-    each = [(group, _lines_of(group, comparison.baseline)) for group in comparison.groups]
+    each = [(group, _lines_of(group, comparison.against)) for group in comparison.groups]
     texts = {"statistics.md": _markdown(comparison, each), "statistics.csv": _csv(each)}
     return [replace_text(comparison.folder / name, text) for name, text in texts.items()]
 
@@ -91,21 +91,21 @@ def _lines_of(group: Group, pattern: str) -> Lines:
 def _line(row: Row, metric: str, baseline: Row | None) -> Line | None:
     import numpy as np
 
-    values = _values(row, metric)
+    values = values_of(row, metric)
     if not values:
         return None
     low, high = interval(np.array(list(values.values())))
     line = Line(row.method, len(values), averages.mean(list(values.values())), float(low), float(high))
     if baseline is None or baseline.method == row.method:
         return line
-    others = _values(baseline, metric)
+    others = values_of(baseline, metric)
     common = [(value, others[seed]) for seed, value in values.items() if seed in others]
     mine, theirs = [one for one, _ in common], [other for _, other in common]
     difference = averages.mean([one - other for one, other in common])
     return Line(**{**vars(line), "difference": difference, "pairs": len(common), "p": paired_p(mine, theirs)})
 
 
-def _values(row: Row, metric: str) -> dict[int, float]:
+def values_of(row: Row, metric: str) -> dict[int, float]:
     """The finite numbers of the finished seeds, by seed."""
     found = {seed: outcome.results.get(metric, math.nan) for seed, outcome in row.finished.items()}
     return {seed: value for seed, value in found.items() if math.isfinite(value)}
@@ -121,7 +121,7 @@ def _judged(line: Line, corrected: float, better: str | None) -> Line:
 def _markdown(comparison: Comparison, each: Sequence[tuple[Group, Lines]]) -> str:
     parts = [f"# {comparison.study.name}: statistics\n{INTRODUCTION}"]
     for group, by_metric in each:
-        parts.append("\n".join(_section(group, by_metric, comparison.baseline)))
+        parts.append("\n".join(_section(group, by_metric, comparison.against)))
     return "\n".join(parts)
 
 

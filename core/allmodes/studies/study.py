@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import warnings
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
+from allmodes.studies.choices import AS_IS, Shown
 from allmodes.system import json_pages
 from allmodes.system.durable import replace_text, write_json
 from allmodes_schemas import Spec
@@ -23,7 +25,7 @@ COMPILED = ".compiled"
 """The folder of a study in which torch keeps what it compiles; it may be removed at any time."""
 OWN_FILES = frozenset(
     {PAGE, COMPILED, "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"}
-    | {"statistics.md", "statistics.csv", "curves.csv", "curves"}
+    | {"statistics.md", "statistics.csv", "curves.csv", "curves", "report.html"}
 )
 """Names in the folder of a study, beside which the folders of its entries lie."""
 
@@ -94,12 +96,17 @@ class StudyRun:
 
 @dataclass(frozen=True)
 class Study:
-    """Entries in a folder; `id` is empty before the folder was written."""
+    """Entries in a folder; `id` is empty before the folder was written.
+
+    `shown` says how its tables look, and `command` which command trained it, if one did.
+    """
 
     name: str
     folder: Path
     entries: tuple[StudyEntry, ...]
     id: str = ""
+    shown: Shown = AS_IS
+    command: str = ""
 
     @property
     def runs(self) -> list[StudyRun]:
@@ -112,7 +119,7 @@ def write_study(study: Study) -> Study:
     """Make the folders of a study and its entries; returns the study with its id."""
     study.folder.mkdir(parents=True, exist_ok=True)
     study = replace(study, id=study.id or _new_id(study.name))
-    write_json(study.folder / PAGE, {"name": study.name, "id": study.id})
+    write_page(study)
     for entry in study.entries:
         entry.folder.mkdir(exist_ok=True)
         replace_text(RunFolder(entry.folder).spec, loading.dump(entry.spec))
@@ -120,10 +127,39 @@ def write_study(study: Study) -> Study:
 
 
 class StudyPage(BaseModel):
-    """The page `study.json`; both are empty for a new study."""
+    """The page `study.json`; name and id are empty for a new study, all else is missing on pages of older versions.
+
+    `entries` are the folders of the methods by name, relative to the study's.
+    """
 
     name: str
     id: str
+    entries: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    columns: tuple[str, ...] = ()
+    baseline: str = ""
+    command: str = ""
+
+    @property
+    def shown(self) -> Shown:
+        """How the study's tables look."""
+        return Shown(self.labels, self.columns, self.baseline)
+
+
+def write_page(study: Study) -> None:
+    """Write a study's page; methods that only earlier commands named stay on it."""
+    before, base = _page_before(study.folder), study.folder.absolute()
+    entries = {entry.name: os.path.relpath(entry.folder.absolute(), base) for entry in study.entries}
+    page = StudyPage(
+        name=study.name,
+        id=study.id,
+        entries={**before.entries, **entries},
+        labels=dict(study.shown.labels),
+        columns=study.shown.columns,
+        baseline=study.shown.baseline,
+        command=study.command or before.command,
+    )
+    write_json(study.folder / PAGE, page.model_dump(mode="json"))
 
 
 def read_page(folder: Path) -> StudyPage:
@@ -137,6 +173,13 @@ def read_page(folder: Path) -> StudyPage:
         found = "its id is taken from its runs" if page.id else "the study gets a new id"
         warnings.warn(f"{error}: {found}, its name from --name or the folder", stacklevel=3)
         return page
+
+
+def _page_before(folder: Path) -> StudyPage:
+    try:
+        return json_pages.read(folder / PAGE, StudyPage)
+    except (FileNotFoundError, json_pages.PageError):  # of a damaged one, whoever loaded the study was warned
+        return StudyPage(name="", id="")
 
 
 def _id_of_runs(folder: Path) -> str:

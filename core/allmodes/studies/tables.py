@@ -9,29 +9,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from allmodes.runs import averages
-from allmodes.studies import budgets
-from allmodes.studies.comparison import COSTS, Comparison, Group, Row, costs_of
+from allmodes.studies.best import Mark
+from allmodes.studies.comparison import Comparison, Group, Row, costs_of
+from allmodes.studies.latex import tabular
+from allmodes.studies.sheets import Cell, Line, Sheet, make_sheets
 from allmodes.system.durable import replace_text
 from allmodes.system.paths import near
 from allmodes.text.markdown import table
-from allmodes.text.numbers import quantity
-from allmodes_schemas import Key
 
-COST_TITLES = {
-    "images": "images seen",
-    "generator_updates": "G updates",
-    "discriminator_updates": "D updates",
-    "generator_parameters": "G parameters",
-    "discriminator_parameters": "D parameters",
-    "other_parameters": "other parameters",
-    "seconds": "seconds",
-    "cpu_seconds": "CPU seconds",
-}
 NOTE = "`-`: withheld, too little to measure; (2 of 3): the mean is over the two of three seeds that have the number."
 CSV_HEADER = ("data", "method", "seed", "status", "metric", "value")
-TEX_ESCAPES = {"\\": r"\textbackslash{}", **{sign: f"\\{sign}" for sign in "&%$#_{}"}, "±": r"$\pm$"}
+STYLES: dict[Mark, str] = {"best": "bold", "tied": "italic"}
+MARKDOWN: dict[Mark, str] = {"": "{}", "best": "**{}**", "tied": "*{}*"}
 
 
 def write(comparison: Comparison) -> list[Path]:
@@ -42,36 +34,35 @@ def write(comparison: Comparison) -> list[Path]:
 
 def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
     """Yield a table for each group: methods, seeds, the first metrics that fit into `width` letters, and seconds."""
-    for group in comparison.groups:
-        columns = list(zip(_header(group, ("seconds",)), *_rows(group, ("seconds",)), strict=True))
-        kept, hidden = _fit(columns, width)
-        rich = Table(title=f"{comparison.study.name}: {group.title}", title_justify="left")
+    for sheet in make_sheets(comparison, ("seconds",)):
+        kept, hidden = _fit(sheet, width)
+        rich = Table(title=f"{comparison.study.name}: {sheet.title}", title_justify="left")
         rich.caption = f"{hidden} more in {near(comparison.folder / 'table.md')}" if hidden else None
-        for i, (name, *_) in enumerate(kept):
-            rich.add_column(name, justify="right" if i else "left", overflow="fold")
-        for cells in zip(*(cells for _, *cells in kept), strict=True):
-            rich.add_row(*cells)
+        for i, place in enumerate(kept):
+            rich.add_column(sheet.header[place], justify="right" if i else "left", overflow="fold")
+        for line in sheet.lines:
+            cells = [Cell(line.title), Cell(line.seeds), *line.cells]
+            rich.add_row(*(_styled(cells[place]) for place in kept))
         yield rich
 
 
-def cells(group: Group) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of a group's table, with seconds as its only cost."""
-    return _header(group, ("seconds",)), list(_rows(group, ("seconds",)))
+def _styled(cell: Cell) -> str | Text:
+    return Text(cell.text, STYLES[cell.mark]) if cell.mark else cell.text
 
 
-def _fit(columns: list[tuple[str, ...]], width: int) -> tuple[list[tuple[str, ...]], int]:
-    """Drop the last metrics until the columns fit into a width; returns the columns and how many were dropped."""
-    hidden, fixed = 0, 4  # method, seeds, one metric, and seconds stay in any case
-    while len(columns) > fixed and sum(3 + max(map(len, column)) for column in columns) >= width:
-        columns = [*columns[:-2], columns[-1]]
-        hidden += 1
-    return columns, hidden
+def _fit(sheet: Sheet, width: int) -> tuple[list[int], int]:
+    """Drop the last columns but one until a table fits into a width; returns those kept and how many were dropped."""
+    columns = list(zip(sheet.header, *(line.texts for line in sheet.lines), strict=True))
+    kept, fixed = list(range(len(columns))), 4  # method, seeds, one metric, and seconds stay in any case
+    while len(kept) > fixed and sum(3 + max(map(len, columns[place])) for place in kept) >= width:
+        kept = [*kept[:-2], kept[-1]]
+    return kept, len(columns) - len(kept)
 
 
 def markdown(comparison: Comparison) -> str:
     """Format groups, means and costs, and list the runs that are not finished."""
     parts = [f"# {comparison.study.name}\n\nMean ± standard error over the finished seeds. {NOTE}\n"]
-    parts += [_section(one) for one in comparison.groups]
+    parts += map(_section, make_sheets(comparison))
     if len(comparison.engines) > 1:
         parts.append(engines_note(comparison) + "\n")
     if comparison.unfinished:
@@ -81,11 +72,14 @@ def markdown(comparison: Comparison) -> str:
     return "\n".join(parts)
 
 
-def _section(group: Group) -> str:
-    """A group's heading and table, with a note where its budgets differ."""
-    note = budgets.describe(group)
-    text = f"## {group.title}\n\n{table(_header(group, COSTS), _rows(group, COSTS))}"
-    return f"{text}\n{note}\n" if note else text
+def _section(sheet: Sheet) -> str:
+    """A group's heading and table, with notes on its marks and where its budgets differ."""
+    text = f"## {sheet.title}\n\n{table(sheet.header, map(_marked, sheet.lines))}"
+    return "\n".join([text, *(f"{note}\n" for note in sheet.notes)])
+
+
+def _marked(line: Line) -> list[str]:
+    return [line.title, line.seeds, *(MARKDOWN[cell.mark].format(cell.text) for cell in line.cells)]
 
 
 def engines_note(comparison: Comparison) -> str:
@@ -96,49 +90,40 @@ def engines_note(comparison: Comparison) -> str:
 
 def latex(comparison: Comparison) -> str:
     """Format a tabular for each group, with booktabs."""
-    return "\n".join(_tabular(group) for group in comparison.groups)
+    return "\n".join(map(tabular, make_sheets(comparison)))
 
 
 def long_csv(comparison: Comparison) -> str:
     """Format CSV with a row for each method, seed and metric or cost, and for what real data and references score."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(CSV_HEADER)
-    for group in comparison.groups:
-        for title, numbers in group.beside.items():
-            writer.writerows((group.title, title, "", "", name, _cell(value)) for name, value in numbers.items())
+    lines = (line for group in comparison.groups for line in _long_lines(group))
+    return format_csv([CSV_HEADER, *lines])
+
+
+def wide_csv(comparison: Comparison) -> str:
+    """Format CSV with the columns of the table: mean, standard error and finished seeds with the number, unrounded."""
+    lines: list[Sequence[object]] = []
+    for group, sheet in zip(comparison.groups, make_sheets(comparison), strict=True):
+        names = [column.name for column in sheet.columns]
+        each = [f"{name}{part}" for name in names for part in ("", "_se", "_seeds")]
+        lines += [("data", "method", "label", *each)]
         for row in group.rows:
-            writer.writerows((group.title, row.method, *line) for line in _seed_rows(row))
+            cells = [cell for name in names for cell in _summary(row, name)]
+            lines.append((group.title, row.method, comparison.label(row.method), *cells))
+    return format_csv(lines)
+
+
+def format_csv(lines: Sequence[Sequence[object]]) -> str:
+    """Format lines as CSV."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(lines)
     return file.getvalue()
 
 
-def _header(group: Group, costs: Sequence[str]) -> list[str]:
-    return ["method", "seeds", *group.tabulated, *(COST_TITLES[name] for name in costs)]
-
-
-def _rows(group: Group, costs: Sequence[str]) -> Iterator[list[str]]:
-    units = {name: group.numbers.get(name, Key()).unit for name in group.tabulated}
+def _long_lines(group: Group) -> Iterator[Sequence[object]]:
     for title, numbers in group.beside.items():
-        yield [title, "", *(quantity(numbers.get(name), unit) for name, unit in units.items()), *[""] * len(costs)]
+        yield from ((group.title, title, "", "", name, _cell(value)) for name, value in numbers.items())
     for row in group.rows:
-        metrics = [_mean(row, name, unit) for name, unit in units.items()]
-        yield [row.method, row.seeds, *metrics, *(_cost(row, name) for name in costs)]
-
-
-def _mean(row: Row, metric: str, unit: str) -> str:
-    """Format the mean over the finished seeds and, if some withheld the number, a count; empty if not computed."""
-    if not any(metric in outcome.results for outcome in row.averaged):
-        return ""
-    values = row.values(metric)
-    cell = quantity(averages.mean(values), unit, averages.standard_error(values))
-    return cell + averages.over(values, len(row.averaged))
-
-
-def _cost(row: Row, name: str) -> str:
-    value = row.costs.get(name)
-    if value is None or math.isnan(value):
-        return "" if value is None else "-"
-    return f"{value:,.1f}" if name.endswith("seconds") else f"{value:,.0f}"
+        yield from ((group.title, row.method, *line) for line in _seed_rows(row))
 
 
 def _seed_rows(row: Row) -> Iterator[tuple[int, str, str, float | str]]:
@@ -152,27 +137,13 @@ def _seed_rows(row: Row) -> Iterator[tuple[int, str, str, float | str]]:
             yield seed, state, "", ""
 
 
+def _summary(row: Row, name: str) -> tuple[float | str, float | str, int]:
+    """The mean of a metric or a cost, its standard error, and how many finished seeds it is over."""
+    numbers = [{**outcome.results, **costs_of(outcome)} for outcome in row.finished.values()]
+    values = averages.known([one[name] for one in numbers if name in one])
+    return _cell(averages.mean(values)), _cell(averages.standard_error(values)), len(values)
+
+
 def _cell(value: float) -> float | str:
     """Leave a withheld number empty."""
     return "" if math.isnan(value) else value
-
-
-def _tabular(group: Group) -> str:
-    header, rows, above = _header(group, COSTS), list(_rows(group, COSTS)), len(group.beside)
-    lines = [
-        f"% {group.title}",
-        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
-        r"\toprule",
-        _line(header),
-        r"\midrule",
-        *map(_line, rows[:above]),
-        r"\midrule",
-        *map(_line, rows[above:]),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return " & ".join("".join(TEX_ESCAPES.get(sign, sign) for sign in cell) for cell in cells) + r" \\"

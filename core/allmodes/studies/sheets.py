@@ -1,0 +1,148 @@
+"""The tables of a comparison as data: what they show, chosen and marked, for every format to lay out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from allmodes.runs import averages
+from allmodes.studies import budgets
+from allmodes.studies.best import Mark, Ranking, rank
+from allmodes.studies.comparison import COSTS, Comparison, Group, Row
+from allmodes.studies.choices import AS_IS, COST_TITLES, Shown
+from allmodes.text.numbers import quantity
+from allmodes_schemas import Key
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric or a cost: its name, what the table calls it, and how its numbers are read."""
+
+    name: str
+    title: str
+    key: Key
+
+    @property
+    def heading(self) -> str:
+        """The title, with an arrow in the good direction if there is one."""
+        return f"{self.title} {ARROWS[self.key.better]}" if self.key.better else self.title
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether it is a cost of a run."""
+        return self.name in COSTS
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number as text; it may be the best of its column, or one that no test tells from the best."""
+
+    text: str
+    mark: Mark = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row: the method's label (or `real data`, or a reference sampler), how many seeds finished, and its cells."""
+
+    title: str
+    seeds: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """The row without its marks."""
+        return [self.title, self.seeds, *(cell.text for cell in self.cells)]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The table of a group: rows of real data and reference samplers `above` those of the methods, and notes."""
+
+    title: str
+    columns: tuple[Column, ...]
+    above: tuple[Line, ...]
+    methods: tuple[Line, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def header(self) -> list[str]:
+        """The headings of all columns."""
+        return ["method", "seeds", *(column.heading for column in self.columns)]
+
+    @property
+    def lines(self) -> list[Line]:
+        """All rows."""
+        return [*self.above, *self.methods]
+
+
+def make_sheets(comparison: Comparison, costs: Sequence[str] = COSTS) -> list[Sheet]:
+    """Make a table for each group, with the columns that were chosen, or all metrics and some costs."""
+    return [make_sheet(group, costs, comparison.study.shown, comparison.label) for group in comparison.groups]
+
+
+def make_sheet(
+    group: Group, costs: Sequence[str] = COSTS, shown: Shown = AS_IS, label: Callable[[str], str] = str
+) -> Sheet:
+    """Make the table of a group; `label` gives a method's label by its name."""
+    columns = _columns(group, costs, shown)
+    rankings = {column.name: rank(group, column.name) for column in columns if not column.is_cost}
+    above = [_beside(title, numbers, columns) for title, numbers in group.beside.items()]
+    methods = [_line(label(row.method), row, columns, rankings) for row in group.rows]
+    notes = (*_explain(rankings), budgets.describe(group))
+    return Sheet(group.title, columns, tuple(above), tuple(methods), tuple(filter(None, notes)))
+
+
+def _columns(group: Group, costs: Sequence[str], shown: Shown) -> tuple[Column, ...]:
+    names = shown.choose([*group.metrics, *COSTS], [*group.tabulated, *costs])
+    titles = {**COST_TITLES, **shown.labels}
+    return tuple(Column(name, titles.get(name, name), group.numbers.get(name, Key())) for name in names)
+
+
+def _beside(title: str, numbers: Mapping[str, float], columns: Sequence[Column]) -> Line:
+    each = ("" if column.is_cost else quantity(numbers.get(column.name), column.key.unit) for column in columns)
+    return Line(title, "", tuple(map(Cell, each)))
+
+
+def _line(title: str, row: Row, columns: Sequence[Column], rankings: Mapping[str, Ranking]) -> Line:
+    cells = [
+        Cell(cost(row, column.name))
+        if column.is_cost
+        else Cell(mean(row, column.name, column.key.unit), rankings[column.name].marks.get(row.method, ""))
+        for column in columns
+    ]
+    return Line(title, row.seeds, tuple(cells))
+
+
+def mean(row: Row, metric: str, unit: str) -> str:
+    """Format the mean over the finished seeds and, if some withheld the number, a count; empty if not computed."""
+    if not any(metric in outcome.results for outcome in row.averaged):
+        return ""
+    values = row.values(metric)
+    cell = quantity(averages.mean(values), unit, averages.standard_error(values))
+    return cell + averages.over(values, len(row.averaged))
+
+
+def cost(row: Row, name: str) -> str:
+    """Format the mean cost over the finished seeds; empty without any."""
+    value = row.costs.get(name)
+    if value is None or math.isnan(value):
+        return "" if value is None else "-"
+    return f"{value:,.1f}" if name.endswith("seconds") else f"{value:,.0f}"
+
+
+def _explain(rankings: Mapping[str, Ranking]) -> Iterator[str]:
+    """Explain the marks that a table has, and where there are too few seeds for any test."""
+    marks = {mark for ranking in rankings.values() for mark in ranking.marks.values()}
+    if "best" in marks:
+        yield "**Bold**: the best mean of a column."
+    if "tied" in marks:
+        test = "paired permutation test over seeds, p > 0.05 after Holm's correction"
+        yield f"*Italic* (underlined in LaTeX and HTML): cannot be told from the best ({test})."
+    if needed := max((ranking.needed for ranking in rankings.values()), default=0):
+        where = [name for name, ranking in rankings.items() if ranking.needed]
+        of = f" by {', '.join(where)}" if len(where) < sum(bool(one.marks) for one in rankings.values()) else ""
+        yield f"Too few seeds for any test to tell a method from the best{of}: {needed} seeds could."
