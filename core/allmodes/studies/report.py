@@ -97,9 +97,10 @@ def _write_figures(comparison: Comparison, points: Sequence[tuple[Group, Points]
     """Write the figures, if any run has finished; a failure costs a warning."""
     from allmodes.studies.curve_figures import draw_curves
     from allmodes.studies.figure import draw_figure
+    from allmodes.studies.galleries import make_galleries
 
     try:
-        return draw_figure(comparison) + draw_curves(comparison, points)
+        return draw_figure(comparison, make_galleries(comparison)) + draw_curves(comparison, points)
     except Exception as error:
         warn(f"no figure: {type(error).__name__}: {error}")
         return []

@@ -138,10 +138,10 @@ def _explain(rankings: Mapping[str, Ranking]) -> Iterator[str]:
     """Explain the marks that a table has, and where there are too few seeds for any test."""
     marks = {mark for ranking in rankings.values() for mark in ranking.marks.values()}
     if "best" in marks:
-        yield "**Bold**: the best mean of a column."
+        yield "Bold: the best mean of a column."
     if "tied" in marks:
         test = "paired permutation test over seeds, p > 0.05 after Holm's correction"
-        yield f"*Italic* (underlined in LaTeX and HTML): cannot be told from the best ({test})."
+        yield f"Italic, or underlined: cannot be told from the best ({test})."
     if needed := max((ranking.needed for ranking in rankings.values()), default=0):
         where = [name for name, ranking in rankings.items() if ranking.needed]
         of = f" by {', '.join(where)}" if len(where) < sum(bool(one.marks) for one in rankings.values()) else ""

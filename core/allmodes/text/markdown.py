@@ -16,4 +16,4 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _escape(cell: str) -> str:
-    return cell.replace("|", r"\|").replace("\n", " ")
+    return cell.replace("|", r"\|").replace("<", "&lt;").replace("\n", " ")
