@@ -14,11 +14,11 @@ from allmodes.cli import main as cli_main
 from allmodes.runs.run import Outcome
 from allmodes.studies import tables
 from allmodes.studies.best import rank
+from allmodes.studies.choices import Shown, parse_columns, parse_labels
 from allmodes.studies.comparison import Comparison, Group, Row
 from allmodes.studies.latex import escape, tabular
 from allmodes.studies.report import load_comparison
 from allmodes.studies.sheets import make_sheet
-from allmodes.studies.choices import Shown, parse_columns, parse_labels
 from allmodes.studies.study import PAGE, StudyPage
 from allmodes.system import json_pages
 from allmodes_schemas import Key

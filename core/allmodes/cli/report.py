@@ -11,8 +11,8 @@ from allmodes.cli.app import Columns, Labels
 from allmodes.cli.console import OK, out, print_line, print_note
 from allmodes.specs.loading import SpecError
 from allmodes.studies import tables
-from allmodes.studies.report import report as write
 from allmodes.studies.choices import parse_labels
+from allmodes.studies.report import report as write
 from allmodes.studies.stored import is_comparison
 from allmodes.system.durable import replace_text
 from allmodes.system.paths import at_home, near

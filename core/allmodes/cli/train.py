@@ -33,10 +33,10 @@ from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
 from allmodes.specs.loading import SpecError
 from allmodes.specs.seeds import parse_seeds
+from allmodes.studies.choices import Shown, parse_columns, parse_labels
 from allmodes.studies.compare import FOLDER, StudyTrainer, cores
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.load import load_study
-from allmodes.studies.choices import Shown, parse_columns, parse_labels
 from allmodes.studies.tables import terminal
 from allmodes.system.paths import near
 from allmodes.system.signals import Stop

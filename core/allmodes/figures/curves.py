@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import TYPE_CHECKING, TypeAlias
 
-from allmodes.figures.style import INK, colours, new_figure
+from allmodes.figures.style import INK, colours, new_figure, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,7 @@ def _draw(axes: Axes, panel: Panel, palette: Mapping[str, object]) -> None:
     if panel.floor is not None:
         axes.axhline(panel.floor, color=INK, linewidth=1, linestyle=":", label="real data")
     axes.set_title(
-        "\n".join(part for line in panel.title.split("\n") for part in wrap(line, 50)), fontsize=9, color=INK
+        "\n".join(part for line in plain(panel.title).split("\n") for part in wrap(line, 50)), fontsize=9, color=INK
     )
     axes.tick_params(labelsize=7, labelcolor=INK)
     axes.set_xlabel("iteration", fontsize=8, color=INK)
@@ -106,4 +106,6 @@ def _draw_runs(axes: Axes, name: str, runs: Runs, colour: object, band: tuple[Ar
     if band is not None:
         axes.fill_between(at, *band, color=colour, alpha=0.2, linewidth=0)
     mark = "." if len(at) < 3 else ""
-    axes.plot(at, values.mean(0), color=colour, linewidth=1.6, marker=mark, label=name if is_one else f"{name}, mean")
+    axes.plot(
+        at, values.mean(0), color=colour, linewidth=1.6, marker=mark, label=plain(name if is_one else f"{name}, mean")
+    )

@@ -14,12 +14,6 @@ SIDE = 5.0
 PANEL_SIDE = 3.4
 """Width and height of each of several panels, in inches."""
 PANELS_PER_ROW = 4
-LINES = tuple(
-    (colour, style)
-    for style in ("-", "--")
-    for colour in ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-)
-"""Colours and dashes of lines in one panel, which also the colour-blind tell apart (Okabe and Ito, 2008)."""
 GENERATED, REAL, INK = "#2a6fbb", "#b5b5b5", "#333333"
 
 

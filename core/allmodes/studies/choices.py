@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from reprlib import repr as short
@@ -93,6 +93,9 @@ def check(shown: Shown, entries: Sequence[StudyEntry], measured: Iterable[str] =
             if name not in (*methods, *columns)
         ),
         *_baseline_problems(shown.baseline, methods),
+        *_equal_labels(
+            {entry.name: shown.labels.get(entry.name) or entry.spec.label or entry.name for entry in entries}
+        ),
     ]
     if problems:
         raise SpecError("\n".join(problems))
@@ -104,6 +107,13 @@ def _matches(pattern: str, names: Iterable[str]) -> bool:
 
 def _unknown(option: str, name: str, what: str, known: Sequence[str]) -> str:
     return f"{option} {name}: the study has no such {what}{did_you_mean(name, known)}: it has {', '.join(known)}"
+
+
+def _equal_labels(labels: Mapping[str, str]) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for method, label in labels.items():
+        if (other := first.setdefault(label, method)) != method:
+            yield f"{other} and {method} are both labelled {short(label)}: give each a label of its own"
 
 
 def _baseline_problems(baseline: str, methods: Sequence[str]) -> list[str]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.lock import lock_folder
+from allmodes.studies.choices import Shown, parse_columns
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.live import LiveStudy
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
 from allmodes.studies.pool import Pool, Task
 from allmodes.studies.report import write_report
-from allmodes.studies.choices import Shown, parse_columns
 from allmodes.studies.stacks import Stack, make_stacks
 from allmodes.studies.study import COMPILED, Study, write_study
 from allmodes.system.notebook import is_notebook

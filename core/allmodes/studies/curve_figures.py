@@ -1,4 +1,4 @@
-"""Figures of curves: all methods in one panel over iterations, and a panel for each over what it cost."""
+"""Figures of curves: all methods together over iterations, and a panel for each over what it cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allmodes.figures.files import save
-from allmodes.figures.style import GENERATED, INK, LINES, REAL, new_figure, plain
+from allmodes.figures.style import GENERATED, INK, REAL, new_figure, plain
 from allmodes.studies.comparison import Comparison, Group
 from allmodes.studies.curves import Curve, Points, curves_of
 from allmodes.studies.inference import interval
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 FOLDER = "curves"
 AXES = {"images": "real images seen", "cpu_seconds": "CPU seconds"}
 PER_ROW, SIDE = 5, (2.6, 2.0)
-TOGETHER = (5.6, 3.4)
-"""Width and height of the figure of all methods, in inches."""
 
 Label = Callable[[str], str]
 
@@ -30,19 +28,18 @@ Label = Callable[[str], str]
 def draw_curves(comparison: Comparison, each: Sequence[tuple[Group, Points]]) -> list[Path]:
     """Draw each metric of each group over iterations, images seen and processor time; returns the files.
 
-    They are `curves/<metric>-iterations.pdf`, with all methods, and `curves/<metric>-images.png` and
-    `curves/<metric>-cpu_seconds.png`, with a panel for each; `<metric>-2-...` for a second group.
+    All metrics over iterations, with all methods, are in `curves/iterations.pdf`. `curves/<metric>-images.png` and
+    `curves/<metric>-cpu_seconds.png` have a panel for each method; `<metric>-2-...` for a second group.
     """
     files: list[Path] = []
     for number, (group, points) in enumerate(each, 1):
         for metric, curves in find_curves(group, points).items():
             stem = comparison.folder / FOLDER / (f"{metric}-{number}" if number > 1 else metric)
-            if len(curves) <= len(LINES):
-                figure = draw_together(group, metric, curves, comparison.label)
-                files.append(save(figure, stem.with_name(f"{stem.name}-iterations.pdf")))
             for x in AXES:
                 figure = draw_apart(group, metric, curves, x, comparison.label)
                 files.append(save(figure, stem.with_name(f"{stem.name}-{x}.png")))
+    if files:
+        files.append(save(comparison.plot(), comparison.folder / FOLDER / "iterations.pdf"))
     return files
 
 
@@ -50,24 +47,6 @@ def find_curves(group: Group, points: Points) -> dict[str, dict[str, Curve]]:
     """The curves that have figures, by metric and method: of metrics with a good direction and several evaluations."""
     each = {name: curves_of(methods) for name, methods in points.items() if group.numbers.get(name, Key()).better}
     return {name: curves for name, curves in each.items() if curves}
-
-
-def draw_together(group: Group, metric: str, curves: Mapping[str, Curve], label: Label) -> Figure:
-    """Draw all methods, at most twelve, over iterations in one panel: means, and their 95 % intervals over seeds."""
-    figure = new_figure(*TOGETHER)
-    axes, lines = figure.add_subplot(), []
-    for curve, (colour, style) in zip(curves.values(), LINES, strict=False):
-        lines += axes.plot(curve.iterations, curve.values.mean(0), style, color=colour, linewidth=1.5)
-        axes.fill_between(curve.iterations, *interval(curve.values), color=colour, alpha=0.18, linewidth=0)
-    names = [plain(label(method)) for method in curves]
-    if metric in group.floors:
-        lines.append(axes.axhline(group.floors[metric], color=INK, linewidth=0.9, linestyle=":"))
-        names.append("real data")
-    axes.set(xlabel="iterations", ylabel=plain(metric))
-    axes.spines[["top", "right"]].set_visible(False)
-    _scale(axes, group, metric)
-    figure.legend(lines, names, loc="outside right upper", frameon=False, fontsize=8, labelcolor=INK)
-    return figure
 
 
 def draw_apart(group: Group, metric: str, curves: Mapping[str, Curve], x: str, label: Label) -> Figure:

@@ -14,9 +14,9 @@ from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading, recorded
 from allmodes.specs.seeds import check_seeds
 from allmodes.specs.source import SpecError, override
-from allmodes.studies.conflicts import conflicts
 from allmodes.studies.choices import AS_IS, Shown
 from allmodes.studies.choices import check as check_shown
+from allmodes.studies.conflicts import conflicts
 from allmodes.studies.study import Study, StudyEntry, read_page
 from allmodes.system.paths import at_home, ends_like_a_file, place
 from allmodes_schemas import Spec, check_folder_name

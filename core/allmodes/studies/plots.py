@@ -32,7 +32,8 @@ def plot_comparison(comparison: Comparison, asked: Sequence[str]) -> Figure:
     logs = [log for _, methods in each for found in methods.values() for log in found]
     numbers = {name: key for group, _ in each for name, key in group.numbers.items()}
     chosen, is_many = choose(asked, logs, numbers), len(each) > 1
-    return draw_curves([panel for group, methods in each for panel in _panels(group, methods, chosen, is_many)])
+    labels = {entry.name: comparison.label(entry.name) for entry in comparison.study.entries}
+    return draw_curves([panel for group, methods in each for panel in _panels(group, methods, chosen, labels, is_many)])
 
 
 def _read(comparison: Comparison, group: Group) -> Logs:
@@ -40,9 +41,11 @@ def _read(comparison: Comparison, group: Group) -> Logs:
     return {row.method: [read_log(folders[row.method].of_seed(seed)) for seed in row.finished] for row in group.rows}
 
 
-def _panels(group: Group, methods: Logs, chosen: Sequence[str], is_many: bool) -> Iterator[Panel]:
+def _panels(
+    group: Group, methods: Logs, chosen: Sequence[str], labels: Mapping[str, str], is_many: bool
+) -> Iterator[Panel]:
     for name in chosen:
-        if runs := {method: found for method, logs in methods.items() if (found := runs_of(logs, name))}:
+        if runs := {labels[method]: found for method, logs in methods.items() if (found := runs_of(logs, name))}:
             bands = {method: _band(found) for method, found in runs.items() if len(found) >= BANDED}
             title = f"{name}\n{group.title}" if is_many else name
             yield Panel(title, runs, floor_of(group.floors, name), is_share(group.numbers, name), bands)

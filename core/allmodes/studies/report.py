@@ -49,7 +49,9 @@ def report(
         SpecError: Where the folder cannot be read, or a label, a column or the baseline names nothing in it.
         RunError: Where the folder cannot be written.
     """
-    comparison = load_comparison(folder, choices.Shown(labels or {}, choices.parse_columns(columns), baseline), registry)
+    comparison = load_comparison(
+        folder, choices.Shown(labels or {}, choices.parse_columns(columns), baseline), registry
+    )
     problems: list[str] = []
     if is_comparison(comparison.study):
         try:

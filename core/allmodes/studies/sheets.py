@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from allmodes.runs import averages
 from allmodes.studies import budgets
 from allmodes.studies.best import Mark, Ranking, rank
-from allmodes.studies.comparison import COSTS, Comparison, Group, Row
 from allmodes.studies.choices import AS_IS, COST_TITLES, Shown
+from allmodes.studies.comparison import COSTS, Comparison, Group, Row
 from allmodes.text.numbers import quantity
 from allmodes_schemas import Key
 
