@@ -19,6 +19,7 @@ from allmodes_schemas import (
     CheckpointsConfig,
     DatasetConfig,
     DiscriminatorOptions,
+    EarlyStoppingConfig,
     EmaConfig,
     EvaluationConfig,
     FeatureConfig,
@@ -87,6 +88,10 @@ BLOCKS: Mapping[type[BaseModel], tuple[str, str]] = {
         "The block `training.ema`. Evaluation, samples and the stored model use it.",
     ),
     CheckpointsConfig: ("Checkpoints", "The block `training.checkpoints`; see [Runs](runs.md)."),
+    EarlyStoppingConfig: (
+        "Early stopping",
+        "The block `training.early_stopping`; see [Runs](runs.md#ending-early).",
+    ),
     EvaluationConfig: ("Evaluation", "The block `evaluation`: when a run is measured, with how many samples, by what."),
     Ramp: ("Ramps", "Where a number may change over a run (learning rate, second beta, weight, moving average)."),
 }

@@ -25,6 +25,7 @@ from allmodes_schemas import (
     AdamConfig,
     CheckpointsConfig,
     DiscriminatorOptions,
+    EarlyStoppingConfig,
     EmaConfig,
     EvaluationConfig,
     Need,
@@ -42,7 +43,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("plugins/*/README.md")), *sorted(DOCS.rglob("*.md"))]
 BLOCKS = (
     *(AdamConfig, CheckpointsConfig, DiscriminatorOptions, EmaConfig, EvaluationConfig, PlayerConfig, Ramp),
-    *(SgdConfig, Spec, TrainingConfig, TurnConfig),
+    *(SgdConfig, Spec, TrainingConfig, TurnConfig, EarlyStoppingConfig),
 )
 PROVIDERS = {
     "prior": "allmodes_latent_priors",

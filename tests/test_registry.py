@@ -631,7 +631,10 @@ def test_an_observer_with_a_misspelt_hook_is_refused() -> None:
 
     with pytest.raises(PluginError) as raised:
         installed({"mine": Misspelt()})
-    assert str(raised.value) == "there is no hook 'allmodes_run_start' (did you mean 'allmodes_run_started'?)"
+    assert (
+        str(raised.value)
+        == "observer 'mine': there is no hook 'allmodes_run_start' (did you mean 'allmodes_run_started'?)"
+    )
 
 
 # Every hook

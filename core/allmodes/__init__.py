@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from allmodes.registry.registry import Registry as Registry
     from allmodes.registry.registry import installed as installed
     from allmodes.registry.slots import Plugin as Plugin
+    from allmodes.registry.slots import PluginError as PluginError
     from allmodes.runs.run import Outcome as Outcome
     from allmodes.runs.run import Run as Run
     from allmodes.specs.source import SpecError as SpecError

@@ -37,6 +37,7 @@ from allmodes_schemas.spec import EvaluationConfig, Seeds, Spec, StreamConfig, c
 from allmodes_schemas.training import (
     AdamConfig,
     CheckpointsConfig,
+    EarlyStoppingConfig,
     EmaConfig,
     OptimizerConfig,
     PlayerConfig,
@@ -54,6 +55,7 @@ __all__ = [
     "Config",
     "DatasetConfig",
     "DiscriminatorOptions",
+    "EarlyStoppingConfig",
     "EmaConfig",
     "EvaluationConfig",
     "FeatureConfig",

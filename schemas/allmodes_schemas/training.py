@@ -126,11 +126,29 @@ class CheckpointsConfig(Config):
     """Metric whose best value so far has its checkpoint kept as well, such as `modes` or `w1`."""
 
 
+class EarlyStoppingConfig(Config):
+    """When a run ends before its last iteration, as a number of its evaluations does not improve any more."""
+
+    metric: str
+    """A number of the spec's metrics, such as `modes` or `w1`."""
+    patience: Annotated[int, Sane(10_000)] = Field(5, ge=1)
+    """Evaluations in a row without improvement after which the run ends; those count that measure the number."""
+    better: Literal["auto", "higher", "lower"] = "auto"
+    """Which values are better; `auto`: as the metric declares."""
+    least: float = Field(0.0, ge=0)
+    """By how much a value has to be better than the best one to count as an improvement."""
+    start: Iteration = Field(0, ge=0)
+    """Iteration before which evaluations do not count."""
+    keep: Literal["last", "best"] = "last"
+    """Which model a finished run keeps: that of its last iteration, or that of its best evaluation, whose checkpoint is
+    kept for it."""
+
+
 class TrainingConfig(Config):
     """Length, device and precision of the training, its optimisers and the order of updates."""
 
     free: ClassVar[frozenset[str]] = frozenset(
-        {"iterations", "device", "engine", "threads", "deterministic", "log_every", "checkpoints"}
+        {"iterations", "device", "engine", "threads", "deterministic", "log_every", "checkpoints", "early_stopping"}
     )
 
     iterations: Annotated[int, Sane(10**10)] = Field(10_000, ge=1)
@@ -164,11 +182,25 @@ class TrainingConfig(Config):
     """Iterations between logged training losses."""
     checkpoints: CheckpointsConfig = CheckpointsConfig()
     """When the run is saved so that it can be resumed."""
+    early_stopping: EarlyStoppingConfig | None = None
+    """Whether the run ends where a metric does not improve any more."""
+
+    @property
+    def best(self) -> str | None:
+        """The number whose best value has its checkpoint kept, if any."""
+        watched = self.early_stopping.metric if self.early_stopping and self.early_stopping.keep == "best" else None
+        return self.checkpoints.best or watched
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether a finished run keeps the model of its best evaluation."""
+        return self.early_stopping is not None and self.early_stopping.keep == "best"
 
 
 __all__ = [
     "AdamConfig",
     "CheckpointsConfig",
+    "EarlyStoppingConfig",
     "EmaConfig",
     "OptimizerConfig",
     "PlayerConfig",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from allmodes.cli import describe
+from allmodes.experiments.logs import describe_end
 from allmodes.registry.registry import Registry
 from allmodes.registry.slots import Kind, Plugin
 from allmodes.runs import averages
@@ -38,6 +39,7 @@ def results_table(results: Results) -> Table:
         _name_sampler(results.spec),
         _explain_dash(one.results for one in results.outcomes.values()),
         _explain_lengths(results),
+        *_explain_ends(results),
     )
     table.caption = "\n".join(filter(None, captions)) or None
     return table
@@ -146,6 +148,13 @@ def _explain_lengths(results: Results) -> str | None:
         return None
     each = ", ".join(f"{iteration:,} (seed {seed})" for seed, iteration in iterations.items())
     return f"means are over seeds at different iterations: {each}"
+
+
+def _explain_ends(results: Results) -> Iterator[str]:
+    """Say which seeds were stopped before their last iteration and why, and which models were kept."""
+    for seed, outcome in results.outcomes.items():
+        if outcome.stopped or outcome.kept is not None:
+            yield f"seed {seed}: {describe_end(outcome)}"
 
 
 def _describe_content(plugin: Plugin, registry: Registry) -> str | Text:

@@ -12,6 +12,7 @@ from torch import Tensor
 from allmodes.data.base import Data
 from allmodes.engine.loop import Lane
 from allmodes.experiments.collapse import CollapseDetector
+from allmodes.experiments.early_stopping import sign_of
 from allmodes.experiments.errors import check_weights
 from allmodes.experiments.report import Report
 from allmodes.figures.draw import draw_samples
@@ -23,7 +24,7 @@ from allmodes.metrics import Evaluation, Metric, measure
 from allmodes.metrics.base import owners_of
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
-from allmodes_schemas import Key
+from allmodes_schemas import MetricConfig
 
 RECENT = 0.3
 """Share of a run, at its end, over which `recent_*` are averaged."""
@@ -66,25 +67,39 @@ class Evaluator:
     collapsed: bool = False
     samples: Tensor | None = None
 
-    def evaluate(self) -> Evaluated:
-        """Measure the model on fresh draws and report numbers and figures."""
-        run, lane, n = self.run, self.lane, self.run.spec.evaluation.samples
-        modules, iteration = lane.sampled(), lane.iteration
-        if "sampler" in modules:  # it may draw for ever from a model that has diverged
-            check_weights(modules, iteration)
-        evaluation = measure.make_evaluation(lane.composition, modules, self.data, n, run.seed, iteration, run.device)
-        self.samples = evaluation.samples
-        due = self._due(iteration)
+    def evaluate(self, is_last: bool = False) -> Evaluated:
+        """Measure the model on fresh draws and report numbers and figures.
+
+        The last time that is by all metrics; what was measured at this iteration already is not measured again.
+        """
+        iteration = self.lane.iteration
+        due, is_drawn = self._due(iteration, is_last), self._is_drawn(iteration, is_last)
+        if self.evaluated == iteration and not due and not is_drawn:
+            return Evaluated(False, "", False)
+        evaluation = self._draw_samples(iteration)
         others = owners_of(metric for title, metric in self.metrics.items() if title not in due)
         measured = measure.measure(due, evaluation, self.warn)
         results = {key: value for key, value in measured.items() if key not in others}
-        self.history.append((iteration, results))
+        self._remember(iteration, results)
         self.report.numbers(iteration, {f"eval/{key}": value for key, value in results.items()})
-        if self._is_drawn(iteration):
+        if is_drawn:
             self._draw(evaluation, results, due)
         before = self.collapsed
         found = self.find_collapse()
         return Evaluated(self.is_best(), found, not before)
+
+    def measure_all(self) -> dict[str, float]:
+        """Measure the model, of an earlier iteration, by all metrics, without a report."""
+        return measure.measure(self.metrics, self._draw_samples(self.lane.iteration), self.warn)
+
+    def _draw_samples(self, iteration: int) -> Evaluation:
+        run, lane, modules = self.run, self.lane, self.lane.sampled()
+        if "sampler" in modules:  # it may draw for ever from a model that has diverged
+            check_weights(modules, iteration)
+        n = run.spec.evaluation.samples
+        evaluation = measure.make_evaluation(lane.composition, modules, self.data, n, run.seed, iteration, run.device)
+        self.samples = evaluation.samples
+        return evaluation
 
     @property
     def evaluated(self) -> int | None:
@@ -114,8 +129,8 @@ class Evaluator:
 
     def is_best(self) -> bool:
         """Whether the last evaluation is the best so far by the metric that the spec names."""
-        key = self.run.spec.training.checkpoints.best or ""
-        sign = -1 if self.run.spec.evaluation.numbers().get(key, Key()).better == "lower" else 1
+        key = self.run.spec.training.best or ""
+        sign = sign_of(self.run.spec, key)
         *before, last = [sign * results.get(key, math.nan) for _, results in self.history]
         return not math.isnan(last) and not any(value >= last for value in before)
 
@@ -128,19 +143,29 @@ class Evaluator:
         self.collapsed = state["collapsed"]
         self.history = [(iteration, dict(results)) for iteration, results in state["evaluations"]]
 
-    def _due(self, iteration: int) -> dict[str, Metric]:
-        """The metrics to measure at an iteration: at the last one all of them, those without a config always."""
-        spec = self.run.spec
-        if iteration >= spec.training.iterations:
-            return dict(self.metrics)
-        rests = {one.title() for one in spec.evaluation.metrics if not spec.evaluation.is_due(one, iteration)}
-        return {title: metric for title, metric in self.metrics.items() if title not in rests}
+    def _remember(self, iteration: int, results: dict[str, float]) -> None:
+        """Add numbers to the history; an iteration has one entry."""
+        if self.evaluated == iteration:
+            results = self.history.pop()[1] | results
+        self.history.append((iteration, results))
 
-    def _is_drawn(self, iteration: int) -> bool:
-        """Whether pictures are drawn at an iteration: at the last one in any case."""
-        spec = self.run.spec
-        is_last = iteration >= spec.training.iterations
-        return spec.evaluation.figure and (is_last or spec.evaluation.is_drawn(iteration))
+    def _due(self, iteration: int, is_last: bool) -> dict[str, Metric]:
+        """The metrics to measure: the last time all that are not measured yet; those without a config always."""
+        rests = {one.title() for one in self.run.spec.evaluation.metrics if not self._is_due(one, iteration)}
+        due = {title: metric for title, metric in self.metrics.items() if title not in rests}
+        if not is_last:
+            return due
+        done = due if self.evaluated == iteration else {}
+        return {title: metric for title, metric in self.metrics.items() if title not in done}
+
+    def _is_due(self, metric: MetricConfig, iteration: int) -> bool:
+        return self.run.spec.evaluation.is_due(metric, iteration)
+
+    def _is_drawn(self, iteration: int, is_last: bool) -> bool:
+        """Whether pictures are drawn: the last time in any case, unless they are drawn."""
+        evaluation = self.run.spec.evaluation
+        is_due = evaluation.is_drawn(iteration)
+        return evaluation.figure and (not (is_due and self.evaluated == iteration) if is_last else is_due)
 
     def _declared_due(self, key: str, iteration: int) -> bool:
         """Whether a number was to be measured at an evaluation; one that no metric declares, at each."""

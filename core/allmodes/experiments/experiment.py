@@ -22,6 +22,8 @@ from allmodes.experiments.shown import experiment_html, experiment_text
 from allmodes.experiments.trainer import Trainer
 from allmodes.game.contracts import Functions
 from allmodes.registry.given import KEYWORDS, given_in
+from allmodes.registry.observers import Given as Observers
+from allmodes.registry.observers import name_observers
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run import Run
 from allmodes.specs import loading
@@ -45,7 +47,8 @@ class Experiment:
         registry: The plugins in use.
         folder: Where the folders of experiments are made.
         track: Whether runs are logged to MLflow.
-        observers: Objects with hook implementations, by name.
+        observers: Objects with methods named like the hooks of observers, by name; or a list of them, which are named
+            after their classes.
         warn: Called with each warning.
         functions: The functions that a spec names as `python:name`.
         networks: The networks that a spec names as `kind: python:name`: modules, or what makes one for each seed.
@@ -61,7 +64,7 @@ class Experiment:
     registry: Registry = field(default_factory=installed)
     folder: Path = Path("runs")
     track: bool = True
-    observers: Mapping[str, object] = field(default_factory=dict)
+    observers: Observers = field(default_factory=dict)
     warn: Warn = warn_in_python
     functions: Functions = field(default_factory=dict)
     networks: Mapping[str, Any] = field(default_factory=dict)
@@ -72,8 +75,9 @@ class Experiment:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        """Let the spec know the objects, and make all paths absolute: a program may change its working folder."""
+        """Let the spec know the objects; name observers; make paths absolute: a program may change its folder."""
         self.spec, self.registry = given.recheck(self.spec, self.registry, self._objects)
+        self.observers = name_observers(self.observers)
         self.folder = place(self.folder)
         resumed, floors = self.setup.resumed, self.setup.floors
         self.setup = replace(self.setup, resumed=resumed and place(resumed), floors=floors and place(floors))
@@ -133,20 +137,29 @@ class Experiment:
         return self.resources.data
 
     @plain_torch()
-    def run(self, seeds: Sequence[int] | None = None, stop: Stop | None = None) -> Results:
-        """Train every seed, one after another, and return what they gave.
+    def run(
+        self,
+        seeds: Sequence[int] | None = None,
+        stop: Stop | None = None,
+        observers: Observers = (),
+    ) -> Results:
+        """Train every seed, one after another, and return what they gave; `observers` join those of the experiment.
 
         Ctrl-C finishes the turn, saves a checkpoint and the model, and ends with the status `killed`. SIGTERM does so
         too, and then ends the program (SystemExit with 143, or the program's own handler), unless whoever calls gives
         a `stop` and looks at it.
 
-        Raises SpecError where a seed is invalid, before anything is written.
+        Raises, before anything is written, SpecError where a seed is invalid, PluginError where an observer would
+        observe nothing, or other things than it is meant to.
         """
+        own = name_observers(self.observers)
+        added = {name: one for name, one in name_observers(observers, own).items() if name not in own}
         seeds = self.spec.seeds if seeds is None else check_seeds(seeds)
         self.prepare()
         folder, asked = self.setup.resumed or make_folder(self.folder, self.spec, seeds), stop or Stop()
         runs = [self.run_of(seed, folder, position, len(seeds)) for position, seed in enumerate(seeds)]
-        with self.observed({"notebook": LiveRuns()} if self.progress and is_notebook() else {}):
+        live = {"notebook": LiveRuns()} if self.progress and is_notebook() else {}
+        with self.observed({**live, **added}):
             results = self.trainer(asked).train_all(runs, folder)
         if stop is None:
             asked.pass_on()
@@ -170,10 +183,11 @@ class Experiment:
     @contextmanager
     def observed(self, also: Mapping[str, object] = MappingProxyType({})) -> Iterator[None]:
         """Notify the observers, MLflow's among them where runs are tracked, of what happens within the block."""
+        named = name_observers(self.observers)
         tracker = _make_tracker(self.warn, self.setup.sends) if self.track else None
         try:
             # MLflow's comes first, so that an observer that hears of the end may hand the run to another sender.
-            with self.registry.observing({**({"mlflow": tracker} if tracker else {}), **also, **self.observers}):
+            with self.registry.observing({**({"mlflow": tracker} if tracker else {}), **also, **named}):
                 yield
         finally:
             if tracker:

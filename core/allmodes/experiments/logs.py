@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from allmodes.engine.choice import Choice
     from allmodes.runs.run import Outcome, Run
 
+STOPPERS = {"observer": "an observer", "early_stopping": "training.early_stopping"}
+"""Who asked a run to end before its last iteration."""
+
 
 def start(as_json: bool, stream: TextIO | None = None) -> LogObserver:
     """Write the log to a stream and return the observer that logs the events of runs.
@@ -57,6 +60,14 @@ def describe_start(run: Run) -> str:
     if run.iteration:
         return f"{run.name} goes on from iteration {run.iteration:,} to {until:,} on {run.device}, in {folder}"
     return f"{run.name} begins: {until:,} iterations on {run.device}, in {folder}"
+
+
+def describe_end(outcome: Outcome) -> str:
+    """Describe how a run ended: where, why before its last iteration, which model it kept, and its error."""
+    line = f"{outcome.status} at iteration {outcome.iteration:,}"
+    line += f", stopped by {STOPPERS[outcome.stopped_by]}: {outcome.stopped}" if outcome.stopped_by else ""
+    line += f"; the model of iteration {outcome.kept:,} is kept" if outcome.kept is not None else ""
+    return f"{line}: {outcome.error}" if outcome.error else line
 
 
 class TextFormatter(logging.Formatter):
@@ -101,8 +112,7 @@ class LogObserver:
     @hookimpl
     def allmodes_run_finished(self, run: Run, outcome: Outcome) -> None:
         """Log the outcome of a run."""
-        line = f"{run.name} {outcome.status} at iteration {outcome.iteration:,}"
-        line += f": {outcome.error}" if outcome.error else ""
+        line = f"{run.name} {describe_end(outcome)}"
         level = logging.INFO if outcome.status == "finished" else logging.WARNING
         _log(level, line, "run_finished", run, **vars(outcome))
 
@@ -116,6 +126,7 @@ __all__ = [
     "JsonFormatter",
     "LogObserver",
     "TextFormatter",
+    "describe_end",
     "describe_start",
     "is_started",
     "log_data",

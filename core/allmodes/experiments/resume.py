@@ -10,6 +10,7 @@ from typing import Any
 from allmodes.data.base import DataError
 from allmodes.models.page import find_damage
 from allmodes.registry.registry import Registry
+from allmodes.runs.ends import is_complete
 from allmodes.runs.run import Outcome, Run
 from allmodes.runs.run_folder import Facts, RunFolder
 from allmodes.specs import loading, recorded, requirements
@@ -35,9 +36,9 @@ def prepare(path: Path, registry: Registry, overrides: Sequence[str]) -> tuple[P
         raise SpecError(f"{near(path)}: no run to resume there: give the folder that `allmodes run` printed")
     spec = load_changed(path, registry, overrides)
     if folder.is_run:
-        _check_unfinished(path, [folder], spec.training.iterations)
+        _check_unfinished(path, [folder], spec)
         return path.parent, spec
-    _check_unfinished(path, [folder.of_seed(seed) for seed in spec.seeds], spec.training.iterations)
+    _check_unfinished(path, [folder.of_seed(seed) for seed in spec.seeds], spec)
     if overrides:
         replace_text(folder.spec, loading.dump(spec))
     return path, spec
@@ -64,7 +65,7 @@ def load_changed(path: Path, registry: Registry, overrides: Sequence[str]) -> Sp
 def outcome_if_done(run: Run) -> Outcome | None:
     """The outcome of a run that has nothing left to do; None if it has."""
     folder = RunFolder(run.folder)
-    return folder.outcome() if _is_done(folder, run.spec.training.iterations) else None
+    return folder.outcome() if _is_done(folder, run.spec) else None
 
 
 def was_tracked(path: Path) -> bool:
@@ -99,23 +100,30 @@ def _check_same_labels(run: Run, began: Mapping[str, str]) -> None:
             raise DataError(f"streams.{name}: {near(run.folder)} {differ}: {remedy}")
 
 
-def _check_unfinished(path: Path, runs: Sequence[RunFolder], iterations: int) -> None:
-    done = max(_last_saved_iteration(run) for run in runs)
+def _check_unfinished(path: Path, runs: Sequence[RunFolder], spec: Spec) -> None:
+    iterations, done = spec.training.iterations, max(_last_saved_iteration(run) for run in runs)
     if done > iterations:
         raise SpecError(f"{near(path)} is at iteration {done} already: set training.iterations to {done} or more")
-    if all(_is_done(run, iterations) for run in runs):
-        more = f"--set training.iterations={2 * iterations}"
-        raise SpecError(f"{near(path)} is finished at iteration {iterations}: to train on, set more, such as {more}")
+    if not all(_is_done(run, spec) for run in runs):
+        return
+    if early := [outcome for run in runs if (outcome := run.outcome()) and outcome.stopped]:
+        ends = f"{near(path)} was stopped early at iteration {early[0].iteration} ({early[0].stopped})"
+        raise SpecError(f"{ends}: to train on, change that, such as --set training.early_stopping=null")
+    more = f"--set training.iterations={2 * iterations}"
+    raise SpecError(f"{near(path)} is finished at iteration {iterations}: to train on, set more, such as {more}")
 
 
 def _last_saved_iteration(run: RunFolder) -> int:
     return int(run.checkpoints[0].name) if run.checkpoints else 0
 
 
-def _is_done(run: RunFolder, iterations: int) -> bool:
-    """Whether a run was trained to the end and its model is sound, or cannot be made again."""
+def _is_done(run: RunFolder, spec: Spec) -> bool:
+    """Whether a run was trained to the end and its model is sound, or cannot be made again.
+
+    One that an observer stopped has not come to the end that its spec names, and goes on.
+    """
     outcome = run.outcome()
-    if outcome is None or outcome.status != "finished" or outcome.iteration < iterations:
+    if outcome is None or outcome.stopped_by == "observer" or not is_complete(run, spec, outcome):
         return False
     if (damage := find_damage(run.model)) and run.checkpoints:
         warnings.warn(f"{damage}: the model is made again from the last checkpoint", stacklevel=3)

@@ -13,6 +13,7 @@ from allmodes.registry.registry import Registry
 from allmodes.runs.run import Run, RunError
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading, recorded
+from allmodes.system import json_pages
 from allmodes.system.durable import replace_text, write_json
 from allmodes_schemas import Spec
 
@@ -25,6 +26,18 @@ def make_folder(parent: Path, spec: Spec, seeds: tuple[int, ...]) -> Path:
     folder.mkdir(parents=True)
     replace_text(RunFolder(folder).spec, loading.dump(spec.model_copy(update={"seeds": seeds})))
     return folder
+
+
+def note(run: Run, warn: Warn, **facts: Any) -> None:
+    """Note facts on a run's page; None takes one away. A page that cannot be read or written costs a warning."""
+    page = RunFolder(run.folder).page
+    try:
+        before = json_pages.read(page, dict[str, Any])
+        after = {name: fact for name, fact in (before | facts).items() if fact is not None or name not in facts}
+        if after != before:
+            write_json(page, after)
+    except (OSError, json_pages.PageError) as error:
+        warn(f"{run.name}: {', '.join(facts)} could not be noted in {page}: {error}")
 
 
 def write_run_page(run: Run, tracked: bool, here: Path, registry: Registry, warn: Warn) -> None:

@@ -94,6 +94,12 @@ class Saver:
 
         return checkpoints.restore_newest(self.folder, self.warn, load)
 
+    def restore_best(self) -> None:
+        """Restore the weights of the best checkpoint, and its iteration. Raises ModelError where there is none."""
+        checkpoint = checkpoints.read(checkpoints.find_checkpoint(self.folder, "best"))
+        checkpoint.restore(self._modules())
+        self.lane.iteration = int(checkpoint.page["iteration"])
+
     def save_model(self) -> None:
         """Write what samples are drawn with; a sampler that cannot be fitted costs a warning. Raises OSError."""
         self._fit_sampler()

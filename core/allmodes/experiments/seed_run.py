@@ -9,12 +9,13 @@ from torch import Tensor
 
 from allmodes.data.base import Data
 from allmodes.data.labelled import LabelledItems
-from allmodes.engine.costs import costs
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.eager import Outcome as Updated
 from allmodes.engine.loop import Average, Lane
 from allmodes.experiments.batches import make_loader
 from allmodes.experiments.clock import Clock, starting
+from allmodes.experiments.early_stopping import why_stop
+from allmodes.experiments.ending import Ending
 from allmodes.experiments.errors import (
     CollapseError,
     check_losses,
@@ -33,7 +34,7 @@ from allmodes.game.untouched import LostError
 from allmodes.metrics import Metric
 from allmodes.models.checkpoints import State
 from allmodes.registry.registry import Registry
-from allmodes.runs.run import Outcome, Run, Status
+from allmodes.runs.run import Outcome, Run, Status, Stopper
 
 
 @dataclass(eq=False)
@@ -69,6 +70,7 @@ class SeedRun:
         with starting(self.clock):
             self.lane = build_lane(self.run, self.data, self.functions, self.labelled)
         self.evaluator = Evaluator(self.run, self.data, self.metrics, self.lane, self.report, self.warn)
+        self._early = ""
         self.saver = Saver(self.run, self.data, self.lane, self.report.journal, self.warn)
 
     @property
@@ -77,9 +79,26 @@ class SeedRun:
         return self.evaluator.samples
 
     @property
-    def is_over(self) -> bool:
+    def is_at_end(self) -> bool:
         """Whether all iterations are done."""
         return self.lane.iteration >= self.run.spec.training.iterations
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all iterations are done, or the run is to stop before."""
+        return self.is_at_end or bool(self.stopped)
+
+    @property
+    def stopped(self) -> str:
+        """Why the run is to end before its last iteration; empty where it is not."""
+        if self.is_at_end:
+            return ""
+        return next(iter(self.run.stops), "") or self._early
+
+    @property
+    def stopped_by(self) -> Stopper | None:
+        """Who asked the run to end before its last iteration."""
+        return ("observer" if self.run.stops else "early_stopping") if self.stopped else None
 
     def begin(self) -> None:
         """Report the start, try what a broken sampler would spoil later, and make up for an evaluation that failed."""
@@ -102,8 +121,13 @@ class SeedRun:
             self.checkpoint()
 
     def complete(self) -> None:
-        """Save the last checkpoint; raises the error of the last evaluation, if it failed and no iteration is left."""
+        """Save the last checkpoint, and measure a last time what is stopped.
+
+        Raises the error of the last evaluation, if it failed and no iteration is left.
+        """
         self.checkpoint()
+        if self.stopped:
+            self.evaluate(is_last=True)  # behind the checkpoint, so that who goes on does so as if nobody had stopped
         if self.failed is not None and self.is_over:
             raise self.failed
 
@@ -113,27 +137,41 @@ class SeedRun:
         if problem is not None and is_fault(problem):
             report_fault(problem, self.run, self.warn)
         self.lane.loader.close()
-        return self._finish(status, error, engine)
+        clock, is_stopped = self.clock, status == "finished" and bool(self.stopped)
+        ended = Outcome(
+            *(status, self.lane.iteration, clock.seconds),
+            error=error,
+            engine=engine,
+            cpu_seconds=clock.cpu_seconds,
+            start_cpu_seconds=clock.start_cpu_seconds,
+            stopped=self.stopped if is_stopped else None,
+            stopped_by=self.stopped_by if is_stopped else None,
+        )
+        beside = self.floors, self.references, self.warn
+        outcome = Ending(self.run, self.lane, self.evaluator, self.saver, *beside).finish(ended)
+        self.report.end(outcome)
+        return outcome
 
     @property
     def _is_evaluation_due(self) -> bool:
         iteration, spec = self.lane.iteration, self.run.spec
         return iteration > 0 and (iteration % spec.evaluation.every == 0 or iteration == spec.training.iterations)
 
-    def evaluate(self) -> None:
-        """Evaluate the model; warn of a collapse or stop there, and save the best.
+    def evaluate(self, is_last: bool = False) -> None:
+        """Evaluate the model, the last time by all metrics; warn of a collapse or stop there, and save the best.
 
         A component that fails, such as a sampler, costs a warning and the evaluation, not the run.
         """
         self.failed = None
         try:
-            found = self.evaluator.evaluate()
+            found = self.evaluator.evaluate(is_last or self.is_at_end)
         except Exception as error:
             if not is_fault(error) or isinstance(error, LostError):
                 raise
             self.failed = error
             self.warn(f"{self.run.name}: no evaluation at iteration {self.lane.iteration}: {describe_error(error)}")
             return
+        self._early = why_stop(self.run.spec, self.evaluator.history)
         if found.collapse:
             self._react(found.collapse, found.is_new)
         if found.is_best:
@@ -153,6 +191,7 @@ class SeedRun:
 
     def _load_progress(self, state: State) -> None:
         self.evaluator.load_state_dict(state)
+        self._early = why_stop(self.run.spec, self.evaluator.history)
         self.clock.load_state_dict(state)
 
     def _react(self, collapse: str, is_new: bool) -> None:
@@ -163,24 +202,6 @@ class SeedRun:
             raise CollapseError(f"{collapse}; evaluation.collapse is stop")
         if action == "warn" and is_new:
             self.warn(f"{self.run.name}: collapse: {collapse}")
-
-    def _finish(self, status: Status, error: str | None, engine: str) -> Outcome:
-        clock, lane = self.clock, self.lane
-        try:
-            self.saver.save_model()
-        except OSError as problem:
-            status, error = "failed", error or f"the model could not be saved: {problem.strerror or problem}"
-        floors, references = (self.floors(), self.references()) if status == "finished" else ({}, {})
-        spent = costs(lane.composition, self.run.spec.training.batch_size, lane.iteration)
-        results = self.evaluator.results()
-        outcome = Outcome(
-            *(status, lane.iteration, clock.seconds, results, floors, error, spent, engine),
-            cpu_seconds=clock.cpu_seconds,
-            start_cpu_seconds=clock.start_cpu_seconds,
-            references=references,
-        )
-        self.report.end(outcome)
-        return outcome
 
 
 def build_lane(run: Run, data: Data, functions: Functions, labelled: Mapping[str, LabelledItems] | None = None) -> Lane:

@@ -14,6 +14,7 @@ from typing import Any
 import pluggy
 
 from allmodes.registry import builds, distributions, faults, hookspecs, rules
+from allmodes.registry.observers import Hooks, check_observer, choose_arguments
 from allmodes.registry.slots import CORE, SLOT_BASES, SLOT_NAMES, Kind, Plugin, PluginError
 from allmodes.system import pauses
 from allmodes_schemas import KindConfig
@@ -26,7 +27,7 @@ class Registry:
     plugins: dict[str, Plugin] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.hooks = pluggy.PluginManager(hookspecs.PROJECT)
+        self.hooks: pluggy.PluginManager = Hooks(hookspecs.PROJECT)
         self.hooks.add_hookspecs(hookspecs.Providers)
         self.hooks.add_hookspecs(hookspecs.Observers)
         self._kinds: dict[type[KindConfig], dict[str, Kind]] = {base: {} for base in SLOT_BASES.values()}
@@ -146,27 +147,33 @@ class Registry:
     # Observers
 
     def observe(self, observer: object, name: str) -> None:
-        """Add an observer of this process, such as the terminal."""
-        rules.check_hooks(observer)
+        """Add an observer of this process, such as the terminal.
+
+        Raises PluginError where it cannot observe, or its name or itself is there already.
+        """
+        check_observer(observer, name)
+        if self.hooks.has_plugin(name) or self.hooks.is_registered(observer):
+            raise PluginError(f"observer {name!r} is there already, or a plugin of that name: choose another name")
         self.hooks.register(observer, name)
 
     @contextmanager
     def observing(self, observers: Mapping[str, object]) -> Iterator[None]:
         """Add observers by name for the duration of the block."""
-        for name, observer in observers.items():
-            self.observe(observer, name)
+        added = list[object]()
         try:
+            for name, observer in observers.items():
+                self.observe(observer, name)
+                added.append(observer)
             yield
         finally:
-            for observer in observers.values():
+            for observer in added:
                 self.hooks.unregister(observer)
 
     def notify(self, hook: str, warn: Callable[[str], None], **arguments: Any) -> None:
         """Call a hook of each observer in turn; one that fails is reported and does not stop the others."""
         for implementation in getattr(self.hooks.hook, f"allmodes_{hook}").get_hookimpls():
-            wanted = {name: arguments[name] for name in implementation.argnames}
             try:
-                implementation.function(**wanted)
+                implementation.function(**choose_arguments(implementation.function, arguments))
             except faults.FAULTS as stop:
                 error = faults.as_error(stop)
                 faults.blame(error, f"{hook} of observer {implementation.plugin_name!r}", implementation.plugin)

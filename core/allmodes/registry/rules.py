@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from allmodes.registry import distributions, hookspecs
+from allmodes.registry.observers import waits
 from allmodes.registry.slots import CORE, Kind, Plugin, PluginError
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import KindConfig
@@ -49,7 +50,7 @@ def check_hooks(module: object) -> None:
         hook = options and (options.get("specname") or name)
         if hook and hook not in HOOKS:
             raise PluginError(f"there is no hook {hook!r}{did_you_mean(hook, HOOKS)}")
-        if hook in vars(hookspecs.Observers) and _waits(function):
+        if hook in vars(hookspecs.Observers) and waits(function):
             raise PluginError(f"{hook} would be called and never run: an observer is a plain function, without yield")
 
 
@@ -77,10 +78,6 @@ def check_config(config: Any, base: type[KindConfig], hook: str) -> type[KindCon
     if not all(map(WORD.fullmatch, str(kind.default).split("."))):
         raise PluginError(f"{config.__name__} declares the kind {kind.default!r}: a kind is {WORD_IN_WORDS}")
     return config
-
-
-def _waits(function: Any) -> bool:
-    return inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
 
 
 def _check_wraps(config: type[KindConfig], base: type[KindConfig]) -> None:

@@ -63,7 +63,8 @@ class Journal:
         """Note how the attempt ended, from the fields of an Outcome, at a `time` in ms or now."""
         names = ("time", "iteration", "status", "results", "floors", "engine", "references")
         error = redact.text(ending["error"]) if ending["error"] else None
-        self.add("end", **{name: ending[name] for name in names if name in ending}, error=error)
+        further = {name: ending[name] for name in ("stopped", "stopped_by", "kept") if ending.get(name)}
+        self.add("end", **{name: ending[name] for name in names if name in ending}, error=error, **further)
 
     def add(self, event: str, **values: Any) -> None:
         """Append another event, which is kept even if memory is full."""

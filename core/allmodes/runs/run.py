@@ -10,9 +10,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator
 
 from allmodes.runs.journal import Journal, numbers
+from allmodes.text import redact
 from allmodes_schemas import Spec
 
 Status = Literal["finished", "failed", "killed"]
+Stopper = Literal["observer", "early_stopping"]
+LONGEST = 300
+"""Letters of a reason to stop."""
 
 
 def _parse_numbers(page: Any) -> Any:
@@ -48,6 +52,7 @@ class Run:
         study: The name of the comparison that it is part of, if any.
         iteration: Where training begins: 0, or the iteration of the checkpoint from which the run goes on.
         journal: The log that training writes, for observers that read it.
+        stops: The reasons for which observers asked it to stop.
     """
 
     spec: Spec
@@ -64,11 +69,25 @@ class Run:
     study: str | None = None
     iteration: int = 0
     journal: Journal | None = field(default=None, repr=False, compare=False)
+    stops: list[str] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """The name in messages: `<spec name>/seed-<seed>`."""
         return f"{self.spec.name}/seed-{self.seed}"
+
+    def stop(self, reason: str) -> None:
+        """Ask that this run, and no other seed, ends after the current iteration.
+
+        It is measured a last time, its model is saved, and it counts as `finished`; `Outcome.stopped` is the reason, at
+        most 300 letters of it. Of several reasons the first counts. After the last iteration nothing is left to stop.
+
+        Raises ValueError without a reason.
+        """
+        text = " ".join(reason.split()) if isinstance(reason, str) else ""
+        if not text:
+            raise ValueError(f"give the reason as a text, such as run.stop('quality is reached'), not {reason!r}")
+        self.stops.append(redact.text(text)[:LONGEST])
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,8 @@ class Outcome:
     `seconds` are on the wall, of updates. `cpu_seconds` are of the processor, of building, fits and updates, of which
     `start_cpu_seconds` before the first update; None for runs of older versions. Runs that are updated together have
     equal shares of their updates' time. `references` are the scores of each reference sampler, by its row in tables.
+    `stopped` is why a finished run ended before its last iteration, and `stopped_by` who asked: an observer, or
+    `training.early_stopping`. `kept` is the iteration of the model that it kept, and of `results`, if not the last.
     """
 
     status: Status
@@ -93,6 +114,9 @@ class Outcome:
     cpu_seconds: float | None = None
     start_cpu_seconds: float | None = None
     references: Mapping[str, Numbers] = field(default_factory=dict)
+    stopped: str | None = None
+    stopped_by: Stopper | None = None
+    kept: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("results", "floors"):

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from allmodes.specs.absent import check_absent_discriminator
+from allmodes.specs.control import check_control
 from allmodes.specs.declarations import check_declarations, problems_of
 from allmodes.specs.effects import check_effects
 from allmodes.specs.hints import check_image_metrics
@@ -54,7 +55,7 @@ def check_spec(spec: Spec) -> list[Problem]:
             check_players(spec, players),
             check_effects(spec, players),
             *(problems_of(component, spec, where) for where, component in checking),
-            _check_numbers(spec) or _check_best(spec),
+            _check_numbers(spec) or chain(_check_best(spec), check_control(spec)),
             problems_of(spec.data, spec, ("data",)),
             check_image_metrics(spec, shape) if shape is not None else (),
         )

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from allmodes.runs.ends import is_complete
 from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
@@ -82,8 +83,8 @@ class StudyRun:
         """The run's state; one that finished before the spec was given more iterations counts as interrupted."""
         if (outcome := self.outcome) is None:
             return "interrupted" if RunFolder(self.folder).is_run else "missing"
-        too_short = outcome.iteration < self.iterations
-        return "interrupted" if outcome.status == "finished" and too_short else outcome.status
+        complete = is_complete(RunFolder(self.folder), self.entry.spec, outcome)
+        return "interrupted" if outcome.status == "finished" and not complete else outcome.status
 
     def describe(self) -> str:
         """Describe the state, with the last checkpoint if the run is not finished."""

@@ -97,6 +97,8 @@ class End(_Step):
     references: dict[str, Values] = {}
     error: str | None
     engine: str = ""
+    stopped: str | None = None
+    kept: _Count | None = None
 
 
 class Damaged:

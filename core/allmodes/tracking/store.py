@@ -60,7 +60,8 @@ class Store:
         self._save_model(receipt.run_id, folder, start.requirements)
         self._upload(receipt.run_id, RunFolder(folder).results)
         self._add_table(receipt.run_id, final)
-        self._set_error(receipt.run_id, end.error or "")
+        for name in ("error", "stopped", "kept"):
+            self._set_or_clear(receipt.run_id, f"allmodes.{name}", getattr(end, name))
         if end.engine:
             self.client.set_tag(receipt.run_id, "allmodes.engine", end.engine)
         self.client.set_terminated(receipt.run_id, end.status.upper(), end.time)
@@ -117,10 +118,11 @@ class Store:
         before = self.client.get_run(run_id).data.tags.get(NOTE, "")
         self.client.set_tag(run_id, NOTE, summary.note(before, metrics)[: description.TAG])
 
-    def _set_error(self, run_id: str, error: str) -> None:
-        """Set or clear the tag `allmodes.error`; a run without an error has none."""
-        if error or "allmodes.error" in self.client.get_run(run_id).data.tags:
-            self.client.set_tag(run_id, "allmodes.error", error[: description.TAG])
+    def _set_or_clear(self, run_id: str, tag: str, value: object) -> None:
+        """Set a tag, or clear it where there is nothing to say; a run that never had one gets none."""
+        text = "" if value is None else str(value)[: description.TAG]
+        if text or tag in self.client.get_run(run_id).data.tags:
+            self.client.set_tag(run_id, tag, text)
 
     def _save_model(self, run_id: str, folder: Path, requirements: Sequence[str]) -> None:
         if RunFolder(folder).model.is_dir():

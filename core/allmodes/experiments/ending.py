@@ -1,0 +1,78 @@
+"""How a run of one seed ends: which model it keeps, and the outcome that its last page, its log and observers get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from allmodes.engine.costs import costs
+from allmodes.engine.loop import Lane
+from allmodes.experiments.errors import describe_error, is_fault
+from allmodes.experiments.evaluate import Evaluator
+from allmodes.experiments.run_page import note
+from allmodes.experiments.saving import Saver
+from allmodes.models.page import ModelError
+from allmodes.runs.run import Outcome, Run
+
+Scores = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the end of a run is made of.
+
+    Attributes:
+        floors: Gives the scores of real data, which the end of a run is reported with.
+        references: Gives those of reference samplers, by their rows.
+    """
+
+    run: Run
+    lane: Lane
+    evaluator: Evaluator
+    saver: Saver
+    floors: Callable[[], Scores]
+    references: Callable[[], Mapping[str, Scores]]
+    warn: Callable[[str], None]
+
+    def finish(self, ended: Outcome) -> Outcome:
+        """Save the model and complete an outcome, of which status, iteration, times and error are known."""
+        spec, lane = self.run.spec, self.lane
+        ended = replace(ended, costs=costs(lane.composition, spec.training.batch_size, lane.iteration))
+        results = self.evaluator.results()
+        if ended.status == "finished" and spec.training.keeps_best:
+            kept, best = self._take_best()
+            ended, results = replace(ended, kept=kept), {**results, **best}
+        ended = self._save(replace(ended, results=results))
+        if ended.status == "finished":
+            ended = replace(ended, floors=self.floors(), references=self.references())
+        note(self.run, self.warn, stopped=ended.stopped, kept=ended.kept)
+        return ended
+
+    def _save(self, ended: Outcome) -> Outcome:
+        try:
+            self.saver.save_model()
+        except OSError as problem:
+            error = f"the model could not be saved: {problem.strerror or problem}"
+            return replace(ended, status="failed", error=ended.error or error)
+        return ended
+
+    def _take_best(self) -> tuple[int | None, Scores]:
+        """Go back to the weights of the best evaluation; its iteration, unless it is the last, and all its numbers."""
+        last = self.lane.iteration
+        try:
+            self.saver.restore_best()
+        except ModelError as error:
+            self.warn(f"{self.run.name}: the last model is kept, and not the best: {error}")
+            return None, {}
+        if self.lane.iteration == last:
+            return None, {}
+        return self.lane.iteration, self._measure_best()
+
+    def _measure_best(self) -> Scores:
+        try:
+            return self.evaluator.measure_all()
+        except Exception as error:
+            if not is_fault(error):
+                raise
+            self.warn(f"{self.run.name}: the best model was not measured again: {describe_error(error)}")
+            return dict(self.evaluator.history).get(self.lane.iteration, {})

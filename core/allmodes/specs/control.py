@@ -1,0 +1,50 @@
+"""Checks of what ends training before its last iteration, or goes back: their metrics, players and directions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from allmodes.text.suggest import did_you_mean
+from allmodes_schemas import EarlyStoppingConfig, Problem, Spec
+
+
+def check_control(spec: Spec) -> Iterator[Problem]:
+    """Problems of early stopping."""
+    if (stopping := spec.training.early_stopping) is not None:
+        where = ("training", "early_stopping")
+        yield from _check_number(spec, (*where, "metric"), stopping.metric, stopping.better)
+        yield from _check_best(spec, stopping)
+        yield from _check_evaluations(spec, stopping)
+
+
+def _check_number(spec: Spec, where: tuple[str, ...], name: str, better: str) -> Iterator[Problem]:
+    """A number that no metric gives, or of which nobody knows which values are better."""
+    known = spec.evaluation.numbers()
+    if name not in known:
+        some = f"there are {', '.join(known)}" if known else "it has none: add one, such as metrics: [modes]"
+        what = f"{name!r} is not a number of this spec's evaluation.metrics{did_you_mean(name, known)}: {some}"
+        yield Problem(where, what)
+    elif better == "auto" and known[name].better is None:
+        yield Problem(where, f"{name} does not say which values are better: set better: higher or better: lower")
+
+
+def _check_best(spec: Spec, stopping: EarlyStoppingConfig) -> Iterator[Problem]:
+    """Two numbers whose best checkpoints would be kept."""
+    best = spec.training.checkpoints.best
+    if stopping.keep == "best" and best not in (None, stopping.metric):
+        kept = f"training.checkpoints.best keeps the checkpoint of the best {best}"
+        remedy = "leave that out, or name the same number"
+        yield Problem(("training", "early_stopping", "keep"), f"{kept}, not of {stopping.metric}: {remedy}")
+
+
+def _check_evaluations(spec: Spec, stopping: EarlyStoppingConfig) -> Iterator[Problem]:
+    """A run with too few evaluations to be stopped."""
+    cadences = [one.every or 1 for one in spec.evaluation.metrics if stopping.metric in one.numbers()]
+    every = max([spec.evaluation.every, *cadences])
+    counted = spec.training.iterations // every - max(stopping.start - 1, 0) // every
+    if counted <= stopping.patience and stopping.metric in spec.evaluation.numbers():
+        what = (
+            f"{counted} evaluations measure {stopping.metric}, too few to stop the run at patience {stopping.patience}"
+        )
+        remedy = "evaluate more often (evaluation.every), or set less patience"
+        yield Problem(("training", "early_stopping", "patience"), f"{what}: {remedy}", "warning")
