@@ -144,24 +144,54 @@ def test_costs_are_those_of_the_schedule_and_the_networks(trained: tuple[Path, i
     }
 
 
-def test_a_study_is_one_run_in_mlflow_with_a_child_for_each_method_and_seed(trained: tuple[Path, int]) -> None:
+def study_in_mlflow() -> tuple[Any, Any, dict[str, Any]]:
+    """The client, the study's run, and the others by name."""
     from allmodes.tracking.sender import open_store
 
     client = open_store(os.environ["MLFLOW_TRACKING_URI"]).client
     runs = client.search_runs([client.get_experiment_by_name("allmodes").experiment_id])
-    (parent,) = [run for run in runs if run.data.tags["allmodes.kind"] == "study"]
-    children = {run.info.run_name: run for run in runs if run is not parent}
-    assert sorted(children) == [f"{name}/seed-{seed}" for name in sorted(METHODS) for seed in (0, 1)]
-    for run in children.values():
-        tags = run.data.tags
-        assert (tags["mlflow.parentRunId"], tags["allmodes.study"]) == (parent.info.run_id, "out")
-        assert f"{tags['allmodes.method']}/seed-{tags['allmodes.seed']}" == run.info.run_name
-    assert (children["wide/seed-0"].info.status, children["broken/seed-0"].info.status) == ("FINISHED", "FAILED")
-    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert {"table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"} < files
+    (study,) = [run for run in runs if run.data.tags["allmodes.kind"] == "study"]
+    return client, study, {run.info.run_name: run for run in runs if run is not study}
+
+
+def test_a_study_is_one_run_in_mlflow_that_holds_its_methods_and_they_their_seeds(trained: tuple[Path, int]) -> None:
+    client, study, others = study_in_mlflow()
+    seeds = {f"{name}/seed-{seed}" for name in METHODS for seed in (0, 1)}
+    assert set(others) == seeds | set(METHODS)
+    for name, run in others.items():
+        tags, (method, _, seed) = run.data.tags, name.partition("/seed-")
+        above = others[method] if seed else study
+        assert (tags["mlflow.parentRunId"], tags["allmodes.study"]) == (above.info.run_id, "out")
+        assert (tags["allmodes.method"], tags.get("allmodes.seed", "")) == (method, seed)
+        assert tags["allmodes.kind"] == ("seed" if seed else "method")
+    status = {name: run.info.status for name, run in others.items()}
+    assert (status["wide/seed-0"], status["wide"], status["broken"]) == ("FINISHED", "FINISHED", "FAILED")
+    files = {file.path for file in client.list_artifacts(study.info.run_id)}
+    assert {"table.md", "table.tex", "table.csv", "figure.png", "figure.pdf", "specs"} < files
     assert {"statistics.md", "statistics.csv", "curves.csv", "modes-images.png", "modes-cpu_seconds.png"} < files
-    study = trained[0] / "out"
-    assert files == {path.name for pattern in ("[a-z]*.*", "curves/*") for path in study.glob(pattern)} - {"study.json"}
+    found = {path.name for pattern in ("[a-z]*.*", "curves/*") for path in (trained[0] / "out").glob(pattern)}
+    assert files == found - {"study.json"} | {"specs"}
+    assert [file.path for file in client.list_artifacts(study.info.run_id, "specs/wide")] == ["specs/wide/spec.yaml"]
+    assert study.data.tags["allmodes.methods"] == ", ".join(sorted(METHODS))
+    assert study.data.tags["allmodes.prior"] == "gaussian"
+
+
+def test_a_method_in_mlflow_has_the_means_of_the_table_and_what_real_data_score(trained: tuple[Path, int]) -> None:
+    client, _, others = study_in_mlflow()
+    for method in ("plain", "wide"):
+        metrics = others[method].data.metrics
+        for name in ("modes", "high_quality"):
+            each = values(trained[0] / "out", method, name)
+            assert metrics[name] == pytest.approx(np.mean(each), rel=1e-12)
+            assert metrics[f"{name}_se"] == pytest.approx(np.std(each, ddof=1) / 2**0.5, rel=1e-12)
+        with (trained[0] / "out" / "table.csv").open(newline="") as file:
+            real = {line["metric"]: line["value"] for line in csv.DictReader(file) if line["method"] == "real data"}
+        assert metrics["floor/modes"] == float(real["modes"])
+        assert others[method].data.params["generator.hidden.0"] == {"plain": "8", "wide": "16"}[method]
+        assert "seeds.0" not in others[method].data.params
+        assert [file.path for file in client.list_artifacts(others[method].info.run_id)] == ["spec.yaml"]
+        assert others[method].data.tags["mlflow.note.content"].startswith("| metric | model | real data |")
+        assert others[method].inputs.dataset_inputs[0].dataset.name == "ring"
 
 
 def test_curves_hold_the_measurements_of_the_logs_and_end_at_the_costs_of_the_runs(trained: tuple[Path, int]) -> None:

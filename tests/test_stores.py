@@ -232,11 +232,11 @@ def test_a_run_that_was_deleted_is_logged_anew(
 )
 def test_a_study_of_any_name_is_one_run_in_mlflow(name: str, store: str, client: Any, tmp_path: Path) -> None:
     for seed in (0, 1):
-        (run,) = runs_in(tmp_path / str(seed), seed)
-        tell(Training(store, pytest.fail), replace(run, experiment=name, study=name, seeds=2))
+        (run,) = runs_in(tmp_path / str(seed) / "bells", seed)
+        tell(Training(store, pytest.fail), replace(run, experiment=name, study=name, seeds=2, repeats=2))
     (id,) = [one.experiment_id for one in client.search_experiments() if one.name == "allmodes"]
     kinds = sorted(one.data.tags["allmodes.kind"] for one in client.search_runs([id]))
-    assert kinds == ["seed", "seed", "study"]
+    assert kinds == ["method", "seed", "seed", "study"]
 
 
 def test_sync_takes_the_folder_that_it_is_in(

@@ -100,7 +100,7 @@ def test_a_finished_experiment_has_final_values_floors_and_the_mean_over_seeds(
     ]
     history = client.get_metric_history(parent.info.run_id, "modes")
     assert [(point.step, point.value) for point in history] == [(1, 24.0), (2, 23.0)]
-    assert parent.data.metrics == {"modes": 23.0, "modes_se": 1.0}
+    assert parent.data.metrics == {"modes": 23.0, "modes_se": 1.0, "floor/modes": 25.0}
     assert parent.data.tags["mlflow.note.content"].startswith(
         f"{TABLE}| modes | 23.0 ± 1.0 | 25 |\n\n### What was run\n\n"
     )

@@ -50,6 +50,7 @@ class Run:
         objects: What was passed from Python, such as `networks.mine`, in words, with a digest of its code where that is
             known.
         study: The name of the comparison that it is part of, if any.
+        repeats: How many seeds its method has in the comparison.
         iteration: Where training begins: 0, or the iteration of the checkpoint from which the run goes on.
         journal: The log that training writes, for observers that read it.
         stops: The reasons for which observers asked it to stop.
@@ -67,6 +68,7 @@ class Run:
     rerunnable: bool = True
     objects: Mapping[str, str] = field(default_factory=dict)
     study: str | None = None
+    repeats: int = 1
     iteration: int = 0
     journal: Journal | None = field(default=None, repr=False, compare=False)
     stops: list[str] = field(default_factory=list, repr=False, compare=False)

@@ -80,7 +80,8 @@ def _make_lanes(task: Mapping[str, Any], units: Sequence[Unit], reports: Reports
             for unit in seeds:
                 with reports.ending([unit]):
                     run = experiment.run_of(unit.seed, folder, unit.position, task["number"])
-                    yield unit, experiment, replace(run, experiment=task["study_id"], study=task["study"])
+                    study = {"experiment": task["study_id"], "study": task["study"]}
+                    yield unit, experiment, replace(run, **study, repeats=len(experiment.spec.seeds))
 
 
 def _make_experiment(

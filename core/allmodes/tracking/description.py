@@ -30,7 +30,7 @@ def tags(run: Run) -> dict[str, str]:
         "rerunnable": str(run.rerunnable).lower(),
     }
     ours |= {"sampler": spec.sampler.kind} if spec.sampler else {}
-    ours |= {"study": run.study, "method": spec.name} if run.study else {}
+    ours |= {"study": run.study, "method": run.folder.parent.name} if run.study else {}
     labels = run.data.get("labels_used")
     ours |= {f"labels.{name}": str(n) for name, n in labels.items()} if isinstance(labels, Mapping) else {}
     plugins = {f"plugin.{name}": version for name, version in sorted(run.plugins.items())[:PLUGINS]}

@@ -46,7 +46,10 @@ class Start(_Step):
 
 
 class Description(_Event):
-    """The store that an attempt is logged to, without secrets, and how MLflow describes the run."""
+    """The store that an attempt is logged to, without secrets, and how MLflow describes the run.
+
+    `seeds` are those of the experiment, or all runs of a study; `repeats` are those of the method in its study.
+    """
 
     event: Literal["mlflow"] = "mlflow"
     store: str
@@ -62,6 +65,12 @@ class Description(_Event):
     data: dict[str, str]
     requirements: list[str]
     labelled: list[str] = []
+    repeats: PositiveInt = 1
+
+    @property
+    def method(self) -> str:
+        """The name of the method in its study; outside of one, that of the spec."""
+        return self.tags.get("allmodes.method", self.name)
 
     @property
     def run(self) -> str:
@@ -141,6 +150,7 @@ def describe(run: Run, store: str) -> dict[str, Any]:
         "experiment": run.experiment,
         "seed": run.seed,
         "seeds": run.seeds,
+        "repeats": run.repeats,
         "about": description.about(run),
         "tags": description.tags(run),
         "params": description.params(run),

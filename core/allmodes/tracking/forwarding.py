@@ -53,15 +53,19 @@ class Forwarder:
             delivery.close()
 
     def attach(self, runs: Sequence[Path], files: Sequence[Path], page: str) -> None:
-        """Send what waits, then add files and a page of Markdown to the run that the given runs are part of."""
+        """Send what waits, then bring the run of the study up to date that the given runs are part of.
+
+        It gets files and a page of Markdown; its methods get means over the given runs.
+        """
         if self._finish():
             return
-        found = next(filter(None, (receipt.read(run, self.store, self._warn) for run in runs)), None)
-        if found is None:
+        receipts = list(filter(None, (receipt.read(run, self.store, self._warn) for run in runs)))
+        if not receipts:
             return
         try:
-            if (store := open_store(self.store, self._warn)).has(found):
-                store.attach(found, files, page)
+            store = open_store(self.store, self._warn)
+            if found := next(filter(store.is_of_study, receipts), None):
+                store.attach(found, runs, files, page)
             else:
                 self._warn(f"its run was deleted in {without_secrets(self.store)}, and the tables are not added to it")
         except Exception as error:  # whatever the store does, the study has been trained

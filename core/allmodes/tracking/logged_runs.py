@@ -1,4 +1,4 @@
-"""Finds and creates the MLflow runs of an experiment and of its seeds.
+"""Finds and creates the MLflow runs of an experiment or study, of its methods and of their seeds.
 
 A process that died may have created them, and a server that hung creates a run when it wakes, although we had given up
 and asked again: one of several is kept, the others are deleted.
@@ -20,6 +20,9 @@ from allmodes.tracking.database import StoreError
 from allmodes.tracking.events import Description
 from allmodes.tracking.receipt import Receipt
 
+PARENT = "mlflow.parentRunId"
+SHARED = ("allmodes.", "plugin.", "version.", "mlflow.source.", "mlflow.user")
+"""Beginnings of the tags that a method's seeds have in common."""
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI asks, and opens a page for chat traces
 
 
@@ -39,18 +42,39 @@ class LoggedRuns:
             raise
 
     def open(self, start: Description) -> Receipt:
-        """Find or create the runs of an experiment and of its seed."""
+        """Find or create the run of an experiment or study, in a study that of the method, and that of the seed."""
         experiment = self._experiment(start.mlflow_experiment, start.labelled)
         known = self.find(experiment, start.experiment)
-        parents = {run.data.tags.get("mlflow.parentRunId") for run in known}
-        parent = self._keep_one((run for run in known if _is_parent(run)), parents)
-        if parent is None:
-            parent = self._create_parent(experiment, start)
-        tags = {"allmodes.kind": "seed", "allmodes.seed": str(start.seed), "mlflow.parentRunId": parent}
-        mine = (run for run in known if _spec_and_seed(run) == (start.name, tags["allmodes.seed"]))
-        child = self._keep_one(mine) or self._create(experiment, start, f"{start.name}/seed-{start.seed}", tags)
-        self.client.set_tag(child, "mlflow.parentRunId", parent)  # that of an earlier one may have been deleted
-        return Receipt(child, parent, without_secrets(self._address), experiment)
+        top = self._open_top(experiment, start, known)
+        above = self._open_method(experiment, start, known, top) if start.study else top
+        tags = {"allmodes.kind": "seed", "allmodes.seed": str(start.seed), PARENT: above}
+        mine = (run for run in known if is_seed(run) and method_and_seed(run) == (start.method, str(start.seed)))
+        child = self._keep_one(mine) or self._create(experiment, start, f"{start.method}/seed-{start.seed}", tags)
+        self.client.set_tag(child, PARENT, above)  # that of an earlier one may have been deleted
+        return Receipt(child, top, without_secrets(self._address), experiment)
+
+    def above(self, start: Description, receipt: Receipt) -> str:
+        """The run in which that of a seed is nested; an older version nested those of a study in the study itself."""
+        above = self.client.get_run(receipt.run_id).data.tags.get(PARENT, receipt.parent_run_id)
+        if not start.study or above != receipt.parent_run_id:
+            return str(above)
+        top = self.client.get_run(above)
+        if top.data.tags.get("allmodes.kind") != "study":  # the seed was trained alone before
+            return str(above)
+        known = self.find(receipt.experiment_id, top.data.tags["allmodes.experiment"])
+        method = self._open_method(receipt.experiment_id, start, known, receipt.parent_run_id)
+        self.client.set_tag(receipt.run_id, PARENT, method)
+        return method
+
+    def create_method(self, like: Logged, top: str) -> str:
+        """Create the run of a method within that of a study, as one of its seeds describes itself."""
+        tags = {name: value for name, value in like.data.tags.items() if name.startswith(SHARED)}
+        method = str(method_and_seed(like)[0])
+        tags |= {"allmodes.kind": "method", PARENT: top}
+        tags.pop("allmodes.seed", None)
+        tags.pop("allmodes.error", None)
+        made = self.client.create_run(like.info.experiment_id, like.info.start_time, tags, method)
+        return str(made.info.run_id)
 
     def find(self, experiment: str, name: str) -> list[Logged]:
         """The runs of one execution of a spec."""
@@ -63,14 +87,13 @@ class LoggedRuns:
 
     def seeds(self, runs: Sequence[Logged], receipt: Receipt) -> list[Logged]:
         """The runs of the seeds among those of an experiment; twins of the receipt's run are deleted."""
-        ours = {receipt.run_id, receipt.parent_run_id}
-        this = next((_spec_and_seed(run) for run in runs if run.info.run_id == receipt.run_id), None)
-        twins = [run for run in runs if _spec_and_seed(run) == this and run.info.run_id not in ours]
+        seeds = list(filter(is_seed, runs))
+        this = next((method_and_seed(run) for run in seeds if run.info.run_id == receipt.run_id), None)
+        twins = [run for run in seeds if method_and_seed(run) == this and run.info.run_id != receipt.run_id]
         for twin in twins:
             self.client.delete_run(twin.info.run_id)
-        used = {run.data.tags.get("mlflow.parentRunId") for run in runs}
-        self._keep_one((run for run in runs if _is_parent(run)), used)
-        return [run for run in runs if not _is_parent(run) and run not in twins]
+        self._keep_one(filter(_is_top, runs), {run.data.tags.get(PARENT) for run in runs})
+        return [run for run in seeds if run not in twins]
 
     def _keep_one(self, found: Iterable[Logged], used: Iterable[str | None] = ()) -> str | None:
         """Choose a run, one that is used before others, and delete those that are not used."""
@@ -80,7 +103,19 @@ class LoggedRuns:
                 self.client.delete_run(twin.info.run_id)
         return str(runs[0].info.run_id) if runs else None
 
-    def _create_parent(self, experiment: str, start: Description) -> str:
+    def _open_top(self, experiment: str, start: Description, known: Sequence[Logged]) -> str:
+        parents = {run.data.tags.get(PARENT) for run in known}
+        return self._keep_one(filter(_is_top, known), parents) or self._create_top(experiment, start)
+
+    def _open_method(self, experiment: str, start: Description, known: Sequence[Logged], top: str) -> str:
+        parents = {run.data.tags.get(PARENT) for run in known}
+        mine = (run for run in known if is_method(run) and method_and_seed(run)[0] == start.method)
+        tags = {"allmodes.kind": "method", PARENT: top}
+        method = self._keep_one(mine, parents) or self._create(experiment, start, start.method, tags)
+        self.client.set_tag(method, PARENT, top)
+        return method
+
+    def _create_top(self, experiment: str, start: Description) -> str:
         """Create the run of an experiment, with its spec; or that of a study, which has several methods."""
         if not start.study:
             return self._create(experiment, start, start.name, {"allmodes.kind": "experiment"})
@@ -133,10 +168,21 @@ def _filter(name: str) -> str:
     return f"tags.`allmodes.experiment` {'=' if odd == name else 'LIKE'} '{odd}'"
 
 
-def _is_parent(run: Logged) -> bool:
-    return run.data.tags.get("allmodes.kind") in ("experiment", "study")
+def is_seed(run: Logged) -> bool:
+    """Whether it is the run of a seed; those of the first versions do not say so."""
+    return not _is_top(run) and not is_method(run)
 
 
-def _spec_and_seed(run: Logged) -> tuple[str | None, str | None]:
+def is_method(run: Logged) -> bool:
+    """Whether it is the run of a method of a study."""
+    return run.data.tags.get("allmodes.kind") == "method"
+
+
+def method_and_seed(run: Logged) -> tuple[str | None, str | None]:
     """The tags by which the runs of an experiment or study differ."""
-    return run.data.tags.get("allmodes.spec"), run.data.tags.get("allmodes.seed")
+    tags = run.data.tags
+    return tags.get("allmodes.method", tags.get("allmodes.spec")), tags.get("allmodes.seed")
+
+
+def _is_top(run: Logged) -> bool:
+    return run.data.tags.get("allmodes.kind") in ("experiment", "study")

@@ -59,6 +59,7 @@ def _run(folder: Path, facts: Facts, spec: Spec, registry: Registry) -> Run:
         experiment=facts.experiment,
         position=0,
         seeds=_seeds(whole, registry) if study is None else 1,
+        repeats=1 if study is None else _seeds(whole, registry),
         device=facts.device,
         plugins=facts.plugins,
         data=facts.data.model_dump(),

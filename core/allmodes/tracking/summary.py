@@ -62,8 +62,12 @@ def note(before: str, metrics: Mapping[str, float]) -> str:
     references = dict.fromkeys(name.split("/")[1] for name in metrics if name.startswith("reference/"))
     columns = {"model": "", "real data": "floor/", **{row: f"reference/{row}/" for row in references}}
     rows = [(name, *(_cell(metrics, prefix + name) for prefix in columns.values())) for name in names]
-    about = before.rpartition(ABOUT)[2]
-    return table(("metric", *columns), rows).rstrip() + ABOUT + about if rows else about
+    return table(("metric", *columns), rows).rstrip() + ABOUT + about(before) if rows else about(before)
+
+
+def about(page: str) -> str:
+    """A description without its table."""
+    return page.rpartition(ABOUT)[2]
 
 
 def overall(statuses: Sequence[str], seeds: int) -> str | None:
