@@ -37,7 +37,7 @@ def _open_together(file: Path) -> str:
 
 @pytest.fixture
 def store(opened_together: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
     return f"sqlite:///{shutil.copy(opened_together[0], tmp_path / 'mlflow.db')}"
 

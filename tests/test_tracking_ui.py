@@ -18,7 +18,7 @@ import pytest
 from allmodes.builtin.config.metrics import ModesConfig, WassersteinConfig
 from allmodes.runs.run import Run
 from allmodes.tracking import TrackingError, ui, view
-from allmodes.tracking.view import page
+from allmodes.tracking.view import pages
 from allmodes_schemas import EvaluationConfig, MetricConfig
 from tracked import Training, free_port, runs_in
 
@@ -75,11 +75,12 @@ def measuring(run: Run, *metrics: MetricConfig) -> Run:
 
 
 def test_the_ui_names_the_place_where_modes_captured_are_a_column(store: str, client: Any, tmp_path: Path) -> None:
-    assert page(store) is None  # nothing was logged yet
+    assert pages(store) == {}  # nothing was logged yet
     with contextlib.closing(Training(store)) as observer:
         observer.allmodes_run_started(measuring(runs_in(tmp_path, 0)[0], ModesConfig()))
     (number,) = (e.experiment_id for e in client.search_experiments() if e.name == "allmodes")
-    assert page(store) == f"#/experiments/{number}/runs?workflowType=machine_learning&viewStateShareKey=modes"
+    start = f"#/experiments/{number}/runs?workflowType=machine_learning&viewStateShareKey="
+    assert list(pages(store).values()) == [f"{start}modes", f"{start}curves&compareRunsMode=CHART"]
     saved = json.loads(client.get_experiment(number).tags["mlflow.sharedViewState.modes"])
     assert saved["name"] == "Modes captured"
     assert json.loads(saved["state"])["selectedColumns"][:2] == ["metrics.`modes`", "metrics.`high_quality`"]
@@ -99,7 +100,30 @@ def test_the_view_gets_a_column_for_each_labelled_number_of_later_runs() -> None
     assert view.tag(["modes"], "of somebody else") == view.tag(["modes"])
 
 
+def test_the_charts_of_the_views_show_final_numbers_their_course_and_pictures_without_settings() -> None:
+    table = view.tag(["modes", "w1"])
+    for text in (table, view.curves(table)):
+        state = json.loads(json.loads(text)["state"])
+        charts = [(one["metricSectionId"], one["type"], one["metricKey"]) for one in state["compareRunCharts"]]
+        assert charts[:4] == [
+            ("At the end", "BAR", "modes"),
+            ("At the end", "BAR", "w1"),
+            ("By iteration", "LINE", "eval/modes"),
+            ("By iteration", "LINE", "eval/w1"),
+        ]
+        (picture,) = [one for one in state["compareRunCharts"] if one["type"] == "IMAGE"]
+        assert (picture["imageKeys"], picture["showRunParams"]) == (["samples"], False)
+    assert state["searchFilter"] == "tags.`allmodes.kind` = 'seed'"
+    assert state["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "allmodes.seeds_of"}]
+
+
+def test_views_of_many_numbers_have_fewer_charts_and_fit_into_a_tag() -> None:
+    table = view.tag([f"some.rather.long.name.of.a.number.{i}" for i in range(12)])
+    assert max(map(len, (table, view.curves(table)))) <= 5000
+    assert len(json.loads(json.loads(table)["state"])["selectedColumns"]) == 15
+
+
 def test_other_stores_have_no_link_to_the_view(tmp_path: Path) -> None:
     (tmp_path / "odd.db").write_text("not a database")
-    assert page("http://tracking.example:5000") is None
-    assert page(f"sqlite:///{tmp_path / 'odd.db'}") is None
+    assert pages("http://tracking.example:5000") == {}
+    assert pages(f"sqlite:///{tmp_path / 'odd.db'}") == {}

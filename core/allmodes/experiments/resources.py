@@ -28,6 +28,7 @@ from allmodes.registry.registry import Registry
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.kinds import kinds_in
+from allmodes.system.paths import at_home
 from allmodes.system.torch_settings import plain_torch
 from allmodes_schemas import DatasetConfig, Spec
 
@@ -112,9 +113,19 @@ class Resources:
             "fingerprint": data.fingerprint,
             "items": data.items,
             "shape": list(data.shape),
+            "classes": data.classes,
+            "source": self._place(data.origin.name),
+            "held_out": getattr(data, "test_items", 0),
+            "held_out_from": self._place(data.origin.held_out),
+            "columns": list(data.units.columns) if data.units else [],
             "learned": describe_data(data, self.spec.data.kind),
             **({"labels_used": used, "labels_fingerprint": fingerprints} if labelled else {}),
         }
+
+    def _place(self, name: str) -> str:
+        """The whole path of a file or folder of data; other names, such as that of a set, as they are."""
+        path = self.here / at_home(name)
+        return str(path) if name and path.exists() else name
 
     def prepare(self) -> None:
         """Load the data and what metrics need, so that what is missing is found before a folder is made."""

@@ -44,8 +44,10 @@ class Run:
         seeds: How many seeds the experiment has.
         device: Where the run trains.
         plugins: The versions of the distributions in use.
-        data: The data set: `kind`, `fingerprint`, `items` (None: drawn without end), `shape`; `learned`, a description;
-            `labels_used`, the items of each labelled stream, and their `labels_fingerprint`.
+        data: The data set: `kind`, `fingerprint`, `items` (None: drawn without end), `shape`, `classes`, `columns`;
+            `source`, its file or folder; `held_out`, how many items are not trained on, and `held_out_from`, where
+            these come from; `learned`, a description; `labels_used`, the items of each labelled stream, and their
+            `labels_fingerprint`.
         rerunnable: Whether the spec alone is enough to run it again.
         objects: What was passed from Python, such as `networks.mine`, in words, with a digest of its code where that is
             known.

@@ -140,7 +140,12 @@ class StudyTrainer:
 
     def _environment(self) -> dict[str, str]:
         """Let torch keep what it compiles in the study's folder, for all processes of this command and the next."""
-        return {"TORCHINDUCTOR_CACHE_DIR": str(self.study.folder.absolute() / COMPILED)}
+        compiled = {"TORCHINDUCTOR_CACHE_DIR": str(self.study.folder.absolute() / COMPILED)}
+        if not self.track:
+            return compiled
+        from allmodes.tracking import surroundings
+
+        return compiled | surroundings.of_workers()
 
     def _task(self, stack: Stack) -> Task:
         runs = self.study.runs

@@ -6,7 +6,8 @@ import base64
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 MARK = "***"
@@ -58,6 +59,15 @@ def text(message: str) -> str:
     for secret in _longest_first(_variants(one for one in _known_secrets() if len(one) >= LEAST)):
         message = message.replace(secret, MARK)
     return _redact_values(_ADDRESS.sub(lambda found: address(found[0]), message))
+
+
+def command(words: Sequence[str]) -> str:
+    """A command line to copy into a shell, without secrets: also without the word behind `--token` or the like."""
+    shown = list(words)
+    for place, word in enumerate(words[:-1], 1):
+        if word.startswith("-") and "=" not in word and _SECRET_NAMES.search(word.replace("-", "_")):
+            shown[place] = MARK
+    return " ".join(word if word == MARK else text(shlex.quote(word)) for word in shown)
 
 
 def of_store(message: str, store: str) -> str | None:

@@ -38,6 +38,11 @@ def experiment() -> str:
     return os.environ.get("MLFLOW_EXPERIMENT_NAME") or "allmodes"
 
 
+def experiment_id() -> str | None:
+    """The id of the MLflow experiment that `mlflow.set_experiment()` or MLFLOW_EXPERIMENT_ID names, without a name."""
+    return None if os.environ.get("MLFLOW_EXPERIMENT_NAME") else os.environ.get("MLFLOW_EXPERIMENT_ID") or None
+
+
 def absolute(store: str) -> str:
     """The address with absolute paths, valid in any working folder."""
     redact.learn(store)

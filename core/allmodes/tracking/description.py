@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from allmodes.text.markdown import table
+
 if TYPE_CHECKING:
     from allmodes.runs.run import Run
 
-KEY, PARAM, TAG, DIGEST, PLUGINS = 250, 6000, 5000, 36, 50  # letters; number of plugins
+KEY, PARAM, TAG, PLUGINS = 250, 6000, 5000, 50  # letters; number of plugins
+SETTINGS, SHOWN = 30, 60  # rows of a table of settings; letters of a value in it
 
 
 def tags(run: Run) -> dict[str, str]:
@@ -28,6 +30,7 @@ def tags(run: Run) -> dict[str, str]:
         "data": spec.data.kind,
         "device": run.device,
         "rerunnable": str(run.rerunnable).lower(),
+        "folder": str(run.folder.absolute()),
     }
     ours |= {"sampler": spec.sampler.kind} if spec.sampler else {}
     ours |= {"study": run.study, "method": run.folder.parent.name} if run.study else {}
@@ -51,9 +54,17 @@ def _origin() -> dict[str, str]:
 
 
 def params(run: Run) -> dict[str, str]:
-    """The resolved spec, a parameter for each setting: `losses.0.kind`."""
+    """The resolved spec, a parameter for each setting: `losses.0.kind`; first those that somebody chose."""
     leaves = _leaves(run.spec.model_dump(mode="json", serialize_as_any=True))
-    return {key(path): str(value)[:PARAM] for path, value in leaves}
+    return chosen(run) | {key(path): str(value)[:PARAM] for path, value in leaves}
+
+
+def chosen(run: Run) -> dict[str, str]:
+    """The settings that are not the defaults: kinds, and what specs, recipes and overrides say otherwise."""
+    said = run.spec.model_dump(mode="json", serialize_as_any=True, exclude_defaults=True, exclude={"description"})
+    leaves = [(path, value) for path, value in _leaves(said) if value not in ({}, [])]
+    kinds = [one for one in _leaves(run.spec.model_dump(mode="json", serialize_as_any=True)) if one[0].endswith("kind")]
+    return {key(path): str(value)[:PARAM] for path, value in [*kinds, *leaves]}
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
@@ -75,22 +86,18 @@ def about(run: Run) -> str:
     losses = ", ".join(f"`{term.kind}`" for term in spec.losses)
     sampler = f", sampler `{spec.sampler.kind}`" if spec.sampler else ""
     made = f"Data `{spec.data.kind}`, prior `{spec.prior.kind}`, losses {losses}{sampler}."
-    return f"{spec.description}\n\n{made}".strip()
+    return f"{spec.description}\n\n{made}\n\n{_settings(run)}".strip()
+
+
+def _settings(run: Run) -> str:
+    """A table of the settings that are not the defaults, without those of names and seeds."""
+    given = {name: value for name, value in chosen(run).items() if not re.match(r"(name|seeds|.*kind)(\.|$)", name)}
+    shown = [(f"`{name}`", f"`{value[:SHOWN]}`") for name, value in list(given.items())[:SETTINGS]]
+    more = f"\n{len(given) - SETTINGS} more are in `spec.yaml`.\n" if len(given) > SETTINGS else ""
+    return f"Settings other than the defaults:\n\n{table(('setting', 'value'), shown)}{more}" if shown else ""
 
 
 def requirements(run: Run) -> list[str]:
     """The distributions that loading the trained model needs, with their versions."""
     ours = {**run.plugins, **{name: version(name) for name in ("torch", "safetensors")}}
     return [f"{name}=={number}" for name, number in ours.items()]
-
-
-def dataset(run: Run) -> dict[str, str]:
-    """The fields of MLflow's data set; made by hand, since MLflow's own classes load pandas."""
-    settings = run.spec.data.model_dump(mode="json", serialize_as_any=True)
-    return {
-        "name": str(run.data.get("kind", run.spec.data.kind)),
-        "digest": str(run.data.get("fingerprint", "unknown"))[:DIGEST],
-        "source_type": "code",
-        "source": json.dumps({"tags": {"mlflow.source.name": "allmodes", **settings}}),
-        "profile": json.dumps({name: run.data.get(name) for name in ("items", "shape")}, default=str),
-    }

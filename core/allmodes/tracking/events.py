@@ -17,8 +17,8 @@ from allmodes.runs.journal import LARGEST, MARKS
 from allmodes.runs.run import Numbers as Values
 from allmodes.system import json_pages
 from allmodes.text import redact
-from allmodes.tracking import description
-from allmodes.tracking.address import experiment, without_secrets
+from allmodes.tracking import datasets, description
+from allmodes.tracking.address import experiment, experiment_id, without_secrets
 
 if TYPE_CHECKING:
     from allmodes.runs.run import Run
@@ -49,6 +49,7 @@ class Description(_Event):
     """The store that an attempt is logged to, without secrets, and how MLflow describes the run.
 
     `seeds` are those of the experiment, or all runs of a study; `repeats` are those of the method in its study.
+    `outer` is the id of the user's own run, in which the whole is nested.
     """
 
     event: Literal["mlflow"] = "mlflow"
@@ -63,9 +64,12 @@ class Description(_Event):
     tags: dict[str, str]
     params: dict[str, str]
     data: dict[str, str]
+    held_out: dict[str, str] | None = None
     requirements: list[str]
     labelled: list[str] = []
     repeats: PositiveInt = 1
+    outer: str | None = None
+    mlflow_experiment_id: str | None = None
 
     @property
     def method(self) -> str:
@@ -140,8 +144,15 @@ def _numbers(page: Mapping[str, Any]) -> Numbers:
     return Numbers.model_validate({**marks, "values": {name: page[name] for name in page if name not in marks}})
 
 
-def describe(run: Run, store: str) -> dict[str, Any]:
-    """The fields of a Description, without secrets, but for the time."""
+def describe(run: Run, store: str, tags: Mapping[str, str] | None = None, outer: str | None = None) -> dict[str, Any]:
+    """The fields of a Description, without secrets, but for the time.
+
+    Args:
+        run: The run.
+        store: The address of the store that it is logged to.
+        tags: Where it happens.
+        outer: The id of the user's run that it is nested in.
+    """
     fields = {
         "store": without_secrets(store),
         "mlflow_experiment": experiment(),
@@ -151,10 +162,13 @@ def describe(run: Run, store: str) -> dict[str, Any]:
         "seed": run.seed,
         "seeds": run.seeds,
         "repeats": run.repeats,
+        "outer": outer,
+        "mlflow_experiment_id": experiment_id(),
         "about": description.about(run),
-        "tags": description.tags(run),
+        "tags": description.tags(run) | dict(tags or {}),
         "params": description.params(run),
-        "data": description.dataset(run),
+        "data": datasets.trained_on(run),
+        "held_out": datasets.held_out(run),
         "requirements": description.requirements(run),
         "labelled": description.labelled(run),
     }

@@ -10,44 +10,33 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment
 from mlflow.entities import Run as Logged
-from mlflow.exceptions import MlflowException
 
-from allmodes.tracking import view
-from allmodes.tracking.address import artifacts, without_secrets
-from allmodes.tracking.database import StoreError
+from allmodes.tracking.address import without_secrets
 from allmodes.tracking.events import Description
+from allmodes.tracking.places import Places
 from allmodes.tracking.receipt import Receipt
 
-PARENT = "mlflow.parentRunId"
+PARENT, FOLDER, SEEDS_OF = "mlflow.parentRunId", "allmodes.folder", "allmodes.seeds_of"
 SHARED = ("allmodes.", "plugin.", "version.", "mlflow.source.", "mlflow.user")
 """Beginnings of the tags that a method's seeds have in common."""
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI asks, and opens a page for chat traces
+OF_STUDY = tuple(f"allmodes.{name}" for name in ("experiment", "study", "host", "command", "git.dirty"))
 
 
 class LoggedRuns:
     """The runs of a store; `warn` is called when a deleted experiment is restored."""
 
     def __init__(self, client: MlflowClient, address: str, warn: Callable[[str], None]) -> None:
-        self.client, self._address, self._warn = client, address, warn
-
-    def is_active(self, run_id: str) -> bool:
-        """Whether a run exists and is not deleted."""
-        try:
-            return str(self.client.get_run(run_id).info.lifecycle_stage) == "active"
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return False
-            raise
+        self.client, self._address = client, address
+        self._places = Places(client, address, warn)
 
     def open(self, start: Description) -> Receipt:
         """Find or create the run of an experiment or study, in a study that of the method, and that of the seed."""
-        experiment = self._experiment(start.mlflow_experiment, start.labelled)
+        experiment, outer = self._places.find(start)
         known = self.find(experiment, start.experiment)
-        top = self._open_top(experiment, start, known)
+        top = self._open_top(experiment, start, known, {PARENT: outer} if outer else {})
         above = self._open_method(experiment, start, known, top) if start.study else top
-        tags = {"allmodes.kind": "seed", "allmodes.seed": str(start.seed), PARENT: above}
+        tags = {"allmodes.kind": "seed", "allmodes.seed": str(start.seed), PARENT: above, SEEDS_OF: seeds_of(start)}
         mine = (run for run in known if is_seed(run) and method_and_seed(run) == (start.method, str(start.seed)))
         child = self._keep_one(mine) or self._create(experiment, start, f"{start.method}/seed-{start.seed}", tags)
         self.client.set_tag(child, PARENT, above)  # that of an earlier one may have been deleted
@@ -71,8 +60,8 @@ class LoggedRuns:
         tags = {name: value for name, value in like.data.tags.items() if name.startswith(SHARED)}
         method = str(method_and_seed(like)[0])
         tags |= {"allmodes.kind": "method", PARENT: top}
-        tags.pop("allmodes.seed", None)
-        tags.pop("allmodes.error", None)
+        for name in (FOLDER, SEEDS_OF, "allmodes.seed", "allmodes.error", "allmodes.engine"):
+            tags.pop(name, None)
         made = self.client.create_run(like.info.experiment_id, like.info.start_time, tags, method)
         return str(made.info.run_id)
 
@@ -103,9 +92,9 @@ class LoggedRuns:
                 self.client.delete_run(twin.info.run_id)
         return str(runs[0].info.run_id) if runs else None
 
-    def _open_top(self, experiment: str, start: Description, known: Sequence[Logged]) -> str:
+    def _open_top(self, experiment: str, start: Description, known: Sequence[Logged], nested: Mapping[str, str]) -> str:
         parents = {run.data.tags.get(PARENT) for run in known}
-        return self._keep_one(filter(_is_top, known), parents) or self._create_top(experiment, start)
+        return self._keep_one(filter(_is_top, known), parents) or self._create_top(experiment, start, nested)
 
     def _open_method(self, experiment: str, start: Description, known: Sequence[Logged], top: str) -> str:
         parents = {run.data.tags.get(PARENT) for run in known}
@@ -115,57 +104,34 @@ class LoggedRuns:
         self.client.set_tag(method, PARENT, top)
         return method
 
-    def _create_top(self, experiment: str, start: Description) -> str:
+    def _create_top(self, experiment: str, start: Description, nested: Mapping[str, str]) -> str:
         """Create the run of an experiment, with its spec; or that of a study, which has several methods."""
         if not start.study:
-            return self._create(experiment, start, start.name, {"allmodes.kind": "experiment"})
+            return self._create(experiment, start, start.name, {"allmodes.kind": "experiment", **nested})
         kept = {
             name: value
             for name, value in start.tags.items()
-            if name.startswith("mlflow.") or name in ("allmodes.experiment", "allmodes.study")
+            if name.startswith(("mlflow.", "version.")) or name in OF_STUDY
         }
         shared = start.model_copy(update={"tags": kept})
-        return self._create(experiment, shared, start.study, {"allmodes.kind": "study"})
+        return self._create(experiment, shared, start.study, {"allmodes.kind": "study", **nested})
 
     def _create(self, experiment: str, start: Description, name: str, tags: Mapping[str, str]) -> str:
-        return str(self.client.create_run(experiment, start.time, {**start.tags, **tags}, name).info.run_id)
-
-    def _experiment(self, name: str, labelled: Iterable[str]) -> str:
-        """Id of the MLflow experiment that runs go to: created if it does not exist, restored if it was deleted."""
-        known = self.client.get_experiment_by_name(name)
-        if known is None:
-            try:
-                tags = KIND | {view.TAG: view.tag(labelled)}
-                return str(self.client.create_experiment(name, artifacts(self._address), tags))
-            except MlflowException:  # another process was faster, or the store is at fault
-                if (known := self.client.get_experiment_by_name(name)) is None:
-                    raise
-        if known.lifecycle_stage != "active":
-            self._restore(known.experiment_id, name)
-            self._warn(
-                f"the experiment {name} had been deleted in {without_secrets(self._address)} and is restored, since "
-                "runs are logged to it; MLFLOW_EXPERIMENT_NAME names another"
-            )
-        self._add_columns(known, labelled)
-        return str(known.experiment_id)
-
-    def _add_columns(self, experiment: Experiment, labelled: Iterable[str]) -> None:
-        """Add the labelled numbers to the view of an experiment that has one."""
-        if (saved := experiment.tags.get(view.TAG)) and (tag := view.tag(labelled, saved)) != saved:
-            self.client.set_experiment_tag(experiment.experiment_id, view.TAG, tag)
-
-    def _restore(self, experiment_id: str, name: str) -> None:
-        try:
-            self.client.restore_experiment(experiment_id)
-        except MlflowException:
-            remedy = "restore it there, or name another in MLFLOW_EXPERIMENT_NAME"
-            raise StoreError(f"the experiment {name} was deleted: {remedy}") from None
+        given = {**start.tags, **tags}
+        if tags["allmodes.kind"] != "seed":
+            given.pop(FOLDER, None)
+        return str(self.client.create_run(experiment, start.time, given, name).info.run_id)
 
 
 def _filter(name: str) -> str:
     """MLflow's filter for the runs of an experiment; it cannot quote a quote, but takes `_` for any letter."""
     odd = re.sub(r"[^\w.\- ]", "_", name)
     return f"tags.`allmodes.experiment` {'=' if odd == name else 'LIKE'} '{odd}'"
+
+
+def seeds_of(start: Description) -> str:
+    """The tag that the seeds of one method share, and by which the view averages them."""
+    return f"{start.experiment}/{start.method}" if start.study else start.experiment
 
 
 def is_seed(run: Logged) -> bool:

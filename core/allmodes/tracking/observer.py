@@ -7,12 +7,13 @@ import concurrent.futures.thread  # noqa: F401  (MLflow needs it, and it cannot 
 import logging
 import os
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allmodes.registry.hookspecs import hookimpl
 from allmodes.system.paths import near
-from allmodes.tracking import events, reading
+from allmodes.tracking import events, reading, surroundings
 from allmodes.tracking.address import absolute, default_store, without_secrets
 from allmodes.tracking.delivery import Delivery
 from allmodes.tracking.sender import Sender, add_prefix
@@ -42,8 +43,12 @@ class MlflowObserver:
     def allmodes_run_started(self, run: Run) -> None:
         """Begin to send a run, whose description is added to its log."""
         delivery = self._deliver(run)
-        delivery.log.add("mlflow", **events.describe(run, self.store))
+        delivery.log.add("mlflow", **events.describe(run, self.store, self._surroundings, surroundings.outer_run()))
         self._add(delivery)
+
+    @cached_property
+    def _surroundings(self) -> dict[str, str]:
+        return surroundings.tags()
 
     @hookimpl
     def allmodes_metrics_logged(self, run: Run) -> None:

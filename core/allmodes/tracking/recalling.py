@@ -30,7 +30,7 @@ def description(folder: Path, store: str) -> Description | None:
             facts, spec = json_pages.read(page, Facts), recorded.load(folder, registry)
     except (OSError, json_pages.PageError, loading.SpecError):
         return None
-    fields = events.describe(_run(folder, facts, spec, registry), store)
+    fields = events.describe(_run(folder, facts, spec, registry), store) | {"mlflow_experiment_id": None}
     return Description(time=_milliseconds(page), **fields)
 
 

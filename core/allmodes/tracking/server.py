@@ -23,7 +23,7 @@ from allmodes.tracking.address import (
     sqlite_file,
     without_secrets,
 )
-from allmodes.tracking.view import page
+from allmodes.tracking.view import pages
 
 LAST_OUTPUT = 2.0  # s for the last output of a server that ended
 
@@ -53,8 +53,8 @@ def ui(store: str | None = None, host: str = "127.0.0.1", port: int = 5000) -> i
     _check_store(store)
     _check_port(host, port)
     _print(f"MLflow UI: http://{host}:{port} (Ctrl-C ends it), runs of {without_secrets(store)}")
-    if (place := page(store)) is not None:
-        _print(f"Modes captured, run by run: http://{host}:{port}/{place}")
+    for what, place in pages(store).items():
+        _print(f"{what}: http://{host}:{port}/{place}")
     return _serve(store, host, port)
 
 

@@ -9,10 +9,11 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from allmodes.runs.lock import take_turns
 from allmodes.runs.run_folder import RunFolder
-from allmodes.tracking import flavor, pictures, summary
+from allmodes.tracking import datasets, flavor, pictures, summary
 from allmodes.tracking.connection import connect
 from allmodes.tracking.events import Description, End, Figure, Numbers
 from allmodes.tracking.logged_runs import LoggedRuns
+from allmodes.tracking.places import is_active
 from allmodes.tracking.receipt import Receipt
 from allmodes.tracking.rows import Rows
 from allmodes.tracking.writing import Writer, metrics_of
@@ -29,7 +30,7 @@ class Store:
 
     def has(self, receipt: Receipt) -> bool:
         """Whether the run and that of its experiment exist and are not deleted."""
-        return self._runs.is_active(receipt.run_id) and self._runs.is_active(receipt.parent_run_id)
+        return is_active(self.client, receipt.run_id) and is_active(self.client, receipt.parent_run_id)
 
     def start(self, start: Description, folder: Path, receipt: Receipt | None) -> Receipt:
         """Open a run and, for the first seed, those above it; or set the run of the receipt running again."""
@@ -87,12 +88,13 @@ class Store:
         whole = folder.parent if RunFolder(folder.parent).spec.exists() else folder
         self._add_settings(above, start, shared, whole)
         self._add_settings(run_id, start, start.params, folder)
+        self._writer.tags(run_id, start.tags)  # a run may go on elsewhere, by another command
 
     def _add_settings(self, run_id: str, start: Description, params: Mapping[str, str], folder: Path) -> None:
         self._writer.params(run_id, params)
-        context = InputTag("mlflow.data.context", "training")
-        self.client.log_inputs(run_id, [DatasetInput(Dataset(**start.data), [context])])
-        self._writer.page(run_id, summary.page(start, folder))
+        used = [_input(start.data, datasets.TRAINING)]
+        self.client.log_inputs(run_id, used + ([_input(start.held_out, datasets.HELD_OUT)] if start.held_out else []))
+        self._writer.page(run_id, summary.page(start, run_id, params is start.params))
         self._writer.file(run_id, RunFolder(folder).spec)
 
     def _set_or_clear(self, run_id: str, tag: str, value: object) -> None:
@@ -105,3 +107,7 @@ class Store:
         if RunFolder(folder).model.is_dir():
             with flavor.pack(folder, run_id, requirements) as model:
                 self.client.log_artifacts(run_id, str(model), "model")
+
+
+def _input(data: Mapping[str, str], context: str) -> DatasetInput:
+    return DatasetInput(Dataset(**data), [InputTag("mlflow.data.context", context)])

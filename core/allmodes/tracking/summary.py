@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from allmodes.runs import averages
 from allmodes.text.markdown import table
@@ -50,10 +49,11 @@ def beside(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: value for metrics in seeds[:1] for name, value in metrics.items() if name.startswith(BESIDE)}
 
 
-def page(start: Description, folder: Path) -> str:
-    """The description of a run, and the commands to go on with it."""
-    place = folder.absolute()
-    return f"{start.about}\n\nSample: `allmodes sample {place}`. Go on: `allmodes resume {place}`."
+def page(start: Description, run_id: str, is_seed: bool) -> str:
+    """The description of a run, and the command that samples its model; no path, which holds on one machine only."""
+    if is_seed:
+        return f"{start.about}\n\nSample its model: `allmodes sample runs:/{run_id}`."
+    return f"{start.about}\n\nIts seeds are the runs nested in it; each holds a model."
 
 
 def note(before: str, metrics: Mapping[str, float]) -> str:

@@ -1,0 +1,175 @@
+"""Where a run happens, and where in MLflow it goes: commit, command, data, the user's own run."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+from allmodes import Experiment
+from allmodes.text import redact
+from allmodes.tracking import surroundings
+from tiny import SPEC
+from tracked import FINISHED, Training, logged, runs_in
+
+
+def train(run: Any, store: str, warn: Any = pytest.fail) -> None:
+    observer = Training(store, warn)
+    observer.allmodes_run_started(run)
+    observer.allmodes_run_finished(run, FINISHED)
+    observer.close()
+
+
+def git(*words: str) -> str:
+    who = ("-c", "user.name=me", "-c", "user.email=me@here")
+    return subprocess.run(["git", *who, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_run_says_by_which_command_and_commit_it_was_made(
+    store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        sys, "argv", ["/some/where/train.py", "--lr", "0.1", "--hub-token", "hunter2", "url=http://u:pw@h"]
+    )
+    git("init", "--initial-branch=mine")
+    Path("model.py").write_text("a = 1\n")
+    git("add", "model.py")
+    git("commit", "--message=first")
+    git("remote", "add", "origin", "https://me:0123456789@example.org/mine.git")
+    (first,) = runs_in(tmp_path / "a", 0)
+    train(first, store)
+    Path("model.py").write_text("a = 2\n")
+    (second,) = runs_in(tmp_path / "b", 1)
+    train(second, store)
+    parent, children = logged(client)
+    for run, dirty in zip((*children, parent), ("false", "true", "false"), strict=True):
+        tags = run.data.tags
+        assert tags["mlflow.source.git.commit"] == git("rev-parse", "HEAD")
+        assert tags["mlflow.source.git.branch"] == "mine"
+        assert tags["mlflow.source.git.repoURL"] == "https://me:***@example.org/mine.git"
+        assert tags["allmodes.git.dirty"] == dirty
+        assert tags["allmodes.command"] == "train.py --lr 0.1 --hub-token *** url=http://u:***@h"
+        assert tags["allmodes.host"]
+        assert set(tags) >= {"version.python", "version.torch", "version.mlflow"}
+    assert children[0].data.tags["allmodes.folder"] == str(first.folder)
+    assert "allmodes.folder" not in parent.data.tags
+    assert "hunter2" not in (first.folder / "metrics.jsonl").read_text()
+
+
+def test_a_folder_without_a_repository_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert not [name for name in surroundings.tags() if "git" in name]
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["run", "a b"], "run 'a b'"),
+        (["--api-key", "k", "x"], "--api-key *** x"),
+        (["--password=zz"], "--password=***"),
+        (["--set", "data.token=0123"], "--set data.token=***"),
+    ],
+)
+def test_a_command_is_shown_without_secrets(words: list[str], shown: str) -> None:
+    assert redact.command(words) == shown
+
+
+def test_a_description_holds_the_chosen_settings_and_no_path_of_this_machine(
+    store: str, client: Any, tmp_path: Path
+) -> None:
+    (run,) = runs_in(tmp_path, 7)
+    spec = run.spec.model_copy(update={"training": run.spec.training.model_copy(update={"iterations": 77})})
+    train(replace(run, spec=spec), store)
+    parent, (child,) = logged(client)
+    for shown in (parent, child):
+        page = shown.data.tags["mlflow.note.content"]
+        assert "| `training.iterations` | `77` |" in page
+        assert "batch_size" not in page
+        assert str(tmp_path) not in page
+    assert f"`allmodes sample runs:/{child.info.run_id}`" in child.data.tags["mlflow.note.content"]
+
+
+def test_data_are_named_by_their_file_with_columns_and_the_part_that_is_held_out(
+    store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.chdir(tmp_path)
+    Path("pulses.csv").write_text("width,height\n" + "".join(f"{i / 7},{i % 5}\n" for i in range(100)))
+    metrics: dict[str, Any] = {"every": 20, "samples": 8, "metrics": ["wasserstein"], "figure": False}
+    data = {"kind": "csv", "path": "pulses.csv", "held_out": 0.2}
+    Experiment.from_spec({**SPEC, "data": data, "evaluation": metrics}, folder=tmp_path / "runs").run()
+    parent, (child,) = logged(client)
+    for run in (parent, child):
+        used = {one.tags[0].value: one.dataset for one in run.inputs.dataset_inputs}
+        assert {context: one.name for context, one in used.items()} == {
+            "training": "pulses.csv",
+            "evaluation": "pulses.csv, held out",
+        }
+        assert json.loads(used["training"].source) == {"uri": str(tmp_path / "pulses.csv")}
+        assert [column["name"] for column in json.loads(used["training"].schema)["mlflow_colspec"]] == [
+            "width",
+            "height",
+        ]
+        items = {context: json.loads(one.profile)["items"] for context, one in used.items()}
+        assert items == {"training": 80, "evaluation": 20}
+
+
+def test_the_active_run_of_the_user_is_the_parent(
+    store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(store)
+    try:
+        mlflow.set_experiment("mine")
+        with mlflow.start_run(run_name="sweep") as outer:
+            train(runs_in(tmp_path, 0)[0], store)
+    finally:
+        mlflow.set_tracking_uri(before)
+    parent, (child,) = logged_in(client, "mine")
+    assert parent.data.tags["mlflow.parentRunId"] == outer.info.run_id
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert client.get_run(outer.info.run_id).data.metrics == {}
+    assert client.get_experiment_by_name("allmodes") is None
+
+
+def logged_in(client: Any, name: str) -> tuple[Any, list[Any]]:
+    found = client.search_runs([client.get_experiment_by_name(name).experiment_id])
+    kinds = {
+        kind: [run for run in found if run.data.tags.get("allmodes.kind") == kind] for kind in ("experiment", "seed")
+    }
+    (parent,) = kinds["experiment"]
+    return parent, kinds["seed"]
+
+
+def test_the_run_of_the_environment_is_the_parent_and_one_that_is_not_in_the_store_costs_a_warning(
+    store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    outer = client.create_run(client.create_experiment("mine")).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", outer)
+    train(runs_in(tmp_path / "a", 0)[0], store)
+    assert logged_in(client, "mine")[0].data.tags["mlflow.parentRunId"] == outer
+    monkeypatch.setenv("MLFLOW_RUN_ID", "f" * 32)
+    train(replace(runs_in(tmp_path / "b", 0)[0], experiment="another"), store, warnings.append)
+    parent, _ = logged(client)
+    assert "mlflow.parentRunId" not in parent.data.tags
+    assert warnings == [
+        f"MLflow: {store} has no run {'f' * 32}, which MLFLOW_RUN_ID or mlflow.start_run() names: what is logged is "
+        "not nested in it; MLFLOW_TRACKING_URI names another store"
+    ]
+
+
+def test_workers_of_a_study_get_the_command_and_the_run_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    monkeypatch.setattr(sys, "argv", ["allmodes", "compare", "gan/ring"])
+    told = surroundings.of_workers()
+    assert told == {"ALLMODES_COMMAND": "allmodes compare gan/ring", "MLFLOW_RUN_ID": "0" * 32}
+    monkeypatch.setenv("ALLMODES_COMMAND", told["ALLMODES_COMMAND"])
+    monkeypatch.setattr(sys, "argv", ["-m"])
+    assert surroundings.command() == "allmodes compare gan/ring"
