@@ -18,6 +18,8 @@ from allmodes.tracking.places import Places
 from allmodes.tracking.receipt import Receipt
 
 PARENT, FOLDER, SEEDS_OF = "mlflow.parentRunId", "allmodes.folder", "allmodes.seeds_of"
+ENDS = tuple(f"allmodes.{name}" for name in ("error", "stopped", "kept", "engine"))
+"""Tags of how a seed ended."""
 SHARED = ("allmodes.", "plugin.", "version.", "mlflow.source.", "mlflow.user")
 """Beginnings of the tags that a method's seeds have in common."""
 OF_STUDY = tuple(f"allmodes.{name}" for name in ("experiment", "study", "host", "command", "git.dirty"))
@@ -60,7 +62,7 @@ class LoggedRuns:
         tags = {name: value for name, value in like.data.tags.items() if name.startswith(SHARED)}
         method = str(method_and_seed(like)[0])
         tags |= {"allmodes.kind": "method", PARENT: top}
-        for name in (FOLDER, SEEDS_OF, "allmodes.seed", "allmodes.error", "allmodes.engine"):
+        for name in (FOLDER, SEEDS_OF, "allmodes.seed", *ENDS):
             tags.pop(name, None)
         made = self.client.create_run(like.info.experiment_id, like.info.start_time, tags, method)
         return str(made.info.run_id)
