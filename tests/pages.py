@@ -25,6 +25,7 @@ from ruamel.yaml import YAML
 from allmodes import installed
 from allmodes.cli import main as cli_main
 from allmodes.specs import loading
+from allmodes.specs.members import axes_of, members
 
 BLOCK = re.compile(
     r"<!-- test: setup\n(?P<setup>.*?)-->"
@@ -114,7 +115,8 @@ class Runner:
         """Check a spec; a fragment is laid over the spec before it on the page."""
         tree = YAML(typ="safe").load(block.text)
         self.spec = tree if {"data", "losses"} <= tree.keys() else {**self.spec, **tree}
-        loading.parse(self.spec, installed())
+        source = loading.SpecSource(self.spec, self.page.name)
+        members(source, axes_of(source), installed())
 
     def json(self, block: Block) -> None:
         """Read each line, or all of it."""

@@ -34,6 +34,7 @@ from allmodes_schemas.components import (
     SamplerConfig,
 )
 from allmodes_schemas.spec import EvaluationConfig, Seeds, Spec, StreamConfig, check_folder_name
+from allmodes_schemas.sweep import Range, SearchConfig, Sweep
 from allmodes_schemas.training import (
     AdamConfig,
     CheckpointsConfig,
@@ -74,16 +75,19 @@ __all__ = [
     "PriorConfig",
     "Problem",
     "Ramp",
+    "Range",
     "ReferenceConfig",
     "Renamed",
     "SamplerConfig",
     "Sane",
     "Scheduled",
+    "SearchConfig",
     "Seeds",
     "SgdConfig",
     "Shape",
     "Spec",
     "StreamConfig",
+    "Sweep",
     "TrainingConfig",
     "TurnConfig",
     "at",

@@ -28,7 +28,7 @@ def check_folder_name(name: str) -> str:
 
     Raises ValueError with what the name should be.
     """
-    letters = all(letter.isalnum() or letter in "._-" for letter in name)
+    letters = all(letter.isalnum() or letter in "._-=," for letter in name)  # = and , as in lr=0.001,weight=2
     for valid, should in (
         (
             letters and name.strip("."),
@@ -65,7 +65,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{device}{n}" for device in ("COM", "
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63), BeforeValidator(_whole)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
 NAME = worded(r"^[a-z][a-z0-9_]*$", "a name of small letters, digits and underscores that begins with a letter")
-FOLDER_NAME: JsonDict = {"pattern": r"^\w[\w.\-]*$", "minLength": 1, "maxLength": 100}  # for editors
+FOLDER_NAME: JsonDict = {"pattern": r"^\w[\w.\-=,]*$", "minLength": 1, "maxLength": 100}  # for editors
 BYTES = 200  # the name of a run's folder has room for no more
 Name = Annotated[str, Field(pattern=NAME)]
 

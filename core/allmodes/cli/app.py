@@ -45,6 +45,10 @@ Reference = Annotated[str, Parameter(help="a spec file, a recipe such as gan/rin
 Overrides = Annotated[
     list[str] | None, Parameter(name="--set", consume_multiple=False, help="override: training.iterations=2000")
 ]
+Vary = Annotated[
+    list[str] | None,
+    Parameter(name="--vary", consume_multiple=False, help="train every value: training.batch_size=64,128"),
+]
 Quiet = Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="neither progress bar nor log lines")]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="a line of JSON for each event, and no table")]
 Labels = Annotated[

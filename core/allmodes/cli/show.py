@@ -9,21 +9,28 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.text import Text
 
-from allmodes.cli.app import Overrides, Reference
+from allmodes.cli import sweeps
+from allmodes.cli.app import Overrides, Reference, Vary
 from allmodes.cli.console import FAILED, OK, out, print_line, print_text, print_warning
 from allmodes.registry.registry import installed
 from allmodes.registry.unknown_kind import unknown_kind
 from allmodes.specs import loading
-from allmodes.specs.loading import SpecError
+from allmodes.specs.loading import SpecError, SweepError
 from allmodes.specs.renames import renew
 from allmodes.system.no_such_file import holds
 from allmodes.system.paths import looks_like_path
 from allmodes.text.printable import printable
 
 
-def validate(spec: Reference, *, overrides: Overrides = None) -> int:
+def validate(spec: Reference, *, overrides: Overrides = None, vary: Vary = None) -> int:
     """Check a spec without training: types, ranges, and whether its parts fit together."""
-    checked = loading.load_alone(spec, overrides or ())
+    try:
+        checked = None if vary else loading.load_alone(spec, overrides or ())
+    except SweepError:
+        checked = None
+    if checked is None:
+        sweeps.list_members(spec, sweeps.find_members(spec, overrides or (), vary or ()))
+        return OK
     terms = ", ".join(term.kind for term in checked.losses)
     print_line(f"{spec} is valid: {checked.data.kind}, {checked.prior.kind}, {terms}")
     return OK
@@ -60,7 +67,11 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
         out.print(tables.kind_table(slot, kind))
         out.print(tables.options_table(kind.config))
     if not found:
-        spec = loading.load_alone(thing)
+        try:
+            spec = loading.load_alone(thing)
+        except SweepError:
+            sweeps.show_first(sweeps.find_members(thing, ()))
+            return OK
         turns = ["# Players, in the order of their turns:", *describe.list_turns(spec)]
         print_text(loading.dump(spec) + "\n".join(turns))
     return OK

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from allmodes.cli import tables
-from allmodes.cli.app import AsJson, Columns, Labels, Overrides, Quiet, Reference
+from allmodes.cli.app import AsJson, Columns, Labels, Overrides, Quiet, Reference, Vary
 from allmodes.cli.console import (
     FAILED,
     KILLED,
@@ -31,10 +31,12 @@ from allmodes.experiments import logs
 from allmodes.registry.registry import installed
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
+from allmodes.specs.axes import parse_axes
 from allmodes.specs.loading import SpecError
+from allmodes.specs.members import is_sweep_file
 from allmodes.specs.seeds import parse_seeds
 from allmodes.studies.choices import Shown, parse_columns, parse_labels
-from allmodes.studies.compare import FOLDER, StudyTrainer, cores
+from allmodes.studies.compare import StudyTrainer, cores
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.load import load_study
 from allmodes.studies.tables import terminal
@@ -46,6 +48,7 @@ from allmodes_schemas import Spec
 if TYPE_CHECKING:
     from allmodes.experiments.results import Results
 
+STUDY_FOLDER = "where the study lies; default: runs/comparison, or runs/NAME of one spec that varies"
 NAMED = 10
 """Number of runs not yet begun that are listed by name; the others are counted."""
 
@@ -54,6 +57,7 @@ def run(
     spec: Reference,
     *,
     overrides: Overrides = None,
+    vary: Vary = None,
     seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: the spec's")] = None,
     folder: Annotated[Path, Parameter(name=("--out", "-o"), help="where runs are written")] = Path("runs"),
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
@@ -63,7 +67,14 @@ def run(
 ) -> int:
     """Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves."""
     registry = installed()
-    checked = loading.load(spec, registry, overrides or ())
+    source = loading.read_source(spec, registry, overrides or ())
+    if vary or is_sweep_file(source):
+        if as_json:
+            raise SpecError(f"--json: {spec} stands for several specs, which `allmodes compare` trains without --json")
+        overrides = [*(overrides or ()), *(["data.skip_unreadable=true"] if skip_unreadable else [])]
+        home = folder / str(source.tree.get("name"))
+        return compare([spec], overrides=overrides, vary=vary, seeds=seeds, folder=home, tracking=tracking, quiet=quiet)
+    checked = loading.check(source, registry)
     if skip_unreadable:
         checked = loading.load(spec, registry, [*(overrides or ()), _skip_unreadable(checked)])
     chosen = checked.seeds if seeds is None else parse_seeds(seeds)
@@ -94,9 +105,10 @@ def compare(
     methods: Annotated[list[str], Parameter(help="specs as for run, or patterns of recipes such as 'study/ring-*'")],
     *,
     overrides: Overrides = None,
+    vary: Vary = None,
     seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: each spec's")] = None,
     jobs: Annotated[int | None, Parameter(name=("--jobs", "-j"), help="runs side by side; default: one a core")] = None,
-    folder: Annotated[Path, Parameter(name=("--folder", "--out", "-o"), help="where the study lies")] = FOLDER,
+    folder: Annotated[Path | None, Parameter(name=("--folder", "--out", "-o"), help=STUDY_FOLDER)] = None,
     name: Annotated[str | None, Parameter(help="the study's name; default: the folder's")] = None,
     baseline: Annotated[str, Parameter(help="what statistics compare with, such as '*-gan'; default: the first")] = "",
     labels: Labels = None,
@@ -110,9 +122,9 @@ def compare(
         raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
     if jobs is not None and jobs > (most := 8 * cores()):
         raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
-    chosen = None if seeds is None else parse_seeds(seeds)
+    chosen, axes = None if seeds is None else parse_seeds(seeds), parse_axes(vary or ())
     shown = Shown(parse_labels(labels or ()), parse_columns(columns))
-    study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown)
+    study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown, axes)
     study = replace(study, command=_command())
     log = print_note if quiet else _start_log()
     log(f"study {study.name}, in {near(study.folder)}")

@@ -24,14 +24,14 @@ from allmodes.specs.from_python import arguments_of
 from allmodes.specs.limits import check_sizes
 from allmodes.specs.named import kinds_named, words_in
 from allmodes.specs.renames import renew
-from allmodes.specs.source import SpecError, SpecSource, override, read, shorten
+from allmodes.specs.source import SpecError, SpecSource, SweepError, override, read, shorten
 from allmodes.specs.union import plain, spec_model
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import at_home, looks_like_path
 from allmodes.system.pauses import no_garbage
 from allmodes.text.printable import printable
 from allmodes.text.suggest import did_you_mean, nearest
-from allmodes_schemas import Config, Location, Problem, Spec
+from allmodes_schemas import Config, Location, Problem, Spec, Sweep
 
 
 def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> Spec:
@@ -39,7 +39,7 @@ def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> S
 
     Raises SpecError with a line for each problem; warnings go through `warnings.warn`.
     """
-    return check(_source(reference, registry, overrides), registry)
+    return check(read_source(reference, registry, overrides), registry)
 
 
 def load_alone(reference: str, overrides: Sequence[str] = ()) -> Spec:
@@ -62,7 +62,7 @@ def _load_alone(reference: str, overrides: Sequence[str]) -> Spec | None:
     """The spec, or None where it is refused."""
     registry = installed_for([reference])
     with suppress(SpecError):
-        source = _source(reference, registry, overrides)
+        source = read_source(reference, registry, overrides)
         words = list(words_in(_plain_tree(source.tree, source.name)))
         if not owners(words) & registry.plugins.keys() <= owners([reference]):
             registry = installed_for([reference, *words])
@@ -70,7 +70,8 @@ def _load_alone(reference: str, overrides: Sequence[str]) -> Spec | None:
     return None
 
 
-def _source(reference: str, registry: Registry, overrides: Iterable[str]) -> SpecSource:
+def read_source(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> SpecSource:
+    """The parsed file of a reference, with overrides, before it is checked."""
     source = read(*locate(reference, registry))
     for change in overrides:
         override(source, change)
@@ -119,6 +120,7 @@ def check(source: SpecSource, registry: Registry) -> Spec:
 
 def _check(source: SpecSource, registry: Registry) -> Spec:
     values = _plain_tree(source.tree, source.name)
+    check_single(values, source)
     _raise([*_check_plugins(values), *_check_integers(values)], source)
     _report(renew(values, registry, source.overridden), source)
     model = spec_model(registry)
@@ -129,6 +131,13 @@ def _check(source: SpecSource, registry: Registry) -> Spec:
     _report(check_sizes(spec), source)
     _report(check_spec(spec), source)
     return spec
+
+
+def check_single(values: Mapping[str, Any], source: SpecSource) -> None:
+    """Check that a file is one spec; raises SweepError where it stands for several."""
+    if found := [key for key in Sweep.model_fields if key in values]:
+        how = f"`allmodes compare {source.name}` trains and tabulates them (in Python: allmodes.compare)"
+        raise SweepError(source.message(tuple(found[:1]), f"this file stands for several specs: {how}"))
 
 
 def check_again(source: SpecSource, registry: Registry) -> Spec:
@@ -158,7 +167,9 @@ def dump_values(spec: Spec) -> dict[str, Any]:
 def schema(registry: Registry) -> dict[str, Any]:
     """The JSON Schema of a spec with the kinds that are installed, for editors."""
     dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, **spec_model(registry).model_json_schema(), "title": "allmodes experiment"}
+    spec, sweep = spec_model(registry).model_json_schema(), Sweep.model_json_schema()
+    both = {key: {**spec.get(key, {}), **sweep.get(key, {})} for key in ("$defs", "properties")}
+    return {"$schema": dialect, **spec, **both, "title": "allmodes experiment"}
 
 
 def _deprecated_defaults(value: Any) -> dict[Any, Any]:
@@ -256,6 +267,7 @@ def _raise(problems: Sequence[Problem], source: SpecSource) -> None:
 __all__ = [
     "SpecError",
     "SpecSource",
+    "SweepError",
     "check",
     "check_again",
     "dump",
@@ -266,6 +278,7 @@ __all__ = [
     "parse",
     "plain",
     "read",
+    "read_source",
     "read_text",
     "schema",
     "spec_model",

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.lock import lock_folder
+from allmodes.specs.axes import Axes, to_axes
 from allmodes.studies.choices import Shown, parse_columns
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.live import LiveStudy
@@ -28,8 +29,6 @@ from allmodes.text import redact
 if TYPE_CHECKING:
     from allmodes.tracking.forwarding import Forwarder
 
-FOLDER = Path("runs") / "comparison"
-
 
 def compare(
     references: Iterable[str],
@@ -37,7 +36,7 @@ def compare(
     seeds: Sequence[int] | None = None,
     overrides: Sequence[str] = (),
     jobs: int | None = None,
-    folder: str | Path = FOLDER,
+    folder: str | Path | None = None,
     name: str | None = None,
     track: bool = True,
     registry: Registry | None = None,
@@ -46,6 +45,7 @@ def compare(
     labels: Mapping[str, str] | None = None,
     columns: str | Sequence[str] = (),
     progress: bool = True,
+    vary: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Train several specs with several seeds, or go on with that, and return the comparison.
 
@@ -54,7 +54,8 @@ def compare(
         seeds: The seeds of every method; by default those of its spec.
         overrides: Changes to every spec, such as `training.iterations=2000`.
         jobs: Processes side by side; by default one for each core.
-        folder: The study's folder; finished runs in it are kept.
+        folder: The study's folder; finished runs in it are kept. By default `runs/comparison`, or, of one spec that
+            varies, `runs` and its name.
         name: The study's name; by default the folder's.
         track: Whether runs are logged to MLflow.
         registry: The plugins; by default all that are installed.
@@ -65,14 +66,16 @@ def compare(
         columns: Metrics and costs that tables show, by name or pattern, in that order; by default all. Labels, columns
             and baseline are kept in the folder for the next command.
         progress: Whether a notebook shows a table of the runs and curves while they train; elsewhere nothing is shown.
+        vary: Settings of every spec that vary, as in a spec's `vary`: `{"training.batch_size": [64, 128]}`.
 
     Ctrl-C and SIGTERM save the runs in training, as they do with `Experiment.run`; after SIGTERM the program ends.
 
     Raises:
         SpecError: With a line for each problem, before any training.
     """
-    shown = Shown(labels or {}, parse_columns(columns))
-    study = load_study(references, registry or installed(), Path(folder), name, overrides, seeds, baseline, shown)
+    shown, place = Shown(labels or {}, parse_columns(columns)), None if folder is None else Path(folder)
+    axes = Axes() if vary is None else to_axes(vary)
+    study = load_study(references, registry or installed(), place, name, overrides, seeds, baseline, shown, axes)
     trainer = StudyTrainer(
         *(study, jobs or cores(), track, lambda text: warnings.warn(redact.text(text), stacklevel=3)),
         view=LiveStudy() if progress and is_notebook() else None,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -28,11 +28,12 @@ COSTS = tuple(COST_TITLES)
 
 @dataclass(frozen=True)
 class Row(averages.Averages):
-    """A method: the outcomes and states of its seeds."""
+    """A method: the outcomes and states of its seeds, and, of a member of a sweep, the settings that vary."""
 
     method: str
     outcomes: Mapping[int, Outcome]
     states: Mapping[int, State]
+    varied: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def finished(self) -> dict[int, Outcome]:
@@ -82,6 +83,11 @@ class Group:
     def tabulated(self) -> list[str]:
         """Names of the metrics that tables show: all but those that describe the measurement alone."""
         return [name for name in self.metrics if not self.numbers.get(name, Key()).constant]
+
+    @property
+    def varied(self) -> list[str]:
+        """The settings that vary among the methods, by their dotted paths."""
+        return list(dict.fromkeys(path for row in self.rows for path in row.varied))
 
     @property
     def floors(self) -> dict[str, float]:
@@ -254,4 +260,4 @@ def _group(title: str, entries: list[StudyEntry]) -> Group:
 
 def _row(entry: StudyEntry) -> Row:
     outcomes = {run.seed: outcome for run in entry.runs if (outcome := run.outcome) is not None}
-    return Row(entry.name, outcomes, {run.seed: run.state for run in entry.runs})
+    return Row(entry.name, outcomes, {run.seed: run.state for run in entry.runs}, entry.varied)

@@ -19,7 +19,8 @@ def tabulate(comparison: Comparison, beside: bool) -> DataFrame:
     """Make a frame with a row for each run and, if asked for, for what real data and references score."""
     rows = [row for group in comparison.groups for row in _group_rows(group, beside)]
     outcomes = [outcome for group in comparison.groups for row in group.rows for outcome in row.outcomes.values()]
-    columns = ["data", *frames.FACTS, *frames.numbers_of(outcomes), *COSTS]
+    varied = dict.fromkeys(path for group in comparison.groups for path in group.varied)
+    columns = ["data", *varied, *frames.FACTS, *frames.numbers_of(outcomes), *COSTS]
     return frames.frame(rows, INDEX, columns, {"seed": "Int64"})  # real data have no seed
 
 
@@ -46,4 +47,4 @@ def _seed_rows(row: Row) -> Iterator[dict[str, object]]:
     for seed, state in row.states.items():
         outcome = row.outcomes.get(seed)
         known = {} if outcome is None else {**frames.row(outcome), **costs_of(outcome)}
-        yield {**known, "seed": seed, "status": state}
+        yield {**row.varied, **known, "seed": seed, "status": state}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,18 +61,22 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The table of a group: rows of real data and reference samplers `above` those of the methods, and notes."""
+    """The table of a group: rows of real data and reference samplers `above` those of the methods, and notes.
+
+    Before the columns of numbers are those of `settings` that vary among the methods, by their dotted paths.
+    """
 
     title: str
     columns: tuple[Column, ...]
     above: tuple[Line, ...]
     methods: tuple[Line, ...]
     notes: tuple[str, ...]
+    settings: tuple[str, ...] = ()
 
     @property
     def header(self) -> list[str]:
         """The headings of all columns."""
-        return ["method", "seeds", *(column.heading for column in self.columns)]
+        return ["method", "seeds", *self.settings, *(column.heading for column in self.columns)]
 
     @property
     def lines(self) -> list[Line]:
@@ -79,21 +84,29 @@ class Sheet:
         return [*self.above, *self.methods]
 
 
-def make_sheets(comparison: Comparison, costs: Sequence[str] = COSTS) -> list[Sheet]:
-    """Make a table for each group, with the columns that were chosen, or all metrics and some costs."""
-    return [make_sheet(group, costs, comparison.study.shown, comparison.label) for group in comparison.groups]
+def make_sheets(comparison: Comparison, costs: Sequence[str] = COSTS, varied: bool = True) -> list[Sheet]:
+    """Make a table for each group, with the columns that were chosen, or all metrics and some costs.
+
+    Settings that vary are columns, too, if they are asked for.
+    """
+    return [make_sheet(group, costs, comparison.study.shown, comparison.label, varied) for group in comparison.groups]
 
 
 def make_sheet(
-    group: Group, costs: Sequence[str] = COSTS, shown: Shown = AS_IS, label: Callable[[str], str] = str
+    group: Group,
+    costs: Sequence[str] = COSTS,
+    shown: Shown = AS_IS,
+    label: Callable[[str], str] = str,
+    varied: bool = True,
 ) -> Sheet:
     """Make the table of a group; `label` gives a method's label by its name."""
+    settings = tuple(group.varied) if varied else ()
     columns = _columns(group, costs, shown)
     rankings = {column.name: rank(group, column.name) for column in columns if not column.is_cost}
-    above = [_beside(title, numbers, columns) for title, numbers in group.beside.items()]
-    methods = [_line(label(row.method), row, columns, rankings) for row in group.rows]
+    above = [_beside(title, numbers, columns, settings) for title, numbers in group.beside.items()]
+    methods = [_line(label(row.method), row, columns, rankings, settings) for row in group.rows]
     notes = (*_explain(rankings), budgets.describe(group))
-    return Sheet(group.title, columns, tuple(above), tuple(methods), tuple(filter(None, notes)))
+    return Sheet(group.title, columns, tuple(above), tuple(methods), tuple(filter(None, notes)), settings)
 
 
 def _columns(group: Group, costs: Sequence[str], shown: Shown) -> tuple[Column, ...]:
@@ -102,19 +115,30 @@ def _columns(group: Group, costs: Sequence[str], shown: Shown) -> tuple[Column, 
     return tuple(Column(name, titles.get(name, name), group.numbers.get(name, Key())) for name in names)
 
 
-def _beside(title: str, numbers: Mapping[str, float], columns: Sequence[Column]) -> Line:
+def _beside(title: str, numbers: Mapping[str, float], columns: Sequence[Column], settings: Sequence[str]) -> Line:
     each = ("" if column.is_cost else quantity(numbers.get(column.name), column.key.unit) for column in columns)
-    return Line(title, "", tuple(map(Cell, each)))
+    return Line(title, "", tuple(map(Cell, ([""] * len(settings)) + list(each))))
 
 
-def _line(title: str, row: Row, columns: Sequence[Column], rankings: Mapping[str, Ranking]) -> Line:
+def _line(
+    title: str, row: Row, columns: Sequence[Column], rankings: Mapping[str, Ranking], settings: Sequence[str]
+) -> Line:
+    first = [Cell(setting(row, path, exact=False)) for path in settings]
     cells = [
         Cell(cost(row, column.name))
         if column.is_cost
         else Cell(mean(row, column.name, column.key.unit), rankings[column.name].marks.get(row.method, ""))
         for column in columns
     ]
-    return Line(title, row.seeds, tuple(cells))
+    return Line(title, row.seeds, (*first, *cells))
+
+
+def setting(row: Row, path: str, exact: bool = True) -> str:
+    """Write a setting that varies as it stands in a spec; empty for a method that is no member of the sweep."""
+    value = row.varied.get(path, "")
+    if isinstance(value, float) and not exact:
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def mean(row: Row, metric: str, unit: str) -> str:

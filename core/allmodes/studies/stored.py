@@ -11,7 +11,7 @@ from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import recorded
 from allmodes.specs.source import SpecError
 from allmodes.studies.load import name_of
-from allmodes.studies.study import PAGE, Study, StudyEntry, read_page
+from allmodes.studies.study import PAGE, Study, StudyEntry, StudyPage, read_page
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import near, place
 
@@ -43,7 +43,7 @@ def is_comparison(study: Study) -> bool:
 
 def _load_study(path: Path, registry: Registry) -> Study:
     page, problems = read_page(path), list[str]()
-    entries = list(_entries(path, page.entries, registry, problems))
+    entries = list(_entries(path, page, registry, problems))
     if not entries:
         raise SpecError("\n".join([f"{near(path)}: no method of this comparison can be read", *problems]))
     for problem in problems:
@@ -51,14 +51,14 @@ def _load_study(path: Path, registry: Registry) -> Study:
     return Study(page.name or name_of(path), path, tuple(entries), page.id, page.shown, page.command)
 
 
-def _entries(path: Path, known: dict[str, str], registry: Registry, problems: list[str]) -> Iterator[StudyEntry]:
+def _entries(path: Path, page: StudyPage, registry: Registry, problems: list[str]) -> Iterator[StudyEntry]:
     """Yield the methods of a study's page and, for pages of older versions, those that lie beside it."""
     found = {spec.parent.name: spec.parent.name for spec in sorted(path.glob("*/spec.yaml"))}
-    for name, place_of in {**known, **found, **known}.items():
+    for name, place_of in {**page.entries, **found, **page.entries}.items():
         folder = Path(path, place_of)
         try:
             _, spec = recorded.read(folder, registry)
-            yield StudyEntry(name, spec, folder, name)
+            yield StudyEntry(name, spec, folder, name, page.varied.get(name, {}))
         except SpecError as error:
             problems.append(str(error).splitlines()[0])
 

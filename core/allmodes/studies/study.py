@@ -6,9 +6,10 @@ import os
 import re
 import secrets
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -37,13 +38,15 @@ State = Literal["finished", "failed", "killed", "interrupted", "missing"]
 class StudyEntry:
     """A spec of a study, with the reference that it was given by and its folder, which is that of an experiment.
 
-    Its `name` is unique in the study: the spec's, or the folder's if it was run before.
+    Its `name` is unique in the study: the spec's, or the folder's if it was run before. `varied` are the values of what
+    varies in a sweep, by the settings' paths; empty for an entry that is no member of one.
     """
 
     reference: str
     spec: Spec
     folder: Path
     name: str
+    varied: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def runs(self) -> list[StudyRun]:
@@ -130,7 +133,7 @@ def write_study(study: Study) -> Study:
 class StudyPage(BaseModel):
     """The page `study.json`; name and id are empty for a new study, all else is missing on pages of older versions.
 
-    `entries` are the folders of the methods by name, relative to the study's.
+    `entries` are the folders of the methods by name, relative to the study's; `varied` their settings that vary.
     """
 
     name: str
@@ -140,6 +143,7 @@ class StudyPage(BaseModel):
     columns: tuple[str, ...] = ()
     baseline: str = ""
     command: str = ""
+    varied: dict[str, dict[str, Any]] = {}
 
     @property
     def shown(self) -> Shown:
@@ -159,6 +163,7 @@ def write_page(study: Study) -> None:
         columns=study.shown.columns,
         baseline=study.shown.baseline,
         command=study.command or before.command,
+        varied=before.varied | {entry.name: dict(entry.varied) for entry in study.entries if entry.varied},
     )
     write_json(study.folder / PAGE, page.model_dump(mode="json"))
 

@@ -15,7 +15,7 @@ from allmodes.runs import averages
 from allmodes.studies.best import Mark
 from allmodes.studies.comparison import Comparison, Group, Row, costs_of
 from allmodes.studies.latex import tabular
-from allmodes.studies.sheets import Cell, Line, Sheet, make_sheets
+from allmodes.studies.sheets import Cell, Line, Sheet, make_sheets, setting
 from allmodes.system.durable import replace_text
 from allmodes.system.paths import near
 from allmodes.text.markdown import table
@@ -34,7 +34,7 @@ def write(comparison: Comparison) -> list[Path]:
 
 def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
     """Yield a table for each group: methods, seeds, the first metrics that fit into `width` letters, and seconds."""
-    for sheet in make_sheets(comparison, ("seconds",)):
+    for sheet in make_sheets(comparison, ("seconds",), varied=False):  # members are named by what varies
         kept, hidden = _fit(sheet, width)
         rich = Table(title=f"{comparison.study.name}: {sheet.title}", title_justify="left")
         rich.caption = f"{hidden} more in {near(comparison.folder / 'table.md')}" if hidden else None
@@ -94,9 +94,13 @@ def latex(comparison: Comparison) -> str:
 
 
 def long_csv(comparison: Comparison) -> str:
-    """Format CSV with a row for each method, seed and metric or cost, and for what real data and references score."""
-    lines = (line for group in comparison.groups for line in _long_lines(group))
-    return format_csv([CSV_HEADER, *lines])
+    """Format CSV with a row for each method, seed and metric or cost, and for what real data and references score.
+
+    Settings that vary are columns at the end.
+    """
+    varied = list(dict.fromkeys(path for group in comparison.groups for path in group.varied))
+    lines = (line for group in comparison.groups for line in _long_lines(group, varied))
+    return format_csv([(*CSV_HEADER, *varied), *lines])
 
 
 def wide_csv(comparison: Comparison) -> str:
@@ -105,10 +109,11 @@ def wide_csv(comparison: Comparison) -> str:
     for group, sheet in zip(comparison.groups, make_sheets(comparison), strict=True):
         names = [column.name for column in sheet.columns]
         each = [f"{name}{part}" for name in names for part in ("", "_se", "_seeds")]
-        lines += [("data", "method", "label", *each)]
+        lines += [("data", "method", "label", *sheet.settings, *each)]
         for row in group.rows:
             cells = [cell for name in names for cell in _summary(row, name)]
-            lines.append((group.title, row.method, comparison.label(row.method), *cells))
+            settings = [setting(row, path) for path in sheet.settings]
+            lines.append((group.title, row.method, comparison.label(row.method), *settings, *cells))
     return format_csv(lines)
 
 
@@ -119,11 +124,13 @@ def format_csv(lines: Sequence[Sequence[object]]) -> str:
     return file.getvalue()
 
 
-def _long_lines(group: Group) -> Iterator[Sequence[object]]:
+def _long_lines(group: Group, varied: Sequence[str]) -> Iterator[Sequence[object]]:
+    none = [""] * len(varied)
     for title, numbers in group.beside.items():
-        yield from ((group.title, title, "", "", name, _cell(value)) for name, value in numbers.items())
+        yield from ((group.title, title, "", "", name, _cell(value), *none) for name, value in numbers.items())
     for row in group.rows:
-        yield from ((group.title, row.method, *line) for line in _seed_rows(row))
+        settings = [setting(row, path) for path in varied]
+        yield from ((group.title, row.method, *line, *settings) for line in _seed_rows(row))
 
 
 def _seed_rows(row: Row) -> Iterator[tuple[int, str, str, float | str]]:
