@@ -23,6 +23,7 @@ from allmodes.models.page import ModelError
 from allmodes.runs import journal
 from allmodes.runs.results import load_results
 from allmodes.system.signals import Stop
+from allmodes.system.variables import VariableError
 from tiny import SPEC
 
 PICTURED = {**SPEC["evaluation"], "figure": True}
@@ -286,6 +287,37 @@ def test_a_script_that_is_terminated_ends_after_it_has_saved(tmp_path: Path) -> 
     (folder,) = tmp_path.glob("runs/*")
     assert load_results(folder)[0].status == "killed"
     assert load_run(folder).sample(3).shape == (3, 2)
+
+
+AGAIN = """
+import signal
+from allmodes import Experiment, hookimpl
+
+class Warning:
+    @hookimpl
+    def allmodes_metrics_logged(self, iteration, metrics):
+        signal.raise_signal(signal.SIGUSR1)
+
+changes = ["training.iterations=3000", "evaluation.figure=false", "training.threads=1"]
+Experiment.from_recipe("gan/ring", changes, track=False, observers={"warning": Warning()}).run([0])
+"""
+
+
+def test_a_signal_of_the_environment_saves_and_ends_with_75(tmp_path: Path) -> None:
+    environment = {**os.environ, "ALLMODES_SIGNALS": "USR1, sigusr2"}
+    words = [sys.executable, "-c", AGAIN]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 75, done.stderr
+    (folder,) = tmp_path.glob("runs/*")
+    assert load_results(folder)[0].status == "killed"
+
+
+@pytest.mark.parametrize("name", ["USR9", "KILL", "SIGSTOP", "12"])
+def test_a_signal_of_the_environment_that_is_none(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLMODES_SIGNALS", name)
+    message = f"ALLMODES_SIGNALS: '{name}' is no signal that can be heard here: give names such as USR1,USR2"
+    with pytest.raises(VariableError, match=f"^{message}$"):
+        tiny(tmp_path).run()
 
 
 class Raising:

@@ -36,7 +36,7 @@ from allmodes.specs.loading import SpecError
 from allmodes.specs.members import is_sweep_file
 from allmodes.specs.seeds import parse_seeds
 from allmodes.studies.choices import Shown, parse_columns, parse_labels
-from allmodes.studies.compare import StudyTrainer, cores
+from allmodes.studies.compare import StudyTrainer, Where, cores
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.load import load_study
 from allmodes.studies.tables import terminal
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from allmodes.experiments.results import Results
 
 STUDY_FOLDER = "where the study lies; default: runs/comparison, or runs/NAME of one spec that varies"
+Jobs = Annotated[int | None, Parameter(name=("--jobs", "-j"), help="runs side by side; default: one a core")]
+Pack = Annotated[int, Parameter(help="on join: most runs that a process claims and trains together")]
+Figures = Annotated[bool, Parameter(help="draw samples and curves")]
 NAMED = 10
 """Number of runs not yet begun that are listed by name; the others are counted."""
 
@@ -107,33 +110,49 @@ def compare(
     overrides: Overrides = None,
     vary: Vary = None,
     seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: each spec's")] = None,
-    jobs: Annotated[int | None, Parameter(name=("--jobs", "-j"), help="runs side by side; default: one a core")] = None,
+    jobs: Jobs = None,
     folder: Annotated[Path | None, Parameter(name=("--folder", "--out", "-o"), help=STUDY_FOLDER)] = None,
     name: Annotated[str | None, Parameter(help="the study's name; default: the folder's")] = None,
     baseline: Annotated[str, Parameter(help="what statistics compare with, such as '*-gan'; default: the first")] = "",
     labels: Labels = None,
     columns: Columns = None,
-    figures: Annotated[bool, Parameter(help="draw samples and curves")] = True,
+    figures: Figures = True,
+    on: Annotated[
+        Where, Parameter(help="local, or join: share the runs with the same command on other hosts")
+    ] = "local",
+    pack: Pack = 1,
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     quiet: Quiet = False,
 ) -> int:
     """Train several specs with several seeds side by side, and tabulate them. Run it again to go on."""
-    if jobs is not None and jobs < 1:
-        raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
-    if jobs is not None and jobs > (most := 8 * cores()):
-        raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
+    processes = count(jobs)
     chosen, axes = None if seeds is None else parse_seeds(seeds), parse_axes(vary or ())
     shown = Shown(parse_labels(labels or ()), parse_columns(columns))
     study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown, axes)
     study = replace(study, command=_command())
+    trainer = StudyTrainer(study, processes, tracking, print_warning, None, baseline, figures, on, pack)
+    return train_study(trainer, quiet)
+
+
+def count(jobs: int | None) -> int:
+    """The number of processes. Raises SpecError."""
+    if jobs is not None and jobs < 1:
+        raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
+    if jobs is not None and jobs > (most := 8 * cores()):
+        raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
+    return jobs or cores()
+
+
+def train_study(trainer: StudyTrainer, quiet: bool) -> int:
+    """Train a study, and print its end; returns the exit code."""
+    study = trainer.study
     log = print_note if quiet else _start_log()
     log(f"study {study.name}, in {near(study.folder)}")
-    view = None if quiet else StudyProgress(err, log)
-    trainer = StudyTrainer(study, jobs or cores(), tracking, print_warning, view, baseline, figures)
+    trainer.view = None if quiet else StudyProgress(err, log)
     try:
         comparison, stopped = trainer.run(), trainer.stop.asked
     except KeyboardInterrupt:  # the second Ctrl-C: tabulate what has finished
-        comparison, stopped = Comparison(trainer.study, trainer.errors, baseline), True
+        comparison, stopped = Comparison(trainer.study, trainer.errors, trainer.baseline), True
     return _end_study(comparison, stopped)
 
 

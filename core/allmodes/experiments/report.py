@@ -12,6 +12,7 @@ import torch
 from allmodes.engine.eager import Losses
 from allmodes.experiments.clock import Clock
 from allmodes.registry.registry import Registry
+from allmodes.runs import claims
 from allmodes.runs.journal import Journal
 from allmodes.runs.run import Outcome, Run
 from allmodes.runs.run_folder import RunFolder
@@ -58,6 +59,7 @@ class Report:
 
     def end(self, outcome: Outcome) -> None:
         """Write how the run ended, and report it."""
+        claims.confirm()
         try:
             write_json(RunFolder(self.run.folder).results, vars(outcome))
         except OSError as problem:

@@ -18,6 +18,7 @@ from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.checkpoints import Checkpoint, State
 from allmodes.models.page import ModelError, Page
+from allmodes.runs import claims
 from allmodes.runs.journal import Journal
 from allmodes.runs.run import Run, RunError
 from allmodes.runs.run_folder import RunFolder
@@ -64,6 +65,7 @@ class Saver:
         device, data = torch.device(self.run.device).type, self.run.data.get("fingerprint")
         page = self._page(best=is_best, device=device, data=data)
         self._fit_sampler()
+        claims.confirm()
         try:
             self.journal.settle()
             checkpoints.write(self.folder, modules, page, {"loop": self.lane.state_dict(), **progress})
@@ -103,6 +105,7 @@ class Saver:
     def save_model(self) -> None:
         """Write what samples are drawn with; a sampler that cannot be fitted costs a warning. Raises OSError."""
         self._fit_sampler()
+        claims.confirm()
         model_format.save(dict(self.lane.sampled()), self._page(), self.folder.model)
 
     def _fit_sampler(self) -> None:

@@ -29,6 +29,7 @@ class Setup:
         floors: A folder that shares floors and references where the user's cache of them is off or cannot be written.
         sends: Whether this process sends runs to MLflow; else another one does.
         shared: Data that several experiments of this process learn from, by their settings, so that they are read once.
+        is_claimed: Whether this process has claimed the runs, and needs no lock of their folders.
     """
 
     resumed: Path | None = None
@@ -36,6 +37,7 @@ class Setup:
     floors: Path | None = None
     sends: bool = True
     shared: dict[str, Data] | None = None
+    is_claimed: bool = False
 
     def shelves(self) -> list[Path]:
         """The folders of shared floors, the user's first."""

@@ -59,7 +59,8 @@ class Trainer:
     def open(self, run: Run, locks: ExitStack) -> SeedRun | Outcome:
         """A run in its folder, ready to begin or to go on; the outcome of one that is finished or cannot be built."""
         run.folder.mkdir(parents=True, exist_ok=True)
-        locks.enter_context(lock_folder(run.folder))
+        if not self.resources.setup.is_claimed:
+            locks.enter_context(lock_folder(run.folder))
         if self.resources.setup.resumed and (outcome := resume.outcome_if_done(run)):
             logs.LOGGER.info(f"{run.name} is finished at iteration {outcome.iteration:,}: nothing is left to do")
             self._show(run, self._draw(run))

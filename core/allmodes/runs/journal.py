@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from allmodes.runs import claims
 from allmodes.runs.line_file import LineFile
 from allmodes.system import durable, json_pages
 from allmodes.text import redact
@@ -50,6 +51,7 @@ class Journal:
 
     def write(self, iteration: int, metrics: Mapping[str, float], tracked: bool = True) -> None:
         """Append the numbers of an iteration; those that are not `tracked` are never sent to MLflow."""
+        claims.confirm()
         marks = {"time": now()} | ({} if tracked else {"tracked": False})
         self.lines.append(json.dumps(durable.plain({"iteration": iteration, **metrics, **marks})))
 
@@ -68,6 +70,7 @@ class Journal:
 
     def add(self, event: str, **values: Any) -> None:
         """Append another event, which is kept even if memory is full."""
+        claims.confirm()
         self.lines.append(json.dumps(durable.plain({"event": event, "time": now(), **values})), needed=True)
 
     def settle(self) -> None:

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from allmodes.registry.registry import Registry, installed
-from allmodes.runs.lock import lock_folder
+from allmodes.runs.claims import lease
+from allmodes.runs.lock import lock_folder, take_turns
 from allmodes.specs.axes import Axes, to_axes
 from allmodes.studies.choices import Shown, parse_columns
+from allmodes.studies.claiming import check_unclaimed, claims_folder
 from allmodes.studies.comparison import Comparison
+from allmodes.studies.joining import Unclaimed
 from allmodes.studies.live import LiveStudy
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
-from allmodes.studies.pool import Pool, Task
+from allmodes.studies.pool import Pool, Task, Waiting
 from allmodes.studies.report import write_report
 from allmodes.studies.stacks import Stack, make_stacks
-from allmodes.studies.study import COMPILED, Study, write_study
+from allmodes.studies.study import COMPILED, Study, StudyRun, join_study, write_study
 from allmodes.system.notebook import is_notebook
 from allmodes.system.signals import Stop
 from allmodes.text import redact
 
 if TYPE_CHECKING:
     from allmodes.tracking.forwarding import Forwarder
+
+Where = Literal["local", "join"]
+ENDS = ("done", "died", "busy")
+"""Messages after which a run is no longer in training here."""
 
 
 def compare(
@@ -46,6 +53,8 @@ def compare(
     columns: str | Sequence[str] = (),
     progress: bool = True,
     vary: Mapping[str, Any] | None = None,
+    on: Where = "local",
+    pack: int = 1,
 ) -> Comparison:
     """Train several specs with several seeds, or go on with that, and return the comparison.
 
@@ -67,6 +76,8 @@ def compare(
             and baseline are kept in the folder for the next command.
         progress: Whether a notebook shows a table of the runs and curves while they train; elsewhere nothing is shown.
         vary: Settings of every spec that vary, as in a spec's `vary`: `{"training.batch_size": [64, 128]}`.
+        on: `local` trains all runs here; `join` shares them with other commands in the same folder, on any host.
+        pack: On `join`, the most runs that one process claims and trains together.
 
     Ctrl-C and SIGTERM save the runs in training, as they do with `Experiment.run`; after SIGTERM the program ends.
 
@@ -81,6 +92,8 @@ def compare(
         view=LiveStudy() if progress and is_notebook() else None,
         baseline=baseline,
         figures=figures,
+        on=on,
+        pack=pack,
     )
     comparison = trainer.run()
     trainer.stop.pass_on()
@@ -97,7 +110,8 @@ def cores() -> int:
 class StudyTrainer:
     """Trains the runs of a study that are not finished, and writes its report.
 
-    `jobs` processes work side by side. `errors` holds the errors of this command by the run's name.
+    `jobs` processes work side by side; on `join` they take runs, at most `pack` together, that no other command has
+    claimed. `errors` holds the errors of this command by the run's name.
     """
 
     study: Study
@@ -107,6 +121,8 @@ class StudyTrainer:
     view: ProgressView | None = None
     baseline: str = ""
     figures: bool = True
+    on: Where = "local"
+    pack: int = 1
     errors: dict[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
 
@@ -115,16 +131,31 @@ class StudyTrainer:
 
         Raises RunError if another process trains in the study's folder.
         """
-        self.study.folder.mkdir(parents=True, exist_ok=True)
-        with lock_folder(self.study.folder):
-            self.study = write_study(self.study)
-            with self._forwarding() as forwarder:
-                try:
-                    self._train(forwarder)
-                finally:
-                    comparison = Comparison(self.study, self.errors, self.baseline)
+        with self._entering(), self._forwarding() as forwarder:
+            try:
+                self._train(forwarder)
+            finally:
+                comparison = Comparison(self.study, self.errors, self.baseline)
+                with take_turns(self.study.folder, "report"):
                     write_report(comparison, forwarder, self.warn, self.figures)
         return comparison
+
+    @contextmanager
+    def _entering(self) -> Iterator[None]:
+        """Write the study's pages; nobody else trains in its folder within the block, unless by `join`."""
+        lease()  # one that cannot be used is an error before anything is written
+        folder = self.study.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as lock:
+            with take_turns(folder, "join"):  # of commands that begin at once, none finds another's short lock
+                lock.enter_context(lock_folder(folder))
+                if self.on == "join":
+                    self.study = join_study(self.study)
+                    lock.close()
+                else:
+                    check_unclaimed(self.study)
+                    self.study = write_study(self.study)
+            yield
 
     def _train(self, forwarder: Forwarder | None) -> None:
         runs = {run.name: run for run in self.study.runs}
@@ -134,12 +165,19 @@ class StudyTrainer:
             self.view.begin(list(runs.values()), unfinished)
         try:
             with self.stop.listening():
-                tasks = [self._task(stack) for stack in make_stacks(unfinished, self.jobs)]
+                tasks = self._tasks(unfinished, monitor)
                 for message in Pool(self.jobs, self.stop, self._environment()).run(tasks):
                     monitor.handle(runs[message["run"]], message)
+                    if message["event"] in ENDS:
+                        tasks.put_back(message["run"])
         finally:
             if self.view:
                 self.view.close()
+
+    def _tasks(self, unfinished: Sequence[StudyRun], monitor: StudyMonitor) -> Waiting | Unclaimed:
+        if self.on == "join":
+            return Unclaimed(self.study, self.pack, self._task, monitor.end_elsewhere)
+        return Waiting(self._task(stack) for stack in make_stacks(unfinished, self.jobs))
 
     def _environment(self) -> dict[str, str]:
         """Let torch keep what it compiles in the study's folder, for all processes of this command and the next."""
@@ -161,6 +199,7 @@ class StudyTrainer:
             "track": self.track,
             "study": self.study.name,
             "study_id": self.study.id,
+            "claims": str(claims_folder(self.study)) if self.on == "join" else None,
         }
 
     def _forwarding(self) -> AbstractContextManager[Forwarder | None]:

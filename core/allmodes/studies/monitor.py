@@ -64,6 +64,11 @@ class StudyMonitor:
             case "died":
                 self._end(run, "failed", _death(run, message["code"]))
 
+    def end_elsewhere(self, run: StudyRun, state: str) -> None:
+        """Show how a run ended that another command trains."""
+        if self.view:
+            self.view.end(run, state)
+
     def _log_data(self, text: str, partly: bool) -> None:
         """Log which data are learned, once for all runs that learn the same."""
         if text not in self._data_lines:

@@ -9,10 +9,10 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 from types import MappingProxyType
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, Protocol, TypeAlias
 
 from allmodes.system.signals import Stop
 
@@ -76,59 +76,107 @@ class Worker:
         inbox.put((self, None))
 
 
+class Tasks(Protocol):
+    """Where a pool takes its tasks from."""
+
+    @property
+    def are_over(self) -> bool:
+        """Whether there will be no more."""
+
+    def take(self) -> Task | None:
+        """The next task; None where there is none now."""
+
+    def put_back(self, name: str) -> None:
+        """Note that a run is no longer in training here."""
+
+
+class Waiting:
+    """Tasks in their order."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = deque(tasks)
+
+    @property
+    def are_over(self) -> bool:
+        """Whether all were taken."""
+        return not self._tasks
+
+    def take(self) -> Task | None:
+        """The next task."""
+        return self._tasks.popleft() if self._tasks else None
+
+    def put_back(self, name: str) -> None:
+        """What was tried is not tried again by the same command."""
+
+
 class Pool:
     """At most `size` workers at a time, with variables of the environment that the user has not set."""
 
     def __init__(self, size: int, stop: Stop, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self.size, self.stop, self.environment = size, stop, environment
         self._inbox: Inbox = SimpleQueue()
-        self._workers: set[Worker] = set()
+        self._busy: set[Worker] = set()
+        self._idle: list[Worker] = []
+        self._closing: set[Worker] = set()
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Message]:
+    def run(self, tasks: Tasks) -> Iterator[Message]:
         """Run tasks in their order; yields messages about runs, each with the name of its `run`.
 
         The last of a run is `done`, or `died` with the exit code of its process. When `stop` is asked, workers save
         and end, and tasks that have not begun are left.
         """
-        waiting = deque(tasks)
         try:
-            while len(self._workers) < min(self.size, len(tasks)):
-                self._start_worker(waiting)
-            while self._workers:
-                if self.stop.asked:
-                    self._stop_workers(waiting)
+            while self._share_out(tasks) or self._closing:
                 with contextlib.suppress(Empty):
-                    worker, message = self._inbox.get(timeout=POLL)
-                    yield from self._handle(worker, message, waiting)
+                    yield from self._handle(*self._inbox.get(timeout=POLL))
         finally:
-            for worker in self._workers:
+            for worker in self._all:
                 worker.kill()
 
-    def _start_worker(self, waiting: deque[Task]) -> None:
-        worker = Worker(self._inbox, self.environment)
-        self._workers.add(worker)
-        worker.send(waiting.popleft())
+    @property
+    def _all(self) -> set[Worker]:
+        return self._busy | self._closing | set(self._idle)
 
-    def _stop_workers(self, waiting: deque[Task]) -> None:
-        waiting.clear()
-        for worker in self._workers:
+    def _share_out(self, tasks: Tasks) -> bool:
+        """Give tasks to workers that have none; returns whether there is work left, and closes workers if not."""
+        if self.stop.asked:
+            self._close(self._all)
+            return False
+        while len(self._busy) < self.size and (task := tasks.take()) is not None:
+            worker = self._idle.pop() if self._idle else Worker(self._inbox, self.environment)
+            self._busy.add(worker)
+            worker.send(task)
+        if tasks.are_over:
+            self._close(self._idle)
+        return bool(self._busy) or not tasks.are_over
+
+    def _close(self, workers: Iterable[Worker]) -> None:
+        """Let workers end: those without a task at once."""
+        for worker in tuple(workers):
             worker.close()
+            self._forget(worker)
+            self._closing.add(worker)
 
-    def _handle(self, worker: Worker, message: Message | None, waiting: deque[Task]) -> Iterator[Message]:
-        """Pass a message on; a worker whose task ended gets the next one, and one that died is replaced."""
+    def _handle(self, worker: Worker, message: Message | None) -> Iterator[Message]:
+        """Pass a message on; a worker whose task ended waits for another, and one that died is replaced."""
         if message is None:
-            self._workers.discard(worker)
+            self._forget(worker)
             code = worker.process.wait()
-            if waiting:
-                self._start_worker(waiting)
             yield from ({"event": "died", "run": name, "code": code} for name in worker.left)
         elif message["event"] == "ended":
             worker.left = []  # those that are left were not begun
-            if waiting and not message["stopped"]:  # one that was asked to stop takes no other task
-                worker.send(waiting.popleft())
-            else:
-                worker.close()
+            if worker in self._busy:
+                self._forget(worker)
+                self._idle.append(worker)
+            if message["stopped"]:  # it takes no other task
+                self._close([worker])
         else:
-            if message["event"] == "done":
+            if message["event"] in ("done", "busy"):
                 worker.left.remove(message["run"])
             yield message
+
+    def _forget(self, worker: Worker) -> None:
+        self._busy.discard(worker)
+        self._closing.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)

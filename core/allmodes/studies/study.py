@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +28,7 @@ PAGE = "study.json"
 COMPILED = ".compiled"
 """The folder of a study in which torch keeps what it compiles; it may be removed at any time."""
 OWN_FILES = frozenset(
-    {PAGE, COMPILED, "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"}
+    {PAGE, COMPILED, ".claims", "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"}
     | {"statistics.md", "statistics.csv", "curves.csv", "curves", "report.html"}
 )
 """Names in the folder of a study, beside which the folders of its entries lie."""
@@ -127,6 +129,20 @@ def write_study(study: Study) -> Study:
     for entry in study.entries:
         entry.folder.mkdir(exist_ok=True)
         replace_text(RunFolder(entry.folder).spec, loading.dump(entry.spec))
+    return study
+
+
+def join_study(study: Study) -> Study:
+    """As `write_study`, where another command may have written the study since it was loaded: what is there stays."""
+    page = study.folder / PAGE
+    with suppress(FileExistsError), page.open("x", encoding="utf-8") as file:
+        json.dump({"name": study.name, "id": _new_id(study.name)}, file)
+    study = replace(study, id=read_page(study.folder).id)
+    write_page(study)
+    for entry in study.entries:
+        entry.folder.mkdir(exist_ok=True)
+        if not RunFolder(entry.folder).spec.exists():
+            replace_text(RunFolder(entry.folder).spec, loading.dump(entry.spec))
     return study
 
 

@@ -24,6 +24,7 @@ from allmodes.experiments.together import train_together
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run import Run
 from allmodes.specs import loading
+from allmodes.studies.claiming import claiming
 from allmodes.studies.reports import Reports, Send, Unit
 from allmodes.system.signals import Stop
 
@@ -58,9 +59,16 @@ def _read_tasks(tasks: SimpleQueue[str | None], stop: Stop) -> None:
 def train_task(task: Mapping[str, Any], send: Send, stop: Stop) -> None:
     """Train the runs of a task together, with all output in their logs; each sends its end.
 
-    An error of a run, or of the data of an experiment, ends what it concerns, not the process.
+    An error of a run, or of the data of an experiment, ends what it concerns, not the process. Of a study that several
+    commands train, runs are trained that nobody else has claimed.
     """
     units = [Unit(run["name"], Path(run["folder"]), run["seed"], run["position"]) for run in task["runs"]]
+    with claiming(units, task["claims"], send) as (claimed, send_end):
+        if claimed:
+            _train_units(task, claimed, send_end, stop)
+
+
+def _train_units(task: Mapping[str, Any], units: Sequence[Unit], send: Send, stop: Stop) -> None:
     reports = Reports(units, send)
     lanes = list(_make_lanes(task, reports.redirect_output(), reports))
     with reports.ending([unit for unit, _, _ in lanes]):
@@ -75,7 +83,8 @@ def _make_lanes(task: Mapping[str, Any], units: Sequence[Unit], reports: Reports
     for folder in dict.fromkeys(unit.folder for unit in units):
         seeds = [unit for unit in units if unit.folder == folder]
         with reports.ending(seeds):
-            experiment = _make_experiment(folder, seeds, task["track"], reports, registry, shared)
+            claimed = task["claims"] is not None
+            experiment = _make_experiment(folder, seeds, task["track"], reports, registry, shared, claimed)
             experiment.prepare()
             for unit in seeds:
                 with reports.ending([unit]):
@@ -85,7 +94,13 @@ def _make_lanes(task: Mapping[str, Any], units: Sequence[Unit], reports: Reports
 
 
 def _make_experiment(
-    folder: Path, units: Sequence[Unit], track: bool, reports: Reports, registry: Registry, shared: dict[str, Data]
+    folder: Path,
+    units: Sequence[Unit],
+    track: bool,
+    reports: Reports,
+    registry: Registry,
+    shared: dict[str, Data],
+    is_claimed: bool,
 ) -> Experiment:
     spec = loading.load(str(folder), registry)
     return Experiment(
@@ -96,7 +111,9 @@ def _make_experiment(
         observers={"reports": reports},
         warn=lambda text: reports.warn(spec.name, units, text),
         announce=lambda text, partly: reports.announce(units[0], text, partly),
-        setup=Setup(resumed=folder, floors=folder.parent / ".floors", sends=False, shared=shared),
+        setup=Setup(
+            resumed=folder, floors=folder.parent / ".floors", sends=False, shared=shared, is_claimed=is_claimed
+        ),
     )
 
 

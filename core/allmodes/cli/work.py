@@ -1,0 +1,37 @@
+"""The command `work`: to take part in a study that other commands train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from allmodes.cli.app import Quiet
+from allmodes.cli.console import print_warning
+from allmodes.cli.train import Figures, Jobs, Pack, count, train_study
+from allmodes.registry.registry import installed
+from allmodes.specs.loading import SpecError
+from allmodes.studies.compare import StudyTrainer
+from allmodes.studies.stored import is_comparison, load_written
+from allmodes.system.paths import near
+
+
+def work(
+    study: Annotated[Path, Parameter(help="the folder of a study, which another command has begun")],
+    *,
+    jobs: Jobs = None,
+    pack: Pack = 1,
+    figures: Figures = True,
+    tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
+    quiet: Quiet = False,
+) -> int:
+    """Take part in a study that other commands train, on this host or on others that share its folder.
+
+    It takes runs that nobody has claimed, goes on with those of commands that died, and ends with the study.
+    """
+    processes, found = count(jobs), load_written(study, installed())
+    if not is_comparison(found):
+        raise SpecError(f"{near(study)}: no study lies there: `allmodes compare ... --on join` begins one")
+    trainer = StudyTrainer(found, processes, tracking, print_warning, figures=figures, on="join", pack=pack)
+    return train_study(trainer, quiet)

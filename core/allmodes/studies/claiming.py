@@ -1,0 +1,70 @@
+"""Claiming runs of a study that several commands train: of each run, one worker of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from allmodes.runs import claims
+from allmodes.runs.claims import Claim, Watch, lease
+from allmodes.runs.run import RunError
+from allmodes.runs.run_folder import RunFolder
+from allmodes.studies.reports import Send, Unit
+from allmodes.studies.study import Study
+from allmodes.system.paths import near
+
+CLAIMS = ".claims"
+"""The folder of a study that holds the claims of its runs."""
+
+
+def claims_folder(study: Study) -> Path:
+    """The folder of a study's claims."""
+    return study.folder / CLAIMS
+
+
+def check_unclaimed(study: Study) -> None:
+    """Raise RunError where other commands train a study's runs."""
+    watch = Watch(claims_folder(study))
+    holders = [(run.name, holder) for run in study.runs if (holder := watch.holder(run.name)) is not None]
+    for name, holder in holders[:1]:
+        raise RunError(
+            f"{near(study.folder)} is being trained by commands that share it ({holder.describe()} has {name}): "
+            f"join them with --on join, or wait until they have ended; one that died is over after {lease():g} s"
+        )
+
+
+def progress_of(run: Path) -> int:
+    """The iteration from which a run would go on, by the names in its folder."""
+    saved = RunFolder(run).checkpoints
+    return int(saved[0].name) if saved else 0
+
+
+@contextmanager
+def claiming(units: Sequence[Unit], folder: str | None, send: Send) -> Iterator[tuple[list[Unit], Send]]:
+    """Hold the claims of those runs of a task that nobody else has, each until it ends; sends `busy` for the others.
+
+    Without a folder of claims, all runs are this command's. Yields the runs, and what their messages are sent by.
+    """
+    if folder is None:
+        yield list(units), send
+        return
+    held = _take(units, Path(folder))
+    for unit in units:
+        if unit.name not in held:
+            send(event="busy", run=unit.name)
+    with claims.holding(list(held.values())) as release:
+
+        def send_and_release(**message: Any) -> None:
+            if message["event"] == "done":
+                release(held[message["run"]], message["status"] == "failed")
+            send(**message)
+
+        yield [unit for unit in units if unit.name in held], send_and_release
+
+
+def _take(units: Sequence[Unit], folder: Path) -> dict[str, Claim]:
+    watch = Watch(folder)
+    found = {unit.name: watch.take(unit.name, progress_of(unit.path)) for unit in units}
+    return {name: claim for name, claim in found.items() if claim is not None}

@@ -1,0 +1,84 @@
+"""Training a study by several commands, on one host or on many: each takes runs that nobody has claimed.
+
+The folder is the truth: a run has ended when its results say so. Whoever waits takes over the runs of those that died.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from allmodes.runs.claims import Watch
+from allmodes.studies.claiming import claims_folder, progress_of
+from allmodes.studies.pool import Task
+from allmodes.studies.stacks import Stack, make_stacks
+from allmodes.studies.study import State, Study, StudyRun
+
+LOOK = 1.0
+"""Seconds between two looks at the folder."""
+TRIES = 3
+"""A run that failed or died so often in a row, without a checkpoint further, is given up by this command."""
+
+
+class Unclaimed:
+    """The tasks of a study that are free, until all of its runs have ended or were given up.
+
+    Args:
+        study: The study.
+        pack: Most runs that a worker trains together.
+        make_task: Makes the task of a stack.
+        on_end: Called with a run that another command has finished.
+    """
+
+    def __init__(
+        self, study: Study, pack: int, make_task: Callable[[Stack], Task], on_end: Callable[[StudyRun, State], None]
+    ) -> None:
+        self.pack, self.make_task, self.on_end = pack, make_task, on_end
+        self.watch = Watch(claims_folder(study))
+        self._open = {run.name: run for run in study.runs if run.state != "finished"}
+        self._began = {name: self.watch.attempts(name) for name in self._open}
+        self._out, self._looked = set[str](), 0.0
+
+    @property
+    def are_over(self) -> bool:
+        """Whether every run has ended, was given up, or is in training here."""
+        return not set(self._open) - self._out
+
+    def take(self) -> Task | None:
+        """A task of free runs; None where there is none now, or nobody has looked for a second."""
+        if time.monotonic() - self._looked < LOOK:
+            return None
+        stack = next(iter(self._stacks()), None)
+        if stack is None:
+            self._looked = time.monotonic()
+            return None
+        self._out |= {run.name for run in stack}
+        return self.make_task(stack)
+
+    def put_back(self, name: str) -> None:
+        """Note that a run is no longer in training here."""
+        self._out.discard(name)
+        self._looked = 0.0
+
+    def _stacks(self) -> Sequence[Stack]:
+        stacks = make_stacks(free, jobs=1) if (free := list(self._free())) else []
+        return [stack[: self.pack] for stack in stacks]
+
+    def _free(self) -> Iterator[StudyRun]:
+        """The runs that are free to be taken; those that are over are open no longer."""
+        for name in [name for name in self._open if name not in self._out]:
+            run = self._open[name]
+            if (state := run.state) == "finished":
+                self._end(run, state)
+            elif self.watch.holder(name) is None:
+                if self._is_given_up(run):
+                    self._end(run, state)
+                else:
+                    yield run
+
+    def _end(self, run: StudyRun, state: State) -> None:
+        del self._open[run.name]
+        self.on_end(run, state)
+
+    def _is_given_up(self, run: StudyRun) -> bool:
+        return self.watch.failures(run.name, progress_of(run.folder), self._began[run.name]) >= TRIES

@@ -1,0 +1,195 @@
+"""A study that several commands train: each run once, whoever dies or stands still, and one table."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from allmodes import Experiment, compare
+from allmodes.cli.main import execute
+from allmodes.registry.registry import installed
+from allmodes.runs.claims import Holder, Watch
+from allmodes.runs.run import RunError
+from allmodes.runs.run_folder import RunFolder
+from allmodes.studies.claiming import CLAIMS
+from allmodes.studies.stored import load_written
+from allmodes.testing.interrupted import equal_runs
+
+SPEC = """
+name: {name}
+data: {{kind: ring}}
+prior: {{kind: gaussian, dim: 2}}
+generator: {{kind: mlp, hidden: [8]}}
+discriminator: {{kind: mlp, hidden: [8]}}
+losses: [{{kind: {loss}}}]
+training:
+  iterations: {iterations}
+  batch_size: 8
+  threads: 1
+  engine: eager
+  log_every: 100
+  checkpoints: {{every: 100}}
+evaluation: {{every: {iterations}, samples: 50, metrics: [modes], figure: false, references: []}}
+seeds: [0, 1]
+"""
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> Callable[[int], list[str]]:
+    """Two specs of so many iterations, as files."""
+
+    def write(iterations: int) -> list[str]:
+        files = []
+        for name, loss in (("plain", "non_saturating"), ("pairs", "relativistic")):
+            file = tmp_path / f"{name}.yaml"
+            file.write_text(SPEC.format(name=name, loss=loss, iterations=iterations))
+            files.append(str(file))
+        return files
+
+    return write
+
+
+def test_a_joined_study_ends_like_any_other(specs: Callable[[int], list[str]], tmp_path: Path) -> None:
+    files, folder = specs(20), tmp_path / "study"
+    found = compare(files, folder=folder, on="join", jobs=1, track=False, figures=False)
+    assert found.status == "finished"
+    watch = Watch(folder / CLAIMS)
+    assert [watch.attempts(run.name) for run in found.study.runs] == [1, 1, 1, 1]
+    assert [watch.holder(run.name) for run in found.study.runs] == [None] * 4
+    assert "plain" in (folder / "table.md").read_text()
+    again = load_written(folder, installed())
+    assert [entry.name for entry in again.entries] == ["plain", "pairs"]
+    assert (again.id, again.name) == (found.study.id, found.study.name)
+
+
+def test_a_run_that_fails_is_tried_three_times(specs: Callable[[int], list[str]], tmp_path: Path) -> None:
+    files, folder = specs(20), tmp_path / "study"
+    change = "training.optimizer={kind: sgd, lr: 1.0e30}"
+    found = compare(files[:1], overrides=[change], seeds=[0], folder=folder, on="join", jobs=1, track=False)
+    assert found.status == "failed"
+    assert Watch(folder / CLAIMS).attempts("plain/seed-0") == 3
+
+
+def test_others_cannot_train_a_joined_study_by_themselves(specs: Callable[[int], list[str]], tmp_path: Path) -> None:
+    files, folder = specs(20), tmp_path / "study"
+    (folder / CLAIMS).mkdir(parents=True)
+    holder = Holder(host="far", machine="far", pid=7, born=0)
+    (folder / CLAIMS / "plain.seed-1.0").write_text(holder.model_dump_json())
+    message = (
+        f"{folder} is being trained by commands that share it (process 7 on far has plain/seed-1): "
+        "join them with --on join, or wait until they have ended; one that died is over after 60 s"
+    )
+    with pytest.raises(RunError) as raised:
+        compare(files, folder=folder, jobs=1, track=False)
+    assert str(raised.value) == message
+
+
+def test_a_folder_without_a_study_cannot_be_joined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Experiment.from_recipe("gan/ring", ["training.iterations=2"], folder=tmp_path, track=False).run([0]).folder
+    assert execute(["work", str(run)]) == 2
+    message = f"error: {run}: no study lies there: `allmodes compare ... --on join` begins one\n"
+    assert capsys.readouterr().err == message
+
+
+class Crew:
+    """Commands that train one study, each in a session of its own."""
+
+    def __init__(self, files: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
+        self.files, self.folder, self.environment = files, folder, {**os.environ, **environment, "ALLMODES_LEASE": "6"}
+        self.members: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start one more."""
+        options = ["--on", "join", "--jobs", "1", "--no-tracking", "--no-figures", "-q", "--folder", str(self.folder)]
+        words = [sys.executable, "-m", "allmodes", "compare", *self.files, *options]
+        log = (self.folder.parent / f"log-{len(self.members)}").open("wb")
+        self.members.append(subprocess.Popen(words, env=self.environment, stdout=log, stderr=log))
+        return self.members[-1]
+
+    def signal(self, member: subprocess.Popen[bytes], number: int) -> None:
+        """Send a signal to a member and to its workers."""
+        for process in [*psutil.Process(member.pid).children(recursive=True), psutil.Process(member.pid)]:
+            with suppress(psutil.Error):
+                process.send_signal(number)
+
+    def holders(self) -> dict[int, str]:
+        """The runs that are claimed, by the process that holds them."""
+        watch = Watch(self.folder / CLAIMS)
+        names = [f"{name}/seed-{seed}" for name in ("plain", "pairs") for seed in (0, 1)]
+        return {holder.pid: name for name in names if (holder := watch.holder(name)) is not None}
+
+    def held_by(self, member: subprocess.Popen[bytes]) -> str | None:
+        """The run that a member's worker trains."""
+        own = {process.pid for process in psutil.Process(member.pid).children(recursive=True)}
+        return next((name for pid, name in self.holders().items() if pid in own), None)
+
+    def close(self) -> None:
+        """End all that are left."""
+        for member in self.members:
+            with suppress(psutil.Error):
+                self.signal(member, signal.SIGKILL)
+            member.wait()
+
+
+def _await(what: str, happens: Callable[[], object], seconds: float = 300) -> None:
+    until = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < until, f"{what} did not happen"
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def crew(specs: Callable[[int], list[str]], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Crew]:
+    """Commands that train two specs with two seeds."""
+    made = Crew(specs(4000), tmp_path / "study", {"ALLMODES_LOCKS": request.param})
+    yield made
+    made.close()
+
+
+def _is_saved(folder: Path, run: str | None) -> bool:
+    return run is not None and any((folder / run / "checkpoints").glob("[0-9]*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("crew", ["on", "off"], indirect=True)
+def test_one_is_killed_and_one_stands_still(crew: Crew, specs: Callable[[int], list[str]], tmp_path: Path) -> None:
+    """Acceptance of joining: of three commands one is killed, one stopped and woken after its run was taken over."""
+    killed, stopped, last = crew.start(), crew.start(), crew.start()
+    _await("three claims with checkpoints", lambda: all(_is_saved(crew.folder, crew.held_by(m)) for m in crew.members))
+    lost = [crew.held_by(killed), crew.held_by(stopped)]
+    crew.signal(killed, signal.SIGKILL)
+    crew.signal(stopped, signal.SIGSTOP)
+    assert last.wait(600) == 0
+    crew.signal(stopped, signal.SIGCONT)
+    assert stopped.wait(300) == 0
+
+    study = load_written(crew.folder, installed())
+    assert [run.state for run in study.runs] == ["finished"] * 4
+    watch = Watch(crew.folder / CLAIMS)
+    assert {run.name: watch.attempts(run.name) for run in study.runs} == {
+        run.name: 2 if run.name in lost else 1 for run in study.runs
+    }
+    for run in study.runs:
+        assert _starts(run.folder) == [0] if run.name not in lost else _starts(run.folder)[1] >= 100
+    compare(specs(4000), folder=tmp_path / "unbroken", jobs=1, track=False, figures=False)
+    for run in study.runs:
+        assert equal_runs(run.folder, tmp_path / "unbroken" / run.name)
+    table = (crew.folder / "table.csv").read_text().splitlines()
+    unbroken = (tmp_path / "unbroken" / "table.csv").read_text().splitlines()
+    assert [line for line in table if "seconds" not in line] == [line for line in unbroken if "seconds" not in line]
+
+
+def _starts(run: Path) -> list[int]:
+    """The iterations at which attempts of a run began, by its log."""
+    lines = [json.loads(line) for line in RunFolder(run).metrics.read_text().splitlines()]
+    return [line["iteration"] for line in lines if line.get("event") == "start"]
