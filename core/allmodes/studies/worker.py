@@ -63,7 +63,7 @@ def train_task(task: Mapping[str, Any], send: Send, stop: Stop) -> None:
     commands train, runs are trained that nobody else has claimed.
     """
     units = [Unit(run["name"], Path(run["folder"]), run["seed"], run["position"]) for run in task["runs"]]
-    with claiming(units, task["claims"], send) as (claimed, send_end):
+    with claiming(units, task.get("claims"), send) as (claimed, send_end):
         if claimed:
             _train_units(task, claimed, send_end, stop)
 
@@ -83,7 +83,7 @@ def _make_lanes(task: Mapping[str, Any], units: Sequence[Unit], reports: Reports
     for folder in dict.fromkeys(unit.folder for unit in units):
         seeds = [unit for unit in units if unit.folder == folder]
         with reports.ending(seeds):
-            claimed = task["claims"] is not None
+            claimed = task.get("claims") is not None
             experiment = _make_experiment(folder, seeds, task["track"], reports, registry, shared, claimed)
             experiment.prepare()
             for unit in seeds:
