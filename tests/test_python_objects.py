@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 
 from allmodes import CompositionError, Experiment, Metric, Results, SpecError, Step, compare, load_run
 from allmodes.cli import main as cli_main
-from allmodes.game.given import GivenNetwork
+from allmodes.game.given import PlainNetwork
 from allmodes.metrics import Evaluation
 from allmodes.specs import loading
 from tiny import SPEC
@@ -159,7 +159,7 @@ def test_a_model_is_exported_and_loaded_again_with_its_networks(trained: Results
     exported = load_run(model.export(tmp_path / "exported"), networks=networks)
     assert torch.equal(exported.sample(50), model.sample(50))
     generator = exported.modules["generator"]
-    assert isinstance(generator, GivenNetwork)
+    assert isinstance(generator, PlainNetwork)
     assert isinstance(generator.module, Plain)
     z = torch.randn(4, 2)
     assert torch.equal(generator(z), generator.module(z))
@@ -216,7 +216,7 @@ def test_what_makes_a_network_may_ask_for_its_shapes(tmp_path: Path) -> None:
 
 
 def test_a_pair_of_scores_and_features_is_a_discriminator() -> None:
-    network, module = GivenNetwork(pair := Pair(), ((2,),), (1,)), pair
+    network, module = PlainNetwork(pair := Pair(), ((2,),), (1,)), pair
     x = torch.randn(4, 2)
     scores, features = module(x)
     assert network.feature_dim == 6

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from allmodes.game.contracts import Part as Part
     from allmodes.game.contracts import Prior as Prior
     from allmodes.game.copies import MovingCopy as MovingCopy
+    from allmodes.game.given import PlainNetwork as PlainNetwork
     from allmodes.game.losses import Game as Game
     from allmodes.game.losses import Loss as Loss
     from allmodes.game.losses import LossTerm as LossTerm

@@ -50,7 +50,7 @@ def _give(keyword: str, name: Any, thing: Any, give: Callable[[Any], Given]) -> 
 # Networks
 
 
-class GivenNetwork(Network):
+class PlainNetwork(Network):
     """A plain module as a network; `feature_dim` is what a trial pass found.
 
     A discriminator may return scores (B,) or (B, 1), which are its features too, or a pair of scores and features: then
@@ -65,7 +65,8 @@ class GivenNetwork(Network):
         is_pair = _is_pair(output)
         if problem := _misfit(output, gives):
             raise ContractError(f"{type(module).__name__} {problem}")
-        self.trunk, self.head = _Trunk(module, is_pair), _Score() if is_pair else nn.Identity()
+        shaped = nn.Identity() if len(gives) == 1 else nn.Unflatten(1, gives)
+        self.trunk, self.head = _Trunk(module, is_pair), _Score() if is_pair else shaped
         self.feature_dim = self.trunk.join(output)[0].numel()
 
     @property
@@ -75,7 +76,7 @@ class GivenNetwork(Network):
 
 
 class _Trunk(nn.Module):
-    """The module's output; of a pair, scores and features side by side."""
+    """The module's output as vectors; of a pair, scores and features side by side."""
 
     def __init__(self, module: nn.Module, is_pair: bool) -> None:
         super().__init__()
@@ -86,12 +87,10 @@ class _Trunk(nn.Module):
         return self.join(self.module(*inputs))
 
     def join(self, output: Any) -> Tensor:
-        """The output as one tensor (B, ...)."""
-        if self.is_pair:
-            scores, features = output
-            return torch.cat([scores.reshape(-1, 1), features.flatten(1)], 1)
-        joined: Tensor = output
-        return joined if joined.dim() > 1 else joined[:, None]
+        """The output as one tensor (B, F)."""
+        parts = output if self.is_pair else (output,)
+        vectors = [part.reshape(part.shape[0], -1) for part in parts]
+        return torch.cat(vectors, 1) if self.is_pair else vectors[0]
 
 
 class _Score(nn.Module):
@@ -155,7 +154,7 @@ def _arguments_of(factory: Callable[..., Any], options: Mapping[str, Any], shape
 def _as_network(module: nn.Module, sees: tuple[Shape, ...], gives: Shape) -> Network:
     if any(parameter.device.type not in ("cpu", "meta") for parameter in module.parameters()):
         module = module.cpu()
-    return module.train() if isinstance(module, Network) else GivenNetwork(module.train(), sees, gives)
+    return module.train() if isinstance(module, Network) else PlainNetwork(module.train(), sees, gives)
 
 
 @torch.no_grad()
