@@ -20,10 +20,9 @@ from torch import nn
 
 from allmodes.models import format as model_format
 from allmodes.models.page import DamagedError, ModelError, Page, check_digest, read_page
-from allmodes.runs.run_folder import RunFolder
+from allmodes.runs.run_folder import STATE, RunFolder
 from allmodes.system.paths import near
 
-STATE = "state.pt"
 DAMAGED = "is damaged, or holds more than plain data"
 
 State = dict[str, Any]

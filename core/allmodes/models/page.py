@@ -9,6 +9,7 @@ from typing import Any, Self, TypeAlias
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
+from allmodes.runs import model_page
 from allmodes.runs.run_folder import MODEL_PAGE
 from allmodes.system import json_pages
 
@@ -34,7 +35,7 @@ def write_page(page: Page, folder: Path) -> None:
     files = sorted(path for path in folder.iterdir() if path.suffix in DIGESTED)
     digests = {path.name: _file_digest(path) for path in files}
     page = json.loads(json.dumps({"format": FORMAT, **page, "files": digests}))
-    (folder / MODEL_PAGE).write_text(json.dumps({**page, "digest": _page_digest(page)}, indent=1))
+    (folder / MODEL_PAGE).write_text(json.dumps({**page, "digest": model_page.digest(page)}, indent=1))
 
 
 def read_page(folder: Path) -> Page:
@@ -51,7 +52,7 @@ def read_page(folder: Path) -> Page:
         raise ModelError(f"{folder} holds no model: the run has not saved one yet") from None
     except json_pages.PageError as error:
         raise DamagedError(str(error)) from None
-    if "digest" in page and page["digest"] != _page_digest(page):
+    if "digest" in page and page["digest"] != model_page.digest(page):
         raise DamagedError(f"{path} is damaged: it is not what was written (another sha256)")
     _check_format(page, folder)
     page = _renew(page)
@@ -82,12 +83,6 @@ def find_damage(folder: Path) -> str:
     except ModelError as error:
         return str(error)
     return ""
-
-
-def _page_digest(page: Page) -> str:
-    """A digest of everything that decides what the model computes, which the plugins' versions do not."""
-    content = {key: value for key, value in page.items() if key not in ("digest", "format", "plugins")}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _file_digest(path: Path) -> str:

@@ -17,6 +17,8 @@ Warn = Callable[[str], None]
 
 SPEC, PAGE, RESULTS, MODEL_PAGE = "spec.yaml", "run.json", "results.json", "model.json"
 METRICS, TRACKING = "metrics.jsonl", "tracking.jsonl"
+STATE = "state.pt"
+"""The trainer's state in a checkpoint's folder."""
 SIGNATURES = ({SPEC, PAGE}, {SPEC, RESULTS}, {SPEC, MODEL_PAGE})
 """Names that lie together in the folder of a run, an experiment and an exported model, and nowhere else."""
 

@@ -12,6 +12,7 @@ from allmodes.runs.run_folder import RunFolder
 from allmodes.tracking import datasets, flavor, pictures, summary
 from allmodes.tracking.connection import connect
 from allmodes.tracking.events import Description, End, Figure, Numbers
+from allmodes.tracking.logged_models import LoggedModels
 from allmodes.tracking.logged_runs import LoggedRuns
 from allmodes.tracking.places import is_active
 from allmodes.tracking.receipt import Receipt
@@ -27,6 +28,7 @@ class Store:
         self._runs = LoggedRuns(self.client, address, warn)
         self._writer = Writer(self.client)
         self._rows = Rows(self.client, self._runs, self._writer)
+        self.models = LoggedModels(self.client, warn)
 
     def has(self, receipt: Receipt) -> bool:
         """Whether the run and that of its experiment exist and are not deleted."""
@@ -57,6 +59,7 @@ class Store:
         final = summary.final(end)
         self._writer.numbers(receipt.run_id, metrics_of(final, end.iteration, end.time))
         self._save_model(receipt.run_id, folder, start.requirements)
+        self.models.keep(receipt, start, end.iteration, folder)
         self._writer.file(receipt.run_id, RunFolder(folder).results)
         self._writer.table(receipt.run_id, final)
         for name in ("error", "stopped", "kept"):
@@ -104,8 +107,9 @@ class Store:
             self._writer.tag(run_id, tag, text)
 
     def _save_model(self, run_id: str, folder: Path, requirements: Sequence[str]) -> None:
-        if RunFolder(folder).model.is_dir():
-            with flavor.pack(folder, run_id, requirements) as model:
+        if (files := RunFolder(folder)).model.is_dir():
+            with flavor.pack(files.model, files.spec, requirements) as model:
+                flavor.describe(model, run_id)
                 self.client.log_artifacts(run_id, str(model), "model")
 
 
