@@ -325,7 +325,9 @@ def test_the_schema_has_the_kinds_of_an_installed_plugin(environment: Environmen
 # Messages
 
 
-COMMANDS = "run compare resume validate recipes plugins new-plugin show suggest schema sample export evaluate sync ui"
+COMMANDS = (
+    "run compare resume validate recipes plugins new-plugin show suggest schema sample export evaluate sync register ui"
+)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS.split()])

@@ -56,7 +56,7 @@ def test_a_search_orders_the_checkpoints_of_a_run_as_they_were_measured(trained:
         for metric in model.metrics:
             assert metric.value == measured(trained, f"eval/{metric.key}")[iteration]
         assert {metric.key for metric in model.metrics} >= {"modes", "high_quality", "w1"}
-    why = dict(zip(iterations(found), [model.tags["allmodes.kept"] for model in found], strict=True))
+    why = dict(zip(iterations(found), [model.tags["allmodes.role"] for model in found], strict=True))
     assert why[50] == ("end, best" if best == 50 else "end")
     assert "best" in why[best]
 
@@ -92,7 +92,7 @@ def test_models_that_are_sent_twice_are_kept_once(trained: Path, store: str, cli
     def state() -> Any:
         _, (run,) = logged(client)
         links = [(output.model_id, output.step) for output in run.outputs.model_outputs]
-        return sorted((m.model_id, len(m.metrics), m.tags["allmodes.kept"]) for m in models(client)), sorted(links)
+        return sorted((m.model_id, len(m.metrics), m.tags["allmodes.role"]) for m in models(client)), sorted(links)
 
     before = state()
     receipt = json.loads((trained / "mlflow.json").read_text())
@@ -140,7 +140,7 @@ def test_a_resumed_run_keeps_its_earlier_models(trained: Path, client: Any) -> N
     after = {model.model_id: model for model in models(client)}
     assert before.keys() < after.keys()
     assert sorted(iterations(list(after.values())))[-2:] == [60, 70]
-    kept = {int(model.tags["allmodes.iteration"]): model.tags["allmodes.kept"] for model in after.values()}
+    kept = {int(model.tags["allmodes.iteration"]): model.tags["allmodes.role"] for model in after.values()}
     assert "end" in kept[70]
     assert kept[40] in ("earlier", "best")
 
@@ -158,5 +158,5 @@ def test_a_search_orders_the_ends_of_a_study_as_its_table(
         w1 = {
             row["method"]: float(row["value"]) for row in csv.DictReader(file) if row["metric"] == "w1" and row["seed"]
         }
-    found = [model for model in models(client, by="w1") if "end" in model.tags["allmodes.kept"]]
+    found = [model for model in models(client, by="w1") if "end" in model.tags["allmodes.role"]]
     assert [model.tags["allmodes.spec"] for model in found] == sorted(w1, key=lambda method: w1[method])

@@ -34,6 +34,7 @@ COMMANDS = {
     "suggest:suggest": "Say which methods did best on the tried data nearest to yours, with their numbers.",
     "show:schema": "Print the JSON Schema of a spec in this environment, third-party kinds included.",
     "tracking:sync": "Send to MLflow what could not be sent while runs trained.",
+    "tracking:register": "Register a run's model in MLflow's registry, of several runs the best one's.",
     "tracking:ui": "Open the MLflow UI on the store that runs are logged to.",
     "new_plugin:new_plugin": "Write a plugin to begin with, which works and passes its tests: allmodes-NAME.",
 }
@@ -60,4 +61,5 @@ Columns = Annotated[
     str | None, Parameter(help="what tables show, in that order: modes,w1; default: as before; all: everything")
 ]
 Trained = Annotated[str, Parameter(help="a run's folder, an exported model, or MLflow's runs:/ID")]
+Register = Annotated[str | None, Parameter(help="register the model in MLflow under this name; of several, the best")]
 Checkpoint = Annotated[str | None, Parameter(help="best, last, or an iteration; default: the model at the end")]

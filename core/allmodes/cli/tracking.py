@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from allmodes.cli.console import print_error, print_line, print_warning
+from allmodes.cli.console import FAILED, OK, print_error, print_line, print_warning
+from allmodes.specs.loading import SpecError
+from allmodes.system.paths import near
 
 
 def sync(
@@ -19,6 +22,50 @@ def sync(
     from allmodes import tracking
 
     return tracking.sync(folders or [Path("runs")], store, print_line, print_error, print_warning)
+
+
+def register(
+    run: Annotated[Path, Parameter(help="a run's folder, or one that holds runs")],
+    name: Annotated[str, Parameter(help="of the registered model, which is made if it is new")],
+    *,
+    checkpoint: Annotated[str | None, Parameter(help="best, or an iteration; default: the model at the end")] = None,
+    by: Annotated[str, Parameter(help="the metric that decides, such as w1; default: the spec's, in order")] = "",
+) -> int:
+    """Register a run's model in MLflow's registry, of several runs the best one's."""
+    from allmodes import tracking
+    from allmodes.registry.registry import installed
+
+    print_line(str(tracking.register(run, name, installed(), checkpoint, by)))
+    return OK
+
+
+def check_register(name: str | None, tracked: bool) -> None:
+    """Check `--register`, before anything is trained."""
+    if name is None:
+        return
+    if not tracked:
+        raise SpecError("--register needs MLflow: leave out --no-tracking")
+    from allmodes import tracking
+
+    tracking.check_name(name)
+
+
+def register_trained(folder: Path, name: str | None, code: int, say: Callable[[str], None] = print_line) -> int:
+    """Register the model of a training that ended with an exit code, if `--register` names one; returns the code."""
+    if name is None:
+        return code
+    if code != OK:
+        print_error(f"no model is registered, since not all is trained: `allmodes register {near(folder)} {name}`")
+        return code
+    from allmodes import tracking
+    from allmodes.registry.registry import installed
+
+    try:
+        say(f"model    {tracking.register(folder, name, installed())}")
+    except tracking.TrackingError as error:
+        print_error(str(error))
+        return FAILED
+    return OK
 
 
 def ui(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from allmodes.cli import tables
-from allmodes.cli.app import AsJson, Columns, Labels, Overrides, Quiet, Reference, Vary
+from allmodes.cli.app import AsJson, Columns, Labels, Overrides, Quiet, Reference, Register, Vary
 from allmodes.cli.console import (
     FAILED,
     KILLED,
@@ -27,6 +27,7 @@ from allmodes.cli.console import (
     print_warning,
 )
 from allmodes.cli.progress import RunProgress, StartNote, StudyProgress
+from allmodes.cli.tracking import check_register, register_trained
 from allmodes.experiments import logs
 from allmodes.registry.registry import installed
 from allmodes.runs.run_folder import RunFolder
@@ -64,11 +65,13 @@ def run(
     seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: the spec's")] = None,
     folder: Annotated[Path, Parameter(name=("--out", "-o"), help="where runs are written")] = Path("runs"),
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
+    register: Register = None,
     skip_unreadable: Annotated[bool, Parameter(negative=(), help="leave out images that cannot be read")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
     """Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves."""
+    check_register(register, tracking)
     registry = installed()
     source = loading.read_source(spec, registry, overrides or ())
     if vary or is_sweep_file(source):
@@ -76,7 +79,8 @@ def run(
             raise SpecError(f"--json: {spec} stands for several specs, which `allmodes compare` trains without --json")
         overrides = [*(overrides or ()), *(["data.skip_unreadable=true"] if skip_unreadable else [])]
         home = folder / str(source.tree.get("name"))
-        return compare([spec], overrides=overrides, vary=vary, seeds=seeds, folder=home, tracking=tracking, quiet=quiet)
+        shared = {"tracking": tracking, "register": register, "quiet": quiet}
+        return compare([spec], overrides=overrides, vary=vary, seeds=seeds, folder=home, **shared)
     checked = loading.check(source, registry)
     if skip_unreadable:
         checked = loading.load(spec, registry, [*(overrides or ()), _skip_unreadable(checked)])
@@ -85,7 +89,9 @@ def run(
     from allmodes.experiments.experiment import Experiment
 
     experiment = Experiment(checked, registry, folder, tracking, _observers(quiet, as_json), print_warning)
-    return _end(experiment.run(chosen, Stop()), chosen, tracking, as_json)
+    results = experiment.run(chosen, Stop())
+    code = _end(results, chosen, tracking, as_json)
+    return register_trained(results.folder, register, code, print_note if as_json else print_line)
 
 
 def resume(
@@ -122,16 +128,18 @@ def compare(
     ] = "local",
     pack: Pack = 1,
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
+    register: Register = None,
     quiet: Quiet = False,
 ) -> int:
     """Train several specs with several seeds side by side, and tabulate them. Run it again to go on."""
+    check_register(register, tracking)
     processes = count(jobs)
     chosen, axes = None if seeds is None else parse_seeds(seeds), parse_axes(vary or ())
     shown = Shown(parse_labels(labels or ()), parse_columns(columns))
     study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown, axes)
     study = replace(study, command=_command())
     trainer = StudyTrainer(study, processes, tracking, print_warning, None, baseline, figures, on, pack)
-    return train_study(trainer, quiet)
+    return register_trained(study.folder, register, train_study(trainer, quiet))
 
 
 def count(jobs: int | None) -> int:

@@ -30,13 +30,13 @@ class Kept:
     Attributes:
         iteration: How far it was trained.
         stored: The folder of its files.
-        why: `end`, `best`, both, or `checkpoint`.
+        role: `end`, `best`, both, or `checkpoint`.
         measures: What was measured at its iteration, by the names of the metrics.
     """
 
     iteration: int
     stored: Path
-    why: str
+    role: str
     measures: Mapping[str, Measured] = field(default_factory=dict)
 
 
@@ -51,7 +51,7 @@ def find(folder: Path, end: int) -> list[Kept]:
     last = _iteration(RunFolder(folder).model, end)
     places |= {} if last is None else {last: RunFolder(folder).model}
     measures = _measures(folder, places)
-    return [Kept(one, places[one], _why(one, last, best), measures[one]) for one in sorted(places)]
+    return [Kept(one, places[one], _role(one, last, best), measures[one]) for one in sorted(places)]
 
 
 def _checkpoints(folder: Path) -> dict[int, tuple[Path, bool]]:
@@ -74,7 +74,7 @@ def _iteration(model: Path, end: int) -> int | None:
     return end if number is None else int(number)
 
 
-def _why(iteration: int, last: int | None, best: int | None) -> str:
+def _role(iteration: int, last: int | None, best: int | None) -> str:
     reasons = [why for why, number in (("end", last), ("best", best)) if number == iteration]
     return ", ".join(reasons) or "checkpoint"
 

@@ -6,6 +6,7 @@ two requests, and a server that hung may have made a model twice.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -23,7 +24,8 @@ from allmodes.tracking.kept import Kept
 from allmodes.tracking.receipt import Receipt
 
 TYPE = "generator"
-ITERATION, WHY, WITHHELD = "allmodes.iteration", "allmodes.kept", "allmodes.withheld"
+ITERATION, ROLE, WITHHELD = "allmodes.iteration", "allmodes.role", "allmodes.withheld"
+VERSIONS = "mlflow.modelVersions"
 EARLIER = "earlier"
 """Why a model is in MLflow that the run's folder keeps no longer."""
 UNKNOWN = ("ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED")
@@ -48,7 +50,7 @@ class LoggedModels:
             return
         models = kept.find(folder, end)
         for iteration in known.keys() - {model.iteration for model in models}:
-            self._client.set_logged_model_tags(known[iteration].model_id, {WHY: EARLIER})
+            self._client.set_logged_model_tags(known[iteration].model_id, {ROLE: EARLIER})
         for model in models:
             try:
                 self._keep(receipt, start, model, folder, known.get(model.iteration))
@@ -65,6 +67,31 @@ class LoggedModels:
             if not (token := page.token):
                 return sorted(found, key=lambda model: (_iteration(model), model.creation_timestamp))
 
+    def register(self, name: str, model_id: str, location: str, run_id: str) -> tuple[str, bool]:
+        """Register a model under a name, once; returns the version, and whether it is new."""
+        self._name(name)
+        versions = self._client.search_model_versions(f"name = '{name}'")
+        if known := next((one for one in versions if one.source == location), None):
+            return str(known.version), False
+        made = self._client.create_model_version(name, location, run_id, model_id=model_id)
+        self._note_version(model_id, name, str(made.version))
+        return str(made.version), True
+
+    def _name(self, name: str) -> None:
+        """Make a registered model, unless it exists."""
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _note_version(self, model_id: str, name: str, version: str) -> None:
+        """Note a version on its model, where MLflow's pages look for it; a server does so itself."""
+        noted = json.loads(self._client.get_logged_model(model_id).tags.get(VERSIONS, "[]"))
+        if not any((one["name"], str(one["version"])) == (name, version) for one in noted):
+            tag = json.dumps([*noted, {"name": name, "version": version}])
+            self._client.set_logged_model_tags(model_id, {VERSIONS: tag})
+
     def _known(self, receipt: Receipt) -> dict[int, LoggedModel]:
         """The logged models of a run by iteration; of twins the oldest, and the others are deleted."""
         known: dict[int, LoggedModel] = {}
@@ -77,7 +104,7 @@ class LoggedModels:
         if known is None or str(known.status) != "READY":
             known = self._send(receipt, start, model, folder, known)
         self._measure(receipt, start, model, known)
-        self._client.set_logged_model_tags(known.model_id, {WHY: model.why, **_withheld(model)})
+        self._client.set_logged_model_tags(known.model_id, {ROLE: model.role, **_withheld(model)})
         self._link(receipt, model, known)
         if str(known.status) != "READY":
             self._client.finalize_logged_model(known.model_id, "READY")
@@ -92,7 +119,7 @@ class LoggedModels:
         return logged
 
     def _create(self, receipt: Receipt, start: Description, model: Kept) -> LoggedModel:
-        own = {ITERATION: str(model.iteration), WHY: model.why, "allmodes.seed": str(start.seed)}
+        own = {ITERATION: str(model.iteration), ROLE: model.role, "allmodes.seed": str(start.seed)}
         tags = {name: value for name, value in start.tags.items() if not name.startswith("mlflow.")} | own
         name = re.sub(r"[/:.%\"']", "_", f"{start.name}-seed-{start.seed}-iteration-{model.iteration}")
         return self._client.create_logged_model(
@@ -101,13 +128,14 @@ class LoggedModels:
 
     def _measure(self, receipt: Receipt, start: Description, model: Kept, logged: LoggedModel) -> None:
         """Link what was measured to the model and the data set; NaN, which MLflow would store as 0, is left out."""
+        data = start.held_out or start.data
         known = {(metric.key, metric.timestamp, metric.step) for metric in logged.metrics or ()}
         metrics = [
             Metric(
                 *(description.key(name), one.value, one.time, model.iteration),
                 model_id=logged.model_id,
-                dataset_name=start.data["name"],
-                dataset_digest=start.data["digest"],
+                dataset_name=data["name"],
+                dataset_digest=data["digest"],
             )
             for name, one in model.measures.items()
             if not math.isnan(one.value)

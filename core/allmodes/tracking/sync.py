@@ -94,7 +94,7 @@ class _Sync:
         for name in (METRICS, TRACKING):
             if (folder / name).exists():
                 (folder / name).open("rb").close()  # raise the error of a file that cannot be read
-        delivery = Delivery(folder, self._store or _meant_store(folder), self._warn)
+        delivery = Delivery(folder, self._store or meant_store(folder), self._warn)
         try:
             return self._deliver(delivery)
         finally:
@@ -146,7 +146,7 @@ def _send_until_settled(delivery: Delivery, store: Store) -> int:
             time.sleep(PAUSE)
 
 
-def _meant_store(folder: Path) -> str:
+def meant_store(folder: Path) -> str:
     """The address of the store that a run was last logged to, with the password, which is nowhere on disk."""
     given = absolute(default_store())
     *_, last = [None, *reading.descriptions(folder)]
