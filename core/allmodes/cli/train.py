@@ -79,8 +79,16 @@ def run(
             raise SpecError(f"--json: {spec} stands for several specs, which `allmodes compare` trains without --json")
         overrides = [*(overrides or ()), *(["data.skip_unreadable=true"] if skip_unreadable else [])]
         home = folder / str(source.tree.get("name"))
-        shared = {"tracking": tracking, "register": register, "quiet": quiet}
-        return compare([spec], overrides=overrides, vary=vary, seeds=seeds, folder=home, **shared)
+        return compare(
+            [spec],
+            overrides=overrides,
+            vary=vary,
+            seeds=seeds,
+            folder=home,
+            tracking=tracking,
+            register=register,
+            quiet=quiet,
+        )
     checked = loading.check(source, registry)
     if skip_unreadable:
         checked = loading.load(spec, registry, [*(overrides or ()), _skip_unreadable(checked)])
