@@ -40,6 +40,7 @@ from allmodes.studies.choices import Shown, parse_columns, parse_labels
 from allmodes.studies.compare import StudyTrainer, Where, cores
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.load import load_study
+from allmodes.studies.slurm import parse_options
 from allmodes.studies.tables import terminal
 from allmodes.system.paths import near
 from allmodes.system.signals import Stop
@@ -52,6 +53,10 @@ if TYPE_CHECKING:
 STUDY_FOLDER = "where the study lies; default: runs/comparison, or runs/NAME of one spec that varies"
 Jobs = Annotated[int | None, Parameter(name=("--jobs", "-j"), help="runs side by side; default: one a core")]
 Pack = Annotated[int, Parameter(help="on join: most runs that a process claims and trains together")]
+Slurm = Annotated[
+    list[str] | None,
+    Parameter(name="--slurm", consume_multiple=False, help="of the jobs: workers=8, partition=gpu, time=4:00:00"),
+]
 Figures = Annotated[bool, Parameter(help="draw samples and curves")]
 NAMED = 10
 """Number of runs not yet begun that are listed by name; the others are counted."""
@@ -132,31 +137,35 @@ def compare(
     columns: Columns = None,
     figures: Figures = True,
     on: Annotated[
-        Where, Parameter(help="local, or join: share the runs with the same command on other hosts")
+        Where, Parameter(help="local; join: share the runs with the same command on other hosts; slurm: by jobs")
     ] = "local",
     pack: Pack = 1,
+    slurm: Slurm = None,
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     register: Register = None,
     quiet: Quiet = False,
 ) -> int:
     """Train several specs with several seeds side by side, and tabulate them. Run it again to go on."""
     check_register(register, tracking)
-    processes = count(jobs)
+    if slurm and on != "slurm":
+        raise SpecError("--slurm: is for --on slurm")
+    options = parse_options(slurm or ())
+    processes = count(jobs, options.cpus or 1 if on == "slurm" else 0)
     chosen, axes = None if seeds is None else parse_seeds(seeds), parse_axes(vary or ())
     shown = Shown(parse_labels(labels or ()), parse_columns(columns))
     study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown, axes)
     study = replace(study, command=_command())
-    trainer = StudyTrainer(study, processes, tracking, print_warning, None, baseline, figures, on, pack)
+    trainer = StudyTrainer(study, processes, tracking, print_warning, None, baseline, figures, on, pack, slurm=options)
     return register_trained(study.folder, register, train_study(trainer, quiet))
 
 
-def count(jobs: int | None) -> int:
-    """The number of processes. Raises SpecError."""
+def count(jobs: int | None, default: int = 0) -> int:
+    """The number of processes; by default one a core. Raises SpecError."""
     if jobs is not None and jobs < 1:
         raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
     if jobs is not None and jobs > (most := 8 * cores()):
         raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
-    return jobs or cores()
+    return jobs or default or cores()
 
 
 def train_study(trainer: StudyTrainer, quiet: bool) -> int:

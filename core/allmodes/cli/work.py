@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from allmodes.cli.app import Quiet
-from allmodes.cli.console import print_warning
+from allmodes.cli.console import FAILED, OK, print_warning
 from allmodes.cli.train import Figures, Jobs, Pack, count, train_study
 from allmodes.registry.registry import installed
 from allmodes.specs.loading import SpecError
@@ -22,6 +22,7 @@ def work(
     *,
     jobs: Jobs = None,
     pack: Pack = 1,
+    wait: Annotated[bool, Parameter(help="stay while others train, to take over from those that die")] = True,
     figures: Figures = True,
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     quiet: Quiet = False,
@@ -33,5 +34,6 @@ def work(
     processes, found = count(jobs), load_written(study, installed())
     if not is_comparison(found):
         raise SpecError(f"{near(study)}: no study lies there: `allmodes compare ... --on join` begins one")
-    trainer = StudyTrainer(found, processes, tracking, print_warning, figures=figures, on="join", pack=pack)
-    return train_study(trainer, quiet)
+    trainer = StudyTrainer(found, processes, tracking, print_warning, figures=figures, on="join", pack=pack, waits=wait)
+    code = train_study(trainer, quiet)
+    return OK if code == FAILED and not wait and not trainer.errors else code  # others train what is left

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from allmodes.experiments import logs
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.claims import lease
 from allmodes.runs.lock import lock_folder, take_turns
@@ -23,6 +24,7 @@ from allmodes.studies.load import load_study
 from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
 from allmodes.studies.pool import Pool, Task, Waiting
 from allmodes.studies.report import write_report
+from allmodes.studies.slurm import SlurmArray, SlurmOptions, follow, parse_options
 from allmodes.studies.stacks import Stack, make_stacks
 from allmodes.studies.study import COMPILED, Study, StudyRun, join_study, write_study
 from allmodes.system.notebook import is_notebook
@@ -32,7 +34,7 @@ from allmodes.text import redact
 if TYPE_CHECKING:
     from allmodes.tracking.forwarding import Forwarder
 
-Where = Literal["local", "join"]
+Where = Literal["local", "join", "slurm"]
 ENDS = ("done", "died", "busy")
 """Messages after which a run is no longer in training here."""
 
@@ -55,6 +57,7 @@ def compare(
     vary: Mapping[str, Any] | None = None,
     on: Where = "local",
     pack: int = 1,
+    slurm: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Train several specs with several seeds, or go on with that, and return the comparison.
 
@@ -76,8 +79,10 @@ def compare(
             and baseline are kept in the folder for the next command.
         progress: Whether a notebook shows a table of the runs and curves while they train; elsewhere nothing is shown.
         vary: Settings of every spec that vary, as in a spec's `vary`: `{"training.batch_size": [64, 128]}`.
-        on: `local` trains all runs here; `join` shares them with other commands in the same folder, on any host.
-        pack: On `join`, the most runs that one process claims and trains together.
+        on: `local` trains all runs here; `join` shares them with other commands in the same folder, on any host;
+            `slurm` submits an array of jobs that do so.
+        pack: On `join` and `slurm`, the most runs that one process claims and trains together.
+        slurm: Options of the jobs, such as `{"workers": 8, "partition": "gpu"}`.
 
     Ctrl-C and SIGTERM save the runs in training, as they do with `Experiment.run`; after SIGTERM the program ends.
 
@@ -88,12 +93,18 @@ def compare(
     axes = Axes() if vary is None else to_axes(vary)
     study = load_study(references, registry or installed(), place, name, overrides, seeds, baseline, shown, axes)
     trainer = StudyTrainer(
-        *(study, jobs or cores(), track, lambda text: warnings.warn(redact.text(text), stacklevel=3)),
+        *(
+            study,
+            jobs or (1 if on == "slurm" else cores()),
+            track,
+            lambda text: warnings.warn(redact.text(text), stacklevel=3),
+        ),
         view=LiveStudy() if progress and is_notebook() else None,
         baseline=baseline,
         figures=figures,
         on=on,
         pack=pack,
+        slurm=SlurmOptions() if slurm is None else parse_options([f"{name}={value}" for name, value in slurm.items()]),
     )
     comparison = trainer.run()
     trainer.stop.pass_on()
@@ -111,7 +122,8 @@ class StudyTrainer:
     """Trains the runs of a study that are not finished, and writes its report.
 
     `jobs` processes work side by side; on `join` they take runs, at most `pack` together, that no other command has
-    claimed. `errors` holds the errors of this command by the run's name.
+    claimed, and it `waits` for the others; on `slurm` jobs do so. `errors` holds the errors of this command by the
+    run's name.
     """
 
     study: Study
@@ -123,6 +135,8 @@ class StudyTrainer:
     figures: bool = True
     on: Where = "local"
     pack: int = 1
+    waits: bool = True
+    slurm: SlurmOptions = field(default_factory=SlurmOptions)
     errors: dict[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
 
@@ -149,7 +163,7 @@ class StudyTrainer:
         with ExitStack() as lock:
             with take_turns(folder, "join"):  # of commands that begin at once, none finds another's short lock
                 lock.enter_context(lock_folder(folder))
-                if self.on == "join":
+                if self.on != "local":
                     self.study = join_study(self.study)
                     lock.close()
                 else:
@@ -158,25 +172,40 @@ class StudyTrainer:
             yield
 
     def _train(self, forwarder: Forwarder | None) -> None:
-        runs = {run.name: run for run in self.study.runs}
-        unfinished = [run for run in runs.values() if run.state != "finished"]
+        runs = self.study.runs
+        unfinished = [run for run in runs if run.state != "finished"]
         monitor = StudyMonitor(self.warn, self.errors, self.view, forwarder)
         if self.view:
-            self.view.begin(list(runs.values()), unfinished)
+            self.view.begin(runs, unfinished)
         try:
             with self.stop.listening():
-                tasks = self._tasks(unfinished, monitor)
-                for message in Pool(self.jobs, self.stop, self._environment()).run(tasks):
-                    monitor.handle(runs[message["run"]], message)
-                    if message["event"] in ENDS:
-                        tasks.put_back(message["run"])
+                if self.on == "slurm":
+                    self._follow_jobs(monitor)
+                else:
+                    self._work(unfinished, monitor)
         finally:
             if self.view:
                 self.view.close()
 
+    def _work(self, unfinished: Sequence[StudyRun], monitor: StudyMonitor) -> None:
+        runs, tasks = {run.name: run for run in self.study.runs}, self._tasks(unfinished, monitor)
+        for message in Pool(self.jobs, self.stop, self._environment()).run(tasks):
+            monitor.handle(runs[message["run"]], message)
+            if message["event"] in ENDS:
+                tasks.put_back(message["run"])
+
+    def _follow_jobs(self, monitor: StudyMonitor) -> None:
+        """Let jobs of Slurm train what is left."""
+        if all(run.state == "finished" for run in self.study.runs):
+            return
+        words = [f"--jobs={self.jobs}", f"--pack={self.pack}", *([] if self.track else ["--no-tracking"])]
+        array = SlurmArray(self.study, self.slurm, words)
+        logs.LOGGER.info(f"{'submitted' if array.submit() else 'follows'} the jobs {array.number} of Slurm")
+        follow(array, self.stop, monitor.end_elsewhere)
+
     def _tasks(self, unfinished: Sequence[StudyRun], monitor: StudyMonitor) -> Waiting | Unclaimed:
         if self.on == "join":
-            return Unclaimed(self.study, self.pack, self._task, monitor.end_elsewhere)
+            return Unclaimed(self.study, self.pack, self._task, monitor.end_elsewhere, self.waits)
         return Waiting(self._task(stack) for stack in make_stacks(unfinished, self.jobs))
 
     def _environment(self) -> dict[str, str]:

@@ -28,21 +28,27 @@ class Unclaimed:
         pack: Most runs that a worker trains together.
         make_task: Makes the task of a stack.
         on_end: Called with a run that another command has finished.
+        waits: Whether it stays while others train, to take over from those that die.
     """
 
     def __init__(
-        self, study: Study, pack: int, make_task: Callable[[Stack], Task], on_end: Callable[[StudyRun, State], None]
+        self,
+        study: Study,
+        pack: int,
+        make_task: Callable[[Stack], Task],
+        on_end: Callable[[StudyRun, State], None],
+        waits: bool = True,
     ) -> None:
-        self.pack, self.make_task, self.on_end = pack, make_task, on_end
+        self.pack, self.make_task, self.on_end, self.waits = pack, make_task, on_end, waits
         self.watch = Watch(claims_folder(study))
         self._open = {run.name: run for run in study.runs if run.state != "finished"}
         self._began = {name: self.watch.attempts(name) for name in self._open}
-        self._out, self._looked = set[str](), 0.0
+        self._out, self._looked, self._is_through = set[str](), 0.0, False
 
     @property
     def are_over(self) -> bool:
-        """Whether every run has ended, was given up, or is in training here."""
-        return not set(self._open) - self._out
+        """Whether every run has ended, was given up, or is in training here; or none is free, and nobody waits."""
+        return self._is_through or not set(self._open) - self._out
 
     def take(self) -> Task | None:
         """A task of free runs; None where there is none now, or nobody has looked for a second."""
@@ -50,7 +56,7 @@ class Unclaimed:
             return None
         stack = next(iter(self._stacks()), None)
         if stack is None:
-            self._looked = time.monotonic()
+            self._looked, self._is_through = time.monotonic(), not self.waits
             return None
         self._out |= {run.name for run in stack}
         return self.make_task(stack)
@@ -58,7 +64,7 @@ class Unclaimed:
     def put_back(self, name: str) -> None:
         """Note that a run is no longer in training here."""
         self._out.discard(name)
-        self._looked = 0.0
+        self._looked, self._is_through = 0.0, False
 
     def _stacks(self) -> Sequence[Stack]:
         stacks = make_stacks(free, jobs=1) if (free := list(self._free())) else []

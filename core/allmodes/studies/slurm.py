@@ -1,0 +1,216 @@
+"""Training a study by jobs of Slurm: an array of workers, each of which takes runs that nobody has claimed.
+
+A job runs `allmodes work` on the study's folder, and Slurm is asked for nothing but places to run it: what a job does
+next it reads from the folder. So a job that is requeued, preempted or killed costs a checkpoint at most, the study ends
+even if the command that submitted it is gone, and the same command goes on with the jobs that it finds.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, Field, ValidationError
+
+from allmodes.runs.run import RunError
+from allmodes.specs.source import SpecError
+from allmodes.studies.study import State, Study, StudyRun
+from allmodes.system.durable import replace_text
+from allmodes.system.json_pages import describe_error
+from allmodes.system.signals import Stop
+
+SLURM = ".slurm"
+"""The folder of a study that holds the script, the number of the array and the logs of its jobs."""
+POLL = 2.0
+"""Seconds between two looks at the folder; Slurm's controller is asked every fifth time."""
+AGAIN = 2
+"""How often an array is submitted again without a run that ended."""
+WAIT = 120.0
+"""Seconds that jobs have to save and end after Ctrl-C."""
+
+Word: TypeAlias = Annotated[str, Field(pattern=r"^[\w.,:@+/=*&|\[\]-]+$", max_length=200)]
+
+
+class SlurmOptions(BaseModel, extra="forbid", frozen=True):
+    """What is asked of Slurm for each job of the array; by default the cluster's own settings.
+
+    `notice` is the time in seconds before the limit at which a job saves and asks to be queued again; `restarts` is how
+    often one is at most.
+    """
+
+    workers: int = Field(1, ge=1, le=10_000)
+    partition: Word | None = None
+    account: Word | None = None
+    qos: Word | None = None
+    constraint: Word | None = None
+    time: Annotated[str, Field(pattern=r"^[\d:-]+$")] | None = None
+    gpus: Word | None = None
+    cpus: int | None = Field(None, ge=1)
+    memory: Word | None = None
+    notice: int = Field(120, ge=1)
+    restarts: int = Field(100, ge=0)
+
+    def lines(self) -> Iterator[str]:
+        """The directives of the script."""
+        names = {"gpus": "gpus-per-task", "cpus": "cpus-per-task", "memory": "mem"}
+        for name in ("partition", "account", "qos", "constraint", "time", "gpus", "cpus", "memory"):
+            if (value := getattr(self, name)) is not None:
+                yield f"#SBATCH --{names.get(name, name)}={value}"
+
+
+def parse_options(texts: Sequence[str]) -> SlurmOptions:
+    """Parse options such as `partition=gpu`. Raises SpecError with the option that is wrong."""
+    pairs = [text.partition("=") for text in texts]
+    for text, (_, sign, _) in zip(texts, pairs, strict=True):
+        if not sign:
+            raise SpecError(f"--slurm {text}: give a name and a value, such as partition=gpu")
+    try:
+        return SlurmOptions.model_validate({name.strip(): value.strip() for name, _, value in pairs})
+    except ValidationError as error:
+        raise SpecError(f"--slurm: {describe_error(error)}; there are {', '.join(SlurmOptions.model_fields)}") from None
+
+
+SCRIPT = """#!/bin/bash
+# Made by `allmodes compare --on slurm`, which writes it anew.
+#SBATCH --job-name={name}
+#SBATCH --array=0-{last}
+#SBATCH --ntasks=1
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output={log}
+#SBATCH --signal=B:USR1@{notice}
+{directives}
+export ALLMODES_SIGNALS=USR1
+
+# Slurm does not requeue a job whose python was killed: it is started again, at most three times without an end.
+for attempt in 1 2 3; do
+  {command} &
+  worker=$!
+  trap 'kill -USR1 $worker 2>/dev/null' USR1
+  trap 'kill -TERM $worker 2>/dev/null' TERM
+  while kill -0 $worker 2>/dev/null; do wait $worker; done # a signal interrupts it
+  wait $worker
+  code=$?
+  if [ $code -eq 75 ]; then # near the time limit, and saved
+    if [ "${{SLURM_RESTART_COUNT:-0}}" -ge {restarts} ]; then
+      echo "not queued again: this job was {restarts} times" >&2
+      exit 75
+    fi
+    exec scontrol requeue "$SLURM_JOB_ID"
+  fi
+  [ $code -lt 128 ] || [ $code -eq 143 ] || [ $code -eq 130 ] || {{ echo "ended with $code: again" >&2; continue; }}
+  exit $code
+done
+exit 1
+"""
+
+
+@dataclass
+class SlurmArray:
+    """The array of jobs that works on a study, submitted by this command or by one before.
+
+    Attributes:
+        number: Slurm's number of the array; empty before there is one.
+    """
+
+    study: Study
+    options: SlurmOptions
+    words: Sequence[str]
+    number: str = field(default="", init=False)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of script, number and logs."""
+        return self.study.folder / SLURM
+
+    def submit(self) -> bool:
+        """Submit the array, unless jobs of an earlier one are left; returns whether it did. Raises RunError."""
+        self.number = self._stored()
+        if self.number and self.left():
+            return False
+        self.folder.mkdir(exist_ok=True)
+        script = replace_text(self.folder / "job.sh", self.script())
+        self.number = _call("sbatch", "--parsable", str(script)).split(";")[0].strip()
+        replace_text(self.folder / "array", self.number)
+        return True
+
+    def script(self) -> str:
+        """The script of a job."""
+        work = [
+            sys.executable,
+            "-m",
+            "allmodes",
+            "work",
+            str(self.study.folder),
+            *("--quiet", "--no-wait", "--no-figures"),
+            *self.words,
+        ]
+        return SCRIPT.format(
+            name=f"allmodes-{self.study.id}",
+            last=self.options.workers - 1,
+            log=str(self.folder / "%A_%a.log").replace("\\", "\\\\"),
+            notice=self.options.notice,
+            restarts=self.options.restarts,
+            directives="\n".join(self.options.lines()),
+            command=shlex.join(work),
+        )
+
+    def left(self) -> list[str]:
+        """The states of the jobs that are waiting or running. Raises RunError."""
+        listed = _call("squeue", "--noheader", "--array", "--format=%T", f"--jobs={self.number}", missing="")
+        return listed.split()
+
+    def cancel(self) -> None:
+        """Ask all jobs to save and end, and wait until none is left."""
+        _call("scancel", self.number, missing="")
+        until = time.monotonic() + WAIT
+        while self.left() and time.monotonic() < until:
+            time.sleep(POLL)
+
+    def _stored(self) -> str:
+        file = self.folder / "array"
+        text = file.read_text().strip() if file.is_file() else ""
+        return text if text.isdecimal() else ""
+
+
+def follow(array: SlurmArray, stop: Stop, on_end: Callable[[StudyRun, State], None]) -> None:
+    """Wait until a study has ended or the user stops, which cancels the jobs.
+
+    Where no job is left but runs are, the array is submitted again, at most twice without a run that ended meanwhile.
+    """
+    left, submitted, looks = {run.name: run for run in array.study.runs if run.state != "finished"}, 1, 0
+    while left and not stop.asked:
+        time.sleep(POLL)
+        looks += 1
+        if ended := [run for run in left.values() if run.state == "finished"]:
+            submitted = 1
+        for run in ended:
+            on_end(left.pop(run.name), "finished")
+        if left and looks % 5 == 0 and not array.left():
+            if submitted > AGAIN:
+                break
+            submitted += array.submit()
+    if stop.asked:
+        array.cancel()
+    for run in left.values():
+        on_end(run, run.state)
+
+
+def _call(*words: str, missing: str | None = None) -> str:
+    """Call a command of Slurm; `missing` is the answer where it knows no such job. Raises RunError."""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603, no shell, and our own words
+    except FileNotFoundError:
+        raise RunError(f"{words[0]}: not found: --on slurm is for a host that can submit jobs to Slurm") from None
+    said = done.stderr.strip()
+    if done.returncode and missing is not None and "Invalid job id" in said:
+        return missing
+    if done.returncode:
+        raise RunError(f"{words[0]} failed: {said or f'exit code {done.returncode}'}")
+    return done.stdout

@@ -1,0 +1,207 @@
+"""Acceptance of Slurm, by a real one that the tests start: whatever happens to jobs, each run ends as if unbroken."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from allmodes import compare
+from allmodes.registry.registry import installed
+from allmodes.runs.run_folder import RunFolder
+from allmodes.specs.source import SpecError
+from allmodes.studies.slurm import SlurmOptions, parse_options
+from allmodes.studies.stored import load_written
+from allmodes.testing.interrupted import equal_runs
+
+HERE = Path(__file__).parent
+needs_slurm = pytest.mark.skipif(shutil.which("slurmctld") is None, reason="Slurm is not installed (README.md here)")
+
+SPEC = """
+name: {name}
+data: {{kind: ring}}
+prior: {{kind: gaussian, dim: 2}}
+generator: {{kind: mlp, hidden: [8]}}
+discriminator: {{kind: mlp, hidden: [8]}}
+losses: [{{kind: {loss}}}]
+training:
+  iterations: {iterations}
+  batch_size: 8
+  threads: 1
+  engine: eager
+  log_every: 100
+  checkpoints: {{every: 100}}
+evaluation: {{every: {iterations}, samples: 50, metrics: [modes], figure: false, references: []}}
+seeds: [0, 1]
+"""
+
+
+def test_options_are_checked() -> None:
+    assert parse_options(["workers=8", "partition=gpu", "time=4:00:00"]) == SlurmOptions(
+        workers=8, partition="gpu", time="4:00:00"
+    )
+    with pytest.raises(SpecError, match=r"^--slurm gpu: give a name and a value, such as partition=gpu$"):
+        parse_options(["gpu"])
+    with pytest.raises(
+        SpecError, match=r"^--slurm: partitions: Extra inputs are not permitted; there are workers, part"
+    ):
+        parse_options(["partitions=gpu"])
+    with pytest.raises(SpecError, match=r"^--slurm: partition: String should match pattern"):
+        parse_options(["partition=gpu\n#SBATCH --wrap=ls"])
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a Slurm of one machine."""
+    folder = tmp_path_factory.mktemp("slurm")
+    subprocess.run(["bash", str(HERE / "slurm_up.sh"), str(folder)], check=True, stdout=subprocess.DEVNULL)
+    yield {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "ALLMODES_REFERENCES": "off"}
+    subprocess.run(["bash", str(HERE / "slurm_down.sh"), str(folder)], check=False, stdout=subprocess.DEVNULL)
+
+
+class Case:
+    """A study of two specs and two seeds on Slurm, with the same study trained here without a break."""
+
+    def __init__(self, folder: Path, cluster: dict[str, str], iterations: int) -> None:
+        self.folder, self.cluster, self.files = folder / "study", cluster, list[str]()
+        self.iterations, self.unbroken = iterations, folder / "unbroken"
+        for name, loss in (("plain", "non_saturating"), ("pairs", "relativistic")):
+            self.files.append(str(folder / f"{name}.yaml"))
+            Path(self.files[-1]).write_text(SPEC.format(name=name, loss=loss, iterations=iterations))
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start the command that arranges the jobs."""
+        words = ["compare", *self.files, "--folder", str(self.folder), "--on", "slurm", "--slurm", "workers=2"]
+        words += ["--no-tracking", "--no-figures", "--quiet", *(word for one in options for word in ("--slurm", one))]
+        return subprocess.Popen([sys.executable, "-m", "allmodes", *words], env=self.cluster)
+
+    def call(self, *words: str) -> str:
+        """Call a command of Slurm."""
+        return subprocess.run(words, env=self.cluster, check=True, capture_output=True, text=True).stdout
+
+    def array(self) -> str:
+        """The number of the array."""
+        return (self.folder / ".slurm" / "array").read_text()
+
+    def jobs(self) -> list[str]:
+        """The jobs that are left, by their own numbers."""
+        return self.call("squeue", "--noheader", "--array", "--format=%A").split()
+
+    def await_checkpoints(self) -> None:
+        """Wait until two runs have saved something."""
+        await_("two checkpoints", lambda: sum(_is_saved(run) for run in self.folder.glob("*/seed-*")) >= 2)
+
+    def pythons(self) -> list[psutil.Process]:
+        """The processes that train."""
+        found = [p for p in psutil.process_iter(["cmdline"]) if str(self.folder) in (p.info["cmdline"] or [])]
+        return [p for p in found if "work" in p.info["cmdline"]]
+
+    def check(self, resumed: bool) -> None:
+        """Check that every run ended once, as it does without a break."""
+        study = load_written(self.folder, installed())
+        assert [run.state for run in study.runs] == ["finished"] * 4
+        compare(self.files, folder=self.unbroken, jobs=1, track=False, figures=False)
+        for run in study.runs:
+            assert equal_runs(run.folder, self.unbroken / run.name)
+            assert RunFolder(run.folder).outcome() is not None
+        begins = [_starts(run.folder) for run in study.runs]
+        assert all(each == sorted(each) and each[0] == 0 and 0 not in each[1:] for each in begins), begins
+        assert any(len(each) > 1 for each in begins) == resumed
+
+
+def _is_saved(run: Path) -> bool:
+    return any((run / "checkpoints").glob("[0-9]*"))
+
+
+def _starts(run: Path) -> list[int]:
+    lines = [json.loads(line) for line in RunFolder(run).metrics.read_text().splitlines()]
+    return [line["iteration"] for line in lines if line.get("event") == "start"]
+
+
+def await_(what: str, happens: Callable[[], object], seconds: float = 600) -> None:
+    """Wait until something happens."""
+    until = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < until, f"{what} did not happen"
+        time.sleep(0.3)
+
+
+@pytest.fixture
+def case(tmp_path: Path, cluster: dict[str, str]) -> Iterator[Case]:
+    """A study that takes a while."""
+    made = Case(tmp_path, cluster, 4000)
+    yield made
+    subprocess.run(["scancel", "--user=root", "--signal=KILL"], env=cluster, check=False)
+    subprocess.run(["scancel", "--user=root"], env=cluster, check=False)
+
+
+@pytest.mark.slow
+@needs_slurm
+def test_it_ends_like_the_local_pool(tmp_path: Path, cluster: dict[str, str]) -> None:
+    case = Case(tmp_path, cluster, 300)
+    assert case.start().wait(900) == 0
+    case.check(resumed=False)
+    table, other = ((folder / "table.csv").read_text().splitlines() for folder in (case.folder, case.unbroken))
+    assert [line for line in table if "seconds" not in line] == [line for line in other if "seconds" not in line]
+
+
+@pytest.mark.slow
+@needs_slurm
+@pytest.mark.parametrize("what", ["requeue", "usr1", "kill python", "kill the arranger", "scancel a job", "preempt"])
+def test_whatever_happens_it_goes_on(what: str, case: Case) -> None:
+    arranger = case.start()
+    case.await_checkpoints()
+    array, jobs = case.array(), case.jobs()
+    match what:
+        case "requeue":
+            case.call("scontrol", "requeue", jobs[0])
+        case "usr1":
+            case.call("scancel", "--batch", "--signal=USR1", jobs[0])
+        case "kill python":
+            case.pythons()[0].kill()
+        case "kill the arranger":
+            arranger.kill()
+            arranger.wait()
+            arranger = case.start()
+        case "scancel a job":
+            case.call("scancel", jobs[0])
+        case "preempt":
+            case.call("sbatch", "--partition=high", "--cpus-per-task=2", "--wrap=sleep 5")
+    assert arranger.wait(1200) == 0
+    assert what == "scancel a job" or case.array() == array  # nothing was submitted twice
+    case.check(resumed=what != "kill the arranger")
+
+
+@pytest.mark.slow
+@needs_slurm
+def test_ctrl_c_saves_all_and_leaves_nothing_in_the_queue(case: Case) -> None:
+    arranger = case.start()
+    case.await_checkpoints()
+    arranger.send_signal(signal.SIGINT)
+    assert arranger.wait(300) == 130
+    assert case.jobs() == []
+    assert case.start().wait(1200) == 0
+    case.check(resumed=True)
+
+
+@pytest.mark.slow
+@needs_slurm
+def test_restarts_at_the_time_limit_are_bounded(case: Case) -> None:
+    arranger = case.start("restarts=1")
+    for _ in range(2):
+        case.await_checkpoints()
+        for job in case.jobs():
+            case.call("scancel", "--batch", "--signal=USR1", job)
+        await_("an end of the jobs", lambda: not case.pythons())
+        await_("another start", lambda: case.pythons() or arranger.poll() is not None)
+    assert arranger.wait(1200) == 0  # jobs that were not queued again are submitted again by the arranger
+    case.check(resumed=True)
