@@ -11,6 +11,7 @@ import mlflow
 import pytest
 
 from allmodes import Experiment
+from allmodes.cli import main as cli_main
 from allmodes.text import redact
 from allmodes.tracking import surroundings
 from tiny import SPEC
@@ -173,3 +174,37 @@ def test_workers_of_a_study_get_the_command_and_the_run_of_the_user(monkeypatch:
     monkeypatch.setenv("ALLMODES_COMMAND", told["ALLMODES_COMMAND"])
     monkeypatch.setattr(sys, "argv", ["-m"])
     assert surroundings.command() == "allmodes compare gan/ring"
+
+
+def test_the_load_of_the_machine_is_logged_where_the_environment_asks_for_it(
+    store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0")
+    for place, asked in (("a", "false"), ("b", "true")):
+        monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", asked)
+        (run,) = runs_in(tmp_path / place, int(asked == "true"))
+        observer = Training(store, pytest.fail)
+        observer.allmodes_run_started(run)
+        for iteration in (5, 10):
+            observer.allmodes_metrics_logged(run, iteration, {"train/generator": 1.0})
+        observer.allmodes_run_finished(run, FINISHED)
+        observer.close()
+    _, (without, with_load) = logged(client)
+    assert not [name for name in without.data.metrics if name.startswith("system/")]
+    metrics = with_load.data.metrics
+    assert 0 < metrics["system/system_memory_usage_percentage"] <= 100
+    assert 0 < metrics["system/process_memory_usage_megabytes"] < metrics["system/system_memory_usage_megabytes"]
+    history = client.get_metric_history(with_load.info.run_id, "system/cpu_utilization_percentage")
+    assert [point.step for point in history] == [5, 10]
+
+
+def test_the_load_of_the_machine_is_logged_by_an_option(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "false")
+    Path("tiny.json").write_text(json.dumps(SPEC))
+    assert cli_main.execute(["run", "tiny.json", "--system-metrics", "--quiet"]) == 0
+    (log,) = tmp_path.glob("runs/*/seed-3/metrics.jsonl")
+    assert '"system/cpu_utilization_percentage"' in log.read_text()

@@ -64,7 +64,7 @@ class Training:
 
     def allmodes_metrics_logged(self, run: Run, iteration: int, metrics: Mapping[str, float]) -> None:
         self._log(run).write(iteration, metrics)
-        self.observer.allmodes_metrics_logged(self.runs[run.folder])
+        self.observer.allmodes_metrics_logged(self.runs[run.folder], iteration)
 
     def allmodes_samples_drawn(self, run: Run, iteration: int, figure: Path) -> None:
         self._log(run).figure(iteration, figure)

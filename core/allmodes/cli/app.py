@@ -52,6 +52,7 @@ Vary = Annotated[
     Parameter(name="--vary", consume_multiple=False, help="train every value: training.batch_size=64,128"),
 ]
 Quiet = Annotated[bool, Parameter(name=("--quiet", "-q"), negative=(), help="neither progress bar nor log lines")]
+SystemMetrics = Annotated[bool, Parameter(negative=(), help="log the machine's load to MLflow, too")]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="a line of JSON for each event, and no table")]
 Labels = Annotated[
     list[str] | None,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from allmodes.cli import tables
-from allmodes.cli.app import AsJson, Columns, Labels, Overrides, Quiet, Reference, Register, Vary
+from allmodes.cli.app import AsJson, Columns, Labels, Overrides, Quiet, Reference, Register, SystemMetrics, Vary
 from allmodes.cli.console import (
     FAILED,
     KILLED,
@@ -71,6 +71,7 @@ def run(
     folder: Annotated[Path, Parameter(name=("--out", "-o"), help="where runs are written")] = Path("runs"),
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     register: Register = None,
+    system_metrics: SystemMetrics = False,
     skip_unreadable: Annotated[bool, Parameter(negative=(), help="leave out images that cannot be read")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -101,6 +102,7 @@ def run(
 
     from allmodes.experiments.experiment import Experiment
 
+    _set_up(system_metrics)
     experiment = Experiment(checked, registry, folder, tracking, _observers(quiet, as_json), print_warning)
     results = experiment.run(chosen, Stop())
     code = _end(results, chosen, tracking, as_json)
@@ -143,6 +145,7 @@ def compare(
     slurm: Slurm = None,
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     register: Register = None,
+    system_metrics: SystemMetrics = False,
     quiet: Quiet = False,
 ) -> int:
     """Train several specs with several seeds side by side, and tabulate them. Run it again to go on."""
@@ -155,6 +158,7 @@ def compare(
     shown = Shown(parse_labels(labels or ()), parse_columns(columns))
     study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown, axes)
     study = replace(study, command=_command())
+    _set_up(system_metrics)
     trainer = StudyTrainer(study, processes, tracking, print_warning, None, baseline, figures, on, pack, slurm=options)
     return register_trained(study.folder, register, train_study(trainer, quiet))
 
@@ -179,6 +183,13 @@ def train_study(trainer: StudyTrainer, quiet: bool) -> int:
     except KeyboardInterrupt:  # the second Ctrl-C: tabulate what has finished
         comparison, stopped = Comparison(trainer.study, trainer.errors, trainer.baseline), True
     return _end_study(comparison, stopped)
+
+
+def _set_up(system_metrics: bool) -> None:
+    if system_metrics:
+        from allmodes.tracking import machine
+
+        machine.ask()
 
 
 def _command() -> str:

@@ -1,6 +1,6 @@
-"""The charts of the view: final numbers, their course by iteration, pictures without the settings above them, losses.
+"""The charts of the views: final numbers, their course by iteration, and pictures without the settings above them.
 
-MLflow's UI adds charts of all other numbers below these, in a section for each prefix.
+MLflow's UI adds charts of all other numbers below these, in a section for each prefix: losses in `train/generator`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-FINAL, COURSE, PICTURES, LOSSES = "At the end", "By iteration", "Pictures", "Losses"
-LOSS = ("train/generator", "train/discriminator")
+FINAL, COURSE, PICTURES = "At the end", "By iteration", "Pictures"
 
 
 def layout(keys: Iterable[str]) -> dict[str, Any]:
@@ -17,10 +16,9 @@ def layout(keys: Iterable[str]) -> dict[str, Any]:
     keys = list(keys)
     bars = [_chart("BAR", FINAL, key, key) for key in keys]
     lines = [_chart("LINE", COURSE, f"eval/{key}", key) | LINE for key in keys]
-    losses = [_chart("LINE", LOSSES, key, key.removeprefix("train/")) | LINE for key in LOSS]
     picture = _chart("IMAGE", PICTURES, "", "samples") | {"imageKeys": ["samples"], "step": 0, "showRunParams": False}
-    sections = [{"uuid": name, "name": name, "display": True} for name in (FINAL, COURSE, PICTURES, LOSSES)]
-    charts = {"compareRunCharts": [*bars, *lines, picture, *losses], "compareRunSections": sections}
+    sections = [{"uuid": name, "name": name, "display": True} for name in (FINAL, COURSE, PICTURES)]
+    charts = {"compareRunCharts": [*bars, *lines, picture], "compareRunSections": sections}
     return charts | {"isAccordionReordered": True, "hideEmptyCharts": True}
 
 

@@ -16,6 +16,7 @@ from allmodes.system.paths import near
 from allmodes.tracking import events, reading, surroundings
 from allmodes.tracking.address import absolute, default_store, without_secrets
 from allmodes.tracking.delivery import Delivery
+from allmodes.tracking.machine import Machine
 from allmodes.tracking.sender import Sender, add_prefix
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class MlflowObserver:
         self._sender = Sender(self.store, self._warn)
         self._sends = sends
         self._deliveries: dict[Path, Delivery] = {}
+        self._machine = Machine()
         atexit.register(self.close)
 
     @hookimpl
@@ -51,10 +53,13 @@ class MlflowObserver:
         return surroundings.tags()
 
     @hookimpl
-    def allmodes_metrics_logged(self, run: Run) -> None:
-        """Begin to send what was added to a run that ended before."""
-        if run.folder not in self._deliveries and reading.is_tracked(run.folder):
-            self._add(self._deliver(run))
+    def allmodes_metrics_logged(self, run: Run, iteration: int) -> None:
+        """Begin to send what was added to a run that ended before; of one that trains, note the machine's load."""
+        if run.folder not in self._deliveries:
+            if reading.is_tracked(run.folder):
+                self._add(self._deliver(run))
+        elif run.journal is not None and self._machine.due(run.folder):
+            run.journal.write(iteration, self._machine.load())
 
     @hookimpl
     def allmodes_run_finished(self, run: Run) -> None:
