@@ -125,19 +125,24 @@ def test_the_active_run_of_the_user_is_the_parent(
     store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(store)
-    try:
-        mlflow.set_experiment("mine")
-        with mlflow.start_run(run_name="sweep") as outer:
-            train(runs_in(tmp_path, 0)[0], store)
-    finally:
-        mlflow.set_tracking_uri(before)
+    with mlflow.start_run(run_name="sweep", experiment_id=client.create_experiment("mine")) as outer:
+        train(runs_in(tmp_path, 0)[0], store)
     parent, (child,) = logged_in(client, "mine")
     assert parent.data.tags["mlflow.parentRunId"] == outer.info.run_id
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert client.get_run(outer.info.run_id).data.metrics == {}
     assert client.get_experiment_by_name("allmodes") is None
+
+
+def test_the_experiment_that_the_user_set_by_its_id_gets_the_runs(
+    store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", client.create_experiment("mine"))
+    train(runs_in(tmp_path / "a", 0)[0], store)
+    assert len(logged_in(client, "mine")[1]) == 1
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "named")
+    train(replace(runs_in(tmp_path / "b", 0)[0], experiment="another"), store)
+    assert len(logged_in(client, "named")[1]) == 1
 
 
 def logged_in(client: Any, name: str) -> tuple[Any, list[Any]]:
