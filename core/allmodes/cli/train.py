@@ -93,6 +93,7 @@ def run(
             folder=home,
             tracking=tracking,
             register=register,
+            system_metrics=system_metrics,
             quiet=quiet,
         )
     checked = loading.check(source, registry)
