@@ -4,7 +4,6 @@ import csv
 import json
 import math
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from allmodes import Comparison, Experiment, Results, SpecError, compare
-from allmodes.runs.run import Outcome
-from allmodes.specs import loading
+from allmodes import Comparison, Results, SpecError, compare
 from allmodes.studies.comparison import COSTS
-from allmodes.text import curves, html
+from markup import Page
 from tiny import SPEC
 
 TRAINING = {**SPEC["training"], "threads": 1}
@@ -24,7 +21,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "plain": {"training": TRAINING},
     "broken": {"training": {**TRAINING, "optimizer": {"kind": "sgd", "lr": 1e30}}},
 }
-HOSTILE = "<script>alert(1)</script>\"'&\u202e"
 
 
 @pytest.fixture(scope="module")
@@ -48,31 +44,6 @@ def logged(folder: Path) -> Iterator[tuple[int, str, float]]:
         for name, value in line.items():
             if "event" not in line and name not in ("iteration", "time"):
                 yield line["iteration"], name.removeprefix("eval/"), math.nan if value is None else value
-
-
-class Page(HTMLParser):
-    """The elements and the texts of some HTML, which has to be well formed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags, self.texts, self.attributes, self._open = [], [], [], []  # type: ignore[var-annotated]
-        self.feed(text)
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag != "img":
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
 
 
 def test_a_frame_of_results_has_the_numbers_of_the_page_of_each_seed(plain: Results) -> None:
@@ -180,62 +151,9 @@ def test_results_are_read_from_a_folder_in_which_a_seed_has_ended(plain: Results
         Results.load(tmp_path / "empty")
 
 
-# Descriptions
-
-
-def test_lines_of_text_name_what_there_is(study: Comparison, plain: Results) -> None:
-    assert repr(plain).startswith("Results(plain: finished, 2 seeds; modes ")
-    assert " (real data 8), high_quality " in repr(plain)
+def test_a_comparison_shows_its_table_and_names_what_failed(study: Comparison) -> None:
     assert repr(study).startswith("Comparison(study: failed, 2 methods, 2 of 4 runs finished; in ")
-    experiment = Experiment.from_spec(SPEC, folder="runs")
-    assert repr(experiment) == "Experiment(tiny: ring, non_saturating + r1; 20 iterations, 1 seed; folders in runs)"
-
-
-def test_the_html_of_results_has_the_numbers_beside_the_floors(plain: Results) -> None:
-    page = Page(plain._repr_html_())
-    at = page.texts.index("high_quality")
-    titles = page.texts[page.texts.index("metric") : page.texts.index("modes")]
-    row = dict(zip(titles, page.texts[at : at + len(titles)], strict=True))
-    assert row["mean"] == f"{plain.mean('high_quality'):.4g}"
-    assert row["real data"] == f"{plain.floors['high_quality']:.4g}"
-    assert row["seed 1"] == f"{plain.outcomes[1].results['high_quality']:.4g}"
-    assert not any("color" in str(value) for _, value in page.attributes), "a page of any colour has to show it"
-
-
-def test_the_html_of_a_comparison_has_its_table_and_names_what_failed(study: Comparison) -> None:
     page = Page(study._repr_html_())
     assert page.texts.index("real data") < page.texts.index("plain")
     assert any(text.startswith("broken/seed-0: failed") for text in page.texts)
-
-
-def test_names_of_strangers_are_escaped(plain: Results) -> None:
-    outcome = Outcome("failed", 3, 1.0, {HOSTILE: 1.0}, {HOSTILE: 2.0}, HOSTILE, references={HOSTILE: {HOSTILE: 3.0}})
-    results = Results(plain.spec.model_copy(update={"name": HOSTILE}), Path(HOSTILE), {0: outcome})
-    experiment = Experiment.from_spec({**SPEC, "description": HOSTILE})
-    drawn = curves.draw(HOSTILE, {HOSTILE: [(0, 1), (1, 2)]})
-    for text in (results._repr_html_(), experiment._repr_html_(), drawn, html.picture(html.PNG, HOSTILE)):
-        page = Page(text)
-        assert "script" not in page.tags
-        assert "\u202e" not in text
-        assert HOSTILE.replace("\u202e", "\\u202e") in "".join([*page.texts, *(str(a) for _, a in page.attributes)])
-
-
-def test_the_html_of_an_experiment_has_the_spec_that_it_would_write() -> None:
-    experiment = Experiment.from_spec(SPEC)
-    assert loading.dump(experiment.spec) in Page(experiment._repr_html_()).texts
-
-
-def test_what_is_no_picture_is_not_shown() -> None:
-    assert html.picture(b"GIF89a", "samples") == ""
-
-
-def test_a_curve_that_has_grown_long_is_thinned_and_keeps_its_end() -> None:
-    points = [(float(x), 0.0) for x in range(curves.MOST + 1)]
-    curves.thin(points)
-    assert len(points) == curves.MOST // 2 + 1
-    assert points[-1] == (float(curves.MOST), 0.0)
-    assert points[1][0] - points[0][0] == 2
-
-
-def test_a_curve_without_two_finite_points_is_not_drawn() -> None:
-    assert curves.draw("kl", {"seed 0": [(1, math.nan), (2, 1.0)]}) == ""
+    assert page.texts[-1] == "The same call to compare() goes on with what is not finished."

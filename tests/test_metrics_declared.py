@@ -12,9 +12,9 @@ import torch
 
 from allmodes import Evaluation, Experiment, Key, Metric, MetricConfig, Run, SpecError
 from allmodes.builtin.config.mixtures import RingConfig
-from allmodes.cli.progress import _bar_fields
 from allmodes.data.batch import Batch
 from allmodes.experiments.collapse import CollapseDetector
+from allmodes.experiments.progress import bar_fields
 from allmodes.figures.titles import summarise
 from allmodes.metrics.measure import measure
 from allmodes.runs.run import Outcome
@@ -94,7 +94,7 @@ def test_a_plugin_s_count_is_held_only_above_the_chance_that_the_plugin_declares
 
 def test_a_plugin_s_numbers_stand_in_bars_and_titles() -> None:
     numbers = spec_of().evaluation.numbers()
-    assert _bar_fields({f"eval/{key}": value for key, value in FOUND.items()}, numbers)["modes"] == "8 blobs"
+    assert bar_fields({f"eval/{key}": value for key, value in FOUND.items()}, numbers)["modes"] == "8 blobs"
     assert summarise(FOUND, numbers) == "blobs 8  purity 25 %"
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from allmodes.data.batch import Batch
 from allmodes.data.standardisation import Standardisation
@@ -112,6 +113,17 @@ class Data:
     device: torch.device
     units: Standardisation | None = None
     origin: Origin = Origin()
+
+    @override
+    def __repr__(self) -> str:
+        from allmodes.data.shown import data_text
+
+        return data_text(self)
+
+    def _repr_html_(self) -> str:
+        from allmodes.data.shown import data_html
+
+        return data_html(self)
 
     def to(self, device: Device) -> Data:
         """Copy the data to a device."""

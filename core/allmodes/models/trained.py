@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from allmodes.data import TensorData
 from allmodes.data.standardisation import Standardisation
@@ -23,6 +24,7 @@ from allmodes.models import format as model_format
 from allmodes.models.card import Card, last_measurements
 from allmodes.models.page import DamagedError, ModelError, Page, read_page
 from allmodes.registry.given import given_in, show_arguments, with_given
+from allmodes.models.shown import model_html, model_text
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run_folder import MODEL_PAGE, RunFolder
 from allmodes.specs import loading, recorded, requirements
@@ -60,6 +62,13 @@ class Model:
     stored: Path
     units: Standardisation | None = None
     iteration: int | None = None
+
+    @override
+    def __repr__(self) -> str:
+        return model_text(self)
+
+    def _repr_html_(self) -> str:
+        return model_html(self)
 
     @plain_torch()
     def sample(self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: Modes = None) -> Tensor:

@@ -11,6 +11,8 @@ from allmodes.text.numbers import number
 
 WIDTH, HEIGHT = 240, 90
 """Pixels of the field in which curves are drawn."""
+SIDE = 150
+"""Pixels of the side of a scatter."""
 MOST = 300
 """Points of a curve that are kept: of longer ones every other point is dropped."""
 
@@ -46,6 +48,21 @@ def draw(title: str, curves: Mapping[str, Points]) -> Html:
     svg = f'<svg {view} role="img" aria-label="{escape(title)}">{field}{lines}</svg>'
     between = f'<span style="opacity:.7">{escape(f"{number(low)} to {number(high)}")}</span>'
     return Html(f"<div>{escape(title)} {between}</div>{svg}{_legend(shown)}")
+
+
+def scatter(title: str, points: Points) -> Html:
+    """Draw points in a plane, with equal units on both axes; those that are not finite are left out."""
+    shown = [point for point in points if all(map(math.isfinite, point))]
+    if not shown:
+        return Html("")
+    (left, right), (low, high) = _range({"": shown}, 0), _range({"": shown}, 1)
+    side = max(right - left, high - low) or 1.0
+    dots = "".join(
+        f'<circle cx="{SIDE * (x - left) / side:.1f}" cy="{SIDE * (high - y) / side:.1f}" r="1.5"/>' for x, y in shown
+    )
+    view = f'width="{SIDE}" height="{SIDE}" viewBox="-3 -3 {SIDE + 6} {SIDE + 6}"'
+    svg = f'<svg {view} role="img" aria-label="{escape(title)}"><g fill="{COLOURS[0]}">{dots}</g></svg>'
+    return Html(f'<div style="opacity:.75">{escape(title)}</div>{svg}')
 
 
 def _legend(curves: Mapping[str, Points]) -> str:
