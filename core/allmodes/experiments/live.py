@@ -66,7 +66,7 @@ class LiveRuns:
         """Show how a seed ended."""
         row = self._rows.setdefault(run.seed, LiveRow(f"seed {run.seed}", run.spec.training.iterations))
         row.iteration, row.status = outcome.iteration, outcome.status
-        row.status += f": {outcome.error}" if outcome.error else ""
+        row.status += f": {outcome.error}" if outcome.status == "failed" and outcome.error else ""
         self._run = run
         self._display.draw(now=True)
 

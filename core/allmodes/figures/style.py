@@ -19,9 +19,9 @@ GENERATED, REAL, INK = "#2a6fbb", "#b5b5b5", "#333333"
 
 def new_figure(width: float = SIDE, height: float = SIDE) -> Figure:
     """Make a figure of a size in inches, with a canvas of its own (Agg): no global state or display is touched."""
-    from matplotlib.figure import Figure
+    from allmodes.figures.shown import ShownFigure
 
-    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    return ShownFigure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
 def plain(text: str) -> str:

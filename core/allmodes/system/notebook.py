@@ -9,6 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 SECONDS = 0.5
@@ -53,7 +54,7 @@ class LiveDisplay:
     def _show(self) -> None:
         shown = _Shown(self._html(), self._text())
         if self._handle is None:
-            self._handle = sys.modules["IPython"].display.display(shown, display_id=True)
+            self._handle = import_module("IPython.display").display(shown, display_id=True)
         else:
             self._handle.update(shown)
 
