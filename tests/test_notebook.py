@@ -159,7 +159,8 @@ def test_the_advice_after_an_interrupt_goes_on_where_the_run_was(
 
     results = tiny(Path("runs"), observers={"interrupt": Interrupt()}).run()
     assert results.status == "killed"
-    advice = Page(screen.shown[-1]).texts[-1]
+    said, advice = Page(screen.shown[-1]).texts[-2:]
+    assert said.startswith(("Interrupted, and saved.", "Interrupted twice")[presses - 1])
     assert advice == f'Experiment.resume("{results.folder.relative_to(tmp_path)}").run()'
     again = eval(advice, {"Experiment": Experiment})
     assert again.status == "finished"

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from allmodes.runs.run import Outcome, Run
     from allmodes_schemas import Key
 
+SAVED = "Interrupted, and saved. Go on with"
+UNSAVED = "Interrupted twice, so at once: nothing was saved after the last checkpoint. Go on from there with"
+
 
 def go_on(folder: Path) -> str:
     """The Python that goes on with an experiment that was interrupted."""
@@ -34,6 +37,7 @@ class LiveRuns:
         self._losses: dict[str, list[tuple[float, float]]] = {}
         self._picture: Path | None = None
         self._run: Run | None = None
+        self._interrupted = SAVED
         self._display = LiveDisplay(self.html, self.text)
 
     @hookimpl
@@ -67,6 +71,7 @@ class LiveRuns:
         row = self._rows.setdefault(run.seed, LiveRow(f"seed {run.seed}", run.spec.training.iterations))
         row.iteration, row.status = outcome.iteration, outcome.status
         row.status += f": {outcome.error}" if outcome.status == "failed" and outcome.error else ""
+        self._interrupted = UNSAVED if outcome.error else SAVED
         self._run = run
         self._display.draw(now=True)
 
@@ -99,4 +104,4 @@ class LiveRuns:
         """Say how to go on with seeds that were interrupted."""
         if self._run is None or not any(row.status == "killed" for row in self._rows.values()):
             return Html("")
-        return html.block(html.line("Interrupted, and saved. Go on with"), html.code(go_on(self._run.folder.parent)))
+        return html.block(html.line(self._interrupted), html.code(go_on(self._run.folder.parent)))
