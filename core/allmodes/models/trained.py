@@ -23,8 +23,8 @@ from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.card import Card, last_measurements
 from allmodes.models.page import DamagedError, ModelError, Page, read_page
-from allmodes.registry.given import given_in, show_arguments, with_given
 from allmodes.models.shown import model_html, model_text
+from allmodes.registry.given import given_in, show_arguments, with_given
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run_folder import MODEL_PAGE, RunFolder
 from allmodes.specs import loading, recorded, requirements
