@@ -10,9 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from allmodes import CompositionError, Experiment, Metric, Results, SpecError, Step, compare, load_run
+from allmodes import (
+    CompositionError,
+    Dropout,
+    Experiment,
+    Metric,
+    PlainNetwork,
+    Results,
+    SpecError,
+    Step,
+    compare,
+    installed,
+    load_run,
+)
 from allmodes.cli import main as cli_main
-from allmodes.game.given import PlainNetwork
 from allmodes.metrics import Evaluation
 from allmodes.specs import loading
 from tiny import SPEC
@@ -468,6 +479,30 @@ def test_an_object_that_the_spec_does_not_name_is_said(tmp_path: Path) -> None:
     message = "^losses: 'mine' was passed, but nothing in the spec is of kind python:mine$"
     with pytest.warns(UserWarning, match=message):
         experiment(SPEC, tmp_path, losses={"mine": pull}).prepare()
+
+
+def test_dropout_of_torch_in_a_plain_module_draws_from_the_seed(tmp_path: Path) -> None:
+    def dropping() -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+
+    drawn = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)  # what other code does with the global generator changes nothing
+        results = experiment(GENERATOR, tmp_path, networks={"mine": dropping}).run()
+        drawn.append(load_run(results.folder, networks={"mine": dropping}).sample(8))
+    assert torch.equal(*drawn)
+    network = PlainNetwork(dropping(), ((2,),), (2,))
+    assert [type(inner) for inner in network.modules() if "Dropout" in type(inner).__name__] == [Dropout]
+
+
+def test_editors_accept_objects_by_name_in_every_place_of_a_network_a_loss_or_a_metric() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(loading.schema(installed()))
+    several = ["modes", "python:mine", {"kind": "python:mine", "better": "lower"}]
+    spec = {**OWN, "discriminator": {"kind": "python:judge", "pack": 2}, "evaluation": {"metrics": several}}
+    assert list(validator.iter_errors(spec)) == []
+    for wrong in ({"generator": {"kind": "pyton:mine"}}, {"prior": {"kind": "python:mine"}}):
+        assert list(validator.iter_errors({**spec, **wrong}))
 
 
 def test_an_experiment_of_a_checked_spec_takes_objects(tmp_path: Path) -> None:

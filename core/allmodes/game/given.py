@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes.game.contracts import Network
+from allmodes.game.contracts import Dropout, Network
 from allmodes.game.losses import Game, Loss, LossTerm
 from allmodes.game.sampling import eval_mode
 from allmodes.registry.faults import FAULTS, ContractError, as_error, describe, show
@@ -54,13 +54,15 @@ class PlainNetwork(Network):
     """A plain module as a network; `feature_dim` is what a trial pass found.
 
     A discriminator may return scores (B,) or (B, 1), which are its features too, or a pair of scores and features: then
-    its features are the score and those, side by side.
+    its features are the score and those, side by side. `torch.nn.Dropout` in the module is replaced by
+    `allmodes.Dropout`, whose masks come from the run's own noise.
 
     Raises ContractError where the module does not map the shapes.
     """
 
     def __init__(self, module: nn.Module, sees: tuple[Shape, ...], gives: Shape) -> None:
         super().__init__()
+        module = _with_seeded_dropout(module)
         output = _try(module, sees, gives)
         is_pair = _is_pair(output)
         if problem := _misfit(output, gives):
@@ -155,6 +157,15 @@ def _as_network(module: nn.Module, sees: tuple[Shape, ...], gives: Shape) -> Net
     if any(parameter.device.type not in ("cpu", "meta") for parameter in module.parameters()):
         module = module.cpu()
     return module.train() if isinstance(module, Network) else PlainNetwork(module.train(), sees, gives)
+
+
+def _with_seeded_dropout(module: nn.Module) -> nn.Module:
+    """The module, whose dropout draws from the run's noise in the place of torch's global generator."""
+    for inner in list(module.modules()):
+        for name, child in list(inner._modules.items()):
+            if type(child) is nn.Dropout:
+                setattr(inner, name, Dropout(child.p))
+    return module
 
 
 @torch.no_grad()

@@ -145,7 +145,7 @@ def load_run(
     folder, stored = _locate(folder, checkpoint)
     requirements.check_installed(folder, [stored / MODEL_PAGE], registry)
     spec = recorded.load(folder, registry)
-    _check_passed(spec, folder)
+    _check_passed(spec, reference)
     return read_model(spec, folder, stored, registry)
 
 
@@ -160,12 +160,12 @@ def read_model(spec: Spec, folder: Path, stored: Path, registry: Registry) -> Mo
     return Model(spec, model.modules, model.shape, folder, stored, model.units, model.iteration)
 
 
-def _check_passed(spec: Spec, folder: Path) -> None:
+def _check_passed(spec: Spec, reference: str | Path) -> None:
     """Raise SpecError where networks of Python that samples are drawn with were not passed."""
     drawn_with = (spec.generator,) if spec.sampler is None else (spec.generator, spec.discriminator, spec.auxiliaries)
     if missing := given_in(drawn_with, absent=True):
-        call = f"load_run({str(near(folder))!r}, {show_arguments(missing)})"
-        raise SpecError(f"{near(folder)}: its model has networks of Python, which no file holds: pass them: {call}")
+        call = f"load_run({str(reference)!r}, {show_arguments(missing)})"
+        raise SpecError(f"{reference}: its model has networks of Python, which no file holds: pass them: {call}")
 
 
 @contextmanager

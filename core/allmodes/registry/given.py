@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from reprlib import repr as short
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, JsonValue, create_model
 from typing_extensions import override
@@ -33,6 +33,8 @@ KEYWORDS: Mapping[type[KindConfig], str] = {
 }
 """By base of a slot's configs, the keyword argument that such objects are passed as."""
 NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
+Word: TypeAlias = Annotated[str, Field(pattern=f"^{PREFIX}{NAME.pattern}$")]
+"""The kind of an object, for editors, who cannot know the names."""
 COMMAND = "allmodes new-plugin NAME"
 OURS = Plugin("python", "python", "")
 """What provides objects of Python, in the place of a plugin."""
@@ -62,6 +64,7 @@ class GivenNetworkConfig(NetworkConfig):
 
     given: ClassVar[Given | None] = None
     whose: ClassVar[str] = ""
+    kind: Word
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Arguments by name of the class or function that makes it."""
 
@@ -75,6 +78,7 @@ class GivenLossConfig(LossTermConfig):
 
     given: ClassVar[Given | None] = None
     whose: ClassVar[str] = ""
+    kind: Word
     player: str = "generator"
     """The player that it serves, unless it is a game."""
     game: bool = False
@@ -112,6 +116,7 @@ class GivenMetricConfig(MetricConfig):
 
     given: ClassVar[Given | None] = None
     whose: ClassVar[str] = ""
+    kind: Word
     better: Literal["higher", "lower"] | None = None
     """Which values of its one number are good."""
     keys: dict[str, Key] = Field(default_factory=dict)
@@ -133,7 +138,7 @@ class GivenMetricConfig(MetricConfig):
         return build_given(self)
 
 
-_CONFIGS: Mapping[type[KindConfig], Any] = {
+GIVEN_CONFIGS: Mapping[type[KindConfig], Any] = {
     NetworkConfig: GivenNetworkConfig,
     LossTermConfig: GivenLossConfig,
     MetricConfig: GivenMetricConfig,
@@ -237,7 +242,7 @@ def _make_config(base: type[KindConfig], kind: str, given: Given | None) -> type
     if base is LossTermConfig and given is not None:
         fields["game"] = (bool, given.is_game)
     kept = {"use_attribute_docstrings": False}
-    above = _CONFIGS[base]
+    above = GIVEN_CONFIGS[base]
     make: Any = create_model
     config = make(above.__name__, __base__=above, __module__=__name__, __cls_kwargs__=kept, **fields)
     config.given, config.whose = given, f"your {given.what}" if given else "an object of Python"
@@ -246,6 +251,7 @@ def _make_config(base: type[KindConfig], kind: str, given: Given | None) -> type
 
 
 __all__ = [
+    "GIVEN_CONFIGS",
     "KEYWORDS",
     "NAME",
     "AbsentError",

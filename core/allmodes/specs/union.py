@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from allmodes.registry.given import GIVEN_CONFIGS, Word
 from allmodes.registry.registry import Registry
 from allmodes.registry.slots import SLOT_NAMES
 from allmodes.registry.unknown_kind import unknown_kind
@@ -107,6 +108,10 @@ def _slot(name: str, base: type[KindConfig], configs: Sequence[Any], registry: R
     accepts: Any = choice
     if base in _WORDS and configs:
         accepts = Literal[tuple(registry.of(base))] | choice
+    if base in GIVEN_CONFIGS:  # for editors, who cannot know which objects of Python will be passed
+        own = GIVEN_CONFIGS[base]
+        accepts |= _as_discriminator(own) if name == "discriminator" else own
+        accepts = accepts | Word if base in _WORDS else accepts
     read = Annotated[choice, BeforeValidator(_pick_by_kind(base, registry), json_schema_input_type=accepts)]
     return TypeAliasType(name, read)  # described once in the schema, by this name
 
