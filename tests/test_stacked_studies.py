@@ -21,6 +21,7 @@ from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import RunFolder
 from allmodes.studies import compare, reports, tables, worker
 from allmodes.studies.comparison import Comparison
+from allmodes.studies.executors import Local
 from allmodes.studies.load import load_study
 from allmodes.studies.pool import Pool, Task
 from allmodes.studies.study import OWN_FILES, StudyRun, write_study
@@ -273,7 +274,7 @@ def test_runs_that_cannot_begin_leave_the_others_of_their_task_alone(
     study = write_study(load_study(files, registry_of(Costly), tmp_path / "out", seeds=[0, 1]))
     (tmp_path / "out/one/seed-0").write_text("in the way")
     sent: list[dict[str, Any]] = []
-    trainer = compare.StudyTrainer(study, 1, False, print)
+    trainer = compare.StudyTrainer(study, Local(1), False, print)
     worker.train_task(trainer._task(tuple(study.runs)), lambda **message: sent.append(message), Stop())
     ends = {one["run"]: (one["status"], one["error"]) for one in sent if one["event"] == "done"}
     assert len(ends) == len([one for one in sent if one["event"] == "done"])
@@ -301,7 +302,7 @@ def test_a_run_that_another_process_trains_leaves_the_others_of_its_task_alone(
     monkeypatch.setattr(reports, "_redirect_output", lambda log: log.touch())
     study = write_study(load_study([spec_file("one")], installed(), tmp_path / "out", seeds=[0, 1, 2]))
     sent: list[dict[str, Any]] = []
-    task = compare.StudyTrainer(study, 1, False, print)._task(tuple(study.runs))
+    task = compare.StudyTrainer(study, Local(1), False, print)._task(tuple(study.runs))
     study.runs[1].folder.mkdir()
     with lock_folder(study.runs[1].folder):
         worker.train_task(task, lambda **message: sent.append(message), Stop())
@@ -336,7 +337,9 @@ def test_experiments_of_one_task_read_data_of_equal_settings_once(
 
     monkeypatch.setattr(Resources, "_read_files", noting)
     monkeypatch.setattr(worker, "train_together", keeping)
-    worker.train_task(compare.StudyTrainer(study, 1, False, print)._task(tuple(study.runs)), lambda **_: None, Stop())
+    worker.train_task(
+        compare.StudyTrainer(study, Local(1), False, print)._task(tuple(study.runs)), lambda **_: None, Stop()
+    )
     assert read == [1, 2]
     assert used[0] == used[1] != used[2]
 

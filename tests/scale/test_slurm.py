@@ -19,7 +19,8 @@ from allmodes import compare
 from allmodes.registry.registry import installed
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.source import SpecError
-from allmodes.studies.slurm import SlurmOptions, parse_options
+from allmodes.studies.executors import Slurm, make_executor, parse_ask
+from allmodes.studies.slurm import SlurmOptions
 from allmodes.studies.stored import load_written
 from allmodes.testing.interrupted import equal_runs
 
@@ -45,18 +46,19 @@ seeds: [0, 1]
 """
 
 
-def test_options_are_checked() -> None:
-    assert parse_options(["workers=8", "partition=gpu", "time=4:00:00"]) == SlurmOptions(
-        workers=8, partition="gpu", time="4:00:00"
-    )
-    with pytest.raises(SpecError, match=r"^--slurm gpu: give a name and a value, such as partition=gpu$"):
-        parse_options(["gpu"])
-    with pytest.raises(
-        SpecError, match=r"^--slurm: partitions: Extra inputs are not permitted; there are workers, part"
-    ):
-        parse_options(["partitions=gpu"])
-    with pytest.raises(SpecError, match=r"^--slurm: partition: String should match pattern"):
-        parse_options(["partition=gpu\n#SBATCH --wrap=ls"])
+def test_what_is_asked_is_checked() -> None:
+    executor = make_executor("slurm", None, 1, parse_ask(["workers=8", "partition=gpu", "time=4:00:00", "cpus=2"]))
+    assert executor == Slurm(SlurmOptions(workers=8, partition="gpu", time="4:00:00", cpus=2), jobs=2)
+    with pytest.raises(SpecError, match=r"^--ask gpu: give a name and a value, such as workers=8$"):
+        parse_ask(["gpu"])
+    with pytest.raises(SpecError, match=r"^--ask: partitions: Extra inputs are not permitted; there are workers, part"):
+        make_executor("slurm", None, 1, {"partitions": "gpu"})
+    with pytest.raises(SpecError, match=r"^--ask: partition: String should match pattern"):
+        make_executor("slurm", None, 1, {"partition": "gpu\n#SBATCH --wrap=ls"})
+    with pytest.raises(SpecError, match=r"^--ask is for --on slurm and --on ray, not for local$"):
+        make_executor("local", None, 1, {"workers": "8"})
+    with pytest.raises(SpecError, match=r"^--pack 0: at least one run is claimed at a time$"):
+        make_executor("join", None, 0, {})
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +82,8 @@ class Case:
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         """Start the command that arranges the jobs."""
-        words = ["compare", *self.files, "--folder", str(self.folder), "--on", "slurm", "--slurm", "workers=2"]
-        words += ["--no-tracking", "--no-figures", "--quiet", *(word for one in options for word in ("--slurm", one))]
+        words = ["compare", *self.files, "--folder", str(self.folder), "--on", "slurm", "--ask", "workers=2"]
+        words += ["--no-tracking", "--no-figures", "--quiet", *(word for one in options for word in ("--ask", one))]
         return subprocess.Popen([sys.executable, "-m", "allmodes", *words], env=self.cluster)
 
     def call(self, *words: str) -> str:

@@ -37,10 +37,10 @@ from allmodes.specs.loading import SpecError
 from allmodes.specs.members import is_sweep_file
 from allmodes.specs.seeds import parse_seeds
 from allmodes.studies.choices import Shown, parse_columns, parse_labels
-from allmodes.studies.compare import StudyTrainer, Where, cores
+from allmodes.studies.compare import StudyTrainer
 from allmodes.studies.comparison import Comparison
+from allmodes.studies.executors import Where, make_executor, parse_ask
 from allmodes.studies.load import load_study
-from allmodes.studies.slurm import parse_options
 from allmodes.studies.tables import terminal
 from allmodes.system.paths import near
 from allmodes.system.signals import Stop
@@ -53,9 +53,8 @@ if TYPE_CHECKING:
 STUDY_FOLDER = "where the study lies; default: runs/comparison, or runs/NAME of one spec that varies"
 Jobs = Annotated[int | None, Parameter(name=("--jobs", "-j"), help="runs side by side; default: one a core")]
 Pack = Annotated[int, Parameter(help="on join: most runs that a process claims and trains together")]
-Slurm = Annotated[
-    list[str] | None,
-    Parameter(name="--slurm", consume_multiple=False, help="of the jobs: workers=8, partition=gpu, time=4:00:00"),
+Ask = Annotated[
+    list[str] | None, Parameter(name="--ask", consume_multiple=False, help="of Slurm or Ray: workers=8, partition=gpu")
 ]
 Figures = Annotated[bool, Parameter(help="draw samples and curves")]
 NAMED = 10
@@ -140,10 +139,10 @@ def compare(
     columns: Columns = None,
     figures: Figures = True,
     on: Annotated[
-        Where, Parameter(help="local; join: share the runs with the same command on other hosts; slurm: by jobs")
+        Where, Parameter(help="local; join: share the runs with the same command elsewhere; slurm, ray: by their jobs")
     ] = "local",
     pack: Pack = 1,
-    slurm: Slurm = None,
+    ask: Ask = None,
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     register: Register = None,
     system_metrics: SystemMetrics = False,
@@ -151,26 +150,14 @@ def compare(
 ) -> int:
     """Train several specs with several seeds side by side, and tabulate them. Run it again to go on."""
     check_register(register, tracking)
-    if slurm and on != "slurm":
-        raise SpecError("--slurm: is for --on slurm")
-    options = parse_options(slurm or ())
-    processes = count(jobs, options.cpus or 1 if on == "slurm" else 0)
+    executor = make_executor(on, jobs, pack, parse_ask(ask or ()))
     chosen, axes = None if seeds is None else parse_seeds(seeds), parse_axes(vary or ())
     shown = Shown(parse_labels(labels or ()), parse_columns(columns))
     study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown, axes)
     study = replace(study, command=_command())
     _set_up(system_metrics)
-    trainer = StudyTrainer(study, processes, tracking, print_warning, None, baseline, figures, on, pack, slurm=options)
+    trainer = StudyTrainer(study, executor, tracking, print_warning, None, baseline, figures)
     return register_trained(study.folder, register, train_study(trainer, quiet))
-
-
-def count(jobs: int | None, default: int = 0) -> int:
-    """The number of processes; by default one a core. Raises SpecError."""
-    if jobs is not None and jobs < 1:
-        raise SpecError(f"--jobs {jobs}: at least one run is trained at a time")
-    if jobs is not None and jobs > (most := 8 * cores()):
-        raise SpecError(f"--jobs {jobs}: there are {cores()} cores here: take at most {most}")
-    return jobs or default or cores()
 
 
 def train_study(trainer: StudyTrainer, quiet: bool) -> int:

@@ -9,10 +9,11 @@ from cyclopts import Parameter
 
 from allmodes.cli.app import Quiet
 from allmodes.cli.console import FAILED, OK, print_warning
-from allmodes.cli.train import Figures, Jobs, Pack, count, train_study
+from allmodes.cli.train import Figures, Jobs, Pack, train_study
 from allmodes.registry.registry import installed
 from allmodes.specs.loading import SpecError
 from allmodes.studies.compare import StudyTrainer
+from allmodes.studies.executors import make_executor
 from allmodes.studies.stored import is_comparison, load_written
 from allmodes.system.paths import near
 
@@ -31,9 +32,9 @@ def work(
 
     It takes runs that nobody has claimed, goes on with those of commands that died, and ends with the study.
     """
-    processes, found = count(jobs), load_written(study, installed())
+    found, executor = load_written(study, installed()), make_executor("join", jobs, pack, {}, wait)
     if not is_comparison(found):
         raise SpecError(f"{near(study)}: no study lies there: `allmodes compare ... --on join` begins one")
-    trainer = StudyTrainer(found, processes, tracking, print_warning, figures=figures, on="join", pack=pack, waits=wait)
+    trainer = StudyTrainer(found, executor, tracking, print_warning, figures=figures)
     code = train_study(trainer, quiet)
     return OK if code == FAILED and not wait and not trainer.errors else code  # others train what is left

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from allmodes.experiments import logs
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.claims import lease
 from allmodes.runs.lock import lock_folder, take_turns
@@ -18,25 +16,20 @@ from allmodes.specs.axes import Axes, to_axes
 from allmodes.studies.choices import Shown, parse_columns
 from allmodes.studies.claiming import check_unclaimed, claims_folder
 from allmodes.studies.comparison import Comparison
-from allmodes.studies.joining import Unclaimed
+from allmodes.studies.executors import Executor, Where, Work, make_executor
 from allmodes.studies.live import LiveStudy
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
-from allmodes.studies.pool import Pool, Task, Waiting
+from allmodes.studies.pool import Task
 from allmodes.studies.report import write_report
-from allmodes.studies.slurm import SlurmArray, SlurmOptions, follow, parse_options
-from allmodes.studies.stacks import Stack, make_stacks
-from allmodes.studies.study import COMPILED, Study, StudyRun, join_study, write_study
+from allmodes.studies.stacks import Stack
+from allmodes.studies.study import COMPILED, Study, join_study, write_study
 from allmodes.system.notebook import is_notebook
 from allmodes.system.signals import Stop
 from allmodes.text import redact
 
 if TYPE_CHECKING:
     from allmodes.tracking.forwarding import Forwarder
-
-Where = Literal["local", "join", "slurm"]
-ENDS = ("done", "died", "busy")
-"""Messages after which a run is no longer in training here."""
 
 
 def compare(
@@ -57,7 +50,7 @@ def compare(
     vary: Mapping[str, Any] | None = None,
     on: Where = "local",
     pack: int = 1,
-    slurm: Mapping[str, Any] | None = None,
+    ask: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Train several specs with several seeds, or go on with that, and return the comparison.
 
@@ -80,9 +73,9 @@ def compare(
         progress: Whether a notebook shows a table of the runs and curves while they train; elsewhere nothing is shown.
         vary: Settings of every spec that vary, as in a spec's `vary`: `{"training.batch_size": [64, 128]}`.
         on: `local` trains all runs here; `join` shares them with other commands in the same folder, on any host;
-            `slurm` submits an array of jobs that do so.
-        pack: On `join` and `slurm`, the most runs that one process claims and trains together.
-        slurm: Options of the jobs, such as `{"workers": 8, "partition": "gpu"}`.
+            `slurm` submits an array of jobs that do so, and `ray` starts tasks of Ray.
+        pack: The most runs that one process claims and trains together, but for `local`.
+        ask: What is asked of Slurm or Ray, such as `{"workers": 8, "partition": "gpu"}`.
 
     Ctrl-C and SIGTERM save the runs in training, as they do with `Experiment.run`; after SIGTERM the program ends.
 
@@ -92,51 +85,32 @@ def compare(
     shown, place = Shown(labels or {}, parse_columns(columns)), None if folder is None else Path(folder)
     axes = Axes() if vary is None else to_axes(vary)
     study = load_study(references, registry or installed(), place, name, overrides, seeds, baseline, shown, axes)
+    executor = make_executor(on, jobs, pack, ask or {})
     trainer = StudyTrainer(
-        *(
-            study,
-            jobs or (1 if on == "slurm" else cores()),
-            track,
-            lambda text: warnings.warn(redact.text(text), stacklevel=3),
-        ),
+        *(study, executor, track, lambda text: warnings.warn(redact.text(text), stacklevel=3)),
         view=LiveStudy() if progress and is_notebook() else None,
         baseline=baseline,
         figures=figures,
-        on=on,
-        pack=pack,
-        slurm=SlurmOptions() if slurm is None else parse_options([f"{name}={value}" for name, value in slurm.items()]),
     )
     comparison = trainer.run()
     trainer.stop.pass_on()
     return comparison
 
 
-def cores() -> int:
-    """Count the cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 @dataclass
 class StudyTrainer:
     """Trains the runs of a study that are not finished, and writes its report.
 
-    `jobs` processes work side by side; on `join` they take runs, at most `pack` together, that no other command has
-    claimed, and it `waits` for the others; on `slurm` jobs do so. `errors` holds the errors of this command by the
-    run's name.
+    `errors` holds the errors of this command by the run's name.
     """
 
     study: Study
-    jobs: int
+    executor: Executor
     track: bool
     warn: Warn
     view: ProgressView | None = None
     baseline: str = ""
     figures: bool = True
-    on: Where = "local"
-    pack: int = 1
-    waits: bool = True
-    slurm: SlurmOptions = field(default_factory=SlurmOptions)
     errors: dict[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
 
@@ -163,7 +137,7 @@ class StudyTrainer:
         with ExitStack() as lock:
             with take_turns(folder, "join"):  # of commands that begin at once, none finds another's short lock
                 lock.enter_context(lock_folder(folder))
-                if self.on != "local":
+                if self.executor.shares:
                     self.study = join_study(self.study)
                     lock.close()
                 else:
@@ -175,38 +149,15 @@ class StudyTrainer:
         runs = self.study.runs
         unfinished = [run for run in runs if run.state != "finished"]
         monitor = StudyMonitor(self.warn, self.errors, self.view, forwarder)
+        work = Work(self.study, unfinished, self._task, monitor, self.stop, self._environment(), self.track)
         if self.view:
             self.view.begin(runs, unfinished)
         try:
             with self.stop.listening():
-                if self.on == "slurm":
-                    self._follow_jobs(monitor)
-                else:
-                    self._work(unfinished, monitor)
+                self.executor.train(work)
         finally:
             if self.view:
                 self.view.close()
-
-    def _work(self, unfinished: Sequence[StudyRun], monitor: StudyMonitor) -> None:
-        runs, tasks = {run.name: run for run in self.study.runs}, self._tasks(unfinished, monitor)
-        for message in Pool(self.jobs, self.stop, self._environment()).run(tasks):
-            monitor.handle(runs[message["run"]], message)
-            if message["event"] in ENDS:
-                tasks.put_back(message["run"])
-
-    def _follow_jobs(self, monitor: StudyMonitor) -> None:
-        """Let jobs of Slurm train what is left."""
-        if all(run.state == "finished" for run in self.study.runs):
-            return
-        words = [f"--jobs={self.jobs}", f"--pack={self.pack}", *([] if self.track else ["--no-tracking"])]
-        array = SlurmArray(self.study, self.slurm, words)
-        logs.LOGGER.info(f"{'submitted' if array.submit() else 'follows'} the jobs {array.number} of Slurm")
-        follow(array, self.stop, monitor.end_elsewhere)
-
-    def _tasks(self, unfinished: Sequence[StudyRun], monitor: StudyMonitor) -> Waiting | Unclaimed:
-        if self.on == "join":
-            return Unclaimed(self.study, self.pack, self._task, monitor.end_elsewhere, self.waits)
-        return Waiting(self._task(stack) for stack in make_stacks(unfinished, self.jobs))
 
     def _environment(self) -> dict[str, str]:
         """Let torch keep what it compiles in the study's folder, for all processes of this command and the next."""
@@ -228,7 +179,7 @@ class StudyTrainer:
             "track": self.track,
             "study": self.study.name,
             "study_id": self.study.id,
-            "claims": str(claims_folder(self.study)) if self.on == "join" else None,
+            "claims": str(claims_folder(self.study)) if self.executor.shares else None,
         }
 
     def _forwarding(self) -> AbstractContextManager[Forwarder | None]:

@@ -16,13 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from allmodes.runs.run import RunError
-from allmodes.specs.source import SpecError
 from allmodes.studies.study import State, Study, StudyRun
 from allmodes.system.durable import replace_text
-from allmodes.system.json_pages import describe_error
 from allmodes.system.signals import Stop
 
 SLURM = ".slurm"
@@ -62,18 +60,6 @@ class SlurmOptions(BaseModel, extra="forbid", frozen=True):
         for name in ("partition", "account", "qos", "constraint", "time", "gpus", "cpus", "memory"):
             if (value := getattr(self, name)) is not None:
                 yield f"#SBATCH --{names.get(name, name)}={value}"
-
-
-def parse_options(texts: Sequence[str]) -> SlurmOptions:
-    """Parse options such as `partition=gpu`. Raises SpecError with the option that is wrong."""
-    pairs = [text.partition("=") for text in texts]
-    for text, (_, sign, _) in zip(texts, pairs, strict=True):
-        if not sign:
-            raise SpecError(f"--slurm {text}: give a name and a value, such as partition=gpu")
-    try:
-        return SlurmOptions.model_validate({name.strip(): value.strip() for name, _, value in pairs})
-    except ValidationError as error:
-        raise SpecError(f"--slurm: {describe_error(error)}; there are {', '.join(SlurmOptions.model_fields)}") from None
 
 
 SCRIPT = """#!/bin/bash
