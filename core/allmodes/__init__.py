@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from allmodes.data import training_items as training_items
     from allmodes.data.batch import Batch as Batch
     from allmodes.experiments.experiment import Experiment as Experiment
+    from allmodes.experiments.film import make_film as make_film
     from allmodes.experiments.results import Results as Results
     from allmodes.figures.draw import draw_matrix as draw_matrix
     from allmodes.figures.draw import draw_rows as draw_rows

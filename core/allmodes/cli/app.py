@@ -23,6 +23,7 @@ COMMANDS = {
     "train:compare": "Train several specs with several seeds side by side, and tabulate them. Run it again to go on.",
     "report:report": "Make tables, figures and a page of a comparison or a run again, finished or not. Trains nothing.",
     "work:work": "Take part in a study that other commands train, on this host or on others that share its folder.",
+    "film:film": "Make a film of a training: the pictures of its evaluations, or its checkpoints, one after another.",
     "models:sample": "Draw from a trained model into a file or a folder.",
     "models:export": "Write a trained model to a folder to give away: spec, weights as safetensors, a model card.",
     "models:evaluate": "Measure a trained run again, with any metric, and log the numbers where the run was logged.",

@@ -38,4 +38,6 @@ def colours(n: int) -> list[Any]:
     """Return n colours that can be told apart, as far as that is possible."""
     from matplotlib import colormaps
 
-    return [colormaps["tab20" if n <= 20 else "hsv"](i % 20 if n <= 20 else i / n) for i in range(n)]
+    if n <= 20:
+        return [colormaps["tab10" if n <= 10 else "tab20"](i) for i in range(n)]
+    return [colormaps["hsv"](i / n) for i in range(n)]

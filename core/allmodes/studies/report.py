@@ -18,6 +18,7 @@ from allmodes.studies.study import write_page
 from allmodes.text import redact
 
 if TYPE_CHECKING:
+    from allmodes.studies.galleries import Gallery
     from allmodes.tracking.forwarding import Forwarder
 
 Warn = Callable[[str], None]
@@ -79,11 +80,15 @@ def load_comparison(
 
 def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn, figures: bool = True) -> None:
     """Write what a study's folder holds of the runs so far, and attach it in MLflow; a full disk costs a warning."""
-    study = comparison.study
+    from allmodes.studies.page.write import write_page as write_html
+
+    study, galleries = comparison.study, list["Gallery | None"]()
     try:
         points = curves.read(comparison)
         files = _write_texts(comparison, points) if is_comparison(study) else []
-        files += _write_figures(comparison, points, warn) if figures and is_comparison(study) else []
+        galleries = _make_galleries(comparison, warn) if figures else []
+        files += _write_figures(comparison, galleries, points, warn) if figures and is_comparison(study) else []
+        files.append(write_html(comparison, galleries, with_curves=figures))
     except OSError as error:
         warn(f"{study.folder}: cannot write tables or figures: {error.strerror or error}")
         return
@@ -95,14 +100,29 @@ def _write_texts(comparison: Comparison, points: Sequence[tuple[Group, Points]])
     return [*tables.write(comparison), *statistics.write(comparison), *curves.write(comparison.folder, points)]
 
 
-def _write_figures(comparison: Comparison, points: Sequence[tuple[Group, Points]], warn: Warn) -> list[Path]:
-    """Write the figures, if any run has finished; a failure costs a warning."""
-    from allmodes.studies.curve_figures import draw_curves
-    from allmodes.studies.figure import draw_figure
+def _make_galleries(comparison: Comparison, warn: Warn) -> list[Gallery | None]:
+    """Draw samples of the runs that have finished; a failure, such as data that are missing here, costs a warning."""
     from allmodes.studies.galleries import make_galleries
 
     try:
-        return draw_figure(comparison, make_galleries(comparison)) + draw_curves(comparison, points)
+        return make_galleries(comparison)
+    except Exception as error:
+        warn(f"no samples in figures: {type(error).__name__}: {error}")
+        return []
+
+
+def _write_figures(
+    comparison: Comparison,
+    galleries: Sequence[Gallery | None],
+    points: Sequence[tuple[Group, Points]],
+    warn: Warn,
+) -> list[Path]:
+    """Write the figures, if any run has finished; a failure costs a warning."""
+    from allmodes.studies.curve_figures import draw_curves
+    from allmodes.studies.figure import draw_figure
+
+    try:
+        return draw_figure(comparison, galleries) + draw_curves(comparison, points)
     except Exception as error:
         warn(f"no figure: {type(error).__name__}: {error}")
         return []

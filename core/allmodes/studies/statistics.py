@@ -134,7 +134,7 @@ def _section(group: Group, by_metric: Lines, pattern: str) -> Iterator[str]:
     for metric, found in by_metric.items():
         unit = group.numbers.get(metric, Key()).unit
         floor = f" (real data: {quantity(group.floors[metric], unit)})" if metric in group.floors else ""
-        yield f"### {metric}{floor}\n\n{table(HEADER, (_cells(line, unit) for line in found))}"
+        yield f"### {metric}{floor}\n\n{table(HEADER, (cells(line, unit) for line in found))}"
 
 
 def _power(by_metric: Lines) -> str:
@@ -149,13 +149,14 @@ def _power(by_metric: Lines) -> str:
     return f" With {pairs} seeds no corrected p is below {least:.2g}: {needed} seeds could tell methods apart."
 
 
-def _cells(line: Line, unit: str) -> list[str]:
+def cells(line: Line, unit: str) -> list[str]:
+    """The cells of a method's row, as `HEADER` names them."""
     ends = f"{quantity(line.low, unit)} to {quantity(line.high, unit)}"
-    cells = [line.method, str(line.seeds), quantity(line.mean, unit), "-" if math.isnan(line.low) else ends]
+    shown = [line.method, str(line.seeds), quantity(line.mean, unit), "-" if math.isnan(line.low) else ends]
     if not line.pairs:
-        return [*cells, "", "", "", "", ""]
+        return [*shown, "", "", "", "", ""]
     signed = f"{'+' if line.difference > 0 else ''}{quantity(line.difference, unit)}"
-    return [*cells, signed, str(line.pairs), number(line.p), number(line.corrected), line.verdict]
+    return [*shown, signed, str(line.pairs), number(line.p), number(line.corrected), line.verdict]
 
 
 def _csv(each: Sequence[tuple[Group, Lines]]) -> str:
