@@ -80,15 +80,13 @@ def load_comparison(
 
 def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn, figures: bool = True) -> None:
     """Write what a study's folder holds of the runs so far, and attach it in MLflow; a full disk costs a warning."""
-    from allmodes.studies.page.write import write_page as write_html
-
     study, galleries = comparison.study, list["Gallery | None"]()
     try:
         points = curves.read(comparison)
         files = _write_texts(comparison, points) if is_comparison(study) else []
         galleries = _make_galleries(comparison, warn) if figures else []
         files += _write_figures(comparison, galleries, points, warn) if figures and is_comparison(study) else []
-        files.append(write_html(comparison, galleries, with_curves=figures))
+        files += _write_html(comparison, galleries, figures, warn)
     except OSError as error:
         warn(f"{study.folder}: cannot write tables or figures: {error.strerror or error}")
         return
@@ -98,6 +96,19 @@ def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn
 
 def _write_texts(comparison: Comparison, points: Sequence[tuple[Group, Points]]) -> list[Path]:
     return [*tables.write(comparison), *statistics.write(comparison), *curves.write(comparison.folder, points)]
+
+
+def _write_html(
+    comparison: Comparison, galleries: Sequence[Gallery | None], with_curves: bool, warn: Warn
+) -> list[Path]:
+    """Write the page; a failure, such as that of a plugin's metric to be drawn, costs a warning."""
+    from allmodes.studies.page.write import write_page as write_html
+
+    try:
+        return [write_html(comparison, galleries, with_curves)]
+    except Exception as error:
+        warn(f"no report.html: {type(error).__name__}: {error}")
+        return []
 
 
 def _make_galleries(comparison: Comparison, warn: Warn) -> list[Gallery | None]:
