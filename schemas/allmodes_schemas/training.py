@@ -1,8 +1,8 @@
 """Players, turns and optimisers: who is updated when."""
 
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, PositiveFloat
+from pydantic import AfterValidator, Field, PositiveFloat, create_model
 
 from allmodes_schemas.base import Config, Iteration, KindConfig, Ramp, Sane, Scheduled, worded
 
@@ -144,7 +144,16 @@ class EarlyStoppingConfig(Config):
     kept for it."""
 
 
-class TrainingConfig(Config):
+if TYPE_CHECKING:
+    _Begun = Config
+else:  # the word is one of Python's, so that no class can declare it
+    _FROM = """Run whose weights of equal names and shapes this one begins with: its folder, that of a seed, an exported
+model, or an address of MLflow (`runs:/...`). Relative to where the run is started."""
+    _begins = {"from": (str | None, Field(None, description=" ".join(_FROM.split())))}
+    _Begun = create_model("_Begun", __base__=Config, __module__=__name__, **_begins)
+
+
+class TrainingConfig(_Begun):
     """Length, device and precision of the training, its optimisers and the order of updates."""
 
     free: ClassVar[frozenset[str]] = frozenset(
@@ -184,6 +193,12 @@ class TrainingConfig(Config):
     """When the run is saved so that it can be resumed."""
     early_stopping: EarlyStoppingConfig | None = None
     """Whether the run ends where a metric does not improve any more."""
+
+    @property
+    def source(self) -> str | None:
+        """The run whose weights this one begins with: the option `from`."""
+        reference: str | None = getattr(self, "from")
+        return reference
 
     @property
     def best(self) -> str | None:

@@ -46,6 +46,14 @@ def log_data(line: str, partly: bool, warn: Callable[[str], None]) -> None:
         warn(line)
 
 
+def log_taken(run: Run, line: str, is_whole: bool, warn: Callable[[str], None]) -> None:
+    """Log which weights a run begins with; without a log, warn where some are not those of the other run."""
+    if LOGGER.isEnabledFor(logging.INFO):
+        _log(logging.INFO, f"{run.name} {line}", "began_with", run)
+    elif not is_whole:
+        warn(f"{run.name} {line}")
+
+
 def log_engine(runs: Sequence[Run], choice: Choice) -> None:
     """Log which engine trains runs together, and why; not where the spec asks for the eager one."""
     if runs[0].spec.training.engine != "eager":
@@ -131,6 +139,7 @@ __all__ = [
     "is_started",
     "log_data",
     "log_engine",
+    "log_taken",
     "set_handler",
     "start",
     "stop",

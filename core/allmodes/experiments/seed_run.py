@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from torch import Tensor
 
@@ -26,6 +27,7 @@ from allmodes.experiments.errors import (
 from allmodes.experiments.evaluate import Evaluator
 from allmodes.experiments.report import Report
 from allmodes.experiments.saving import Saver
+from allmodes.experiments.warm_start import warm_start
 from allmodes.game.compose import compose
 from allmodes.game.contracts import Functions
 from allmodes.game.noise import rng
@@ -45,6 +47,7 @@ class SeedRun:
         floors: Gives the scores of real data, which the end of a run is reported with.
         references: Gives those of reference samplers, by their rows.
         is_resumed: Whether an attempt before has begun it.
+        here: Where a relative `training.from` is looked for.
         failed: Why the last evaluation failed, if it did; a run whose last one fails has no samples, and fails.
     """
 
@@ -57,6 +60,7 @@ class SeedRun:
     references: Callable[[], Mapping[str, Mapping[str, float]]] = dict
     functions: Functions = field(default_factory=dict)
     labelled: Mapping[str, LabelledItems] | None = None
+    here: Path = Path()
     failed: Exception | None = None
     is_resumed: bool = False
 
@@ -181,6 +185,11 @@ class SeedRun:
         """Save everything that a resumed run needs."""
         self.saver.save({**self.clock.state_dict(), **self.evaluator.state_dict()}, is_best)
 
+    def warm_start(self) -> None:
+        """Take the weights that the run is to begin with, if any. Raises ModelError where there are none that fit."""
+        if self.run.spec.training.source is not None:
+            warm_start(self.run, self.lane, self.here, self.warn)
+
     def restore(self) -> None:
         """Go on from the newest checkpoint that can be read, or from the start where there is none."""
         self.is_resumed = True
@@ -188,6 +197,7 @@ class SeedRun:
             self.warn(f"{self.run.name} has no checkpoint that can be read: it starts from the beginning")
             self.lane.loader.close()
             self._build()  # one that did not fit may have been restored in part
+            self.warm_start()
 
     def _load_progress(self, state: State) -> None:
         self.evaluator.load_state_dict(state)

@@ -83,13 +83,17 @@ class Trainer:
         labelled, data, metrics = resources.labelled(run.seed), resources.data, resources.metrics
         try:
             beside = (lambda: resources.floors), (lambda: resources.references)
-            seed_run = SeedRun(run, data, metrics, self.registry, warn, *beside, self.functions, labelled)
+            seed_run = SeedRun(
+                run, data, metrics, self.registry, warn, *beside, self.functions, labelled, resources.here
+            )
         except Exception as error:
             if not is_fault(error):
                 raise
             return self._fail(run, error)
         if is_begun:
             seed_run.restore()
+        else:
+            seed_run.warm_start()
         return seed_run
 
     def _fail(self, run: Run, error: Exception) -> Outcome:

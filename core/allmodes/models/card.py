@@ -93,6 +93,8 @@ class Card:
         yield from (f"samples: drawn by {sampler.kind}" for sampler in _sampler(spec))
         yield f"{self.iteration or spec.training.iterations:,} iterations of {spec.training.batch_size} items a batch"
         yield f"seed {spec.seeds[0]}"
+        if (source := spec.training.source) is not None:
+            yield f"begun with weights of {source}"
 
     def _table(self) -> str:
         columns = {"model": self.measured, **self.beside}

@@ -30,7 +30,7 @@ from allmodes.runs.run_folder import MODEL_PAGE, RunFolder
 from allmodes.specs import loading, recorded, requirements
 from allmodes.specs.source import SpecError
 from allmodes.system.no_such_file import holds, no_such_file
-from allmodes.system.paths import near, place
+from allmodes.system.paths import MLFLOW, at_home, near, place
 from allmodes.system.torch_settings import plain_torch
 from allmodes_schemas import Given, NetworkConfig, Shape, Spec
 
@@ -140,7 +140,7 @@ def load_run(
     registry = registry or installed()
     if networks is not None:
         registry = with_given(registry, {NetworkConfig: give_all("networks", networks, give_network)})
-    if not holds((folder := _local_folder(reference)).exists):
+    if not holds((folder := local_folder(reference)).exists):
         raise SpecError(no_such_file(near(folder)))
     folder, stored = _locate(folder, checkpoint)
     requirements.check_installed(folder, [stored / MODEL_PAGE], registry)
@@ -177,13 +177,13 @@ def advise_on_damage(folder: Path, stored: Path) -> Iterator[None]:
         raise ModelError(f"{error}: {_remedy(folder, stored)}") from None
 
 
-def _local_folder(reference: str | Path) -> Path:
-    """The folder of a reference, downloaded if it is one of MLflow's."""
-    if str(reference).startswith(("runs:/", "models:/", "mlflow-artifacts:/")):
+def local_folder(reference: str | Path, here: Path = Path()) -> Path:
+    """The folder of a reference, downloaded if it is one of MLflow's; a relative path is looked for in `here`."""
+    if str(reference).startswith(MLFLOW):
         from allmodes import tracking
 
         return tracking.download(str(reference))
-    return place(reference)
+    return place(here / at_home(reference))
 
 
 def _locate(folder: Path, checkpoint: str | None) -> tuple[Path, Path]:

@@ -41,6 +41,7 @@ class Facts(BaseModel):
     tracked: bool = True
     resumed: int = 0
     begun_in: str | None = None
+    began_with: dict[str, Any] | None = None
     spec: dict[str, Any] | None = None
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from allmodes.runs.run_folder import MODEL_PAGE, RunFolder
+from allmodes.system.no_such_file import holds, no_such_file
+from allmodes.system.paths import MLFLOW, place
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import EarlyStoppingConfig, Problem, Spec
 
@@ -15,6 +18,18 @@ def check_control(spec: Spec) -> Iterator[Problem]:
         yield from _check_number(spec, (*where, "metric"), stopping.metric, stopping.better)
         yield from _check_best(spec, stopping)
         yield from _check_evaluations(spec, stopping)
+
+
+def check_source(spec: Spec) -> Iterator[Problem]:
+    """A run to begin with that is not there; MLflow's addresses are looked up when training begins."""
+    if (reference := spec.training.source) is None or reference.startswith(MLFLOW):
+        return
+    folder, where = place(reference), ("training", "from")
+    if not holds(folder.exists):
+        yield Problem(where, no_such_file(reference))
+    elif not (folder / MODEL_PAGE).is_file() and not RunFolder(folder).runs:
+        what = "is neither the folder of a run nor an exported model"
+        yield Problem(where, f"{reference} {what}: give the folder that `allmodes run` or `allmodes export` printed")
 
 
 def _check_number(spec: Spec, where: tuple[str, ...], name: str, better: str) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from allmodes.registry.registry import Registry, installed, installed_for, owner
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import messages, safe_yaml
 from allmodes.specs.checks import check_spec
+from allmodes.specs.control import check_source
 from allmodes.specs.from_python import arguments_of
 from allmodes.specs.limits import check_sizes
 from allmodes.specs.named import kinds_named, words_in
@@ -115,7 +116,15 @@ def _describe_unknown(reference: str, registry: Registry) -> str:
 def check(source: SpecSource, registry: Registry) -> Spec:
     """Validate a parsed spec against the installed kinds, then across its components."""
     with faults.tracing():
-        return _check(source, registry)
+        spec = _check(source, registry)
+    if spec.training.source is not None and not _is_begun(Path(source.name).parent):
+        _report(list(check_source(spec)), source)
+    return spec
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether a spec lies with runs of it, which go on without the one that they began with."""
+    return bool(RunFolder(folder).runs)
 
 
 def _check(source: SpecSource, registry: Registry) -> Spec:
@@ -142,8 +151,8 @@ def check_single(values: Mapping[str, Any], source: SpecSource) -> None:
 
 def check_again(source: SpecSource, registry: Registry) -> Spec:
     """The checked spec of an existing run, without the warnings that were given when it began."""
-    with warnings.catch_warnings(action="ignore"):
-        return check(source, registry)
+    with warnings.catch_warnings(action="ignore"), faults.tracing():
+        return _check(source, registry)
 
 
 def dump(spec: Spec) -> str:

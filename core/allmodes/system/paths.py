@@ -40,6 +40,9 @@ def near(path: Path) -> Path:
     return path
 
 
+MLFLOW = ("runs:/", "models:/", "mlflow-artifacts:/")
+"""Beginnings of MLflow's addresses, which are no paths."""
+
 SPECS = (".yaml", ".yml", ".json")
 
 

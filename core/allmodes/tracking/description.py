@@ -86,6 +86,7 @@ def about(run: Run) -> str:
     losses = ", ".join(f"`{term.kind}`" for term in spec.losses)
     sampler = f", sampler `{spec.sampler.kind}`" if spec.sampler else ""
     made = f"Data `{spec.data.kind}`, prior `{spec.prior.kind}`, losses {losses}{sampler}."
+    made += f" Begun with weights of `{spec.training.source}`." if spec.training.source else ""
     return f"{spec.description}\n\n{made}\n\n{_settings(run)}".strip()
 
 
