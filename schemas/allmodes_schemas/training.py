@@ -1,8 +1,8 @@
 """Players, turns and optimisers: who is updated when."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, PositiveFloat, create_model
+from pydantic import AfterValidator, Field, PositiveFloat, create_model, model_validator
 
 from allmodes_schemas.base import Config, Iteration, KindConfig, Ramp, Sane, Scheduled, worded
 
@@ -144,6 +144,33 @@ class EarlyStoppingConfig(Config):
     kept for it."""
 
 
+class RewindConfig(Config):
+    """When a run goes back to its last good checkpoint, and goes on from there with lower learning rates.
+
+    Good is a checkpoint that is not newer than the last evaluation without a sign. The learning rates are multiplied at
+    each rewind again; batches and noise are those of before.
+    """
+
+    signs: tuple[Literal["collapse", "divergence"], ...] = ("collapse", "divergence")
+    """What sends the run back: the loss of half of the modes that it held, and a loss or weight that is not finite."""
+    metric: str | None = None
+    """A further sign: this number of the spec's metrics is worse than `limit` after it was at least as good."""
+    limit: float | None = None
+    """The value of `metric` that it must not fall below (rise above, where less is better)."""
+    rate: float = Field(0.5, gt=0, lt=1)
+    """What learning rates are multiplied by at each rewind."""
+    players: tuple[str, ...] = ()
+    """The players whose rates are lowered; none: all."""
+    times: Annotated[int, Sane(100)] = Field(3, ge=1)
+    """How often at most; after that the run goes on, or fails, as it would without rewinds."""
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if (self.metric is None) != (self.limit is None):
+            raise ValueError("metric and limit belong together: set both, or none of them")
+        return self
+
+
 if TYPE_CHECKING:
     _Begun = Config
 else:  # the word is one of Python's, so that no class can declare it
@@ -193,6 +220,8 @@ class TrainingConfig(_Begun):
     """When the run is saved so that it can be resumed."""
     early_stopping: EarlyStoppingConfig | None = None
     """Whether the run ends where a metric does not improve any more."""
+    rewind: RewindConfig | None = None
+    """Whether the run goes back to its last good checkpoint where it collapses or diverges."""
 
     @property
     def source(self) -> str | None:
@@ -219,6 +248,7 @@ __all__ = [
     "EmaConfig",
     "OptimizerConfig",
     "PlayerConfig",
+    "RewindConfig",
     "Scheduled",
     "SgdConfig",
     "TrainingConfig",

@@ -151,9 +151,9 @@ def _explain_lengths(results: Results) -> str | None:
 
 
 def _explain_ends(results: Results) -> Iterator[str]:
-    """Say which seeds were stopped before their last iteration and why, and which models were kept."""
+    """Say which seeds were stopped before their last iteration, went back, or kept another model than the last."""
     for seed, outcome in results.outcomes.items():
-        if outcome.stopped or outcome.kept is not None:
+        if outcome.stopped or outcome.kept is not None or outcome.rewinds:
             yield f"seed {seed}: {describe_end(outcome)}"
 
 

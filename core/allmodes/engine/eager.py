@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -100,6 +101,14 @@ class EagerEngine:
         """Restore the states of the optimisers of the same players."""
         for name, stepper in self.steppers.items():
             stepper.load_state_dict(state[name])
+
+    def scale_rates(self, factor: float, players: Collection[str], iteration: int) -> None:
+        """Multiply the learning rates of some players (none: of all), which go on at an iteration."""
+        for name in players or tuple(self.optimizers):
+            player = self.composition.players[name]
+            config = optimizers.scale_rate(player.optimizer, factor)
+            self.composition.players[name] = replace(player, optimizer=config)
+            optimizers.set_schedule(self.optimizers[name], config, iteration)
 
     def _look_up(self, turn: TurnConfig, weights: Mapping[str, float]) -> Roles:
         """The roles of a turn, looked up once for each set of active terms."""

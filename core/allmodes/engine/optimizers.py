@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from allmodes_schemas import AdamConfig, OptimizerConfig, at
+from allmodes_schemas import AdamConfig, OptimizerConfig, Ramp, at
 
 Tensors: TypeAlias = Mapping[str, Tensor]
 Memory: TypeAlias = "dict[str, Tensor | dict[str, Tensor]]"
@@ -150,6 +150,15 @@ def set_schedule(optimizer: torch.optim.Optimizer, config: OptimizerConfig, iter
     """Set the scheduled values, such as the learning rate, of an iteration."""
     for group in optimizer.param_groups:
         group.update(_values(config, iteration))
+
+
+def scale_rate(config: OptimizerConfig, factor: float) -> OptimizerConfig:
+    """The same optimiser with its learning rate, or the ramp of it, times a factor."""
+    rate = config.lr
+    if isinstance(rate, Ramp):
+        ends = {"start": factor * rate.start, "end": factor * rate.end}
+        return config.model_copy(update={"lr": rate.model_copy(update=ends)})
+    return config.model_copy(update={"lr": factor * rate})
 
 
 def is_scheduled(config: OptimizerConfig) -> bool:

@@ -97,28 +97,43 @@ class Lockstep:
             updated = self.loop.iterate()
         for run in tuple(self._training):
             self._attempt(run, partial(run.take, updated[run.lane]))
-        self._complete_those_over(self._training)
+        self._complete_those_over(self.runs)
 
     def _complete_those_over(self, runs: Sequence[SeedRun]) -> None:
         for run in tuple(runs):
             if run.is_over:
                 self._complete(run, "finished")
 
-    def _attempt(self, run: SeedRun, action: Callable[[], None]) -> None:
-        """Do something for a run, which ends with the error that this raises; raises what is no fault of its own."""
+    def _attempt(self, run: SeedRun, action: Callable[[], None]) -> bool:
+        """Do something for a run, which goes back or ends with the error that this raises; whether there was none.
+
+        Raises what is no fault of the run's own.
+        """
         try:
             action()
         except Exception as error:
+            if sign := run.sign_in(error):
+                self._attempt(run, partial(self._rewind, run, sign))
+                return False
             self._end(run, "failed", error)
             is_own = isinstance(error, DivergenceError | CollapseError) or is_fault(error)
             if not is_own and not self.is_forgiving:
                 raise
             if not is_own:
                 print_traceback(error)
+            return False
+        return True
+
+    def _rewind(self, run: SeedRun, sign: str) -> None:
+        """Send a run back; those that were trained with it wait until it has come to them again."""
+        if self._training:
+            self.loop.close()
+        self._waiting, self._training = [*self._waiting, *self._training], []
+        run.rewind(sign)
+        self._waiting.sort(key=lambda one: one.lane.iteration)
 
     def _complete(self, run: SeedRun, status: Status) -> None:
-        self._attempt(run, run.complete)
-        if run in self.runs:
+        if self._attempt(run, run.complete) or (status == "killed" and run in self.runs):
             self._end(run, status)
 
     def _end(self, run: SeedRun, status: Status, error: BaseException | None = None) -> None:

@@ -54,6 +54,14 @@ def log_taken(run: Run, line: str, is_whole: bool, warn: Callable[[str], None]) 
         warn(f"{run.name} {line}")
 
 
+def log_rewind(run: Run, line: str, fields: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+    """Log that a run goes back; without a log, warn of it."""
+    if LOGGER.isEnabledFor(logging.INFO):
+        _log(logging.WARNING, f"{run.name} {line}", "rewind", run, **fields)
+    else:
+        warn(f"{run.name} {line}")
+
+
 def log_engine(runs: Sequence[Run], choice: Choice) -> None:
     """Log which engine trains runs together, and why; not where the spec asks for the eager one."""
     if runs[0].spec.training.engine != "eager":
@@ -74,6 +82,8 @@ def describe_end(outcome: Outcome) -> str:
     """Describe how a run ended: where, why before its last iteration, which model it kept, and its error."""
     line = f"{outcome.status} at iteration {outcome.iteration:,}"
     line += f", stopped by {STOPPERS[outcome.stopped_by]}: {outcome.stopped}" if outcome.stopped_by else ""
+    times = len(outcome.rewinds)
+    line += f", after {times} rewind{'s' if times > 1 else ''}" if times else ""
     line += f"; the model of iteration {outcome.kept:,} is kept" if outcome.kept is not None else ""
     return f"{line}: {outcome.error}" if outcome.error else line
 
@@ -139,6 +149,7 @@ __all__ = [
     "is_started",
     "log_data",
     "log_engine",
+    "log_rewind",
     "log_taken",
     "set_handler",
     "start",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ import torch
 
 from allmodes.engine.eager import Losses
 from allmodes.experiments.clock import Clock
+from allmodes.experiments.logs import log_rewind
+from allmodes.experiments.rewinding import describe_rewind
+from allmodes.experiments.run_page import note
 from allmodes.registry.registry import Registry
 from allmodes.runs import claims
 from allmodes.runs.journal import Journal
-from allmodes.runs.run import Outcome, Run
+from allmodes.runs.run import Outcome, Rewind, Run
 from allmodes.runs.run_folder import RunFolder
 from allmodes.system.durable import write_json
 
@@ -36,6 +39,14 @@ class Report:
         self.run = replace(self.run, iteration=iteration, journal=self.journal)
         self.journal.start(iteration)
         self._notify("run_started")
+
+    def rewind(self, done: Sequence[Rewind]) -> None:
+        """Report the last of some rewinds."""
+        last, config = done[-1], self.run.spec.training.rewind
+        self.journal.rewind(last["to"], at=last["at"], sign=last["sign"], factor=last["factor"])
+        line = describe_rewind(last, len(done), config.times if config else len(done))
+        log_rewind(self.run, line, {**last}, self.warn)
+        note(self.run, self.warn, rewinds=list(done))
 
     def numbers(self, iteration: int, numbers: Mapping[str, float]) -> None:
         """Report numbers by name."""

@@ -55,7 +55,7 @@ def write_run_page(run: Run, tracked: bool, here: Path, registry: Registry, warn
         check_same_data(run, began, warn)
         facts |= {"resumed": began.resumed + 1, "tracked": tracked or began.tracked}
         facts["begun_in"] = began.begun_in or facts["begun_in"]
-        facts |= {"began_with": began.began_with} if began.began_with else {}
+        facts |= {name: getattr(began, name) for name in ("began_with", "rewinds") if getattr(began, name)}
     try:
         replace_text(folder.spec, loading.dump(run.spec))
         write_json(folder.page, facts | {"spec": loading.dump_values(run.spec)})

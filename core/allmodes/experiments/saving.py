@@ -42,6 +42,7 @@ class Saver:
     saved_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
+        self._was_best = False
         self.folder = RunFolder(self.run.folder)
 
     @property
@@ -51,8 +52,10 @@ class Saver:
         is_late = time.monotonic() - self.saved_at >= 60 * config.minutes
         return is_late or self.lane.iteration % config.every == 0
 
-    def save(self, progress: State, is_best: bool = False) -> None:
+    def save(self, progress: State, is_best: bool = False, good: int | None = None) -> None:
         """Write a checkpoint with the loop's state and further `progress`, unless this iteration has one.
+
+        Beside the last ones the newest that is not newer than iteration `good` stays.
 
         A full disk or a sampler that cannot be fitted costs a warning, not the run. Raises DivergenceError rather than
         save weights that are not finite.
@@ -69,16 +72,17 @@ class Saver:
         try:
             self.journal.settle()
             checkpoints.write(self.folder, modules, page, {"loop": self.lane.state_dict(), **progress})
-            checkpoints.delete_old(self.folder, self.run.spec.training.checkpoints.keep, iteration)
+            checkpoints.delete_old(self.folder, self.run.spec.training.checkpoints.keep, iteration, good)
             self.saved = iteration
         except OSError as error:
             self.warn(f"{self.run.name}: no checkpoint at iteration {iteration}: {error.strerror or error}")
 
-    def restore(self, load_progress: Callable[[State], None]) -> bool:
+    def restore(self, load_progress: Callable[[State], None], until: int | None = None) -> bool:
         """Restore the newest checkpoint that can be read; returns whether there is one.
 
         Args:
             load_progress: Called with the checkpoint's state, to take what was given to `save`.
+            until: The iteration of the newest that may be taken.
 
         Raises RunError where a checkpoint was written on another kind of device, or with other data.
         """
@@ -92,9 +96,15 @@ class Saver:
             except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
                 problem = f"{type(error).__name__}: {model_format.shorten_error(error)}"
                 raise ModelError(f"its state does not fit the spec: {problem}") from None
-            self.saved = self.lane.iteration
+            self.saved, self._was_best = self.lane.iteration, bool(checkpoint.page.get("best"))
 
-        return checkpoints.restore_newest(self.folder, self.warn, load)
+        return checkpoints.restore_newest(self.folder, self.warn, load, until)
+
+    def rewrite(self, progress: State) -> None:
+        """Write the checkpoint that was restored last again, with other progress, and delete those after it."""
+        checkpoints.delete_after(self.folder, self.lane.iteration)
+        self.saved = None
+        self.save(progress, self._was_best)
 
     def restore_best(self) -> None:
         """Restore the weights of the best checkpoint, and its iteration. Raises ModelError where there is none."""

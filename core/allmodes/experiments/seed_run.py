@@ -26,6 +26,7 @@ from allmodes.experiments.errors import (
 )
 from allmodes.experiments.evaluate import Evaluator
 from allmodes.experiments.report import Report
+from allmodes.experiments.rewinding import Rewinding
 from allmodes.experiments.saving import Saver
 from allmodes.experiments.warm_start import warm_start
 from allmodes.game.compose import compose
@@ -36,7 +37,7 @@ from allmodes.game.untouched import LostError
 from allmodes.metrics import Metric
 from allmodes.models.checkpoints import State
 from allmodes.registry.registry import Registry
-from allmodes.runs.run import Outcome, Run, Status, Stopper
+from allmodes.runs.run import Outcome, Rewind, Run, Status, Stopper
 
 
 @dataclass(eq=False)
@@ -74,7 +75,7 @@ class SeedRun:
         with starting(self.clock):
             self.lane = build_lane(self.run, self.data, self.functions, self.labelled)
         self.evaluator = Evaluator(self.run, self.data, self.metrics, self.lane, self.report, self.warn)
-        self._early = ""
+        self.rewinding, self._early = Rewinding(self.run), ""
         self.saver = Saver(self.run, self.data, self.lane, self.report.journal, self.warn)
 
     @property
@@ -108,6 +109,8 @@ class SeedRun:
         """Report the start, try what a broken sampler would spoil later, and make up for an evaluation that failed."""
         self.report.start(self.lane.iteration)
         self.evaluator.try_sampler()
+        if self.rewinding.left:
+            self.checkpoint()  # where there is none that is good, the run goes back to its beginning
         if self._is_evaluation_due and self.evaluator.evaluated != self.lane.iteration:
             self.evaluate()  # which failed in the attempt before
 
@@ -150,6 +153,7 @@ class SeedRun:
             start_cpu_seconds=clock.start_cpu_seconds,
             stopped=self.stopped if is_stopped else None,
             stopped_by=self.stopped_by if is_stopped else None,
+            rewinds=tuple(self.rewinding.done),
         )
         beside = self.floors, self.references, self.warn
         outcome = Ending(self.run, self.lane, self.evaluator, self.saver, *beside).finish(ended)
@@ -175,6 +179,8 @@ class SeedRun:
             self.failed = error
             self.warn(f"{self.run.name}: no evaluation at iteration {self.lane.iteration}: {describe_error(error)}")
             return
+        if not is_last:
+            self.rewinding.check(found.collapse, self.evaluator.history)
         self._early = why_stop(self.run.spec, self.evaluator.history)
         if found.collapse:
             self._react(found.collapse, found.is_new)
@@ -183,7 +189,36 @@ class SeedRun:
 
     def checkpoint(self, is_best: bool = False) -> None:
         """Save everything that a resumed run needs."""
-        self.saver.save({**self.clock.state_dict(), **self.evaluator.state_dict()}, is_best)
+        good = self.evaluator.evaluated or 0 if self.rewinding.left else None
+        self.saver.save(self._progress(), is_best, good)
+
+    def _progress(self) -> State:
+        return {**self.clock.state_dict(), **self.evaluator.state_dict(), **self.rewinding.state_dict()}
+
+    def sign_in(self, error: Exception) -> str:
+        """The sign to go back that an error is; empty where it ends the run."""
+        return self.rewinding.sign_in(error)
+
+    def rewind(self, sign: str) -> None:
+        """Go back to the newest good checkpoint, with lower learning rates. The time that was spent stays spent."""
+        at, spent, done = self.lane.iteration, self.clock, self.rewinding.done
+        good = self.rewinding.good(self.evaluator.history, at)
+        self.lane.loader.close()
+        self._build()
+        self._go_back(good)
+        self.clock = spent
+        last = Rewind(at=at, to=self.lane.iteration, sign=sign, factor=self.rewinding.factor(len(done) + 1))
+        self.rewinding.done = [*done, last]
+        self.rewinding.scale(self.lane)
+        self.saver.rewrite(self._progress())
+        self.report.rewind(self.rewinding.done)
+
+    def _go_back(self, good: int) -> None:
+        """Restore the newest checkpoint up to an iteration or, where none can be read, the beginning."""
+        if not self.saver.restore(self._load_state, good):
+            self.lane.loader.close()
+            self._build()
+            self.warm_start()
 
     def warm_start(self) -> None:
         """Take the weights that the run is to begin with, if any. Raises ModelError where there are none that fit."""
@@ -200,6 +235,11 @@ class SeedRun:
             self.warm_start()
 
     def _load_progress(self, state: State) -> None:
+        self._load_state(state)
+        self.rewinding.load_state_dict(state)
+        self.rewinding.scale(self.lane)
+
+    def _load_state(self, state: State) -> None:
         self.evaluator.load_state_dict(state)
         self._early = why_stop(self.run.spec, self.evaluator.history)
         self.clock.load_state_dict(state)

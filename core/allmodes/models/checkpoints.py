@@ -8,7 +8,7 @@ measurements so far.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -68,12 +68,14 @@ def read(folder: Path) -> Checkpoint:
     return Checkpoint(folder, page, state)
 
 
-def restore_newest(run: RunFolder, warn: Callable[[str], None], restore: Callable[[Checkpoint], None]) -> bool:
-    """Restore the newest checkpoint that can be read and fits, with a warning for each newer one.
+def restore_newest(
+    run: RunFolder, warn: Callable[[str], None], restore: Callable[[Checkpoint], None], until: int | None = None
+) -> bool:
+    """Restore the newest checkpoint, up to an iteration, that can be read and fits; warn of each newer one.
 
     Returns whether there was one.
     """
-    for folder in run.checkpoints:
+    for folder in (one for one in run.checkpoints if until is None or int(one.name) <= until):
         try:
             restore(read(folder))
         except ModelError as error:
@@ -104,16 +106,27 @@ def find_checkpoint(run: RunFolder, which: str) -> Path:
     raise ModelError(f"{near(run.path)} has no checkpoint {which!r}: there are best, last, and iterations {iterations}")
 
 
-def delete_old(run: RunFolder, keep: int, iteration: int) -> None:
+def delete_old(run: RunFolder, keep: int, iteration: int, good: int | None = None) -> None:
     """Delete all but the last `keep` checkpoints and the newest best one, and the remains of interrupted writes.
+
+    The newest that is not newer than iteration `good` stays, too.
 
     Those beyond the run's iteration are damaged ones that it passed over: they stay, and do not count.
     """
     folders = [folder for folder in run.checkpoints if int(folder.name) <= iteration]
     best = [folder for folder in folders if _is_best(folder)][:1]
-    for folder in folders[keep:]:
-        if folder not in best:
-            folder.replace(folder.with_name(f".{folder.name}-old"))  # no half of it is left if the process dies
+    needed = [folder for folder in folders if good is not None and int(folder.name) <= good][:1]
+    _delete(run, [folder for folder in folders[keep:] if folder not in best and folder not in needed])
+
+
+def delete_after(run: RunFolder, iteration: int) -> None:
+    """Delete the checkpoints of a way that a run does not go on."""
+    _delete(run, [folder for folder in run.checkpoints if int(folder.name) > iteration])
+
+
+def _delete(run: RunFolder, folders: Iterable[Path]) -> None:
+    for folder in folders:
+        folder.replace(folder.with_name(f".{folder.name}-old"))  # no half of it is left if the process dies
     for folder in run.checkpoint_folder.glob(".[0-9]*"):
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,6 +4,7 @@ A line of numbers is `{"iteration": n, "<key>": x, ..., "time": ms}`. Other line
 
 - `start`: an attempt begins at an iteration, 0 or that of the checkpoint from which a run is resumed. Readers of
   numbers leave out what earlier attempts wrote beyond it; older versions, which wrote no such line, cut the file.
+- `rewind`: the run goes back to the iteration of a checkpoint, which for readers of numbers is the same.
 - `mlflow`: the attempt is tracked, and how MLflow describes it. The observer of MLflow adds this line, not training, so
   that an attempt without tracking has nothing to send and this package knows nothing of MLflow.
 - `figure` and `end`. Numbers behind an `end` come from measuring the run again.
@@ -31,6 +32,8 @@ NAMED = 5
 """Damaged lines that a warning names one by one."""
 MARKS = ("time", "tracked")
 """Keys of a line of numbers that are not numbers of the run."""
+BEGINNINGS = ("start", "rewind")
+"""Events from whose iteration training goes on."""
 LARGEST = 2**63 - 1
 """The largest iteration or time that a line can have, as in databases; a larger one comes of damage."""
 
@@ -65,13 +68,17 @@ class Journal:
         """Note how the attempt ended, from the fields of an Outcome, at a `time` in ms or now."""
         names = ("time", "iteration", "status", "results", "floors", "engine", "references")
         error = redact.text(ending["error"]) if ending["error"] else None
-        further = {name: ending[name] for name in ("stopped", "stopped_by", "kept") if ending.get(name)}
+        further = {name: ending[name] for name in ("stopped", "stopped_by", "kept", "rewinds") if ending.get(name)}
         self.add("end", **{name: ending[name] for name in names if name in ending}, error=error, **further)
 
     def add(self, event: str, **values: Any) -> None:
         """Append another event, which is kept even if memory is full."""
         claims.confirm()
         self.lines.append(json.dumps(durable.plain({"event": event, "time": now(), **values})), needed=True)
+
+    def rewind(self, iteration: int, **values: Any) -> None:
+        """Note that the run goes back to an iteration: numbers beyond it count no longer."""
+        self.add("rewind", iteration=iteration, **values)
 
     def settle(self) -> None:
         """Wait until the log is on disk, lest a loss of power leave a checkpoint without the numbers before it."""
@@ -124,7 +131,7 @@ def _with(found: list[Line], number: int, text: bytes) -> list[Line]:
     if line is None or "event" not in line:
         found.append((number, line))
         return found
-    return _up_to(line["iteration"], found) if line["event"] == "start" else found
+    return _up_to(line["iteration"], found) if line["event"] in BEGINNINGS else found
 
 
 def _up_to(iteration: int, found: Sequence[Line]) -> list[Line]:
@@ -142,7 +149,7 @@ def _parse(text: bytes) -> dict[str, Any] | None:
     with suppress(ValueError):
         line = json_pages.decode(text)
         if isinstance(line, dict) and "event" in line:
-            return line if line["event"] != "start" or _is_iteration(line.get("iteration")) else None
+            return line if line["event"] not in BEGINNINGS or _is_iteration(line.get("iteration")) else None
         if isinstance(line, dict) and _is_iteration(line.get("iteration")):
             values = {name: value for name, value in line.items() if name not in MARKS}
             return values if all(map(_is_number, values.values())) else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator
+from typing_extensions import TypedDict
 
 from allmodes.runs.journal import Journal, numbers
 from allmodes.text import redact
@@ -29,6 +30,15 @@ Numbers: TypeAlias = Annotated[Mapping[str, float], BeforeValidator(_parse_numbe
 
 class RunError(RuntimeError):
     """A run that cannot be begun or resumed as asked; the message says why and what to do."""
+
+
+class Rewind(TypedDict):
+    """A rewind: found at an iteration by a sign, gone back to another, on with learning rates times a factor."""
+
+    at: int
+    to: int
+    sign: str
+    factor: float
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,8 @@ class Outcome:
     equal shares of their updates' time. `references` are the scores of each reference sampler, by its row in tables.
     `stopped` is why a finished run ended before its last iteration, and `stopped_by` who asked: an observer, or
     `training.early_stopping`. `kept` is the iteration of the model that it kept, and of `results`, if not the last.
+    `rewinds` are those on the way to the model, by `training.rewind`: `costs` count the updates of this way alone, the
+    times those of all.
     """
 
     status: Status
@@ -121,6 +133,7 @@ class Outcome:
     stopped: str | None = None
     stopped_by: Stopper | None = None
     kept: int | None = None
+    rewinds: Sequence[Rewind] = ()
 
     def __post_init__(self) -> None:
         for name in ("results", "floors"):

@@ -42,6 +42,7 @@ class Facts(BaseModel):
     resumed: int = 0
     begun_in: str | None = None
     began_with: dict[str, Any] | None = None
+    rewinds: list[dict[str, Any]] | None = None
     spec: dict[str, Any] | None = None
 
 

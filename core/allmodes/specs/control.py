@@ -5,19 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from allmodes.runs.run_folder import MODEL_PAGE, RunFolder
+from allmodes.specs.players import players_of
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import MLFLOW, place
 from allmodes.text.suggest import did_you_mean
-from allmodes_schemas import EarlyStoppingConfig, Problem, Spec
+from allmodes_schemas import EarlyStoppingConfig, Problem, RewindConfig, Spec
 
 
 def check_control(spec: Spec) -> Iterator[Problem]:
-    """Problems of early stopping."""
+    """Problems of early stopping and of rewinds."""
     if (stopping := spec.training.early_stopping) is not None:
         where = ("training", "early_stopping")
         yield from _check_number(spec, (*where, "metric"), stopping.metric, stopping.better)
         yield from _check_best(spec, stopping)
         yield from _check_evaluations(spec, stopping)
+
+    if (rewind := spec.training.rewind) is not None:
+        if rewind.metric is not None:
+            yield from _check_number(spec, ("training", "rewind", "metric"), rewind.metric, "auto")
+        yield from _check_players(spec, rewind)
+        yield from _check_signs(spec, rewind)
+
+
+def _check_players(spec: Spec, rewind: RewindConfig) -> Iterator[Problem]:
+    """Players that the spec does not have."""
+    players = players_of(spec)
+    for i, name in enumerate(rewind.players):
+        if name not in players:
+            what = f"there is no player {name!r}{did_you_mean(name, players)}: the players are {', '.join(players)}"
+            yield Problem(("training", "rewind", "players", i), what)
+
+
+def _check_signs(spec: Spec, rewind: RewindConfig) -> Iterator[Problem]:
+    """No sign at all, or a collapse that no metric of the spec could show."""
+    counted = any(number.counts for number in spec.evaluation.numbers().values())
+    if not rewind.signs and rewind.metric is None:
+        yield Problem(("training", "rewind", "signs"), "nothing sends the run back: name a sign, or metric and limit")
+    elif "collapse" in rewind.signs and not counted:
+        what = "no metric of this spec counts modes or classes, so a collapse is never seen"
+        remedy = "add one, such as modes, or set signs: [divergence]"
+        yield Problem(("training", "rewind", "signs"), f"{what}: {remedy}", "warning")
 
 
 def check_source(spec: Spec) -> Iterator[Problem]:
