@@ -31,6 +31,7 @@ from allmodes_schemas import (
     PriorConfig,
     Ramp,
     ReferenceConfig,
+    RewindConfig,
     SamplerConfig,
     SgdConfig,
     Spec,
@@ -92,6 +93,7 @@ BLOCKS: Mapping[type[BaseModel], tuple[str, str]] = {
         "Early stopping",
         "The block `training.early_stopping`; see [Runs](runs.md#ending-early).",
     ),
+    RewindConfig: ("Rewind", "The block `training.rewind`; see [Runs](runs.md#going-back)."),
     EvaluationConfig: ("Evaluation", "The block `evaluation`: when a run is measured, with how many samples, by what."),
     Ramp: ("Ramps", "Where a number may change over a run (learning rate, second beta, weight, moving average)."),
 }

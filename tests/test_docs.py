@@ -31,6 +31,7 @@ from allmodes_schemas import (
     Need,
     PlayerConfig,
     Ramp,
+    RewindConfig,
     SgdConfig,
     Spec,
     TrainingConfig,
@@ -43,7 +44,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("plugins/*/README.md")), *sorted(DOCS.rglob("*.md"))]
 BLOCKS = (
     *(AdamConfig, CheckpointsConfig, DiscriminatorOptions, EmaConfig, EvaluationConfig, PlayerConfig, Ramp),
-    *(SgdConfig, Spec, TrainingConfig, TurnConfig, EarlyStoppingConfig),
+    *(SgdConfig, Spec, TrainingConfig, TurnConfig, EarlyStoppingConfig, RewindConfig),
 )
 PROVIDERS = {
     "prior": "allmodes_latent_priors",

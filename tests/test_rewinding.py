@@ -15,6 +15,8 @@ from allmodes.runs import journal
 from allmodes.runs.run import Rewind
 from allmodes.runs.run_folder import RunFolder
 from allmodes.testing.interrupted import InterruptingObserver, equal_runs, first_seed, read_numbers, read_tensors
+from allmodes.tracking.events import Numbers, parse
+from allmodes.tracking.selection import Selection
 from allmodes_schemas import AdamConfig, Ramp, SgdConfig
 from faulty import registry_of
 from lanes import assert_same_end
@@ -218,6 +220,23 @@ def test_numbers_of_the_way_that_was_left_count_no_longer(tmp_path: Path) -> Non
     log.rewind(1, at=3, sign="s", factor=0.5)
     log.write(2, {"a": 7.0})
     assert journal.read(log.path) == [{"iteration": 1, "a": 1.0}, {"iteration": 2, "a": 7.0}]
+
+
+def test_mlflow_gets_the_numbers_of_the_new_way_even_after_an_interruption() -> None:
+    def number(iteration: int, value: float) -> bytes:
+        return json.dumps({"iteration": iteration, "a": value, "time": 1}).encode()
+
+    def event(name: str, iteration: int) -> bytes:
+        return json.dumps({"event": name, "iteration": iteration, "time": 1}).encode()
+
+    selection, sent = Selection(description=None, tracked=True), []
+    first = [number(2, 1.0), number(4, 2.0), event("rewind", 2), number(3, 3.0)]
+    again = [event("start", 2), number(3, 3.0), number(4, 4.0)]
+    for line in [*first, *again]:
+        found = selection.take(parse(line))
+        selection.tracked = True
+        sent += [(found.iteration, found.values["a"])] if isinstance(found, Numbers) else []
+    assert sent == [(2, 1.0), (4, 2.0), (3, 3.0), (4, 4.0)]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,12 @@ class Start(_Step):
     event: Literal["start"]
 
 
+class GoneBack(_Step):
+    """A rewind, to the iteration from which training goes on."""
+
+    event: Literal["rewind"]
+
+
 class Description(_Event):
     """The store that an attempt is logged to, without secrets, and how MLflow describes the run.
 
@@ -112,14 +118,15 @@ class End(_Step):
     engine: str = ""
     stopped: str | None = None
     kept: _Count | None = None
+    rewinds: list[dict[str, Any]] = []
 
 
 class Damaged:
     """A line that cannot be read."""
 
 
-Event: TypeAlias = Start | Description | Numbers | Figure | End | Damaged
-_FORM: TypeAdapter[Any] = TypeAdapter(Annotated[Start | Description | Figure | End, Discriminator("event")])
+Event: TypeAlias = Start | GoneBack | Description | Numbers | Figure | End | Damaged
+_FORM: TypeAdapter[Any] = TypeAdapter(Annotated[Start | GoneBack | Description | Figure | End, Discriminator("event")])
 
 
 def parse(line: bytes) -> Event | None:

@@ -18,7 +18,7 @@ from allmodes.tracking.places import Places
 from allmodes.tracking.receipt import Receipt
 
 PARENT, FOLDER, SEEDS_OF = "mlflow.parentRunId", "allmodes.folder", "allmodes.seeds_of"
-ENDS = tuple(f"allmodes.{name}" for name in ("error", "stopped", "kept", "engine"))
+ENDS = tuple(f"allmodes.{name}" for name in ("error", "stopped", "kept", "rewinds", "engine"))
 """Tags of how a seed ended."""
 SHARED = ("allmodes.", "plugin.", "version.", "mlflow.source.", "mlflow.user")
 """Beginnings of the tags that a method's seeds have in common."""

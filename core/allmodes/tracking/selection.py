@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from allmodes.tracking.events import Damaged, Description, End, Event, Figure, Start
+from allmodes.tracking.events import Damaged, Description, End, Event, Figure, GoneBack, Start
 
 
 @dataclass
@@ -15,8 +15,8 @@ class Selection:
 
     A resumed run writes again what lies between its checkpoint and where it was interrupted; values that an earlier
     attempt had for an iteration, or for a later one, are left out. Numbers behind an `end` come from measuring the run
-    again, and are new, even where the last attempt was not tracked. An attempt that begins with a damaged line counts
-    as tracked: the line may have described it.
+    again, and are new, even where the last attempt was not tracked; so are those behind a rewind. An attempt that
+    begins with a damaged line counts as tracked: the line may have described it.
     """
 
     description: Description | None = None
@@ -40,6 +40,9 @@ class Selection:
         """Return what MLflow gets of the next event; None if nothing."""
         if isinstance(event, Start | Description):
             return self._begin(event)
+        if isinstance(event, GoneBack):
+            self._go_back(event.iteration)
+            return None
         if event is not None and self.tracked is None:
             self.tracked = isinstance(event, Damaged)
         if event is None or isinstance(event, Damaged) or not (self._is_tracked and event.tracked):
@@ -65,6 +68,11 @@ class Selection:
             return None
         self.description, self.tracked = event, True
         return event
+
+    def _go_back(self, iteration: int) -> None:
+        """After a rewind numbers beyond its iteration are new ones: the way that they were of is left."""
+        for highest in (self._before, self._now):
+            highest |= {key: min(value, iteration) for key, value in highest.items()}
 
     def _end(self, event: End) -> End:
         new = self._new(event.iteration, [f"end/{name}" for name in event.results])

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from allmodes.runs.journal import Journal
 from allmodes.runs.run_folder import RunFolder
 from allmodes.tracking import old_spool, reading
-from allmodes.tracking.events import Damaged, Description, Event, Numbers, Start, parse
+from allmodes.tracking.events import Damaged, Description, Event, GoneBack, Numbers, Start, parse
 from allmodes.tracking.selection import Selection
 
 METRICS_PER_BATCH = 1000  # MLflow's own limit
@@ -138,6 +138,6 @@ def _groups(lines: Sequence[Sized], before: Selection) -> list[Group]:
 
 def _weight(event: Event | None) -> int:
     """Number of metrics; a whole batch for other events that the store gets, none for what it does not."""
-    if event is None or isinstance(event, Start | Damaged):
+    if event is None or isinstance(event, Start | GoneBack | Damaged):
         return 0
     return max(1, len(event.values)) if isinstance(event, Numbers) else METRICS_PER_BATCH

@@ -64,6 +64,7 @@ class Store:
         self._writer.table(receipt.run_id, final)
         for name in ("error", "stopped", "kept"):
             self._set_or_clear(receipt.run_id, f"allmodes.{name}", getattr(end, name))
+        self._set_or_clear(receipt.run_id, "allmodes.rewinds", len(end.rewinds) or None)
         if end.engine:
             self.client.set_tag(receipt.run_id, "allmodes.engine", end.engine)
         self.client.set_terminated(receipt.run_id, end.status.upper(), end.time)
