@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from allmodes import Experiment, Results, SpecError, load_run
+from allmodes import Experiment, Plugin, Results, SpecError, hookimpl, installed, load_run
 from allmodes.experiments.early_stopping import Best, find_best
 from allmodes.models.page import read_page
 from allmodes.runs import journal
+from allmodes.runs.ends import is_complete
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.source import SpecError as ReadError
 from allmodes.testing.interrupted import InterruptingObserver, equal_runs, first_seed, read_tensors
@@ -116,6 +119,28 @@ def test_one_seed_of_several_is_stopped_and_the_others_are_what_they_would_have_
         assert equal_runs(stopped.runs[1], alone.runs[0])
     else:
         assert_same_end([stopped.runs[1]], alone.runs)
+
+
+def test_an_observer_of_a_plugin_stops_runs_and_a_study_leaves_them_alone(tmp_path: Path) -> None:
+    made = tiny(tmp_path)
+    module = SimpleNamespace(allmodes_run_started=hookimpl(lambda run: run.stop("not wanted")))
+    made.registry = installed()
+    made.registry.register(module, Plugin("acme", "allmodes-acme", "1.0"))
+    (outcome,) = (results := made.run()).outcomes.values()
+    assert outcome.stopped == "not wanted"
+    run = RunFolder(first_seed(results))
+    assert is_complete(run, made.spec, outcome)
+    assert not is_complete(run, made.spec, replace(outcome, stopped=None, stopped_by=None))
+
+
+def test_a_run_that_was_stopped_early_is_complete_until_its_patience_changes(tmp_path: Path) -> None:
+    made = tiny(tmp_path, iterations=50, early_stopping=STOPPING)
+    (outcome,) = (results := made.run()).outcomes.values()
+    run, training = RunFolder(first_seed(results)), made.spec.training
+    assert is_complete(run, made.spec, outcome)
+    for early in (None, EarlyStoppingConfig(metric="high_quality", patience=3)):
+        changed = training.model_copy(update={"early_stopping": early})
+        assert not is_complete(run, made.spec.model_copy(update={"training": changed}), outcome)
 
 
 # Early stopping

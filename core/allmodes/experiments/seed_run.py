@@ -10,10 +10,7 @@ from torch import Tensor
 
 from allmodes.data.base import Data
 from allmodes.data.labelled import LabelledItems
-from allmodes.engine.eager import EagerEngine
 from allmodes.engine.eager import Outcome as Updated
-from allmodes.engine.loop import Average, Lane
-from allmodes.experiments.batches import make_loader
 from allmodes.experiments.clock import Clock, starting
 from allmodes.experiments.early_stopping import why_stop
 from allmodes.experiments.ending import Ending
@@ -25,14 +22,12 @@ from allmodes.experiments.errors import (
     report_fault,
 )
 from allmodes.experiments.evaluate import Evaluator
+from allmodes.experiments.lanes import build_lane
 from allmodes.experiments.report import Report
 from allmodes.experiments.rewinding import Rewinding
 from allmodes.experiments.saving import Saver
 from allmodes.experiments.warm_start import warm_start
-from allmodes.game.compose import compose
 from allmodes.game.contracts import Functions
-from allmodes.game.noise import rng
-from allmodes.game.parts import Refits
 from allmodes.game.untouched import LostError
 from allmodes.metrics import Metric
 from allmodes.models.checkpoints import State
@@ -252,19 +247,3 @@ class SeedRun:
             raise CollapseError(f"{collapse}; evaluation.collapse is stop")
         if action == "warn" and is_new:
             self.warn(f"{self.run.name}: collapse: {collapse}")
-
-
-def build_lane(run: Run, data: Data, functions: Functions, labelled: Mapping[str, LabelledItems] | None = None) -> Lane:
-    """Build what an engine trains of a run, before its first iteration."""
-    spec, seed, device = run.spec, run.seed, run.device
-    composition = compose(spec, data.to("cpu"), seed, functions)
-    for module in composition.modules.values():
-        module.to(device).train()
-    return Lane(
-        composition,
-        EagerEngine(composition),
-        make_loader(spec, data, seed, labelled),
-        rng(seed, "noise", device),
-        Average(spec.training.ema, composition) if spec.training.ema else None,
-        Refits(composition.modules, data, seed, functions),
-    )
