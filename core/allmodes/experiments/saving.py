@@ -101,8 +101,14 @@ class Saver:
         return checkpoints.restore_newest(self.folder, self.warn, load, until)
 
     def rewrite(self, progress: State) -> None:
-        """Write the checkpoint that was restored last again, with other progress, and delete those after it."""
-        checkpoints.delete_after(self.folder, self.lane.iteration)
+        """Write the checkpoint that was restored last again, with other progress, and delete those after it.
+
+        A folder that refuses costs a warning: from one of those after it a resumed run comes back here.
+        """
+        try:
+            checkpoints.delete_after(self.folder, self.lane.iteration)
+        except OSError as error:
+            self.warn(f"{self.run.name}: later checkpoints could not be deleted: {error.strerror or error}")
         self.saved = None
         self.save(progress, self._was_best)
 
