@@ -8,6 +8,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = $(wildcard plugins/*)
 PACKAGES = $(addprefix ./,$(PLUGINS))
+# Observers that bring a large library along, which a demo does not need.
+OBSERVERS = ./plugins/tensorboard ./plugins/wandb
 
 QUICK = $(patsubst %,tests/test_%.py,layout text hiding registry checks specs strangers data data_csv data_images \
           engine parity networks metrics figures trained experiment places cli init tracking_old testing) \
@@ -45,7 +47,7 @@ docs: $(VENV)/.dev
 
 # A stamp for each purpose: a second `make demo` or `make test` installs nothing.
 $(VENV)/.demo: pyproject.toml $(PLUGINS:%=%/pyproject.toml) | $(BIN)/python
-	$(BIN)/python -m pip install --disable-pip-version-check -e . $(addprefix -e ,$(PACKAGES))
+	$(BIN)/python -m pip install --disable-pip-version-check -e . $(addprefix -e ,$(filter-out $(OBSERVERS),$(PACKAGES)))
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(PLUGINS:%=%/pyproject.toml) | $(BIN)/python
