@@ -1,8 +1,8 @@
 """Pictures of MLflow's UI for these pages, from runs in a store: what a user sees, at 1280 x 800.
 
-    allmodes run gan/ring --seeds 0-1 --set training.iterations=4000 --set evaluation.every=400
-    allmodes run veegan/demo --seeds 0-1 --set training.iterations=4000
-    allmodes run gan/digits --seeds 0-1 --set training.iterations=600 --set evaluation.every=100
+    allmodes compare gan/ring veegan/demo --seeds 0-1 --folder ring-study --set training.iterations=4000 \\
+        --set evaluation.every=400 --set evaluation.samples=1000
+    allmodes run gan/digits --set training.iterations=400 --set evaluation.every=100
     python docs/screenshots.py sqlite:///mlflow.db docs/images
 
 It needs Chromium, chromedriver, and `pip install selenium`.
@@ -87,8 +87,18 @@ AFTER = "document.head.insertAdjacentHTML('beforeend', '<style>.modebar {display
 """Without a mouse the tools of a chart never hide."""
 
 
-EXPAND = "document.querySelectorAll('button[data-component-id*=runnamecellrenderer]').forEach(e => e.click())"
-"""Shows the seeds of every experiment."""
+EXPAND = """
+document.querySelectorAll('button[data-component-id*=runnamecellrenderer]').forEach(e => {
+  if (!e.dataset.seen) { e.dataset.seen = 1; e.click() }
+})
+"""
+"""Shows the methods of every study; called again, the seeds of every method."""
+SCROLL = """
+document.querySelectorAll('*').forEach(e => {
+  if (e.scrollHeight > e.clientHeight + 50 && getComputedStyle(e).overflowY != 'visible') e.scrollTop += arguments[0]
+})
+"""
+"""Scrolls whatever can be scrolled by so many pixels."""
 
 
 class Tour:
@@ -137,11 +147,12 @@ def tour(visitor: Tour, store: str) -> None:
     runs = {run.info.run_name: run.info.run_id for run in client.search_runs([experiment])}
     runs_page = f"#/experiments/{experiment}/runs"
     visitor.visit(f"{runs_page}?viewStateShareKey=modes")
-    visitor.driver.execute_script(EXPAND)
+    for _ in range(2):
+        visitor.driver.execute_script(EXPAND)
+        time.sleep(6)
     visitor.shoot("runs")
-    seeds = "tags.%60allmodes.kind%60%20%3D%20%27seed%27%20and%20tags.%60allmodes.data%60%20%3D%20%27ring%27"
-    visitor.visit(f"{runs_page}?compareRunsMode=CHART&searchFilter={seeds}&orderByKey=metrics.%60modes%60")
-    visitor.one("//input[contains(@placeholder, 'Search metric charts')]").send_keys("eval/(modes|high_quality)")
+    visitor.visit(f"{runs_page}?viewStateShareKey=curves&compareRunsMode=CHART")
+    visitor.driver.execute_script(SCROLL, 780)
     visitor.shoot("curves")
     visitor.visit(f"{runs_page}/{runs['veegan-demo']}")
     visitor.shoot("run")

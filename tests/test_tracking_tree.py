@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from allmodes.runs.run import Outcome, Run
+from allmodes.tracking import summary
 from allmodes.tracking.forwarding import Forwarder
 from tracked import FINISHED, Training, runs_in
 
@@ -64,6 +65,10 @@ def test_a_study_holds_methods_with_means_errors_and_floors_and_they_hold_seeds(
     assert found["toys > wide"].data.tags["allmodes.seeds"] == "0, 1"
     assert found["None > toys"].data.tags["allmodes.methods"] == "narrow, wide"
     assert found["None > toys"].data.tags["allmodes.game"] == "duel"
+    assert found["None > toys"].data.metrics == {"methods": 2, "seeds": 4, "seeds_finished": 4}
+    groups = {name: run.data.tags.get("allmodes.seeds_of") for name, run in found.items()}
+    assert groups["toys > narrow"] == groups["narrow > narrow/seed-0"] == "narrow in toys-1a2b"
+    assert groups["None > toys"] is None
 
 
 def test_a_method_runs_until_its_last_seed_ended_and_a_study_until_its_last_method(
@@ -152,3 +157,10 @@ def test_of_two_rows_that_senders_made_of_one_method_one_is_kept(
     last.close()
     assert client.get_run(twin.info.run_id).info.lifecycle_stage == "deleted"
     assert set(rows(client)) == {name for name in TREE if "wide" not in name}
+
+
+def test_the_page_of_a_study_begins_with_its_tables() -> None:
+    page = "# toys\n\nMeans over seeds.\n\n## ring\n\n| method |\n\n## grid\n\n| method |\n"
+    shown = "## ring\n\n| method |\n\n## grid\n\n| method |\n\nMeans over seeds."
+    assert summary.tables_first(page) == shown
+    assert summary.tables_first("nothing is finished") == "nothing is finished"

@@ -62,7 +62,7 @@ class LoggedRuns:
         tags = {name: value for name, value in like.data.tags.items() if name.startswith(SHARED)}
         method = str(method_and_seed(like)[0])
         tags |= {"allmodes.kind": "method", PARENT: top}
-        for name in (FOLDER, SEEDS_OF, "allmodes.seed", *ENDS):
+        for name in (FOLDER, "allmodes.seed", *ENDS):
             tags.pop(name, None)
         made = self.client.create_run(like.info.experiment_id, like.info.start_time, tags, method)
         return str(made.info.run_id)
@@ -101,7 +101,7 @@ class LoggedRuns:
     def _open_method(self, experiment: str, start: Description, known: Sequence[Logged], top: str) -> str:
         parents = {run.data.tags.get(PARENT) for run in known}
         mine = (run for run in known if is_method(run) and method_and_seed(run)[0] == start.method)
-        tags = {"allmodes.kind": "method", PARENT: top}
+        tags = {"allmodes.kind": "method", PARENT: top, SEEDS_OF: seeds_of(start)}
         method = self._keep_one(mine, parents) or self._create(experiment, start, start.method, tags)
         self.client.set_tag(method, PARENT, top)
         return method
@@ -109,7 +109,8 @@ class LoggedRuns:
     def _create_top(self, experiment: str, start: Description, nested: Mapping[str, str]) -> str:
         """Create the run of an experiment, with its spec; or that of a study, which has several methods."""
         if not start.study:
-            return self._create(experiment, start, start.name, {"allmodes.kind": "experiment", **nested})
+            tags = {"allmodes.kind": "experiment", SEEDS_OF: seeds_of(start)}
+            return self._create(experiment, start, start.name, {**tags, **nested})
         kept = {
             name: value
             for name, value in start.tags.items()
@@ -132,8 +133,8 @@ def _filter(name: str) -> str:
 
 
 def seeds_of(start: Description) -> str:
-    """The tag that the seeds of one method share, and by which the view averages them."""
-    return f"{start.experiment}/{start.method}" if start.study else start.experiment
+    """The tag that a method shares with its seeds, and by which the view averages them."""
+    return f"{start.method} in {start.experiment}" if start.study else start.experiment
 
 
 def is_seed(run: Logged) -> bool:

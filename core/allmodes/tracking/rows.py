@@ -36,7 +36,7 @@ class Rows:
         if _is_study(top):
             mine = [seed for seed in seeds if method_and_seed(seed)[0] == start.method]
             self._update_method(known, receipt.parent_run_id, mine, start.repeats)
-            self._join(receipt.parent_run_id, seeds)
+            self._join(receipt.parent_run_id, seeds, start.seeds)
         else:
             self._add_means(receipt.parent_run_id, seeds)
         self._end(receipt.parent_run_id, seeds, start.seeds, time)
@@ -49,8 +49,9 @@ class Rows:
         for method, numbers in planned.items():
             if mine := [seed for seed in seeds if method_and_seed(seed)[0] == method]:
                 self._update_method(known, receipt.parent_run_id, mine, len(numbers))
-        self._join(receipt.parent_run_id, seeds)
-        self._end(receipt.parent_run_id, seeds, sum(map(len, planned.values())), _last(seeds))
+        number = sum(map(len, planned.values()))
+        self._join(receipt.parent_run_id, seeds, number)
+        self._end(receipt.parent_run_id, seeds, number, _last(seeds))
 
     def is_study(self, run_id: str) -> bool:
         """Whether a run is that of a study."""
@@ -91,12 +92,15 @@ class Rows:
         given = sorted(int(seed.data.tags["allmodes.seed"]) for seed in seeds)
         self._writer.tag(run_id, "allmodes.seeds", ", ".join(map(str, given)))
 
-    def _join(self, study: str, seeds: Sequence[Logged]) -> None:
-        """Give a study's row what its methods have in its columns."""
+    def _join(self, study: str, seeds: Sequence[Logged], number: int) -> None:
+        """Give a study's row what its methods have in its columns, and how many of its seeds have finished."""
         each = {name: dict.fromkeys(seed.data.tags.get(name, "") for seed in seeds) for name in JOINED}
         methods = dict.fromkeys(str(method_and_seed(seed)[0]) for seed in seeds)
         joined = {name: ", ".join(sorted(filter(None, values))) for name, values in each.items()}
         self._writer.tags(study, joined | {"allmodes.methods": ", ".join(sorted(methods))})
+        finished = [seed for seed in seeds if seed.info.status == "FINISHED"]
+        counts = {"methods": len(methods), "seeds": number, "seeds_finished": len(finished)}
+        self._writer.numbers(study, metrics_of(counts, len(finished), _last(seeds)))
 
     def _end(self, run_id: str, seeds: Sequence[Logged], number: int, time: int) -> None:
         if status := summary.overall([seed.info.status for seed in seeds], number):

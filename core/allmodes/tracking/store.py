@@ -84,7 +84,7 @@ class Store:
             self._writer.file(receipt.parent_run_id, path)
         for experiment in dict.fromkeys(folder.parent for folder in runs):
             self._writer.file(receipt.parent_run_id, RunFolder(experiment).spec, f"specs/{experiment.name}")
-        self._writer.page(receipt.parent_run_id, page)
+        self._writer.page(receipt.parent_run_id, summary.tables_first(page))
 
     def _describe(self, run_id: str, above: str, start: Description, folder: Path) -> None:
         """Add settings, data and page to a seed's run and the one above; to that only the settings all seeds share."""

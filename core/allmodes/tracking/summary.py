@@ -65,6 +65,13 @@ def note(before: str, metrics: Mapping[str, float]) -> str:
     return table(("metric", *columns), rows).rstrip() + ABOUT + about(before) if rows else about(before)
 
 
+def tables_first(page: str) -> str:
+    """A study's page without its title, and with what the tables mean behind them: MLflow shows the first lines."""
+    head, mark, tables = page.partition("## ")
+    text = head.partition("\n")[2].strip() if head.startswith("# ") else head.strip()
+    return f"{mark}{tables}\n{text}".strip() if mark else page
+
+
 def about(page: str) -> str:
     """A description without its table."""
     return page.rpartition(ABOUT)[2]
