@@ -1,7 +1,6 @@
 """Pictures of MLflow's UI for these pages, from runs in a store: what a user sees, at 1280 x 800.
 
-    allmodes compare gan/ring veegan/demo --seeds 0-1 --folder ring-study --set training.iterations=4000 \\
-        --set evaluation.every=400 --set evaluation.samples=1000
+    allmodes compare gan/ring veegan/demo --seeds 0-1 --folder ring-study --set training.iterations=4000
     allmodes run gan/digits --set training.iterations=400 --set evaluation.every=100
     python docs/screenshots.py sqlite:///mlflow.db docs/images
 
