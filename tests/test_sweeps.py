@@ -280,7 +280,7 @@ def test_the_command_line_takes_the_place_of_the_files_values(tmp_path: Path, ca
     ]
     assert cli_main.execute(["show", file]) == 0
     shown = capsys.readouterr().out
-    assert shown.endswith("# This is the first of 2 members:\n#   weight=1\n#   weight=2\n")
+    assert shown.endswith("# This is the first of 2 members, 4 runs:\n#   weight=1\n#   weight=2\n")
     assert loading.parse(YAML().load(shown), REGISTRY).losses[1].weight == 1
 
 

@@ -29,7 +29,7 @@ def validate(spec: Reference, *, overrides: Overrides = None, vary: Vary = None)
     except SweepError:
         checked = None
     if checked is None:
-        sweeps.list_members(spec, sweeps.find_members(spec, overrides or (), vary or ()))
+        sweeps.tell_valid(spec, sweeps.read(spec, overrides or (), vary or ()))
         return OK
     terms = ", ".join(term.kind for term in checked.losses)
     print_line(f"{spec} is valid: {checked.data.kind}, {checked.prior.kind}, {terms}")
@@ -70,7 +70,7 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
         try:
             spec = loading.load_alone(thing)
         except SweepError:
-            sweeps.show_first(sweeps.find_members(thing, ()))
+            sweeps.show_first(sweeps.read(thing, ()))
             return OK
         turns = ["# Players, in the order of their turns:", *describe.list_turns(spec)]
         print_text(loading.dump(spec) + "\n".join(turns))

@@ -9,25 +9,40 @@ from allmodes.registry.registry import installed
 from allmodes.specs import loading
 from allmodes.specs.axes import parse_axes
 from allmodes.specs.members import Member, axes_of, members
+from allmodes.specs.search_plan import SearchPlan, read_plan
 
 
-def find_members(spec: str, overrides: Sequence[str], vary: Sequence[str] = ()) -> list[Member]:
-    """Check and return the members of a file, with what varies besides; raises SpecError."""
+def read(spec: str, overrides: Sequence[str], vary: Sequence[str] = ()) -> SearchPlan | list[Member]:
+    """Check and return the search of a file, or its members, with what varies besides; raises SpecError."""
     registry = installed()
     source = loading.read_source(spec, registry, overrides)
+    if "search" in source.tree:
+        return read_plan(source, parse_axes(vary), registry)
     return members(source, axes_of(source).with_others(parse_axes(vary)), registry)
 
 
-def list_members(spec: str, found: Sequence[Member]) -> None:
-    """Print that a file is valid, and the names of its members."""
-    runs = sum(len(member.spec.seeds) for member in found)
-    print_line(f"{spec} is valid: {len(found)} members, {runs} runs (`allmodes compare` trains them)")
-    for member in found:
-        print_line(f"  {member.name}")
+def tell_valid(spec: str, found: SearchPlan | Sequence[Member]) -> None:
+    """Print that a file is valid, and the names of its members or the space of its search."""
+    print_line(f"{spec} is valid: {_count(found)} (`allmodes compare` trains them)")
+    for line in _lines(found):
+        print_line(f"  {line}")
 
 
-def show_first(found: Sequence[Member]) -> None:
-    """Print the first member's spec with every default written out, and the names of all."""
-    print_text(loading.dump(found[0].spec) + f"# This is the first of {len(found)} members:")
-    for member in found:
-        print_line(f"#   {member.name}")
+def show_first(found: SearchPlan | Sequence[Member]) -> None:
+    """Print the first spec with every default written out, and the names of all members or the space of the search."""
+    first = found.start if isinstance(found, SearchPlan) else found[0].spec
+    print_text(f"{loading.dump(first)}# This is the first of {_count(found)}:")
+    for line in _lines(found):
+        print_line(f"#   {line}")
+
+
+def _count(found: SearchPlan | Sequence[Member]) -> str:
+    if isinstance(found, SearchPlan):
+        by = f"{found.config.by} ({found.better} is better)"
+        runs = found.config.trials * len(found.start.seeds)
+        return f"{found.config.trials} trials of a search by {by}, {runs} runs"
+    return f"{len(found)} members, {sum(len(member.spec.seeds) for member in found)} runs"
+
+
+def _lines(found: SearchPlan | Sequence[Member]) -> list[str]:
+    return found.describe() if isinstance(found, SearchPlan) else [member.name for member in found]

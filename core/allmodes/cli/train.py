@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from allmodes.cli import tables
+from allmodes.cli import searching, tables
 from allmodes.cli.app import AsJson, Columns, Labels, Overrides, Quiet, Reference, Register, SystemMetrics, Vary
 from allmodes.cli.console import (
     FAILED,
@@ -41,6 +41,7 @@ from allmodes.studies.compare import StudyTrainer
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.executors import Where, make_executor, parse_ask
 from allmodes.studies.load import load_study
+from allmodes.studies.search import load_search
 from allmodes.studies.tables import terminal
 from allmodes.system.paths import near
 from allmodes.system.signals import Stop
@@ -153,6 +154,12 @@ def compare(
     executor = make_executor(on, jobs, pack, parse_ask(ask or ()))
     chosen, axes = None if seeds is None else parse_seeds(seeds), parse_axes(vary or ())
     shown = Shown(parse_labels(labels or ()), parse_columns(columns))
+    if trials := load_search(methods, installed(), folder, overrides or (), chosen, axes):
+        if register:
+            raise SpecError("--register: a search registers no model: train its best.yaml with it")
+        _set_up(system_metrics)
+        log = print_note if quiet else _start_log()
+        return searching.search(trials, name, executor, tracking, log, quiet)
     study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown, axes)
     study = replace(study, command=_command())
     _set_up(system_metrics)

@@ -41,12 +41,13 @@ Point: TypeAlias = tuple[Setting, ...]
 class Axis:
     """One dimension of what varies: the settings along it, and its points.
 
-    An axis that holds a `range` without steps has two points, its ends.
+    An axis that holds a `range` without steps has two points, its ends. `is_whole`: the setting takes whole numbers.
     """
 
     paths: tuple[Location, ...]
     points: tuple[Point, ...]
     range: Range | None = None
+    is_whole: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -67,10 +68,9 @@ class Axes:
     seeds: tuple[int, ...] | None = None
 
     def with_others(self, others: Axes) -> Axes:
-        """These with others, which take the place of those of the same settings."""
-        taken = {axis.paths for axis in others.axes}
-        kept = tuple(axis for axis in self.axes if axis.paths not in taken)
-        return Axes((*kept, *others.axes), self.seeds if others.seeds is None else others.seeds)
+        """These with others, which take the place of those of the same settings, so that names keep their order."""
+        axes = {axis.paths: axis for axis in (*self.axes, *others.axes)}
+        return Axes(tuple(axes.values()), self.seeds if others.seeds is None else others.seeds)
 
 
 def read_axes(source: SpecSource, block: Location = ("vary",)) -> Axes:

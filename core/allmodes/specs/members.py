@@ -63,11 +63,12 @@ def members(source: SpecSource, axes: Axes, registry: Registry) -> list[Member]:
     Raises SpecError with a line for each problem, which names the members that have it.
     """
     base = base_of(source)
-    _check_axes(base, axes.axes)
+    check_free(base, axes.axes)
+    _check_grid(base, axes.axes)
     settled = settle(base, axes, registry)
-    points = [_join(points) for points in itertools.product(*(axis.points for axis in settled.axes))]
+    points = [join(points) for points in itertools.product(*(axis.points for axis in settled.axes))]
     names = name_points(settled.axes)
-    checked = _Checker(base, registry, settled.seeds)
+    checked = Checker(base, registry, settled.seeds)
     specs = [checked.check(name, point) for name, point in zip(names, points, strict=True)]
     checked.report(len(points))
     return [
@@ -81,15 +82,15 @@ def settle(base: SpecSource, axes: Axes, registry: Registry) -> Axes:
     """The axes with whole numbers along ranges of settings that are whole."""
     ranges = [axis for axis in axes.axes if axis.range is not None]
     with warnings.catch_warnings(action="ignore"):
-        first = _join([axis.points[0] for axis in axes.axes])
-        spec = _Checker(base, registry, None).check("", first) if ranges else None
+        first = join([axis.points[0] for axis in axes.axes])
+        spec = Checker(base, registry, None).check("", first) if ranges else None
     return replace(axes, axes=tuple(_settle(axis, spec) for axis in axes.axes))
 
 
 def name_points(axes: Sequence[Axis]) -> list[str]:
     """A name for each point of the grid of some axes, unlike the others in more than case."""
     words = labels([path for axis in axes for path in axis.paths])
-    along = [_name_along(axis, words) for axis in axes]
+    along = [name_along(axis, words) for axis in axes]
     return [shorten(",".join(parts)) for parts in itertools.product(*along)]
 
 
@@ -108,7 +109,8 @@ def apply(base: SpecSource, point: Point) -> SpecSource:
     return source
 
 
-def _join(points: Iterable[Point]) -> Point:
+def join(points: Iterable[Point]) -> Point:
+    """The settings of several points in one."""
     return tuple(itertools.chain.from_iterable(points))
 
 
@@ -118,7 +120,7 @@ def to_settings(point: Point) -> dict[str, Any]:
 
 
 @dataclass
-class _Checker:
+class Checker:
     """Checks members, and collects each problem once with the members that have it."""
 
     base: SpecSource
@@ -127,6 +129,7 @@ class _Checker:
     problems: dict[str, list[str]] = field(default_factory=dict)
 
     def check(self, name: str, point: Point) -> Spec | None:
+        """The spec with the settings of a point, or None where it is invalid."""
         try:
             spec = loading.check(apply(self.base, point), self.registry)
         except SpecError as error:
@@ -151,16 +154,21 @@ def _describe(names: Sequence[str], number: int) -> str:
     return f" (in {names[0]}{more})"
 
 
-def _check_axes(base: SpecSource, axes: Sequence[Axis]) -> None:
-    """Check the number of members, and that neither `--set` nor another axis sets what varies."""
+def check_free(base: SpecSource, axes: Sequence[Axis]) -> None:
+    """Check that `--set` sets nothing that varies; raises SpecError."""
     for axis in axes:
-        if axis.is_open:
-            place, title = axis.points[0][0].place, axis.title
-            raise SpecError(f"{place}: {title}: a range without steps is for a search: set steps to a number of values")
         for path in axis.paths:
             if set_already := [where for where in base.overridden if where[: len(path)] == path]:
                 dotted = ".".join(map(str, set_already[0]))
                 raise SpecError(f"--set {dotted}: {axis.title} varies: leave one of the two out")
+
+
+def _check_grid(base: SpecSource, axes: Sequence[Axis]) -> None:
+    """Check that axes have points, and not too many members in all."""
+    for axis in axes:
+        if axis.is_open:
+            place, title = axis.points[0][0].place, axis.title
+            raise SpecError(f"{place}: {title}: a range without steps is for a search: set steps to a number of values")
     if (number := prod(len(axis.points) for axis in axes)) > MOST:
         each = " x ".join(str(len(axis.points)) for axis in axes)
         what = f"{each} = {number:,} members, and a sweep has at most {MOST:,}"
@@ -176,7 +184,7 @@ def _settle(axis: Axis, spec: Spec | None) -> Axis:
     for first, second in itertools.pairwise(values):
         if first == second:
             raise SpecError(f"{points[0][0].place}: {axis.title}: the range gives {first} twice: take fewer steps")
-    return replace(axis, points=tuple(points))
+    return replace(axis, points=tuple(points), is_whole=True)
 
 
 def _is_whole(spec: Spec, path: Location) -> bool:
@@ -189,7 +197,7 @@ def _is_whole(spec: Spec, path: Location) -> bool:
     return isinstance(node, int) and not isinstance(node, bool)
 
 
-def _name_along(axis: Axis, words: Mapping[Location, str]) -> list[str]:
+def name_along(axis: Axis, words: Mapping[Location, str]) -> list[str]:
     """A part of a name for each point of an axis."""
     columns = [_words_of([point[i].value for point in axis.points]) for i in range(len(axis.paths))]
     return [
@@ -205,4 +213,19 @@ def _words_of(values: Sequence[Any]) -> list[str]:
     return [words[repr(value)] for value in values]
 
 
-__all__ = ["MOST", "Member", "apply", "axes_of", "base_of", "is_sweep_file", "members", "name_points", "settle"]
+__all__ = [
+    "MOST",
+    "Checker",
+    "Member",
+    "apply",
+    "axes_of",
+    "base_of",
+    "check_free",
+    "is_sweep_file",
+    "join",
+    "members",
+    "name_along",
+    "name_points",
+    "settle",
+    "to_settings",
+]

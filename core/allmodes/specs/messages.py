@@ -13,7 +13,7 @@ from typing_extensions import TypeAliasType
 
 from allmodes.specs.source import SpecSource, shorten
 from allmodes.text.suggest import did_you_mean
-from allmodes_schemas import SHAPES, Config, KindConfig, Location, Spec
+from allmodes_schemas import SHAPES, Config, KindConfig, Location
 
 _EXPECTED = {
     "bool_parsing": "true or false",
@@ -33,7 +33,7 @@ _PATTERN = "string_pattern_mismatch"
 _OF_KIND = ("invalid_kind", "union_tag_invalid")
 
 
-def describe_errors(errors: Sequence[ErrorDetails], source: SpecSource, model: type[Spec]) -> list[str]:
+def describe_errors(errors: Sequence[ErrorDetails], source: SpecSource, model: type[Config]) -> list[str]:
     """One message per location; of a union's branches, the errors of the one that matched most of the input."""
     found: dict[Location, list[ErrorDetails]] = {}
     for error in errors:
@@ -56,7 +56,7 @@ def _path(error: ErrorDetails, tree: Any) -> Location:
     return (*path, loc[-1]) if absent else tuple(path)
 
 
-def _describe(errors: Sequence[ErrorDetails], model: type[Spec]) -> str:
+def _describe(errors: Sequence[ErrorDetails], model: type[Config]) -> str:
     """The message about a location: the first error with a sentence of its own, else everything that is expected."""
     for error in errors:
         if sentence := _sentence(error, model):
@@ -65,7 +65,7 @@ def _describe(errors: Sequence[ErrorDetails], model: type[Spec]) -> str:
     return f"should be {' or '.join(expected)}, got {short(errors[0]['input'])}{_near(errors[0]['input'], errors)}"
 
 
-def _sentence(error: ErrorDetails, model: type[Spec]) -> str | None:
+def _sentence(error: ErrorDetails, model: type[Config]) -> str | None:
     """The sentence of an error that names no expected type."""
     match error["type"]:
         case "invalid" | "invalid_kind":
@@ -93,7 +93,7 @@ def _sentence(error: ErrorDetails, model: type[Spec]) -> str | None:
     return None if expects else f"{error['msg'][0].lower()}{error['msg'][1:]}, got {short(error['input'])}"
 
 
-def _describe_expected(error: ErrorDetails, model: type[Spec]) -> str:
+def _describe_expected(error: ErrorDetails, model: type[Config]) -> str:
     if error["type"] in _MAPPING:
         return f"a mapping with the keys {', '.join(_fields_at(model, error['loc']))}"
     if error["type"] == _PATTERN:

@@ -23,7 +23,7 @@ from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
 from allmodes.studies.pool import Task
 from allmodes.studies.report import write_report
 from allmodes.studies.stacks import Stack
-from allmodes.studies.study import COMPILED, Study, join_study, write_study
+from allmodes.studies.study import COMPILED, Study, StudyRun, join_study, write_study
 from allmodes.system.notebook import is_notebook
 from allmodes.system.signals import Stop
 from allmodes.text import redact
@@ -54,6 +54,8 @@ def compare(
 ) -> Comparison:
     """Train several specs with several seeds, or go on with that, and return the comparison.
 
+    A spec that varies gives a method for each of its members; one with `search`, given alone, is searched.
+
     Args:
         references: Spec files, recipes, runs' folders, and patterns of recipes such as `study/ring-*`.
         seeds: The seeds of every method; by default those of its spec.
@@ -83,9 +85,13 @@ def compare(
         SpecError: With a line for each problem, before any training.
     """
     shown, place = Shown(labels or {}, parse_columns(columns)), None if folder is None else Path(folder)
-    axes = Axes() if vary is None else to_axes(vary)
-    study = load_study(references, registry or installed(), place, name, overrides, seeds, baseline, shown, axes)
+    axes, references = Axes() if vary is None else to_axes(vary), list(references)
     executor = make_executor(on, jobs, pack, ask or {})
+    if trainer := _make_search(references, registry, place, name, overrides, seeds, axes, executor, track):
+        comparison = trainer.run()
+        trainer.stop.pass_on()
+        return comparison
+    study = load_study(references, registry or installed(), place, name, overrides, seeds, baseline, shown, axes)
     trainer = StudyTrainer(
         *(study, executor, track, lambda text: warnings.warn(redact.text(text), stacklevel=3)),
         view=LiveStudy() if progress and is_notebook() else None,
@@ -97,11 +103,36 @@ def compare(
     return comparison
 
 
+def _make_search(
+    references: Sequence[str],
+    registry: Registry | None,
+    folder: Path | None,
+    name: str | None,
+    overrides: Sequence[str],
+    seeds: Sequence[int] | None,
+    vary: Axes,
+    executor: Executor,
+    track: bool,
+) -> StudyTrainer | None:
+    """The search of a single spec, if it has one."""
+    from allmodes.studies.search import SearchTrainer, load_search, make_study  # which stands on this module
+
+    trials = load_search(references, registry or installed(), folder, overrides, seeds, vary)
+    if trials is None:
+        return None
+    return SearchTrainer(make_study(trials, name), executor, track, _warn_in_python, trials=trials)
+
+
+def _warn_in_python(text: str) -> None:
+    warnings.warn(redact.text(text), stacklevel=4)
+
+
 @dataclass
 class StudyTrainer:
     """Trains the runs of a study that are not finished, and writes its report.
 
-    `errors` holds the errors of this command by the run's name.
+    `errors` holds the errors of this command by the run's name, `thresholds` what runs have to reach so as not to be
+    pruned.
     """
 
     study: Study
@@ -113,6 +144,7 @@ class StudyTrainer:
     figures: bool = True
     errors: dict[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
+    thresholds: Mapping[str, Any] | None = None
 
     def run(self) -> Comparison:
         """Train, and write tables and figures even if training is interrupted.
@@ -123,10 +155,14 @@ class StudyTrainer:
             try:
                 self._train(forwarder)
             finally:
-                comparison = Comparison(self.study, self.errors, self.baseline)
+                comparison = self.comparison()
                 with take_turns(self.study.folder, "report"):
                     write_report(comparison, forwarder, self.warn, self.figures)
         return comparison
+
+    def comparison(self) -> Comparison:
+        """The state of the study."""
+        return Comparison(self.study, self.errors, self.baseline)
 
     @contextmanager
     def _entering(self) -> Iterator[None]:
@@ -146,12 +182,13 @@ class StudyTrainer:
             yield
 
     def _train(self, forwarder: Forwarder | None) -> None:
-        runs = self.study.runs
-        unfinished = [run for run in runs if run.state != "finished"]
+        self._train_runs([run for run in self.study.runs if run.state != "finished"], forwarder)
+
+    def _train_runs(self, unfinished: Sequence[StudyRun], forwarder: Forwarder | None) -> None:
         monitor = StudyMonitor(self.warn, self.errors, self.view, forwarder)
         work = Work(self.study, unfinished, self._task, monitor, self.stop, self._environment(), self.track)
         if self.view:
-            self.view.begin(runs, unfinished)
+            self.view.begin(self.study.runs, unfinished)
         try:
             with self.stop.listening():
                 self.executor.train(work)
@@ -180,6 +217,7 @@ class StudyTrainer:
             "study": self.study.name,
             "study_id": self.study.id,
             "claims": str(claims_folder(self.study)) if self.executor.shares else None,
+            "thresholds": self.thresholds,
         }
 
     def _forwarding(self) -> AbstractContextManager[Forwarder | None]:

@@ -58,7 +58,7 @@ def load_study(
     entries = [entry for method in found for entry in _entries(method, folder, _several_vary(found))]
     problems = [line for one in methods if isinstance(one, list) for line in one]
     problems = problems or [
-        *_runs_in_the_way(folder),
+        *runs_in_the_way(folder),
         *map(_untrainable, filter(_is_untrainable, entries)),
         *conflicts(entries, registry),
     ]
@@ -90,7 +90,7 @@ def _several_vary(methods: Sequence[Method]) -> bool:
     return sum(method.is_sweep for method in methods) > 1
 
 
-def _runs_in_the_way(folder: Path) -> Iterator[str]:
+def runs_in_the_way(folder: Path) -> Iterator[str]:
     """Refuse the folder of an experiment, whose files are not those of a study."""
     if RunFolder(folder).spec.exists() and not (folder / PAGE).exists():
         yield f"{near(folder)} holds the runs of one spec: give the comparison a folder of its own with --folder"

@@ -30,6 +30,7 @@ COMPILED = ".compiled"
 OWN_FILES = frozenset(
     {PAGE, COMPILED, ".claims", "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"}
     | {"statistics.md", "statistics.csv", "curves.csv", "curves", "report.html"}
+    | {"search.jsonl", "search.md", "best.yaml"}
 )
 """Names in the folder of a study, beside which the folders of its entries lie."""
 
@@ -117,7 +118,7 @@ class Study:
     @property
     def runs(self) -> list[StudyRun]:
         """All runs, first every entry's first seed, so that an interrupted study has as many seeds of each."""
-        longest = max(len(entry.spec.seeds) for entry in self.entries)
+        longest = max((len(entry.spec.seeds) for entry in self.entries), default=0)
         return [run for i in range(longest) for entry in self.entries for run in entry.runs[i : i + 1]]
 
 

@@ -25,6 +25,7 @@ from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run import Run
 from allmodes.specs import loading
 from allmodes.studies.claiming import claiming
+from allmodes.studies.pruning import Pruner
 from allmodes.studies.reports import Reports, Send, Unit
 from allmodes.system.signals import Stop
 
@@ -85,6 +86,8 @@ def _make_lanes(task: Mapping[str, Any], units: Sequence[Unit], reports: Reports
         with reports.ending(seeds):
             claimed = task.get("claims") is not None
             experiment = _make_experiment(folder, seeds, task["track"], reports, registry, shared, claimed)
+            if thresholds := task.get("thresholds"):
+                experiment.observers = {"reports": reports, "pruner": Pruner(thresholds)}
             experiment.prepare()
             for unit in seeds:
                 with reports.ending([unit]):
