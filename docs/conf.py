@@ -14,6 +14,7 @@ ROOT = DOCS.parent
 
 sys.path.insert(0, str(DOCS))
 import api  # noqa: E402
+import notebooks  # noqa: E402
 import reference  # noqa: E402
 
 project = "allmodes"
@@ -47,6 +48,7 @@ ELSEWHERE = {
 
 GENERATED = {
     "api": api.door,
+    "examples/first_steps": lambda: notebooks.text(DOCS / "examples" / "first_steps.ipynb"),
     "hooks": api.hooks,
     "spec": lambda: reference.text(installed()),
     "testing": api.contracts,

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from allmodes import Experiment, hookimpl
+from allmodes import Experiment, Run, hookimpl
 from allmodes.registry.registry import installed
 from allmodes.studies.compare import StudyTrainer
 from allmodes.studies.live import LiveStudy
@@ -165,6 +165,17 @@ def test_the_advice_after_an_interrupt_goes_on_where_the_run_was(
     again = eval(advice, {"Experiment": Experiment})
     assert again.status == "finished"
     assert again.outcomes[0].iteration == 20
+
+
+def test_a_run_that_an_observer_stopped_says_so(screen: Screen, tmp_path: Path) -> None:
+    class Enough:
+        def allmodes_metrics_logged(self, run: Run, iteration: int) -> None:
+            if iteration == 10:
+                run.stop("it is <good>")
+
+    results = tiny(tmp_path, observers=[Enough()]).run([0])
+    assert "finished early: it is <good>" in Page(screen.shown[-1]).texts
+    assert "seed 0: stopped at iteration 10: it is <good>" in Page(results._repr_html_()).texts
 
 
 def test_a_display_that_fails_costs_a_warning_and_not_the_run(

@@ -54,6 +54,12 @@ def test_interrupted_results_say_how_to_go_on(results: Results) -> None:
     assert texts[-1] == 'Experiment.resume("runs/plain").run()'
 
 
+def test_what_came_from_python_is_named_where_one_goes_on() -> None:
+    given = Experiment.from_spec(SPEC, data=TensorData(torch.zeros(4, 2)))
+    killed = Results(given.spec, Path("runs/plain").absolute(), {0: Outcome("killed", 7, 1.0)})
+    assert Page(killed._repr_html_()).texts[-1] == 'Experiment.resume("runs/plain", data=...).run()'
+
+
 def test_the_html_of_an_experiment_has_the_spec_that_it_would_write() -> None:
     experiment = Experiment.from_spec(SPEC)
     assert loading.dump(experiment.spec) in Page(experiment._repr_html_()).texts

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from allmodes.experiments.live_rows import LiveRow, metric_curves, rows_table
 from allmodes.experiments.progress import bar_fields, first_losses, measured
 from allmodes.registry.hookspecs import hookimpl
+from allmodes.specs.from_python import arguments_of
 from allmodes.system.notebook import LiveDisplay
 from allmodes.system.paths import near
 from allmodes.text import curves, html
@@ -17,15 +18,16 @@ from allmodes.text.html import Html
 
 if TYPE_CHECKING:
     from allmodes.runs.run import Outcome, Run
-    from allmodes_schemas import Key
+    from allmodes_schemas import Key, Spec
 
 SAVED = "Interrupted, and saved. Go on with"
 UNSAVED = "Interrupted twice, so at once: nothing was saved after the last checkpoint. Go on from there with"
 
 
-def go_on(folder: Path) -> str:
+def go_on(folder: Path, spec: Spec) -> str:
     """The Python that goes on with an experiment that was interrupted."""
-    return f'Experiment.resume("{near(folder).as_posix()}").run()'
+    arguments = ", ".join(filter(None, (f'"{near(folder).as_posix()}"', arguments_of(spec))))
+    return f"Experiment.resume({arguments}).run()"
 
 
 class LiveRuns:
@@ -71,6 +73,7 @@ class LiveRuns:
         row = self._rows.setdefault(run.seed, LiveRow(f"seed {run.seed}", run.spec.training.iterations))
         row.iteration, row.status = outcome.iteration, outcome.status
         row.status += f": {outcome.error}" if outcome.status == "failed" and outcome.error else ""
+        row.status += f" early: {outcome.stopped}" if outcome.stopped else ""
         self._interrupted = UNSAVED if outcome.error else SAVED
         self._run = run
         self._display.draw(now=True)
@@ -104,4 +107,4 @@ class LiveRuns:
         """Say how to go on with seeds that were interrupted."""
         if self._run is None or not any(row.status == "killed" for row in self._rows.values()):
             return Html("")
-        return html.block(html.line(self._interrupted), html.code(go_on(self._run.folder.parent)))
+        return html.block(html.line(self._interrupted), html.code(go_on(self._run.folder.parent, self._run.spec)))

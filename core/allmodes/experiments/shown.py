@@ -42,7 +42,7 @@ def results_html(results: Results) -> Html:
         html.heading(results.spec.name, f"{results.status}, in {near(results.folder)}"),
         html.table(header, (_metric_row(results, name) for name in results.metrics)),
         *(html.line(text) for text in _notes(results)),
-        *([html.code(go_on(results.folder))] if results.status == "killed" else []),
+        *([html.code(go_on(results.folder, results.spec))] if results.status == "killed" else []),
         html.beside(_picture(results)),
     ]
     return html.block(*parts)
@@ -110,6 +110,8 @@ def _notes(results: Results) -> Iterator[str]:
         if outcome.status != "finished":
             error = f": {outcome.error}" if outcome.error else ""
             yield f"seed {seed}: {outcome.status} at iteration {outcome.iteration:,}{error}"
+        elif outcome.stopped:
+            yield f"seed {seed}: stopped at iteration {outcome.iteration:,}: {outcome.stopped}"
     if any(math.isnan(value) for outcome in results.outcomes.values() for value in outcome.results.values()):
         yield "-: withheld, too little to measure"
     if results.status == "killed":
