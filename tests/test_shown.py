@@ -55,7 +55,8 @@ def test_interrupted_results_say_how_to_go_on(results: Results) -> None:
 
 
 def test_what_came_from_python_is_named_where_one_goes_on() -> None:
-    given = Experiment.from_spec(SPEC, data=TensorData(torch.zeros(4, 2)))
+    spec = {**SPEC, "evaluation": {"metrics": ["wasserstein"]}}
+    given = Experiment.from_spec(spec, data=TensorData(torch.zeros(4, 2)))
     killed = Results(given.spec, Path("runs/plain").absolute(), {0: Outcome("killed", 7, 1.0)})
     assert Page(killed._repr_html_()).texts[-1] == 'Experiment.resume("runs/plain", data=...).run()'
 
