@@ -93,12 +93,12 @@ if TYPE_CHECKING:
     from allmodes.game.contracts import Part as Part
     from allmodes.game.contracts import Prior as Prior
     from allmodes.game.copies import MovingCopy as MovingCopy
-    from allmodes.game.given import PlainNetwork as PlainNetwork
     from allmodes.game.losses import Game as Game
     from allmodes.game.losses import Loss as Loss
     from allmodes.game.losses import LossTerm as LossTerm
     from allmodes.game.noise import Noise as Noise
     from allmodes.game.noise import seeded as seeded
+    from allmodes.game.plain_networks import PlainNetwork as PlainNetwork
     from allmodes.game.samplers import Sampler as Sampler
     from allmodes.game.samplers import Source as Source
     from allmodes.game.sampling import eval_mode as eval_mode

@@ -19,7 +19,8 @@ from cyclopts import Parameter
 import allmodes
 from allmodes.cli.console import OK, print_line
 from allmodes.cli.network_shapes import Shapes, find_shapes
-from allmodes.cli.plugin_text import files_of, kind_of
+from allmodes.cli.plugin_text import files_of
+from allmodes.cli.plugin_words import kind_of
 from allmodes.cli.python_file import Reading, read_file
 from allmodes.registry.registry import installed
 from allmodes.registry.slots import Plugin

@@ -6,10 +6,10 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from allmodes.cli.python_checks import check_imports, check_statements
 from allmodes.specs.source import SpecError
 from allmodes.system.no_such_file import holds, no_such_file
 
@@ -32,8 +32,6 @@ BESIDE: Mapping[Slot, frozenset[str]] = {
 }
 """Arguments that allmodes gives, by slot."""
 TYPES = (bool, int, float, str)
-HARMLESS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.If, ast.Try)
-"""Statements at the top of a file that define; others act when it is imported."""
 
 
 @dataclass(frozen=True)
@@ -93,50 +91,14 @@ def read_file(path: Path) -> Reading:
     except (SyntaxError, ValueError) as error:
         place = f"{path}:{error.lineno}" if isinstance(error, SyntaxError) else str(path)
         raise SpecError(f"{place}: no Python that can be read: {getattr(error, 'msg', error)}") from None
-    _check_top(path, tree)
-    _check_imports(path, tree)
+    check_statements(path, tree)
+    check_imports(path, tree)
     found, left_out = _find(tree)
     if not found:
         reasons = "".join(f"\n{path}: {reason}" for reason in left_out)
         asked = "a plain nn.Module class, a function of step (a loss) or of samples (a metric)"
         raise SpecError(f"{path}: has nothing for a plugin: {asked}{reasons}")
     return Reading(path, text, tuple(found), tuple(left_out))
-
-
-def _check_top(path: Path, tree: ast.Module) -> None:
-    for node in tree.body:
-        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if not isinstance(node, HARMLESS) and not is_text:
-            problem = "runs when the file is imported, and so whenever a spec names its kinds"
-            raise SpecError(f'{path}:{node.lineno}: {problem}: put it under if __name__ == "__main__":')
-
-
-def _check_imports(path: Path, tree: ast.Module) -> None:
-    """Refuse imports of what lies beside the file: the package would not have it."""
-    imports = (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
-    for node in imports:
-        for name in _imported(node):
-            word = name.partition(".")[0]
-            beside = not word or any(holds((path.parent / end).exists) for end in (f"{word}.py", f"{word}/__init__.py"))
-            if beside and not (word and _is_installed(word, path.parent)):
-                problem = f"imports {name}, which lies beside it and would not be in the package"
-                raise SpecError(f"{path}:{node.lineno}: {problem}: copy what it needs into the file")
-
-
-def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """The modules that a statement imports; one that begins with a dot is relative."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    return ["." * node.level + (node.module or "")]
-
-
-def _is_installed(word: str, folder: Path) -> bool:
-    """Whether a package is found elsewhere than in a folder."""
-    try:
-        spec = find_spec(word)
-    except (ImportError, ValueError):
-        return False
-    return spec is not None and (spec.origin is None or folder.resolve() not in Path(spec.origin).resolve().parents)
 
 
 def _find(tree: ast.Module) -> tuple[list[Found], list[str]]:

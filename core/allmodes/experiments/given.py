@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
-from allmodes.game.given import give_all, give_loss, give_network
+from allmodes.game.given import give_all, give_loss
+from allmodes.game.plain_networks import give_network
 from allmodes.metrics.given import give_metric
 from allmodes.registry.given import KEYWORDS, PREFIX, Given, given_in, name_of, with_given, words_for
 from allmodes.registry.registry import Registry

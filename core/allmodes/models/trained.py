@@ -16,8 +16,9 @@ from allmodes.data import TensorData
 from allmodes.data.standardisation import Standardisation
 from allmodes.figures.draw import draw_samples
 from allmodes.game.contracts import NOTHING
-from allmodes.game.given import give_all, give_network
+from allmodes.game.given import give_all
 from allmodes.game.noise import rng
+from allmodes.game.plain_networks import give_network
 from allmodes.game.sampling import as_tensors, draw, given_problem
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
