@@ -25,7 +25,9 @@ from ruamel.yaml import YAML
 from allmodes import installed
 from allmodes.cli import main as cli_main
 from allmodes.specs import loading
+from allmodes.specs.axes import Axes
 from allmodes.specs.members import axes_of, members
+from allmodes.specs.search_plan import read_plan
 
 BLOCK = re.compile(
     r"<!-- test: setup\n(?P<setup>.*?)-->"
@@ -116,7 +118,10 @@ class Runner:
         tree = YAML(typ="safe").load(block.text)
         self.spec = tree if {"data", "losses"} <= tree.keys() else {**self.spec, **tree}
         source = loading.SpecSource(self.spec, self.page.name)
-        members(source, axes_of(source), installed())
+        if "search" in self.spec:
+            read_plan(source, Axes(), installed())
+        else:
+            members(source, axes_of(source), installed())
 
     def json(self, block: Block) -> None:
         """Read each line, or all of it."""

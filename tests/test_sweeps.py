@@ -5,22 +5,27 @@ import itertools
 import json
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ruamel.yaml import YAML
 
-from allmodes import SpecError, compare, installed
+from allmodes import Experiment, Key, Outcome, SpecError, Step, compare, installed
 from allmodes.cli import main as cli_main
 from allmodes.specs import loading
 from allmodes.specs.axes import parse_axes, to_axes
 from allmodes.specs.member_names import labels, shorten, tokens
 from allmodes.specs.members import Member, axes_of, members
 from allmodes.specs.source import to_path
+from allmodes.studies.comparison import Comparison, Group, Row
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import StudyMonitor
+from allmodes.studies.study import Study
+from allmodes.studies.varied_figure import draw_varied, find_rows
 from allmodes_schemas import Range, check_folder_name
 from tiny import SPEC
 
@@ -303,6 +308,46 @@ def test_the_folder_of_an_experiment_is_no_study(tmp_path: Path) -> None:
     file = sweep_file("  losses.1.weight: [1, 2]\n", tmp_path)
     with pytest.raises(SpecError, match="holds the runs of one spec: give the comparison a folder of its own"):
         load_study([file], REGISTRY, tmp_path / "out")
+
+
+def test_an_experiment_varies_with_objects_of_python(tmp_path: Path) -> None:
+    def square(step: Step) -> torch.Tensor:
+        return step.fake.square().mean()
+
+    losses = [*SPEC["losses"], {"kind": "python:square", "weight": 1.0}]
+    given = {"losses": {"square": square}, "track": False, "folder": tmp_path}
+    experiment = Experiment.from_spec({**SPEC, "losses": losses}, **given)
+    small, large = experiment.vary({"losses.2.weight": [0.1, 0.2], "seeds": [0]})
+    assert [one.spec.name for one in (small, large)] == ["tiny,weight=0.1", "tiny,weight=0.2"]
+    assert (small.spec.losses[2].weight, small.spec.seeds) == (0.1, (0,))
+    folders = [str(one.run().folder) for one in (small, large)]
+    study = compare(folders, folder=tmp_path / "out", track=False, figures=False, jobs=1)
+    assert (study.status, len(study.study.runs)) == ("finished", 2)
+    with pytest.raises(SpecError, match=r"vary: training\.batch_size: should be a whole number, got 'x'"):
+        experiment.vary({"training.batch_size": [8, "x"]})
+
+
+# The figure
+
+
+def row(value: Any, *numbers: float) -> Row:
+    outcomes = {seed: Outcome("finished", 20, 1.0, {"w1": number}) for seed, number in enumerate(numbers)}
+    return Row(f"n={value}", outcomes, dict.fromkeys(outcomes, "finished"), {"n": value})
+
+
+def test_what_one_number_does_is_drawn_and_else_nothing(tmp_path: Path) -> None:
+    numbers = {"w1": Key(better="lower")}
+    rows = (row(10.0, 1.0, 2.0), row(0.1, 3.0), row(1, 0.5))
+    assert [value for value, _ in find_rows(Group("ring", rows, numbers))] == [0.1, 1, 10]
+    assert find_rows(Group("ring", (*rows, row("x", 1.0)), numbers)) == []
+    both = replace(rows[0], varied={"n": 1, "m": 2})
+    assert find_rows(Group("ring", (*rows, both), numbers)) == []
+    study = Study("s", tmp_path, ())
+    comparison = Comparison(study)
+    comparison.__dict__["groups"] = [Group("ring", rows, numbers)]
+    (file,) = draw_varied(comparison)
+    assert file == tmp_path / "varied.png"
+    assert file.read_bytes().startswith(b"\x89PNG")
 
 
 # Training

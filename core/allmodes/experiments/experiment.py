@@ -27,7 +27,11 @@ from allmodes.registry.observers import name_observers
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run import Run
 from allmodes.specs import loading
+from allmodes.specs.axes import to_axes
+from allmodes.specs.member_names import shorten
+from allmodes.specs.members import Member, members
 from allmodes.specs.seeds import check_seeds
+from allmodes.specs.source import SpecSource
 from allmodes.system.notebook import is_notebook
 from allmodes.system.paths import place
 from allmodes.system.signals import Stop
@@ -120,6 +124,18 @@ class Experiment:
         options["setup"] = replace(options["setup"], resumed=folder)
         return cls(spec, folder=folder.parent, **options)
 
+    def vary(self, settings: Mapping[str, Any]) -> list[Experiment]:
+        """An experiment for each combination of settings, as in a spec's `vary`, with all else as it is here.
+
+        `{"training.batch_size": [64, 128], "seeds": "0-2"}` gives two, each of three seeds. They are named by this
+        experiment's name and by what differs; the folders that they run in may be given to `allmodes.compare`.
+
+        Raises SpecError with a line for each problem of any of them.
+        """
+        source = SpecSource(loading.dump_values(self.spec), self.spec.name)
+        found = members(source, to_axes(settings), self.registry)
+        return [replace(self, spec=_name_after(self.spec, member)) for member in found]
+
     def __repr__(self) -> str:
         return experiment_text(self)
 
@@ -199,6 +215,12 @@ class Experiment:
         rerunnable = self.setup.data is None and not self.functions and not given_in(self.spec)
         objects = given.describe_objects(self.spec, self._objects)
         return replace(run, position=position, seeds=seeds, rerunnable=rerunnable, objects=objects)
+
+
+def _name_after(spec: Spec, member: Member) -> Spec:
+    """The spec of a member, with the name of the one that it varies in front of its own."""
+    name = spec.name if member.name == spec.name else shorten(f"{spec.name},{member.name}")
+    return member.spec.model_copy(update={"name": name})
 
 
 def _make_tracker(warn: Warn, sends: bool) -> MlflowObserver:

@@ -30,7 +30,7 @@ COMPILED = ".compiled"
 OWN_FILES = frozenset(
     {PAGE, COMPILED, ".claims", "table.md", "table.tex", "table.csv", "figure.png", "figure.pdf"}
     | {"statistics.md", "statistics.csv", "curves.csv", "curves", "report.html"}
-    | {"search.jsonl", "search.md", "best.yaml"}
+    | {"search.jsonl", "search.md", "best.yaml", "varied.png"}
 )
 """Names in the folder of a study, beside which the folders of its entries lie."""
 
