@@ -171,6 +171,20 @@ def test_the_run_of_the_environment_is_the_parent_and_one_that_is_not_in_the_sto
     ]
 
 
+def test_a_further_seed_joins_the_others_though_the_run_of_the_user_is_over(
+    store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = runs_in(tmp_path, 0, 1)
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_RUN_ID", client.create_run(client.create_experiment("mine")).info.run_id)
+        train(first, store)
+    train(second, store)
+    parent, seeds = logged_in(client, "mine")
+    assert {seed.data.tags["mlflow.parentRunId"] for seed in seeds} == {parent.info.run_id}
+    assert len(seeds) == 2
+    assert client.get_experiment_by_name("allmodes") is None
+
+
 def test_workers_of_a_study_get_the_command_and_the_run_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     monkeypatch.setattr(sys, "argv", ["allmodes", "compare", "gan/ring"])

@@ -32,9 +32,14 @@ class LoggedRuns:
         self.client, self._address = client, address
         self._places = Places(client, address, warn)
 
-    def open(self, start: Description) -> Receipt:
-        """Find or create the run of an experiment or study, in a study that of the method, and that of the seed."""
-        experiment, outer = self._places.find(start)
+    def open(self, start: Description, place: str | None = None) -> Receipt:
+        """Find or create the run of an experiment or study, in a study that of the method, and that of the seed.
+
+        Args:
+            start: The description of the seed's run.
+            place: The id of the MLflow experiment in which the other runs are, if there are any.
+        """
+        experiment, outer = (place, None) if place else self._places.find(start)
         known = self.find(experiment, start.experiment)
         top = self._open_top(experiment, start, known, {PARENT: outer} if outer else {})
         above = self._open_method(experiment, start, known, top) if start.study else top

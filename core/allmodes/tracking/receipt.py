@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,3 +42,12 @@ def read(folder: Path, store: str, warn: Callable[[str], None]) -> Receipt | Non
         warn(f"{error}: all is sent again, which changes nothing that has arrived")
         return None
     return receipt if receipt.tracking_uri == without_secrets(store) and receipt.sent >= 0 else None
+
+
+def beside(top: Path, folder: Path, store: str, experiment: str) -> Iterator[Receipt]:
+    """The receipts that a store gave for the other runs of an experiment or study, whose folder is `top`."""
+    levels = len(folder.relative_to(top).parts)
+    for page in sorted(top.glob("/".join([*["*"] * levels, RunFolder(folder).receipt.name]))):
+        found = read(page.parent, store, lambda _: None) if page.parent != folder else None
+        if found and found.run.startswith(f"{experiment}/"):
+            yield found

@@ -15,7 +15,7 @@ from allmodes.tracking.events import Description, End, Figure, Numbers
 from allmodes.tracking.logged_models import LoggedModels
 from allmodes.tracking.logged_runs import LoggedRuns
 from allmodes.tracking.places import is_active
-from allmodes.tracking.receipt import Receipt
+from allmodes.tracking.receipt import Receipt, beside
 from allmodes.tracking.rows import Rows
 from allmodes.tracking.writing import Writer, metrics_of
 
@@ -24,7 +24,7 @@ class Store:
     """A connection to a store; `warn` is called for what had to be mended there."""
 
     def __init__(self, address: str, warn: Callable[[str], None]) -> None:
-        self.client = connect(address, warn)
+        self._address, self.client = address, connect(address, warn)
         self._runs = LoggedRuns(self.client, address, warn)
         self._writer = Writer(self.client)
         self._rows = Rows(self.client, self._runs, self._writer)
@@ -36,8 +36,9 @@ class Store:
 
     def start(self, start: Description, folder: Path, receipt: Receipt | None) -> Receipt:
         """Open a run and, for the first seed, those above it; or set the run of the receipt running again."""
-        with take_turns(folder.parent.parent if start.study else folder.parent):
-            receipt = receipt or self._runs.open(start)
+        top = folder.parent.parent if start.study else folder.parent
+        with take_turns(top):
+            receipt = receipt or self._runs.open(start, self._place_of_others(start, top, folder))
             above = self._runs.above(start, receipt)
         for run_id in dict.fromkeys((receipt.run_id, above, receipt.parent_run_id)):
             self.client.update_run(run_id, status="RUNNING")
@@ -85,6 +86,11 @@ class Store:
         for experiment in dict.fromkeys(folder.parent for folder in runs):
             self._writer.file(receipt.parent_run_id, RunFolder(experiment).spec, f"specs/{experiment.name}")
         self._writer.page(receipt.parent_run_id, summary.tables_first(page))
+
+    def _place_of_others(self, start: Description, top: Path, folder: Path) -> str | None:
+        """The MLflow experiment in which the other runs are, if there are any: it may be that of a user's run."""
+        others = beside(top, folder, self._address, start.experiment)
+        return next((other.experiment_id for other in others if self.has(other)), None)
 
     def _describe(self, run_id: str, above: str, start: Description, folder: Path) -> None:
         """Add settings, data and page to a seed's run and the one above; to that only the settings all seeds share."""
