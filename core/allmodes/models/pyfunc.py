@@ -42,9 +42,9 @@ class Sampler:
 
         Raises ModelError where the input is not one number from 1 on, or the prior has no such mode.
         """
-        given = params or {}
+        number, given = _number(model_input), params or {}
         seed, mode = given.get("seed", 0), given.get("mode")
-        samples = self._model.sample(_number(model_input), int(seed), mode=None if mode is None else int(mode))
+        samples = self._model.sample(number, int(seed), mode=None if mode is None else int(mode))
         return self._table(samples) if self._names else samples.numpy()
 
     @property

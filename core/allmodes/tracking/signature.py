@@ -26,8 +26,8 @@ def signature(page: Mapping[str, Any]) -> ModelSignature:
 
 def add_example(model: Model, folder: Path) -> None:
     """Write an example of the input into the folder of a model, and note it on the model's page."""
-    (folder / EXAMPLE).write_text(json.dumps({"data": NUMBER, "params": PARAMS}))
-    (folder / SERVING_EXAMPLE).write_text(json.dumps({"inputs": NUMBER, "params": PARAMS}))
+    for name in (EXAMPLE, SERVING_EXAMPLE):  # for Python, and for a request
+        (folder / name).write_text(json.dumps({"inputs": NUMBER, "params": PARAMS}))
     model.saved_input_example_info = {
         "artifact_path": EXAMPLE,
         "type": "json_object",
