@@ -157,3 +157,44 @@ def test_a_lease_is_a_positive_number(given: str, monkeypatch: pytest.MonkeyPatc
         VariableError, match=f"^ALLMODES_LEASE={given}: a lease is a positive number of seconds, such as 60$"
     ):
         claims.lease()
+
+
+TURN = """
+import sys
+from pathlib import Path
+from allmodes.runs.lock import take_turns
+
+file = Path(sys.argv[1]) / "count"
+for _ in range(5):
+    with take_turns(file.parent, "turn"):
+        file.write_text(str(int(file.read_text()) + 1))
+"""
+
+
+def test_processes_take_turns_without_locks(tmp_path: Path) -> None:
+    (tmp_path / "count").write_text("0")
+    words = [sys.executable, "-c", TURN, str(tmp_path)]
+    processes = [subprocess.Popen(words, env={**os.environ, "ALLMODES_LOCKS": "off"}) for _ in range(4)]
+    assert [process.wait(120) for process in processes] == [0, 0, 0, 0]
+    assert (tmp_path / "count").read_text() == "20"
+    assert len(list((tmp_path / ".turns" / "turn").iterdir())) <= 4  # files of earlier holders are removed
+
+
+def test_a_late_taker_of_a_turn_sees_that_others_had_it_since(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, is_swept=True)
+    for number in (0, 1, 2):
+        claim = watch.take("turn")
+        assert claim is not None
+        assert claim.file.name == f"turn.{number}"
+        claim.release()
+    (tmp_path / "turn.1").unlink()
+    (tmp_path / "turn.0").unlink()
+    newest = watch.take("turn")
+    assert newest is not None
+    late = Watch(tmp_path, is_swept=True)
+    with pytest.MonkeyPatch.context() as patch:
+        looks = iter([tmp_path / "turn.0", newest.file])  # it looked before the others
+        patch.setattr(Watch, "_last", lambda self, name: next(looks))
+        patch.setattr(Watch, "_lives", lambda self, file, holder: False)
+        assert late.take("turn") is None
+    assert not (tmp_path / "turn.1").exists()

@@ -33,6 +33,10 @@ LEASE = 60.0
 """Seconds without a sign of life after which a claim may be taken over; the environment's ALLMODES_LEASE."""
 BEATS = 12
 """Signs of life in a lease."""
+TURNS = ".turns"
+"""The folder that holds claims for turns."""
+PAUSE = 0.1
+"""Seconds between two looks of a process that waits for its turn."""
 LOST = 75
 """Exit code of a process whose claim was lost: EX_TEMPFAIL, try again."""
 
@@ -113,14 +117,16 @@ class Watch:
 
     Attributes:
         folder: Holds the claims of each name as `<name>.<n>`, n from 0.
+        is_swept: Whether files of earlier holders are removed, so that the folder is listed for the newest.
     """
 
     folder: Path
+    is_swept: bool = False
     _seen: dict[Path, tuple[int, float]] = field(default_factory=dict)
 
     def holder(self, name: str) -> Holder | None:
         """Who has a claim, as far as one can tell; None where it is free to be taken."""
-        last = _last(self.folder, name)
+        last = self._last(name)
         if last is None:
             return None
         holder = _read(last)
@@ -128,7 +134,7 @@ class Watch:
 
     def attempts(self, name: str) -> int:
         """How often a claim was taken."""
-        last = _last(self.folder, name)
+        last = self._last(name)
         return 0 if last is None else _number(last) + 1
 
     def failures(self, name: str, progress: int, since: int = 0) -> int:
@@ -139,14 +145,28 @@ class Watch:
 
     def take(self, name: str, progress: int = 0) -> Claim | None:
         """Take a claim; None where somebody has it."""
-        last = _last(self.folder, name)
+        last = self._last(name)
         if last is not None and self._lives(last, _read(last)):
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
         file = _next(last) if last is not None else _file(self.folder, name, 0)
         me = psutil.Process()
         holder = Holder(host=platform.node(), machine=machine(), pid=me.pid, born=me.create_time(), progress=progress)
-        return Claim(file, holder) if _create(file, holder) else None
+        if not _create(file, holder):
+            return None
+        if self.is_swept and self._last(name) != file:  # it was one of an earlier holder, and had been removed
+            file.unlink(missing_ok=True)
+            return None
+        return Claim(file, holder)
+
+    def _last(self, name: str) -> Path | None:
+        """The file of the newest holder: where none is removed, numbers have no gap, so few are looked at."""
+        if self.is_swept:
+            return max(self.folder.glob(f"{name}.*"), key=_number, default=None)
+        number = 0
+        while _file(self.folder, name, number).exists():
+            number += 1
+        return _file(self.folder, name, number - 1) if number else None
 
     def _lives(self, file: Path, holder: Holder | None) -> bool:
         """Whether a holder may live; one whose file is not written yet, or damaged, does for a lease."""
@@ -189,6 +209,21 @@ def holding(claims: Sequence[Claim]) -> Iterator[Callable[[Claim, bool], None]]:
             release(claim, False)
 
 
+@contextmanager
+def turn(folder: Path, name: str) -> Iterator[None]:
+    """Wait until no other process is in a block of this name in the folder, by claims: where locks do not work."""
+    watch = Watch(folder / TURNS / name, is_swept=True)
+    while (claim := watch.take("turn")) is None:
+        time.sleep(PAUSE)
+    try:
+        with holding([claim]):
+            yield
+    finally:
+        for file in watch.folder.glob("turn.*"):
+            if _number(file) < _number(claim.file):
+                file.unlink(missing_ok=True)
+
+
 def confirm() -> None:
     """End the process, before it writes anything, where it has lost a claim. To be called before writing."""
     for claim in tuple(_HELD):
@@ -224,14 +259,6 @@ def _number(file: Path) -> int:
 
 def _next(file: Path) -> Path:
     return file.with_suffix(f".{_number(file) + 1}")
-
-
-def _last(folder: Path, name: str) -> Path | None:
-    """The file of the newest holder: numbers have no gap, so few are looked at."""
-    number = 0
-    while _file(folder, name, number).exists():
-        number += 1
-    return _file(folder, name, number - 1) if number else None
 
 
 def _read(file: Path) -> Holder | None:
