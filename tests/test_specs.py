@@ -193,22 +193,25 @@ def test_all_errors_are_reported_at_once(write: Write) -> None:
 
 def test_a_duplicate_key_error_has_the_place(write: Write) -> None:
     assert on_line("name: valid", "name: valid\nname: other", write) == (
-        'spec.yaml:3:1: found duplicate key "name" with value "other" (original value: "valid")'
+        "spec.yaml:3:1: the key 'name' stands in line 2 already: keep one of them"
     )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: [", "spec.yaml:1:8: expected the node content, but found '<stream end>'"),
-        ("name: a: b", "spec.yaml:1:8: mapping values are not allowed here"),
-        ("name:\n\t- b", "spec.yaml:2:1: found character '\\t' that cannot start any token"),
-        ("name: *x", "spec.yaml:1:7: found undefined alias 'x'"),
-        ("name: a\n---\nname: b", "spec.yaml:2:1: but found another document"),
+        ("name: [", "spec.yaml:1:7: this [ is opened and never closed: add ]"),
+        ("name: a: b", "spec.yaml:1:8: a value with a colon and a blank needs quotes: name: 'a: b'"),
         (
-            "name: \x00",
-            "spec.yaml: cannot be read as YAML: unacceptable character #x0000: special characters are not allowed",
+            "name:\n\t- b",
+            "spec.yaml:2:1: the line is indented by a tab, which YAML does not allow: write two blanks for each",
         ),
+        ("name: *x", "spec.yaml:1:7: nothing above is marked &x; a text that begins with * needs quotes: '*x'"),
+        (
+            "name: a\n---\nname: b",
+            "spec.yaml:2:1: --- begins a second document, but a spec is one: remove the line, or write two files",
+        ),
+        ("name: \x00", "spec.yaml:1:7: the invisible character U+0000 stands here: remove it"),
         ("name: " + "[" * 1000, "spec.yaml: nested too deeply"),
         ("", f"spec.yaml: a spec is a mapping with the keys {KEYS}"),
         ("- name: a", f"spec.yaml: a spec is a mapping with the keys {KEYS}"),
@@ -230,8 +233,14 @@ def test_a_tag_in_a_file_is_refused_and_runs_nothing(write: Write, tmp_path: Pat
 
 
 def test_a_file_that_is_not_text_is_refused(write: Write, tmp_path: Path) -> None:
-    Path(write("")).write_bytes(b"\xff\xfe\xff")
-    assert complaint(lambda: loading.load("spec.yaml", REGISTRY)).startswith("spec.yaml: cannot be read: 'utf-8' codec")
+    file = Path(write(""))
+    messages = []
+    for content in (b"\xff\xfe\xff", "name: a\ndescription: Zürich\n".encode("latin-1"), "a: é\n".encode("utf-16")):
+        file.write_bytes(content)
+        messages.append(complaint(lambda: loading.load("spec.yaml", REGISTRY)))
+    in_utf_16 = "spec.yaml: this is text in UTF-16: save it as UTF-8"
+    place = "spec.yaml:2:15"
+    assert messages == [in_utf_16, f"{place}: the byte 0xfc is not text in UTF-8: save the file as UTF-8", in_utf_16]
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
@@ -461,7 +470,7 @@ def test_overrides_reach_any_depth_and_create_missing_mappings() -> None:
         ("losses.9=2", "--set losses.9=2: there is no losses.9 to set"),
         ("losses.last=2", "--set losses.last=2: there is no losses.last to set"),
         ("name.first=2", "--set name.first=2: there is no name.first to set"),
-        ("name=[", "--set name=[: expected the node content, but found '<stream end>'"),
+        ("name=[", "--set name=[: this [ is opened and never closed: add ]"),
         ("training.iteratons=3", "--set: training.iteratons: unknown key (did you mean 'iterations'?)"),
         ("training.iterations=0", "--set: training.iterations: should be greater than or equal to 1, got 0"),
         ("prior={kind: gaussian, dimm: 1}", "--set: prior.dimm: unknown key (did you mean 'dim'?)"),

@@ -224,11 +224,21 @@ def read_text(path: Path) -> str:
     """The text of a spec's file, read up to the size that a spec may have."""
     try:
         with path.open("rb") as file:
-            return file.read(safe_yaml.BYTES + 1).decode("utf-8")
+            content = file.read(safe_yaml.BYTES + 1)
+            return content.decode("utf-8", "strict" if len(content) <= safe_yaml.BYTES else "replace")
     except OSError as error:
         raise SpecError(printable(f"{path}: cannot be read: {error.strerror or error}")) from None
     except UnicodeDecodeError as error:
-        raise SpecError(printable(f"{path}: cannot be read: {error}")) from None
+        raise SpecError(printable(f"{path}{_describe_bytes(error)}")) from None
+
+
+def _describe_bytes(error: UnicodeDecodeError) -> str:
+    """The place of the first byte that is not UTF-8, and the way out."""
+    if error.object[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return ": this is text in UTF-16: save it as UTF-8"
+    before = error.object[: error.start]
+    line, column = before.count(b"\n") + 1, len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
+    return f":{line}:{column}: the byte {error.object[error.start]:#04x} is not text in UTF-8: save the file as UTF-8"
 
 
 def _check_plugins(values: Mapping[str, Any]) -> Iterator[Problem]:

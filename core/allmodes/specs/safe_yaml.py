@@ -7,11 +7,15 @@ import warnings
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.composer import Composer, ComposerError, MaxDepthExceededError
 from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.reader import ReaderError
 from typing_extensions import override
+
+from allmodes.specs import yaml_errors
 
 BYTES = 2**20
 VALUES = 20_000
@@ -84,16 +88,34 @@ def load(text: str) -> Any:
     yaml.max_depth, yaml.Composer, yaml.Constructor = LEVELS, _Composer, _Constructor
     try:
         with warnings.catch_warnings(action="ignore"):  # an anchor may be defined again
-            return yaml.load(text)
+            return _checked(yaml.load(text))
+    except UnreadableError:
+        raise
     except (MaxDepthExceededError, RecursionError):
         raise UnreadableError(TOO_DEEP) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = str(error.problem or error.context).splitlines()[0]
-        raise UnreadableError(reason, *((mark.line + 1, mark.column + 1) if mark else ())) from None
+        slip = yaml_errors.explain(error, text)
+        raise UnreadableError(*(slip or (reason, *((mark.line + 1, mark.column + 1) if mark else ())))) from None
+    except ReaderError as error:
+        raise UnreadableError(*yaml_errors.explain_character(error, text)) from None
     except Exception as error:  # invalid text raises errors of any type in the parser
         reason = str(error).splitlines()[0] if str(error) and not isinstance(error, KeyError) else type(error).__name__
         raise UnreadableError(f"cannot be read as YAML: {reason}") from None
+
+
+def _checked(tree: Any) -> Any:
+    """A tree whose keys were meant as such. Raises UnreadableError for one such as `kind:ring`."""
+    left = [tree]
+    while left:
+        node = left.pop()
+        for key, value in node.items() if isinstance(node, CommentedMap) else ():
+            if isinstance(key, str) and (why := yaml_errors.wrong_key(key, value)):
+                line, column = node.lc.key(key)
+                raise UnreadableError(why, line + 1, column + 1)
+        left += node.values() if isinstance(node, CommentedMap) else node if isinstance(node, CommentedSeq) else ()
+    return tree
 
 
 def _copy(node: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
-from allmodes.specs import safe_yaml
+from allmodes.specs import safe_yaml, yaml_errors
 from allmodes.specs.safe_yaml import UnreadableError
 from allmodes.text.printable import printable
 from allmodes_schemas import KindConfig, Location, Spec
@@ -87,7 +87,10 @@ def read(text: str, name: str) -> SpecSource:
     Raises SpecError with the place of duplicate keys, tags, broken syntax, and of too much or too deep nesting.
     """
     try:
-        return SpecSource(safe_yaml.load(text), name)
+        tree = safe_yaml.load(text)
+        if isinstance(tree, str) and (why := yaml_errors.wrong_text(tree)):
+            raise UnreadableError(why, 1, 1)
+        return SpecSource(tree, name)
     except UnreadableError as error:
         place = name if error.line is None else f"{name}:{error.line}:{error.column}"
         raise SpecError(printable(f"{place}: {error}")) from None
