@@ -24,6 +24,7 @@ COMMANDS = {
     "report:report": "Make tables, figures and a page of a comparison or a run again, finished or not. Trains nothing.",
     "work:work": "Take part in a study that other commands train, on this host or on others that share its folder.",
     "film:film": "Make a film of a training: the pictures of its evaluations, or its checkpoints, one after another.",
+    "runs:runs": "List runs with their status and main metric, newest first.",
     "models:sample": "Draw from a trained model into a file or a folder.",
     "models:export": "Write a trained model to a folder to give away: spec, weights as safetensors, a model card.",
     "models:evaluate": "Measure a trained run again, with any metric, and log the numbers where the run was logged.",
@@ -62,6 +63,6 @@ Labels = Annotated[
 Columns = Annotated[
     str | None, Parameter(help="what tables show, in that order: modes,w1; default: as before; all: everything")
 ]
-Trained = Annotated[str, Parameter(help="a run's folder, an exported model, or MLflow's runs:/ID")]
+Trained = Annotated[str, Parameter(help="a run's folder, latest, an exported model, or MLflow's runs:/ID")]
 Register = Annotated[str | None, Parameter(help="register the model in MLflow under this name; of several, the best")]
 Checkpoint = Annotated[str | None, Parameter(help="best, last, or an iteration; default: the model at the end")]

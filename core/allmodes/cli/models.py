@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from allmodes.cli import tables
 from allmodes.cli.app import Checkpoint, Overrides, Trained
 from allmodes.cli.console import OK, out, print_line, print_warning
+from allmodes.cli.runs import take_latest
 from allmodes.registry.registry import installed
 from allmodes.specs.limits import BELIEVED, MEMORY
 from allmodes.specs.loading import SpecError
@@ -43,6 +44,7 @@ def sample(
     from allmodes.cli import samples
     from allmodes.models.trained import load_run
 
+    run = take_latest(run)
     to = samples.free_file(Path("samples.npz")) if to is None else at_home(to)
     samples.check(to)
     model = load_run(run, checkpoint=checkpoint)
@@ -57,13 +59,14 @@ def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *,
     """Write a trained model to a folder to give away: spec, weights as safetensors, a model card."""
     from allmodes.models.trained import load_run
 
+    run = take_latest(run)
     load_run(run, checkpoint=checkpoint).export(to)
     print_line(f"the model of {run} is in {to}; its card is README.md")
     return OK
 
 
 def evaluate(
-    run: Annotated[Path, Parameter(help="a run's folder (of an experiment: all its seeds)")],
+    run: Annotated[str, Parameter(help="a run's folder (of an experiment: all its seeds), or latest")],
     *,
     metrics: Annotated[
         list[str] | None, Parameter(name="--metric", consume_multiple=False, help="such as modes or {kind: fid}")
@@ -79,9 +82,10 @@ def evaluate(
 
     from allmodes.experiments.remeasure import remeasure_all
 
-    found = remeasure_all(run, changes, checkpoint, installed(), tracking, print_warning)
+    run = take_latest(run)
+    found = remeasure_all(Path(run), changes, checkpoint, installed(), tracking, print_warning)
     numbers = {one.run.seed: one.results for one in found}
-    out.print(tables.measures_table(str(run), numbers, found[0].floors, found[0].run.spec))
+    out.print(tables.measures_table(run, numbers, found[0].floors, found[0].run.spec))
     if references := found[0].references:
         names = dict.fromkeys(name for results in numbers.values() for name in results)
         out.print(tables.references_table(names, list(numbers.values()), found[0].floors, references))

@@ -12,6 +12,7 @@ from rich.text import Text
 from allmodes.cli import sweeps
 from allmodes.cli.app import Overrides, Reference, Vary
 from allmodes.cli.console import FAILED, OK, out, print_line, print_text, print_warning
+from allmodes.cli.runs import take_latest
 from allmodes.registry.registry import installed
 from allmodes.registry.unknown_kind import unknown_kind
 from allmodes.specs import loading
@@ -57,7 +58,8 @@ def show(thing: Annotated[str, Parameter(help="a kind, a recipe, a spec file or 
     """Show a kind with its options, what it requires and provides, or a spec with every default written out."""
     from allmodes.cli import describe, tables
 
-    registry, block = installed(), {"kind": thing}
+    registry, thing = installed(), take_latest(thing)
+    block = {"kind": thing}
     for renamed in renew(block, registry):
         print_warning(renamed.what)
     found = [(slot, kind) for slot, kind in registry.all_kinds() if kind.name == block["kind"]]

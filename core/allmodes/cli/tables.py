@@ -108,6 +108,14 @@ def options_table(config: type[KindConfig]) -> Table:
     return table
 
 
+def runs_table(rows: Iterable[Sequence[str]]) -> Table:
+    """Tabulate runs."""
+    table = _texts_table("Runs, newest first", "run", "status", "iterations", "seeds", "main metric", "last change")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
 def _numbers_table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for i, column in enumerate(columns):

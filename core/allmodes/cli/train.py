@@ -27,15 +27,16 @@ from allmodes.cli.console import (
     print_warning,
 )
 from allmodes.cli.progress import RunProgress, StartNote, StudyProgress
+from allmodes.cli.runs import take_latest
 from allmodes.cli.tracking import check_register, register_trained
 from allmodes.experiments import logs
 from allmodes.registry.registry import installed
-from allmodes.runs.run_folder import RunFolder
+from allmodes.runs.run_folder import RunFolder, new_name
 from allmodes.specs import loading
 from allmodes.specs.axes import parse_axes
 from allmodes.specs.loading import SpecError
 from allmodes.specs.members import is_sweep_file
-from allmodes.specs.seeds import parse_seeds
+from allmodes.specs.seeds import check_seeds, parse_seeds
 from allmodes.studies.choices import Shown, parse_columns, parse_labels
 from allmodes.studies.compare import StudyTrainer
 from allmodes.studies.comparison import Comparison
@@ -43,9 +44,11 @@ from allmodes.studies.executors import Where, make_executor, parse_ask
 from allmodes.studies.load import load_study
 from allmodes.studies.search import load_search
 from allmodes.studies.tables import terminal
-from allmodes.system.paths import near
+from allmodes.system.no_such_file import holds, no_such_file
+from allmodes.system.paths import at_home, near, place
 from allmodes.system.signals import Stop
 from allmodes.text import redact
+from allmodes.tracking.address import default_store
 from allmodes_schemas import Spec
 
 if TYPE_CHECKING:
@@ -101,17 +104,23 @@ def run(
         checked = loading.load(spec, registry, [*(overrides or ()), _skip_unreadable(checked)])
     chosen = checked.seeds if seeds is None else parse_seeds(seeds)
 
+    observers, name = _observers(quiet, as_json), new_name(checked.name)
+    logs.log_start(checked, check_seeds(chosen), place(folder) / name, default_store() if tracking else None)
+    logs.log_wait("torch")
+
     from allmodes.experiments.experiment import Experiment
+    from allmodes.experiments.settings import Setup
 
     _set_up(system_metrics)
-    experiment = Experiment(checked, registry, folder, tracking, _observers(quiet, as_json), print_warning)
+    setup = Setup(named=name)
+    experiment = Experiment(checked, registry, folder, tracking, observers, print_warning, setup=setup)
     results = experiment.run(chosen, Stop())
     code = _end(results, chosen, tracking, as_json)
     return register_trained(results.folder, register, code, print_note if as_json else print_line)
 
 
 def resume(
-    run: Annotated[Path, Parameter(help="a run's folder (of an experiment: all its seeds)")],
+    run: Annotated[str, Parameter(help="a run's folder (of an experiment: all its seeds), or latest")],
     *,
     overrides: Overrides = None,
     tracking: Annotated[bool | None, Parameter(help="log to MLflow; default: as the run was")] = None,
@@ -121,7 +130,10 @@ def resume(
     """Go on with an interrupted run, or train a finished one longer: --set training.iterations=20000."""
     from allmodes.experiments.experiment import Experiment
 
-    observers = _observers(quiet, as_json)
+    run, observers = take_latest(run), _observers(quiet, as_json)
+    if not holds(at_home(run).exists):
+        raise SpecError(no_such_file(run))
+    logs.log_wait(f"torch, and what is saved in {run}")
     experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=print_warning)
     return _end(experiment.run(stop=Stop()), experiment.spec.seeds, experiment.track, as_json)
 

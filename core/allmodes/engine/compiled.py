@@ -18,6 +18,7 @@ from allmodes.engine.stacked import Run, StackedEngine
 from allmodes.engine.tracing import trace
 from allmodes.engine.turns import Arguments, StackedTurn
 from allmodes.game.networks import Tensors
+from allmodes.system.log import log_wait
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class CompiledEngine(StackedEngine):
     @override
     def _make(self, turn: StackedTurn, arguments: Arguments) -> Run:
         began = time.monotonic()
+        log_wait(f"the compiler: a turn of {' and '.join(turn.turn.players)}")
         compiled = CompiledTurn(turn, arguments)
         log.info("compiled a turn of %s in %.0f s", " and ".join(turn.turn.players), time.monotonic() - began)
         return compiled

@@ -172,7 +172,10 @@ class Experiment:
         added = {name: one for name, one in name_observers(observers, own).items() if name not in own}
         seeds = self.spec.seeds if seeds is None else check_seeds(seeds)
         self.prepare()
-        folder, asked = self.setup.resumed or make_folder(self.folder, self.spec, seeds), stop or Stop()
+        folder, asked = (
+            self.setup.resumed or make_folder(self.folder, self.spec, seeds, self.setup.named),
+            stop or Stop(),
+        )
         runs = [self.run_of(seed, folder, position, len(seeds)) for position, seed in enumerate(seeds)]
         live = {"notebook": LiveRuns()} if self.progress and is_notebook() else {}
         with self.observed({**live, **added}):

@@ -13,14 +13,16 @@ from typing_extensions import override
 
 from allmodes.registry.hookspecs import hookimpl
 from allmodes.system.durable import plain
-from allmodes.system.log import LOGGER, is_started, set_handler, stop
+from allmodes.system.log import LOGGER, is_started, log_wait, set_handler, stop
 from allmodes.system.paths import near
 from allmodes.text.numbers import number
 from allmodes.text.printable import printable
+from allmodes.tracking.address import sqlite_file, without_secrets
 
 if TYPE_CHECKING:
     from allmodes.engine.choice import Choice
     from allmodes.runs.run import Outcome, Run
+    from allmodes_schemas import Spec
 
 STOPPERS = {"observer": "an observer", "early_stopping": "training.early_stopping"}
 """Who asked a run to end before its last iteration."""
@@ -68,6 +70,28 @@ def log_engine(runs: Sequence[Run], choice: Choice) -> None:
         names = [run.name for run in runs]
         fields = {"event": "engine", "runs": names, "engine": choice.engine, "why": choice.why}
         LOGGER.info(f"{', '.join(names)}: engine {choice.engine}: {choice.why}", extra={"fields": fields})
+
+
+def log_start(spec: Spec, seeds: Sequence[int], folder: Path, store: str | None) -> None:
+    """Log what will be trained where, before torch is loaded and anything is read.
+
+    Args:
+        spec: What is trained.
+        seeds: With which seeds.
+        folder: The experiment's folder, which is made when the data have been read.
+        store: The address of MLflow's store; None without tracking.
+    """
+    training, of = spec.training, f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    logged = "not logged to MLflow" if store is None else f"MLflow {_near_store(store)}"
+    where = f"folder {near(folder)}; device {training.device}; engine {training.engine}; {logged}"
+    fields = {"event": "announced", "folder": folder}
+    LOGGER.info(f"{spec.name}: {training.iterations:,} iterations of {of}; {where}", extra={"fields": fields})
+
+
+def _near_store(store: str) -> str:
+    """The address of a store without secrets; of a SQLite file, its path."""
+    file = sqlite_file(store)
+    return str(near(file)) if file else without_secrets(store)
 
 
 def describe_start(run: Run) -> str:
@@ -151,6 +175,8 @@ __all__ = [
     "log_engine",
     "log_rewind",
     "log_taken",
+    "log_start",
+    "log_wait",
     "set_handler",
     "start",
     "stop",

@@ -145,6 +145,7 @@ class Resources:
             config.model_dump_json(serialize_as_any=True),
         )
         if key not in shared:
+            logs.log_wait(f"the data: {self.spec.data.kind}")
             shared[key] = self._read_files(config)
         return shared[key]
 
@@ -168,6 +169,7 @@ class Resources:
 
     def _measure_floors(self, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:
         n, among = self.spec.evaluation.samples, self.metrics.values()
+        logs.log_wait(f"floors: real data are measured, with {n:,} samples")
         found = measure_each_floor(metrics, self.data.to("cpu"), n, failed=self._warn_of_floor, among=among)
         return {title: {key: mean for key, (mean, _) in values.items()} for title, values in found.items()}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ from allmodes.experiments.resume import check_same_data
 from allmodes.experiments.settings import Warn
 from allmodes.registry.registry import Registry
 from allmodes.runs.run import Run, RunError
-from allmodes.runs.run_folder import RunFolder
+from allmodes.runs.run_folder import RunFolder, new_name
 from allmodes.specs import loading, recorded
 from allmodes.system import json_pages
 from allmodes.system.durable import replace_text, write_json
@@ -20,9 +18,9 @@ from allmodes_schemas import Spec
 FACTS = ("seed", "experiment", "device", "plugins", "data", "rerunnable", "objects")
 
 
-def make_folder(parent: Path, spec: Spec, seeds: tuple[int, ...]) -> Path:
-    """Make a folder for an experiment, named after its spec and the time, with the spec for these seeds."""
-    folder = parent / f"{spec.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+def make_folder(parent: Path, spec: Spec, seeds: tuple[int, ...], name: str | None = None) -> Path:
+    """Make a folder for an experiment, by default named after its spec and the time, with the spec for these seeds."""
+    folder = parent / (name or new_name(spec.name))
     folder.mkdir(parents=True)
     replace_text(RunFolder(folder).spec, loading.dump(spec.model_copy(update={"seeds": seeds})))
     return folder

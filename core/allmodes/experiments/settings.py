@@ -30,6 +30,7 @@ class Setup:
         sends: Whether this process sends runs to MLflow; else another one does.
         shared: Data that several experiments of this process learn from, by their settings, so that they are read once.
         is_claimed: Whether this process has claimed the runs, and needs no lock of their folders.
+        named: The name of the experiment's folder, if it was chosen before.
     """
 
     resumed: Path | None = None
@@ -38,6 +39,7 @@ class Setup:
     sends: bool = True
     shared: dict[str, Data] | None = None
     is_claimed: bool = False
+    named: str | None = None
 
     def shelves(self) -> list[Path]:
         """The folders of shared floors, the user's first."""

@@ -13,6 +13,9 @@ from allmodes.runs import claims
 from allmodes.runs.run import RunError
 from allmodes.system.paths import near
 
+LOCKS = Path("/proc/locks")
+"""Where Linux lists who has locked which file."""
+
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
@@ -50,6 +53,18 @@ def take_turns(folder: Path, name: str = "turn") -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(folder: Path) -> bool | None:
+    """Whether a process has locked a folder, without touching the lock; None where the system does not tell."""
+    try:
+        file = (folder / ".lock").stat()
+        place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+        return any(place in line.split() for line in LOCKS.read_text().splitlines())
+    except FileNotFoundError:
+        return None if not LOCKS.exists() else False
+    except (OSError, AttributeError):  # os.major is not there on Windows
+        return None
 
 
 def _acquire(lock: FileLock) -> None:

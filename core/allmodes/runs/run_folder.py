@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,11 @@ STATE = "state.pt"
 """The trainer's state in a checkpoint's folder."""
 SIGNATURES = ({SPEC, PAGE}, {SPEC, RESULTS}, {SPEC, MODEL_PAGE})
 """Names that lie together in the folder of a run, an experiment and an exported model, and nowhere else."""
+
+
+def new_name(name: str) -> str:
+    """Make a name for the folder of an experiment, from that of its spec and the time."""
+    return f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 class _Data(BaseModel, extra="allow"):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allmodes.runs import claims
 from allmodes.runs.claims import Claim, Watch, lease
 from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
-from allmodes.studies.reports import Send, Unit
 from allmodes.studies.study import Study
 from allmodes.system.paths import near
+
+if TYPE_CHECKING:
+    from allmodes.studies.reports import Send, Unit  # which loads torch
 
 CLAIMS = ".claims"
 """The folder of a study that holds the claims of its runs."""

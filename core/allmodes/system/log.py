@@ -14,6 +14,11 @@ def set_handler(handler: logging.Handler, level: int) -> None:
     LOGGER.propagate = False
 
 
+def log_wait(what: str) -> None:
+    """Log what a run is waiting for, before what may take seconds or minutes."""
+    LOGGER.info(f"waiting for {what}", extra={"fields": {"event": "waiting"}})
+
+
 def is_started() -> bool:
     """Whether the log is written to a stream."""
     return any(isinstance(handler, logging.StreamHandler) for handler in LOGGER.handlers)
