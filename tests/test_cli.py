@@ -390,7 +390,7 @@ def test_a_recipe_that_cannot_be_read_does_not_hide_the_others(
     monkeypatch.setattr("allmodes.cli.show.installed", lambda: registry)
     assert cli_main.execute(["recipes"]) == 0
     lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in printed(capsys)[0].splitlines()}
-    assert lines["gan/bad"].startswith("cannot be read: gan/bad:1:15: expected the node content")
+    assert lines["gan/bad"].startswith("cannot be read: gan/bad:1:14: this [ is opened and never closed")
     assert lines["gan/gone"].startswith("cannot be read: ")
     assert lines["gan/ring"]
 

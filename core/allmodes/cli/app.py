@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 import allmodes
+from allmodes.cli import completing
 
 app = App(
     name="allmodes",
@@ -45,7 +46,11 @@ COMMANDS = {
 for _function, _help in COMMANDS.items():
     app.command(f"allmodes.cli.{_function}", help=_help)
 
-Reference = Annotated[str, Parameter(help="a spec file, a recipe such as gan/ring, or a run's folder")]
+app.register_install_completion_command(help="Let Tab complete commands, recipes, kinds and runs in your shell.")
+
+Reference = Annotated[
+    str, Parameter(help="a spec file, a recipe such as gan/ring, or a run's folder", completer=completing.references)
+]
 Overrides = Annotated[
     list[str] | None, Parameter(name="--set", consume_multiple=False, help="override: training.iterations=2000")
 ]
@@ -63,6 +68,12 @@ Labels = Annotated[
 Columns = Annotated[
     str | None, Parameter(help="what tables show, in that order: modes,w1; default: as before; all: everything")
 ]
-Trained = Annotated[str, Parameter(help="a run's folder, latest, an exported model, or MLflow's runs:/ID")]
 Register = Annotated[str | None, Parameter(help="register the model in MLflow under this name; of several, the best")]
+Trained = Annotated[
+    str,
+    Parameter(help="a run's folder, latest, an exported model, or MLflow's runs:/ID", completer=completing.trained),
+]
+Begun = Annotated[
+    str, Parameter(help="a run's folder (of an experiment: all its seeds), or latest", completer=completing.trained)
+]
 Checkpoint = Annotated[str | None, Parameter(help="best, last, or an iteration; default: the model at the end")]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import textwrap
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -70,6 +71,17 @@ def print_line(line: str) -> None:
 def print_text(text: str) -> None:
     """Print several lines, such as a spec, without wrapping."""
     out.print(text, soft_wrap=True)
+
+
+def print_aligned(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names with their descriptions side by side; on a terminal, long ones are folded within their column."""
+    left = max((len(printable(name)) for name, _ in rows), default=0) + 2
+    width = max(out.width - left, 20) if out.is_terminal else 10**6
+    for name, description in rows:
+        first, *more = textwrap.wrap(printable(description), width) or [""]
+        out.print(Text.assemble((f"{printable(name):{left}}", "bold"), first), soft_wrap=True)
+        for line in more:
+            out.print(" " * left + line, soft_wrap=True)
 
 
 def print_note(line: str) -> None:

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from allmodes.cli.console import OK, print_line, print_note
+from allmodes.cli import completing
+from allmodes.cli.console import OK, print_line
+from allmodes.drafts.writing import SCHEMA
 from allmodes.registry.registry import installed
 from allmodes.specs import loading, safe_yaml
 from allmodes.specs.source import SpecError
@@ -16,12 +18,15 @@ from allmodes.system.durable import replace_text
 from allmodes.system.paths import at_home
 from allmodes.text.printable import printable
 
-SCHEMA = "allmodes.schema.json"
-"""The schema's file beside the specs that are written."""
-
 
 def init(
-    data: Annotated[str, Parameter(help="a CSV, Parquet, .npz or .npy file, or a folder of images or Parquet files")],
+    data: Annotated[
+        str,
+        Parameter(
+            help="a CSV, Parquet, .npz or .npy file, or a folder of images or Parquet files",
+            completer=completing.files,
+        ),
+    ],
     *,
     to: Annotated[
         Path | None, Parameter(name=("--out", "-o"), help="the spec's file; default: named after DATA")
@@ -37,7 +42,7 @@ def init(
 
     to = Path(f"{name_of(data)}.yaml") if to is None else at_home(to)
     _check(to, overwrite)
-    made = draft(data, installed(), _settings(overrides or ()), str(to), SCHEMA if schema else None, print_note)
+    made = draft(data, installed(), _settings(overrides or ()), str(to), SCHEMA if schema else None, print_line)
     _check(to, overwrite)
     replace_text(to, made.text)
     print_line(f"spec     {to}, with {made.method}")

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from allmodes.cli import tables
-from allmodes.cli.app import Checkpoint, Overrides, Trained
+from allmodes.cli.app import Begun, Checkpoint, Overrides, Trained
 from allmodes.cli.console import OK, out, print_line, print_warning
 from allmodes.cli.runs import take_latest
 from allmodes.registry.registry import installed
@@ -66,7 +66,7 @@ def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *,
 
 
 def evaluate(
-    run: Annotated[str, Parameter(help="a run's folder (of an experiment: all its seeds), or latest")],
+    run: Begun,
     *,
     metrics: Annotated[
         list[str] | None, Parameter(name="--metric", consume_multiple=False, help="such as modes or {kind: fid}")

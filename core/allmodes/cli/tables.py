@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
-from allmodes.cli import describe
+from allmodes.cli import console, describe
 from allmodes.experiments.logs import describe_end
 from allmodes.registry.registry import Registry
 from allmodes.registry.slots import Kind, Plugin
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from allmodes.experiments.results import Results
     from allmodes_schemas import KindConfig
 
+ARROWS = {"higher": "\u2191", "lower": "\u2193"}
+PLAIN_ARROWS = {"higher": "^", "lower": "v"}
+"""For terminals that have no others."""
+
 
 def results_table(results: Results) -> Table:
     """Tabulate metrics: mean and standard error over the seeds, the average over the end, real data, every seed.
@@ -30,13 +34,15 @@ def results_table(results: Results) -> Table:
     seeds = (f"seed {seed}" for seed in results.outcomes)
     title = f"{results.spec.name}: {results.status}"
     table = _numbers_table(title, "metric", "mean", "s.e.", "last 30 %", "real data", *seeds)
+    keys = arrow_keys(results.spec)
     for metric in results.metrics:
         each = [number(outcome.results.get(metric)) for outcome in results.outcomes.values()]
         mean, recent = _mean(results, metric), _mean(results, f"recent_{metric}")
         error = number(results.standard_error(metric))
-        table.add_row(metric, mean, error, recent, number(results.floors.get(metric)), *each)
+        table.add_row(_with_arrow(metric, keys), mean, error, recent, number(results.floors.get(metric)), *each)
     captions = (
         _name_sampler(results.spec),
+        _explain_arrows(results.metrics, keys),
         _explain_dash(one.results for one in results.outcomes.values()),
         _explain_lengths(results),
         *_explain_ends(results),
@@ -50,10 +56,13 @@ def measures_table(
 ) -> Table:
     """Tabulate metrics: real data, and every seed, whose samples were drawn as a spec says."""
     table = _numbers_table(title, "metric", "real data", *(f"seed {seed}" for seed in seeds))
-    for metric in dict.fromkeys(name for results in seeds.values() for name in results):
+    keys = arrow_keys(spec)
+    metrics = list(dict.fromkeys(name for results in seeds.values() for name in results))
+    for metric in metrics:
         each = [number(results.get(metric)) for results in seeds.values()]
-        table.add_row(metric, number(floors.get(metric)), *each)
-    table.caption = "\n".join(filter(None, (_name_sampler(spec), _explain_dash(seeds.values())))) or None
+        table.add_row(_with_arrow(metric, keys), number(floors.get(metric)), *each)
+    captions = (_name_sampler(spec), _explain_arrows(metrics, keys), _explain_dash(seeds.values()))
+    table.caption = "\n".join(filter(None, captions)) or None
     return table
 
 
@@ -71,20 +80,32 @@ def references_table(
     return table
 
 
-def plugins_table(registry: Registry) -> Table:
-    """Tabulate plugins: distribution, version, origin, kinds and recipes, or why one could not be loaded."""
-    table = _texts_table("Plugins", "plugin", "distribution", "from", "kinds and recipes")
+def plugin_rows(registry: Registry, wanted: Callable[[str], bool]) -> Iterator[tuple[str | Text, ...]]:
+    """For each plugin: distribution, version, origin, kinds and recipes, or why it could not be loaded.
+
+    Only those that are wanted by name or distribution; of others, the contents that are.
+    """
     for plugin in registry.plugins.values():
-        table.add_row(plugin.name, str(plugin), plugin.origin, _describe_content(plugin, registry))
-    return table
+        content = _describe_content(plugin, registry)
+        if not wanted(f"{plugin.name} {plugin}"):
+            content = "\n".join(filter(wanted, str(content).splitlines()))
+        if content or wanted(f"{plugin.name} {plugin}"):
+            yield plugin.name, str(plugin), plugin.origin, content
 
 
-def kinds_table(registry: Registry) -> Table:
-    """Tabulate kinds, each with its one-line summary."""
-    table = _texts_table("Kinds", "slot", "kind", "what it is", "from")
-    for word, kind in registry.all_kinds():
-        table.add_row(word, kind.name, kind.config.summary(), str(kind.plugin))
-    return table
+def kind_rows(registry: Registry) -> list[tuple[str, ...]]:
+    """For each kind: its slot, name, one-line summary and plugin."""
+    return [(word, kind.name, kind.config.summary(), str(kind.plugin)) for word, kind in registry.all_kinds()]
+
+
+def plugins_table(rows: Iterable[Sequence[str | Text]]) -> Table:
+    """Tabulate rows of plugins."""
+    return _fill(_texts_table("Plugins", "plugin", "distribution", "from", "kinds and recipes"), rows)
+
+
+def kinds_table(rows: Iterable[Sequence[str | Text]]) -> Table:
+    """Tabulate rows of kinds."""
+    return _fill(_texts_table("Kinds", "slot", "kind", "what it is", "from"), rows)
 
 
 def kind_table(slot: str, kind: Kind) -> Table:
@@ -110,7 +131,11 @@ def options_table(config: type[KindConfig]) -> Table:
 
 def runs_table(rows: Iterable[Sequence[str]]) -> Table:
     """Tabulate runs."""
-    table = _texts_table("Runs, newest first", "run", "status", "iterations", "seeds", "main metric", "last change")
+    columns = ("run", "status", "iterations", "seeds", "main metric", "last change")
+    return _fill(_texts_table("Runs, newest first", *columns), rows)
+
+
+def _fill(table: Table, rows: Iterable[Sequence[str | Text]]) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
@@ -136,6 +161,33 @@ def _mean(results: Results, metric: str) -> str:
         return ""
     values = results.values(metric)
     return number(averages.mean(values)) + averages.over(values, len(results.averaged))
+
+
+def arrow_keys(spec: Spec | None) -> Mapping[str, str]:
+    """The arrow to the better values of each number of a spec that has some; none in a pipe, where names are read."""
+    if spec is None or not console.out.is_terminal:
+        return {}
+    arrows = ARROWS if _can_show("".join(ARROWS.values())) else PLAIN_ARROWS
+    return {name: arrows[key.better] for name, key in spec.evaluation.numbers().items() if key.better}
+
+
+def _can_show(signs: str) -> bool:
+    try:
+        signs.encode(console.out.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _with_arrow(metric: str, arrows: Mapping[str, str]) -> str:
+    return f"{metric} {arrows[metric]}" if metric in arrows else metric
+
+
+def _explain_arrows(metrics: Iterable[str], arrows: Mapping[str, str]) -> str | None:
+    """Say what the arrows beside metrics mean, where there are some."""
+    shown = {arrows[metric] for metric in metrics if metric in arrows}
+    meanings = {arrow: f"{better} is better" for signs in (ARROWS, PLAIN_ARROWS) for better, arrow in signs.items()}
+    return ", ".join(f"{arrow} {meaning}" for arrow, meaning in meanings.items() if arrow in shown) or None
 
 
 def _name_sampler(spec: Spec | None) -> str | None:

@@ -12,8 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from allmodes.cli import searching, tables
-from allmodes.cli.app import AsJson, Columns, Labels, Overrides, Quiet, Reference, Register, SystemMetrics, Vary
+from allmodes.cli import completing, searching, tables
+from allmodes.cli.app import (
+    AsJson,
+    Begun,
+    Columns,
+    Labels,
+    Overrides,
+    Quiet,
+    Reference,
+    Register,
+    SystemMetrics,
+    Vary,
+)
 from allmodes.cli.console import (
     FAILED,
     KILLED,
@@ -120,7 +131,7 @@ def run(
 
 
 def resume(
-    run: Annotated[str, Parameter(help="a run's folder (of an experiment: all its seeds), or latest")],
+    run: Begun,
     *,
     overrides: Overrides = None,
     tracking: Annotated[bool | None, Parameter(help="log to MLflow; default: as the run was")] = None,
@@ -128,18 +139,24 @@ def resume(
     as_json: AsJson = False,
 ) -> int:
     """Go on with an interrupted run, or train a finished one longer: --set training.iterations=20000."""
-    from allmodes.experiments.experiment import Experiment
-
     run, observers = take_latest(run), _observers(quiet, as_json)
     if not holds(at_home(run).exists):
         raise SpecError(no_such_file(run))
     logs.log_wait(f"torch, and what is saved in {run}")
+
+    from allmodes.experiments.experiment import Experiment
+
     experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=print_warning)
     return _end(experiment.run(stop=Stop()), experiment.spec.seeds, experiment.track, as_json)
 
 
 def compare(
-    methods: Annotated[list[str], Parameter(help="specs as for run, or patterns of recipes such as 'study/ring-*'")],
+    methods: Annotated[
+        list[str],
+        Parameter(
+            help="specs as for run, or patterns of recipes such as 'study/ring-*'", completer=completing.references
+        ),
+    ],
     *,
     overrides: Overrides = None,
     vary: Vary = None,

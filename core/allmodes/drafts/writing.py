@@ -14,6 +14,8 @@ from allmodes.text.printable import printable
 
 WIDTH = 118
 """Columns of a line of comments."""
+SCHEMA = "allmodes.schema.json"
+"""The schema's file beside the specs that are written."""
 SCHEMA_LINE = "# yaml-language-server: $schema="
 """Begins the line by which editors find the schema of a spec."""
 

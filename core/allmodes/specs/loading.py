@@ -34,6 +34,9 @@ from allmodes.text.printable import printable
 from allmodes.text.suggest import did_you_mean, nearest
 from allmodes_schemas import Config, Location, Problem, Spec, Sweep
 
+TITLE = "allmodes experiment"
+"""Title of the JSON Schema of a spec."""
+
 
 def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> Spec:
     """The checked spec of a file, recipe or run, with overrides such as `training.iterations=2000`.
@@ -178,7 +181,7 @@ def schema(registry: Registry) -> dict[str, Any]:
     dialect = "https://json-schema.org/draft/2020-12/schema"
     spec, sweep = spec_model(registry).model_json_schema(), Sweep.model_json_schema()
     both = {key: {**spec.get(key, {}), **sweep.get(key, {})} for key in ("$defs", "properties")}
-    return {"$schema": dialect, **spec, **both, "title": "allmodes experiment"}
+    return {"$schema": dialect, **spec, **both, "title": TITLE}
 
 
 def _deprecated_defaults(value: Any) -> dict[Any, Any]:

@@ -100,8 +100,8 @@ def explain(where: str, error: Exception) -> DataError:
 
 def unreadable(where: str, why: str) -> DataError:
     """The error for an image that cannot be read."""
-    what = f"{where} cannot be read ({why})"
-    return DataError(f"data: {what}: repair or remove it, or set skip_unreadable: true", {"skip_unreadable": True})
+    what = f"data: {where} cannot be read ({why}): repair or remove it, or set skip_unreadable: true"
+    return DataError(what, {"skip_unreadable": True})
 
 
 def times(pixels: tuple[int, int]) -> str:
@@ -117,5 +117,5 @@ def _is_opaque(image: Image.Image) -> bool:
 
 def _too_large(where: str, what: str) -> DataError:
     limit = f"{Image.MAX_IMAGE_PIXELS or 0:,} px"
-    have = f"{where} {what}; at most {limit} are read"
-    return DataError(f"data: {have}: make it smaller, or set skip_unreadable: true", {"skip_unreadable": True})
+    have = f"data: {where} {what}; at most {limit} are read: make it smaller, or set skip_unreadable: true"
+    return DataError(have, {"skip_unreadable": True})
