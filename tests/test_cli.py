@@ -66,7 +66,7 @@ def test_the_list_of_commands_loads_neither_pydantic_nor_a_plugin(arguments: tup
 
 def test_the_list_of_commands_has_the_first_sentences_of_their_docstrings() -> None:
     functions = {
-        f"{module}:{name}": function.__doc__
+        f"{module}:{name}": str(function.__doc__).partition("\n\n")[0]
         for module in {command.partition(":")[0] for command in app.COMMANDS}
         for name, function in vars(import_module(f"allmodes.cli.{module}")).items()
         if f"{module}:{name}" in app.COMMANDS

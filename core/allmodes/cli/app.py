@@ -39,7 +39,8 @@ COMMANDS = {
     "tracking:sync": "Send to MLflow what could not be sent while runs trained.",
     "tracking:register": "Register a run's model in MLflow's registry, of several runs the best one's.",
     "tracking:ui": "Open the MLflow UI on the store that runs are logged to.",
-    "new_plugin:new_plugin": "Write a plugin to begin with, which works and passes its tests: allmodes-NAME.",
+    "new_plugin:new_plugin": "Write a plugin to begin with, which works and passes its tests, "
+    "or one around a file of yours: allmodes-NAME.",
 }
 """By module and function, the first sentence of its docstring: the list of commands is printed without loading them."""
 
