@@ -235,6 +235,28 @@ def test_a_pair_of_scores_and_features_is_a_discriminator() -> None:
     assert torch.equal(network.head(network.trunk(x)).squeeze(-1), scores)
 
 
+class Joining(nn.Module):
+    """A linear map of all that it is given, side by side."""
+
+    def __init__(self, sees: Any, gives: Any) -> None:
+        super().__init__()
+        self.linear = nn.Linear(sum(shape[0] for shape in sees), gives[0])
+
+    def forward(self, *seen: Tensor) -> Tensor:
+        out: Tensor = self.linear(torch.cat(seen, 1))
+        return out
+
+
+def test_a_joint_discriminator_and_the_body_of_an_auxiliary_may_be_plain_modules(tmp_path: Path) -> None:
+    changes = [
+        "auxiliaries.reconstructor.network={kind: python:mine}",
+        "discriminator={kind: python:mine, joint: reconstructor}",
+        *("training.iterations=5", "training.device=cpu", "evaluation.samples=64", "evaluation.every=5", "seeds=[0]"),
+    ]
+    made = Experiment.from_recipe("veegan/ring", changes, folder=tmp_path, track=False, networks={"mine": Joining})
+    assert made.run().status == "finished"
+
+
 def test_a_game_of_two_functions_trains_as_the_installed_one(tmp_path: Path) -> None:
     game = {
         "discriminator": lambda step: softplus(-step.score("real")).mean() + softplus(step.score("fake")).mean(),
