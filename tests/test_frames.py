@@ -147,6 +147,7 @@ def test_a_metric_that_was_not_measured_is_named_with_those_that_were(plain: Res
 
 def test_results_are_read_from_a_folder_in_which_a_seed_has_ended(plain: Results, tmp_path: Path) -> None:
     assert plain.outcomes[1].results["modes"] == plain.values("modes")[1]
+    assert Results.load(plain.folder / "seed-1").outcomes.keys() == {0, 1}
     with pytest.raises(SpecError, match="empty: no seed of an experiment has ended in this folder"):
         Results.load(tmp_path / "empty")
 
@@ -157,3 +158,12 @@ def test_a_comparison_shows_its_table_and_names_what_failed(study: Comparison) -
     assert page.texts.index("real data") < page.texts.index("plain")
     assert any(text.startswith("broken/seed-0: failed") for text in page.texts)
     assert page.texts[-1] == "The same call to compare() goes on with what is not finished."
+
+
+def test_results_without_a_seed_that_ended_are_empty_frames_and_no_curve(plain: Results) -> None:
+    empty = Results(plain.spec, plain.folder, {})
+    assert (len(empty.to_frame()), len(empty.history())) == (0, 0)
+    assert repr(empty).startswith("Results(plain: finished, 0 seeds; in ")
+    Page(empty._repr_html_())
+    with pytest.raises(ValueError, match="nothing to draw: nothing was measured yet"):
+        empty.plot()

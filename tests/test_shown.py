@@ -144,3 +144,10 @@ def test_a_curve_has_its_points_in_the_field_and_none_without_two_finite_ones() 
     (points,) = [value for name, value in page.attributes if name == "points"]
     assert points == f"0.0,{curves.HEIGHT:.1f} {curves.WIDTH:.1f},0.0"
     assert curves.draw("kl", {"seed 0": [(1, math.nan), (2, 1.0)]}) == ""
+
+
+def test_of_many_curves_the_legend_names_as_many_as_there_are_colours() -> None:
+    page = Page(curves.draw("w1", {f"run {i}": [(0, 1), (1, 2)] for i in range(len(html.COLOURS) + 4)}))
+    assert page.tags.count("polyline") == len(html.COLOURS) + 4
+    assert sum("run " in text for text in page.texts) == len(html.COLOURS)
+    assert any("and 4 more" in text for text in page.texts)

@@ -177,7 +177,7 @@ class Experiment:
             stop or Stop(),
         )
         runs = [self.run_of(seed, folder, position, len(seeds)) for position, seed in enumerate(seeds)]
-        live = {"notebook": LiveRuns()} if self.progress and is_notebook() else {}
+        live = {"display of the notebook": LiveRuns()} if self.progress and is_notebook() else {}
         with self.observed({**live, **added}):
             results = self.trainer(asked).train_all(runs, folder)
         if stop is None:

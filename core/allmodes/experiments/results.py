@@ -36,11 +36,12 @@ class Results(Averages):
 
     @classmethod
     def load(cls, folder: str | Path, registry: Registry | None = None) -> Results:
-        """Read the results of an experiment that has ended, or of those of its seeds that have, from its folder.
+        """Read the results of an experiment, of those of its seeds that have ended, from its folder or that of a seed.
 
-        Raises SpecError where there is no experiment.
+        Raises SpecError where no seed has ended.
         """
         folder = place(folder)
+        folder = folder.parent if RunFolder(folder).is_run else folder
         if not (outcomes := load_results(folder)):
             outcomes = RunFolder(folder).outcomes()
         if not outcomes:

@@ -85,7 +85,7 @@ def _draw(axes: Axes, panel: Panel, palette: Mapping[str, object]) -> None:
         axes.set_ylim(-0.02, 1.02)
     if not any(math.isfinite(value) for runs in panel.runs.values() for run in runs for value in run.values()):
         axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "withheld: too little to measure", transform=axes.transAxes, ha="center", fontsize=8)
+        axes.text(0.5, 0.75, "withheld: too little to measure", transform=axes.transAxes, ha="center", fontsize=8)
 
 
 def _add_legend(figure: Figure) -> None:

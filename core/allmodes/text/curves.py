@@ -13,6 +13,8 @@ WIDTH, HEIGHT = 240, 90
 """Pixels of the field in which curves are drawn."""
 SIDE = 150
 """Pixels of the side of a scatter."""
+NAMED = len(COLOURS)
+"""Curves that the legend names: more have no colours of their own."""
 MOST = 300
 """Points of a curve that are kept: of longer ones every other point is dropped."""
 
@@ -68,9 +70,10 @@ def scatter(title: str, points: Points) -> Html:
 def _legend(curves: Mapping[str, Points]) -> str:
     each = (
         f'<span style="color:{_colour(i)}">&#9644;</span> {escape(name)} {escape(number(points[-1][1]))}'
-        for i, (name, points) in enumerate(curves.items())
+        for i, (name, points) in enumerate(list(curves.items())[:NAMED])
     )
-    return f'<div style="font-size:.85em;max-width:{WIDTH}px">{" &nbsp;".join(each)}</div>'
+    more = f" and {len(curves) - NAMED} more" if len(curves) > NAMED else ""
+    return f'<div style="font-size:.85em;max-width:{WIDTH}px">{" &nbsp;".join(each)}{more}</div>'
 
 
 def _colour(i: int) -> str:
