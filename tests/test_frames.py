@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,18 @@ def test_a_frame_of_a_comparison_has_the_numbers_of_its_table(study: Comparison)
         assert not line["metric"] or row[line["metric"]] == pytest.approx(value, nan_ok=True, rel=1e-15)
     assert set(study.to_frame().loc["broken", "status"]) == {"failed"}
     assert set(COSTS) < set(frame.columns)
+
+
+def test_settings_that_vary_are_columns_and_labels_name_curves(study: Comparison) -> None:
+    settings = {"training.batch_size": 8, "generator.hidden": [8, 8]}
+    entries = tuple(replace(one, varied=settings if one.name == "plain" else {}) for one in study.study.entries)
+    shown = replace(study.study.shown, labels={"plain": "Plain GAN"})
+    changed = replace(study, study=replace(study.study, entries=entries, shown=shown))
+    frame = changed.to_frame()
+    assert frame.loc[("plain", 0), "training.batch_size"] == 8
+    assert frame.loc[("plain", 0), "generator.hidden"] == "[8, 8]"
+    assert pd.isna(frame.loc[("broken", 0), "training.batch_size"])
+    assert "Plain GAN, mean" in lines_of(changed.plot("modes"), "modes")
 
 
 def test_the_history_of_a_comparison_is_that_of_its_methods(study: Comparison, plain: Results) -> None:

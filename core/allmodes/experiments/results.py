@@ -79,7 +79,7 @@ class Results(Averages):
             RunFolder(self.folder).results, {str(seed): vars(outcome) for seed, outcome in self.outcomes.items()}
         )
 
-    def to_frame(self, beside: bool = False) -> DataFrame:
+    def to_frame(self, *, beside: bool = False) -> DataFrame:
         """Tabulate the seeds as a pandas frame: a row for each, indexed by `seed`, with the last value of each metric.
 
         The columns are `status`, `iteration`, the metrics, their averages over the end (`recent_*`), and `seconds`. A

@@ -167,12 +167,12 @@ class Comparison:
         names = sorted({engine for row in rows for engine in row.engines})
         return {engine: [row.method for row in rows if engine in row.engines] for engine in names}
 
-    def to_frame(self, beside: bool = False) -> DataFrame:
+    def to_frame(self, *, beside: bool = False) -> DataFrame:
         """Tabulate the runs as a pandas frame: a row for each, indexed by `method` and `seed`.
 
-        The columns are `data`, `status`, the last value of each metric and its average over the end (`recent_*`), and
-        the costs of the run, as in `table.csv`. With `beside`, rows without a seed for `real data` and each reference
-        sampler stand above the methods that learn the same data.
+        The columns are `data`, settings that vary, `status`, `iteration`, the last value of each metric and its average
+        over the end (`recent_*`), and the costs of the run, as in `table.csv`. With `beside`, rows without a seed for
+        `real data` and each reference sampler stand above the methods that learn the same data.
 
         Raises ModuleNotFoundError where pandas is not installed.
         """

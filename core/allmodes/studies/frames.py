@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,8 @@ def _group_rows(group: Group, beside: bool) -> Iterator[dict[str, object]]:
     for title, numbers in group.beside.items() if beside else ():
         yield {"method": title, "seed": None, "data": group.title, **numbers}
     for row in group.rows:
-        yield from ({"method": row.method, "data": group.title, **one} for one in _seed_rows(row))
+        settings = {path: _plain(row.varied.get(path)) for path in group.varied}
+        yield from ({**one, **settings, "method": row.method, "data": group.title} for one in _seed_rows(row))
 
 
 def _seed_rows(row: Row) -> Iterator[dict[str, object]]:
@@ -48,3 +50,8 @@ def _seed_rows(row: Row) -> Iterator[dict[str, object]]:
         outcome = row.outcomes.get(seed)
         known = {} if outcome is None else {**frames.row(outcome), **costs_of(outcome)}
         yield {**row.varied, **known, "seed": seed, "status": state}
+
+
+def _plain(value: object) -> object:
+    """A setting that varies as a frame can sort and group it: a number, a text or, of anything else, its JSON."""
+    return value if isinstance(value, str | int | float | None) else json.dumps(value)
