@@ -10,6 +10,7 @@ import torch
 
 from allmodes import Experiment, Registry, Results, SpecError
 from allmodes.engine.optimizers import scale_rate
+from allmodes.experiments.rewinding import RewindError, Rewinding
 from allmodes.models import checkpoints
 from allmodes.runs import journal
 from allmodes.runs.run import Rewind
@@ -111,6 +112,23 @@ def test_from_the_checkpoint_on_it_is_a_run_of_the_lower_rate_on_the_same_batche
     first, second = read_tensors(back), read_tensors(first_seed(gone_on))
     assert first.keys() == second.keys()
     assert all(first[name].equal(second[name]) for name in first)
+
+
+def test_a_collapse_is_a_sign_as_often_as_rewinds_are_left_and_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    def rewinding(**options: Any) -> Rewinding:
+        return Rewinding(tiny(tmp_path, rewind=options).run_of(3, tmp_path))
+
+    collapse, history = "3 of 8 modes are left at iteration 20", [(10, {"modes": 8.0}), (20, {"modes": 3.0})]
+    once = rewinding(times=1)
+    with pytest.raises(RewindError, match=f"^{collapse}$"):
+        once.check(collapse, history)
+    once.check("", history)
+    once.done = [Rewind(at=20, to=10, sign=collapse, factor=0.5)]
+    once.check(collapse, history)
+    rewinding(signs=["divergence"]).check(collapse, history)
+    assert once.good(history, 20) == 10
+    assert once.good(history, 23) == 20
+    assert once.good(history[:1], 10) == 0
 
 
 def test_a_run_that_diverges_before_it_was_measured_goes_back_to_its_beginning(tmp_path: Path) -> None:

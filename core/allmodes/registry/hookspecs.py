@@ -1,7 +1,8 @@
 """The hooks of plugins: providers return the kinds that a plugin adds, observers are called as a run proceeds.
 
 Providers take no arguments and return an iterable of config classes. Observers are called one by one; one that fails is
-reported and neither stops the others nor alters the run. A training step is never a hook call.
+reported and neither stops the others nor alters the run, which it may ask to end: `run.stop("reason")`. A training
+step is never a hook call.
 """
 
 from __future__ import annotations
