@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from allmodes.tracking.forwarding import Forwarder
 
 Warn = Callable[[str], None]
+PAGE = "report.html"
 
 
 def report(
@@ -54,14 +55,16 @@ def report(
         folder, choices.Shown(labels or {}, choices.parse_columns(columns), baseline), registry
     )
     problems: list[str] = []
-    if is_comparison(comparison.study):
-        try:
+    try:
+        if is_comparison(comparison.study):
             write_page(comparison.study)
-        except OSError as error:
-            raise RunError(f"{comparison.folder}: cannot write the report: {error.strerror or error}") from None
-    write_report(comparison, None, problems.append, figures)
+        files = write_report(comparison, None, problems.append, figures)
+    except OSError as error:
+        raise RunError(f"{comparison.folder}: cannot write the report: {error.strerror or error}") from None
     for problem in problems:
         warnings.warn(redact.text(problem), stacklevel=2)
+    if not any(file.name == PAGE for file in files):
+        raise RunError(f"{comparison.folder}: {PAGE} was not written")
     return comparison
 
 
@@ -78,8 +81,11 @@ def load_comparison(
     return Comparison(replace(comparison.study, shown=given.over(comparison.study.shown)))
 
 
-def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn, figures: bool = True) -> None:
-    """Write what a study's folder holds of the runs so far, and attach it in MLflow; a full disk costs a warning."""
+def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn, figures: bool = True) -> list[Path]:
+    """Write what a study's folder holds of the runs so far, and attach it in MLflow; returns the files.
+
+    A full disk, and a figure that fails, cost a warning.
+    """
     study, galleries = comparison.study, list["Gallery | None"]()
     try:
         points = curves.read(comparison)
@@ -89,9 +95,10 @@ def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn
         files += _write_html(comparison, galleries, figures, warn)
     except OSError as error:
         warn(f"{study.folder}: cannot write tables or figures: {error.strerror or error}")
-        return
+        return []
     if forwarder:
         forwarder.attach([run.folder for run in study.runs], files, files[0].read_text())
+    return files
 
 
 def _write_texts(comparison: Comparison, points: Sequence[tuple[Group, Points]]) -> list[Path]:
