@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from allmodes.cli import main as cli_main
 from allmodes.runs.run import Outcome
 from allmodes.studies import tables
 from allmodes.studies.best import rank
-from allmodes.studies.choices import Shown, parse_columns, parse_labels
+from allmodes.studies.choices import Shown, parse_columns, parse_labels, settle
 from allmodes.studies.comparison import Comparison, Group, Row
 from allmodes.studies.latex import escape, tabular
 from allmodes.studies.report import load_comparison
@@ -90,8 +91,22 @@ def test_what_a_command_says_goes_over_what_was_said_before() -> None:
     assert Shown(columns=("all",), baseline="b").over(before) == Shown({"a": "A", "b": "B"}, (), "b")
 
 
+def test_a_label_is_of_the_longest_name_that_it_begins_with(study: Path) -> None:
+    entries = [
+        replace(entry, name=name)
+        for entry in load_comparison(study).study.entries[:1]
+        for name in ("lr=0.1", "lr=0.1,w=2")
+    ]
+    settled = settle(Shown(parse_labels(["lr=0.1=Slow = 1", "lr=0.1,w=2=Fast", "modes=Modes"])), entries)
+    assert settled.labels == {"lr=0.1": "Slow = 1", "lr=0.1,w=2": "Fast", "modes": "Modes"}
+    with pytest.raises(
+        SpecError, match=r"^--label lr=0\.2: the study has no such method or column \(did you mean 'lr=0\.1'"
+    ):
+        settle(Shown(parse_labels(["lr=0.2=Slow"])), entries)
+
+
 def test_labels_and_columns_are_read() -> None:
-    assert parse_labels(["wide=Wide = 64", "plain="]) == {"wide": "Wide = 64", "plain": ""}
+    assert parse_labels(["wide=Wide", "plain="]) == {"wide": "Wide", "plain": ""}
     assert parse_columns(" modes, w1,") == ("modes", "w1")
     with pytest.raises(SpecError, match=r"^--label 'wide': give a method or a column and its label: wide='Wide gen"):
         parse_labels(["wide"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from reprlib import repr as short
 from typing import TYPE_CHECKING
@@ -61,11 +61,14 @@ AS_IS = Shown()
 
 
 def parse_labels(texts: Iterable[str]) -> dict[str, str]:
-    """Read labels such as `wide=Wide generator`. Raises SpecError where one has no name."""
+    """Read labels such as `wide=Wide generator`, split at the last equals sign until `settle` knows the names.
+
+    Raises SpecError where one has no name.
+    """
     found = {}
     for text in texts:
-        name, equals, label = (part.strip() for part in text.partition("="))
-        if not name or not equals:
+        name, _, label = text.rpartition("=")
+        if not name.strip():
             raise SpecError(f"--label {short(text)}: give a method or a column and its label: wide='Wide generator'")
         found[name] = label
     return found
@@ -77,14 +80,18 @@ def parse_columns(text: str | Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in names if name.strip())
 
 
-def check(shown: Shown, entries: Sequence[StudyEntry], measured: Iterable[str] = ()) -> None:
-    """Check that labels, columns and baseline name what a study has: declared numbers, measured ones and costs.
+def settle(shown: Shown, entries: Sequence[StudyEntry], measured: Iterable[str] = ()) -> Shown:
+    """Settle which methods and columns labels mean, and check that all that is named is there.
 
-    Raises SpecError with a line for each that does not.
+    A study has its methods, declared numbers, measured ones, and costs. The names of methods of a sweep have equals
+    signs of their own: `lr=0.1=Slow` is a label of `lr=0.1`.
+
+    Raises SpecError with a line for each label, column and baseline that names nothing.
     """
     methods = [entry.name for entry in entries]
     declared = [name for entry in entries for name in entry.spec.evaluation.numbers()]
     columns = list(dict.fromkeys([*declared, *measured, *COST_TITLES]))
+    shown = replace(shown, labels=dict(_split_again(*one, (*methods, *columns)) for one in shown.labels.items()))
     problems = [
         *(_unknown("--columns", name, "column", columns) for name in shown.columns if not _matches(name, columns)),
         *(
@@ -99,6 +106,14 @@ def check(shown: Shown, entries: Sequence[StudyEntry], measured: Iterable[str] =
     ]
     if problems:
         raise SpecError("\n".join(problems))
+    return shown
+
+
+def _split_again(name: str, label: str, known: Collection[str]) -> tuple[str, str]:
+    """Split a label after the longest name that it can begin with."""
+    whole = f"{name}={label}"
+    longest = max((one for one in known if whole.startswith(f"{one}=")), key=len, default=name)
+    return longest.strip(), whole.removeprefix(f"{longest}=").strip()
 
 
 def _matches(pattern: str, names: Iterable[str]) -> bool:

@@ -17,8 +17,7 @@ from allmodes.specs.member_names import shorten
 from allmodes.specs.members import Member, axes_of, is_sweep_file, members
 from allmodes.specs.seeds import check_seeds
 from allmodes.specs.source import SpecError, SpecSource, override
-from allmodes.studies.choices import AS_IS, Shown
-from allmodes.studies.choices import check as check_shown
+from allmodes.studies.choices import AS_IS, Shown, settle
 from allmodes.studies.conflicts import conflicts
 from allmodes.studies.study import PAGE, Study, StudyEntry, read_page
 from allmodes.system.paths import at_home, ends_like_a_file, near, place
@@ -64,8 +63,7 @@ def load_study(
     ]
     if problems or not entries:
         raise SpecError("\n".join(problems) or "nothing to compare: name specs, recipes or patterns of recipes")
-    shown = replace(shown, baseline=baseline or shown.baseline)
-    check_shown(shown, entries)
+    shown = settle(replace(shown, baseline=baseline or shown.baseline), entries)
     page = read_page(folder)
     return Study(name or page.name or name_of(folder), folder, tuple(entries), page.id, shown.over(page.shown))
 

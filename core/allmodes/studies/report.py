@@ -77,7 +77,7 @@ def load_comparison(
     """
     comparison = Comparison(load_written(folder, registry or installed()))
     measured = [name for group in comparison.groups for name in group.metrics]
-    choices.check(given, comparison.study.entries, measured)
+    given = choices.settle(given, comparison.study.entries, measured)
     return Comparison(replace(comparison.study, shown=given.over(comparison.study.shown)))
 
 

@@ -106,7 +106,8 @@ def _part(comparison: Comparison, group: Group, sheet: Sheet, gallery: Gallery |
     have_seeds = any(len(row.finished) > 1 for row in group.rows)
     tests = dict(_tests(comparison, group, sheet, baseline)) if have_seeds else {}
     are_images = any(picture.is_pixels for picture in pictures)
-    about = f"Of the first finished seed of each method, {'beside' if are_images else 'over'} real ones."
+    truth = "beside real images" if are_images else "over the true modes or real items"
+    about = f"Of the first finished seed of each method, {truth}."
     return Part(sheet, pictures, about, comparison.label(baseline.method) if baseline else "no method", tests)
 
 
