@@ -226,10 +226,11 @@ def test_a_page_of_an_older_version_names_no_methods_and_they_are_found(study: P
 
     old = tmp_path / "old"
     shutil.copytree(study, old)
-    (old / PAGE).write_text(json.dumps({"name": "old", "id": "old-1"}))
+    (old / PAGE).write_text(json.dumps({"name": "old", "id": "old-1", "varied": {"wide": {"generator.hidden": [8]}}}))
     found = load_comparison(old)
     assert [row.method for row in found.groups[0].rows] == ["plain", "wide"]
     assert found.study.name == "old"
+    assert [dict(entry.varied) for entry in found.study.entries] == [{}, {"generator.hidden": [8]}]
 
 
 def test_a_method_that_cannot_be_read_is_left_out_with_a_warning(study: Path, tmp_path: Path) -> None:
