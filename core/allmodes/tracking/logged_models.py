@@ -73,7 +73,7 @@ class LoggedModels:
         versions = self._client.search_model_versions(f"name = '{name}'")
         if known := next((one for one in versions if one.source == location), None):
             return str(known.version), False
-        made = self._client.create_model_version(name, location, run_id, model_id=model_id)
+        made = self._client.create_model_version(name, location, run_id, model_id=model_id, await_creation_for=0)
         self._note_version(model_id, name, str(made.version))
         return str(made.version), True
 
