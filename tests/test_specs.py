@@ -29,8 +29,8 @@ REGISTRY = first_party("veegan")
 MODEL = loading.spec_model(REGISTRY)
 VALID: Mapping[str, Any] = loading.plain(loading.read(FILE.read_text(), "valid").tree)
 KEYS = (
-    "schema_version, name, description, data, prior, generator, discriminator, auxiliaries, streams, losses, sampler, "
-    "training, evaluation, seeds, plugins, large"
+    "schema_version, name, description, label, data, prior, generator, discriminator, auxiliaries, streams, losses, "
+    "sampler, training, evaluation, seeds, plugins, large"
 )
 RAMP = "a mapping with the keys start, end, over, begin, shape"
 
