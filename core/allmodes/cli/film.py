@@ -7,12 +7,16 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from allmodes.cli.completing import trained
 from allmodes.cli.console import OK, print_line
+from allmodes.cli.runs import take_latest
 from allmodes.system.paths import at_home, near
 
 
 def film(
-    run: Annotated[Path, Parameter(help="a run's folder (of an experiment: its first seed)")],
+    run: Annotated[
+        str, Parameter(help="a run's folder (of an experiment: its first seed), or latest", completer=trained)
+    ],
     *,
     to: Annotated[
         Path | None, Parameter(name=("--out", "-o"), help="a new file .gif or .webp; default: a new film.gif")
@@ -27,7 +31,7 @@ def film(
     from allmodes.cli import samples
     from allmodes.experiments.film import make_film
 
-    made = make_film(run, samples.free_file(Path("film.gif")) if to is None else at_home(to), frames, fps)
+    made = make_film(take_latest(run), samples.free_file(Path("film.gif")) if to is None else at_home(to), frames, fps)
     first, last = made.iterations[0], made.iterations[-1]
     print_line(
         f"{len(made.iterations)} frames, from iteration {first:,} to {last:,}, of {made.source}: {near(made.path)}"

@@ -8,7 +8,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from allmodes.cli.app import Columns, Labels
+from allmodes.cli.completing import trained
 from allmodes.cli.console import OK, out, print_line, print_note
+from allmodes.cli.runs import take_latest
 from allmodes.specs.loading import SpecError
 from allmodes.studies import tables
 from allmodes.studies.choices import parse_labels
@@ -22,7 +24,9 @@ FIRST = {".tex": f"% {MADE}\n", ".md": f"<!-- {MADE} -->\n\n", ".csv": ""}
 
 
 def report(
-    folder: Annotated[Path, Parameter(help="the folder of a comparison, an experiment or a run")],
+    folder: Annotated[
+        str, Parameter(help="the folder of a comparison, an experiment or a run, or latest", completer=trained)
+    ],
     *,
     labels: Labels = None,
     columns: Columns = None,
@@ -37,7 +41,13 @@ def report(
     files = {ending: at_home(file) for ending, file in wanted.items() if file is not None}
     for ending, file in files.items():
         _check(file, ending)
-    found = write(folder, labels=parse_labels(labels or ()), columns=columns or (), baseline=baseline, figures=figures)
+    found = write(
+        take_latest(folder),
+        labels=parse_labels(labels or ()),
+        columns=columns or (),
+        baseline=baseline,
+        figures=figures,
+    )
     for table in tables.terminal(found, out.width):
         out.print(table)
     for line in [*found.unfinished, *(f"{name}: not begun" for name in found.waiting)]:
