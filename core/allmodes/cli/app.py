@@ -31,7 +31,6 @@ COMMANDS = {
     "models:evaluate": "Measure a trained run again, with any metric, and log the numbers where the run was logged.",
     "show:validate": "Check a spec without training: types, ranges, and whether its parts fit together.",
     "show:recipes": "List the ready specs of everything that is installed.",
-    "show:plugins": "List plugins with version, origin, kinds and recipes, and why one could not be loaded.",
     "show:show": "Show a kind with its options, what it requires and provides, "
     "or a spec with every default written out.",
     "suggest:suggest": "Say which methods did best on the tried data nearest to yours, with their numbers.",
@@ -46,6 +45,12 @@ COMMANDS = {
 
 for _function, _help in COMMANDS.items():
     app.command(f"allmodes.cli.{_function}", help=_help)
+
+app.command(  # a group of commands, of which the list is the default
+    "allmodes.cli.plugins:group",
+    name="plugins",
+    help="List plugins with version, origin, kinds and recipes, and why one could not be loaded.",
+)
 
 app.register_install_completion_command(help="Let Tab complete commands, recipes, kinds and runs in your shell.")
 
