@@ -111,8 +111,8 @@ if TYPE_CHECKING:
     from allmodes.metrics.features import Features as Features
     from allmodes.metrics.features import extract_features as extract_features
     from allmodes.models.page import ModelError as ModelError
+    from allmodes.models.reading import load_run as load_run
     from allmodes.models.trained import Model as Model
-    from allmodes.models.trained import load_run as load_run
     from allmodes.registry.hookspecs import hookimpl as hookimpl
     from allmodes.registry.registry import Registry as Registry
     from allmodes.registry.registry import installed as installed

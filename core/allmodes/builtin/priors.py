@@ -36,6 +36,8 @@ class Independent(Prior):
 class Gaussian(Independent):
     """N(0, std^2) entries."""
 
+    interpolation = "spherical"
+
     def __init__(self, dim: int, nuisance_dim: int = 0, std: float = 1.0) -> None:
         super().__init__(dim, nuisance_dim)
         self.std = std

@@ -42,7 +42,7 @@ def sample(
         raise SpecError(f"--number {number}: {slip}: add --large if you mean it")
 
     from allmodes.cli import samples
-    from allmodes.models.trained import load_run
+    from allmodes.models.reading import load_run
 
     run = take_latest(run)
     to = samples.free_file(Path("samples.npz")) if to is None else at_home(to)
@@ -57,7 +57,7 @@ def sample(
 
 def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *, checkpoint: Checkpoint = None) -> int:
     """Write a trained model to a folder to give away: spec, weights as safetensors, a model card."""
-    from allmodes.models.trained import load_run
+    from allmodes.models.reading import load_run
 
     run = take_latest(run)
     load_run(run, checkpoint=checkpoint).export(to)

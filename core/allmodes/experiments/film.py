@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from allmodes.figures.draw import draw_samples
-from allmodes.models.trained import load_run
+from allmodes.models.reading import load_run
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.source import SpecError

@@ -18,7 +18,7 @@ from allmodes.metrics import measure
 from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.page import Page, read_page
-from allmodes.models.trained import advise_on_damage
+from allmodes.models.reading import advise_on_damage
 from allmodes.registry.registry import Registry
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder

@@ -24,7 +24,7 @@ from allmodes.experiments.seed_run import SeedRun
 from allmodes.figures.draw import draw_panels
 from allmodes.game.contracts import Functions
 from allmodes.models.page import ModelError
-from allmodes.models.trained import read_model
+from allmodes.models.reading import read_model
 from allmodes.registry.registry import Registry
 from allmodes.runs.lock import lock_folder
 from allmodes.runs.run import Outcome, Run

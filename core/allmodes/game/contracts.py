@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -152,10 +152,16 @@ class Gaussian(NamedTuple):
 
 @built_from(PriorConfig)
 class Prior(Part):
-    """A distribution of the latent. `dim` is the size of z, `sizes` that of each part; both are known after `fit`."""
+    """A distribution of the latent. `dim` is the size of z, `sizes` that of each part; both are known after `fit`.
+
+    Attributes:
+        interpolation: How latents between two of its draws are found where a user does not say: on the arc
+            (`spherical`), where draws have about the same length, as those of a Gaussian, or on the straight line.
+    """
 
     dim: int
     sizes: Mapping[str, int]
+    interpolation: Literal["spherical", "linear"] = "linear"
 
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
         """Draw n latents from noise, with the parts named in `given` held fixed; in training it is empty.

@@ -41,7 +41,7 @@ def draw(
     prior, network = modules["prior"], modules["generator"]
     with eval_mode(prior, network):
         chunks = [range(start, min(start + chunk, n)) for start in range(0, n, chunk)]
-        return torch.cat([_items(prior, network, Noise(generator), len(p), _rows(given, n, p)).cpu() for p in chunks])
+        return torch.cat([_items(prior, network, Noise(generator), len(p), rows_of(given, n, p)).cpu() for p in chunks])
 
 
 def _items(prior: nn.Module, generator: nn.Module, noise: Noise, n: int, given: Given) -> Tensor:
@@ -117,7 +117,7 @@ def _mode_problem(given: Any, modes: int, n: int) -> str | None:
     return None
 
 
-def _rows(given: Given, n: int, rows: range) -> Given:
+def rows_of(given: Given, n: int, rows: range) -> Given:
     """The fixed parts of some of n draws."""
     each = {name: value for name, value in given.items() if _is_per_draw(value, n)}
     return {**given, **{name: value[rows.start : rows.stop] for name, value in each.items()}}

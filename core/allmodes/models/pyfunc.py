@@ -75,6 +75,6 @@ def _number(model_input: Any) -> int:
 
 def _load_pyfunc(path: str) -> Sampler:
     """Load the model from its folder, as MLflow asks of its loader modules; nothing in it is pickled."""
-    from allmodes.models.trained import load_run
+    from allmodes.models.reading import load_run
 
     return Sampler(load_run(path))

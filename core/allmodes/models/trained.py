@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,25 +13,20 @@ from typing_extensions import override
 from allmodes.data import TensorData
 from allmodes.data.standardisation import Standardisation
 from allmodes.figures.draw import draw_samples
-from allmodes.game.contracts import NOTHING
-from allmodes.game.given import give_all
+from allmodes.game.contracts import NOTHING, Latent
 from allmodes.game.noise import rng
-from allmodes.game.plain_networks import give_network
 from allmodes.game.sampling import as_tensors, draw, given_problem
-from allmodes.models import checkpoints
 from allmodes.models import format as model_format
 from allmodes.models.card import Card, last_measurements
-from allmodes.models.page import DamagedError, ModelError, Page, read_page
+from allmodes.models.latents import ANY, Way, as_numbers, between, check_steps, default_way, draw_latents, generate
+from allmodes.models.page import ModelError, Page, read_page
 from allmodes.models.shown import model_html, model_text
-from allmodes.registry.given import given_in, show_arguments, with_given
-from allmodes.registry.registry import Registry, installed
-from allmodes.runs.run_folder import MODEL_PAGE, RunFolder
-from allmodes.specs import loading, recorded, requirements
+from allmodes.runs.run_folder import RunFolder
+from allmodes.specs import loading
 from allmodes.specs.source import SpecError
-from allmodes.system.no_such_file import holds, no_such_file
-from allmodes.system.paths import MLFLOW, at_home, near, place
+from allmodes.system.paths import near, place
 from allmodes.system.torch_settings import plain_torch
-from allmodes_schemas import Given, NetworkConfig, Shape, Spec
+from allmodes_schemas import Given, Shape, Spec
 
 Modes: TypeAlias = int | Sequence[int] | Tensor | None
 """A mode for all samples, or one for each."""
@@ -80,17 +73,92 @@ class Model:
 
         Raises ModelError where the prior has no such part or mode.
         """
-        samples = self.draw(n, seed, given, device, mode)
-        return samples if self.units is None else self.units.restore(samples)
+        return self._in_units(self.draw(n, seed, given, device, mode))
 
     def draw(self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: Modes = None) -> Tensor:
         """Draw the same items as `sample`, but vectors standardised as the generator makes them."""
+        given = self._fixed(n, given, mode, device)
+        modules = {name: module.to(device) for name, module in self.modules.items()}
+        return draw(modules, n, rng(seed, "sample", device), given)
+
+    @plain_torch()
+    def latent(self, n: int, seed: int = 0, given: Given = NOTHING, device: str = "cpu", mode: Modes = None) -> Latent:
+        """Draw the n latents that `sample` with the same arguments generates its items from, where no sampler draws.
+
+        Returns `z` (n, dim), float32 on the CPU, and its `parts` by name, each (n, size).
+
+        Raises ModelError where the prior has no such part or mode.
+        """
+        given = self._fixed(n, given, mode, device)
+        return draw_latents(self.modules["prior"].to(device), n, rng(seed, "sample", device), given)
+
+    @plain_torch()
+    def generate(self, z: Any, device: str = "cpu") -> Tensor:
+        """Generate the items (n, *shape) of latents z (n, dim): a Latent, a tensor or an array, of floating point.
+
+        Items are on the CPU in the units of the data, as those of `sample`. A sampler takes no part in it.
+
+        Raises ModelError where z has another shape or type, or is not finite.
+        """
+        return self._in_units(self.make(z, device))
+
+    def make(self, z: Any, device: str = "cpu") -> Tensor:
+        """Generate the same items as `generate`, but vectors standardised as the generator makes them."""
+        return generate(self.modules["generator"].to(device), self._latents("z", z, (ANY, self.dim)), device)
+
+    @plain_torch()
+    def interpolate(self, a: Any, b: Any, steps: int = 9, how: Way | None = None, device: str = "cpu") -> Tensor:
+        """Generate the items on the way from latent a to latent b, both included, in the units of the data.
+
+        Args:
+            a: A latent (dim,), or several (n, dim).
+            b: As many.
+            steps: Items on each way, 2 or more.
+            how: `spherical`, on the arc, or `linear`; None takes what suits the prior: the arc for a Gaussian, whose
+                draws have about the same length, the straight line for any other.
+            device: Where they are generated.
+
+        Returns:
+            Items (steps, *shape), or (n, steps, *shape), on the CPU.
+
+        Raises ModelError where a and b are no such latents.
+        """
+        path = self.path(a, b, steps, how)
+        items = self.generate(path.flatten(0, -2), device)
+        return items.reshape(*path.shape[:-1], *items.shape[1:])
+
+    def path(self, a: Any, b: Any, steps: int = 9, how: Way | None = None) -> Tensor:
+        """The latents (steps, dim) or (n, steps, dim) that `interpolate` with the same arguments generates from."""
+        check_steps(steps, how)
+        begin, end = (self._latents(name, z, (self.dim,), (ANY, self.dim)) for name, z in (("a", a), ("b", b)))
+        if begin.shape != end.shape:
+            raise ModelError(f"{self.folder}: a has shape {tuple(begin.shape)}, and b {tuple(end.shape)}: give as many")
+        between_all = between(begin.reshape(-1, self.dim), end.reshape(-1, self.dim), steps, how or self.way)
+        return between_all.reshape(*begin.shape[:-1], steps, self.dim)
+
+    @property
+    def dim(self) -> int:
+        """The size of z."""
+        return int(self.modules["prior"].dim)  # type: ignore[arg-type]
+
+    @property
+    def way(self) -> Way:
+        """How latents are interpolated by default."""
+        return default_way(self.modules["prior"])
+
+    def _latents(self, name: str, z: Any, *shapes: Shape) -> Tensor:
+        numbers = z.z if isinstance(z, Latent) else z
+        return as_numbers(numbers, f"{self.folder}: {name}", "latents", *shapes).float()
+
+    def _fixed(self, n: int, given: Given, mode: Modes, device: str) -> Given:
+        """The parts of the latent that a user holds fixed, on a device, once they are known to fit."""
         given = as_tensors(given if mode is None else {**given, "mode": mode})
         if problem := given_problem(self.modules["prior"], given, n):
             raise ModelError(f"{self.folder}: {problem}")
-        given = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in given.items()}
-        modules = {name: module.to(device) for name, module in self.modules.items()}
-        return draw(modules, n, rng(seed, "sample", device), given)
+        return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in given.items()}
+
+    def _in_units(self, items: Tensor) -> Tensor:
+        return items if self.units is None else self.units.restore(items)
 
     @plain_torch()
     def export(self, folder: str | Path) -> Path:
@@ -120,96 +188,3 @@ class Model:
         beside = {"real data": {}} if outcome is None else {"real data": outcome.floors, **outcome.references}
         card = Card(self.spec, self.shape, self.units, self.iteration or 0, page["plugins"], measured, beside)
         (folder / "README.md").write_text(card.text(), encoding="utf-8")
-
-
-@plain_torch()
-def load_run(
-    reference: str | Path,
-    registry: Registry | None = None,
-    checkpoint: str | None = None,
-    networks: Mapping[str, Any] | None = None,
-) -> Model:
-    """Load the trained model of a run: by its folder, an exported model's folder, or MLflow's `runs:/<id>`.
-
-    Of an experiment's folder it is that of the first seed. A run that has not ended gives its newest checkpoint;
-    `checkpoint` asks for one: `best`, `last`, or an iteration. `networks` are those that came from Python, as they were
-    passed to the experiment: `networks={"mine": Generator}`.
-
-    Raises SpecError where the folder, a plugin or such a network is missing, ModelError where the stored model cannot
-    be read.
-    """
-    registry = registry or installed()
-    if networks is not None:
-        registry = with_given(registry, {NetworkConfig: give_all("networks", networks, give_network)})
-    if not holds((folder := local_folder(reference)).exists):
-        raise SpecError(no_such_file(near(folder)))
-    folder, stored = _locate(folder, checkpoint)
-    requirements.check_installed(folder, [stored / MODEL_PAGE], registry)
-    spec = recorded.load(folder, registry)
-    _check_passed(spec, reference)
-    return read_model(spec, folder, stored, registry)
-
-
-def read_model(spec: Spec, folder: Path, stored: Path, registry: Registry) -> Model:
-    """Read the model of a run whose spec is known from the folder that it is stored in.
-
-    Raises ModelError where it cannot be read.
-    """
-    with advise_on_damage(folder, stored):
-        _warn_of_versions(read_page(stored), registry)
-        model = model_format.load(spec, stored)
-    return Model(spec, model.modules, model.shape, folder, stored, model.units, model.iteration)
-
-
-def _check_passed(spec: Spec, reference: str | Path) -> None:
-    """Raise SpecError where networks of Python that samples are drawn with were not passed."""
-    drawn_with = (spec.generator,) if spec.sampler is None else (spec.generator, spec.discriminator, spec.auxiliaries)
-    if missing := given_in(drawn_with, absent=True):
-        call = f"load_run({str(reference)!r}, {show_arguments(missing)})"
-        raise SpecError(f"{reference}: its model has networks of Python, which no file holds: pass them: {call}")
-
-
-@contextmanager
-def advise_on_damage(folder: Path, stored: Path) -> Iterator[None]:
-    """Add what to do to the message where a stored model of a run's folder turns out to be damaged."""
-    try:
-        yield
-    except DamagedError as error:
-        raise ModelError(f"{error}: {_remedy(folder, stored)}") from None
-
-
-def local_folder(reference: str | Path, here: Path = Path()) -> Path:
-    """The folder of a reference, downloaded if it is one of MLflow's; a relative path is looked for in `here`."""
-    if str(reference).startswith(MLFLOW):
-        from allmodes import tracking
-
-        return tracking.download(str(reference))
-    return place(here / at_home(reference))
-
-
-def _locate(folder: Path, checkpoint: str | None) -> tuple[Path, Path]:
-    """The folders that hold the spec and the model."""
-    if (folder / MODEL_PAGE).is_file():
-        return folder, folder
-    run = next(iter(RunFolder(folder).runs), RunFolder(folder))
-    if checkpoint is not None:
-        return run.path, checkpoints.find_checkpoint(run, checkpoint)
-    if run.model.is_dir() or not (saved := run.checkpoints):
-        return run.path, run.model
-    return run.path, saved[0]
-
-
-def _remedy(folder: Path, stored: Path) -> str:
-    """What to do about a stored model that is damaged."""
-    if stored == folder:
-        return "get the model again from where it came from"
-    run = RunFolder(folder)
-    others = [str(int(one.name)) for one in reversed(run.checkpoints) if one != stored]
-    take = f"take another with --checkpoint ({', '.join(others)})" if others else "no other checkpoint is there"
-    return f"{take}, or `allmodes resume {folder}` makes the model again" if stored == run.model else take
-
-
-def _warn_of_versions(page: Page, registry: Registry) -> None:
-    """Warn where the installed plugins have other versions than those that made a model."""
-    for name, then, now in requirements.changed_versions(page.get("plugins", {}), registry):
-        warnings.warn(f"this model was made with {name} {then}, and {now} is installed", stacklevel=3)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from allmodes.models.format import AVERAGE, SAMPLER
 from allmodes.models.page import DamagedError, ModelError, check_digest, read_page
-from allmodes.models.trained import local_folder
+from allmodes.models.reading import local_folder
 from allmodes.runs.run_folder import MODEL_PAGE, RunFolder
 from allmodes.specs.players import term_module
 from allmodes.system.no_such_file import holds, no_such_file

@@ -13,7 +13,8 @@ from torch import Tensor
 from allmodes.figures.images import GRID
 from allmodes.figures.titles import summarise
 from allmodes.models.page import ModelError
-from allmodes.models.trained import Model, load_run
+from allmodes.models.reading import load_run
+from allmodes.models.trained import Model
 from allmodes.specs.source import SpecError
 from allmodes.studies.comparison import Comparison, Group
 from allmodes.system.torch_settings import plain_torch

@@ -11,7 +11,7 @@ import torch
 
 from allmodes.experiments.experiment import Experiment
 from allmodes.experiments.results import Results
-from allmodes.models.trained import load_run
+from allmodes.models.reading import load_run
 from allmodes.registry.registry import Registry
 from allmodes.runs import journal
 from allmodes.runs.run_folder import RunFolder

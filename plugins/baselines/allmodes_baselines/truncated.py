@@ -26,6 +26,7 @@ class Truncated(Prior):
         super().__init__()
         self.prior, self.bound, self.draws = prior, bound, draws
         self.entries, self.training_too = entries, training_too
+        self.interpolation = prior.interpolation
 
     @override
     def fit(self, fitting: Fitting) -> None:
