@@ -25,6 +25,7 @@ Catalogue = Annotated[
 
 group = App(name="plugins")
 group.default(show.plugins)
+group.command("allmodes.cli.plugin_check:check", name="check")
 
 
 @group.command
