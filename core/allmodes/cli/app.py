@@ -27,6 +27,8 @@ COMMANDS = {
     "film:film": "Make a film of a training: the pictures of its evaluations, or its checkpoints, one after another.",
     "runs:runs": "List runs with their status and main metric, newest first.",
     "models:sample": "Draw from a trained model into a file or a folder.",
+    "interpolate:interpolate": "Draw the items between pairs of latents: images in a grid, points as ways over the "
+    "data, or a moving picture.",
     "models:export": "Write a trained model to a folder to give away: spec, weights as safetensors, a model card.",
     "models:evaluate": "Measure a trained run again, with any metric, and log the numbers where the run was logged.",
     "show:validate": "Check a spec without training: types, ranges, and whether its parts fit together.",

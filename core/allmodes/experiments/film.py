@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
@@ -68,7 +69,7 @@ def make_film(
             if chosen == "pictures"
             else _draw(folder.path, iterations, Path(drawn), registry or installed())
         )
-        replace(file, _encode(list(_frames(paths)), file.suffix, 1000 / frames_per_second))
+        replace(file, encode_frames(list(read_frames(paths)), file.suffix, 1000 / frames_per_second))
     return Film(file, chosen, tuple(iterations))
 
 
@@ -117,22 +118,21 @@ def _draw(run: Path, iterations: Sequence[int], folder: Path, registry: Registry
         yield draw_samples(model.draw(SAMPLES), data, folder / f"{iteration}.png", title)
 
 
-def _frames(paths: Iterator[Path]) -> Iterator[Image]:
-    """Read pictures as frames of one size, that of the first."""
+def read_frames(pictures: Iterable[Path | BytesIO]) -> Iterator[Image]:
+    """Read pictures as frames of one size, that of the first, at most 800 pixels wide."""
     from PIL import Image, ImageOps
 
     size = None
-    for path in paths:
-        with Image.open(path) as picture:
+    for one in pictures:
+        with Image.open(one) as picture:
             frame = picture.convert("RGB")
         share = min(1.0, WIDTH / frame.width)
         size = size or (round(share * frame.width), round(share * frame.height))
         yield frame if frame.size == size else ImageOps.pad(frame, size, color="white")
 
 
-def _encode(frames: Sequence[Image], ending: str, milliseconds: float) -> bytes:
-    from io import BytesIO
-
+def encode_frames(frames: Sequence[Image], ending: str, milliseconds: float) -> bytes:
+    """A GIF or WebP of frames, each shown for some milliseconds and the last one longer, again and again."""
     film, is_gif = BytesIO(), ending == ".gif"
     kept = [frame.quantize(COLOURS) for frame in frames] if is_gif else list(frames)
     duration = [*[round(milliseconds)] * (len(kept) - 1), max(HOLD, round(milliseconds))]

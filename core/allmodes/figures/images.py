@@ -76,7 +76,12 @@ def enlarge(samples: Tensor, most: int = WIDE) -> npt.NDArray[np.uint8]:
     size = samples.shape[-1]
     zoom = max(1, ceil(CELL / size))
     count = min(GRID, max(2, most // (zoom * (size + _gap(size)))))
-    grid = tile(samples[: count * count], count, count)
+    return join(samples[: count * count], count, count, zoom)
+
+
+def join(samples: Tensor, rows: int, columns: int, zoom: int) -> npt.NDArray[np.uint8]:
+    """Join images (N, C, S, S) in [-1, 1], row by row, to pixels (H, W, 3), `zoom` of them along each of an image's."""
+    grid = tile(samples, rows, columns)
     colours = grid[..., None].expand(*grid.shape[:2], 3) if grid.ndim == 2 else grid
     return (255 * colours).round().byte().repeat_interleave(zoom, 0).repeat_interleave(zoom, 1).numpy()
 

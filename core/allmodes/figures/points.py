@@ -64,6 +64,23 @@ class Plane:
         note = axes.text(0.02, 0.02, self.outside(points), transform=axes.transAxes, fontsize=8, color=INK)
         return dots, note
 
+    def draw_paths(self, axes: Axes, items: Tensor, behind: str = "real") -> None:
+        """Draw ways (R, n, *shape) over the truth in a colour each, a dot for each item and a ring where it begins.
+
+        `behind` is what the truth is called where modes are not known.
+        """
+        if not self.modes_known:
+            self._dots(axes, self.truth, REAL, alpha=1.0, label=behind)
+        for way, colour in zip(items, colours(len(items)), strict=True):
+            x, y = self.project(way).T.tolist()
+            axes.plot(x, y, color=colour, linewidth=1, marker="o", markersize=3)
+            axes.plot(x[:1], y[:1], color=colour, marker="o", markersize=8, fillstyle="none")
+        if self.modes_known:
+            self._rings(axes)
+        self.frame(axes)
+        note = self.outside(self.project(items.flatten(0, 1)))
+        axes.text(0.02, 0.02, note, transform=axes.transAxes, fontsize=8, color=INK)
+
     def outside(self, points: Tensor) -> str:
         """Say which share of points (N, 2) lies outside the axes or is NaN, if any does."""
         share = 1 - float(((points - self.centre).abs() <= self.half).all(1).float().mean())
