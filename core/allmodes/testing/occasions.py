@@ -86,7 +86,8 @@ class Recipes:
         return [
             Use(name, spec, config)
             for name, spec in specs.items()
-            for _, config in (kinds_within(spec) if spec else ())
+            if spec is not None
+            for _, config in kinds_within(spec)
             if config.kind == kind.name
         ]
 
