@@ -44,6 +44,8 @@ def run_tests(folder: Path, python: str = sys.executable) -> str:
 
 def test_a_new_plugin_is_a_whole_distribution_under_the_authors_name(written: Path) -> None:
     assert sorted(str(path.relative_to(written)) for path in written.rglob("*") if path.is_file()) == [
+        ".github/workflows/test.yml",
+        "LICENSE",
         "README.md",
         "allmodes_fancy/__init__.py",
         "allmodes_fancy/config.py",
@@ -59,6 +61,9 @@ def test_a_new_plugin_is_a_whole_distribution_under_the_authors_name(written: Pa
     assert about["entry-points"]["allmodes"] == {"fancy": "allmodes_fancy"}
     assert about["dependencies"] == [supported_versions()]
     assert list(about["optional-dependencies"]) == ["test"]
+    assert "allmodes-plugin" in about["keywords"]
+    assert about["license-files"] == ["LICENSE"]
+    assert "the authors of allmodes-fancy" in (written / "LICENSE").read_text("utf-8")
 
 
 def test_a_new_plugin_supports_this_allmodes_and_not_the_next_major_version() -> None:

@@ -92,7 +92,7 @@ def write_around(
     target = _check_free(name, folder, plugins)
     reading = read_file(at_home(file))
     shapes, notes = _find_shapes(reading, name)
-    texts = files_of(reading, name, shapes) | {"pyproject.toml": _project(name, reading)}
+    texts = files_of(reading, name, shapes) | {"pyproject.toml": _project(name, reading)} | _around(name)
     beside = target.with_name(f".{target.name}")
     shutil.rmtree(beside, ignore_errors=True)
     for path, text in texts.items():
@@ -120,6 +120,13 @@ def _project(name: str, reading: Reading) -> str:
     about = f'description = "Networks, losses and metrics for allmodes, from {reading.path.name}"'
     text = re.sub("^description = .*$", lambda _: about, text, flags=re.MULTILINE)
     return text.replace(RANGE, supported_versions()).replace(PLACEHOLDER, name)
+
+
+def _around(name: str) -> dict[str, str]:
+    """The template's files that any plugin has: its licence, and the workflow that tests it."""
+    template = files("allmodes") / "template"
+    paths = ("LICENSE", ".github/workflows/test.yml")
+    return {path: (template / path).read_text("utf-8").replace(PLACEHOLDER, name) for path in paths}
 
 
 def supported_versions() -> str:

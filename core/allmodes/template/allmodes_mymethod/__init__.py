@@ -1,10 +1,10 @@
-"""mymethod as a plugin of allmodes: a latent with words, a reader, and the loss that makes words readable."""
+"""mymethod as a plugin of allmodes: a latent with words, a reader, and what makes words readable."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from allmodes import AuxiliaryConfig, LossTermConfig, PriorConfig, hookimpl
-from allmodes_mymethod.config import ReaderConfig, ReadingConfig, WordsConfig
+from allmodes import AuxiliaryConfig, LossTermConfig, MetricConfig, NetworkConfig, PriorConfig, hookimpl
+from allmodes_mymethod.config import LayerConfig, ReaderConfig, ReadingConfig, UnderstoodConfig, WordsConfig
 
 
 @hookimpl
@@ -26,9 +26,21 @@ def allmodes_loss_terms() -> Iterable[type[LossTermConfig]]:
 
 
 @hookimpl
+def allmodes_networks() -> Iterable[type[NetworkConfig]]:
+    """The body of the reader."""
+    return (LayerConfig,)
+
+
+@hookimpl
+def allmodes_metrics() -> Iterable[type[MetricConfig]]:
+    """How many words are understood."""
+    return (UnderstoodConfig,)
+
+
+@hookimpl
 def allmodes_recipes() -> Path:
     """`mymethod/...`."""
     return Path(__file__).parent / "recipes"
 
 
-__all__ = ["ReaderConfig", "ReadingConfig", "WordsConfig"]
+__all__ = ["LayerConfig", "ReaderConfig", "ReadingConfig", "UnderstoodConfig", "WordsConfig"]

@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from allmodes import Experiment, load_run, seeded
+from allmodes import Experiment, load_run, seeded, training_items
 from allmodes.testing import (
     AuxiliaryContract,
     LossTermContract,
+    MetricContract,
+    NetworkContract,
     PriorContract,
     RecipeContract,
     compose,
+    load_spec,
     make_step,
+    take_turn,
 )
-from allmodes_mymethod import ReaderConfig, ReadingConfig, WordsConfig
+from allmodes_mymethod import LayerConfig, ReaderConfig, ReadingConfig, UnderstoodConfig, WordsConfig
 from allmodes_mymethod.model import Reader, Words
 
 RECIPE = "mymethod/ring"
@@ -34,6 +38,16 @@ class TestReader(AuxiliaryContract):
 
 class TestReading(LossTermContract):
     config = ReadingConfig()
+    recipe = RECIPE
+
+
+class TestLayer(NetworkContract):
+    config = LayerConfig()
+    sees, gives = ((1, 3, 3),), (4,)
+
+
+class TestUnderstood(MetricContract):
+    config = UnderstoodConfig()
     recipe = RECIPE
 
 
@@ -64,6 +78,20 @@ def test_the_loss_is_the_cross_entropy_of_the_word_and_what_is_read(sharpness: f
     reader.forward = lambda seen: sharpness * step.latent.part("mode")  # type: ignore[method-assign]
     term = composition.terms["mymethod.reading"]
     torch.testing.assert_close(term.loss(step, "generator"), torch.tensor(loss))
+
+
+def test_the_reader_is_a_player_of_its_own() -> None:
+    composition = compose(RECIPE)
+    assert take_turn(composition, "reader", torch.randn(6, 2)) == {"reader"}
+    assert take_turn(composition, "generator", torch.randn(6, 2)) == {"generator"}
+
+
+def test_the_reader_sees_data_that_are_standardised() -> None:
+    data = load_spec(RECIPE).data.build()
+    reader = compose(RECIPE, data=data).modules["reader"]
+    assert isinstance(reader, Reader)
+    x = training_items(data, 40_000, torch.Generator().manual_seed(0)).x
+    torch.testing.assert_close((x - reader.mean) / reader.std, x / x.std(), atol=0.1, rtol=0)
 
 
 def test_a_trained_model_draws_the_word_that_is_asked_for(tmp_path: Path) -> None:
