@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from allmodes import Experiment, ModelError, SpecError, load_run
+from allmodes import Experiment, ModelError, SpecError, load, load_run
 from allmodes.builtin.priors import Gaussian
 from allmodes.cli import main as cli_main
 from allmodes.cli import samples
@@ -51,6 +52,27 @@ def test_the_model_card_has_a_header_and_the_numbers_beside_those_of_real_data(f
     last = {k: v for line in read(folder / "seed-3" / "metrics.jsonl") for k, v in line.items() if "eval/" in k}
     assert f"| w1 | {last['eval/w1']:.4g} |" in body
     assert 'pip install "allmodes>=0.1.0"' in body
+
+
+def test_a_saved_folder_is_one_that_model_hubs_take(folder: Path, tmp_path: Path) -> None:
+    saved = load(folder).save(tmp_path / "model")
+    assert torch.equal(load(saved).sample(9, seed=2), load_run(folder).sample(9, seed=2))
+    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", path.name) and path.is_file() for path in saved.iterdir())
+    begin, header, _ = (saved / "README.md").read_text("utf-8").split("---\n", 2)
+    facts = YAML(typ="safe").load(header)
+    assert begin == ""
+    assert set(facts) == {"library_name", "tags", "datasets", "metrics", "model-index"}
+    assert all(isinstance(word, str) for name in ("tags", "datasets", "metrics") for word in facts[name])
+    last: dict[str, float] = {}
+    for line in read(folder / "seed-3" / "metrics.jsonl"):
+        last |= {key: value for key, value in numbers(line).items() if key.startswith("eval/")}
+    (index,) = facts["model-index"]
+    (result,) = index["results"]
+    assert (index["name"], result["dataset"]) == ("tiny", {"type": "ring", "name": "ring"})
+    assert result["task"] == {"type": "other"}
+    found = {f"eval/{one['type']}": one["value"] for one in result["metrics"]}
+    assert found == {key: value for key, value in last.items() if np.isfinite(value)}
+    assert "w1" in facts["metrics"]
 
 
 def test_an_export_overwrites_nothing(folder: Path, tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from allmodes.metrics.features import Features as Features
     from allmodes.metrics.features import extract_features as extract_features
     from allmodes.models.page import ModelError as ModelError
+    from allmodes.models.reading import load as load
     from allmodes.models.reading import load_run as load_run
     from allmodes.models.trained import Model as Model
     from allmodes.registry.hookspecs import hookimpl as hookimpl

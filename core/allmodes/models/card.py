@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -17,9 +19,9 @@ from allmodes.text.markdown import table
 from allmodes.text.numbers import number
 from allmodes_schemas import SamplerConfig, Shape, Spec
 
-_USE = """from allmodes import load_run
+_USE = """from allmodes import load
 
-samples = load_run("path/to/this/folder"{}).sample(1000, seed=0)"""
+samples = load("path/to/this/folder"{}).sample(1000, seed=0)"""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,20 @@ class Card:
             "tags": ["gan", *dict.fromkeys(component.kind for component in components)],
             "datasets": [spec.data.kind],
             "metrics": list(self.measured),
+            **({"pipeline_tag": "unconditional-image-generation"} if len(self.shape) == 3 else {}),
+            **self._results(),
         }
         YAML().dump(header, text)
         return text.getvalue()
+
+    def _results(self) -> dict[str, Any]:
+        """What was measured, as model hubs list it: finite numbers alone."""
+        finite = {name: float(value) for name, value in self.measured.items() if math.isfinite(value)}
+        metrics = [{"type": name, "value": value} for name, value in finite.items()]
+        data = {"type": self.spec.data.kind, "name": self.spec.data.kind}
+        task = {"type": "unconditional-image-generation" if len(self.shape) == 3 else "other"}
+        entry = {"name": self.spec.name, "results": [{"task": task, "dataset": data, "metrics": metrics}]}
+        return {"model-index": [entry]} if metrics else {}
 
     def _units(self) -> str:
         if self.units is None:

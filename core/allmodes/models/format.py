@@ -101,17 +101,18 @@ def _restore_sizes(module: nn.Module, page: Page, name: str) -> None:
                 setattr(prior, key, size)
 
 
-def load(spec: Spec, folder: Path) -> Stored:
+def load(spec: Spec, folder: Path, every: bool = False) -> Stored:
     """Load what samples of a stored model are drawn with; of a checkpoint, the moving averages if it has them.
 
-    That are `prior` and `generator` and, where the spec has a sampler, this and all that it may call.
+    That are `prior` and `generator` and, where the spec has a sampler, this and all that it may call. With `every`
+    it is all networks; `holds_all` tells whether they are there.
 
     Raises ModelError where the folder is missing, of an unknown format, damaged, or does not fit the spec.
     """
     page, prior = read_page(folder), load_prior(spec, folder)
     _check_sampler(spec, page, folder)
     shape = tuple(page["shape"])
-    modules = _load_modules(lambda: _build_sampled(spec, prior, shape), spec, folder)
+    modules = _load_modules(lambda: _build_sampled(spec, prior, shape, every), spec, folder)
     units = page["units"] and Standardisation.of(page["units"])
     return Stored({"prior": prior, **modules}, shape, units, page["iteration"])
 
@@ -188,11 +189,18 @@ def shorten_error(error: BaseException) -> str:
     return f"{message[:300]}..." if len(message) > 300 else message
 
 
-def _build_sampled(spec: Spec, prior: Prior, shape: Shape) -> dict[str, nn.Module]:
+def holds_all(folder: Path) -> bool:
+    """Whether a stored model holds all networks of its spec: a checkpoint, or one that is sampled by a sampler."""
+    page = read_page(folder)
+    return "device" in page or page.get(SAMPLER) is not None
+
+
+def _build_sampled(spec: Spec, prior: Prior, shape: Shape, every: bool) -> dict[str, nn.Module]:
     """What samples are drawn with besides the prior, as the spec describes it: a sampler may call every network."""
-    if spec.sampler is None:
+    if spec.sampler is None and not every:
         return {"generator": spec.generator.build(((prior.dim,),), shape)}
-    return {**build_networks(spec, prior, shape), SAMPLER: build_sampler(spec.sampler)}
+    sampler = {} if spec.sampler is None else {SAMPLER: build_sampler(spec.sampler)}
+    return {**build_networks(spec, prior, shape), **sampler}
 
 
 def _check_sampler(spec: Spec, page: Page, folder: Path) -> None:

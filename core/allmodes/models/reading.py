@@ -53,6 +53,16 @@ def load_run(
     return read_model(spec, folder, stored, registry)
 
 
+def load(
+    reference: str | Path,
+    registry: Registry | None = None,
+    checkpoint: str | None = None,
+    networks: Mapping[str, Any] | None = None,
+) -> Model:
+    """Load a trained model: of a run, of a folder that `Model.save` wrote, or of MLflow, as `load_run` does."""
+    return load_run(reference, registry, checkpoint, networks)
+
+
 def read_model(spec: Spec, folder: Path, stored: Path, registry: Registry) -> Model:
     """Read the model of a run whose spec is known from the folder that it is stored in.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from allmodes.game.noise import rng
 from allmodes.game.sampling import as_tensors, draw, given_problem
 from allmodes.models import format as model_format
 from allmodes.models.card import Card, last_measurements
+from allmodes.models.judging import encode, load_networks, pick_auxiliary, score
 from allmodes.models.latents import ANY, Way, as_numbers, between, check_steps, default_way, draw_latents, generate
 from allmodes.models.page import ModelError, Page, read_page
 from allmodes.models.shown import model_html, model_text
@@ -160,9 +162,61 @@ class Model:
     def _in_units(self, items: Tensor) -> Tensor:
         return items if self.units is None else self.units.restore(items)
 
+    @cached_property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """All that was trained and is stored, by name: prior, generator, `discriminator`, auxiliaries; on the CPU.
+
+        A run's model is stored without the last two, which then come from its checkpoint of the same iteration.
+
+        Raises ModelError where none is kept, as in an exported model.
+        """
+        return load_networks(self)
+
     @plain_torch()
+    def score(self, x: Any, seed: int = 0) -> Tensor:
+        """Score items (n, *shape), in the units of the data, as the discriminator does: (n,), before any sigmoid.
+
+        Real items have the larger scores unless the game differs. One that packs judges items in their order, and those
+        of a pack share the score; a joint one sees what its auxiliary finds of them, with noise from the seed.
+
+        Raises ModelError where the spec has no discriminator, or none is stored.
+        """
+        if self.spec.discriminator is None:
+            raise ModelError(f"{near(self.folder)}: its spec has no discriminator")
+        return score(self.networks, self._items(x), seed)
+
+    @plain_torch()
+    def encode(self, x: Any, name: str | None = None, seed: int = 0) -> Tensor:
+        """Map items (n, *shape), in the units of the data, to the code (n, size) that an auxiliary finds of them.
+
+        It is the point that it estimates. An auxiliary that estimates another part of the latent, such as the mode,
+        gives its code if it has one, else its estimate; noise that it draws comes from the seed.
+
+        Args:
+            x: Items.
+            name: Of the auxiliary in the spec; None takes the only one that estimates the code.
+            seed: Of the noise.
+
+        Raises ModelError where there is no such auxiliary, or none is stored.
+        """
+        config = self.spec.auxiliaries[chosen := pick_auxiliary(self, name)]
+        return encode(self.networks, chosen, config.gives, config.sees, self._items(x), seed)
+
+    def _items(self, x: Any) -> Tensor:
+        """Items of a user as networks see them."""
+        items = as_numbers(x, f"{self.folder}: x", "items", (ANY, *self.shape))
+        return (items if self.units is None else self.units.standardise(items.double())).float()
+
     def export(self, folder: str | Path) -> Path:
-        """Write the model to a new folder: `spec.yaml`, `model.json`, safetensors, `samples.png`, `README.md`.
+        """Write the model to a new folder, as `save` does: the word of the command line."""
+        return self.save(folder)
+
+    @plain_torch()
+    def save(self, folder: str | Path) -> Path:
+        """Write the model to a new folder, which `allmodes.load` reads, and which model hubs take as it is.
+
+        It holds `spec.yaml`, `model.json`, safetensors, `samples.png`, and `README.md`, the model card. Discriminator
+        and auxiliaries are left out, unless the samples are drawn by a sampler, which may ask them.
 
         Raises SpecError where the folder exists and is not empty: nothing is overwritten.
         """
