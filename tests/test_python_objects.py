@@ -175,7 +175,7 @@ def test_a_model_is_exported_and_loaded_again_with_its_networks(trained: Results
     z = torch.randn(4, 2)
     assert torch.equal(generator(z), generator.module(z))
     card = (tmp_path / "exported" / "README.md").read_text()
-    assert "load_run(\"path/to/this/folder\", networks={'mine': ...}).sample(1000, seed=0)" in card
+    assert "samples = load(\"path/to/this/folder\", networks={'mine': ...}).sample(1000, seed=0)" in card
     assert "`spec.yaml` holds every setting; what came from Python is not in it, and has to be passed: `" in card
 
 
