@@ -15,6 +15,7 @@ from fixtures.distributions import Environment
 Capture = pytest.CaptureFixture[str]
 
 ODD = '''
+from pathlib import Path
 from typing import Literal
 
 from allmodes import DatasetConfig, PriorConfig, hookimpl
@@ -68,7 +69,29 @@ def allmodes_latent_priors():
 @hookimpl
 def allmodes_datasets():
     return (GoneConfig,)
+
+
+@hookimpl
+def allmodes_recipes():
+    return Path(__file__).parent / "recipes"
 '''
+
+RECIPE = """# The author's own settings.
+name: odd-gone
+description: data that are not here
+data: {kind: odd.gone}
+prior: {kind: gaussian, dim: 2}
+generator: {kind: mlp}
+discriminator: {kind: mlp}
+losses: [{kind: non_saturating}]
+"""
+
+
+def install(environment: Environment) -> None:
+    """Install the plugin with its recipe."""
+    recipes = environment.install(ODD, plugin="odd", name="allmodes-odd") / "recipes" / "odd"
+    recipes.mkdir(parents=True)
+    (recipes / "gone.yaml").write_text(RECIPE)
 
 
 @pytest.fixture
@@ -77,7 +100,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
 
 
 def test_a_plugin_without_tests_is_held_to_the_contracts(environment: Environment, capsys: Capture) -> None:
-    environment.install(ODD, plugin="odd", name="allmodes-odd")
+    install(environment)
     code = cli_main.execute(["plugins", "check", "odd"])
     out, err = capsys.readouterr()
     assert code == 1
@@ -85,10 +108,11 @@ def test_a_plugin_without_tests_is_held_to_the_contracts(environment: Environmen
     line = f"prior odd.global: only its own noise makes a draw random: {advice} noise.normal('eps', n, 2)"
     assert f"error: {line}\n" in err
     assert [line for line in err.splitlines() if line.startswith("error: ") and "prior odd.global: " not in line] == []
-    why = "no recipe uses it, and it has options without defaults (height)"
+    why = "no recipe uses it, and it needs values for height"
     assert f"not tried  prior odd.needy: {why}\n" in out
-    assert "data odd.gone: its data cannot be read: [Errno 2] No such file or directory: '/nowhere/data.csv'\n" in out
-    assert err.startswith("allmodes-odd 1.0: 3 kinds, 0 recipes\n")
+    why = "its data cannot be read: [Errno 2] No such file or directory: '/nowhere/data.csv'"
+    assert f"not tried  data odd.gone, recipe odd/gone: {why}\n" in out
+    assert err.startswith("allmodes-odd 1.0: 3 kinds, 1 recipes\n")
 
 
 @pytest.mark.slow  # it trains nine recipes, four times each
@@ -116,7 +140,7 @@ def test_what_cannot_be_checked_is_said(
         "error: no plugin 'allmodes-brocken' is installed (did you mean 'allmodes-broken'?): `allmodes plugins` lists "
         "all\n"
     )
-    environment.install(ODD, plugin="odd", name="allmodes-odd")
+    install(environment)
     find = importlib.util.find_spec
     monkeypatch.setattr("allmodes.cli.plugin_check.find_spec", lambda name: None if name == "pytest" else find(name))
     assert cli_main.execute(["plugins", "check", "odd"]) == 2

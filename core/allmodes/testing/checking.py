@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from allmodes.testing.installed import UntriedError, first_line, list_titles, make_contracts
+from allmodes.testing.installed import UNTRIED, first_line, list_titles, make_contracts
 from allmodes.testing.kinds import installed_once
 
 CLASSES: dict[str, type] = {}
@@ -49,8 +49,9 @@ class Reporter:
         report = yield
         if report.when == "call" or report.outcome != "passed":
             error = call.excinfo.value if call.excinfo else None
-            outcome = "untried" if isinstance(error, UntriedError) else report.outcome
-            self.write(title=item.cls.title, test=item.name, outcome=outcome, why=_explain(error))
+            why = _explain(error)
+            outcome = "untried" if report.outcome == "skipped" and why.startswith(UNTRIED) else report.outcome
+            self.write(title=item.cls.title, test=item.name, outcome=outcome, why=why.removeprefix(UNTRIED))
         return report
 
 

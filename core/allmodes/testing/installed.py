@@ -8,13 +8,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pytest
 from typing_extensions import override
 
 from allmodes.data.base import Data, DataError
 from allmodes.registry.registry import Registry
 from allmodes.registry.slots import Kind
+from allmodes.specs.source import SpecError
 from allmodes.testing.auxiliaries import AuxiliaryContract
-from allmodes.testing.composing import ComposedContract
 from allmodes.testing.datasets import DatasetContract
 from allmodes.testing.features import FeatureContract
 from allmodes.testing.kinds import KindContract
@@ -32,8 +33,8 @@ MISSING = (DataError, OSError)
 """What data raise whose files are not there: nobody's fault."""
 
 
-class UntriedError(BaseException):
-    """A test that could not be tried; the message says why. No Exception, which contracts take for the kind's own."""
+UNTRIED = "not tried: "
+"""How the reason of a test begins that is skipped since it could not be tried, and not since it does not apply."""
 
 
 class InstalledDataset(DatasetContract):
@@ -103,7 +104,7 @@ def make_contracts(things: Mapping[str, Kind | str], registry: Registry, quick: 
 
 def give_up(why: str) -> NoReturn:
     """Leave a test that cannot be tried."""
-    raise UntriedError(why)
+    pytest.skip(f"{UNTRIED}{why}")
 
 
 def first_line(error: BaseException) -> str:
@@ -117,16 +118,16 @@ def _choose(title: str, kind: Kind, recipes: Recipes) -> type | str:
     Where none does, at the plainest: its tests say what fails. Or why there is none.
     """
     contract = _contract_of(kind.config)
-    tried, errors = list[type](), list[Exception]()
+    tried = list[tuple[type, BaseException]]()
     for occasion in find_occasions(kind, contract.base, recipes):
-        tried.append(_derive(contract, title, occasion))
+        derived = _derive(contract, title, occasion)
         try:
-            _try(contract, tried[-1])
+            _try(contract, derived)
         except Exception as error:
-            errors.append(error)
+            tried.append((derived, _root(error)))
         else:
-            return tried[-1]
-    return _explain(kind, contract, tried, errors)
+            return derived
+    return _explain(kind, tried)
 
 
 def _try(contract: type[KindContract], derived: type) -> None:
@@ -135,15 +136,24 @@ def _try(contract: type[KindContract], derived: type) -> None:
         TRIALS[contract](derived())
 
 
-def _explain(kind: Kind, contract: type[KindContract], tried: list[type], errors: list[Exception]) -> type | str:
+def _explain(kind: Kind, tried: list[tuple[type, BaseException]]) -> type | str:
+    """The first occasion at which the kind itself failed, or why there is none."""
     if not tried:
-        required = ", ".join(list_required(kind)) or "its defaults are refused"
-        return f"no recipe uses it, and it has options without defaults ({required})"
-    if all(isinstance(error, MISSING) for error in errors):
-        return f"its data cannot be read: {first_line(errors[0])}"
-    if issubclass(contract, ComposedContract) and all(type(error).__name__ == "SpecError" for error in errors):
-        return f"no recipe uses it, and it does not fit into {tried[-1].recipe}: {first_line(errors[-1])}"  # type: ignore[attr-defined]
-    return tried[0]
+        required = ", ".join(list_required(kind))
+        return f"no recipe uses it, and it {f'needs values for {required}' if required else 'takes no usual shapes'}"
+    for derived, error in tried:
+        if not isinstance(error, (*MISSING, SpecError)):
+            return derived
+    for _, error in tried:
+        if isinstance(error, MISSING):
+            return f"its data cannot be read: {first_line(error)}"
+    derived, error = tried[-1]
+    return f"it does not fit into {getattr(derived, 'recipe', 'a plain spec')}: {first_line(error)}"
+
+
+def _root(error: BaseException) -> BaseException:
+    """The error that a contract explains."""
+    return _root(error.__cause__) if error.__cause__ else error
 
 
 def _contract_of(config: type[KindConfig]) -> type[KindContract]:

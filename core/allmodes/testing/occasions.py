@@ -18,7 +18,6 @@ from allmodes.specs.union import plain
 from allmodes_schemas import (
     AuxiliaryConfig,
     DatasetConfig,
-    DiscriminatorOptions,
     FeatureConfig,
     KindConfig,
     NetworkConfig,
@@ -103,8 +102,8 @@ def find_occasions(kind: Kind, base: type[KindConfig], recipes: Recipes) -> Iter
     if default is not None and base in ALONE:
         yield {"config": default}
     for use in uses:
-        for config in (default, _alone(use.config)):
-            if config is not None and (around := _around(base, use)) is not None:
+        for config in (default, _own(use.config, kind)):
+            if config is not None and (around := _around(base, use)) is not None and not _misfit(config, around):
                 yield {"config": config, **around}
     if default is not None and base not in ALONE:
         yield from ({"config": default, **around} for around in _plain(base, default, recipes))
@@ -122,9 +121,14 @@ def _default(kind: Kind) -> KindConfig | None:
         return None
 
 
-def _alone(config: KindConfig) -> KindConfig:
-    """A network's own settings, where it is a discriminator."""
-    return config.alone() if isinstance(config, DiscriminatorOptions) else config
+def _own(config: KindConfig, kind: Kind) -> KindConfig:
+    """The settings as the plugin's class has them: a spec's class knows the kinds within, or is a discriminator's."""
+    return kind.config.model_construct(**{name: getattr(config, name) for name in kind.config.model_fields})
+
+
+def _misfit(config: KindConfig, around: Occasion) -> bool:
+    """Whether a network cannot map the shapes that are around it."""
+    return isinstance(config, NetworkConfig) and config.misfit(around["sees"], around["gives"]) is not None
 
 
 def _around(base: type[KindConfig], use: Use) -> Occasion | None:
