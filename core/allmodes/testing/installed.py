@@ -152,8 +152,9 @@ def _explain(kind: Kind, tried: list[tuple[type, BaseException]]) -> type | str:
 
 
 def _root(error: BaseException) -> BaseException:
-    """The error that a contract explains."""
-    return _root(error.__cause__) if error.__cause__ else error
+    """The error that a contract explains; missing data and misfits have causes of their own."""
+    known = isinstance(error, (*MISSING, SpecError))
+    return error if known or error.__cause__ is None else _root(error.__cause__)
 
 
 def _contract_of(config: type[KindConfig]) -> type[KindContract]:
