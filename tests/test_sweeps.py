@@ -24,7 +24,8 @@ from allmodes.specs.source import to_path
 from allmodes.studies.comparison import Comparison, Group, Row
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import StudyMonitor
-from allmodes.studies.study import Study
+from allmodes.studies.report import write_report
+from allmodes.studies.study import OWN_FILES, Study
 from allmodes.studies.varied_figure import draw_varied, find_rows
 from allmodes_schemas import Range, check_folder_name
 from tiny import SPEC
@@ -348,6 +349,16 @@ def test_what_one_number_does_is_drawn_and_else_nothing(tmp_path: Path) -> None:
     (file,) = draw_varied(comparison)
     assert file == tmp_path / "varied.png"
     assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_folder_of_a_sweep_along_one_number_has_its_figure(tmp_path: Path) -> None:
+    file = sweep_file("  losses.1.weight: [1, 2]\n", tmp_path)
+    comparison = compare([file], folder=tmp_path / "out", track=False, jobs=1)
+    drawn = tmp_path / "out" / "varied.png"
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    assert drawn.name in OWN_FILES
+    drawn.unlink()
+    assert drawn in write_report(comparison, None, pytest.fail)
 
 
 # Training

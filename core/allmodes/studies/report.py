@@ -138,9 +138,10 @@ def _write_figures(
     """Write the figures, if any run has finished; a failure costs a warning."""
     from allmodes.studies.curve_figures import draw_curves
     from allmodes.studies.figure import draw_figure
+    from allmodes.studies.varied_figure import draw_varied
 
     try:
-        return draw_figure(comparison, galleries) + draw_curves(comparison, points)
+        return draw_figure(comparison, galleries) + draw_curves(comparison, points) + draw_varied(comparison)
     except Exception as error:
         warn(f"no figure: {type(error).__name__}: {error}")
         return []
