@@ -101,6 +101,25 @@ def test_a_range_of_a_whole_setting_has_whole_numbers_and_one_of_a_real_setting_
     )
 
 
+WHOLE = "a range of seeds has whole numbers, from and to, and nothing else: {from: 0, to: 4}"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        (
+            {"from": 0, "to": 1_000_000_000},
+            "these are 1,000,000,001 runs, and one command trains at most 10,000",
+        ),
+        ({"from": 0, "to": 8, "steps": 3}, WHOLE),
+        ({"from": 1, "to": 8, "scale": "log"}, WHOLE),
+        ({"from": 0.5, "to": 3}, WHOLE),
+    ],
+)
+def test_a_range_of_seeds_is_short_and_of_whole_numbers(seeds: dict[str, Any], message: str) -> None:
+    assert error({"seeds": seeds}) == f"spec: vary.seeds: {message}"
+
+
 def test_seeds_are_one_more_dimension_but_no_member() -> None:
     for seeds in ("0-2", [0, 1, 2], {"from": 0, "to": 2}):
         assert [one.spec.seeds for one in of({"losses.1.weight": [1, 2], "seeds": seeds})] == [(0, 1, 2)] * 2

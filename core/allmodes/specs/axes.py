@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from allmodes.specs import safe_yaml
 from allmodes.specs.safe_yaml import UnreadableError
-from allmodes.specs.seeds import check_seeds, parse_seeds
+from allmodes.specs.seeds import MOST, check_seeds, parse_seeds
 from allmodes.specs.source import SpecError, SpecSource, to_path
 from allmodes.specs.union import plain
 from allmodes.text.printable import printable
@@ -220,11 +220,23 @@ class _Reader:
     def _read_seeds(self, values: Any, where: Location) -> None:
         try:
             if isinstance(values, Mapping):
-                found = Range.model_validate(plain(values))
-                values = list(range(int(found.start), int(found.to) + 1))
+                values = self._range_of_seeds(Range.model_validate(plain(values)), where)
+                if values is None:
+                    return
             self.seeds = parse_seeds(str(values)) if isinstance(values, str | int) else check_seeds(plain(values))
         except (SpecError, ValidationError):
             self._complain(where, f"should be seeds such as 0-4 or [0, 2, 5], each once, got {short(plain(values))}")
+
+    def _range_of_seeds(self, found: Range, where: Location) -> list[int] | None:
+        """Each whole number of a range; None, with a complaint, where it is another range, or too long to be meant."""
+        first, last = found.start, found.to
+        if found.model_fields_set - {"start", "to"} or not isinstance(first, int) or not isinstance(last, int):
+            self._complain(where, "a range of seeds has whole numbers, from and to, and nothing else: {from: 0, to: 4}")
+        elif (number := last - first + 1) > MOST:
+            self._complain(where, f"these are {number:,} runs, and one command trains at most {MOST:,}")
+        else:
+            return list(range(first, last + 1))
+        return None
 
     def _complain(self, where: Location, what: str) -> None:
         self.problems.append(self.source.message(where, what))
