@@ -25,6 +25,7 @@ from allmodes import (
 )
 from allmodes.cli import main as cli_main
 from allmodes.metrics import Evaluation
+from allmodes.registry.faults import ContractError, describe
 from allmodes.specs import loading
 from tiny import SPEC
 
@@ -330,6 +331,33 @@ class Drawn(Metric):
 def test_a_class_of_metrics_needs_no_settings(tmp_path: Path) -> None:
     found = experiment(with_metric(), tmp_path, metrics={"mine": Drawn}).run()
     assert found.outcomes[3].results["drawn"] == 64
+
+
+class Counted(Metric):
+    """A metric that remembers how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def compute(self, evaluation: Evaluation) -> dict[str, float]:
+        self.asked.append(len(evaluation.samples))
+        return {"asked": float(len(self.asked))}
+
+
+def test_each_experiment_has_a_metric_of_its_own_of_one_that_was_passed(tmp_path: Path) -> None:
+    passed = Counted()
+    found = [experiment(with_metric(), tmp_path / name, metrics={"mine": passed}).run() for name in ("a", "b")]
+    assert found[0].outcomes[3].results["asked"] == found[1].outcomes[3].results["asked"] > 0
+    assert passed.asked == []
+
+
+def test_a_metric_object_takes_no_options(tmp_path: Path) -> None:
+    with pytest.raises(ContractError) as error:
+        experiment(with_metric(options={"times": 4}), tmp_path, metrics={"mine": Counted()}).run()
+    assert describe(error.value) == (
+        "build of metric python:mine (your object Counted): is a metric object, which takes no options: give its class"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 GENERATOR, JUDGE = {**SPEC, "generator": {"kind": "python:mine"}}, {**SPEC, "discriminator": {"kind": "python:mine"}}

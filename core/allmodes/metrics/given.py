@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -47,10 +48,20 @@ def give_metric(thing: Any) -> Given:
     if isinstance(thing, type) and issubclass(thing, Metric):
         return Given(lambda config: thing(**config.options), words_for(thing))
     if isinstance(thing, Metric):
-        return Given(lambda _: thing, words_for(thing))
+        return Given(lambda config: _copy_metric(thing, config), words_for(thing))
     if not callable(thing):
         raise TypeError(f"is {name_kind(thing)}: give a function of samples and real items, or an allmodes.Metric")
     return Given(lambda config: GivenMetric(thing, config.title(), config.options), words_for(thing))
+
+
+def _copy_metric(metric: Metric, config: Any) -> Metric:
+    """A copy of a metric that was passed, so that none sees what another keeps.
+
+    Raises ContractError where the spec has options for it.
+    """
+    if config.options:
+        raise ContractError("is a metric object, which takes no options: give its class")
+    return copy.deepcopy(metric)
 
 
 def _find_arguments(function: Callable[..., Any], options: Mapping[str, Any]) -> tuple[str, ...]:
