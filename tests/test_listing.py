@@ -91,6 +91,19 @@ def test_a_comparison_counts_its_runs_and_lists_its_methods() -> None:
     ]
 
 
+def test_a_study_that_has_not_begun_is_as_old_as_its_own_files() -> None:
+    seed("runs/run", 0, 2000, **ended())
+    page = Path("runs/study/study.json")
+    page.parent.mkdir()
+    page.write_text('{"name": "c", "id": "c-1"}')
+    os.utime(page, (3000, 3000))
+    found = list_runs(Path("runs"), pytest.fail)
+    assert [(one.folder.name, one.status, one.changed) for one in found] == [
+        ("study", "not begun", 3000),
+        ("run", "finished", 2000),
+    ]
+
+
 def test_damaged_pages_are_told_and_the_other_runs_are_listed() -> None:
     (seed("runs/bad", 0, 3000, **ended()) / "results.json").write_text("{")
     (seed("runs/worse", 0, 2000, **ended(modes=1)) / "run.json").write_text("[]")

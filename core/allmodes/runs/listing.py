@@ -80,6 +80,13 @@ def _folders(folder: Path) -> list[Path]:
         return []
 
 
+def _files(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_file()]
+    except OSError:
+        return []
+
+
 def _kind(folder: Path) -> str:
     """`study`, `run` (of one seed, or an experiment), or nothing for other folders and exported models."""
     run = RunFolder(folder)
@@ -102,7 +109,8 @@ def _summarise(folder: Path, runs: Sequence[RunFolder], warn: Warn, is_study: bo
     metric = "" if is_study or not names else names[0]
     values = [outcome.results[metric] for outcome in outcomes if outcome and metric in outcome.results]
     pairs = list(zip(runs, outcomes, strict=True))
-    changed = max((_changed(RunFolder(folder)), *map(_changed, runs)))
+    own = map(_time, _files(folder)) if is_study else ()
+    changed = max((_changed(RunFolder(folder)), *own, *map(_changed, runs)))
     status, (iteration, iterations) = _status(pairs, is_study), _progress(pairs, warn)
     value = averages.mean(values) if values else None
     return Listed(folder, status, iteration, iterations, metric, value, len(runs), changed, is_study)
