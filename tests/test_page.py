@@ -22,6 +22,7 @@ from allmodes.studies.page.pictures import picture_samples
 from allmodes.studies.page.settings import differences
 from allmodes.studies.page.write import BYTES, PICTURED, write_page
 from allmodes.studies.report import load_comparison
+from allmodes.system.paths import near
 from tiny import SPEC
 
 HOSTILE = "<script>alert('x')</script> \"><img src=http://evil.example/x.png onerror=1> & $\\frac \u202e"
@@ -196,12 +197,21 @@ def test_what_cannot_be_filmed_is_said(study: Path, filmed: Path, tmp_path: Path
         (study / "plain", "x.gif", r"has 0 pictures and 1 checkpoints, and a film needs two of either: evaluate more"),
         (filmed, "mine.gif", r"mine\.gif: already exists, and nothing is overwritten: choose another$"),
         (filmed, "x.mp4", r"x\.mp4: the file of a film ends in \.gif or \.webp$"),
-        (tmp_path, "x.gif", r"holds no run: give a run's folder, such as "),
+        (tmp_path, "x.gif", r"holds no run: give the folder of one, as `allmodes runs` lists them$"),
         (tmp_path / "none", "x.gif", r"no such file or folder"),
     ):
         with pytest.raises(SpecError, match=message):
             make_film(run, tmp_path / to)
     assert (tmp_path / "mine.gif").read_text() == "mine"
+
+
+def test_a_study_is_not_filmed_and_a_run_in_it_is_named(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as error:
+        make_film(study, tmp_path / "x.gif")
+    told, advised = str(error.value).split(" such as ")
+    assert told == f"{near(study)} holds no run: give a run's folder,"
+    assert Path(advised).parent.parent == Path(near(study))
+    assert RunFolder(Path(advised)).results.is_file()
 
 
 def test_the_command_film_writes_a_new_file(filmed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from allmodes.figures.draw import draw_samples
 from allmodes.models.reading import load_run
 from allmodes.registry.registry import Registry, installed
+from allmodes.runs.listing import find_latest
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.source import SpecError
 from allmodes.system.durable import replace
@@ -87,8 +88,15 @@ def _find_run(run: str | Path) -> RunFolder:
     if not holds(path.exists):
         raise SpecError(no_such_file(near(path)))
     if not (runs := RunFolder(path).runs):
-        raise SpecError(f"{near(path)} holds no run: give a run's folder, such as {near(path / 'seed-0')}")
+        raise SpecError(f"{near(path)} holds no run: give {_advise(path)}")
     return runs[0]
+
+
+def _advise(folder: Path) -> str:
+    """Which folder to give instead of one that holds no run itself: one within, if there is any."""
+    if within := find_latest(folder):
+        return f"a run's folder, such as {near(RunFolder(within).runs[0].path)}"
+    return "the folder of one, as `allmodes runs` lists them"
 
 
 def _choose(folder: RunFolder, source: Source, pictures: int, saved: int) -> Source:
