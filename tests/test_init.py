@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from allmodes.cli import main as cli_main
-from allmodes.drafts.draft import draft
+from allmodes.drafts.draft import _about_training, draft
 from allmodes.drafts.kinds import block_of
 from allmodes.runs.results import load_results
 from allmodes.specs.source import SpecError
@@ -147,6 +147,17 @@ def test_a_method_whose_plugin_is_not_installed_is_passed_over() -> None:
     without, _ = drafted("v.npy", "study")
     assert with_all["prior"] == {"kind": "bourgan.atlas"}
     assert not any("bourgan" in str(block) for block in without.values())
+
+
+@pytest.mark.parametrize("end", [0, 1e-4])
+def test_a_spec_whose_rate_falls_to_0_does_not_say_how_to_train_longer(end: float) -> None:
+    ramped = {"kind": "adam", "lr": {"start": 1e-3, "end": end, "over": 400}}
+    told = ["The budget: 400 updates of 64 items."]
+    if end:
+        told.append("A finished run is trained longer by: allmodes resume latest --set training.iterations=...")
+    training = {"iterations": 400, "batch_size": 64}
+    assert list(_about_training({**training, "optimizer": ramped})) == told
+    assert list(_about_training({**training, "optimizers": {"generator": ramped}})) == told
 
 
 def test_evidence_of_ten_dimensions_says_nothing_about_forty() -> None:

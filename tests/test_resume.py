@@ -129,6 +129,15 @@ def test_a_run_trained_longer_equals_one_that_was_meant_to_be_long(tmp_path: Pat
     assert (page["resumed"], page["tracked"]) == (1, False)
 
 
+def test_a_run_trained_longer_than_its_rate_lasts_is_warned_about(tmp_path: Path) -> None:
+    fading = {"kind": "adam", "lr": {"start": 1e-3, "end": 0, "over": 20}}
+    folder = experiment(tmp_path, iterations=20, optimizer=fading).run().folder
+    said = "the rate is 0 from iteration 20 on: the 1,010 iterations after it train nothing by it"
+    with pytest.warns(UserWarning, match=rf": training\.optimizer\.lr: {said}$") as told:
+        Experiment.resume(folder, ["training.iterations=1030"], track=False)
+    assert len(told) == 1
+
+
 def test_seeds_that_had_not_begun_are_trained_and_those_that_ended_are_not(tmp_path: Path) -> None:
     observers = {"interrupting": InterruptingObserver(9)}
     spec = {**spec_of({}), "seeds": [3, 4]}

@@ -364,6 +364,10 @@ def test_a_game_that_begins_after_the_run_is_refused() -> None:
             "training.optimizer.lr: the ramp begins at iteration 50, after the run's 20",
         ),
         (
+            {"training": {"optimizer": {"kind": "adam", "lr": {"start": 1, "end": 0, "over": 9, "begin": 3}}}},
+            "training.optimizer.lr: the rate is 0 from iteration 12 on: the 8 iterations after it train nothing by it",
+        ),
+        (
             {"losses": [GAME, {"kind": "r1", "start": 10, "weight": {"start": 1, "end": 2, "over": 5}}]},
             "losses.1.weight: the ramp is over before the term counts, from iteration 10 on",
         ),

@@ -129,7 +129,15 @@ def _more(look: Look) -> Iterator[str]:
 
 def _about_training(training: Mapping[str, Any]) -> Iterator[str]:
     yield f"The budget: {training['iterations']:,} updates of {training['batch_size']} items."
-    yield "A finished run is trained longer by: allmodes resume latest --set training.iterations=..."
+    if not _falls_to_zero(training):
+        yield "A finished run is trained longer by: allmodes resume latest --set training.iterations=..."
+
+
+def _falls_to_zero(training: Mapping[str, Any]) -> bool:
+    """Whether a learning rate is 0 at the end, from where on more iterations train nothing."""
+    optimizers = (training.get("optimizer"), *training.get("optimizers", {}).values())
+    rates = [optimizer.get("lr") for optimizer in optimizers if optimizer]
+    return any(isinstance(rate, Mapping) and rate.get("end") == 0 for rate in rates)
 
 
 def _about_samples(held_out: int) -> str:

@@ -93,6 +93,9 @@ def _ramps(spec: Spec) -> Iterator[Problem]:
         elif last > iterations:
             reached = f"it is {ramp.at(iterations - 1):.3g}, not {ramp.end:g}, at the end"
             yield Problem(where, f"the ramp goes on to iteration {last:,} of {iterations:,}: {reached}", "warning")
+        elif where[-1] == "lr" and ramp.end == 0 and (idle := iterations - last) > 1:
+            reason = f"the rate is 0 from iteration {last:,} on: the {idle:,} iterations after it train nothing by it"
+            yield Problem(where, reason, "warning")
     for i, term in enumerate(spec.losses):
         if isinstance(term.weight, Ramp) and term.start >= term.weight.begin + term.weight.over:
             reason = f"the ramp is over before the term counts, from iteration {term.start:,} on"
