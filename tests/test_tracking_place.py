@@ -12,6 +12,7 @@ import pytest
 
 from allmodes import Experiment
 from allmodes.cli import main as cli_main
+from allmodes.cli.train import _command
 from allmodes.text import redact
 from allmodes.tracking import surroundings
 from tiny import SPEC
@@ -75,10 +76,27 @@ def test_a_folder_without_a_repository_has_no_commit(tmp_path: Path, monkeypatch
         (["--api-key", "k", "x"], "--api-key *** x"),
         (["--password=zz"], "--password=***"),
         (["--set", "data.token=0123"], "--set data.token=***"),
+        (["--set", "x.password: hunter22"], "--set 'x.password: ***'"),
+        (["--set", 'x: {"api_key": "a, b"}'], """--set 'x: {"api_key": ***'"""),
+        (["--set", "x.password:", "hunter22", "y"], "--set x.password: *** y"),
+        (["-H", "Authorization: Bearer abc"], "-H 'Authorization: ***'"),
+        (["-H", "Authorization=Bearer abc"], "-H 'Authorization=*** ***'"),
+        (["Authorization:", "Bearer", "abc"], "Authorization: Bearer ***"),
+        (["--set", "seeds: [0, 1]"], "--set 'seeds: [0, 1]'"),
     ],
 )
 def test_a_command_is_shown_without_secrets(words: list[str], shown: str) -> None:
     assert redact.command(words) == shown
+
+
+def test_a_header_in_a_message_is_shown_without_its_token_and_prose_stays() -> None:
+    assert redact.text("sent {'Authorization': 'Bearer abc'} to x") == "sent {'Authorization': 'Bearer ***'} to x"
+    assert redact.text("x.password: should be text, got 3") == "x.password: should be text, got 3"
+
+
+def test_the_command_that_a_study_keeps_is_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/x/allmodes", "compare", "a b", "--api-key", "k", "--set", "x.token: hunter22"])
+    assert _command() == "allmodes compare 'a b' --api-key *** --set 'x.token: ***'"
 
 
 def test_a_description_holds_the_chosen_settings_and_no_path_of_this_machine(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -219,7 +218,7 @@ def _set_up(system_metrics: bool) -> None:
 def _command() -> str:
     """The command line of this process, without secrets; empty where another program calls this one."""
     called = Path(sys.argv[0]).name in ("allmodes", "allmodes.exe", "__main__.py")
-    return redact.text(shlex.join(["allmodes", *sys.argv[1:]])) if called else ""
+    return redact.command(["allmodes", *sys.argv[1:]]) if called else ""
 
 
 def _skip_unreadable(spec: Spec) -> str:

@@ -21,6 +21,9 @@ _SPLITS = re.compile(r"[/@:?#;&=\s]+")
 _KEYS = "token|password|passwd|pwd|secret|signature|api[_-]?key|access[_-]?key|account[_-]?key|authorization"
 _VALUES = re.compile(rf"(?i)((?<![a-z0-9])(?:[a-z0-9.]+[_-])*(?:{_KEYS})(?:=|%3d))[^\s&;,'\"<>]+")
 _PARTS = re.compile(r"(?i)([?&;](?:key|sig|auth|code)(?:=|%3d))[^\s&;,'\"<>]+")
+_HEADER = re.compile(r"(?i)(authorization['\"]?(?::|=|%3d)\s*['\"]?(?:bearer|basic|digest|token)\s+)[^\s'\"]+")
+_SET = re.compile(rf"(?is)((?<![a-z0-9])(?:[a-z0-9.]+[_-])*(?:{_KEYS})['\"]?:\s*).+")
+"""A key and a value as YAML or a header has them; in a message, unlike a command, prose may follow such a key."""
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.\-]+:/{1,3}[^\s'\"<>]*@[^\s'\"<>]*")
 _SECRET_NAMES = re.compile(r"(?i)(token|passw(or)?d|secret|secret_?(access_?)?key|api_?key|access_?key|account_?key)$")
 
@@ -58,16 +61,23 @@ def text(message: str) -> str:
     """Remove known secrets from a text, and what looks like secrets."""
     for secret in _longest_first(_variants(one for one in _known_secrets() if len(one) >= LEAST)):
         message = message.replace(secret, MARK)
-    return _redact_values(_ADDRESS.sub(lambda found: address(found[0]), message))
+    return _redact_values(_ADDRESS.sub(lambda found: address(found[0]), _HEADER.sub(rf"\1{MARK}", message)))
 
 
 def command(words: Sequence[str]) -> str:
     """A command line to copy into a shell, without secrets: also without the word behind `--token` or the like."""
-    shown = list(words)
+    shown = [_SET.sub(rf"\1{MARK}", word) for word in words]
     for place, word in enumerate(words[:-1], 1):
-        if word.startswith("-") and "=" not in word and _SECRET_NAMES.search(word.replace("-", "_")):
+        if _announces(word):
             shown[place] = MARK
     return " ".join(word if word == MARK else text(shlex.quote(word)) for word in shown)
+
+
+def _announces(word: str) -> bool:
+    """Whether the next word of a command is a secret, as behind `--token`, `x.password:` or `Bearer`."""
+    is_option = word.startswith("-") and "=" not in word
+    names = word.endswith(":") or is_option
+    return word.lower() == "bearer" or (names and bool(_SECRET_NAMES.search(word.rstrip(":").replace("-", "_"))))
 
 
 def of_store(message: str, store: str) -> str | None:
