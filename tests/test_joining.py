@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from allmodes import Experiment, compare
 from allmodes.cli.main import execute
 from allmodes.registry.registry import installed
 from allmodes.runs.claims import Holder, Watch
+from allmodes.runs.lock import lock_folder
 from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
 from allmodes.studies.claiming import CLAIMS
@@ -80,18 +82,69 @@ def test_a_run_that_fails_is_tried_three_times(specs: Callable[[int], list[str]]
     assert Watch(folder / CLAIMS).attempts("plain/seed-0") == 3
 
 
-def test_others_cannot_train_a_joined_study_by_themselves(specs: Callable[[int], list[str]], tmp_path: Path) -> None:
+def test_others_cannot_train_a_joined_study_by_themselves(
+    specs: Callable[[int], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLMODES_LEASE", "5")
     files, folder = specs(20), tmp_path / "study"
     (folder / CLAIMS).mkdir(parents=True)
-    holder = Holder(host="far", machine="far", pid=7, born=0)
-    (folder / CLAIMS / "plain.seed-1.0").write_text(holder.model_dump_json())
+    holder = Holder(host="far", machine="far", pid=7)
+    ended = threading.Event()
+
+    def live() -> None:
+        while not ended.wait(0.1):
+            holder.beats += 1
+            (folder / CLAIMS / ".beside").write_text(holder.model_dump_json())
+            (folder / CLAIMS / ".beside").replace(folder / CLAIMS / "plain.seed-1.0")
+
+    thread = threading.Thread(target=live)
+    thread.start()
     message = (
         f"{folder} is being trained by commands that share it (process 7 on far has plain/seed-1): "
-        "join them with --on join, or wait until they have ended; one that died is over after 60 s"
+        "join them with --on join, or wait until they have ended"
     )
+    try:
+        with pytest.raises(RunError) as raised:
+            compare(files, folder=folder, jobs=1, track=False)
+        assert str(raised.value) == message
+    finally:
+        ended.set()
+        thread.join()
+    found = compare(files[:1], folder=folder, jobs=1, seeds=[1], track=False, figures=False)  # the holder is dead now
+    assert found.status == "finished"
+
+
+def test_a_joined_study_takes_new_settings_and_keeps_others_methods(
+    specs: Callable[[int], list[str]], tmp_path: Path
+) -> None:
+    files, folder = specs(20), tmp_path / "study"
+    compare(files[:1], folder=folder, on="join", jobs=1, seeds=[0], track=False, figures=False)
+    longer = ["training.iterations=40", "evaluation.every=40"]
+    options = {"folder": folder, "on": "join", "jobs": 1, "seeds": [0], "track": False, "figures": False}
+    assert compare(files[:1], overrides=longer, **options).status == "finished"
+    assert compare(files[1:], **options).status == "finished"
+    table = (folder / "table.md").read_text()
+    assert "| plain |" in table
+    assert "| pairs |" in table
+    holder = Holder(host="far", machine="far", pid=7)
+    (folder / CLAIMS / "plain.seed-0.2").write_text(holder.model_dump_json())
     with pytest.raises(RunError) as raised:
-        compare(files, folder=folder, jobs=1, track=False)
-    assert str(raised.value) == message
+        compare(files[:1], overrides=["training.iterations=60", "evaluation.every=60"], **options)
+    assert str(raised.value) == (
+        f"{folder / 'plain' / 'spec.yaml'} has other settings, and process 7 on far trains plain/seed-0 with them: "
+        "join with the same settings, or wait until it has ended"
+    )
+
+
+def test_resume_finds_a_claimed_run_locked(specs: Callable[[int], list[str]], tmp_path: Path) -> None:
+    files, folder = specs(20), tmp_path / "study"
+    compare(files[:1], folder=folder, on="join", jobs=1, seeds=[0], track=False, figures=False)
+    run = folder / "plain" / "seed-0"
+    with lock_folder(run):  # somebody trains it who has no claim
+        longer = ["training.iterations=40", "evaluation.every=40"]
+        found = compare(files[:1], overrides=longer, folder=folder, on="join", jobs=1, seeds=[0], track=False)
+    (problem,) = found.errors.values()
+    assert problem == f"RunError: {run} is being trained by another process: wait until it has ended, or end it"
 
 
 def test_a_folder_without_a_study_cannot_be_joined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

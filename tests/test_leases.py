@@ -171,6 +171,25 @@ for _ in range(5):
 """
 
 
+def test_a_process_lives_whatever_its_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = Watch(tmp_path).take("a/seed-0")
+    assert claim is not None
+    assert not claim.holder.is_over
+    monkeypatch.setattr(claims.psutil, "boot_time", lambda: 0.0)
+    assert not claim.holder.is_over
+    claim.holder.born += 1  # its number was given to another process since
+    assert claim.holder.is_over
+
+
+def test_a_claim_that_was_let_go_of_shows_no_more_life(tmp_path: Path) -> None:
+    claim = Watch(tmp_path).take("a/seed-0")
+    assert claim is not None
+    claim.release(failed=True)
+    assert Watch(tmp_path).take("a/seed-0") is not None
+    claim.beat()  # it would end the process if it still held the claim
+    assert '"state": "failed"' in claim.file.read_text()
+
+
 def test_processes_take_turns_without_locks(tmp_path: Path) -> None:
     (tmp_path / "count").write_text("0")
     words = [sys.executable, "-c", TURN, str(tmp_path)]

@@ -17,11 +17,13 @@ import pytest
 
 from allmodes import compare
 from allmodes.registry.registry import installed
+from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.source import SpecError
 from allmodes.studies.executors import Slurm, make_executor, parse_ask
-from allmodes.studies.slurm import SlurmOptions
+from allmodes.studies.slurm import SlurmArray, SlurmOptions
 from allmodes.studies.stored import load_written
+from allmodes.studies.study import Study, read_page
 from allmodes.testing.interrupted import equal_runs
 
 HERE = Path(__file__).parent
@@ -59,6 +61,21 @@ def test_what_is_asked_is_checked() -> None:
         make_executor("local", None, 1, {"workers": "8"})
     with pytest.raises(SpecError, match=r"^--pack 0: at least one run is claimed at a time$"):
         make_executor("join", None, 0, {})
+
+
+def test_a_script_holds_nothing_that_a_folder_could_bring_in(tmp_path: Path) -> None:
+    study = Study("x", tmp_path / "my 100%j study", (), "x\ntouch pwned #")
+    text = SlurmArray(study, SlurmOptions(), []).script()
+    assert "\ntouch" not in text
+    assert f'#SBATCH --output="{tmp_path}/my 100%%j study/.slurm/%A_%a.log"' in text
+    with pytest.raises(RunError, match=r"Slurm cannot write its logs there: take a folder of plainer letters$"):
+        SlurmArray(Study("x", tmp_path / "a\nb", (), "x"), SlurmOptions(), []).script()
+
+
+def test_the_id_of_a_study_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(json.dumps({"name": "x", "id": "x\ntouch pwned #"}))
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert read_page(tmp_path).id == ""
 
 
 @pytest.fixture(scope="module")

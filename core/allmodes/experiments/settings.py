@@ -29,7 +29,7 @@ class Setup:
         floors: A folder that shares floors and references where the user's cache of them is off or cannot be written.
         sends: Whether this process sends runs to MLflow; else another one does.
         shared: Data that several experiments of this process learn from, by their settings, so that they are read once.
-        is_claimed: Whether this process has claimed the runs, and needs no lock of their folders.
+        taken_over: Folders of runs that this process has claimed from holders that may stand still with a lock.
         named: The name of the experiment's folder, if it was chosen before.
     """
 
@@ -38,7 +38,7 @@ class Setup:
     floors: Path | None = None
     sends: bool = True
     shared: dict[str, Data] | None = None
-    is_claimed: bool = False
+    taken_over: frozenset[Path] = frozenset()
     named: str | None = None
 
     def shelves(self) -> list[Path]:

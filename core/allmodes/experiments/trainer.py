@@ -27,7 +27,7 @@ from allmodes.models.page import ModelError
 from allmodes.models.reading import read_model
 from allmodes.registry.registry import Registry
 from allmodes.runs.lock import lock_folder
-from allmodes.runs.run import Outcome, Run
+from allmodes.runs.run import Outcome, Run, RunError
 from allmodes.runs.run_folder import RunFolder
 from allmodes.system.signals import Stop
 from allmodes.system.torch_settings import settings
@@ -59,8 +59,11 @@ class Trainer:
     def open(self, run: Run, locks: ExitStack) -> SeedRun | Outcome:
         """A run in its folder, ready to begin or to go on; the outcome of one that is finished or cannot be built."""
         run.folder.mkdir(parents=True, exist_ok=True)
-        if not self.resources.setup.is_claimed:
+        try:
             locks.enter_context(lock_folder(run.folder))
+        except RunError:
+            if run.folder not in self.resources.setup.taken_over:
+                raise
         if self.resources.setup.resumed and (outcome := resume.outcome_if_done(run)):
             logs.LOGGER.info(f"{run.name} is finished at iteration {outcome.iteration:,}: nothing is left to do")
             self._show(run, self._draw(run))

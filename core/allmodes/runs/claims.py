@@ -47,7 +47,7 @@ class Holder(BaseModel):
     host: str
     machine: str
     pid: int
-    born: float
+    born: int = 0
     beats: int = 0
     state: Literal["held", "released", "failed"] = "held"
     progress: int = 0
@@ -88,27 +88,29 @@ class Claim:
 
     def __init__(self, file: Path, holder: Holder) -> None:
         self.file, self.holder, self.seen = file, holder, time.monotonic()
+        self._lock = threading.Lock()  # of two threads, one shows signs of life and one lets go
 
     def beat(self) -> None:
         """Show a sign of life; a full disk costs one. Ends the process where the claim is lost."""
-        self.confirm()
-        if _next(self.file).exists():
-            _give_up(self.file)
-        self.holder.beats += 1
-        with suppress(OSError):
-            _replace(self.file, self.holder)
-            self.seen = time.monotonic()
+        with self._lock:
+            if self.holder.state == "held":
+                self.confirm()
+                self.holder.beats += 1
+                with suppress(OSError):
+                    _replace(self.file, self.holder)
+                    self.seen = time.monotonic()
 
     def confirm(self) -> None:
-        """End the process where it could not show a sign of life for half a lease."""
-        if time.monotonic() - self.seen > lease() / 2:
+        """End the process where it showed no sign of life for half a lease, or somebody has taken the claim over."""
+        if time.monotonic() - self.seen > lease() / 2 or _next(self.file).exists():
             _give_up(self.file)
 
     def release(self, failed: bool = False) -> None:
         """Let go: others may take it at once."""
-        self.holder.state = "failed" if failed else "released"
-        with suppress(OSError):  # they take it after a lease
-            _replace(self.file, self.holder)
+        with self._lock:
+            self.holder.state = "failed" if failed else "released"
+            with suppress(OSError):  # they take it after a lease
+                _replace(self.file, self.holder)
 
 
 @dataclass
@@ -137,6 +139,12 @@ class Watch:
         last = self._last(name)
         return 0 if last is None else _number(last) + 1
 
+    def was_lost(self, name: str) -> bool:
+        """Whether the holder before the newest one did not let go."""
+        number = self.attempts(name) - 2
+        before = _read(_file(self.folder, name, number)) if number >= 0 else None
+        return number >= 0 and (before is None or before.state == "held")
+
     def failures(self, name: str, progress: int, since: int = 0) -> int:
         """How often in a row, from an attempt on, holders failed or died that began with no less progress than this."""
         holders = [_read(_file(self.folder, name, number)) for number in range(since, self.attempts(name))]
@@ -150,8 +158,8 @@ class Watch:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
         file = _next(last) if last is not None else _file(self.folder, name, 0)
-        me = psutil.Process()
-        holder = Holder(host=platform.node(), machine=machine(), pid=me.pid, born=me.create_time(), progress=progress)
+        pid = os.getpid()
+        holder = Holder(host=platform.node(), machine=machine(), pid=pid, born=_born(pid), progress=progress)
         if not _create(file, holder):
             return None
         if self.is_swept and self._last(name) != file:  # it was one of an earlier holder, and had been removed
@@ -227,7 +235,8 @@ def turn(folder: Path, name: str) -> Iterator[None]:
 def confirm() -> None:
     """End the process, before it writes anything, where it has lost a claim. To be called before writing."""
     for claim in tuple(_HELD):
-        claim.confirm()
+        if claim.holder.state == "held":
+            claim.confirm()
 
 
 def _beat(claims: set[Claim], ended: threading.Event) -> None:
@@ -241,12 +250,21 @@ def _give_up(file: Path) -> NoReturn:
     os._exit(LOST)  # nothing more is written, not even by what runs at a normal end
 
 
-def _lives(pid: int, born: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        return bool(process.create_time() == born and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
+def _lives(pid: int, born: int) -> bool:
+    """Whether a process of this machine may live; what cannot be told counts as life."""
+    if not psutil.pid_exists(pid):
         return False
+    now = _born(pid)
+    return not (born and now) or now == born
+
+
+def _born(pid: int) -> int:
+    """When a process began, in ticks since the machine did, which no step of a clock moves; 0 where nobody tells."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return 0 if fields[0] == "Z" else int(fields[19])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _file(folder: Path, name: str, number: int) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +13,14 @@ from allmodes.runs import claims
 from allmodes.runs.claims import Claim, Watch, lease
 from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
+from allmodes.specs import loading
 from allmodes.studies.study import Study
 from allmodes.system.paths import near
 
 if TYPE_CHECKING:
     from allmodes.studies.reports import Send, Unit  # which loads torch
 
+LOGGER = logging.getLogger("allmodes")
 CLAIMS = ".claims"
 """The folder of a study that holds the claims of its runs."""
 
@@ -27,14 +31,33 @@ def claims_folder(study: Study) -> Path:
 
 
 def check_unclaimed(study: Study) -> None:
-    """Raise RunError where other commands train a study's runs."""
+    """Raise RunError where other commands train a study's runs. It takes a lease to be sure that one has died."""
+    watch, until = Watch(claims_folder(study)), time.monotonic() + 1.1 * lease()
+    first = {run.name: holder for run in study.runs if (holder := watch.holder(run.name)) is not None}
+    if first:
+        LOGGER.info(f"others claim {len(first)} runs: seeing if they live, for at most {1.1 * lease():g} s")
+    while left := {name: holder for name in first if (holder := watch.holder(name)) is not None}:
+        for name, holder in left.items():
+            if holder.beats != first[name].beats or time.monotonic() > until:
+                raise RunError(
+                    f"{near(study.folder)} is being trained by commands that share it ({holder.describe()} has "
+                    f"{name}): join them with --on join, or wait until they have ended"
+                )
+        time.sleep(lease() / 60)
+
+
+def check_settings(study: Study) -> None:
+    """Raise RunError where others train runs of a method with settings that this command would change."""
     watch = Watch(claims_folder(study))
-    holders = [(run.name, holder) for run in study.runs if (holder := watch.holder(run.name)) is not None]
-    for name, holder in holders[:1]:
-        raise RunError(
-            f"{near(study.folder)} is being trained by commands that share it ({holder.describe()} has {name}): "
-            f"join them with --on join, or wait until they have ended; one that died is over after {lease():g} s"
-        )
+    for entry in study.entries:
+        stored = RunFolder(entry.folder).spec
+        if stored.exists() and stored.read_text(encoding="utf-8") != loading.dump(entry.spec):
+            for run in entry.runs:
+                if (holder := watch.holder(run.name)) is not None:
+                    raise RunError(
+                        f"{near(stored)} has other settings, and {holder.describe()} trains {run.name} with them: join "
+                        "with the same settings, or wait until it has ended"
+                    )
 
 
 def progress_of(run: Path) -> int:
@@ -64,6 +87,11 @@ def claiming(units: Sequence[Unit], folder: str | None, send: Send) -> Iterator[
             send(**message)
 
         yield [unit for unit in units if unit.name in held], send_and_release
+
+
+def is_taken_over(folder: str, unit: Unit) -> bool:
+    """Whether this process has a run's claim from a holder that did not let go, and may still hold a lock."""
+    return Watch(Path(folder)).was_lost(unit.name)
 
 
 def _take(units: Sequence[Unit], folder: Path) -> dict[str, Claim]:

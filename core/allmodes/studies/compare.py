@@ -14,7 +14,7 @@ from allmodes.runs.claims import lease
 from allmodes.runs.lock import lock_folder, take_turns
 from allmodes.specs.axes import Axes, to_axes
 from allmodes.studies.choices import Shown, parse_columns
-from allmodes.studies.claiming import check_unclaimed, claims_folder
+from allmodes.studies.claiming import check_settings, check_unclaimed, claims_folder
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.executors import Executor, Where, Work, make_executor
 from allmodes.studies.live import LiveStudy
@@ -161,8 +161,13 @@ class StudyTrainer:
         return comparison
 
     def comparison(self) -> Comparison:
-        """The state of the study."""
-        return Comparison(self.study, self.errors, self.baseline)
+        """The state of the study; of one that others train, too, with their methods."""
+        study = self.study
+        if self.executor.shares:
+            from allmodes.studies.stored import load_written
+
+            study = load_written(study.folder, installed())
+        return Comparison(study, self.errors, self.baseline)
 
     @contextmanager
     def _entering(self) -> Iterator[None]:
@@ -174,6 +179,7 @@ class StudyTrainer:
             with take_turns(folder, "join"):  # of commands that begin at once, none finds another's short lock
                 lock.enter_context(lock_folder(folder))
                 if self.executor.shares:
+                    check_settings(self.study)
                     self.study = join_study(self.study)
                     lock.close()
                 else:

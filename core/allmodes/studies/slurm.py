@@ -7,6 +7,7 @@ even if the command that submitted it is gone, and the same command goes on with
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -69,7 +70,7 @@ SCRIPT = """#!/bin/bash
 #SBATCH --ntasks=1
 #SBATCH --requeue
 #SBATCH --open-mode=append
-#SBATCH --output={log}
+#SBATCH --output="{log}"
 #SBATCH --signal=B:USR1@{notice}
 {directives}
 export ALLMODES_SIGNALS=USR1
@@ -138,9 +139,9 @@ class SlurmArray:
             *self.words,
         ]
         return SCRIPT.format(
-            name=f"allmodes-{self.study.id}",
+            name=re.sub(r"[^A-Za-z0-9_.-]", "-", f"allmodes-{self.study.id}"),
             last=self.options.workers - 1,
-            log=str(self.folder / "%A_%a.log").replace("\\", "\\\\"),
+            log=_escape(self.folder) + "/%A_%a.log",
             notice=self.options.notice,
             restarts=self.options.restarts,
             directives="\n".join(self.options.lines()),
@@ -186,6 +187,13 @@ def follow(array: SlurmArray, stop: Stop, on_end: Callable[[StudyRun, State], No
         array.cancel()
     for run in left.values():
         on_end(run, run.state)
+
+
+def _escape(folder: Path) -> str:
+    """A folder as it stands in a directive. Raises RunError where no quotes help."""
+    if any(letter < " " or letter in '"\\' for letter in str(folder)):
+        raise RunError(f"{folder!r}: Slurm cannot write its logs there: take a folder of plainer letters")
+    return str(folder).replace("%", "%%")
 
 
 def _call(*words: str, missing: str | None = None) -> str:

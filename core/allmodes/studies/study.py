@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from allmodes.runs.ends import is_complete
 from allmodes.runs.run import Outcome
@@ -142,8 +142,7 @@ def join_study(study: Study) -> Study:
     write_page(study)
     for entry in study.entries:
         entry.folder.mkdir(exist_ok=True)
-        if not RunFolder(entry.folder).spec.exists():
-            replace_text(RunFolder(entry.folder).spec, loading.dump(entry.spec))
+        replace_text(RunFolder(entry.folder).spec, loading.dump(entry.spec))
     return study
 
 
@@ -154,7 +153,7 @@ class StudyPage(BaseModel):
     """
 
     name: str
-    id: str
+    id: Annotated[str, Field(pattern=r"^[\w.-]*$")]  # it goes into names of files and jobs
     entries: dict[str, str] = {}
     labels: dict[str, str] = {}
     columns: tuple[str, ...] = ()

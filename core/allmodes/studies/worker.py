@@ -24,7 +24,7 @@ from allmodes.experiments.together import train_together
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run import Run
 from allmodes.specs import loading
-from allmodes.studies.claiming import claiming
+from allmodes.studies.claiming import claiming, is_taken_over
 from allmodes.studies.pruning import Pruner
 from allmodes.studies.reports import Reports, Send, Unit
 from allmodes.system.signals import Stop
@@ -84,8 +84,7 @@ def _make_lanes(task: Mapping[str, Any], units: Sequence[Unit], reports: Reports
     for folder in dict.fromkeys(unit.folder for unit in units):
         seeds = [unit for unit in units if unit.folder == folder]
         with reports.ending(seeds):
-            claimed = task.get("claims") is not None
-            experiment = _make_experiment(folder, seeds, task["track"], reports, registry, shared, claimed)
+            experiment = _make_experiment(folder, seeds, task, reports, registry, shared)
             if thresholds := task.get("thresholds"):
                 experiment.observers = {"reports": reports, "pruner": Pruner(thresholds)}
             experiment.prepare()
@@ -99,23 +98,23 @@ def _make_lanes(task: Mapping[str, Any], units: Sequence[Unit], reports: Reports
 def _make_experiment(
     folder: Path,
     units: Sequence[Unit],
-    track: bool,
+    task: Mapping[str, Any],
     reports: Reports,
     registry: Registry,
     shared: dict[str, Data],
-    is_claimed: bool,
 ) -> Experiment:
-    spec = loading.load(str(folder), registry)
+    spec, claims = loading.load(str(folder), registry), task.get("claims")
+    taken_over = frozenset(unit.path for unit in units if claims is not None and is_taken_over(claims, unit))
     return Experiment(
         spec,
         registry,
         folder.parent,
-        track=track,
+        track=task["track"],
         observers={"reports": reports},
         warn=lambda text: reports.warn(spec.name, units, text),
         announce=lambda text, partly: reports.announce(units[0], text, partly),
         setup=Setup(
-            resumed=folder, floors=folder.parent / ".floors", sends=False, shared=shared, is_claimed=is_claimed
+            resumed=folder, floors=folder.parent / ".floors", sends=False, shared=shared, taken_over=taken_over
         ),
     )
 
