@@ -249,7 +249,7 @@ def test_the_schema_describes_kinds_within_kinds() -> None:
     schema = loading.schema(registry_of(*KINDS))
     for config in ("ScaledConfig", "ScaledConfigOfDiscriminator"):
         assert schema["$defs"][config]["properties"]["network"]["$ref"] == "#/$defs/network"
-    assert schema["$defs"]["network"]["discriminator"]["mapping"]["acme.scaled"] == "#/$defs/ScaledConfig"
+    assert schema["$defs"]["network"]["anyOf"][0]["discriminator"]["mapping"]["acme.scaled"] == "#/$defs/ScaledConfig"
     assert schema["$defs"]["ScaledConfig"]["properties"]["network"]["default"]["hidden"] == [8]
     missing = [name for name in _references(schema) if name not in schema["$defs"]]
     assert missing == []

@@ -319,11 +319,11 @@ def test_a_folder_that_another_process_trains_in_is_left_alone(tmp_path: Path) -
 def test_a_resume_checks_the_spec_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, sources = interrupted(tmp_path), list[str]()
 
-    def check(source: SpecSource, registry: Registry, original: Any = loading.check) -> Any:
+    def check(source: SpecSource, registry: Registry, original: Any = loading.check_again) -> Any:
         sources.append(source.name)
         return original(source, registry)
 
-    monkeypatch.setattr(loading, "check", check)
+    monkeypatch.setattr(loading, "check_again", check)
     assert Experiment.resume(folder, track=False).run().status == "finished"
     assert sources == [str(folder / "spec.yaml")]
 

@@ -158,7 +158,7 @@ def test_all_terminal_output_goes_through_the_console(terminal_there: bool) -> N
 def console_table(cell: str) -> Any:
     registry = Registry()
     registry.plugins["bad"] = Plugin("bad", f"allmodes-{cell}", cell, error=f"[red]{cell}", origin=cell)
-    return tables.plugins_table(registry)
+    return tables.plugins_table(tables.plugin_rows(registry, lambda text: True))
 
 
 def test_a_message_is_one_line_whatever_it_names(capsys: Capture) -> None:

@@ -210,7 +210,8 @@ def test_every_event_is_a_line_of_strict_json_on_request(tmp_path: Path, capsys:
     assert cli_main.execute(arguments) == 0
     captured = capsys.readouterr()
     lines = [json.loads(line, parse_constant=pytest.fail) for line in captured.out.splitlines()]
-    assert [line["event"] for line in (lines[0], lines[-1])] == ["run_started", "run_finished"]
+    begun = [line for line in lines if line["event"] not in ("announced", "waiting")]
+    assert [line["event"] for line in (lines[0], begun[0], lines[-1])] == ["announced", "run_started", "run_finished"]
     assert [line["iteration"] for line in lines if line["event"] == "metrics"] == [1, 5, 10, 10, 15, 20, 20]
     assert {"time", "level", "message", "run", "folder"} <= lines[3].keys()
     assert captured.err == ""
@@ -221,8 +222,9 @@ def test_where_nobody_watches_evaluations_are_log_lines(tmp_path: Path, capsys: 
     assert cli_main.execute(["run", str(tmp_path / "tiny.json"), "--no-tracking", "-o", str(tmp_path / "runs")]) == 0
     lines = [line.partition(" INFO ")[2] for line in capsys.readouterr().err.splitlines()]
     (folder,) = (tmp_path / "runs").iterdir()
-    assert lines[0] == f"tiny/seed-3 begins: 20 iterations on cpu, in {folder / 'seed-3'}"
-    assert lines[1].startswith("tiny/seed-3 10/20  modes ")
+    assert lines[0].startswith(f"tiny: 20 iterations of seed 3; folder {folder}; device ")
+    begins = lines.index(f"tiny/seed-3 begins: 20 iterations on cpu, in {folder / 'seed-3'}")
+    assert lines[begins + 1].startswith("tiny/seed-3 10/20  modes ")
     assert lines[-1] == "tiny/seed-3 finished at iteration 20"
 
 

@@ -41,13 +41,13 @@ def make_entry(name: str, registry: Registry) -> Entry:
     about: Any = distribution.metadata
     return Entry(
         distribution=plugins[0].distribution,
-        summary=about["Summary"] or "",
+        summary=about.get("Summary") or "",
         homepage=next(_pages(about), ""),
-        licence=about["License-Expression"] or "",
+        licence=about.get("License-Expression") or "",
         kinds=_kinds(names, registry),
         recipes=tuple(name for name in registry.recipes if name.partition("/")[0] in names),
         requires=tuple(_requirements(distribution)),
-        python=about["Requires-Python"] or "",
+        python=about.get("Requires-Python") or "",
         versions=(distribution.version,),
     )
 
@@ -73,6 +73,6 @@ def _pages(about: Any) -> Iterator[str]:
     """Addresses of the distribution's pages, that of its home first."""
     urls = [text.partition(", ") for text in about.get_all("Project-URL") or ()]
     home = [url for label, _, url in urls if label.lower() in ("homepage", "home", "repository", "source")]
-    for url in (about["Home-page"] or "", *home):
+    for url in (about.get("Home-page") or "", *home):
         if url.startswith("https://"):
             yield url

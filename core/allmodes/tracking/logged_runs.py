@@ -40,6 +40,8 @@ class LoggedRuns:
             place: The id of the MLflow experiment in which the other runs are, if there are any.
         """
         experiment, outer = (place, None) if place else self._places.find(start)
+        if place:
+            self._places.show(place, start)
         known = self.find(experiment, start.experiment)
         top = self._open_top(experiment, start, known, {PARENT: outer} if outer else {})
         above = self._open_method(experiment, start, known, top) if start.study else top

@@ -39,6 +39,10 @@ class Places:
         experiment, outer = self._outer(start)
         return experiment or self._experiment(self._name(start), start.labelled), outer
 
+    def show(self, experiment: str, start: Description) -> None:
+        """Give the views of an MLflow experiment columns for the labelled numbers of a run that joins others there."""
+        self._add_columns(self.client.get_experiment(experiment), start.labelled)
+
     def _outer(self, start: Description) -> tuple[str | None, str | None]:
         """The user's own run, if the store has it, and before it its experiment: nested runs have to be in the same."""
         if start.outer is None:

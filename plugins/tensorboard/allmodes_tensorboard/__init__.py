@@ -24,6 +24,8 @@ _writers: dict[Path, SummaryWriter | None] = {}
 @hookimpl
 def allmodes_run_started(run: Run) -> None:
     """Open the events of a run, and write its spec."""
+    if not _is_on():
+        return
     _writers.pop(run.folder, None)
     if writer := _writer(run, run.iteration + 1):
         writer.add_text("spec", f"```yaml\n{(run.folder / 'spec.yaml').read_text('utf-8')}\n```", run.iteration)
@@ -56,12 +58,16 @@ def allmodes_run_finished(run: Run, outcome: Outcome) -> None:
     if writer := _writer(run):
         writer.add_text("end", ": ".join(filter(None, (outcome.status, outcome.error))), outcome.iteration)
         writer.close()
-    _writers.pop(run.folder, None)
+        _writers.pop(run.folder, None)
+
+
+def _is_on() -> bool:
+    return os.environ.get(SWITCH, "0") not in ("", "0")
 
 
 def _writer(run: Run, purge: int | None = None) -> SummaryWriter | None:
     """The writer of a run; events from the step `purge` on that were written before are hidden."""
-    if os.environ.get(SWITCH, "0") in ("", "0"):
+    if not _is_on():
         return None
     if run.folder not in _writers:
         _writers[run.folder] = None  # one that cannot be opened is not tried again at each number
