@@ -74,6 +74,18 @@ def test_a_joined_study_ends_like_any_other(specs: Callable[[int], list[str]], t
     assert (again.id, again.name) == (found.study.id, found.study.name)
 
 
+def test_the_run_of_a_host_that_died_is_taken_over(
+    specs: Callable[[int], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLMODES_LEASE", "3")
+    files, folder = specs(20), tmp_path / "study"
+    (folder / CLAIMS).mkdir(parents=True)
+    (folder / CLAIMS / "plain.seed-0.0").write_text(Holder(host="far", machine="far", pid=7).model_dump_json())
+    found = compare(files[:1], folder=folder, on="join", jobs=1, seeds=[0], track=False, figures=False)
+    assert found.status == "finished"
+    assert Watch(folder / CLAIMS).attempts("plain/seed-0") == 2
+
+
 def test_a_run_that_fails_is_tried_three_times(specs: Callable[[int], list[str]], tmp_path: Path) -> None:
     files, folder = specs(20), tmp_path / "study"
     change = "training.optimizer={kind: sgd, lr: 1.0e30}"

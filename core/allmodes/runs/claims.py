@@ -151,10 +151,13 @@ class Watch:
         bad = [one is not None and one.progress >= progress and one.state != "released" for one in holders]
         return [*bad[::-1], False].index(False)
 
-    def take(self, name: str, progress: int = 0) -> Claim | None:
-        """Take a claim; None where somebody has it."""
+    def take(self, name: str, progress: int = 0, after: int = -1) -> Claim | None:
+        """Take a claim; None where somebody has it.
+
+        `after` is the number of a holder of whom it is known that its lease is over, as another process has watched it.
+        """
         last = self._last(name)
-        if last is not None and self._lives(last, _read(last)):
+        if last is not None and _number(last) != after and self._lives(last, _read(last)):
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
         file = _next(last) if last is not None else _file(self.folder, name, 0)

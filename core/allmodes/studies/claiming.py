@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,15 +67,18 @@ def progress_of(run: Path) -> int:
 
 
 @contextmanager
-def claiming(units: Sequence[Unit], folder: str | None, send: Send) -> Iterator[tuple[list[Unit], Send]]:
+def claiming(
+    units: Sequence[Unit], folder: str | None, after: Mapping[str, int], send: Send
+) -> Iterator[tuple[list[Unit], Send]]:
     """Hold the claims of those runs of a task that nobody else has, each until it ends; sends `busy` for the others.
 
-    Without a folder of claims, all runs are this command's. Yields the runs, and what their messages are sent by.
+    `after` are the numbers of holders whose leases are over, by run. Without a folder of claims, all runs are this
+    command's. Yields the runs, and what their messages are sent by.
     """
     if folder is None:
         yield list(units), send
         return
-    held = _take(units, Path(folder))
+    held = _take(units, Path(folder), after)
     for unit in units:
         if unit.name not in held:
             send(event="busy", run=unit.name)
@@ -94,7 +97,7 @@ def is_taken_over(folder: str, unit: Unit) -> bool:
     return Watch(Path(folder)).was_lost(unit.name)
 
 
-def _take(units: Sequence[Unit], folder: Path) -> dict[str, Claim]:
+def _take(units: Sequence[Unit], folder: Path, after: Mapping[str, int]) -> dict[str, Claim]:
     watch = Watch(folder)
-    found = {unit.name: watch.take(unit.name, progress_of(unit.path)) for unit in units}
+    found = {unit.name: watch.take(unit.name, progress_of(unit.path), after.get(unit.name, -1)) for unit in units}
     return {name: claim for name, claim in found.items() if claim is not None}

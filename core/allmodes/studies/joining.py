@@ -59,7 +59,8 @@ class Unclaimed:
             self._looked, self._is_through = time.monotonic(), not self.waits
             return None
         self._out |= {run.name for run in stack}
-        return self.make_task(stack)
+        # A worker that looks for the first time cannot know how long a holder has stood still.
+        return {**self.make_task(stack), "after": {run.name: self.watch.attempts(run.name) - 1 for run in stack}}
 
     def put_back(self, name: str) -> None:
         """Note that a run is no longer in training here."""

@@ -64,7 +64,7 @@ def train_task(task: Mapping[str, Any], send: Send, stop: Stop) -> None:
     commands train, runs are trained that nobody else has claimed.
     """
     units = [Unit(run["name"], Path(run["folder"]), run["seed"], run["position"]) for run in task["runs"]]
-    with claiming(units, task.get("claims"), send) as (claimed, send_end):
+    with claiming(units, task.get("claims"), task.get("after", {}), send) as (claimed, send_end):
         if claimed:
             _train_units(task, claimed, send_end, stop)
 
