@@ -97,7 +97,7 @@ def test_a_run_that_fails_is_tried_three_times(specs: Callable[[int], list[str]]
 def test_others_cannot_train_a_joined_study_by_themselves(
     specs: Callable[[int], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ALLMODES_LEASE", "5")
+    monkeypatch.setenv("ALLMODES_LEASE", "60")
     files, folder = specs(20), tmp_path / "study"
     (folder / CLAIMS).mkdir(parents=True)
     holder = Holder(host="far", machine="far", pid=7)
@@ -122,6 +122,7 @@ def test_others_cannot_train_a_joined_study_by_themselves(
     finally:
         ended.set()
         thread.join()
+    monkeypatch.setenv("ALLMODES_LEASE", "3")
     found = compare(files[:1], folder=folder, jobs=1, seeds=[1], track=False, figures=False)  # the holder is dead now
     assert found.status == "finished"
 
