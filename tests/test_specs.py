@@ -157,7 +157,9 @@ def test_a_warning_names_its_place_and_the_spec_is_valid(write: Write) -> None:
         loading.load(write(text), REGISTRY)
     assert [str(w.message) for w in warned] == [
         "spec.yaml:6:1: discriminator: r1 takes gradients item by item, but BatchNorm in the discriminator mixes the "
-        "items of a batch: switch it off"
+        "items of a batch: switch it off",
+        "spec.yaml:17:43: training.optimizers.discriminator.lr: the rate is 0 from iteration 10 on: the 10 iterations "
+        "after it train nothing by it",
     ]
 
 

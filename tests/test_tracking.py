@@ -228,7 +228,7 @@ def test_a_database_created_by_two_processes_at_once_is_whole_without_output(
 ) -> None:
     file, said = opened_together
     assert said == ""
-    assert [path.name for path in file.parent.iterdir()] == ["mlflow.db"]
+    assert {path.name for path in file.parent.iterdir()} <= {"mlflow.db", "mlartifacts"}  # no copy half made is left
 
 
 def test_a_process_that_ends_early_loses_nothing(store: str, client: Any, tmp_path: Path) -> None:
