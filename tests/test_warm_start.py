@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from allmodes import Experiment, ModelError, Results, SpecError, load_run
+from allmodes.experiments import logs
 from allmodes.models.warm_start import take_weights
 from allmodes.runs.run_folder import RunFolder
 from allmodes.testing.interrupted import InterruptingObserver, equal_runs, first_seed, read_tensors
@@ -86,7 +87,10 @@ def test_an_exported_model_gives_its_generator_and_the_rest_is_named(source: Res
     assert all(name.startswith("discriminator.") for name in facts(begun)["new"])
 
 
-def test_other_networks_give_what_is_equal_and_all_else_is_told(source: Results, tmp_path: Path) -> None:
+def test_other_networks_give_what_is_equal_and_all_else_is_told(
+    source: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs.LOGGER, "isEnabledFor", lambda level: False)  # another test may have started a log
     warned: list[str] = []
     wider = {"discriminator": {"kind": "mlp", "hidden": [8, 8]}, "auxiliaries": RECONSTRUCTOR}
     losses = [{"kind": "non_saturating"}, {"kind": "veegan.code_reconstruction"}]
