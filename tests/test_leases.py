@@ -146,6 +146,7 @@ def test_failures_count_in_a_row_and_without_progress(tmp_path: Path) -> None:
 def test_a_damaged_claim_is_taken_over_after_a_lease(tmp_path: Path, short: float) -> None:
     (tmp_path / "a.seed-0.0").write_text("{")
     watch = Watch(tmp_path)
+    assert watch.holder("a/seed-0") is not None  # its holder may be about to write it
     assert watch.take("a/seed-0") is None
     _await("the end of the lease", lambda: watch.take("a/seed-0") is not None)
 

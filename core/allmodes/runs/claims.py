@@ -62,6 +62,9 @@ class Holder(BaseModel):
         return f"process {self.pid} on {self.host}"
 
 
+UNKNOWN = Holder(host="an unknown host", machine="", pid=0)
+
+
 def lease() -> float:
     """The length of a lease in seconds. Raises VariableError where the environment's is no positive number."""
     given = os.environ.get("ALLMODES_LEASE")
@@ -127,12 +130,12 @@ class Watch:
     _seen: dict[Path, tuple[int, float]] = field(default_factory=dict)
 
     def holder(self, name: str) -> Holder | None:
-        """Who has a claim, as far as one can tell; None where it is free to be taken."""
+        """Who has a claim, somebody unknown where its file is not written yet; None where it is free to be taken."""
         last = self._last(name)
         if last is None:
             return None
         holder = _read(last)
-        return holder if self._lives(last, holder) else None
+        return (holder or UNKNOWN) if self._lives(last, holder) else None
 
     def attempts(self, name: str) -> int:
         """How often a claim was taken."""
