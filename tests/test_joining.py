@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -26,39 +27,14 @@ from allmodes.runs.run_folder import RunFolder
 from allmodes.studies.claiming import CLAIMS
 from allmodes.studies.stored import load_written
 from allmodes.testing.interrupted import equal_runs
-
-SPEC = """
-name: {name}
-data: {{kind: ring}}
-prior: {{kind: gaussian, dim: 2}}
-generator: {{kind: mlp, hidden: [8]}}
-discriminator: {{kind: mlp, hidden: [8]}}
-losses: [{{kind: {loss}}}]
-training:
-  iterations: {iterations}
-  batch_size: 8
-  threads: 1
-  engine: eager
-  log_every: 100
-  checkpoints: {{every: 100}}
-evaluation: {{every: {iterations}, samples: 50, metrics: [modes], figure: false, references: []}}
-seeds: [0, 1]
-"""
+from tiny_study import write_specs
 
 
 @pytest.fixture
 def specs(tmp_path: Path) -> Callable[[int], list[str]]:
     """Two specs of so many iterations, as files."""
 
-    def write(iterations: int) -> list[str]:
-        files = []
-        for name, loss in (("plain", "non_saturating"), ("pairs", "relativistic")):
-            file = tmp_path / f"{name}.yaml"
-            file.write_text(SPEC.format(name=name, loss=loss, iterations=iterations))
-            files.append(str(file))
-        return files
-
-    return write
+    return partial(write_specs, tmp_path)
 
 
 def test_a_joined_study_ends_like_any_other(specs: Callable[[int], list[str]], tmp_path: Path) -> None:

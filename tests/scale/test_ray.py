@@ -19,37 +19,20 @@ from allmodes.registry.registry import installed
 from allmodes.runs.run import RunError
 from allmodes.studies.stored import load_written
 from allmodes.testing.interrupted import equal_runs
+from tiny_study import write_specs
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (README.md here)")
-
-SPEC = """
-name: plain
-data: {{kind: ring}}
-prior: {{kind: gaussian, dim: 2}}
-generator: {{kind: mlp, hidden: [8]}}
-discriminator: {{kind: mlp, hidden: [8]}}
-losses: [{{kind: non_saturating}}]
-training:
-  iterations: {iterations}
-  batch_size: 8
-  threads: 1
-  engine: eager
-  log_every: 100
-  checkpoints: {{every: 100}}
-evaluation: {{every: {iterations}, samples: 50, metrics: [modes], figure: false, references: []}}
-seeds: [0, 1]
-"""
 
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
 def test_ray_that_is_not_installed_is_named(tmp_path: Path) -> None:
-    (tmp_path / "plain.yaml").write_text(SPEC.format(iterations=20))
+    write_specs(tmp_path, 20)
     with pytest.raises(RunError, match=r"^--on ray: ray is not installed: pip install 'allmodes\[ray\]'$"):
         compare([str(tmp_path / "plain.yaml")], folder=tmp_path / "study", on="ray", track=False, figures=False)
 
 
 def _start(folder: Path, iterations: int) -> subprocess.Popen[bytes]:
-    (folder / "plain.yaml").write_text(SPEC.format(iterations=iterations))
+    write_specs(folder, iterations)
     words = [sys.executable, "-m", "allmodes", "compare", str(folder / "plain.yaml"), "--folder", str(folder / "study")]
     words += ["--on", "ray", "--ask", "workers=2", "--no-tracking", "--no-figures", "--quiet"]
     return subprocess.Popen(words, env={**os.environ, "ALLMODES_REFERENCES": "off"})

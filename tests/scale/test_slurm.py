@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,27 +26,10 @@ from allmodes.studies.slurm import SlurmArray, SlurmOptions
 from allmodes.studies.stored import load_written
 from allmodes.studies.study import Study, read_page
 from allmodes.testing.interrupted import equal_runs
+from tiny_study import write_specs
 
 HERE = Path(__file__).parent
 needs_slurm = pytest.mark.skipif(shutil.which("slurmctld") is None, reason="Slurm is not installed (README.md here)")
-
-SPEC = """
-name: {name}
-data: {{kind: ring}}
-prior: {{kind: gaussian, dim: 2}}
-generator: {{kind: mlp, hidden: [8]}}
-discriminator: {{kind: mlp, hidden: [8]}}
-losses: [{{kind: {loss}}}]
-training:
-  iterations: {iterations}
-  batch_size: 8
-  threads: 1
-  engine: eager
-  log_every: 100
-  checkpoints: {{every: 100}}
-evaluation: {{every: {iterations}, samples: 50, metrics: [modes], figure: false, references: []}}
-seeds: [0, 1]
-"""
 
 
 def test_what_is_asked_is_checked() -> None:
@@ -79,23 +63,22 @@ def test_the_id_of_a_study_is_checked(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a Slurm of one machine."""
-    folder = tmp_path_factory.mktemp("slurm")
+def cluster() -> Iterator[dict[str, str]]:
+    """The environment of a Slurm of one machine, in a folder that all users may pass: munge asks for that."""
+    folder = Path(tempfile.mkdtemp(prefix="allmodes-slurm-"))
+    folder.chmod(0o755)
     subprocess.run(["bash", str(HERE / "slurm_up.sh"), str(folder)], check=True, stdout=subprocess.DEVNULL)
     yield {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "ALLMODES_REFERENCES": "off"}
     subprocess.run(["bash", str(HERE / "slurm_down.sh"), str(folder)], check=False, stdout=subprocess.DEVNULL)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class Case:
     """A study of two specs and two seeds on Slurm, with the same study trained here without a break."""
 
     def __init__(self, folder: Path, cluster: dict[str, str], iterations: int) -> None:
-        self.folder, self.cluster, self.files = folder / "study", cluster, list[str]()
-        self.iterations, self.unbroken = iterations, folder / "unbroken"
-        for name, loss in (("plain", "non_saturating"), ("pairs", "relativistic")):
-            self.files.append(str(folder / f"{name}.yaml"))
-            Path(self.files[-1]).write_text(SPEC.format(name=name, loss=loss, iterations=iterations))
+        self.folder, self.cluster, self.files = folder / "study", cluster, write_specs(folder, iterations)
+        self.unbroken = folder / "unbroken"
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         """Start the command that arranges the jobs."""
