@@ -56,6 +56,12 @@ def test_a_method_that_no_test_tells_from_the_best_is_tied() -> None:
     assert found.needed == 0
 
 
+def test_a_method_without_a_seed_in_common_with_the_best_is_not_called_tied() -> None:
+    none = [math.nan] * 8
+    rows = row("plain", w1=EIGHT + none), row("near", w1=NEAR + none), row("apart", w1=none + FAR)
+    assert rank(group(*rows), "w1").marks == {"plain": "best", "near": "tied"}
+
+
 def test_equal_means_are_both_best_and_metrics_without_a_direction_have_no_mark() -> None:
     assert rank(group(row("a", modes=[8.0, 8.0]), row("b", modes=[7.9999999999999, 8.0])), "modes").marks == {
         "a": "best",

@@ -200,6 +200,16 @@ def test_the_value_is_the_mean_over_the_seeds(tmp_path: Path) -> None:
     assert trial.value == pytest.approx(sum(map(parabola, entry.runs)) / 2)
 
 
+def test_a_trial_whose_number_was_withheld_in_one_seed_is_failed(tmp_path: Path) -> None:
+    def withholding(trainer: SearchTrainer, runs: Sequence[StudyRun]) -> None:
+        for run in runs:
+            end(run, math.nan if (run.entry.name, run.seed) == ("trial-000", 1) else parabola(run))
+
+    trainer = search(search_file(tmp_path, trials=2), tmp_path / "out", withholding, seeds=[0, 1])
+    assert [trial.end for trial in trainer.trials.all()] == ["failed", "complete"]
+    assert "- trial-000: w1 was withheld in 1 of 2 seeds" in (tmp_path / "out" / "search.md").read_text()
+
+
 def test_the_best_trial_is_a_spec_and_said_to_be_selected(tmp_path: Path) -> None:
     trainer = search(search_file(tmp_path), tmp_path / "out")
     best = search_report.find_best(trainer.trials)

@@ -61,7 +61,7 @@ def _tie(best: Row, others: list[Row], metric: str) -> tuple[list[str], int]:
     if others and (most < 2 or least_p(most, len(others)) > 1 - LEVEL + SLACK):
         return [], math.ceil(1 + math.log2(len(others) / (1 - LEVEL)) - SLACK)
     ps = holm([paired_p([one for one, _ in found], [other for _, other in found]) for found in pairs.values()])
-    return [method for method, p in zip(pairs, ps, strict=True) if not p <= 1 - LEVEL + SLACK], 0
+    return [method for method, p in zip(pairs, ps, strict=True) if p > 1 - LEVEL + SLACK], 0  # NaN: nothing was tested
 
 
 def _pairs(best: Row, row: Row, metric: str) -> list[tuple[float, float]]:

@@ -135,12 +135,17 @@ class SearchTrainer(StudyTrainer):
         if any(one.stopped and one.stopped.startswith(MARK) for one in finished):
             return "pruned", None
         values = averages.known(one.results.get(self.trials.plan.config.by, float("nan")) for one in finished)
-        is_whole = len(finished) == len(outcomes) and bool(values)
+        is_whole = len(values) == len(outcomes)  # a mean over fewer seeds than others have is no number to choose by
         return ("complete", averages.mean(values)) if is_whole else ("failed", None)
 
     def _error(self, entry: StudyEntry) -> str:
         found = [self.errors.get(run.name) or (run.outcome and run.outcome.error) for run in entry.runs]
-        return next((error for error in found if error), f"{self.trials.plan.config.by} was withheld")
+        return next((error for error in found if error), self._describe_withheld(entry))
+
+    def _describe_withheld(self, entry: StudyEntry) -> str:
+        by = self.trials.plan.config.by
+        known = averages.known(run.outcome.results.get(by, float("nan")) for run in entry.runs if run.outcome)
+        return f"{by} was withheld in {len(entry.runs) - len(known)} of {len(entry.runs)} seeds"
 
     def _make_thresholds(self) -> Mapping[str, Any] | None:
         """What the runs of a batch have to reach, by the trials that are complete."""
