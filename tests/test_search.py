@@ -194,6 +194,23 @@ def test_a_trial_that_fails_is_failed_and_not_lost(tmp_path: Path) -> None:
     assert page.endswith("\nFailed:\n\n- trial-001: DivergenceError: no\n")
 
 
+def test_a_trial_whose_process_died_goes_on_with_the_next_command(tmp_path: Path) -> None:
+    def dying(trainer: SearchTrainer, runs: Sequence[StudyRun]) -> None:
+        for run in runs:
+            if run.entry.name == "trial-001":
+                RunFolder(run.folder).checkpoint(5).mkdir(parents=True)  # and no results
+            else:
+                end(run, parabola(run))
+
+    file = search_file(tmp_path, trials=6, batch=2)
+    trainer = search(file, tmp_path / "out", dying)
+    assert [trial.end for trial in trainer.trials.all()] == ["complete", None]
+    trainer = search(file, tmp_path / "out")
+    assert [trial.end for trial in trainer.trials.all()] == ["complete"] * 6
+    unbroken = search(file, tmp_path / "unbroken")
+    assert told(trainer) == told(unbroken)
+
+
 def test_the_value_is_the_mean_over_the_seeds(tmp_path: Path) -> None:
     trainer = search(search_file(tmp_path, trials=1, batch=1), tmp_path / "out", seeds=[1, 3])
     (entry,), (trial,) = trainer.study.entries, trainer.trials.all()

@@ -97,7 +97,8 @@ class SearchTrainer(StudyTrainer):
 
     @override
     def _train(self, forwarder: Forwarder | None) -> None:
-        while not self.stop.asked and (batch := self.trials.next_batch()):
+        died: set[str] = set()
+        while not self.stop.asked and not died and (batch := self.trials.next_batch()):
             names = {trial.name for trial in batch}
             self._write_entries(names)
             self.thresholds = self._make_thresholds()
@@ -105,7 +106,8 @@ class SearchTrainer(StudyTrainer):
             runs = [run for run in self.study.runs if run.entry.name in names and run.state != "finished"]
             self._train_runs(runs, forwarder)
             if not self.stop.asked:
-                self._tell(batch)
+                died = {run.entry.name for run in runs if run.state == "interrupted"}  # the same command goes on
+                self._tell([trial for trial in batch if trial.name not in died])
 
     def _write_entries(self, names: Collection[str]) -> None:
         """Write the specs of a batch: those of the trials before are there."""

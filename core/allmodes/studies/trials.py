@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -187,7 +188,7 @@ def _drop_half_line(path: Path) -> None:
     """Drop what a process that was killed wrote of a line; after it no line could be read."""
     text = path.read_bytes() if path.is_file() else b""
     if text and not text.endswith(b"\n"):
-        path.write_bytes(text[: text.rfind(b"\n") + 1])
+        os.truncate(path, text.rfind(b"\n") + 1)
 
 
 @contextmanager
