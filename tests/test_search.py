@@ -246,6 +246,16 @@ def test_the_best_trial_is_a_spec_and_said_to_be_selected(tmp_path: Path) -> Non
 # Pruning
 
 
+def test_trials_that_tie_are_said_to(tmp_path: Path) -> None:
+    def equal(trainer: SearchTrainer, runs: Sequence[StudyRun]) -> None:
+        for run in runs:
+            end(run, 0.0)
+
+    search(search_file(tmp_path, trials=3), tmp_path / "out", equal)
+    said = "3 trials have this number: trial-000 is named as the first of them, not as better."
+    assert said in (tmp_path / "out" / "search.md").read_text()
+
+
 def test_thresholds_are_medians_of_finished_trials() -> None:
     courses = [{10: float(i), 20: float(i * i), 30: 0.0} for i in range(7)]
     found = make_thresholds(courses, "w1", "lower", 30)

@@ -89,6 +89,8 @@ def notes(trials: Trials, comparison: Comparison) -> Iterator[str]:
             f"The best, {best.name}, is the best of {counts['complete']} by {config.by} {best.value:.4g}: a selected "
             f"number is too good. Measure it on fresh seeds: allmodes run {path} --seeds {first}-{first + FRESH - 1}"
         )
+        if (equal := sum(trial.end == "complete" and trial.value == best.value for trial in known)) > 1:
+            yield f"{equal} trials have this number: {best.name} is named as the first of them, not as better."
 
 
 def _state(trial: Trial) -> str:
