@@ -79,12 +79,16 @@ def test_others_cannot_train_a_joined_study_by_themselves(
     holder = Holder(host="far", machine="far", pid=7)
     ended = threading.Event()
 
+    def beat() -> None:
+        holder.beats += 1
+        (folder / CLAIMS / ".beside").write_text(holder.model_dump_json())
+        (folder / CLAIMS / ".beside").replace(folder / CLAIMS / "plain.seed-1.0")
+
     def live() -> None:
         while not ended.wait(0.1):
-            holder.beats += 1
-            (folder / CLAIMS / ".beside").write_text(holder.model_dump_json())
-            (folder / CLAIMS / ".beside").replace(folder / CLAIMS / "plain.seed-1.0")
+            beat()
 
+    beat()  # before anybody looks
     thread = threading.Thread(target=live)
     thread.start()
     message = (

@@ -140,7 +140,7 @@ def await_(what: str, happens: Callable[[], object], seconds: float = 600) -> No
 @pytest.fixture
 def case(tmp_path: Path, cluster: dict[str, str]) -> Iterator[Case]:
     """A study that takes a while."""
-    made = Case(tmp_path, cluster, 4000)
+    made = Case(tmp_path, cluster, 12_000)  # long enough for Slurm, which takes seconds to cancel or to preempt
     yield made
     subprocess.run(["scancel", "--user=root", "--signal=KILL"], env=cluster, check=False)
     subprocess.run(["scancel", "--user=root"], env=cluster, check=False)
