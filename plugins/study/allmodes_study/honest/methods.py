@@ -41,7 +41,6 @@ class Method:
         losses: The game and further terms.
         prior, generator, discriminator, auxiliaries: As in a spec; no discriminator where it is None.
         training: Settings of training beyond those of all.
-        draws: Fresh batches of real items in an iteration, for the budget of images.
         told: What the method is told that others are not; empty for nothing.
         is_given_items: Whether it is fitted to single training items, which it could copy: memorisation is measured.
         recipe: One with the same parts, to begin with; empty for `study/grid-<name>`.
@@ -54,7 +53,6 @@ class Method:
     discriminator: Block | None = field(default_factory=lambda: JUDGE)
     auxiliaries: Mapping[str, Block] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
-    draws: int = 2
     told: str = ""
     is_given_items: bool = False
     recipe: str = ""
@@ -100,12 +98,11 @@ METHODS: Mapping[str, Method] = {
         prior={"kind": "gaussian", "dim": "$dims", "nuisance_dim": "$noise"},
         generator={"kind": "modern.switch", "experts": 64, "network": {**JUDGE, "init": "torch"}},
         discriminator=None,
-        draws=1,
         told="8,192 training items, with which latents are coupled; 64 of them, where its experts begin",
         is_given_items=True,
         recipe="modern/switch-grid",
     ),
-    "wgan-gp": Method("WGAN-GP, five discriminator updates", CLIPLESS, training=CRITIC, draws=6),
+    "wgan-gp": Method("WGAN-GP, five discriminator updates", CLIPLESS, training=CRITIC),
     "r3gan": Method("R3GAN: the relativistic game with R1 and R2", RELATIVISTIC),
     "unrolled": Method("Unrolled GAN, five updates ahead", ({"kind": "baselines.unrolled", "updates": 5},)),
     "pacgan": Method("PacGAN with packs of two", (GAME,), discriminator=PACKED),
@@ -123,7 +120,6 @@ METHODS: Mapping[str, Method] = {
         prior={"kind": "baselines.cluster_latent", "noise_dim": 16, "modes": "$modes"},
         auxiliaries={"encoder": {"kind": "baselines.cluster_encoder", "network": BODY}},
         training=CRITIC,
-        draws=6,
         told=MODES,
     ),
     "deligan": Method(
@@ -153,7 +149,6 @@ METHODS: Mapping[str, Method] = {
         discriminator=PAIRED,
         auxiliaries={"reconstructor": {"kind": "veegan.reconstructor", "network": BODY}},
         training={"schedule": "simultaneous"},
-        draws=1,
     ),
     "bourgan": Method("BourGAN", (GAME, DISTANCE), prior=EMBEDDED, told="1,024 training items, for the latent"),
     "nemgan": Method(
@@ -201,13 +196,12 @@ METHODS: Mapping[str, Method] = {
         told="1,024 training items, for the latent",
     ),
     "drifting": Method(
-        "Drifting Models", ({"kind": "modern.drifting"},), discriminator=None, draws=1, recipe="modern/drifting-grid"
+        "Drifting Models", ({"kind": "modern.drifting"},), discriminator=None, recipe="modern/drifting-grid"
     ),
     "rs-imle": Method(
         "RS-IMLE",
         ({"kind": "modern.rs_imle", "epsilon": 0.02, "candidates": 1},),
         discriminator=None,
-        draws=1,
         recipe="modern/rsimle-grid",
     ),
     "transport": Method(

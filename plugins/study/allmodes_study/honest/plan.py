@@ -39,7 +39,7 @@ class Plan:
         rates, betas: The trials are all pairs.
         batch: Real items in a draw.
         images: The budget of real images seen; also that of a trial.
-        cpu_seconds: The budget of processor time: building, fits and updates of a run.
+        cpu_seconds: The budget of processor time: building, fits and updates of a run, as if it were the only one.
         samples: Samples that are measured; `pairs` of them for w1.
     """
 
@@ -48,7 +48,7 @@ class Plan:
     always: tuple[str, ...] = (BASELINE, "veegan", "bourgan", "nemgan")
     seeds: tuple[int, ...] = tuple(range(10))
     tuning_seeds: tuple[int, ...] = (100, 101)
-    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
     betas: tuple[float, ...] = (0.0, 0.5)
     batch: int = 128
     images: int = 384_000
@@ -60,10 +60,6 @@ class Plan:
     def trials(self) -> list[Trial]:
         """The settings that every method is tried with."""
         return [Trial(*pair) for pair in product(self.rates, self.betas)]
-
-    def iterations(self, method: str) -> int:
-        """Iterations in which a method sees the budget of images."""
-        return POINTS * max(1, self.images // (self.batch * self.methods[method].draws * POINTS))
 
 
 def small() -> Plan:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
-from allmodes_study.honest.datasets import Dataset
+from allmodes.registry.registry import installed
+from allmodes.specs import loading
+from allmodes.specs.players import players_of, turns_of
+from allmodes_study.honest.datasets import TUNING, Dataset
 from allmodes_study.honest.methods import Block
 from allmodes_study.honest.plan import POINTS, Plan, Trial
 
@@ -41,6 +45,19 @@ def spec(
         "evaluation": _evaluation(plan, iterations, own.is_given_items, is_first),
         "seeds": list(plan.seeds),
     }
+
+
+def draws(plan: Plan, method: str) -> int:
+    """Fresh batches of real items that an iteration of a method's schedule draws."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of ramps and measurements of so short a run
+        found = loading.parse(spec(plan, method, TUNING, POINTS, Trial(plan.rates[0], 0)), installed())
+    return sum(turn.times for turn in turns_of(found, players_of(found)) if turn.draw == "fresh")
+
+
+def iterations(plan: Plan, method: str) -> int:
+    """Iterations in which a method sees the budget of images."""
+    return POINTS * max(1, plan.images // (plan.batch * draws(plan, method) * POINTS))
 
 
 def write(block: Block, folder: Path) -> Path:

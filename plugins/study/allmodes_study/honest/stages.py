@@ -24,7 +24,6 @@ from allmodes_study.honest.plan import BASELINE, POINTS, Plan, Trial
 BUDGETS = ("images", "cpu")
 LATENTS = ("every-mode", "every-mode-compressed")
 """Methods whose latent has the data's shape before any training: it is measured alone, too."""
-DRAWS = 3
 STILL = 1e-12
 """A rate at which nothing moves."""
 Tuned: TypeAlias = dict[str, Trial]
@@ -51,12 +50,17 @@ class Study:
         """Run what is not finished of all stages, data set after data set. Raises StoppedError after Ctrl-C."""
         tuned = self.screen(self.tune())
         for name, data in self.plan.data.items():
-            counts = {method: self.plan.iterations(method) for method in tuned}
+            counts = {method: specs.iterations(self.plan, method) for method in tuned}
             self._compare(self.folder / "images" / name, self._specs(data, counts, tuned))
-            taken = times(self.folder / "images" / name)
-            counts = {method: affordable(self.plan.cpu_seconds, each) for method, each in taken.items()}
-            self._compare(self.folder / "cpu" / name, self._specs(data, self._kept(name, counts), tuned, False))
             self.latents(name, tuned)
+            counts = self._kept(name, self._affordable(name))
+            self._compare(self.folder / "cpu" / name, self._specs(data, counts, tuned, False))
+
+    def _affordable(self, name: str) -> dict[str, int]:
+        """Iterations for which the processor time is enough on data, by method, by what the first stage took there."""
+        folder, seconds = self.folder / "images" / name, self.plan.cpu_seconds
+        unpaid = {method: unpaid_fit(self.folder, folder / method) for method in LATENTS}
+        return {method: affordable(seconds - unpaid.get(method, 0), each) for method, each in times(folder).items()}
 
     def tune(self) -> Tuned:
         """Train each method with each setting on `TUNING`, and take that of the smallest mean w1; writes `tuning.json`.
@@ -90,7 +94,7 @@ class Study:
     def _trials(self) -> Iterable[Block]:
         for method in self.plan.methods:
             for trial in self.plan.trials:
-                length = self.plan.iterations(method)
+                length = specs.iterations(self.plan, method)
                 block = specs.spec(self.plan, method, TUNING, length, trial, f"{method}-{trial.name}")
                 yield block | {"evaluation": specs.last_evaluation(self.plan, length)}
 
@@ -115,9 +119,9 @@ class Study:
         ]
 
     def latents(self, name: str, tuned: Tuned) -> None:
-        """Measure latents that have the data's shape alone, with as many seeds as reference samplers have draws."""
+        """Measure latents that have the data's shape alone."""
         blocks = self._latents(self.plan.data[name], tuned)
-        self._compare(self.folder / "alone" / name, blocks, seeds=self.plan.seeds[:DRAWS], figures=False)
+        self._compare(self.folder / "alone" / name, blocks, figures=False)
 
     def _latents(self, data: Dataset, tuned: Tuned) -> list[Block]:
         """Specs of methods whose generators begin as the identity, and stay so."""
@@ -166,6 +170,23 @@ def affordable(seconds: float, measured: Sequence[tuple[int, float]]) -> int:
     (first, began), (last, ended) = min(measured), max(measured)
     each = (ended - began) / max(1, last - first) if last > first else ended / last
     return specs.whole((seconds - (ended - each * last)) / each)
+
+
+def unpaid_fit(study: Path, method: Path) -> float:
+    """The processor time by which a fit would lengthen the start of a lone run of a method, in s.
+
+    Runs of one process share the fit of a latent to the same items: the first pays, so that a mean over seeds has a
+    part of it or none. What it takes, as the longest start tells, is taken from where the latent was measured `alone`.
+    """
+    begun = starts(method)
+    lone = [seconds for one in LATENTS for seconds in starts(study / "alone" / method.parent.name / one)]
+    return max(0.0, max(lone) - fmean(begun)) if lone and begun else 0.0
+
+
+def starts(method: Path) -> list[float]:
+    """The processor time before the first update of each run of a method, in s."""
+    pages = (json.loads(path.read_text("utf-8")) for path in method.glob("seed-*/results.json"))
+    return [page["start_cpu_seconds"] for page in pages if page.get("start_cpu_seconds")]
 
 
 def times(folder: Path) -> dict[str, list[tuple[int, float]]]:
