@@ -80,7 +80,7 @@ def measure_reference(
 ) -> Scores:
     """Measure a fitted reference sampler in the place of a model, as `measure_each_floor` measures real data.
 
-    The held-out items that it is compared with are those of the floors.
+    The held-out items that it is compared with are those of the floors. Of one repetition no deviation is known: NaN.
     """
     real = _evaluate_real_items(data.to("cpu"), samples, seed)
     rounds = (_evaluate_draws(sampler, next(real), rng(seed, f"references/{i}")) for i in range(repeats))
@@ -168,4 +168,4 @@ def _summarise(rounds: list[dict[str, float]]) -> dict[str, tuple[float, float]]
 
 def _mean_and_std(values: list[float]) -> tuple[float, float]:
     # Some floors cannot be measured with few samples: they are NaN, which `stdev` refuses.
-    return fmean(values), stdev(values) if all(map(math.isfinite, values)) else math.nan
+    return fmean(values), stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else math.nan

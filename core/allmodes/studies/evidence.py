@@ -83,6 +83,8 @@ class Result(Page):
         costs: `iterations`, `images` and `cpu_seconds`, means over the seeds.
         numbers: By metric.
         verdicts: `better` or `worse` than the baseline by metric, where a corrected test says so.
+        against: `better` or `worse` by the criterion than a sampler without a game, by its row, where a test says so;
+            None where there was no such test.
     """
 
     data: str
@@ -93,6 +95,7 @@ class Result(Page):
     costs: Mapping[str, float]
     numbers: Mapping[str, Number]
     verdicts: Mapping[str, str] = {}
+    against: Mapping[str, str] | None = None
 
 
 class Tried(Page):

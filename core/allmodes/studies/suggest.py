@@ -134,14 +134,20 @@ def _beside_references(evidence: Evidence, tried: Tried, best: Result) -> str:
     if reference is None:
         return ""
     title, score = reference
-    value = best.numbers[key]
-    low, high = (value.mean if end is None else end for end in (value.low, value.high))
-    score_of = f"{title} ({key} {number(score)}, without an interval)"
-    if low > score:
+    value, tested = best.numbers[key], "" if best.against is not None else ", without an interval"
+    score_of = f"{title} ({key} {number(score)}{tested})"
+    verdict = _compare(value, score) if best.against is None else best.against.get(title)
+    if verdict == "worse":
         return f"no method reaches {score_of}, which needs no training"
-    if high < score:
+    if verdict == "better":
         return f"{best.method} is better than {score_of}, the best sampler without a game that is no copy"
     return f"{best.method} cannot be told from {score_of}, which needs no training"
+
+
+def _compare(value: Number, score: float) -> str:
+    """Where a whole interval lies beside a score of which there is no interval."""
+    low, high = (value.mean if end is None else end for end in (value.low, value.high))
+    return "worse" if low > score else "better" if high < score else ""
 
 
 def _sentence(text: str) -> str:

@@ -1,6 +1,7 @@
 """The study at equal budgets: what it says is equal is equal, and its budgets are what they say."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import pytest
 from allmodes import Spec
 from allmodes.testing import load_spec
 from allmodes_study.honest import __main__ as command
-from allmodes_study.honest import evidence, specs
+from allmodes_study.honest import evidence, samplers, specs
 from allmodes_study.honest.datasets import DATA, TUNING, Dataset
 from allmodes_study.honest.methods import METHODS
 from allmodes_study.honest.plan import BASELINE, POINTS, Plan, Trial
-from allmodes_study.honest.stages import Study, affordable
+from allmodes_study.honest.stages import Study, affordable, unpaid_fit
 
 PLAN, TRIAL = Plan(), Trial(1e-3, 0.5)
 
@@ -23,11 +24,8 @@ def load(folder: Path, method: str, data: Dataset, iterations: int = 3000) -> Sp
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_method_is_a_valid_spec_that_draws_as_often_as_the_table_says(method: str, tmp_path: Path) -> None:
-    spec = load(tmp_path, method, DATA["grid"])
-    training = spec.training
-    judged = 0 if METHODS[method].discriminator is None else training.discriminator_updates
-    assert METHODS[method].draws == (1 if training.schedule == "simultaneous" else judged + 1)
+def test_a_method_is_a_valid_spec_with_what_all_have(method: str, tmp_path: Path) -> None:
+    training = load(tmp_path, method, DATA["grid"]).training
     common = {"batch_size": 128, "ema": {"decay": 0.99, "start": 0}, "iterations": 3000}
     assert {name: training.model_dump()[name] for name in common} == common
     assert training.optimizers == {}
@@ -66,8 +64,13 @@ def test_seeds_are_enough_for_a_corrected_test_to_be_clear() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_equal_images_are_equal_but_for_less_than_four_iterations(method: str) -> None:
-    each = PLAN.batch * METHODS[method].draws
-    assert PLAN.images - POINTS * each < each * PLAN.iterations(method) <= PLAN.images
+    each = PLAN.batch * specs.draws(PLAN, method)
+    assert PLAN.images - POINTS * each < each * specs.iterations(PLAN, method) <= PLAN.images
+
+
+@pytest.mark.parametrize(("method", "draws"), {"veegan": 1, "switch": 1, "gan": 2, "nemgan": 3, "wgan-gp": 6}.items())
+def test_every_turn_draws_a_batch(method: str, draws: int) -> None:
+    assert specs.draws(PLAN, method) == draws
 
 
 def test_the_iterations_for_a_time_lie_on_the_line_through_what_was_measured() -> None:
@@ -75,6 +78,32 @@ def test_the_iterations_for_a_time_lie_on_the_line_through_what_was_measured() -
     assert affordable(1.5, line) == 1100
     assert affordable(0.1, line) == 4  # the start alone takes longer
     assert affordable(2.0, [(100, 0.5)]) == 400
+
+
+def test_a_fit_that_runs_share_counts_whole(tmp_path: Path) -> None:
+    for folder, starts in {"alone/ring/every-mode": (6.3, 0.1), "images/ring/every-mode": (5.8, 0.2, 0.0)}.items():
+        for seed, seconds in enumerate(starts):
+            (tmp_path / folder / f"seed-{seed}").mkdir(parents=True)
+            page = {"start_cpu_seconds": seconds}
+            (tmp_path / folder / f"seed-{seed}" / "results.json").write_text(json.dumps(page))
+    assert unpaid_fit(tmp_path, tmp_path / "images" / "ring" / "every-mode") == pytest.approx(6.3 - 3.0)
+    assert unpaid_fit(tmp_path, tmp_path / "images" / "grid" / "every-mode") == 0
+
+
+def test_draws_of_samplers_are_kept_and_methods_are_tested_against_them(tmp_path: Path) -> None:
+    spec, file = specs.check(specs.beside(PLAN, DATA["ring"])), tmp_path / "ring.json"
+    spec = spec.model_copy(update={"evaluation": spec.evaluation.model_copy(update={"samples": 50})})
+    draws = samplers.draw(spec, 6, file)
+    assert {row: len(values) for row, values in draws.items()} == {"bootstrap": 6, "mixture by EM": 6}
+    assert samplers.draw(spec, 6, file) == draws
+    found = samplers.judge({"far": [9.0 + i / 9 for i in range(6)], "near": draws["bootstrap"]}, draws)
+    assert found == {"far": {"bootstrap": "worse", "mixture by EM": "worse"}, "near": {}}
+
+
+def test_an_unpaired_p_is_the_share_of_splits_that_differ_as_much() -> None:
+    assert samplers.unpaired_p([1, 2, 3], [4, 5, 6]) == pytest.approx(2 / 20)
+    assert samplers.unpaired_p([1, 6], [2, 5]) == 1
+    assert math.isnan(samplers.unpaired_p([1], [2, 3]))
 
 
 def test_methods_that_were_no_better_than_the_plain_gan_in_the_search_are_left_there(tmp_path: Path) -> None:

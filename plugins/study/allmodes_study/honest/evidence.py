@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from allmodes_study.honest import samplers
 from allmodes_study.honest.datasets import Dataset
 from allmodes_study.honest.plan import BASELINE, Plan, Trial
 from allmodes_study.honest.stages import BUDGETS, LATENTS, starts, unpaid_fit
@@ -103,6 +104,11 @@ def latents_alone(folder: Path) -> dict[str, dict[str, float]]:
     return {method: {**_means(table[method]), "fit_seconds": fit} for method in states if method in table}
 
 
+def latent_row(method: str) -> str:
+    """The row of a method's latent alone."""
+    return f"the latent of {method}"
+
+
 def _means(seeds: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Means over the seeds of the numbers that each has."""
     keys = dict.fromkeys(key for one in seeds.values() for key in one)
@@ -132,13 +138,14 @@ def _data(data: Dataset, folder: Path, name: str) -> dict[str, Any]:
         "block": dict(data.block),
         "traits": {**traits, "width_ratio": data.width_ratio, "curved": data.curved, "images": False},
         "real": real,
-        "references": {**beside, **{f"the latent of {method}": numbers for method, numbers in alone.items()}},
+        "references": {**beside, **{latent_row(method): numbers for method, numbers in alone.items()}},
     }
 
 
 def _results(folder: Path, data: str, budget: str) -> Iterator[dict[str, Any]]:
     table, states = read_table(folder / "table.csv")
     lines = _statistics(folder / "statistics.csv")
+    against = _against(folder.parents[1], data, {method: table[method] for method in states if method in table})
     for method, seeds in states.items():
         finished = table.get(method, {})
         if not finished or method not in lines:
@@ -152,7 +159,22 @@ def _results(folder: Path, data: str, budget: str) -> Iterator[dict[str, Any]]:
             "costs": _costs(folder, method, finished),
             "numbers": {metric: _number(line) for metric, line in lines[method].items()},
             "verdicts": {metric: line["verdict"] for metric, line in lines[method].items() if line["verdict"]},
+            "against": against.get(method, {}),
         }
+
+
+def _against(study: Path, data: str, methods: Table) -> dict[str, dict[str, str]]:
+    """Which samplers without a game each method is better or worse than, once their draws were measured."""
+    file = study / "samplers" / f"{data}.json"
+    draws: samplers.Draws = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    alone = study / "alone" / data / "table.csv"
+    latents = read_table(alone)[0] if alone.exists() else {}
+    draws |= {latent_row(method): _criterion(latents[method]) for method in LATENTS if method in latents}
+    return samplers.judge({method: _criterion(seeds) for method, seeds in methods.items()}, draws)
+
+
+def _criterion(seeds: Mapping[str, Mapping[str, float]]) -> list[float]:
+    return [one[samplers.KEY] for one in seeds.values() if samplers.KEY in one]
 
 
 def _costs(stage: Path, method: str, finished: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

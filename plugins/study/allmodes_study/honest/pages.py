@@ -103,9 +103,10 @@ paired permutation test over seeds, with Holm's correction for the number of met
 not corrected for each other, and with ten seeds the first method to be called so has to be on one side in every seed.
 Rows in italics need no training: a method that does not reach them has shown nothing on these data, unless samples have
 to be new (`memorisation`: 1 is no memory of the training items, 0 a copy; measured at the budget of images, where a
-method is fitted to single items). The numbers of bootstrap, mixture and copy are means of three draws of one fit. The
-last column compares w1 over seeds with as many draws of each of these samplers, in the same way but unpaired, with
-Holm's correction for all its tests in a table: `> X` is better than the sampler X, `< X` worse.
+method is fitted to single items). The numbers of copy, bootstrap and mixture are means of three draws of one fit. The
+last column compares w1 over seeds with that of as many draws of each row in italics but real data and copy, in an
+unpaired permutation test with Holm's correction for all tests of a table: `> X` is better than the sampler X, `< X`
+worse.
 
 **w1, by which settings were chosen and rows are ordered, hardly sees the width of modes in many dimensions**: modes of
 a third of the data's variance can score as real data do. Read `variance_ratio` and `high_quality`, too: both should
@@ -161,7 +162,7 @@ def _rows(tried: Page, found: Sequence[Page]) -> Iterator[list[str]]:
         numbers = [_number(metric, one["numbers"].get(metric)) for metric in METRICS]
         seeds = str(one["seeds"]) if one["seeds"] == one["of"] else f"{one['seeds']} of {one['of']}"
         costs = [f"{one['costs']['images']:,.0f}", f"{one['costs']['cpu_seconds']:.2f}"]
-        yield [one["method"], seeds, *numbers, *costs, one["verdicts"].get("w1", ""), _beside(one.get("against", {}))]
+        yield [one["method"], seeds, *numbers, *costs, one["verdicts"].get("w1", ""), _beside(one["against"])]
 
 
 def _beside(verdicts: Mapping[str, str]) -> str:

@@ -10,9 +10,11 @@ from typing import Any
 from allmodes.registry.registry import installed
 from allmodes.specs import loading
 from allmodes.specs.players import players_of, turns_of
+from allmodes_schemas import Spec
 from allmodes_study.honest.datasets import TUNING, Dataset
 from allmodes_study.honest.methods import Block
-from allmodes_study.honest.plan import POINTS, Plan, Trial
+from allmodes_study.honest.plan import BASELINE, POINTS, Plan, Trial
+from allmodes_study.honest.samplers import SAMPLERS
 
 FLAT = 0.3
 """Share of a run before the rate begins to fall to 0."""
@@ -49,15 +51,20 @@ def spec(
 
 def draws(plan: Plan, method: str) -> int:
     """Fresh batches of real items that an iteration of a method's schedule draws."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of ramps and measurements of so short a run
-        found = loading.parse(spec(plan, method, TUNING, POINTS, Trial(plan.rates[0], 0)), installed())
+    found = check(spec(plan, method, TUNING, POINTS, Trial(plan.rates[0], 0)))
     return sum(turn.times for turn in turns_of(found, players_of(found)) if turn.draw == "fresh")
 
 
 def iterations(plan: Plan, method: str) -> int:
     """Iterations in which a method sees the budget of images."""
     return POINTS * max(1, plan.images // (plan.batch * draws(plan, method) * POINTS))
+
+
+def check(block: Block) -> Spec:
+    """The spec of a block; ramps and measurements that do not suit a short run are no cause for warnings here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return loading.parse(block, installed())
 
 
 def write(block: Block, folder: Path) -> Path:
@@ -100,6 +107,13 @@ def last_evaluation(plan: Plan, iterations: int) -> Block:
     """What trials are chosen by: modes and w1 at the end alone."""
     metrics = ["modes", {"kind": "wasserstein", "samples": plan.pairs}]
     return {"every": iterations, "samples": plan.samples, "metrics": metrics, "references": [], "figure": False}
+
+
+def beside(plan: Plan, data: Dataset) -> Block:
+    """What measures samplers without a game on data as methods are measured: by w1 alone, of as many samples."""
+    found = spec(plan, BASELINE, data, POINTS, Trial(plan.rates[0], 0))
+    metrics = [{"kind": "wasserstein", "samples": plan.pairs}]
+    return {**found, "evaluation": {**last_evaluation(plan, POINTS), "metrics": metrics, "references": list(SAMPLERS)}}
 
 
 def _fill(block: Any, values: Block) -> Any:

@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any, TypeAlias
 
 from allmodes import Comparison, compare
-from allmodes_study.honest import specs
+from allmodes_study.honest import samplers, specs
 from allmodes_study.honest.datasets import TUNING, Dataset
 from allmodes_study.honest.methods import Block
 from allmodes_study.honest.plan import BASELINE, POINTS, Plan, Trial
@@ -55,6 +55,12 @@ class Study:
             self.latents(name, tuned)
             counts = self._kept(name, self._affordable(name))
             self._compare(self.folder / "cpu" / name, self._specs(data, counts, tuned, False))
+            self.samplers(name)
+
+    def samplers(self, name: str) -> samplers.Draws:
+        """Measure as many draws of each sampler without a game as methods have seeds, once."""
+        spec = specs.check(specs.beside(self.plan, self.plan.data[name]))
+        return samplers.draw(spec, len(self.plan.seeds), self.folder / "samplers" / f"{name}.json")
 
     def _affordable(self, name: str) -> dict[str, int]:
         """Iterations for which the processor time is enough on data, by method, by what the first stage took there."""
