@@ -12,7 +12,7 @@ from allmodes.experiments.clock import Clock, sharing, starting
 from allmodes.runs.run import Outcome
 from allmodes.studies import budgets, statistics
 from allmodes.studies.comparison import Group, Row
-from allmodes.studies.inference import holm, interval, least_p, paired_p
+from allmodes.studies.inference import holm, interval, least_p, paired_p, unpaired_p
 from allmodes_schemas import Key
 
 
@@ -53,6 +53,12 @@ def test_the_p_of_paired_values_is_counted_over_all_changes_of_sign(differences:
 def test_one_pair_or_one_that_is_not_finite_gives_no_p() -> None:
     assert math.isnan(paired_p([1.0], [2.0]))
     assert math.isnan(paired_p([1.0, math.inf], [2.0, 3.0]))
+
+
+def test_an_unpaired_p_is_the_share_of_splits_that_differ_as_much() -> None:
+    assert unpaired_p([1, 2, 3], [4, 5, 6]) == pytest.approx(2 / 20)
+    assert unpaired_p([1, 6], [2, 5]) == 1
+    assert math.isnan(unpaired_p([1], [2, 3]))
 
 
 def test_holm_multiplies_the_smallest_p_most_and_keeps_the_order() -> None:

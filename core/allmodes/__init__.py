@@ -124,6 +124,8 @@ if TYPE_CHECKING:
     from allmodes.specs.source import SpecError as SpecError
     from allmodes.studies.compare import compare as compare
     from allmodes.studies.comparison import Comparison as Comparison
+    from allmodes.studies.inference import holm as holm
+    from allmodes.studies.inference import unpaired_p as unpaired_p
     from allmodes.studies.report import report as report
     from allmodes.system.memory import free_memory as free_memory
     from allmodes_schemas import AdamConfig as AdamConfig

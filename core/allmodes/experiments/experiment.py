@@ -14,6 +14,7 @@ from allmodes.builtin.config.python import PythonConfig
 from allmodes.data.base import Data
 from allmodes.experiments import given, resume
 from allmodes.experiments.live import LiveRuns
+from allmodes.experiments.references import draw_references
 from allmodes.experiments.resources import Resources
 from allmodes.experiments.results import Results
 from allmodes.experiments.run_page import make_folder
@@ -30,13 +31,14 @@ from allmodes.specs import loading
 from allmodes.specs.axes import to_axes
 from allmodes.specs.member_names import shorten
 from allmodes.specs.members import Member, members
+from allmodes.specs.players import players_of, turns_of
 from allmodes.specs.seeds import check_seeds
 from allmodes.specs.source import SpecSource
 from allmodes.system.notebook import is_notebook
 from allmodes.system.paths import place
 from allmodes.system.signals import Stop
 from allmodes.system.torch_settings import plain_torch
-from allmodes_schemas import Spec
+from allmodes_schemas import Spec, TurnConfig
 
 if TYPE_CHECKING:
     from allmodes.tracking import MlflowObserver
@@ -151,6 +153,21 @@ class Experiment:
     def data(self) -> Data:
         """The data on the device; raises DataError or CompositionError where there is a problem with them."""
         return self.resources.data
+
+    @property
+    def turns(self) -> tuple[TurnConfig, ...]:
+        """The schedule of an iteration written out: a turn for each player, or one that players share."""
+        return turns_of(self.spec, players_of(self.spec))
+
+    @plain_torch()
+    def draw_references(self, draws: int) -> dict[str, list[dict[str, float]]]:
+        """The scores of single draws of each reference sampler of the spec, by its row; nothing is trained.
+
+        A sampler is fitted once; each draw has as many samples as a run and held-out items of its own, so that a test
+        may compare draws with the seeds of a method. Raises what the sampler or a metric raises.
+        """
+        self.resources.prepare()
+        return draw_references(self.spec, self.data, self.resources.metrics, draws)
 
     @plain_torch()
     def run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from allmodes.data.base import Data
@@ -58,3 +58,28 @@ def _share(
         return {title: {key: mean for key, (mean, _) in values.items()} for title, values in scores.items()}
 
     return share_floors(shelves, spec, data, metrics, measure, sampler)
+
+
+def draw_references(
+    spec: Spec, data: Data, metrics: Mapping[str, Metric], draws: int
+) -> dict[str, list[dict[str, float]]]:
+    """The scores of single draws of each reference sampler, which is fitted once, by its row.
+
+    Each draw is held against held-out items of its own, as each seed of a method is: a test may compare the two.
+    """
+    on_cpu, samples = data.to("cpu"), spec.evaluation.samples
+    with Untouched(READERS, data=on_cpu).kept():
+        return {
+            config.row(): list(_draw(config, on_cpu, metrics, samples, draws)) for config in spec.evaluation.references
+        }
+
+
+def _draw(
+    config: ReferenceConfig, data: Data, metrics: Mapping[str, Metric], samples: int, draws: int
+) -> Iterator[dict[str, float]]:
+    sampler = build("reference", ReferenceSampler, config)
+    with calling(f"fit of reference {config.kind}", sampler):
+        sampler.fit(data, rng(0, "reference"))
+    for seed in range(draws):
+        scores = measure_reference(sampler, metrics, data, samples, seed, repeats=1)
+        yield {key: value for each in scores.values() for key, (value, _) in each.items()}

@@ -71,6 +71,25 @@ def paired_p(one: Sequence[float], other: Sequence[float]) -> float:
     return float(test.pvalue)
 
 
+def unpaired_p(one: Sequence[float], other: Sequence[float]) -> float:
+    """Two-sided p of an unpaired permutation test: is the difference of means larger than with values dealt at random?
+
+    Exact where there are at most 16,384 ways to deal them, then from as many draws; NaN for fewer than two values.
+    """
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    if min(len(one), len(other)) < 2 or not np.isfinite([*one, *other]).all():
+        return math.nan
+
+    def difference(x: Any, y: Any, axis: int) -> Any:
+        return np.mean(x, axis=axis) - np.mean(y, axis=axis)
+
+    rng, samples = np.random.default_rng(0), (np.asarray(one), np.asarray(other))
+    test = permutation_test(samples, difference, vectorized=True, n_resamples=4 * EXACT, rng=rng)
+    return float(test.pvalue)
+
+
 def holm(ps: Sequence[float]) -> list[float]:
     """Correct the p of several tests for their number (Holm, 1979); tests that were not made (NaN) do not count.
 

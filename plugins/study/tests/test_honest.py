@@ -1,7 +1,7 @@
 """The study at equal budgets: what it says is equal is equal, and its budgets are what they say."""
 
 import json
-import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,19 +91,12 @@ def test_a_fit_that_runs_share_counts_whole(tmp_path: Path) -> None:
 
 
 def test_draws_of_samplers_are_kept_and_methods_are_tested_against_them(tmp_path: Path) -> None:
-    spec, file = specs.check(specs.beside(PLAN, DATA["ring"])), tmp_path / "ring.json"
-    spec = spec.model_copy(update={"evaluation": spec.evaluation.model_copy(update={"samples": 50})})
-    draws = samplers.draw(spec, 6, file)
+    found, file = specs.experiment(specs.beside(replace(PLAN, samples=50), DATA["ring"])), tmp_path / "ring.json"
+    draws = samplers.draw(found, 6, file)
     assert {row: len(values) for row, values in draws.items()} == {"bootstrap": 6, "mixture by EM": 6}
-    assert samplers.draw(spec, 6, file) == draws
-    found = samplers.judge({"far": [9.0 + i / 9 for i in range(6)], "near": draws["bootstrap"]}, draws)
-    assert found == {"far": {"bootstrap": "worse", "mixture by EM": "worse"}, "near": {}}
-
-
-def test_an_unpaired_p_is_the_share_of_splits_that_differ_as_much() -> None:
-    assert samplers.unpaired_p([1, 2, 3], [4, 5, 6]) == pytest.approx(2 / 20)
-    assert samplers.unpaired_p([1, 6], [2, 5]) == 1
-    assert math.isnan(samplers.unpaired_p([1], [2, 3]))
+    assert samplers.draw(found, 6, file) == draws
+    judged = samplers.judge({"far": [9.0 + i / 9 for i in range(6)], "near": draws["bootstrap"]}, draws)
+    assert judged == {"far": {"bootstrap": "worse", "mixture by EM": "worse"}, "near": {}}
 
 
 def test_methods_that_were_no_better_than_the_plain_gan_in_the_search_are_left_there(tmp_path: Path) -> None:

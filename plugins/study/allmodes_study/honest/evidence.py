@@ -165,8 +165,7 @@ def _results(folder: Path, data: str, budget: str) -> Iterator[dict[str, Any]]:
 
 def _against(study: Path, data: str, methods: Table) -> dict[str, dict[str, str]]:
     """Which samplers without a game each method is better or worse than, once their draws were measured."""
-    file = study / "samplers" / f"{data}.json"
-    draws: samplers.Draws = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    draws = samplers.read(study / "samplers" / f"{data}.json")
     alone = study / "alone" / data / "table.csv"
     latents = read_table(alone)[0] if alone.exists() else {}
     draws |= {latent_row(method): _criterion(latents[method]) for method in LATENTS if method in latents}

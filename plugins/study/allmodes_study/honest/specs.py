@@ -7,10 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from allmodes.registry.registry import installed
-from allmodes.specs import loading
-from allmodes.specs.players import players_of, turns_of
-from allmodes_schemas import Spec
+from allmodes import Experiment
 from allmodes_study.honest.datasets import TUNING, Dataset
 from allmodes_study.honest.methods import Block
 from allmodes_study.honest.plan import BASELINE, POINTS, Plan, Trial
@@ -51,8 +48,8 @@ def spec(
 
 def draws(plan: Plan, method: str) -> int:
     """Fresh batches of real items that an iteration of a method's schedule draws."""
-    found = check(spec(plan, method, TUNING, POINTS, Trial(plan.rates[0], 0)))
-    return sum(turn.times for turn in turns_of(found, players_of(found)) if turn.draw == "fresh")
+    turns = experiment(spec(plan, method, TUNING, POINTS, Trial(plan.rates[0], 0))).turns
+    return sum(turn.times for turn in turns if turn.draw == "fresh")
 
 
 def iterations(plan: Plan, method: str) -> int:
@@ -60,11 +57,11 @@ def iterations(plan: Plan, method: str) -> int:
     return POINTS * max(1, plan.images // (plan.batch * draws(plan, method) * POINTS))
 
 
-def check(block: Block) -> Spec:
-    """The spec of a block; ramps and measurements that do not suit a short run are no cause for warnings here."""
+def experiment(block: Block) -> Experiment:
+    """The experiment of a block that is not run: ramps and measurements need not suit so short a run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return loading.parse(block, installed())
+        return Experiment.from_spec(block)
 
 
 def write(block: Block, folder: Path) -> Path:

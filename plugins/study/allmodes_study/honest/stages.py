@@ -59,8 +59,8 @@ class Study:
 
     def samplers(self, name: str) -> samplers.Draws:
         """Measure as many draws of each sampler without a game as methods have seeds, once."""
-        spec = specs.check(specs.beside(self.plan, self.plan.data[name]))
-        return samplers.draw(spec, len(self.plan.seeds), self.folder / "samplers" / f"{name}.json")
+        found = specs.experiment(specs.beside(self.plan, self.plan.data[name]))
+        return samplers.draw(found, len(self.plan.seeds), self.folder / "samplers" / f"{name}.json")
 
     def _affordable(self, name: str) -> dict[str, int]:
         """Iterations for which the processor time is enough on data, by method, by what the first stage took there."""
