@@ -326,7 +326,8 @@ def test_the_schema_has_the_kinds_of_an_installed_plugin(environment: Environmen
 
 
 COMMANDS = (
-    "run compare resume validate recipes plugins new-plugin show suggest schema sample export evaluate sync register ui"
+    "run compare resume validate references recipes plugins new-plugin show suggest schema sample export evaluate sync "
+    "register ui"
 )
 
 
@@ -361,6 +362,7 @@ def test_an_invalid_argument_prints_one_line(capsys: Capture) -> None:
         (["compare", "specs/*.yaml"], "specs/*.yaml: no such file or folder in {here}"),
         (["sample", "runs/nope"], "runs/nope: no such file or folder: there is no folder {here}/runs"),
         (["resume", "nope"], "nope: no such file or folder in {here}"),
+        (["references", "nope.yaml"], "nope.yaml: no such file or folder in {here}"),
         (["evaluate", "nope"], "nope: no such file or folder in {here}"),
         (["compare", "a/b.yaml"], "a/b.yaml: no such file or folder: there is no folder {here}/a"),
         (["run", "x" * 300 + ".yaml"], "x" * 300 + ".yaml: no such file or folder in {here}"),

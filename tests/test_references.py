@@ -1,5 +1,6 @@
 """Reference samplers: their widths, components and evidence against closed forms, integrals and known mixtures."""
 
+import json
 import math
 import warnings
 from pathlib import Path
@@ -27,6 +28,7 @@ from allmodes.builtin.agglomeration import Clusters, NormalInverseWishart, agglo
 from allmodes.builtin.coordinates import Coordinates
 from allmodes.builtin.em import GaussianMixture, fit_mixture
 from allmodes.builtin.references import Bootstrap, Copy, Em, local_widths
+from allmodes.cli.main import execute
 from allmodes.data import Data, Mixture, MixtureData
 from allmodes.experiments.remeasure import remeasure_all
 from allmodes.experiments.settings import Setup
@@ -395,6 +397,34 @@ def test_the_seeds_of_an_experiment_share_their_references(tmp_path: Path, monke
     again = remeasure_all(results.folder, [], None, installed(), track=False, warn=lambda text: None)
     assert [repr(one.references) for one in again] == [repr(results.references)] * 3
     assert fitted == [8192, 8192]  # once more, since there is no cache
+
+
+@pytest.mark.usefixtures("referred")
+def test_what_a_model_has_to_beat_is_what_its_run_shows_and_nothing_is_trained_for_it(tmp_path: Path) -> None:
+    spec = {**SPEC, "evaluation": {**SPEC["evaluation"], "references": ["copy"]}}
+    with warnings.catch_warnings(action="ignore"):
+        one = Experiment.from_spec(spec, folder=tmp_path, track=False)
+        beside = one.beside()
+        assert list(tmp_path.iterdir()) == []
+        results = one.run()
+    assert list(beside) == ["real data", ROWS[0]]
+    assert repr(beside) == repr({"real data": results.floors, **results.references})
+
+
+@pytest.mark.usefixtures("referred")
+def test_the_command_tabulates_what_a_model_has_to_beat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.json").write_text(json.dumps(SPEC))
+    assert execute(["references", "tiny.json", "--set", "evaluation.references=[copy]"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == "tiny: what a model has to beat, 64 samples"
+    assert [cell.strip() for cell in lines[2].strip("┃").split("┃")] == ["metric", "real data", ROWS[0]]
+    assert [cell.strip() for cell in lines[4].strip("│").split("│")][:2] == ["modes", "8"]
+    assert execute(["references", "tiny.json", "--set", "evaluation.metrics=[]"]) == 1
+    message = "error: tiny: none of its metrics can be measured without a model: add one, such as fid\n"
+    assert capsys.readouterr().err == message
 
 
 CODE, SIZE = "acme.copied (allmodes-acme 1.0)", "returns a tensor of shape (63, 2): return n items, (64, 2)"

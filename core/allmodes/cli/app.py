@@ -31,6 +31,8 @@ COMMANDS = {
     "data, or a moving picture.",
     "models:export": "Write a trained model to a folder to give away: spec, weights as safetensors, a model card.",
     "models:evaluate": "Measure a trained run again, with any metric, and log the numbers where the run was logged.",
+    "references:references": "Measure real data and reference samplers on a spec's metrics: what a model has to beat. "
+    "Trains nothing.",
     "show:validate": "Check a spec without training: types, ranges, and whether its parts fit together.",
     "show:recipes": "List the ready specs of everything that is installed.",
     "show:show": "Show a kind with its options, what it requires and provides, "

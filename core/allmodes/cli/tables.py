@@ -80,6 +80,17 @@ def references_table(
     return table
 
 
+def beside_table(title: str, beside: Mapping[str, Mapping[str, float]], spec: Spec) -> Table:
+    """Tabulate metrics of what stands beside a model: real data and reference samplers, by their rows."""
+    table, keys = _numbers_table(title, "metric", *beside), arrow_keys(spec)
+    metrics = list(dict.fromkeys(name for numbers in beside.values() for name in numbers))
+    for metric in metrics:
+        table.add_row(_with_arrow(metric, keys), *(number(numbers.get(metric)) for numbers in beside.values()))
+    captions = (_explain_arrows(metrics, keys), _explain_dash(beside.values()))
+    table.caption = "\n".join(filter(None, captions)) or None
+    return table
+
+
 def plugin_rows(registry: Registry, wanted: Callable[[str], bool]) -> Iterator[tuple[str | Text, ...]]:
     """For each plugin: distribution, version, origin, kinds and recipes, or why it could not be loaded.
 

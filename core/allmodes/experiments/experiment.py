@@ -159,6 +159,17 @@ class Experiment:
         """The schedule of an iteration written out: a turn for each player, or one that players share."""
         return turns_of(self.spec, players_of(self.spec))
 
+    def beside(self) -> dict[str, dict[str, float]]:
+        """Measure what a model of this spec has to beat, and train nothing.
+
+        The scores of `real data`, and of each reference sampler by its row, on the spec's metrics with as many samples.
+        They are those that a run shows beside its own, and are kept for runs. A metric that only a model has, such as
+        `ivom`, has no number. Raises as `run` does where data or metrics are missing.
+        """
+        self.prepare()
+        found = {"real data": self.resources.floors, **self.resources.references}
+        return {row: dict(numbers) for row, numbers in found.items()}
+
     @plain_torch()
     def draw_references(self, draws: int) -> dict[str, list[dict[str, float]]]:
         """The scores of single draws of each reference sampler of the spec, by its row; nothing is trained.

@@ -15,10 +15,12 @@ from importlib import metadata
 from pathlib import Path
 from statistics import fmean, stdev
 
-from allmodes import compare
+from allmodes import Experiment, compare
 from allmodes_study.published import EXPERIMENTS, FINDINGS, NOT_RUN, PaperExperiment
 
 COST = "cpu_seconds"
+TABLE, BESIDE = "table.csv", "beside.csv"
+"""What a comparison writes, and what was measured without training."""
 
 
 def train(name: str, folder: Path, changes: Sequence[str]) -> None:
@@ -27,6 +29,19 @@ def train(name: str, folder: Path, changes: Sequence[str]) -> None:
     seeds = range(experiment.seeds)
     overrides = (*experiment.changes, *changes)
     compare(experiment.recipes, seeds=seeds, overrides=overrides, jobs=1, folder=folder / name, track=False)
+
+
+def measure_beside(name: str, folder: Path, changes: Sequence[str]) -> None:
+    """Measure one draw of each reference sampler, as an experiment's first recipe does, and write the numbers."""
+    experiment = EXPERIMENTS[name]
+    recipe = Experiment.from_recipe(experiment.recipes[0], (*experiment.changes, *changes), track=False)
+    draws = recipe.draw_references(1)
+    rows = [(row, key, value) for row, (numbers,) in draws.items() for key, value in numbers.items()]
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    with (folder / name / BESIDE).open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["method", "seed", "status", "metric", "value"])
+        lines.writerows([row, "", "", key, "" if math.isnan(value) else repr(value)] for row, key, value in rows)
 
 
 def page(folder: Path) -> str:
@@ -53,7 +68,7 @@ a plain GAN one for each. Measured on commit ca6ba17, one thread of a busy two-c
 
 def section(experiment: PaperExperiment, folder: Path) -> str:
     """Tabulate an experiment: published rows, real data and whatever else was measured beside, then ours."""
-    measured = read(folder / "table.csv")
+    measured = {**read(folder / BESIDE), **read(folder / TABLE)}
     header = ["", "seeds", *experiment.keys, "CPU seconds a seed"]
     rows = [[f"{p.method} ({p.source})", "", *cells(p.numbers, experiment.keys), ""] for p in experiment.published]
     rows += list(measured_rows(measured, experiment))
@@ -78,11 +93,16 @@ def read(file: Path) -> dict[str, dict[str, dict[str, float]]]:
 def measured_rows(
     measured: Mapping[str, Mapping[str, Mapping[str, float]]], experiment: PaperExperiment
 ) -> Iterator[list[str]]:
-    """A row for each method of a table: real data and references first, which have no seeds."""
+    """A row for each method of a table: real data and references first, which have no seeds.
+
+    A reference that has none of the numbers that are shown is left out.
+    """
     ordered = sorted(measured.items(), key=lambda item: "" not in item[1])
     for method, seeds in ordered:
         numbers = {key: average([one[key] for one in seeds.values() if key in one]) for key in (*experiment.keys, COST)}
         n = "" if "" in seeds else str(len(seeds))
+        if not n and not any(numbers.values()):
+            continue
         yield [f"**{method}**" if n else method, n, *cells(numbers, experiment.keys), numbers[COST].partition(" ")[0]]
 
 
@@ -113,10 +133,12 @@ def main() -> None:
     parser.add_argument("--root", help="folder of MNIST, FashionMNIST and cifar-10-batches-py")
     parser.add_argument("--set", action="append", default=[], metavar="CHANGE", help="a change to every spec trained")
     parser.add_argument("--page", action="store_true", help="train nothing")
+    parser.add_argument("--references", action="store_true", help="measure reference samplers alone")
     options = parser.parse_args()
+    begin = measure_beside if options.references else train
     for name in () if options.page else options.names or EXPERIMENTS:
         root = [f"data.root={options.root}"] if options.root and has_root(name) else []
-        train(name, options.folder, [*root, *options.set])
+        begin(name, options.folder, [*root, *options.set])
     sys.stdout.write(page(options.folder))
 
 

@@ -66,6 +66,8 @@ _CLUSTERS = (
     "conditional_purity",
     "conditional_classes",
     "fid_classifier",
+    "memorisation",
+    "copies",
 )
 
 EXPERIMENTS: Mapping[str, PaperExperiment] = {
