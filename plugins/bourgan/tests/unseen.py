@@ -1,0 +1,151 @@
+"""Measure the recipes `bourgan/every-mode-*` on data that nobody tuned on, made from a number, and say where they fail.
+
+    python plugins/bourgan/tests/unseen.py --numbers 0-3
+    python plugins/bourgan/tests/unseen.py --numbers 0 --only trefoil --train
+
+The first measures the latent alone, without a game, in seconds a case: it does most of the work. The second trains the
+recipe unchanged, too. A case fails a criterion where any of its draws does, or any of its seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from every_mode import QUIET, RECIPE
+from torch import Tensor
+from unseen_cases import FAMILIES, Case, draw_case
+
+from allmodes import BootstrapConfig, EmConfig, Evaluation, Experiment, Fitting, load_run, seeded
+from allmodes_bourgan.redrawn import Redrawn
+
+METRICS = "evaluation.metrics=[modes, memorisation]"
+SAMPLES, A_MODE, RARE, MOST = 2500, 10, 12, 20_000
+"""Samples: so many, or so many a mode, or of the rarest mode on average, but at most so many."""
+COLUMNS = (
+    *("case", "sampler", "modes", "high quality, %", "variance ratio", "KL, nats", "memorisation", "copies, %"),
+    *("CPU s", "fails"),
+)
+Numbers = dict[str, float]
+
+
+class Bench:
+    """Measures any samples of a case beside the same held-out items."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.data, weights = case, case.data(), case.truth.weights
+        self.n = min(max(SAMPLES, A_MODE * len(weights), int(RARE / float(weights.min()))), MOST)
+        spec = Experiment.from_recipe(RECIPE, [METRICS], track=False).spec
+        self.metrics = [metric.build() for metric in spec.evaluation.metrics]
+        self.held_out = self.data.held_out(self.n, generator(1))
+        self.real = self.score(self.data.held_out(self.n, generator(2)).x)
+
+    def score(self, samples: Tensor) -> Numbers:
+        """The numbers of samples (N, D)."""
+        evaluation = Evaluation(samples, self.data, self.held_out, generator(3))
+        return {key: value for metric in self.metrics for key, value in metric.compute(evaluation).items()}
+
+    def reference(self, config: BootstrapConfig | EmConfig) -> Numbers:
+        """The numbers of a reference sampler."""
+        sampler = config.build()
+        sampler.fit(self.data, generator(4))
+        return self.score(sampler.draw(self.n, generator(5)))
+
+    def latent(self, draws: int) -> list[Numbers]:
+        """The numbers of draws of the recipe's latent, without a network."""
+        prior = Redrawn()
+        prior.fit(Fitting(self.data, seeded(0)))
+        return [self.score(prior(seeded(10 + seed), self.n).code) for seed in range(draws)]
+
+    def trained(self, seeds: int) -> list[Numbers]:
+        """The numbers of seeds of the recipe."""
+        with TemporaryDirectory() as folder:
+            options = {"data": self.data, "folder": Path(folder), "track": False}
+            Experiment.from_recipe(RECIPE, QUIET, **options).run(seeds=list(range(seeds)))
+            runs = sorted(Path(folder).glob("*/seed-*"))
+            return [self.score(load_run(run).sample(self.n, seed=7 + i)) for i, run in enumerate(runs)]
+
+    def failures(self, runs: list[Numbers], bootstrap: Numbers) -> Iterator[str]:
+        """The criteria that any of the runs fails, with the worst number beside that of real data."""
+        real, k = self.real, len(self.case.truth.weights)
+        if (modes := min(run["modes"] for run in runs)) < k:
+            yield f"modes {modes:.0f}/{k} (real {real['modes']:.0f})"
+        good, best = min(run["high_quality"] for run in runs), real["high_quality"]
+        if good < best - 0.015:
+            yield f"quality {good:.1%} ({best:.1%})"
+        if good <= bootstrap["high_quality"] < best - 0.015:
+            yield f"bootstrap {bootstrap['high_quality']:.1%}"
+        for ratio in (run["variance_ratio"] for run in runs):
+            if not 0.85 <= ratio <= 1.05:
+                yield f"variance {ratio:.3f} ({real['variance_ratio']:.3f})"
+                break
+        if (memory := min(run["memorisation"] for run in runs)) <= 0.9:
+            yield f"memorisation {memory:.3f} ({real['memorisation']:.3f})"
+
+
+def generator(seed: int) -> torch.Generator:
+    """A random generator."""
+    return torch.Generator().manual_seed(seed)
+
+
+def row(title: str, name: str, runs: list[Numbers], seconds: float, failures: str) -> str:
+    """A line of the table, of the means over runs."""
+    mean = {key: sum(run[key] for run in runs) / len(runs) for key in runs[0]}
+    modes = ", ".join(f"{run['modes']:.0f}" for run in runs)
+    numbers = [
+        f"{100 * mean['high_quality']:.1f}",
+        *(f"{mean[k]:.3f}" for k in ("variance_ratio", "kl", "memorisation")),
+    ]
+    cells = [title, name, modes, *numbers, f"{100 * mean['copies']:.1f}", f"{seconds:.1f}", failures]
+    return f"| {' | '.join(cells)} |"
+
+
+def measure(case: Case, options: argparse.Namespace) -> Iterator[str]:
+    """The rows of a case."""
+    began = time.process_time()
+    bench = Bench(case)
+    bootstrap = bench.reference(BootstrapConfig())
+
+    def rows(name: str, runs: list[Numbers]) -> str:
+        nonlocal began
+        now, began = began, time.process_time()
+        failures = "; ".join(bench.failures(runs, bootstrap)) if name in ("latent", "every-mode") else ""
+        return row(case.title, name, runs, began - now, failures)
+
+    yield rows("real data", [bench.real])
+    yield rows("bootstrap", [bootstrap])
+    if options.em:
+        yield rows("mixture by EM", [bench.reference(EmConfig())])
+    yield rows("latent", bench.latent(options.draws))
+    if options.train:
+        yield rows("every-mode", bench.trained(options.draws))
+
+
+def main() -> None:
+    """Print a row for each sampler of each case, and how many cases fail which criterion."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--numbers", default="0", help="numbers of the cases of each family, such as 0-3")
+    parser.add_argument("--only", default=",".join(FAMILIES), help="families, with commas")
+    parser.add_argument("--draws", type=int, default=3, help="draws of the latent, and seeds of the recipe")
+    parser.add_argument("--em", action="store_true", help="measure a mixture by EM, too")
+    parser.add_argument("--train", action="store_true", help="train the recipe, too")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    first, _, last = options.numbers.partition("-")
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+    for number in range(int(first), int(last or first) + 1):
+        for name in options.only.split(","):
+            for line in measure(draw_case(name, number), options):
+                print(line, flush=True)
+    print(f"torch {torch.__version__}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
