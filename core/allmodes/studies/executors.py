@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from allmodes.experiments import logs
 from allmodes.specs.source import SpecError
-from allmodes.studies import ray_tasks, slurm
+from allmodes.studies import ray_tasks
+from allmodes.studies.following import Follower
 from allmodes.studies.joining import Unclaimed
 from allmodes.studies.monitor import StudyMonitor
 from allmodes.studies.pool import Pool, Task, Tasks, Waiting
@@ -103,7 +104,7 @@ class Slurm:
         words = [f"--jobs={self.jobs}", f"--pack={self.pack}", *([] if work.track else ["--no-tracking"])]
         array = SlurmArray(work.study, self.options, words)
         logs.LOGGER.info(f"{'submitted' if array.submit() else 'follows'} the jobs {array.number} of Slurm")
-        slurm.follow(array, work.stop, work.monitor.end_elsewhere)
+        Follower(array, work.monitor.end_elsewhere).follow(work.stop)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -20,16 +20,13 @@ from typing import Annotated, TypeAlias
 from pydantic import BaseModel, Field
 
 from allmodes.runs.run import RunError
-from allmodes.studies.study import State, Study, StudyRun
+from allmodes.studies.study import Study
 from allmodes.system.durable import replace_text
-from allmodes.system.signals import Stop
 
 SLURM = ".slurm"
 """The folder of a study that holds the script, the number of the array and the logs of its jobs."""
 POLL = 2.0
-"""Seconds between two looks at the folder; Slurm's controller is asked every fifth time."""
-AGAIN = 2
-"""How often an array is submitted again without a run that ended."""
+"""Seconds between two looks at the jobs that were cancelled."""
 WAIT = 120.0
 """Seconds that jobs have to save and end after Ctrl-C."""
 
@@ -164,29 +161,6 @@ class SlurmArray:
         file = self.folder / "array"
         text = file.read_text().strip() if file.is_file() else ""
         return text if text.isdecimal() else ""
-
-
-def follow(array: SlurmArray, stop: Stop, on_end: Callable[[StudyRun, State], None]) -> None:
-    """Wait until a study has ended or the user stops, which cancels the jobs.
-
-    Where no job is left but runs are, the array is submitted again, at most twice without a run that ended meanwhile.
-    """
-    left, submitted, looks = {run.name: run for run in array.study.runs if run.state != "finished"}, 1, 0
-    while left and not stop.asked:
-        time.sleep(POLL)
-        looks += 1
-        if ended := [run for run in left.values() if run.state == "finished"]:
-            submitted = 1
-        for run in ended:
-            on_end(left.pop(run.name), "finished")
-        if left and looks % 5 == 0 and not array.left():
-            if submitted > AGAIN:
-                break
-            submitted += array.submit()
-    if stop.asked:
-        array.cancel()
-    for run in left.values():
-        on_end(run, run.state)
 
 
 def _escape(folder: Path) -> str:
