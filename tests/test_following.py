@@ -11,9 +11,10 @@ import pytest
 from allmodes import compare
 from allmodes.studies import following
 from allmodes.studies.following import Follower
-from allmodes.studies.slurm import SlurmArray, SlurmOptions
+from allmodes.studies.slurm import SlurmArray
 from allmodes.studies.study import Study
 from allmodes.system.signals import Stop
+from allmodes_schemas import SlurmConfig
 from tiny_study import write_specs
 
 
@@ -48,7 +49,7 @@ def array(trained: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         for name, line in (("squeue", squeue), ("sbatch", f"{counted}; {sbatch}")):
             (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
             (tmp_path / "bin" / name).chmod(0o755)
-        made = SlurmArray(trained, SlurmOptions(), [])
+        made = SlurmArray(trained, SlurmConfig(), [])
         assert made.submit()
         return made
 

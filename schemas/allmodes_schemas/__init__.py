@@ -33,6 +33,15 @@ from allmodes_schemas.components import (
     ReferenceConfig,
     SamplerConfig,
 )
+from allmodes_schemas.executor import (
+    EXECUTORS,
+    ExecutorConfig,
+    JoinConfig,
+    LocalConfig,
+    Placement,
+    RayConfig,
+    SlurmConfig,
+)
 from allmodes_schemas.spec import EvaluationConfig, Seeds, Spec, StreamConfig, check_folder_name
 from allmodes_schemas.sweep import Range, SearchConfig, Sweep
 from allmodes_schemas.training import (
@@ -50,6 +59,7 @@ from allmodes_schemas.training import (
 
 __all__ = [
     "ANY",
+    "EXECUTORS",
     "SHAPES",
     "AdamConfig",
     "AuxiliaryConfig",
@@ -60,23 +70,28 @@ __all__ = [
     "EarlyStoppingConfig",
     "EmaConfig",
     "EvaluationConfig",
+    "ExecutorConfig",
     "FeatureConfig",
     "Form",
     "Given",
     "Iteration",
+    "JoinConfig",
     "Key",
     "KindConfig",
+    "LocalConfig",
     "Location",
     "LossTermConfig",
     "MetricConfig",
     "Need",
     "NetworkConfig",
     "OptimizerConfig",
+    "Placement",
     "PlayerConfig",
     "PriorConfig",
     "Problem",
     "Ramp",
     "Range",
+    "RayConfig",
     "ReferenceConfig",
     "Renamed",
     "RewindConfig",
@@ -87,6 +102,7 @@ __all__ = [
     "Seeds",
     "SgdConfig",
     "Shape",
+    "SlurmConfig",
     "Spec",
     "StreamConfig",
     "Sweep",

@@ -44,14 +44,15 @@ from allmodes.registry.registry import installed
 from allmodes.runs.run_folder import RunFolder, new_name
 from allmodes.specs import loading
 from allmodes.specs.axes import parse_axes
+from allmodes.specs.executor_block import KEY, read_executor
 from allmodes.specs.loading import SpecError
 from allmodes.specs.members import is_sweep_file
 from allmodes.specs.seeds import check_seeds, parse_seeds
 from allmodes.studies.choices import Shown, parse_columns, parse_labels
 from allmodes.studies.compare import StudyTrainer
 from allmodes.studies.comparison import Comparison
-from allmodes.studies.executors import Where, make_executor, parse_ask
 from allmodes.studies.load import load_study
+from allmodes.studies.placing import Asked, Where, choose_executor, choose_for_search, parse_ask
 from allmodes.studies.search import load_search
 from allmodes.studies.tables import terminal
 from allmodes.system.no_such_file import holds, no_such_file
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
 
 STUDY_FOLDER = "where the study lies; default: runs/comparison, or runs/NAME of one spec that varies"
 Jobs = Annotated[int | None, Parameter(name=("--jobs", "-j"), help="runs side by side; default: one a core")]
-Pack = Annotated[int, Parameter(help="on join: most runs that a process claims and trains together")]
+Pack = Annotated[int | None, Parameter(help="on join: most runs that a process claims and trains together")]
 Ask = Annotated[
     list[str] | None, Parameter(name="--ask", consume_multiple=False, help="of Slurm or Ray: workers=8, partition=gpu")
 ]
@@ -110,6 +111,8 @@ def run(
             quiet=quiet,
         )
     checked = loading.check(source, registry)
+    if read_executor(source):
+        print_warning(source.message((KEY,), "is for `allmodes compare`: `run` trains a single spec here"))
     if skip_unreadable:
         checked = loading.load(spec, registry, [*(overrides or ()), _skip_unreadable(checked)])
     chosen = checked.seeds if seeds is None else parse_seeds(seeds)
@@ -168,9 +171,10 @@ def compare(
     columns: Columns = None,
     figures: Figures = True,
     on: Annotated[
-        Where, Parameter(help="local; join: share the runs with the same command elsewhere; slurm, ray: by their jobs")
-    ] = "local",
-    pack: Pack = 1,
+        Where | None,
+        Parameter(help="local; join: share the runs with the same command elsewhere; slurm, ray: by their jobs"),
+    ] = None,
+    pack: Pack = None,
     ask: Ask = None,
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
     register: Register = None,
@@ -179,7 +183,7 @@ def compare(
 ) -> int:
     """Train several specs with several seeds side by side, and tabulate them. Run it again to go on."""
     check_register(register, tracking)
-    executor = make_executor(on, jobs, pack, parse_ask(ask or ()))
+    asked = Asked(on, jobs, pack, parse_ask(ask or ()))
     chosen, axes = None if seeds is None else parse_seeds(seeds), parse_axes(vary or ())
     shown = Shown(parse_labels(labels or ()), parse_columns(columns))
     if trials := load_search(methods, installed(), folder, overrides or (), chosen, axes):
@@ -187,9 +191,10 @@ def compare(
             raise SpecError("--register: a search registers no model: train its best.yaml with it")
         _set_up(system_metrics)
         log = print_note if quiet else _start_log()
+        executor = choose_for_search(asked, read_executor(trials.plan.source))
         return searching.search(trials, name, executor, tracking, log, quiet)
     study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown, axes)
-    study = replace(study, command=_command())
+    study, executor = replace(study, command=_command()), choose_executor(asked, study.blocks)
     _set_up(system_metrics)
     trainer = StudyTrainer(study, executor, tracking, print_warning, None, baseline, figures)
     return register_trained(study.folder, register, train_study(trainer, quiet))

@@ -13,7 +13,7 @@ from allmodes.cli.train import Figures, Jobs, Pack, train_study
 from allmodes.registry.registry import installed
 from allmodes.specs.loading import SpecError
 from allmodes.studies.compare import StudyTrainer
-from allmodes.studies.executors import make_executor
+from allmodes.studies.placing import Asked, choose_executor
 from allmodes.studies.stored import is_comparison, load_written
 from allmodes.system.paths import near
 
@@ -22,7 +22,7 @@ def work(
     study: Annotated[Path, Parameter(help="the folder of a study, which another command has begun")],
     *,
     jobs: Jobs = None,
-    pack: Pack = 1,
+    pack: Pack = None,
     wait: Annotated[bool, Parameter(help="stay while others train, to take over from those that die")] = True,
     figures: Figures = True,
     tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
@@ -32,7 +32,7 @@ def work(
 
     It takes runs that nobody has claimed, goes on with those of commands that died, and ends with the study.
     """
-    found, executor = load_written(study, installed()), make_executor("join", jobs, pack, {}, wait)
+    found, executor = load_written(study, installed()), choose_executor(Asked("join", jobs, pack), waits=wait)
     if not is_comparison(found):
         raise SpecError(f"{near(study)}: no study lies there: `allmodes compare ... --on join` begins one")
     trainer = StudyTrainer(found, executor, tracking, print_warning, figures=figures)

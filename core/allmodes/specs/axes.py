@@ -19,8 +19,9 @@ from allmodes.text.printable import printable
 from allmodes_schemas import Location, Range
 
 ZIP, SEEDS = "zip", "seeds"
-FIXED = ("name", "vary", "search")
+FIXED = ("name", "vary", "search", "executor")
 """Keys of a file that cannot vary."""
+WHY_FIXED = {"name": "members are named by what varies", "executor": "all members are trained in one place"}
 EXAMPLE = "a list of values such as [1, 2], or a range such as {from: 1e-4, to: 1e-2, steps: 5, scale: log}"
 
 
@@ -142,8 +143,7 @@ class _Reader:
 
     def _is_free(self, key: Any, where: Location, taken: set[str]) -> bool:
         if not isinstance(key, str) or key.split(".")[0] in FIXED or not all(key.split(".")):
-            what = "members are named by what varies" if key == "name" else "is no dotted path of a setting"
-            self._complain(where, what)
+            self._complain(where, WHY_FIXED.get(str(key).split(".")[0], "is no dotted path of a setting"))
         elif key in taken:
             self._complain(where, f"{key} varies twice")
         else:

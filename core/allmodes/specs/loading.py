@@ -18,9 +18,10 @@ from ruamel.yaml import YAML
 from allmodes.registry import faults
 from allmodes.registry.registry import Registry, installed, installed_for, owners
 from allmodes.runs.run_folder import RunFolder
-from allmodes.specs import messages, safe_yaml
+from allmodes.specs import executor_block, messages, safe_yaml
 from allmodes.specs.checks import check_spec
 from allmodes.specs.control import check_source
+from allmodes.specs.executor_block import read_executor
 from allmodes.specs.from_python import arguments_of
 from allmodes.specs.limits import check_sizes
 from allmodes.specs.named import kinds_named, words_in
@@ -32,10 +33,12 @@ from allmodes.system.paths import at_home, looks_like_path
 from allmodes.system.pauses import no_garbage
 from allmodes.text.printable import printable
 from allmodes.text.suggest import did_you_mean, nearest
-from allmodes_schemas import Config, Location, Problem, Spec, Sweep
+from allmodes_schemas import Config, Location, Placement, Problem, Spec, Sweep
 
 TITLE = "allmodes experiment"
 """Title of the JSON Schema of a spec."""
+JOINED = ("$defs", "properties")
+"""Its keys that what a file says beside the spec is added to."""
 
 
 def load(reference: str, registry: Registry, overrides: Iterable[str] = ()) -> Spec:
@@ -133,6 +136,8 @@ def _is_begun(folder: Path) -> bool:
 def _check(source: SpecSource, registry: Registry) -> Spec:
     values = _plain_tree(source.tree, source.name)
     check_single(values, source)
+    read_executor(source)  # is checked, and no part of the spec
+    values.pop(executor_block.KEY, None)
     _raise([*_check_plugins(values), *_check_integers(values)], source)
     _report(renew(values, registry, source.overridden), source)
     model = spec_model(registry)
@@ -179,9 +184,9 @@ def dump_values(spec: Spec) -> dict[str, Any]:
 def schema(registry: Registry) -> dict[str, Any]:
     """The JSON Schema of a spec with the kinds that are installed, for editors."""
     dialect = "https://json-schema.org/draft/2020-12/schema"
-    spec, sweep = spec_model(registry).model_json_schema(), Sweep.model_json_schema()
-    both = {key: {**spec.get(key, {}), **sweep.get(key, {})} for key in ("$defs", "properties")}
-    return {"$schema": dialect, **spec, **both, "title": TITLE}
+    parts = [model.model_json_schema() for model in (spec_model(registry), Sweep, Placement)]
+    joined = {key: {name: one for part in parts for name, one in part.get(key, {}).items()} for key in JOINED}
+    return {"$schema": dialect, **parts[0], **joined, "title": TITLE}
 
 
 def _deprecated_defaults(value: Any) -> dict[Any, Any]:

@@ -13,13 +13,15 @@ from allmodes.registry.registry import Registry, installed
 from allmodes.runs.claims import lease
 from allmodes.runs.lock import lock_folder, take_turns
 from allmodes.specs.axes import Axes, to_axes
+from allmodes.specs.executor_block import read_executor
 from allmodes.studies.choices import Shown, parse_columns
 from allmodes.studies.claiming import check_settings, check_unclaimed, claims_folder
 from allmodes.studies.comparison import Comparison
-from allmodes.studies.executors import Executor, Where, Work, make_executor
+from allmodes.studies.executors import Executor, Work
 from allmodes.studies.live import LiveStudy
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
+from allmodes.studies.placing import Asked, Where, choose_executor, choose_for_search
 from allmodes.studies.pool import Task
 from allmodes.studies.report import write_report
 from allmodes.studies.stacks import Stack
@@ -48,8 +50,8 @@ def compare(
     columns: str | Sequence[str] = (),
     progress: bool = True,
     vary: Mapping[str, Any] | None = None,
-    on: Where = "local",
-    pack: int = 1,
+    on: Where | None = None,
+    pack: int | None = None,
     ask: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Train several specs with several seeds, or go on with that, and return the comparison.
@@ -60,7 +62,7 @@ def compare(
         references: Spec files, recipes, runs' folders, and patterns of recipes such as `study/ring-*`.
         seeds: The seeds of every method; by default those of its spec.
         overrides: Changes to every spec, such as `training.iterations=2000`.
-        jobs: Processes side by side; by default one for each core.
+        jobs: Processes side by side; by default as the specs' `executor` says, else one for each core.
         folder: The study's folder; finished runs in it are kept. By default `runs/comparison`, or, of one spec that
             varies, `runs` and its name.
         name: The study's name; by default the folder's.
@@ -75,9 +77,10 @@ def compare(
         progress: Whether a notebook shows a table of the runs and curves while they train; elsewhere nothing is shown.
         vary: Settings of every spec that vary, as in a spec's `vary`: `{"training.batch_size": [64, 128]}`.
         on: `local` trains all runs here; `join` shares them with other commands in the same folder, on any host;
-            `slurm` submits an array of jobs that do so, and `ray` starts tasks of Ray.
+            `slurm` submits an array of jobs that do so, and `ray` starts tasks of Ray. By default as the specs' block
+            `executor` says, else `local`.
         pack: The most runs that one process claims and trains together, but for `local`.
-        ask: What is asked of Slurm or Ray, such as `{"workers": 8, "partition": "gpu"}`.
+        ask: What is asked of Slurm or Ray, such as `{"workers": 8, "partition": "gpu"}`; over what `executor` says.
 
     Ctrl-C and SIGTERM save the runs in training, as they do with `Experiment.run`; after SIGTERM the program ends.
 
@@ -86,12 +89,13 @@ def compare(
     """
     shown, place = Shown(labels or {}, parse_columns(columns)), None if folder is None else Path(folder)
     axes, references = Axes() if vary is None else to_axes(vary), list(references)
-    executor = make_executor(on, jobs, pack, ask or {})
-    if trainer := _make_search(references, registry, place, name, overrides, seeds, axes, executor, track):
+    asked = Asked(on, jobs, pack, ask or {})
+    if trainer := _make_search(references, registry, place, name, overrides, seeds, axes, asked, track):
         comparison = trainer.run()
         trainer.stop.pass_on()
         return comparison
     study = load_study(references, registry or installed(), place, name, overrides, seeds, baseline, shown, axes)
+    executor = choose_executor(asked, study.blocks)
     trainer = StudyTrainer(
         *(study, executor, track, lambda text: warnings.warn(redact.text(text), stacklevel=3)),
         view=LiveStudy() if progress and is_notebook() else None,
@@ -111,7 +115,7 @@ def _make_search(
     overrides: Sequence[str],
     seeds: Sequence[int] | None,
     vary: Axes,
-    executor: Executor,
+    asked: Asked,
     track: bool,
 ) -> StudyTrainer | None:
     """The search of a single spec, if it has one."""
@@ -120,6 +124,7 @@ def _make_search(
     trials = load_search(references, registry or installed(), folder, overrides, seeds, vary)
     if trials is None:
         return None
+    executor = choose_for_search(asked, read_executor(trials.plan.source))
     return SearchTrainer(make_study(trials, name), executor, track, _warn_in_python, trials=trials)
 
 

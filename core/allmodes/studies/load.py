@@ -13,6 +13,7 @@ from allmodes.registry.registry import Registry
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading, recorded
 from allmodes.specs.axes import Axes
+from allmodes.specs.executor_block import ExecutorBlock, read_executor
 from allmodes.specs.member_names import shorten
 from allmodes.specs.members import Member, axes_of, is_sweep_file, members
 from allmodes.specs.seeds import check_seeds
@@ -65,17 +66,23 @@ def load_study(
         raise SpecError("\n".join(problems) or "nothing to compare: name specs, recipes or patterns of recipes")
     shown = settle(replace(shown, baseline=baseline or shown.baseline), entries)
     page = read_page(folder)
-    return Study(name or page.name or name_of(folder), folder, tuple(entries), page.id, shown.over(page.shown))
+    blocks = tuple(method.block for method in found if method.block is not None)
+    named = name or page.name or name_of(folder)
+    return Study(named, folder, tuple(entries), page.id, shown.over(page.shown), blocks=blocks)
 
 
 @dataclass(frozen=True)
 class Method:
-    """What a reference stands for: a spec, or the members of one that varies, which is called `name`."""
+    """What a reference stands for: a spec, or the members of one that varies, which is called `name`.
+
+    `block` is what its file says of where it is trained.
+    """
 
     reference: str
     name: str
     members: Sequence[Member]
     is_sweep: bool
+    block: ExecutorBlock | None = None
 
 
 def choose_folder(methods: Sequence[Method]) -> Path:
@@ -114,7 +121,7 @@ def _load_method(
         source = _read_source(reference, registry, overrides)
         if "search" in source.tree:
             raise SpecError(source.message(("search",), "a search is compared with nothing: give `compare` it alone"))
-        axes = axes_of(source).with_others(vary)
+        block, axes = read_executor(source), axes_of(source).with_others(vary)
         is_sweep = bool(axes.axes)
         found = members(source, axes, registry) if is_sweep_file(source) or is_sweep else [_single(source, registry)]
     except SpecError as error:
@@ -122,7 +129,7 @@ def _load_method(
         return [line if line.startswith(reference) else f"{reference}: {line}" for line in lines]
     if seeds is not None:
         found = [replace(one, spec=one.spec.model_copy(update={"seeds": tuple(seeds)})) for one in found]
-    return Method(reference, str(source.tree["name"]), found, is_sweep)
+    return Method(reference, str(source.tree["name"]), found, is_sweep, block)
 
 
 def _single(source: SpecSource, registry: Registry) -> Member:

@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pydantic import BaseModel, Field
-
 from allmodes.registry.registry import installed
 from allmodes.runs.run import RunError
 from allmodes.studies.study import State, Study, StudyRun
 from allmodes.system.signals import Stop
+from allmodes_schemas import RayConfig
 
 POLL = 1.0
 """Seconds between two looks at the folder."""
@@ -26,17 +25,8 @@ WAIT = 120.0
 """Seconds that tasks have to save and end after Ctrl-C."""
 
 
-class RayOptions(BaseModel, extra="forbid", frozen=True):
-    """What is asked of Ray for each of the `workers`; `retries` is how often one whose process dies is tried again."""
-
-    workers: int = Field(1, ge=1, le=10_000)
-    cpus: float = Field(1.0, ge=0)
-    gpus: float = Field(0.0, ge=0)
-    retries: int = Field(100, ge=0)
-
-
 def follow(
-    study: Study, options: RayOptions, settings: dict[str, Any], stop: Stop, on_end: Callable[[StudyRun, State], None]
+    study: Study, options: RayConfig, settings: dict[str, Any], stop: Stop, on_end: Callable[[StudyRun, State], None]
 ) -> None:
     """Start the tasks, and wait until they have ended, or the user stops, which lets them save and end.
 

@@ -68,11 +68,6 @@ class SearchTrainer(StudyTrainer):
     trials: Trials = field(kw_only=True)
     make_view: Callable[[], ProgressView] | None = field(default=None, kw_only=True)
 
-    def __post_init__(self) -> None:
-        """Refuse executors that other commands share: one command suggests the trials."""
-        if self.executor.shares:
-            raise SpecError("--on: a search is trained by one command, with --on local; its best.yaml by any")
-
     @override
     def run(self) -> Comparison:
         """Search, and write tables and `best.yaml` even if it is interrupted.

@@ -15,13 +15,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeAlias
-
-from pydantic import BaseModel, Field
 
 from allmodes.runs.run import RunError
 from allmodes.studies.study import Study
 from allmodes.system.durable import replace_text
+from allmodes_schemas import SlurmConfig
 
 SLURM = ".slurm"
 """The folder of a study that holds the script, the number of the array and the logs of its jobs."""
@@ -29,36 +27,6 @@ POLL = 2.0
 """Seconds between two looks at the jobs that were cancelled."""
 WAIT = 120.0
 """Seconds that jobs have to save and end after Ctrl-C."""
-
-Word: TypeAlias = Annotated[str, Field(pattern=r"^[\w.,:@+/=*&|\[\]-]+$", max_length=200)]
-
-
-class SlurmOptions(BaseModel, extra="forbid", frozen=True):
-    """What is asked of Slurm for each job of the array; by default the cluster's own settings.
-
-    `notice` is the time in seconds before the limit at which a job saves and asks to be queued again; `restarts` is how
-    often one is at most.
-    """
-
-    workers: int = Field(1, ge=1, le=10_000)
-    partition: Word | None = None
-    account: Word | None = None
-    qos: Word | None = None
-    constraint: Word | None = None
-    time: Annotated[str, Field(pattern=r"^[\d:-]+$")] | None = None
-    gpus: Word | None = None
-    cpus: int | None = Field(None, ge=1)
-    memory: Word | None = None
-    notice: int = Field(120, ge=1)
-    restarts: int = Field(100, ge=0)
-
-    def lines(self) -> Iterator[str]:
-        """The directives of the script."""
-        names = {"gpus": "gpus-per-task", "cpus": "cpus-per-task", "memory": "mem"}
-        for name in ("partition", "account", "qos", "constraint", "time", "gpus", "cpus", "memory"):
-            if (value := getattr(self, name)) is not None:
-                yield f"#SBATCH --{names.get(name, name)}={value}"
-
 
 SCRIPT = """#!/bin/bash
 # Made by `allmodes compare --on slurm`, which writes it anew.
@@ -70,24 +38,28 @@ SCRIPT = """#!/bin/bash
 #SBATCH --output="{log}"
 #SBATCH --signal=B:USR1@{notice}
 {directives}
-export ALLMODES_SIGNALS=USR1
+export ALLMODES_SIGNALS=USR1,USR2
 
+worker=
+for signal in USR1 USR2 TERM; do
+  trap "kill -$signal \\$worker 2>/dev/null" $signal
+done
 # Slurm does not requeue a job whose python was killed: it is started again, at most three times without an end.
 for attempt in 1 2 3; do
   {command} &
   worker=$!
-  trap 'kill -USR1 $worker 2>/dev/null' USR1
-  trap 'kill -TERM $worker 2>/dev/null' TERM
   while kill -0 $worker 2>/dev/null; do wait $worker; done # a signal interrupts it
   wait $worker
   code=$?
-  if [ $code -eq 75 ]; then # near the time limit, and saved
+  case $code in
+  75 | 138 | 140) # near the time limit: saved or, killed by USR1 or USR2 while it began, with nothing to save
     if [ "${{SLURM_RESTART_COUNT:-0}}" -ge {restarts} ]; then
       echo "not queued again: this job was {restarts} times" >&2
       exit 75
     fi
     exec scontrol requeue "$SLURM_JOB_ID"
-  fi
+    ;;
+  esac
   [ $code -lt 128 ] || [ $code -eq 143 ] || [ $code -eq 130 ] || {{ echo "ended with $code: again" >&2; continue; }}
   exit $code
 done
@@ -104,7 +76,7 @@ class SlurmArray:
     """
 
     study: Study
-    options: SlurmOptions
+    options: SlurmConfig
     words: Sequence[str]
     number: str = field(default="", init=False)
 
@@ -141,7 +113,7 @@ class SlurmArray:
             log=_escape(self.folder) + "/%A_%a.log",
             notice=self.options.notice,
             restarts=self.options.restarts,
-            directives="\n".join(self.options.lines()),
+            directives="\n".join(_directives(self.options)),
             command=shlex.join(work),
         )
 
@@ -161,6 +133,14 @@ class SlurmArray:
         file = self.folder / "array"
         text = file.read_text().strip() if file.is_file() else ""
         return text if text.isdecimal() else ""
+
+
+def _directives(options: SlurmConfig) -> Iterator[str]:
+    """The directives of the script that the options ask for."""
+    names = {"gpus": "gpus-per-task", "cpus": "cpus-per-task", "memory": "mem"}
+    for name in ("partition", "account", "qos", "constraint", "time", "gpus", "cpus", "memory"):
+        if (value := getattr(options, name)) is not None:
+            yield f"#SBATCH --{names.get(name, name)}={value}"
 
 
 def _escape(folder: Path) -> str:

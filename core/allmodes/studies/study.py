@@ -19,6 +19,7 @@ from allmodes.runs.ends import is_complete
 from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
+from allmodes.specs.executor_block import ExecutorBlock
 from allmodes.studies.choices import AS_IS, Shown
 from allmodes.system import json_pages
 from allmodes.system.durable import replace_text, write_json
@@ -105,7 +106,8 @@ class StudyRun:
 class Study:
     """Entries in a folder; `id` is empty before the folder was written.
 
-    `shown` says how its tables look, and `command` which command trained it, if one did.
+    `shown` says how its tables look, and `command` which command trained it, if one did; `blocks` are what the files of
+    its specs say of where they are trained.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Study:
     id: str = ""
     shown: Shown = AS_IS
     command: str = ""
+    blocks: tuple[ExecutorBlock, ...] = ()
 
     @property
     def runs(self) -> list[StudyRun]:
