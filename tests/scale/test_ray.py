@@ -38,7 +38,7 @@ def _start(folder: Path, iterations: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(words, env={**os.environ, "ALLMODES_REFERENCES": "off"})
 
 
-def _await(what: str, happens: Callable[[], object], seconds: float = 600) -> None:
+def _await(what: str, happens: Callable[[], object], seconds: float = 1800) -> None:
     until = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < until, f"{what} did not happen"
@@ -61,7 +61,7 @@ def test_a_worker_is_killed(whom: str, tmp_path: Path) -> None:
     _await("two checkpoints", lambda: len({p.parts[-3] for p in saved("study/plain/seed-*/checkpoints/[0-9]*")}) == 2)
     own = psutil.Process(command.pid).children(recursive=True)
     next(p for p in own if any(whom in word for word in p.cmdline())).kill()
-    assert command.wait(1200) == 0
+    assert command.wait(3600) == 0
     _check(tmp_path)
 
 
@@ -71,6 +71,6 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     command = _start(tmp_path, 4000)
     _await("a checkpoint", lambda: list(tmp_path.glob("study/plain/seed-*/checkpoints/[0-9]*")))
     command.send_signal(signal.SIGINT)
-    assert command.wait(300) == 130
-    assert _start(tmp_path, 4000).wait(1200) == 0
+    assert command.wait(900) == 130
+    assert _start(tmp_path, 4000).wait(3600) == 0
     _check(tmp_path)

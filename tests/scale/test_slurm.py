@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,40 +21,24 @@ from allmodes import compare
 from allmodes.registry.registry import installed
 from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
-from allmodes.specs.source import SpecError
-from allmodes.studies.executors import Slurm, make_executor, parse_ask
-from allmodes.studies.slurm import SlurmArray, SlurmOptions
+from allmodes.studies.slurm import SlurmArray
 from allmodes.studies.stored import load_written
 from allmodes.studies.study import Study, read_page
 from allmodes.testing.interrupted import equal_runs
+from allmodes_schemas import SlurmConfig
 from tiny_study import write_specs
 
 HERE = Path(__file__).parent
 needs_slurm = pytest.mark.skipif(shutil.which("slurmctld") is None, reason="Slurm is not installed (README.md here)")
 
 
-def test_what_is_asked_is_checked() -> None:
-    executor = make_executor("slurm", None, 1, parse_ask(["workers=8", "partition=gpu", "time=4:00:00", "cpus=2"]))
-    assert executor == Slurm(SlurmOptions(workers=8, partition="gpu", time="4:00:00", cpus=2), jobs=2)
-    with pytest.raises(SpecError, match=r"^--ask gpu: give a name and a value, such as workers=8$"):
-        parse_ask(["gpu"])
-    with pytest.raises(SpecError, match=r"^--ask: partitions: Extra inputs are not permitted; there are workers, part"):
-        make_executor("slurm", None, 1, {"partitions": "gpu"})
-    with pytest.raises(SpecError, match=r"^--ask: partition: String should match pattern"):
-        make_executor("slurm", None, 1, {"partition": "gpu\n#SBATCH --wrap=ls"})
-    with pytest.raises(SpecError, match=r"^--ask is for --on slurm and --on ray, not for local$"):
-        make_executor("local", None, 1, {"workers": "8"})
-    with pytest.raises(SpecError, match=r"^--pack 0: at least one run is claimed at a time$"):
-        make_executor("join", None, 0, {})
-
-
 def test_a_script_holds_nothing_that_a_folder_could_bring_in(tmp_path: Path) -> None:
     study = Study("x", tmp_path / "my 100%j study", (), "x\ntouch pwned #")
-    text = SlurmArray(study, SlurmOptions(), []).script()
+    text = SlurmArray(study, SlurmConfig(), []).script()
     assert "\ntouch" not in text
     assert f'#SBATCH --output="{tmp_path}/my 100%%j study/.slurm/%A_%a.log"' in text
     with pytest.raises(RunError, match=r"Slurm cannot write its logs there: take a folder of plainer letters$"):
-        SlurmArray(Study("x", tmp_path / "a\nb", (), "x"), SlurmOptions(), []).script()
+        SlurmArray(Study("x", tmp_path / "a\nb", (), "x"), SlurmConfig(), []).script()
 
 
 def test_the_id_of_a_study_is_checked(tmp_path: Path) -> None:
@@ -74,11 +59,11 @@ def cluster() -> Iterator[dict[str, str]]:
 
 
 class Case:
-    """A study of two specs and two seeds on Slurm, with the same study trained here without a break."""
+    """A study of two specs and two seeds on Slurm; `unbroken` is a folder for the same study without a break."""
 
-    def __init__(self, folder: Path, cluster: dict[str, str], iterations: int) -> None:
+    def __init__(self, folder: Path, cluster: dict[str, str], iterations: int, unbroken: Path) -> None:
         self.folder, self.cluster, self.files = folder / "study", cluster, write_specs(folder, iterations)
-        self.unbroken = folder / "unbroken"
+        self.unbroken = unbroken
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         """Start the command that arranges the jobs."""
@@ -95,8 +80,8 @@ class Case:
         return (self.folder / ".slurm" / "array").read_text()
 
     def jobs(self) -> list[str]:
-        """The jobs that are left, by their own numbers."""
-        return self.call("squeue", "--noheader", "--array", "--format=%A").split()
+        """The jobs that are left, as 1_0: scancel knows no other numbers of jobs of an array."""
+        return self.call("squeue", "--noheader", "--array", "--format=%i").split()
 
     def await_checkpoints(self) -> None:
         """Wait until two runs have saved something."""
@@ -129,7 +114,7 @@ def _starts(run: Path) -> list[int]:
     return [line["iteration"] for line in lines if line.get("event") == "start"]
 
 
-def await_(what: str, happens: Callable[[], object], seconds: float = 600) -> None:
+def await_(what: str, happens: Callable[[], object], seconds: float = 1800) -> None:
     """Wait until something happens."""
     until = time.monotonic() + seconds
     while not happens():
@@ -137,10 +122,17 @@ def await_(what: str, happens: Callable[[], object], seconds: float = 600) -> No
         time.sleep(0.3)
 
 
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the long study without a break, which the first test that asks for it trains."""
+    return tmp_path_factory.mktemp("once") / "unbroken"
+
+
 @pytest.fixture
-def case(tmp_path: Path, cluster: dict[str, str]) -> Iterator[Case]:
+def case(tmp_path: Path, cluster: dict[str, str], unbroken: Path) -> Iterator[Case]:
     """A study that takes a while."""
-    made = Case(tmp_path, cluster, 12_000)  # long enough for Slurm, which takes seconds to cancel or to preempt
+    # Long enough for Slurm, which takes seconds to cancel or to preempt.
+    made = Case(tmp_path, cluster, 12_000, unbroken)
     yield made
     subprocess.run(["scancel", "--user=root", "--signal=KILL"], env=cluster, check=False)
     subprocess.run(["scancel", "--user=root"], env=cluster, check=False)
@@ -149,8 +141,8 @@ def case(tmp_path: Path, cluster: dict[str, str]) -> Iterator[Case]:
 @pytest.mark.slow
 @needs_slurm
 def test_it_ends_like_the_local_pool(tmp_path: Path, cluster: dict[str, str]) -> None:
-    case = Case(tmp_path, cluster, 300)
-    assert case.start().wait(900) == 0
+    case = Case(tmp_path, cluster, 300, tmp_path / "unbroken")
+    assert case.start().wait(3600) == 0
     case.check(resumed=False)
     table, other = ((folder / "table.csv").read_text().splitlines() for folder in (case.folder, case.unbroken))
     assert [line for line in table if "seconds" not in line] == [line for line in other if "seconds" not in line]
@@ -158,7 +150,9 @@ def test_it_ends_like_the_local_pool(tmp_path: Path, cluster: dict[str, str]) ->
 
 @pytest.mark.slow
 @needs_slurm
-@pytest.mark.parametrize("what", ["requeue", "usr1", "kill python", "kill the arranger", "scancel a job", "preempt"])
+@pytest.mark.parametrize(
+    "what", ["requeue", "usr1", "usr2", "kill python", "kill the arranger", "scancel a job", "preempt"]
+)
 def test_whatever_happens_it_goes_on(what: str, case: Case) -> None:
     arranger = case.start()
     case.await_checkpoints()
@@ -166,8 +160,8 @@ def test_whatever_happens_it_goes_on(what: str, case: Case) -> None:
     match what:
         case "requeue":
             case.call("scontrol", "requeue", jobs[0])
-        case "usr1":
-            case.call("scancel", "--batch", "--signal=USR1", jobs[0])
+        case "usr1" | "usr2":
+            case.call("scancel", "--batch", f"--signal={what.upper()}", jobs[0])
         case "kill python":
             case.pythons()[0].kill()
         case "kill the arranger":
@@ -178,7 +172,7 @@ def test_whatever_happens_it_goes_on(what: str, case: Case) -> None:
             case.call("scancel", jobs[0])
         case "preempt":
             case.call("sbatch", "--partition=high", "--cpus-per-task=2", "--wrap=sleep 5")
-    assert arranger.wait(1200) == 0
+    assert arranger.wait(3600) == 0
     assert what == "scancel a job" or case.array() == array  # nothing was submitted twice
     case.check(resumed=what != "kill the arranger")
 
@@ -189,9 +183,9 @@ def test_ctrl_c_saves_all_and_leaves_nothing_in_the_queue(case: Case) -> None:
     arranger = case.start()
     case.await_checkpoints()
     arranger.send_signal(signal.SIGINT)
-    assert arranger.wait(300) == 130
+    assert arranger.wait(900) == 130
     assert case.jobs() == []
-    assert case.start().wait(1200) == 0
+    assert case.start().wait(3600) == 0
     case.check(resumed=True)
 
 
@@ -205,5 +199,14 @@ def test_restarts_at_the_time_limit_are_bounded(case: Case) -> None:
             case.call("scancel", "--batch", "--signal=USR1", job)
         await_("an end of the jobs", lambda: not case.pythons())
         await_("another start", lambda: case.pythons() or arranger.poll() is not None)
-    assert arranger.wait(1200) == 0  # jobs that were not queued again are submitted again by the arranger
+    assert arranger.wait(3600) == 0  # jobs that were not queued again are submitted again by the arranger
+    case.check(resumed=True)
+
+
+@pytest.mark.slow
+@needs_slurm
+def test_runs_go_on_after_a_time_limit_that_is_hit_twice(case: Case) -> None:
+    assert case.start("time=2", "notice=60").wait(3600) == 0
+    restarts = re.findall(r"Restarts=(\d+)", case.call("scontrol", "show", "job", case.array()))
+    assert max(map(int, restarts)) >= 2, restarts
     case.check(resumed=True)
