@@ -20,11 +20,10 @@ import pytest
 from allmodes import Experiment, compare
 from allmodes.cli.main import execute
 from allmodes.registry.registry import installed
-from allmodes.runs.claims import Holder, Watch
+from allmodes.runs.claims import CLAIMS, Holder, Watch
 from allmodes.runs.lock import lock_folder
 from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
-from allmodes.studies.claiming import CLAIMS
 from allmodes.studies.stored import load_written
 from allmodes.testing.interrupted import equal_runs
 from tiny_study import write_specs

@@ -214,7 +214,7 @@ def test_a_late_taker_of_a_turn_sees_that_others_had_it_since(tmp_path: Path) ->
     late = Watch(tmp_path, is_swept=True)
     with pytest.MonkeyPatch.context() as patch:
         looks = iter([tmp_path / "turn.0", newest.file])  # it looked before the others
-        patch.setattr(Watch, "_last", lambda self, name: next(looks))
+        patch.setattr(Watch, "newest", lambda self, name: next(looks))
         patch.setattr(Watch, "_lives", lambda self, file, holder: False)
         assert late.take("turn") is None
     assert not (tmp_path / "turn.1").exists()

@@ -15,6 +15,7 @@ from allmodes.cli import console
 from allmodes.cli import main as cli_main
 from allmodes.experiments import logs
 from allmodes.registry.registry import installed
+from allmodes.runs.claims import Holder
 from allmodes.runs.listing import Listed, find_latest, list_runs
 from allmodes.runs.lock import LOCKS, is_locked
 from allmodes.specs import loading
@@ -138,6 +139,26 @@ def test_a_lock_is_seen_without_being_touched() -> None:
         assert is_locked(folder) is True
         assert listed()[0][0][1] == "training"
     assert listed()[0][0][1] == "interrupted"
+
+
+def test_a_run_that_another_host_trains_is_shown_with_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("runs/study").mkdir(parents=True)
+    Path("runs/study/study.json").write_text('{"name": "c", "id": "c-1"}')
+    seed("runs/study/gan", 0, **ended())
+    seed("runs/study/gan", 1, **ended("killed", 5))
+    seed("runs/study/gan", 2)
+    claim = Path("runs/study/.claims/gan.seed-1.0").absolute()
+    claim.parent.mkdir()
+    claim.write_text(Holder(host="node7", machine="far", pid=7).model_dump_json())
+    open_one = "interrupted" if LOCKS.exists() else "unfinished"
+    assert listed()[0][0][1] == f"1 finished, 1 training on node7, 1 {open_one}"
+    monkeypatch.chdir("runs/study/gan")
+    assert [row[1] for row in listed(".")[0]] == ["finished", "training on node7", open_one]
+    os.utime(claim, (1000, 1000))  # it has shown no life for longer than a lease
+    assert [row[1] for row in listed(".")[0]][1] == "interrupted"
+    claim.touch()
+    claim.write_text(Holder(host="node7", machine="far", pid=7, state="released").model_dump_json())
+    assert [row[1] for row in listed(".")[0]][1] == "interrupted"
 
 
 def test_the_latest_is_the_run_that_was_written_to_last() -> None:

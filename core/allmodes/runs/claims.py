@@ -33,6 +33,8 @@ LEASE = 60.0
 """Seconds without a sign of life after which a claim may be taken over; the environment's ALLMODES_LEASE."""
 BEATS = 12
 """Signs of life in a lease."""
+CLAIMS = ".claims"
+"""The folder of a study that holds the claims of its runs."""
 TURNS = ".turns"
 """The folder that holds claims for turns."""
 PAUSE = 0.1
@@ -131,7 +133,7 @@ class Watch:
 
     def holder(self, name: str) -> Holder | None:
         """Who has a claim, somebody unknown where its file is not written yet; None where it is free to be taken."""
-        last = self._last(name)
+        last = self.newest(name)
         if last is None:
             return None
         holder = _read(last)
@@ -139,7 +141,7 @@ class Watch:
 
     def attempts(self, name: str) -> int:
         """How often a claim was taken."""
-        last = self._last(name)
+        last = self.newest(name)
         return 0 if last is None else _number(last) + 1
 
     def was_lost(self, name: str) -> bool:
@@ -159,7 +161,7 @@ class Watch:
 
         `after` is the number of a holder of whom it is known that its lease is over, as another process has watched it.
         """
-        last = self._last(name)
+        last = self.newest(name)
         if last is not None and _number(last) != after and self._lives(last, _read(last)):
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -168,12 +170,12 @@ class Watch:
         holder = Holder(host=platform.node(), machine=machine(), pid=pid, born=_born(pid), progress=progress)
         if not _create(file, holder):
             return None
-        if self.is_swept and self._last(name) != file:  # it was one of an earlier holder, and had been removed
+        if self.is_swept and self.newest(name) != file:  # it was one of an earlier holder, and had been removed
             file.unlink(missing_ok=True)
             return None
         return Claim(file, holder)
 
-    def _last(self, name: str) -> Path | None:
+    def newest(self, name: str) -> Path | None:
         """The file of the newest holder: where none is removed, numbers have no gap, so few are looked at."""
         if self.is_swept:
             return max(self.folder.glob(f"{name}.*"), key=_number, default=None)
@@ -192,6 +194,21 @@ class Watch:
             self._seen[file] = beats, time.monotonic()
             return True
         return time.monotonic() - since < lease()
+
+
+def host_of(folder: Path, name: str) -> str:
+    """The host whose process has a claim, and showed a sign of life within a lease by this host's clock; else nothing.
+
+    One look cannot tell more. It is for people to read: whoever wants to take a claim watches it for a lease.
+    """
+    file = Watch(folder).newest(name)
+    holder = None if file is None else _read(file)
+    if file is None or holder is None or holder.is_over:
+        return ""
+    try:
+        return holder.host if time.time() - file.stat().st_mtime < lease() else ""
+    except OSError:
+        return ""
 
 
 _HELD: set[Claim] = set()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from allmodes.runs import averages
+from allmodes.runs.claims import CLAIMS, host_of
 from allmodes.runs.lock import is_locked
 from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import MODEL_PAGE, RunFolder, Warn
@@ -26,7 +27,8 @@ class Listed:
 
     Attributes:
         folder: The folder.
-        status: `finished`, `failed`, `training`, `interrupted` or `not begun`; of several, how many there are of each.
+        status: `finished`, `failed`, `training`, `training on HOST`, `interrupted` or `not begun`; of several, how many
+            there are of each.
         iteration, iterations: How far the run that is furthest behind came, and of how many; None where unknown.
         metric: Name of the main metric, the first of the spec; empty where nothing was measured.
         value: Its mean over seeds.
@@ -128,9 +130,17 @@ def _status(pairs: Sequence[tuple[RunFolder, Outcome | None]], is_study: bool) -
 def _status_of(run: RunFolder, outcome: Outcome | None) -> str:
     if (locked := is_locked(run.path)) is True:
         return "training"
+    if host := _host_of(run):
+        return f"training on {host}"
     if outcome is not None:
         return "interrupted" if outcome.status == "killed" else outcome.status
     return "interrupted" if locked is False else "unfinished"
+
+
+def _host_of(run: RunFolder) -> str:
+    """The host of the process that has the claim of a run, in a study that several commands train."""
+    path = run.path.absolute()
+    return host_of(path.parent.parent / CLAIMS, f"{path.parent.name}/{path.name}")
 
 
 def _progress(pairs: Sequence[tuple[RunFolder, Outcome | None]], warn: Warn) -> tuple[int | None, int | None]:
