@@ -254,7 +254,7 @@ def test_a_terminated_process_saves_and_ends_as_killed(tmp_path: Path) -> None:
         time.sleep(0.2)
     process.terminate()
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == 143, err
     assert "tiny: killed" in out
     (folder,) = tmp_path.glob("runs/*")
     assert load_results(folder)[3].status == "killed"

@@ -14,7 +14,11 @@ from allmodes.text.printable import printable
 
 
 def execute(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+    """Run a command line and return its exit code: 0 done, 1 failed, 2 wrong input.
+
+    A program that was asked to end, and saved, gives 130 after Ctrl-C, 143 after SIGTERM, and 75 after a signal that
+    the environment names.
+    """
     console.reset()
     try:
         code = app(

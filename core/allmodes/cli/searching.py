@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from allmodes.cli.console import FAILED, KILLED, OK, err, out, print_error, print_line, print_warning
+from allmodes.cli.console import FAILED, OK, err, out, print_error, print_line, print_warning
 from allmodes.cli.progress import StudyProgress
 from allmodes.studies import search_report
 from allmodes.studies.executors import Executor
@@ -39,5 +39,5 @@ def _end(trainer: SearchTrainer) -> int:
     print_line(f"folder   {near(comparison.folder)}")
     if trials.left:
         print_line("go on    the same command")
-        return KILLED if trainer.stop.asked else FAILED
+        return trainer.stop.code if trainer.stop.asked else FAILED
     return OK if search_report.find_best(trials) else FAILED

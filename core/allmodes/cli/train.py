@@ -26,7 +26,6 @@ from allmodes.cli.app import (
 )
 from allmodes.cli.console import (
     FAILED,
-    KILLED,
     OK,
     RichLogHandler,
     err,
@@ -127,8 +126,9 @@ def run(
     _set_up(system_metrics)
     setup = Setup(named=name)
     experiment = Experiment(checked, registry, folder, tracking, observers, print_warning, setup=setup)
-    results = experiment.run(chosen, Stop())
-    code = _end(results, chosen, tracking, as_json)
+    stop = Stop()
+    results = experiment.run(chosen, stop)
+    code = _end(results, chosen, tracking, as_json, stop)
     return register_trained(results.folder, register, code, print_note if as_json else print_line)
 
 
@@ -149,7 +149,8 @@ def resume(
     from allmodes.experiments.experiment import Experiment
 
     experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=print_warning)
-    return _end(experiment.run(stop=Stop()), experiment.spec.seeds, experiment.track, as_json)
+    stop = Stop()
+    return _end(experiment.run(stop=stop), experiment.spec.seeds, experiment.track, as_json, stop)
 
 
 def compare(
@@ -207,10 +208,10 @@ def train_study(trainer: StudyTrainer, quiet: bool) -> int:
     log(f"study {study.name}, in {near(study.folder)}")
     trainer.view = None if quiet else StudyProgress(err, log)
     try:
-        comparison, stopped = trainer.run(), trainer.stop.asked
+        comparison = trainer.run()
     except KeyboardInterrupt:  # the second Ctrl-C: tabulate what has finished
-        comparison, stopped = Comparison(trainer.study, trainer.errors, trainer.baseline), True
-    return _end_study(comparison, stopped)
+        comparison, trainer.stop.asked = Comparison(trainer.study, trainer.errors, trainer.baseline), True
+    return _end_study(comparison, trainer.stop)
 
 
 def _set_up(system_metrics: bool) -> None:
@@ -252,11 +253,11 @@ def _start_log() -> Callable[[str], None]:
     return logs.LOGGER.info
 
 
-def _end(results: Results, seeds: Sequence[int], tracked: bool, as_json: bool) -> int:
+def _end(results: Results, seeds: Sequence[int], tracked: bool, as_json: bool, stop: Stop) -> int:
     """Print the results of an experiment; returns the exit code."""
     if not as_json:
         _print_results(results, seeds, tracked)
-    return {"finished": OK, "killed": KILLED}.get(results.status, FAILED)
+    return {"finished": OK, "killed": stop.code}.get(results.status, FAILED)
 
 
 def _print_results(results: Results, seeds: Sequence[int], tracked: bool) -> None:
@@ -278,19 +279,19 @@ def _print_results(results: Results, seeds: Sequence[int], tracked: bool) -> Non
         print_line(f"resume   allmodes resume {near(results.folder)}")
 
 
-def _end_study(comparison: Comparison, stopped: bool) -> int:
+def _end_study(comparison: Comparison, stop: Stop) -> int:
     """Print the tables, and the runs that are not finished; returns the exit code."""
     for table in terminal(comparison, out.width):
         out.print(table)
     for line in comparison.unfinished:
         print_error(line)
     if waiting := comparison.waiting:
-        (print_line if stopped else print_error)(_describe_waiting(waiting))
+        (print_line if stop.asked else print_error)(_describe_waiting(waiting))
     print_line(f"folder   {near(comparison.folder)}")
     if comparison.status == "finished":
         return OK
     print_line("go on    the same command")
-    return KILLED if stopped else FAILED
+    return stop.code if stop.asked else FAILED
 
 
 def _describe_waiting(names: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ from allmodes.experiments.run_page import note
 from allmodes.experiments.saving import Saver
 from allmodes.models.page import ModelError
 from allmodes.runs.run import Outcome, Run
+from allmodes.system.log import LOGGER
+from allmodes.system.signals import Stopped
 
 Scores = Mapping[str, float]
 
@@ -44,9 +46,17 @@ class Ending:
             ended, results = replace(ended, kept=kept), {**results, **best}
         ended = self._save(replace(ended, results=results))
         if ended.status == "finished":
-            ended = replace(ended, floors=self.floors(), references=self.references())
+            ended = self._measure_beside(ended)
         note(self.run, self.warn, stopped=ended.stopped, kept=ended.kept)
         return ended
+
+    def _measure_beside(self, ended: Outcome) -> Outcome:
+        """Add the scores of real data and of references; whoever does not wait for them goes on with that later."""
+        try:
+            return replace(ended, floors=self.floors(), references=self.references())
+        except Stopped:
+            LOGGER.info(f"{self.run.name} is trained; real data are measured when it goes on")
+            return replace(ended, status="killed")
 
     def _save(self, ended: Outcome) -> Outcome:
         try:

@@ -36,7 +36,7 @@ from allmodes.specs.seeds import check_seeds
 from allmodes.specs.source import SpecSource
 from allmodes.system.notebook import is_notebook
 from allmodes.system.paths import place
-from allmodes.system.signals import Stop
+from allmodes.system.signals import Stop, Stopped
 from allmodes.system.torch_settings import plain_torch
 from allmodes_schemas import Spec, TurnConfig
 
@@ -191,19 +191,17 @@ class Experiment:
 
         Ctrl-C finishes the turn, saves a checkpoint and the model, and ends with the status `killed`. SIGTERM does so
         too, and then ends the program (SystemExit with 143, or the program's own handler), unless whoever calls gives
-        a `stop` and looks at it.
+        a `stop` and looks at it. A signal that comes while data are loaded, and what metrics need, ends the program at
+        once: nothing is written before. SystemExit in a step ends the run in the same way, and is raised again.
 
         Raises, before anything is written, SpecError where a seed is invalid, PluginError where an observer would
         observe nothing, or other things than it is meant to.
         """
         own = name_observers(self.observers)
         added = {name: one for name, one in name_observers(observers, own).items() if name not in own}
-        seeds = self.spec.seeds if seeds is None else check_seeds(seeds)
-        self.prepare()
-        folder, asked = (
-            self.setup.resumed or make_folder(self.folder, self.spec, seeds, self.setup.named),
-            stop or Stop(),
-        )
+        seeds, asked = self.spec.seeds if seeds is None else check_seeds(seeds), stop or Stop()
+        self._prepare_until(asked)
+        folder = self.setup.resumed or make_folder(self.folder, self.spec, seeds, self.setup.named)
         runs = [self.run_of(seed, folder, position, len(seeds)) for position, seed in enumerate(seeds)]
         live = {"display of the notebook": LiveRuns()} if self.progress and is_notebook() else {}
         with self.observed({**live, **added}):
@@ -211,6 +209,15 @@ class Experiment:
         if stop is None:
             asked.pass_on()
         return results
+
+    def _prepare_until(self, stop: Stop) -> None:
+        """Prepare; a signal ends that, and with it the program: nothing is written yet."""
+        try:
+            with stop.listening(), stop.interrupting():
+                self.prepare()
+        except Stopped:
+            stop.pass_on()
+            raise KeyboardInterrupt from None
 
     @property
     def _objects(self) -> given.Objects:

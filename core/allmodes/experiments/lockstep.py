@@ -24,7 +24,7 @@ class Lockstep:
     Attributes:
         runs: Those that have not ended.
         outcomes: Of those that have.
-        is_forgiving: Whether an error that is no component's ends its run alone, too.
+        is_forgiving: Whether an error that is no component's ends its run alone, too, and an end of the program.
     """
 
     def __init__(self, runs: Sequence[SeedRun], choice: Choice, stop: Stop, is_forgiving: bool = False) -> None:
@@ -32,6 +32,7 @@ class Lockstep:
         self.outcomes: dict[SeedRun, Outcome] = {}
         self.choice, self.engine, self._is_apart = choice, choice.engine, False
         self._names = ", ".join(run.run.name for run in runs)
+        self._exit: SystemExit | None = None
         self.loop: Loop
         self._training: list[SeedRun] = []
         self._waiting = sorted(self.runs, key=lambda run: run.lane.iteration)
@@ -50,14 +51,19 @@ class Lockstep:
                 self._complete(run, "killed")
         except KeyboardInterrupt as problem:
             self._end_all("killed", problem)
+        except SystemExit as problem:
+            self._end_all("killed", problem)
+            raise
         except BaseException as problem:
             self._end_all("failed", problem)
             raise
+        if self._exit is not None:
+            raise self._exit
 
     def advance(self, until: int | None = None) -> None:
         """Train to an iteration (by default: each run to its end), or to the user's stop."""
         self._complete_those_over(self.runs)
-        while (self._training or self._waiting) and not self.stop.asked and not self._is_apart:
+        while (self._training or self._waiting) and not (self.stop.asked or self._is_apart or self._exit):
             if not self._training or self._is_joined:
                 self._join()
             if until is not None and self.loop.iteration >= until:
@@ -76,6 +82,9 @@ class Lockstep:
                 lockstep.advance()
             finally:
                 self.runs = [run for run in self.runs if run not in self.outcomes]
+            if (exit := lockstep._exit) is not None:
+                self._exit = exit
+                return
 
     @property
     def _is_joined(self) -> bool:
@@ -114,6 +123,10 @@ class Lockstep:
         except Exception as error:
             if sign := run.sign_in(error):
                 self._attempt(run, partial(self._rewind, run, sign))
+                return False
+            if isinstance(exit := error.__cause__, SystemExit) and not self.is_forgiving:
+                self._exit = exit
+                self._end(run, "killed", error)
                 return False
             self._end(run, "failed", error)
             is_own = isinstance(error, DivergenceError | CollapseError) or is_fault(error)

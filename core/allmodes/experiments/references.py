@@ -14,6 +14,7 @@ from allmodes.game.untouched import LostError, Untouched
 from allmodes.metrics import Metric, ReferenceSampler, measure_reference
 from allmodes.registry.builds import build
 from allmodes.registry.faults import FAULTS, as_error, blame, calling, describe
+from allmodes.system import signals
 from allmodes.system.log import log_wait
 from allmodes_schemas import ReferenceConfig, Spec
 
@@ -49,6 +50,7 @@ def _share(
         warn(f"{describe(error)}: its numbers are left out")
 
     def measure(missing: Mapping[str, Metric]) -> dict[str, Numbers]:
+        signals.check()
         log_wait(f"a reference: {config.row()}, which is measured, too")
         on_cpu = data.to("cpu")
         with Untouched(READERS, data=on_cpu).kept(), calling(f"fit of reference {config.kind}", sampler):

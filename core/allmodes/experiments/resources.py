@@ -28,6 +28,7 @@ from allmodes.registry.registry import Registry
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.kinds import kinds_in
+from allmodes.system import signals
 from allmodes.system.paths import at_home
 from allmodes.system.torch_settings import plain_torch
 from allmodes_schemas import DatasetConfig, Spec
@@ -168,6 +169,7 @@ class Resources:
             logs.log_data(line, partly, self.warn)
 
     def _measure_floors(self, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:
+        signals.check()
         n, among = self.spec.evaluation.samples, self.metrics.values()
         logs.log_wait(f"floors: real data are measured, with {n:,} samples")
         found = measure_each_floor(metrics, self.data.to("cpu"), n, failed=self._warn_of_floor, among=among)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,9 +28,12 @@ from allmodes.models.reading import read_model
 from allmodes.registry.registry import Registry
 from allmodes.runs.lock import lock_folder
 from allmodes.runs.run import Outcome, Run, RunError
-from allmodes.runs.run_folder import RunFolder
-from allmodes.system.signals import Stop
+from allmodes.runs.run_folder import RunFolder, progress_of
+from allmodes.system import signals
+from allmodes.system.signals import Stop, Stopped
 from allmodes.system.torch_settings import settings
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -84,11 +87,15 @@ class Trainer:
         is_begun = RunFolder(run.folder).is_run
         write_run_page(run, self.track, resources.here, self.registry, warn)
         labelled, data, metrics = resources.labelled(run.seed), resources.data, resources.metrics
+        beside = self._interruptible(lambda: resources.floors), self._interruptible(lambda: resources.references)
         try:
-            beside = (lambda: resources.floors), (lambda: resources.references)
-            seed_run = SeedRun(
-                run, data, metrics, self.registry, warn, *beside, self.functions, labelled, resources.here
-            )
+            with self.stop.interrupting():  # a prior, say, may be fitted for minutes
+                signals.check()
+                seed_run = SeedRun(
+                    run, data, metrics, self.registry, warn, *beside, self.functions, labelled, resources.here
+                )
+        except Stopped:
+            return Outcome("killed", progress_of(run.folder), 0.0)
         except Exception as error:
             if not is_fault(error):
                 raise
@@ -98,6 +105,15 @@ class Trainer:
         else:
             seed_run.warm_start()
         return seed_run
+
+    def _interruptible(self, measure: Callable[[], T]) -> Callable[[], T]:
+        """What measures, for whom a stop does not wait."""
+
+        def interruptible() -> T:
+            with self.stop.interrupting():
+                return measure()
+
+        return interruptible
 
     def _fail(self, run: Run, error: Exception) -> Outcome:
         """The outcome of a run whose components cannot be built."""

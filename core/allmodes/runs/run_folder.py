@@ -149,6 +149,12 @@ class RunFolder:
         return {seed: outcome for seed, outcome in outcomes.items() if outcome is not None}
 
 
+def progress_of(run: Path) -> int:
+    """The iteration from which a run would go on, by the names in its folder."""
+    saved = RunFolder(run).checkpoints
+    return int(saved[0].name) if saved else 0
+
+
 def _read_or_warn(read: Callable[[], T], consequence: str, warn: Warn) -> T | None:
     try:
         return read()

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allmodes.runs import claims
-from allmodes.runs.claims import Claim, Watch, lease
+from allmodes.runs.claims import CLAIMS, Claim, Watch, lease
 from allmodes.runs.run import RunError
-from allmodes.runs.run_folder import RunFolder
+from allmodes.runs.run_folder import RunFolder, progress_of
 from allmodes.specs import loading
 from allmodes.studies.study import Study
 from allmodes.system.paths import near
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from allmodes.studies.reports import Send, Unit  # which loads torch
 
 LOGGER = logging.getLogger("allmodes")
-CLAIMS = ".claims"
-"""The folder of a study that holds the claims of its runs."""
 
 
 def claims_folder(study: Study) -> Path:
@@ -58,12 +56,6 @@ def check_settings(study: Study) -> None:
                         f"{near(stored)} has other settings, and {holder.describe()} trains {run.name} with them: join "
                         "with the same settings, or wait until it has ended"
                     )
-
-
-def progress_of(run: Path) -> int:
-    """The iteration from which a run would go on, by the names in its folder."""
-    saved = RunFolder(run).checkpoints
-    return int(saved[0].name) if saved else 0
 
 
 @contextmanager

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from allmodes.runs.claims import Watch
-from allmodes.studies.claiming import claims_folder, progress_of
+from allmodes.runs.run_folder import progress_of
+from allmodes.studies.claiming import claims_folder
 from allmodes.studies.pool import Task
 from allmodes.studies.stacks import Stack, make_stacks
 from allmodes.studies.study import State, Study, StudyRun
 
-LOOK = 1.0
-"""Seconds between two looks at the folder."""
+LOOK, SHARE = 1.0, 0.1
+"""Seconds between two looks at the folder, at least, and the share of a command's time that goes into them at most."""
 TRIES = 3
 """A run that failed or died so often in a row, without a checkpoint further, is given up by this command."""
 
@@ -43,7 +44,7 @@ class Unclaimed:
         self.watch = Watch(claims_folder(study))
         self._open = {run.name: run for run in study.runs if run.state != "finished"}
         self._began = {name: self.watch.attempts(name) for name in self._open}
-        self._out, self._looked, self._is_through = set[str](), 0.0, False
+        self._out, self._next_look, self._is_through = set[str](), 0.0, False
 
     @property
     def are_over(self) -> bool:
@@ -51,12 +52,13 @@ class Unclaimed:
         return self._is_through or not set(self._open) - self._out
 
     def take(self) -> Task | None:
-        """A task of free runs; None where there is none now, or nobody has looked for a second."""
-        if time.monotonic() - self._looked < LOOK:
+        """A task of free runs; None where there is none now, or the last look that found none was just now."""
+        if (began := time.monotonic()) < self._next_look:
             return None
         stack = next(iter(self._stacks()), None)
         if stack is None:
-            self._looked, self._is_through = time.monotonic(), not self.waits
+            took = time.monotonic() - began  # seconds, where thousands of runs lie on a slow disk
+            self._next_look, self._is_through = began + max(LOOK, took / SHARE), not self.waits
             return None
         self._out |= {run.name for run in stack}
         # A worker that looks for the first time cannot know how long a holder has stood still.
@@ -65,7 +67,7 @@ class Unclaimed:
     def put_back(self, name: str) -> None:
         """Note that a run is no longer in training here."""
         self._out.discard(name)
-        self._looked, self._is_through = 0.0, False
+        self._next_look, self._is_through = 0.0, False
 
     def _stacks(self) -> Sequence[Stack]:
         stacks = make_stacks(free, jobs=1) if (free := list(self._free())) else []

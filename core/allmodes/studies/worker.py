@@ -27,7 +27,8 @@ from allmodes.specs import loading
 from allmodes.studies.claiming import claiming, is_taken_over
 from allmodes.studies.pruning import Pruner
 from allmodes.studies.reports import Reports, Send, Unit
-from allmodes.system.signals import Stop
+from allmodes.system import signals
+from allmodes.system.signals import Stop, Stopped
 
 Lane: TypeAlias = tuple[Unit, Experiment, Run]
 """A run of a task, ready to be trained."""
@@ -45,15 +46,16 @@ def main() -> None:
     tasks: SimpleQueue[str | None] = SimpleQueue()
     stop = Stop()
     threading.Thread(target=_read_tasks, args=(tasks, stop), daemon=True).start()
-    while not stop.asked and (line := tasks.get()) is not None:
-        train_task(json.loads(line), send, stop)
-        send(event="ended", stopped=stop.asked)
+    with stop.listening():  # a cluster may tell all of its job's processes
+        while not stop.asked and (line := tasks.get()) is not None:
+            train_task(json.loads(line), send, stop)
+            send(event="ended", stopped=stop.asked)
 
 
 def _read_tasks(tasks: SimpleQueue[str | None], stop: Stop) -> None:
     for line in sys.stdin:
         tasks.put(line)
-    stop.asked = True
+    stop.ask()
     tasks.put(None)
 
 
@@ -71,7 +73,14 @@ def train_task(task: Mapping[str, Any], send: Send, stop: Stop) -> None:
 
 def _train_units(task: Mapping[str, Any], units: Sequence[Unit], send: Send, stop: Stop) -> None:
     reports = Reports(units, send)
-    lanes = list(_make_lanes(task, reports.redirect_output(), reports))
+    try:
+        with stop.interrupting():
+            signals.check()
+            lanes = list(_make_lanes(task, reports.redirect_output(), reports))
+    except Stopped:
+        lanes = []
+    for unit in list(reports.left.values()) if stop.asked and not lanes else []:
+        reports.end(unit, "killed", None)
     with reports.ending([unit for unit, _, _ in lanes]):
         outcomes = train_together([(experiment, run) for _, experiment, run in lanes], stop) if lanes else []
         for (unit, _, _), outcome in zip(lanes, outcomes, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -17,6 +18,10 @@ AGAIN = 75
 """Exit code after one of them: EX_TEMPFAIL, everything is saved and can go on."""
 
 
+class Stopped(BaseException):
+    """A stop that was asked for while something was computed that can be computed again."""
+
+
 class Stop:
     """A request to stop by a signal, after the turn in progress; a second Ctrl-C interrupts at once.
 
@@ -26,7 +31,7 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        self.asked, self.number = False, 0
+        self.asked, self.number, self._interrupts = False, 0, False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal. A second SIGTERM changes nothing: a process may get one for its group and one for itself."""
@@ -34,11 +39,37 @@ class Stop:
             raise KeyboardInterrupt
         self.asked = True
         self.number = self.number or (0 if number == signal.SIGINT else number)
+        if self._interrupts:
+            raise Stopped
+
+    def ask(self) -> None:
+        """Ask to stop from another thread than the main one."""
+        self.asked = True
+        if self._interrupts:
+            _thread.interrupt_main(signal.SIGTERM)  # to its handler, which is this object's
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Raise Stopped within the block when a signal comes, in the place of waiting for the turn in progress.
+
+        It is for what takes long and can be done again: what comes before training, and what is measured after it.
+        """
+        global _current
+        before, _current, self._interrupts = (_current, self._interrupts), self, True
+        try:
+            yield
+        finally:
+            _current, self._interrupts = before
 
     @property
     def terminated(self) -> bool:
         """Whether a signal asks the whole program to end."""
         return self.number != 0
+
+    @property
+    def code(self) -> int:
+        """The exit code of a program that saved and ended: 130 after Ctrl-C, 143 after SIGTERM, else 75."""
+        return {0: 130, signal.SIGTERM: 143}.get(self.number, AGAIN)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -68,8 +99,18 @@ class Stop:
         if not self.number:
             return
         if signal.getsignal(self.number) is signal.SIG_DFL:  # unlike the signal itself, it lets the program clean up
-            raise SystemExit(128 + self.number if self.number == signal.SIGTERM else AGAIN)
+            raise SystemExit(self.code)
         signal.raise_signal(signal.Signals(self.number))
+
+
+_current: Stop | None = None
+"""The stop of the innermost block `interrupting`."""
+
+
+def check() -> None:
+    """Raise Stopped where a stop was asked for before: to be called in such a block before what takes long."""
+    if _current is not None and _current.asked:
+        raise Stopped
 
 
 def further() -> tuple[signal.Signals, ...]:
