@@ -1,6 +1,10 @@
 """Files of specs that train for as long as a test needs to break in, with a checkpoint every 100 iterations."""
 
+import os
 from pathlib import Path
+
+LONG = int(os.environ.get("ALLMODES_LONG", 12_000))
+"""Iterations of runs that a cluster breaks into: enough for it to cancel them, which takes seconds."""
 
 TEXT = """
 name: {name}

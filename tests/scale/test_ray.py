@@ -19,7 +19,7 @@ from allmodes.registry.registry import installed
 from allmodes.runs.run import RunError
 from allmodes.studies.stored import load_written
 from allmodes.testing.interrupted import equal_runs
-from tiny_study import write_specs
+from tiny_study import LONG, write_specs
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (README.md here)")
 
@@ -56,7 +56,7 @@ def _check(folder: Path) -> None:
 @needs_ray
 @pytest.mark.parametrize("whom", ["allmodes.studies.worker", "ray::take_part"])
 def test_a_worker_is_killed(whom: str, tmp_path: Path) -> None:
-    command = _start(tmp_path, 4000)
+    command = _start(tmp_path, LONG // 3)
     saved = tmp_path.glob
     _await("two checkpoints", lambda: len({p.parts[-3] for p in saved("study/plain/seed-*/checkpoints/[0-9]*")}) == 2)
     own = psutil.Process(command.pid).children(recursive=True)
@@ -68,9 +68,9 @@ def test_a_worker_is_killed(whom: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @needs_ray
 def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    command = _start(tmp_path, 4000)
+    command = _start(tmp_path, LONG // 3)
     _await("a checkpoint", lambda: list(tmp_path.glob("study/plain/seed-*/checkpoints/[0-9]*")))
     command.send_signal(signal.SIGINT)
     assert command.wait(900) == 130
-    assert _start(tmp_path, 4000).wait(3600) == 0
+    assert _start(tmp_path, LONG // 3).wait(3600) == 0
     _check(tmp_path)

@@ -26,7 +26,7 @@ from allmodes.studies.stored import load_written
 from allmodes.studies.study import Study, read_page
 from allmodes.testing.interrupted import equal_runs
 from allmodes_schemas import SlurmConfig
-from tiny_study import write_specs
+from tiny_study import LONG, write_specs
 
 HERE = Path(__file__).parent
 needs_slurm = pytest.mark.skipif(shutil.which("slurmctld") is None, reason="Slurm is not installed (README.md here)")
@@ -131,8 +131,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def case(tmp_path: Path, cluster: dict[str, str], unbroken: Path) -> Iterator[Case]:
     """A study that takes a while."""
-    # Long enough for Slurm, which takes seconds to cancel or to preempt.
-    made = Case(tmp_path, cluster, 12_000, unbroken)
+    made = Case(tmp_path, cluster, LONG, unbroken)
     yield made
     subprocess.run(["scancel", "--user=root", "--signal=KILL"], env=cluster, check=False)
     subprocess.run(["scancel", "--user=root"], env=cluster, check=False)
@@ -205,8 +204,9 @@ def test_restarts_at_the_time_limit_are_bounded(case: Case) -> None:
 
 @pytest.mark.slow
 @needs_slurm
-def test_runs_go_on_after_a_time_limit_that_is_hit_twice(case: Case) -> None:
-    assert case.start("time=2", "notice=60").wait(3600) == 0
+def test_runs_go_on_after_a_time_limit_that_is_hit_twice(tmp_path: Path, cluster: dict[str, str]) -> None:
+    case = Case(tmp_path, cluster, 4 * LONG, tmp_path / "unbroken")
+    assert case.start("time=4", "notice=90").wait(7200) == 0  # Slurm may send the signal a minute early
     restarts = re.findall(r"Restarts=(\d+)", case.call("scontrol", "show", "job", case.array()))
     assert max(map(int, restarts)) >= 2, restarts
     case.check(resumed=True)
