@@ -47,6 +47,15 @@ class Loader(Iterator[Batch]):
         """Continue where another loader of the same data, batch size and seed was."""
         raise NotImplementedError(f"{type(self).__name__} does not define load_state_dict(state)")
 
+    def part(self, part: int, of: int) -> Loader:
+        """Load a part, numbered from 0, of so many equal ones of each batch, for one of several processes.
+
+        By default the whole batch is made, and cut. Reading files, a loader does better to read its part alone.
+        """
+        from allmodes.data.parts import PartLoader
+
+        return PartLoader(self, part, of)
+
     def close(self) -> None:
         """End processes that the loader started; the next batch starts them again."""
 

@@ -100,6 +100,11 @@ class LabelledLoader(Loader):
             stream.load_state_dict(state["streams"][name])
 
     @override
+    def part(self, part: int, of: int) -> LabelledLoader:
+        streams = {name: stream.part(part, of) for name, stream in self.streams.items()}
+        return LabelledLoader(self.batches.part(part, of), streams)
+
+    @override
     def close(self) -> None:
         self.batches.close()
 

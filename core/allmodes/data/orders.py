@@ -119,10 +119,16 @@ class Epochs:
         self.items, self.batch_size, self.seed, self.device = items, batch_size, seed, device
         self.way, self.of_epoch = way_of(items), items // batch_size
         self._order: tuple[int, Way, Order] | None = None
+        self._part = slice(None)
+
+    def take_part(self, part: int, of: int) -> None:
+        """Give of each batch only the positions of a part, numbered from 0, of so many equal ones."""
+        n = self.batch_size // of
+        self._part = slice(part * n, (part + 1) * n)
 
     def batch(self, number: int) -> Tensor:
-        """Positions (batch_size,) of the items of a batch, counted from 0 over all epochs."""
-        return self.block(number, 1)[0]
+        """Positions (batch_size,) of the items of a batch, or of its part, counted from 0 over all epochs."""
+        return self.block(number, 1)[0][self._part]
 
     def block(self, number: int, batches: int) -> tuple[Tensor, int]:
         """Positions of the items of the block that a batch is in, and the place of the batch in it.

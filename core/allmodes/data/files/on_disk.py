@@ -95,6 +95,13 @@ class OnDiskLoader(Loader):
         self.served = self.epochs.load_state_dict(state)
 
     @override
+    def part(self, part: int, of: int) -> OnDiskLoader:
+        """Read a part of each batch alone."""
+        loader = OnDiskLoader(self.data, self.epochs.batch_size, self.epochs.seed)
+        loader.epochs.take_part(part, of)
+        return loader
+
+    @override
     def close(self) -> None:
         if self._ahead is not None:
             self._ahead.close()
