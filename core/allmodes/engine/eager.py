@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +30,24 @@ Roles: TypeAlias = tuple[tuple[str, ...], frozenset[str], tuple[Rule, ...]]
 """The players of a turn, the modules that they train, and the parts that act after it."""
 
 
-class EagerEngine:
-    """Updates the modules of a composition in place with torch's fused optimisers."""
+class Joint(Protocol):
+    """What makes an update that of a batch of which each of several processes has a part."""
 
-    def __init__(self, composition: Composition) -> None:
-        self.composition = composition
+    def check(self, engine: EagerEngine, turn: TurnConfig, draw: Draw, iteration: int) -> None:
+        """Raise an error where the parts' updates, averaged, would not be that of the whole batch."""
+
+    def average(self, engine: EagerEngine, losses: Losses, gradients: Gradients) -> tuple[Losses, Gradients]:
+        """The means over all processes."""
+
+
+class EagerEngine:
+    """Updates the modules of a composition in place with torch's fused optimisers.
+
+    `joint` makes its updates those of a batch that several processes share, if they do.
+    """
+
+    def __init__(self, composition: Composition, joint: Joint | None = None) -> None:
+        self.composition, self.joint = composition, joint
         self.parameters = {name: composition.parameters(name) for name in composition.players}
         self.optimizers = {
             name: optimizers.make_optimizer(player.optimizer, self.parameters[name])
@@ -52,12 +65,17 @@ class EagerEngine:
 
     def update(self, turn: TurnConfig, draw: Draw, iteration: int = 0) -> Losses:
         """Take a turn on a draw; returns the value of each term by (player, term)."""
+        if self.joint is not None:
+            self.joint.check(self, turn, draw, iteration)
         step, gradients, rules = self._differentiate(turn, draw, iteration)
+        losses = {name: value.detach() for name, value in step.losses.items()}  # a graph kept would fill the caches
+        if self.joint is not None:
+            losses, gradients = self.joint.average(self, losses, gradients)
         for player, gradient in gradients.items():
             self._step(player, gradient, iteration)
         if rules:
             act(step, rules)
-        return {name: value.detach() for name, value in step.losses.items()}  # a graph kept would fill the caches
+        return losses
 
     def try_out(self, turn: TurnConfig, draw: Draw, iteration: int) -> tuple[Losses, Gradients]:
         """The losses and gradients of a turn, without a step; whoever calls puts back what parts change as they act."""
@@ -67,25 +85,30 @@ class EagerEngine:
 
     def _differentiate(self, turn: TurnConfig, draw: Draw, iteration: int) -> tuple[Step, Gradients, tuple[Rule, ...]]:
         """The step of a turn with its losses, their gradients by player, and the parts that then act."""
-        weights = self.composition.weights(iteration)
-        players, trained, rules = self._look_up(turn, weights)
-        self._train_only(trained)
-        context = Context(self.composition, weights, iteration, self.unroll)
-        step = Step(context, draw, Forward(self.composition, trained, turn.inference))
-        losses = [self.composition.objective(player, step) for player in players]
-        if not step.losses.keys() <= self._taught:
-            self._check_gradients(step.losses)
+        step, objectives, rules = self.compute(turn, draw, iteration)
         try:
             gradients: Gradients = {
                 player: torch.autograd.grad(
-                    loss, self.parameters[player], retain_graph=i + 1 < len(players), allow_unused=True
+                    loss, self.parameters[player], retain_graph=i + 1 < len(objectives), allow_unused=True
                 )
-                for i, (player, loss) in enumerate(zip(players, losses, strict=True))
+                for i, (player, loss) in enumerate(objectives.items())
             }
         except RuntimeError as error:
             self._explain(error, step.losses)
             raise
         return step, gradients, rules
+
+    def compute(self, turn: TurnConfig, draw: Draw, iteration: int) -> tuple[Step, dict[str, Tensor], tuple[Rule, ...]]:
+        """The step of a turn with its losses, the objective () of each player, and the parts that then act."""
+        weights = self.composition.weights(iteration)
+        players, trained, rules = self._look_up(turn, weights)
+        self._train_only(trained)
+        context = Context(self.composition, weights, iteration, self.unroll)
+        step = Step(context, draw, Forward(self.composition, trained, turn.inference))
+        objectives = {player: self.composition.objective(player, step) for player in players}
+        if not step.losses.keys() <= self._taught:
+            self._check_gradients(step.losses)
+        return step, objectives, rules
 
     def memory(self, player: str) -> optimizers.Memory:
         """A copy of the state of a player's optimiser, for the pure rule."""
