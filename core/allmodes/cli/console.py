@@ -60,7 +60,15 @@ def reset() -> None:
     """Prepare for a new command: without a log, each warning printed once."""
     warnings.showwarning = _show_warning
     log.stop()
+    log.LOGGER.disabled = False
     _warnings.clear()
+    out.quiet = err.quiet = False
+
+
+def hush() -> None:
+    """Print nothing: another process of the same command does."""
+    out.quiet = err.quiet = True
+    log.LOGGER.disabled = True
 
 
 def print_line(line: str) -> None:

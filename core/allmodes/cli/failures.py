@@ -29,6 +29,9 @@ def report(error: Exception) -> int:
 def _report_expected(error: Exception) -> int:
     """Print an error of a module that is loaded only when used, or of a component; any other is a defect and raised."""
     expected = ("CompositionError", "DataError", "ModelError", "RunError", "TrackingError", "VariableError")
+    if type(error).__name__ == "PeerError":
+        print_error(printable(str(error)))
+        return FAILED
     if type(error).__name__ not in expected or not type(error).__module__.startswith("allmodes"):
         return _report_fault(error)
     has_lines = type(error).__name__ == "CompositionError"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cyclopts import CycloptsError
 
 from allmodes.cli import console
 from allmodes.cli.app import app
 from allmodes.cli.console import KILLED, OK, WRONG, PlainConsole, print_error, print_traceback
+from allmodes.system.ranks import find_rank
+from allmodes.system.variables import VariableError
 from allmodes.text.printable import printable
 
 
@@ -20,6 +23,8 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     the environment names.
     """
     console.reset()
+    if _is_follower():
+        console.hush()
     try:
         code = app(
             arguments,
@@ -29,16 +34,29 @@ def execute(arguments: Sequence[str] | None = None) -> int:
             console=PlainConsole(),  # the help has the width of a terminal, even if `out` has not
         )
         return int(code or OK)
-    except CycloptsError as error:
-        print_error(printable(str(error)))
-        return WRONG
+    except Exception as error:
+        console.err.quiet = False  # each process tells: torchrun ends all when the first has ended
+        return _report(error)
     except KeyboardInterrupt:
         print_error("interrupted")
         return KILLED
-    except Exception as error:
-        from allmodes.cli.failures import report
 
-        return report(error)
+
+def _is_follower() -> bool:
+    """Whether this is one of several processes of a run, and not the one that prints."""
+    with suppress(VariableError):
+        return (rank := find_rank()) is not None and not rank.leads
+    return False
+
+
+def _report(error: Exception) -> int:
+    """Print an error and return the exit code."""
+    if isinstance(error, CycloptsError):
+        print_error(printable(str(error)))
+        return WRONG
+    from allmodes.cli.failures import report
+
+    return report(error)
 
 
 def main() -> None:

@@ -46,6 +46,7 @@ from allmodes.specs.axes import parse_axes
 from allmodes.specs.executor_block import KEY, read_executor
 from allmodes.specs.loading import SpecError
 from allmodes.specs.members import is_sweep_file
+from allmodes.specs.ranks import check_ranks, refuse_ranks
 from allmodes.specs.seeds import check_seeds, parse_seeds
 from allmodes.studies.choices import Shown, parse_columns, parse_labels
 from allmodes.studies.compare import StudyTrainer
@@ -56,6 +57,7 @@ from allmodes.studies.search import load_search
 from allmodes.studies.tables import terminal
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import at_home, near, place
+from allmodes.system.ranks import find_rank
 from allmodes.system.signals import Stop
 from allmodes.text import redact
 from allmodes.tracking.address import default_store
@@ -94,6 +96,7 @@ def run(
     registry = installed()
     source = loading.read_source(spec, registry, overrides or ())
     if vary or is_sweep_file(source):
+        refuse_ranks("run of several specs")
         if as_json:
             raise SpecError(f"--json: {spec} stands for several specs, which `allmodes compare` trains without --json")
         overrides = [*(overrides or ()), *(["data.skip_unreadable=true"] if skip_unreadable else [])]
@@ -116,6 +119,8 @@ def run(
         checked = loading.load(spec, registry, [*(overrides or ()), _skip_unreadable(checked)])
     chosen = checked.seeds if seeds is None else parse_seeds(seeds)
 
+    if (rank := find_rank()) is not None:
+        check_ranks(checked, chosen, rank.processes)
     observers, name = _observers(quiet, as_json), new_name(checked.name)
     logs.log_start(checked, check_seeds(chosen), place(folder) / name, default_store() if tracking else None)
     logs.log_wait("torch")
@@ -129,6 +134,8 @@ def run(
     stop = Stop()
     results = experiment.run(chosen, stop)
     code = _end(results, chosen, tracking, as_json, stop)
+    if rank is not None and not rank.leads:
+        return OK  # rank 0 tells how the run ended, and by the first exit code that is none torchrun would end it
     return register_trained(results.folder, register, code, print_note if as_json else print_line)
 
 
@@ -150,7 +157,8 @@ def resume(
 
     experiment = Experiment.resume(run, overrides or (), track=tracking, observers=observers, warn=print_warning)
     stop = Stop()
-    return _end(experiment.run(stop=stop), experiment.spec.seeds, experiment.track, as_json, stop)
+    code = _end(experiment.run(stop=stop), experiment.spec.seeds, experiment.track, as_json, stop)
+    return code if (rank := find_rank()) is None or rank.leads else OK
 
 
 def compare(
@@ -183,6 +191,7 @@ def compare(
     quiet: Quiet = False,
 ) -> int:
     """Train several specs with several seeds side by side, and tabulate them. Run it again to go on."""
+    refuse_ranks("compare")
     check_register(register, tracking)
     asked = Asked(on, jobs, pack, parse_ask(ask or ()))
     chosen, axes = None if seeds is None else parse_seeds(seeds), parse_axes(vary or ())

@@ -12,6 +12,7 @@ from allmodes.cli.console import FAILED, OK, print_warning
 from allmodes.cli.train import Figures, Jobs, Pack, train_study
 from allmodes.registry.registry import installed
 from allmodes.specs.loading import SpecError
+from allmodes.specs.ranks import refuse_ranks
 from allmodes.studies.compare import StudyTrainer
 from allmodes.studies.placing import Asked, choose_executor
 from allmodes.studies.stored import is_comparison, load_written
@@ -32,6 +33,7 @@ def work(
 
     It takes runs that nobody has claimed, goes on with those of commands that died, and ends with the study.
     """
+    refuse_ranks("work")
     found, executor = load_written(study, installed()), choose_executor(Asked("join", jobs, pack), waits=wait)
     if not is_comparison(found):
         raise SpecError(f"{near(study)}: no study lies there: `allmodes compare ... --on join` begins one")

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from allmodes.builtin.config.python import PythonConfig
 from allmodes.data.base import Data
+from allmodes.engine.peers import Peers
 from allmodes.experiments import given, resume
 from allmodes.experiments.live import LiveRuns
+from allmodes.experiments.ranks import follow, meeting
 from allmodes.experiments.references import draw_references
 from allmodes.experiments.resources import Resources
 from allmodes.experiments.results import Results
@@ -200,14 +202,24 @@ class Experiment:
         own = name_observers(self.observers)
         added = {name: one for name, one in name_observers(observers, own).items() if name not in own}
         seeds, asked = self.spec.seeds if seeds is None else check_seeds(seeds), stop or Stop()
-        self._prepare_until(asked)
+        with meeting(self.spec, seeds, self.resources) as peers:
+            if peers is not None and not peers.rank.leads:
+                return follow(self, seeds[0], peers, asked)
+            results = self._train(seeds, asked, added, peers)
+        if stop is None:
+            asked.pass_on()
+        return results
+
+    def _train(self, seeds: tuple[int, ...], stop: Stop, added: Mapping[str, object], peers: Peers | None) -> Results:
+        """Train the seeds; as rank 0, where `peers` train one run together."""
+        self._prepare_until(stop)
         folder = self.setup.resumed or make_folder(self.folder, self.spec, seeds, self.setup.named)
         runs = [self.run_of(seed, folder, position, len(seeds)) for position, seed in enumerate(seeds)]
         live = {"display of the notebook": LiveRuns()} if self.progress and is_notebook() else {}
         with self.observed({**live, **added}):
-            results = self.trainer(asked).train_all(runs, folder)
-        if stop is None:
-            asked.pass_on()
+            results = self.trainer(stop, peers).train_all(runs, folder)
+        if peers is not None:
+            peers.ended = results.status
         return results
 
     def _prepare_until(self, stop: Stop) -> None:
@@ -223,9 +235,9 @@ class Experiment:
     def _objects(self) -> given.Objects:
         return {"networks": self.networks, "losses": self.losses, "metrics": self.metrics}
 
-    def trainer(self, stop: Stop) -> Trainer:
-        """What trains runs of this experiment."""
-        return Trainer(self.resources, self.registry, self.functions, self.track, stop)
+    def trainer(self, stop: Stop, peers: Peers | None = None) -> Trainer:
+        """What trains runs of this experiment, or one run as rank 0 of `peers`."""
+        return Trainer(self.resources, self.registry, self.functions, self.track, stop, peers)
 
     @plain_torch()
     def prepare(self) -> None:

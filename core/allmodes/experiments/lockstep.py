@@ -6,16 +6,21 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from allmodes.engine.choice import Choice
+from allmodes.engine.coupling import CouplingError
 from allmodes.engine.differences import Differences, EngineError
 from allmodes.engine.eager import EagerEngine
 from allmodes.engine.engines import SLOWER, make_engine
 from allmodes.engine.loop import EagerLanes, Engine, Loop
+from allmodes.engine.peers import PeerError
 from allmodes.experiments.clock import sharing
 from allmodes.experiments.errors import CollapseError, DivergenceError, is_fault, print_traceback
 from allmodes.experiments.logs import LOGGER, log_engine
 from allmodes.experiments.seed_run import SeedRun
 from allmodes.runs.run import Outcome, Status
 from allmodes.system.signals import Stop
+
+OWN = (DivergenceError, CollapseError, CouplingError, PeerError)
+"""Errors of no component that end their run alone."""
 
 
 class Lockstep:
@@ -102,6 +107,9 @@ class Lockstep:
         self.loop = Loop(lanes, self._make_engine([lane.engine for lane in lanes]), self._slow_down)
 
     def _iterate(self) -> None:
+        leader = self._training[0].leader
+        if leader is not None and not self._attempt(self._training[0], leader.iterate):
+            return
         with sharing([run.clock for run in self._training]):
             updated = self.loop.iterate()
         for run in tuple(self._training):
@@ -129,7 +137,7 @@ class Lockstep:
                 self._end(run, "killed", error)
                 return False
             self._end(run, "failed", error)
-            is_own = isinstance(error, DivergenceError | CollapseError) or is_fault(error)
+            is_own = isinstance(error, OWN) or is_fault(error)
             if not is_own and not self.is_forgiving:
                 raise
             if not is_own:
@@ -157,6 +165,8 @@ class Lockstep:
         if run in self._waiting:
             self._waiting.remove(run)
         self.runs.remove(run)
+        if run.leader and error is not None:
+            run.leader.fail(error)
         self.outcomes[run] = run.end(status, error, self.engine)
 
     def _end_all(self, status: Status, error: BaseException) -> None:

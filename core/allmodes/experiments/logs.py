@@ -97,9 +97,10 @@ def _near_store(store: str) -> str:
 def describe_start(run: Run) -> str:
     """Describe a run that begins or goes on: its iterations, device and folder."""
     folder, until = near(run.folder), run.spec.training.iterations
+    where = run.device if run.processes == 1 else f"{run.device} by {run.processes} processes"
     if run.iteration:
-        return f"{run.name} goes on from iteration {run.iteration:,} to {until:,} on {run.device}, in {folder}"
-    return f"{run.name} begins: {until:,} iterations on {run.device}, in {folder}"
+        return f"{run.name} goes on from iteration {run.iteration:,} to {until:,} on {where}, in {folder}"
+    return f"{run.name} begins: {until:,} iterations on {where}, in {folder}"
 
 
 def describe_end(outcome: Outcome) -> str:

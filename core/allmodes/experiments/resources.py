@@ -30,6 +30,7 @@ from allmodes.runs.run_folder import RunFolder
 from allmodes.specs.kinds import kinds_in
 from allmodes.system import signals
 from allmodes.system.paths import at_home
+from allmodes.system.ranks import find_rank
 from allmodes.system.torch_settings import plain_torch
 from allmodes_schemas import DatasetConfig, Spec
 
@@ -52,7 +53,7 @@ class Resources:
     @cached_property
     def device(self) -> str:
         """Where the runs train."""
-        return choose_device(self.spec.training.device)
+        return choose_device(self.spec.training.device, find_rank())
 
     @cached_property
     @plain_torch()
@@ -102,6 +103,7 @@ class Resources:
             device=self.device,
             plugins=registry.versions(kinds_in(spec)),
             data=self._describe(seed),
+            processes=rank.processes if (rank := find_rank()) else 1,
         )
 
     def _describe(self, seed: int) -> dict[str, object]:

@@ -13,7 +13,7 @@ from allmodes.registry.registry import Registry, installed
 from allmodes.runs import frames
 from allmodes.runs.averages import Averages, metric_names
 from allmodes.runs.results import load_results
-from allmodes.runs.run import Outcome
+from allmodes.runs.run import Outcome, Status
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import recorded
 from allmodes.specs.source import SpecError
@@ -69,7 +69,7 @@ class Results(Averages):
         return next((outcome.references for outcome in self.outcomes.values() if outcome.references), {})
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """`finished` if every seed did, else the first other status."""
         return next((o.status for o in self.outcomes.values() if o.status != "finished"), "finished")
 

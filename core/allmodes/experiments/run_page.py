@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from allmodes.experiments.leading import describe_number
 from allmodes.experiments.resume import check_same_data
 from allmodes.experiments.settings import Warn
 from allmodes.registry.registry import Registry
@@ -13,9 +14,10 @@ from allmodes.runs.run_folder import RunFolder, new_name
 from allmodes.specs import loading, recorded
 from allmodes.system import json_pages
 from allmodes.system.durable import replace_text, write_json
+from allmodes.system.paths import near
 from allmodes_schemas import Spec
 
-FACTS = ("seed", "experiment", "device", "plugins", "data", "rerunnable", "objects")
+FACTS = ("seed", "experiment", "device", "plugins", "data", "rerunnable", "objects", "processes")
 
 
 def make_folder(parent: Path, spec: Spec, seeds: tuple[int, ...], name: str | None = None) -> Path:
@@ -44,13 +46,15 @@ def write_run_page(run: Run, tracked: bool, here: Path, registry: Registry, warn
     Raises:
         SpecError: The spec was edited since the run began.
         DataError: The data or labels are not those that the run began with.
-        RunError: A folder lies where a page should be.
+        RunError: A folder lies where a page should be, or another number of processes began the run.
     """
     facts: dict[str, Any] = {name: getattr(run, name) for name in FACTS} | {"tracked": tracked, "begun_in": str(here)}
     folder = RunFolder(run.folder)
     if (began := folder.facts(warn)) is not None:
         recorded.check_unedited(run.folder, run.spec, registry)
         check_same_data(run, began, warn)
+        if began.processes != run.processes:
+            raise RunError(f"{near(run.folder)}: {describe_number(began.processes, run.processes)}")
         facts |= {"resumed": began.resumed + 1, "tracked": tracked or began.tracked}
         facts["begun_in"] = began.begun_in or facts["begun_in"]
         facts |= {name: getattr(began, name) for name in ("began_with", "rewinds") if getattr(began, name)}

@@ -29,6 +29,7 @@ class Saver:
     """Writes and restores the checkpoints of a lane, and writes its model.
 
     Attributes:
+        collect: Gives what each process needs to go on, where several train the run.
         saved: The iteration of the last checkpoint.
         saved_at: When it was tried to write one, as `time.monotonic` counts.
     """
@@ -38,6 +39,7 @@ class Saver:
     lane: Lane
     journal: Journal
     warn: Callable[[str], None]
+    collect: Callable[[], list[State]] | None = None
     saved: int | None = None
     saved_at: float = field(default_factory=time.monotonic)
 
@@ -69,9 +71,10 @@ class Saver:
         page = self._page(best=is_best, device=device, data=data)
         self._fit_sampler()
         claims.confirm()
+        ranks = {"ranks": self.collect()} if self.collect else {}
         try:
             self.journal.settle()
-            checkpoints.write(self.folder, modules, page, {"loop": self.lane.state_dict(), **progress})
+            checkpoints.write(self.folder, modules, page, {"loop": self.lane.state_dict(), **ranks, **progress})
             checkpoints.delete_old(self.folder, self.run.spec.training.checkpoints.keep, iteration, good)
             self.saved = iteration
         except OSError as error:

@@ -23,6 +23,7 @@ from allmodes.experiments.errors import (
 )
 from allmodes.experiments.evaluate import Evaluator
 from allmodes.experiments.lanes import build_lane
+from allmodes.experiments.leading import Leader, describe_number
 from allmodes.experiments.report import Report
 from allmodes.experiments.rewinding import Rewinding
 from allmodes.experiments.saving import Saver
@@ -32,7 +33,7 @@ from allmodes.game.untouched import LostError
 from allmodes.metrics import Metric
 from allmodes.models.checkpoints import State
 from allmodes.registry.registry import Registry
-from allmodes.runs.run import Outcome, Rewind, Run, Status, Stopper
+from allmodes.runs.run import Outcome, Rewind, Run, RunError, Status, Stopper
 
 
 @dataclass(eq=False)
@@ -44,6 +45,7 @@ class SeedRun:
         references: Gives those of reference samplers, by their rows.
         is_resumed: Whether an attempt before has begun it.
         here: Where a relative `training.from` is looked for.
+        leader: Has the other processes do the same, where several train the run.
         failed: Why the last evaluation failed, if it did; a run whose last one fails has no samples, and fails.
     """
 
@@ -57,6 +59,7 @@ class SeedRun:
     functions: Functions = field(default_factory=dict)
     labelled: Mapping[str, LabelledItems] | None = None
     here: Path = Path()
+    leader: Leader | None = None
     failed: Exception | None = None
     is_resumed: bool = False
 
@@ -68,10 +71,15 @@ class SeedRun:
         """Build lane, evaluator and saver in their state before the first iteration."""
         self.clock = Clock()
         with starting(self.clock):
-            self.lane = build_lane(self.run, self.data, self.functions, self.labelled)
+            peers = self.leader.peers if self.leader else None
+            self.lane = build_lane(self.run, self.data, self.functions, self.labelled, peers)
         self.evaluator = Evaluator(self.run, self.data, self.metrics, self.lane, self.report, self.warn)
         self.rewinding, self._early = Rewinding(self.run), ""
-        self.saver = Saver(self.run, self.data, self.lane, self.report.journal, self.warn)
+        collect = None
+        if self.leader:
+            self.leader.begin(self.lane, self.rewinding)
+            collect = self.leader.collect
+        self.saver = Saver(self.run, self.data, self.lane, self.report.journal, self.warn, collect)
 
     @property
     def samples(self) -> Tensor | None:
@@ -149,6 +157,7 @@ class SeedRun:
             stopped=self.stopped if is_stopped else None,
             stopped_by=self.stopped_by if is_stopped else None,
             rewinds=tuple(self.rewinding.done),
+            processes=self.run.processes,
         )
         beside = self.floors, self.references, self.warn
         outcome = Ending(self.run, self.lane, self.evaluator, self.saver, *beside).finish(ended)
@@ -235,6 +244,10 @@ class SeedRun:
         self.rewinding.scale(self.lane)
 
     def _load_state(self, state: State) -> None:
+        if self.leader:
+            self.leader.take(state)
+        elif "ranks" in state:
+            raise RunError(describe_number(len(state["ranks"]), 1))
         self.evaluator.load_state_dict(state)
         self._early = why_stop(self.run.spec, self.evaluator.history)
         self.clock.load_state_dict(state)

@@ -13,6 +13,7 @@ import torch
 from allmodes.data import Data, TensorData, from_dataset
 from allmodes.experiments.floors import floors_folder
 from allmodes.game.compose import CompositionError
+from allmodes.system.ranks import Rank
 from allmodes.system.torch_settings import plain_torch
 from allmodes.text import redact
 
@@ -59,12 +60,20 @@ def to_data(given: Any) -> Data | None:
     return from_dataset(given) if given is not None and not isinstance(given, Data) else given
 
 
-def choose_device(wanted: str) -> str:
-    """The device for the spec's `training.device`.
+def choose_device(wanted: str, rank: Rank | None = None) -> str:
+    """The device for the spec's `training.device`; of several processes of a run on a host, each has its own card.
 
     Raises CompositionError where it is a CUDA device and there is none.
     """
     cuda = torch.cuda.is_available()
     if wanted.startswith("cuda") and not cuda:
         raise CompositionError(f"training.device is {wanted!r}, but torch finds no CUDA device here: use auto or cpu")
-    return ("cuda" if cuda else "cpu") if wanted == "auto" else wanted
+    device = ("cuda" if cuda else "cpu") if wanted == "auto" else wanted
+    return device if rank is None or device == "cpu" else _own_card(rank)
+
+
+def _own_card(rank: Rank) -> str:
+    if (cards := torch.cuda.device_count()) <= rank.local:
+        what = f"{rank.local + 1} processes or more on this host, which has {cards} CUDA devices"
+        raise CompositionError(f"{what}: start as many as it has, or set training.device=cpu")
+    return f"cuda:{rank.local}"

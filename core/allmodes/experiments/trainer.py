@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.nn.modules.conv import _ConvNd
 
 from allmodes.engine.choice import LANES, Choice, choose
+from allmodes.engine.peers import Peers
 from allmodes.experiments import logs, resume
 from allmodes.experiments.errors import describe_error, is_fault, print_traceback, report_fault
+from allmodes.experiments.leading import Leader
 from allmodes.experiments.lockstep import train_together
 from allmodes.experiments.report import Report
 from allmodes.experiments.resources import Resources
@@ -38,13 +40,14 @@ T = TypeVar("T")
 
 @dataclass
 class Trainer:
-    """Trains runs in this process, until `stop` is asked for."""
+    """Trains runs in this process, until `stop` is asked for; as rank 0 of `peers`, where these train one together."""
 
     resources: Resources
     registry: Registry
     functions: Functions
     track: bool
     stop: Stop
+    peers: Peers | None = None
     panels: list[tuple[str, Tensor]] = field(default_factory=list)
 
     def train_all(self, runs: Sequence[Run], folder: Path) -> Results:
@@ -89,10 +92,11 @@ class Trainer:
         labelled, data, metrics = resources.labelled(run.seed), resources.data, resources.metrics
         beside = self._interruptible(lambda: resources.floors), self._interruptible(lambda: resources.references)
         try:
+            leader = Leader(self.peers, self.stop, run) if self.peers else None
             with self.stop.interrupting():  # a prior, say, may be fitted for minutes
                 signals.check()
                 seed_run = SeedRun(
-                    run, data, metrics, self.registry, warn, *beside, self.functions, labelled, resources.here
+                    run, data, metrics, self.registry, warn, *beside, self.functions, labelled, resources.here, leader
                 )
         except Stopped:
             return Outcome("killed", progress_of(run.folder), 0.0)
@@ -168,6 +172,8 @@ def _train_some(units: Sequence[Unit], stop: Stop, is_forgiving: bool) -> Iterat
     with ExitStack() as locks:
         opened = [(units[0], _open(units[0], locks, is_forgiving))]
         choice = _choose(opened[0][1], units)
+        if (peers := units[0][0].peers) is not None:
+            choice = Choice("eager", f"{peers.rank.processes} processes train it together")
         if choice.engine != "eager":
             opened += [(unit, _open(unit, locks, is_forgiving)) for unit in units[1:]]
         seed_runs = [run for _, run in opened if isinstance(run, SeedRun)]

@@ -63,6 +63,7 @@ class Run:
             known.
         study: The name of the comparison that it is part of, if any.
         repeats: How many seeds its method has in the comparison.
+        processes: How many train it together.
         iteration: Where training begins: 0, or the iteration of the checkpoint from which the run goes on.
         journal: The log that training writes, for observers that read it.
         stops: The reasons for which observers asked it to stop.
@@ -81,6 +82,7 @@ class Run:
     objects: Mapping[str, str] = field(default_factory=dict)
     study: str | None = None
     repeats: int = 1
+    processes: int = 1
     iteration: int = 0
     journal: Journal | None = field(default=None, repr=False, compare=False)
     stops: list[str] = field(default_factory=list, repr=False, compare=False)
@@ -116,7 +118,7 @@ class Outcome:
     `stopped` is why a finished run ended before its last iteration, and `stopped_by` who asked: an observer, or
     `training.early_stopping`. `kept` is the iteration of the model that it kept, and of `results`, if not the last.
     `rewinds` are those on the way to the model, by `training.rewind`: `costs` count the updates of this way alone, the
-    times those of all.
+    times those of all. `processes` is how many trained it together; the times are those of the first of them.
     """
 
     status: Status
@@ -134,6 +136,7 @@ class Outcome:
     stopped_by: Stopper | None = None
     kept: int | None = None
     rewinds: Sequence[Rewind] = ()
+    processes: int = 1
 
     def __post_init__(self) -> None:
         for name in ("results", "floors"):

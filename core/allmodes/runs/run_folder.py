@@ -46,6 +46,7 @@ class Facts(BaseModel):
     rerunnable: bool = True
     objects: dict[str, str] = {}
     tracked: bool = True
+    processes: int = 1
     resumed: int = 0
     begun_in: str | None = None
     began_with: dict[str, Any] | None = None
