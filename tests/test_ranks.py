@@ -312,10 +312,10 @@ def test_two_processes_train_every_method_of_means_as_one_does() -> None:
 # A whole run
 
 
-def run_together(folder: Path, iterations: int, **changes: Any) -> Callable[[], Any]:
+def run_together(folder: Path, iterations: int, every: int = 4, **changes: Any) -> Callable[[], Any]:
     """A run of two processes, in each of them; returns how it ended, and what it warned of."""
     training = {"checkpoints": {"every": 4}, "iterations": iterations, **changes}
-    spec = spec_of({"seeds": [3], "training": training})
+    spec = spec_of({"seeds": [3], "training": training, "evaluation": {"every": every}})
     warned: list[str] = []
 
     def train() -> Any:
@@ -338,8 +338,8 @@ def resume_together(folder: Path, *overrides: str) -> Callable[[], Any]:
 
 def test_a_run_of_two_processes_ends_goes_on_and_says_how_many_trained_it(tmp_path: Path) -> None:
     def train() -> Any:
-        whole = run_together(tmp_path / "whole", 8)()
-        half = run_together(tmp_path / "half", 4)()
+        whole = run_together(tmp_path / "whole", 8, ema={})()
+        half = run_together(tmp_path / "half", 4, ema={})()
         return whole, half, resume_together(half[0], "training.iterations=8")()
 
     (whole, half, resumed), others = in_ranks(train, train)
@@ -358,6 +358,15 @@ def test_a_run_of_two_processes_ends_goes_on_and_says_how_many_trained_it(tmp_pa
     how = "resume it with `torchrun --nproc-per-node 2 -m allmodes resume`"
     what = "it was trained by 2 processes and cannot go on with 1"
     assert str(caught.value) == f"{near(other.path)}: {what}: {how}"
+
+
+def test_all_processes_go_back_with_lower_rates(tmp_path: Path) -> None:
+    bursting = {"kind": "sgd", "lr": 10.0}
+    rewind = {"signs": ["divergence"], "rate": 0.01, "times": 2}
+    train = run_together(tmp_path, 20, 10, optimizer=bursting, rewind=rewind, checkpoints={"every": 2})
+    leads, follows = in_ranks(train, train)
+    assert leads[1]["status"] == follows[1]["status"] == "finished"  # their weights are compared at each checkpoint
+    assert [(one["to"], one["factor"]) for one in leads[1]["rewinds"]] == [(0, 0.01)]
 
 
 def test_what_fails_in_one_process_ends_all_with_its_words(tmp_path: Path) -> None:
