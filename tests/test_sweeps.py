@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from allmodes import Experiment, Key, Outcome, SpecError, Step, compare, installed
 from allmodes.cli import main as cli_main
 from allmodes.specs import loading
-from allmodes.specs.axes import parse_axes, to_axes
+from allmodes.specs.axis_reader import parse_axes, to_axes
 from allmodes.specs.member_names import labels, shorten, tokens
 from allmodes.specs.members import Member, axes_of, members
 from allmodes.specs.source import to_path
@@ -239,6 +239,41 @@ def test_an_error_names_the_place_and_the_member(vary: str, message: str, tmp_pa
         load_study([file], REGISTRY, tmp_path / "out")
     assert str(caught.value) == message.format(file=file)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "vary", "message"),
+    [
+        (
+            "training.itertions=10",
+            "training.batch_size={from: 64, to: 128, steps: 4}",
+            "--set: training.itertions: unknown key (did you mean 'iterations'?) (in every member)",
+        ),
+        (
+            "training.itertions=10",
+            "training.optimizer.lr={from: 1e-4, to: 1e-2, steps: 4}",
+            "--set: training.itertions: unknown key (did you mean 'iterations'?) (in every member)",
+        ),
+        (
+            "generator=mlp",
+            "generator.hidden=[8],[16]",
+            "--set: generator: should be a mapping with the kind of network, such as {kind: dcgan}, got 'mlp' "
+            "(in every member)",
+        ),
+        ("losses=[]", "losses.0.weight=1,2", "--set: losses: has 0 entries, but needs at least 1 (in every member)"),
+    ],
+)
+def test_a_wrong_override_is_told_alone(override: str, vary: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_study(["gan/ring"], REGISTRY, tmp_path, overrides=[override], vary=parse_axes([vary]))
+    assert str(caught.value) == f"gan/ring: {message}"
+
+
+def test_beside_a_wrong_override_a_wrong_axis_is_still_told(tmp_path: Path) -> None:
+    axes = parse_axes(["training.batch_size={from: 1, to: 2, steps: 3}"])  # 1.5 is 2, twice
+    with pytest.raises(SpecError) as caught:
+        load_study(["gan/ring"], REGISTRY, tmp_path, overrides=["training.itertions=10"], vary=axes)
+    assert str(caught.value) == "gan/ring: --vary: training.batch_size: the range gives 2 twice: take fewer steps"
 
 
 def test_a_problem_of_every_member_is_told_once() -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import copy
 import itertools
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from allmodes.registry.registry import Registry
-from allmodes.specs import loading
-from allmodes.specs.axes import Axes, Axis, Point, read_axes
+from allmodes.specs.axes import Axes, Axis
+from allmodes.specs.axis_reader import read_axes
 from allmodes.specs.member_names import labels, shorten, tokens
+from allmodes.specs.points import Checker, join, to_settings
 from allmodes.specs.source import SpecError, SpecSource
-from allmodes.specs.source import shorten as shorten_messages
-from allmodes_schemas import Config, Location, Spec
+from allmodes.specs.whole_numbers import settle
+from allmodes_schemas import Location, Spec
 
 MOST = 1000
 """Members that one sweep may have: more are most likely a slip."""
@@ -78,80 +78,11 @@ def members(source: SpecSource, axes: Axes, registry: Registry) -> list[Member]:
     ]
 
 
-def settle(base: SpecSource, axes: Axes, registry: Registry) -> Axes:
-    """The axes with whole numbers along ranges of settings that are whole."""
-    ranges = [axis for axis in axes.axes if axis.range is not None]
-    with warnings.catch_warnings(action="ignore"):
-        first = join([axis.points[0] for axis in axes.axes])
-        spec = Checker(base, registry, None).check("", first) if ranges else None
-    return replace(axes, axes=tuple(_settle(axis, spec) for axis in axes.axes))
-
-
 def name_points(axes: Sequence[Axis]) -> list[str]:
     """A name for each point of the grid of some axes, unlike the others in more than case."""
     words = labels([path for axis in axes for path in axis.paths])
     along = [name_along(axis, words) for axis in axes]
     return [shorten(",".join(parts)) for parts in itertools.product(*along)]
-
-
-def apply(base: SpecSource, point: Point) -> SpecSource:
-    """A copy of a file with the settings of a point, those of whole blocks first.
-
-    Raises SpecError where there is no such setting.
-    """
-    source = SpecSource(copy.deepcopy(base.tree), base.name, dict(base.overridden))
-    for setting in sorted(point, key=lambda one: len(one.path)):
-        try:
-            source.put(setting.path, copy.deepcopy(setting.value), setting.place)
-        except (LookupError, TypeError, ValueError):
-            dotted = ".".join(map(str, setting.path))
-            raise SpecError(f"{setting.place}: there is no {dotted} to vary") from None
-    return source
-
-
-def join(points: Iterable[Point]) -> Point:
-    """The settings of several points in one."""
-    return tuple(itertools.chain.from_iterable(points))
-
-
-def to_settings(point: Point) -> dict[str, Any]:
-    """The values of a point by the dotted paths of the settings."""
-    return {".".join(map(str, one.path)): one.value for one in point}
-
-
-@dataclass
-class Checker:
-    """Checks members, and collects each problem once with the members that have it."""
-
-    base: SpecSource
-    registry: Registry
-    seeds: Sequence[int] | None
-    problems: dict[str, list[str]] = field(default_factory=dict)
-
-    def check(self, name: str, point: Point) -> Spec | None:
-        """The spec with the settings of a point, or None where it is invalid."""
-        try:
-            spec = loading.check(apply(self.base, point), self.registry)
-        except SpecError as error:
-            for line in str(error).splitlines():
-                self.problems.setdefault(line, []).append(name)
-            return None
-        changes = {"name": name or spec.name} | ({"seeds": tuple(self.seeds)} if self.seeds else {})
-        return spec.model_copy(update=changes)
-
-    def report(self, number: int) -> None:
-        """Raise SpecError if there were problems."""
-        lines = [f"{line}{_describe(names, number)}" for line, names in self.problems.items()]
-        if lines:
-            raise SpecError("\n".join(shorten_messages(lines)))
-
-
-def _describe(names: Sequence[str], number: int) -> str:
-    """Say which members have a problem, unless all of several have it."""
-    if len(names) == number > 1:
-        return " (in every member)"
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f" (in {names[0]}{more})"
 
 
 def check_free(base: SpecSource, axes: Sequence[Axis]) -> None:
@@ -175,28 +106,6 @@ def _check_grid(base: SpecSource, axes: Sequence[Axis]) -> None:
         raise SpecError(f"{base.name}: vary: {what}: take fewer values, or search: {{trials: 100, by: METRIC}}")
 
 
-def _settle(axis: Axis, spec: Spec | None) -> Axis:
-    """An axis with whole numbers, if its setting is whole in the spec of its first value."""
-    if axis.range is None or spec is None or not _is_whole(spec, axis.paths[0]):
-        return axis
-    points = [(replace(one, value=round(one.value)),) for (one,) in axis.points]
-    values = [one.value for (one,) in points]
-    for first, second in itertools.pairwise(values):
-        if first == second:
-            raise SpecError(f"{points[0][0].place}: {axis.title}: the range gives {first} twice: take fewer steps")
-    return replace(axis, points=tuple(points), is_whole=True)
-
-
-def _is_whole(spec: Spec, path: Location) -> bool:
-    node: Any = spec
-    for key in path:
-        try:
-            node = getattr(node, key) if isinstance(node, Config) and isinstance(key, str) else node[key]
-        except (AttributeError, LookupError, TypeError):
-            return False
-    return isinstance(node, int) and not isinstance(node, bool)
-
-
 def name_along(axis: Axis, words: Mapping[Location, str]) -> list[str]:
     """A part of a name for each point of an axis."""
     columns = [_words_of([point[i].value for point in axis.points]) for i in range(len(axis.paths))]
@@ -215,17 +124,12 @@ def _words_of(values: Sequence[Any]) -> list[str]:
 
 __all__ = [
     "MOST",
-    "Checker",
     "Member",
-    "apply",
     "axes_of",
     "base_of",
     "check_free",
     "is_sweep_file",
-    "join",
     "members",
     "name_along",
     "name_points",
-    "settle",
-    "to_settings",
 ]
