@@ -15,7 +15,7 @@ from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.reader import ReaderError
 from typing_extensions import override
 
-from allmodes.specs import yaml_errors
+from allmodes.specs import yaml_errors, yaml_keys
 
 BYTES = 2**20
 VALUES = 20_000
@@ -111,7 +111,7 @@ def _checked(tree: Any) -> Any:
     while left:
         node = left.pop()
         for key, value in node.items() if isinstance(node, CommentedMap) else ():
-            if isinstance(key, str) and (why := yaml_errors.wrong_key(key, value)):
+            if isinstance(key, str) and (why := yaml_keys.wrong_key(key, value)):
                 line, column = node.lc.key(key)
                 raise UnreadableError(why, line + 1, column + 1)
         left += node.values() if isinstance(node, CommentedMap) else node if isinstance(node, CommentedSeq) else ()

@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
-from allmodes.specs import safe_yaml, yaml_errors
+from allmodes.specs import safe_yaml, yaml_keys
 from allmodes.specs.safe_yaml import UnreadableError
 from allmodes.text.printable import printable
 from allmodes_schemas import KindConfig, Location, Spec
@@ -88,7 +88,7 @@ def read(text: str, name: str) -> SpecSource:
     """
     try:
         tree = safe_yaml.load(text)
-        if isinstance(tree, str) and (why := yaml_errors.wrong_text(tree)):
+        if isinstance(tree, str) and (why := yaml_keys.wrong_text(tree)):
             raise UnreadableError(why, 1, 1)
         return SpecSource(tree, name)
     except UnreadableError as error:
