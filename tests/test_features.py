@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig, RandomConvConfig, TorchvisionFeaturesConfig
+from allmodes.builtin.config.features import ClassifierConfig, ItemsConfig, RandomConvConfig, TorchvisionFeaturesConfig
 from allmodes.builtin.config.mixtures import RingConfig
 from allmodes.data import Data, DataError, TensorData, digits
 from allmodes.metrics.classifier import Classifier, Training, load_classifier, train
@@ -17,7 +17,7 @@ from allmodes_schemas import FeatureConfig
 
 QUICK = ClassifierConfig(iterations=120, width=8, features=32)
 TRAINING = Training(iterations=120, width=8, features=32)
-SPACES = (PixelsConfig(), RandomConvConfig(), QUICK)
+SPACES = (ItemsConfig(), RandomConvConfig(), QUICK)
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def test_features_are_functions_that_may_be_mapped_over_items(config: FeatureCon
 
 def test_pixels_are_the_items_flattened(data: Data) -> None:
     x = images()
-    assert torch.equal(PixelsConfig().build(data)(x), x.reshape(6, 64))
+    assert torch.equal(ItemsConfig().build(data)(x), x.reshape(6, 64))
 
 
 def test_more_items_than_a_chunk_get_the_features_of_each(data: Data) -> None:
@@ -93,7 +93,7 @@ def test_random_convolutions_give_sixteen_features_for_each_channel(shape: tuple
 def test_random_convolutions_refuse_points() -> None:
     with pytest.raises(DataError) as refusal:
         RandomConvConfig().build(RingConfig().build())
-    expected = "features random_conv: needs images (C, H, W), but items have shape (2,): take pixels"
+    expected = "features random_conv: needs images (C, H, W), but items have shape (2,): take items"
     assert str(refusal.value) == expected
 
 

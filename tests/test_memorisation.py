@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from allmodes import MemorisationConfig, PixelsConfig, RandomConvConfig, RingConfig
+from allmodes import ItemsConfig, MemorisationConfig, RandomConvConfig, RingConfig
 from allmodes.data import Data, TensorData
 from allmodes.data.batch import Batch
 from allmodes.metrics import Evaluation, Memorisation, measure_floors
@@ -14,7 +14,7 @@ from allmodes.metrics.distances import POINTS, nearest_distances
 from allmodes.testing import MetricContract
 from tiny import SPEC
 
-PIXELS = PixelsConfig()
+PIXELS = ItemsConfig()
 LINE = torch.arange(200.0)[:, None]
 
 

@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi, ncx2
 
-from allmodes.builtin.config.features import PixelsConfig
+from allmodes.builtin.config.features import ItemsConfig
 from allmodes.builtin.config.metrics import (
     KINDS,
     ClassCoverageConfig,
@@ -385,7 +385,7 @@ def test_a_floor_that_so_few_samples_cannot_give_is_not_a_number() -> None:
     "kind", [kind for kind in KINDS if kind not in (IvomConfig, ClusteringConfig, ConditionalConfig)]
 )
 def test_a_metric_gives_the_numbers_that_its_config_declares(kind: type[MetricConfig]) -> None:
-    options = {"features": PixelsConfig()} if issubclass(kind, FeatureMetricConfig) else {}
+    options = {"features": ItemsConfig()} if issubclass(kind, FeatureMetricConfig) else {}
     options |= {"label": 0} if kind is ShareConfig else {}
     config, data = kind(**options), RingConfig().build()
     metric = config.build()

@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
 from allmodes import Experiment, SpecError
-from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig, RandomConvConfig
+from allmodes.builtin.config.features import ClassifierConfig, ItemsConfig, RandomConvConfig
 from allmodes.builtin.config.metrics import (
     DensityCoverageConfig,
     FidConfig,
@@ -52,7 +52,7 @@ from allmodes_schemas import Given, MetricConfig
 from faulty import SquaresConfig, registry_of
 from tiny import SPEC
 
-PIXELS = PixelsConfig()
+PIXELS = ItemsConfig()
 QUICK = ClassifierConfig(iterations=120, width=8, features=32)
 ON_PIXELS = (
     FidConfig(), KidConfig(size=100), PrecisionRecallConfig(), DensityCoverageConfig(), SlicedWassersteinConfig(),
@@ -121,7 +121,7 @@ def test_fid_is_that_of_torchmetrics_on_the_same_features() -> None:
 
 def test_fid_of_too_few_items_comes_with_a_warning() -> None:
     expected = (
-        "^fid_pixels: 5 items are too few for the covariance of 6 features: raise evaluation.samples, or take features "
+        "^fid_items: 5 items are too few for the covariance of 6 features: raise evaluation.samples, or take features "
         "of fewer dimensions$"
     )
     with pytest.warns(UserWarning, match=expected):
@@ -347,9 +347,9 @@ def test_collapsed_samples_are_told_from_real_ones(config: MetricConfig) -> None
     x, y, metric = normal(300, 2, 0).float(), normal(300, 2, 1).float(), config.build()
     good, bad = score(metric, x, y), score(metric, torch.ones(300, 2), y)
     assert good.keys() == config.numbers().keys()
-    key = next(iter(good)) if "density" not in next(iter(good)) else "coverage_pixels"
-    if "precision_pixels" in good:
-        key = "recall_pixels"
+    key = next(iter(good)) if "density" not in next(iter(good)) else "coverage_items"
+    if "precision_items" in good:
+        key = "recall_items"
     worse = bad[key] > good[key] if config.numbers()[key].better == "lower" else bad[key] < good[key]
     assert worse
 
@@ -361,7 +361,7 @@ def test_two_samples_do_not_break_a_metric(config: MetricConfig) -> None:
 
 
 def test_each_space_is_built_and_applied_once() -> None:
-    class Counted(PixelsConfig):
+    class Counted(ItemsConfig):
         kind: Any = "counted"
 
         def build(self, data: Any) -> Any:
@@ -373,7 +373,7 @@ def test_each_space_is_built_and_applied_once() -> None:
     calls: list[str] = []
     counted = Counted()
     metrics = build_metrics([FidConfig(features=counted), KidConfig(features=counted), FidConfig(features=PIXELS)])
-    assert list(metrics) == ["fid_counted", "kid_counted", "fid_pixels"]
+    assert list(metrics) == ["fid_counted", "kid_counted", "fid_items"]
     x, y = normal(50, 2, 0).float(), normal(50, 2, 1).float()
     data = TensorData(y, test_x=y)
     for _ in range(2):
@@ -404,7 +404,7 @@ def test_the_accuracy_of_the_classifier_stands_beside_what_it_measures() -> None
 def test_floors_leave_out_what_real_data_cannot_score() -> None:
     x = normal(100, 2, 0).float()
     found = measure_floors([Fid(PIXELS), Ivom(), Clustering("encoder")], TensorData(x, test_x=x), 40)
-    assert found.keys() == {"fid_pixels"}
+    assert found.keys() == {"fid_items"}
 
 
 # IvOM
@@ -542,7 +542,7 @@ def refused(metrics: list[Any], **changes: Any) -> str:
 
 def test_one_metric_may_use_several_spaces() -> None:
     wanted = [{"kind": "fid", "features": {"kind": "classifier"}}, "fid", "kid"]
-    assert list(Experiment.from_spec(spec(wanted)).resources.metrics) == ["fid_classifier", "fid_pixels", "kid_pixels"]
+    assert list(Experiment.from_spec(spec(wanted)).resources.metrics) == ["fid_classifier", "fid_items", "kid_items"]
 
 
 def test_a_metric_that_would_write_the_same_keys_is_refused() -> None:
@@ -572,15 +572,15 @@ def test_what_a_metric_lacks_is_said_before_a_run_begins(tmp_path: Any) -> None:
 
 def test_a_run_measures_with_features_and_writes_the_floors(tmp_path: Any) -> None:
     wanted = [
-        *({"kind": kind, "features": {"kind": "pixels"}} for kind in ("fid", "kid", "density_coverage", "vendi")),
+        *({"kind": kind, "features": {"kind": "items"}} for kind in ("fid", "kid", "density_coverage", "vendi")),
         {"kind": "fid", "features": RandomConvConfig().model_dump()}, {"kind": "ivom", "images": 4, "iterations": 5},
     ]  # fmt: skip
     changes = {"data": {"kind": "digits"}, "training": {**SPEC["training"], "iterations": 10}}
     results = Experiment.from_spec(spec(wanted, **changes), folder=tmp_path, track=False).run()
-    keys = {"fid_pixels", "kid_pixels", "kid_std_pixels", "density_pixels", "coverage_pixels", "vendi_pixels"}
+    keys = {"fid_items", "kid_items", "kid_std_items", "density_items", "coverage_items", "vendi_items"}
     assert set(results.floors) == keys | {"fid_random_conv"}
     assert set(results.metrics) == keys | {"fid_random_conv", "ivom"}
-    assert results.mean("fid_pixels") > 5 * results.floors["fid_pixels"]
+    assert results.mean("fid_items") > 5 * results.floors["fid_items"]
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from allmodes import (
     ClippedDensityCoverageConfig,
     DiversityGapConfig,
     Evaluation,
+    ItemsConfig,
     MemorisationConfig,
     MetricConfig,
     NdbConfig,
-    PixelsConfig,
     RkeConfig,
     VendiConfig,
 )
@@ -30,7 +30,7 @@ from allmodes.metrics.diversity import effective_number, gaussian_shares, kernel
 from allmodes.testing import MetricContract
 from tiny import SPEC
 
-PIXELS = PixelsConfig()
+PIXELS = ItemsConfig()
 KINDS: tuple[MetricConfig, ...] = (
     ClippedDensityCoverageConfig(), RkeConfig(), VendiConfig(kernel="gaussian", truncate=5), DiversityGapConfig(),
     NdbConfig(bins=5), MemorisationConfig(),
@@ -227,8 +227,8 @@ def test_truncation_bounds_the_score_which_grows_with_samples_otherwise() -> Non
 
 
 def test_keys_tell_a_truncated_score_from_a_whole_one() -> None:
-    assert list(VendiConfig().numbers()) == ["vendi_pixels"]
-    assert VendiConfig(truncate=9).title() == "truncated_vendi_pixels"
+    assert list(VendiConfig().numbers()) == ["vendi_items"]
+    assert VendiConfig(truncate=9).title() == "truncated_vendi_items"
 
 
 # The gap
@@ -264,7 +264,7 @@ def test_real_items_against_real_ones_reject_about_alpha_of_the_bins(dims: int) 
     for seed in range(6):
         x, trained = normal(1000, dims, 2 * seed), normal(1000, dims, 2 * seed + 1)
         evaluation = Evaluation(x, TensorData(trained, test_x=x), Batch(x), generator())
-        rejected.append(metric.compute(evaluation)["ndb_pixels"])
+        rejected.append(metric.compute(evaluation)["ndb_items"])
     assert binomtest(round(40 * sum(rejected)), 240, 0.05).pvalue > 0.001
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from allmodes.registry.registry import Registry
 from allmodes.registry.slots import Plugin
+from allmodes.runs import journal
+from allmodes.runs.run import Outcome
 from allmodes.specs import loading
 from allmodes_schemas import AdamConfig, EvaluationConfig, Renamed
 from fixtures.distributions import first_party, module
@@ -192,3 +194,29 @@ def test_blocks_of_the_core_may_have_older_names(
 def test_an_invalid_renaming_is_an_error_of_the_plugin(old: str, new: str, error: str) -> None:
     wrong = ACME.replace('Renamed("height", "elevation"', f"Renamed({old!r}, {new!r}")
     assert registry(wrong).plugins["acme"].error == error
+
+
+def test_the_features_once_called_pixels_and_their_numbers_are_read_by_the_name_of_today() -> None:
+    values = {
+        **SPEC,
+        "training": {**SPEC["training"], "checkpoints": {"best": "coverage_pixels"}},
+        "evaluation": {"metrics": ["density_coverage", {"kind": "fid", "features": {"kind": "pixels"}}]},
+    }
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        spec = loading.parse(values, first_party())
+    ends = "since allmodes 0.1, and 1.0 will not read it: write"
+    assert [str(warning.message) for warning in caught] == [
+        f"spec: evaluation.metrics.1.features.kind: 'pixels' is called 'items' {ends} items",
+        f"spec: training.checkpoints.best: 'coverage_pixels' is called 'coverage_items' {ends} coverage_items",
+    ]
+    assert list(spec.evaluation.numbers()) == ["density_items", "coverage_items", "fid_items"]
+    assert spec.training.best == "coverage_items"
+
+
+def test_numbers_of_older_runs_are_read_by_the_name_of_today_and_those_of_others_are_left_alone() -> None:
+    page = {"coverage_pixels": 0.5, "recent_fid_pixels": None, "dead_pixels": 3.0, "coverage_pixels_std": 1.0}
+    outcome = Outcome("finished", 1, 1.0, results=page, floors={"kid_std_pixels": 2.0})
+    assert list(outcome.results) == ["coverage_items", "recent_fid_items", "dead_pixels", "coverage_pixels_std"]
+    assert list(outcome.floors) == ["kid_std_items"]
+    assert list(journal.numbers({"eval/sliced_w2_pixels": 1.0})) == ["eval/sliced_w2_items"]

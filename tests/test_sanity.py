@@ -109,11 +109,11 @@ def test_a_check_passes_what_does_as_asked_and_fails_what_does_not() -> None:
     check = Check(whole.name, {"D = 8": small(whole.sweeps["D = 8"])}, whole.asked)
     verdicts = list(judge(check, metrics=[DensityCoverageConfig(), FidConfig(), VendiConfig()]))
     found = {(verdict.key, verdict.what): verdict.passed for verdict in verdicts}
-    assert found["coverage_pixels", "shape"]
-    assert found["fid_pixels", "shape"]
-    assert not found["vendi_pixels", "shape"]  # the angles of a diagonal are all alike
-    assert ("density_pixels", "one mode left") in found
-    assert ("coverage_pixels", "one mode left") not in found
+    assert found["coverage_items", "shape"]
+    assert found["fid_items", "shape"]
+    assert not found["vendi_items", "shape"]  # the angles of a diagonal are all alike
+    assert ("density_items", "one mode left") in found
+    assert ("coverage_items", "one mode left") not in found
 
 
 def test_real_data_are_measured_anew_where_they_change() -> None:

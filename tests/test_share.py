@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
 from allmodes import Experiment, SpecError
-from allmodes.builtin.config.features import ClassifierConfig, PixelsConfig
+from allmodes.builtin.config.features import ClassifierConfig, ItemsConfig
 from allmodes.builtin.config.metrics import ShareConfig
 from allmodes.builtin.config.mixtures import CircleConfig, MixtureConfig, RingConfig
 from allmodes.data import Data, DataError, TensorData, digits, from_dataset
@@ -208,7 +208,7 @@ def test_a_label_that_the_files_do_not_have_is_refused_before_training(tmp_path:
 def test_features_that_are_no_classifier_give_no_classes() -> None:
     data = digits()
     with pytest.raises(TypeError) as refusal:
-        classes_of(data.x, data, PixelsConfig(), FeatureCache())
+        classes_of(data.x, data, ItemsConfig(), FeatureCache())
     assert str(refusal.value) == "features pixels give no classes: take a classifier"
 
 

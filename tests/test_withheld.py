@@ -117,8 +117,8 @@ def test_an_average_over_the_end_is_withheld_with_any_of_its_numbers() -> None:
         ("high_quality", 0.9889, "98.89 %"),
         ("high_quality_points", 98.8, "98.8"),
         ("share_2", 0.125, "12.5 %"),
-        ("coverage_pixels", 0.97, "97 %"),
-        ("density_pixels", 1.02, "1.02"),
+        ("coverage_items", 0.97, "97 %"),
+        ("density_items", 1.02, "1.02"),
         ("kl", 0.01, "0.01"),
     ],
 )

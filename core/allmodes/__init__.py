@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from allmodes.builtin.config.arrays import ArraysConfig as ArraysConfig
     from allmodes.builtin.config.csv_file import CsvConfig as CsvConfig
     from allmodes.builtin.config.features import ClassifierConfig as ClassifierConfig
-    from allmodes.builtin.config.features import PixelsConfig as PixelsConfig
+    from allmodes.builtin.config.features import ItemsConfig as ItemsConfig
     from allmodes.builtin.config.features import RandomConvConfig as RandomConvConfig
     from allmodes.builtin.config.features import TorchvisionFeaturesConfig as TorchvisionFeaturesConfig
     from allmodes.builtin.config.image_folder import ImageFolderConfig as ImageFolderConfig

@@ -52,7 +52,7 @@ def tables(verdicts: Sequence[Verdict]) -> Iterable[str]:
     for role, title in TITLES.items():
         keys = [key for key in NUMBERS if NUMBERS[key].role == role]
         yield f"### {title}\n"
-        yield _row("", *(f"`{key.removesuffix('_pixels')}`" for key in keys))
+        yield _row("", *(f"`{key.removesuffix('_items')}`" for key in keys))
         yield _row(*["---"] * (len(keys) + 1))
         for check in CHECKS:
             cells = [_cell([v.passed for v in verdicts if (v.check, v.key) == (check.name, key)]) for key in keys]
@@ -65,7 +65,7 @@ def copy_rows(copies: Mapping[str, tuple[list[float], ...]]) -> Iterable[str]:
     """A row for each number: new draws', a copy's, and whether they are apart in all repetitions."""
     for key, (new, copy) in copies.items():
         seen = max(new) < min(copy) or max(copy) < min(new)
-        yield _row(f"`{key.removesuffix('_pixels')}`", _spread(new), _spread(copy), "yes" if seen else "no")
+        yield _row(f"`{key.removesuffix('_items')}`", _spread(new), _spread(copy), "yes" if seen else "no")
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -16,7 +16,7 @@ from sanity.checks import Check, Point, Sampler
 from sanity.numbers import ANY, NUMBERS, OF_MODES
 
 Values = Mapping[str, float]
-CONSTANT = ("high_quality_radius", "high_quality_points", "kid_std_pixels")
+CONSTANT = ("high_quality_radius", "high_quality_points", "kid_std_items")
 """Numbers that describe the measurement, or another number."""
 
 

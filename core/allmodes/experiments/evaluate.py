@@ -22,6 +22,7 @@ from allmodes.game.parts import fit_sampler
 from allmodes.game.sampling import draw
 from allmodes.metrics import Evaluation, Metric, measure
 from allmodes.metrics.base import owners_of
+from allmodes.runs import journal
 from allmodes.runs.run import Run
 from allmodes.runs.run_folder import RunFolder
 from allmodes_schemas import MetricConfig
@@ -141,7 +142,7 @@ class Evaluator:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from the evaluations of an earlier attempt."""
         self.collapsed = state["collapsed"]
-        self.history = [(iteration, dict(results)) for iteration, results in state["evaluations"]]
+        self.history = [(iteration, journal.numbers(results)) for iteration, results in state["evaluations"]]
 
     def _remember(self, iteration: int, results: dict[str, float]) -> None:
         """Add numbers to the history; an iteration has one entry."""

@@ -57,7 +57,7 @@ def _check_features(features: Any, x: Tensor) -> Tensor:
     return features
 
 
-class Pixels(Features):
+class Flattened(Features):
     """The items themselves as vectors."""
 
     @override
@@ -203,4 +203,4 @@ def _load_tensors(path: str) -> Any:
 def refuse_vectors(features: str, shape: Shape) -> None:
     """Raise DataError where items are not images."""
     if len(shape) != 3:
-        raise DataError(f"features {features}: needs images (C, H, W), but items have shape {shape}: take pixels")
+        raise DataError(f"features {features}: needs images (C, H, W), but items have shape {shape}: take items")

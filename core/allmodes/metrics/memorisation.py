@@ -36,7 +36,7 @@ class Memorisation(FeatureMetric):
 
     @override
     def key(self, name: str) -> str:
-        return name if self.features.kind == "pixels" else super().key(name)
+        return name if self.features.kind == "items" else super().key(name)
 
     @override
     def compare_in(self, space: nn.Module, evaluation: Evaluation) -> dict[str, float]:

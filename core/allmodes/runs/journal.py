@@ -25,6 +25,7 @@ from typing import Any
 
 from allmodes.runs import claims
 from allmodes.runs.line_file import LineFile
+from allmodes.runs.older_numbers import renew
 from allmodes.system import durable, json_pages
 from allmodes.text import redact
 
@@ -119,8 +120,8 @@ def left_out(path: Path, lines: Sequence[int]) -> str:
 
 
 def numbers(page: Mapping[str, float | None]) -> dict[str, float]:
-    """Numbers as they were before they were written: null is NaN."""
-    return {name: math.nan if value is None else value for name, value in page.items()}
+    """Numbers as they were before they were written, by their names of today: null is NaN."""
+    return {renew(name): math.nan if value is None else value for name, value in page.items()}
 
 
 def _with(found: list[Line], number: int, text: bytes) -> list[Line]:

@@ -7,9 +7,16 @@ from typing import Any, TypeAlias, get_args
 
 from allmodes.registry.registry import Registry
 from allmodes.registry.slots import CORE, Kind
+from allmodes.runs.older_numbers import renew as renew_number
 from allmodes_schemas import Config, Location, Problem, Renamed, Spec
 
 Tree: TypeAlias = dict[str, Any]
+NUMBERS: tuple[Location, ...] = (
+    ("training", "checkpoints", "best"),
+    ("training", "early_stopping", "metric"),
+    ("training", "rewind", "metric"),
+)
+"""Where a spec names a number of its metrics."""
 
 
 def renew(values: Any, registry: Registry, overridden: Collection[Location] = ()) -> list[Problem]:
@@ -18,7 +25,25 @@ def renew(values: Any, registry: Registry, overridden: Collection[Location] = ()
     Returns warnings for older names, and errors for places with both the older and the new name, unless one of them is
     `overridden` and so wins.
     """
-    return list(_Renewal(registry, overridden).read(values, (Spec,), ()))
+    return [*_Renewal(registry, overridden).read(values, (Spec,), ()), *_renew_numbers(values)]
+
+
+def renewed_number(name: str) -> Renamed | None:
+    """The older name of a number and its name today; None where it has no older one."""
+    new = renew_number(name)
+    return None if new == name else Renamed(name, new, since="0.1", until="1.0")
+
+
+def _renew_numbers(values: Any) -> Iterator[Problem]:
+    """Replace older names of numbers where a spec names one."""
+    for where in NUMBERS:
+        block = values
+        for key in where[:-1]:
+            block = block.get(key) if isinstance(block, dict) else None
+        word = block.get(where[-1]) if isinstance(block, dict) else None
+        if isinstance(word, str) and (renamed := renewed_number(word)):
+            block[where[-1]] = renamed.new
+            yield Problem(where, renamed.message(CORE), "warning")
 
 
 class _Renewal:
@@ -94,4 +119,4 @@ def _kind_of(config: type[Config]) -> Any:
     return config.__pydantic_fields__["kind"].default if "kind" in config.__pydantic_fields__ else None
 
 
-__all__ = ["renew"]
+__all__ = ["renew", "renewed_number"]

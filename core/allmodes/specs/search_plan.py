@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,23 +10,17 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from allmodes.registry.registry import Registry
+from allmodes.registry.slots import CORE
 from allmodes.specs import loading, messages
-from allmodes.specs.axes import Axes, Axis, Point, Setting, read_axes
+from allmodes.specs.axes import Axes, Axis, Point, Setting
+from allmodes.specs.axis_reader import read_axes
 from allmodes.specs.member_names import labels
-from allmodes.specs.members import (
-    Checker,
-    Member,
-    apply,
-    axes_of,
-    base_of,
-    check_free,
-    join,
-    name_along,
-    settle,
-    to_settings,
-)
+from allmodes.specs.members import Member, axes_of, base_of, check_free, name_along
+from allmodes.specs.points import Checker, apply, join, to_settings
+from allmodes.specs.renames import renewed_number
 from allmodes.specs.source import SpecError, SpecSource
 from allmodes.specs.union import plain
+from allmodes.specs.whole_numbers import settle
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import Key, SearchConfig, Spec, Sweep
 
@@ -112,6 +107,9 @@ def _read_config(source: SpecSource) -> SearchConfig:
         raise SpecError("\n".join(messages.describe_errors(error.errors(), source, Sweep))) from None
     if found is None:
         raise SpecError(source.message(("search",), "is empty: write {trials: 40, by: METRIC}"))
+    if renamed := renewed_number(found.by):
+        warnings.warn(source.message(("search", "by"), renamed.message(CORE)), stacklevel=2)
+        return found.model_copy(update={"by": renamed.new})
     return found
 
 

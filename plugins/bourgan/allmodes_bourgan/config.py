@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, WithJsonSchema
 from typing_extensions import override
 
-from allmodes import FeatureConfig, Key, LossTermConfig, MetricConfig, PixelsConfig, PriorConfig, Problem, Ramp, Spec
+from allmodes import FeatureConfig, ItemsConfig, Key, LossTermConfig, MetricConfig, PriorConfig, Problem, Ramp, Spec
 
 METRICS = ("l2", "l1", "linf", "cosine")
 
@@ -36,7 +36,7 @@ class MetricMixtureConfig(PriorConfig):
     """Items to embed, drawn uniformly; by default 4096, or all where there are fewer."""
     metric: DistanceName = "l2"
     """Distance of the features: `l2`, `l1`, `linf`, `cosine` (the chord between directions), or `python:name`."""
-    features: FeatureConfig = PixelsConfig()
+    features: FeatureConfig = ItemsConfig()
     """The features between which distances are taken."""
     variant: Literal["official", "theory"] = "official"
     """`official`: 5 subsets a scale, coordinates centred and of unit variance on average, as in the authors' code;
@@ -83,7 +83,7 @@ class DistanceConfig(LossTermConfig):
     """beta; 0.1 in the official code."""
     metric: Literal["l2", "l1"] = "l2"
     """Distance of the generated items' features."""
-    features: FeatureConfig = PixelsConfig()
+    features: FeatureConfig = ItemsConfig()
     """The features between which distances are taken; gradients flow through them."""
     scale: Literal["auto", "max", "sqrt_max", "mean_log"] | PositiveFloat = "auto"
     """s, the size of data distances over latent ones: the largest ratio of the prior's embedding (`max`, the theory's),
@@ -113,14 +113,14 @@ class DistancesConfig(MetricConfig):
     kind: Literal["bourgan.distances"] = "bourgan.distances"
     metric: Literal["l2", "l1", "linf", "cosine"] = "l2"
     """Distance of the items' features."""
-    features: FeatureConfig = PixelsConfig()
+    features: FeatureConfig = ItemsConfig()
     """The features between which distances are taken."""
     samples: int = Field(2000, ge=3, le=20_000)
     """Items on each side at most, of which all pairs are looked at."""
 
     @override
     def title(self) -> str:
-        plain = (self.metric, self.features.title()) == ("l2", "pixels")
+        plain = (self.metric, self.features.title()) == ("l2", "items")
         return "log_distances" if plain else f"log_distances_{self.metric}_{self.features.title()}"
 
     def key(self) -> str:

@@ -16,7 +16,7 @@ from allmodes import (
     FeatureConfig,
     Fitting,
     Functions,
-    PixelsConfig,
+    ItemsConfig,
     extract_features,
     free_memory,
     training_items,
@@ -39,7 +39,7 @@ class EmbeddingOptions(NamedTuple):
 
     subsample: int | None = None
     metric: str = "l2"
-    features: FeatureConfig = PixelsConfig()
+    features: FeatureConfig = ItemsConfig()
     variant: Literal["official", "theory"] = "official"
     sets_per_scale: int | None = None
     projection: int | None = None

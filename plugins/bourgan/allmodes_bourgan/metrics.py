@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from allmodes import Evaluation, FeatureConfig, Metric, PixelsConfig, extract_features, seeded
+from allmodes import Evaluation, FeatureConfig, ItemsConfig, Metric, extract_features, seeded
 from allmodes_bourgan.distances import faiss_distance
 from allmodes_bourgan.embedding import Ratios
 from allmodes_bourgan.model import DistanceLoss, MetricMixture
 
 BINS = 120
-PIXELS = PixelsConfig()
+PIXELS = ItemsConfig()
 
 
 class LogDistances(Metric):

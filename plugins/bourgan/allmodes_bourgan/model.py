@@ -22,13 +22,13 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from allmodes import NOTHING, FeatureConfig, Fitting, Given, Latent, Loss, LossTerm, Noise, PixelsConfig, Prior, Step
+from allmodes import NOTHING, FeatureConfig, Fitting, Given, ItemsConfig, Latent, Loss, LossTerm, Noise, Prior, Step
 from allmodes_bourgan import neighbours, units
 from allmodes_bourgan.fit import EmbeddingOptions, fit
 
 TINY = 1e-10
 """Smallest distance in a logarithm: gradients stay finite where two samples coincide."""
-PIXELS = PixelsConfig()
+PIXELS = ItemsConfig()
 DRAWN = 1024
 """Number of items and of latents to whose pairs the scale of a distance loss is fitted."""
 

@@ -7,19 +7,21 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from allmodes_schemas import FeatureConfig, Need
+from allmodes_schemas import FeatureConfig, Need, Renamed
 
 
-class PixelsConfig(FeatureConfig):
-    """The items themselves, flattened."""
+class ItemsConfig(FeatureConfig):
+    """The items themselves, flattened: the pixels of images, the numbers of rows."""
 
-    kind: Literal["pixels"] = "pixels"
+    renamed: ClassVar[tuple[Renamed, ...]] = (Renamed("pixels", "items", since="0.1", until="1.0"),)
+
+    kind: Literal["items"] = "items"
 
     @override
     def build(self, data: Any) -> Any:
-        from allmodes.metrics.features import Pixels
+        from allmodes.metrics.features import Flattened
 
-        return Pixels().eval()
+        return Flattened().eval()
 
 
 class RandomConvConfig(FeatureConfig):
@@ -85,4 +87,4 @@ class ClassifierConfig(FeatureConfig):
         return load_classifier(data, Training(**self.model_dump(exclude={"kind"})))
 
 
-KINDS: tuple[type[FeatureConfig], ...] = (PixelsConfig, RandomConvConfig, TorchvisionFeaturesConfig, ClassifierConfig)
+KINDS: tuple[type[FeatureConfig], ...] = (ItemsConfig, RandomConvConfig, TorchvisionFeaturesConfig, ClassifierConfig)
