@@ -42,20 +42,11 @@ from allmodes_schemas.executor import (
     RayConfig,
     SlurmConfig,
 )
+from allmodes_schemas.keeping import CheckpointsConfig, EarlyStoppingConfig, RewindConfig
+from allmodes_schemas.optimizers import AdamConfig, OptimizerConfig, SgdConfig
 from allmodes_schemas.spec import EvaluationConfig, Seeds, Spec, StreamConfig, check_folder_name
 from allmodes_schemas.sweep import Range, SearchConfig, Sweep
-from allmodes_schemas.training import (
-    AdamConfig,
-    CheckpointsConfig,
-    EarlyStoppingConfig,
-    EmaConfig,
-    OptimizerConfig,
-    PlayerConfig,
-    RewindConfig,
-    SgdConfig,
-    TrainingConfig,
-    TurnConfig,
-)
+from allmodes_schemas.training import EmaConfig, PlayerConfig, TrainingConfig, TurnConfig
 
 __all__ = [
     "ANY",

@@ -1,67 +1,14 @@
-"""Players, turns and optimisers: who is updated when."""
+"""Players, turns and the training: who is updated when, how long and where."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, create_model, model_validator
+from pydantic import Field, create_model
 
-from allmodes_schemas.base import Config, Iteration, KindConfig, Ramp, Sane, Scheduled, worded
+from allmodes_schemas.base import Config, Iteration, Sane, worded
+from allmodes_schemas.keeping import CheckpointsConfig, EarlyStoppingConfig, RewindConfig
+from allmodes_schemas.optimizers import AdamConfig, OptimizerConfig, RampedShare
 
-MOST = 0.9999999
-"""The largest share: 32-bit floats nearer to 1 may be 1."""
 DEVICE = worded(r"^(auto|cpu|cuda(:\d+)?)$", "'auto', 'cpu', 'cuda' or a card such as 'cuda:1'")
-
-
-def _not_negative(ramp: Ramp) -> Ramp:
-    if min(ramp.start, ramp.end) < 0:
-        raise ValueError("start and end should be at least 0")
-    return ramp
-
-
-def _below_one(share: float) -> float:
-    """Refuse numbers that are 1 as 32-bit floats, which networks compute with."""
-    if share > MOST:
-        raise ValueError(f"should be at most {MOST}: nearer to 1 it is 1 in 32-bit floats, and nothing would move")
-    return share
-
-
-def _share(ramp: Ramp) -> Ramp:
-    if min(ramp.start, ramp.end) < 0 or max(ramp.start, ramp.end) >= 1:
-        raise ValueError("start and end should be at least 0 and less than 1")
-    _below_one(max(ramp.start, ramp.end))
-    return ramp
-
-
-Rate: TypeAlias = PositiveFloat | Annotated[Ramp, AfterValidator(_not_negative)]
-"""A positive number, or a ramp, which may begin or end at 0."""
-Share: TypeAlias = Annotated[float, Field(ge=0, lt=1), AfterValidator(_below_one)]
-"""A number from 0 to below 1."""
-RampedShare: TypeAlias = Share | Annotated[Ramp, AfterValidator(_share)]
-"""A share, or a ramp through shares."""
-
-
-class AdamConfig(KindConfig):
-    """Adam (Kingma and Ba, 2015)."""
-
-    kind: Literal["adam"] = "adam"
-    lr: Rate = 1e-3
-    """Learning rate."""
-    betas: tuple[Share, RampedShare] = (0.5, 0.999)
-    """Decay of the first and second moment; the second may be a ramp."""
-    eps: PositiveFloat = 1e-8
-    """Added to the root of the second moment."""
-
-
-class SgdConfig(KindConfig):
-    """Stochastic gradient descent with momentum."""
-
-    kind: Literal["sgd"] = "sgd"
-    lr: Rate = 1e-2
-    """Learning rate."""
-    momentum: Share = 0.0
-    """Share of the last update that is kept."""
-
-
-OptimizerConfig: TypeAlias = Annotated[AdamConfig | SgdConfig, Field(discriminator="kind")]
 
 
 class PlayerConfig(Config):
@@ -111,64 +58,6 @@ class EmaConfig(Config):
     """Share of the average that is kept at each iteration."""
     start: Iteration = Field(0, ge=0)
     """Iteration before which the average simply follows the weights."""
-
-
-class CheckpointsConfig(Config):
-    """When a run is saved so that it can be resumed, and which of these checkpoints stay."""
-
-    every: Iteration = Field(1000, ge=1)
-    """Iterations between checkpoints: what an abrupt end costs at most."""
-    minutes: PositiveFloat = 10.0
-    """Minutes after which there is a checkpoint in any case, so that slow runs lose little time."""
-    keep: Annotated[int, Sane(10_000)] = Field(2, ge=1)
-    """How many of the last checkpoints stay."""
-    best: str | None = None
-    """Metric whose best value so far has its checkpoint kept as well, such as `modes` or `w1`."""
-
-
-class EarlyStoppingConfig(Config):
-    """When a run ends before its last iteration, as a number of its evaluations does not improve any more."""
-
-    metric: str
-    """A number of the spec's metrics, such as `modes` or `w1`."""
-    patience: Annotated[int, Sane(10_000)] = Field(5, ge=1)
-    """Evaluations in a row without improvement after which the run ends; those count that measure the number."""
-    better: Literal["auto", "higher", "lower"] = "auto"
-    """Which values are better; `auto`: as the metric declares."""
-    least: float = Field(0.0, ge=0)
-    """By how much a value has to be better than the best one to count as an improvement."""
-    start: Iteration = Field(0, ge=0)
-    """Iteration before which evaluations do not count."""
-    keep: Literal["last", "best"] = "last"
-    """Which model a finished run keeps: that of its last iteration, or that of its best evaluation, whose checkpoint is
-    kept for it."""
-
-
-class RewindConfig(Config):
-    """When a run goes back to its last good checkpoint, and goes on from there with lower learning rates.
-
-    Good is a checkpoint that is not newer than the last evaluation without a sign. The learning rates are multiplied at
-    each rewind again; batches and noise are those of before.
-    """
-
-    signs: tuple[Literal["collapse", "divergence"], ...] = ("collapse", "divergence")
-    """What sends the run back: the loss of half of the modes that it held, and a loss or weight that is not finite."""
-    metric: str | None = None
-    """A further sign: this number of the spec's metrics is worse than `limit` after it was at least as good."""
-    limit: float | None = None
-    """The value of `metric` that it must not fall below (rise above, where less is better)."""
-    rate: float = Field(0.5, gt=0, lt=1)
-    """What learning rates are multiplied by at each rewind."""
-    players: tuple[str, ...] = ()
-    """The players whose rates are lowered; none: all."""
-    times: Annotated[int, Sane(100)] = Field(3, ge=1)
-    """How often at most; after that the run goes on, or fails, as it would without rewinds."""
-
-    @model_validator(mode="after")
-    def _has_both(self) -> Self:
-        if (self.metric is None) != (self.limit is None):
-            raise ValueError("metric and limit belong together: set both, or none of them")
-        return self
 
 
 if TYPE_CHECKING:
@@ -241,16 +130,4 @@ class TrainingConfig(_Begun):
         return self.early_stopping is not None and self.early_stopping.keep == "best"
 
 
-__all__ = [
-    "AdamConfig",
-    "CheckpointsConfig",
-    "EarlyStoppingConfig",
-    "EmaConfig",
-    "OptimizerConfig",
-    "PlayerConfig",
-    "RewindConfig",
-    "Scheduled",
-    "SgdConfig",
-    "TrainingConfig",
-    "TurnConfig",
-]
+__all__ = ["EmaConfig", "PlayerConfig", "TrainingConfig", "TurnConfig"]
