@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -130,6 +131,19 @@ def test_size_crops_the_central_square_and_resizes_it() -> None:
     assert (built(size=4).x == 100).all()
     assert built(size=4).shape == (3, 4, 4)
     assert built(size=4, crop=False).x[0, 0, 0].tolist()[0] < 50
+
+
+def test_pillow_warns_of_nothing_by_itself() -> None:
+    for i in range(10):
+        picture(Path(f"images/{i}.png"), seed=i)
+        palette = Image.open(f"images/{i}.png").convert("P")
+        palette.save(f"images/{i}.png", transparency=bytes(range(256)))
+    with pytest.warns(UserWarning, match="Palette images with Transparency"):  # else there is nothing to test
+        Image.open("images/0.png").convert("RGB")
+    with warnings.catch_warnings(action="error"):
+        data = built()
+    assert data.items == 9
+    assert "transparency is dropped" in " ".join(data.origin.notes)
 
 
 def test_photographs_are_turned_upright() -> None:

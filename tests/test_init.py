@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from allmodes.cli import main as cli_main
-from allmodes.drafts.draft import _about_training, draft
+from allmodes.drafts.draft import _about_training, draft, hint
 from allmodes.drafts.kinds import block_of
 from allmodes.runs.results import load_results
 from allmodes.specs.source import SpecError
@@ -70,7 +70,7 @@ def test_a_csv_of_fifty_rows_with_all_sorts_of_columns_trains_at_once(capsys: Ca
         "data.label: species, since 'species' names classes: metrics can say which are missing",
         "data.held_out: 0.3, since there are few items: with a tenth held out, metrics would compare with 5 alone",
         "data: Birds of 2007.csv: 34 items to train on, 15 held out; columns height, weight; 2 classes: adelie, "
-        "gentoo; left out: 1 row with missing cells ('height' 1)",
+        "gentoo; left out: column 'note' (text such as 'bird 0'), 1 row with missing cells ('height' 1)",
         "spec     birds-of-2007.yaml, with bourgan/every-mode-grid",
         "schema   allmodes.schema.json, for editors",
         "train    allmodes run birds-of-2007.yaml",
@@ -85,7 +85,7 @@ def test_a_csv_of_fifty_rows_with_all_sorts_of_columns_trains_at_once(capsys: Ca
         "held_out": 0.3,
     }
     assert (spec["training"]["batch_size"], spec["evaluation"]["samples"]) == (34, 15)
-    assert {"w1", "coverage_pixels", "classes", "memorisation"} <= trained("birds-of-2007.yaml")
+    assert {"w1", "coverage_items", "classes", "memorisation"} <= trained("birds-of-2007.yaml")
 
 
 def test_a_folder_of_grey_and_colour_pictures_of_uneven_sizes_trains_at_once(capsys: Capture) -> None:
@@ -200,6 +200,82 @@ def test_decimal_commas_are_set_and_said() -> None:
     )
 
 
+def test_every_column_that_is_not_learned_is_named_with_its_reason() -> None:
+    lines = [f"2024-01-{i % 28 + 1:02d},{a},{b},5,7,{100 + i},note {i}," for i, (a, b, _) in enumerate(rows(60))]
+    Path("t.csv").write_text("\n".join(["day,a,b,c,d,id,note,empty", *lines]) + "\n")
+    spec, said = drafted("t.csv", "benchmarks")
+    assert spec["data"]["columns"] == ["a", "b"]
+    assert said[:2] == [
+        "data.columns: [a, b, id], since columns 'c' (5), 'd' (7) of t.csv are constant in all 54 rows that are "
+        "trained on: leave them out, or set standardise: false",
+        "data.columns: [a, b], since 'id' only counts the rows, so there is nothing to learn",
+    ]
+    assert said[3] == (
+        "data: t.csv: 42 items to train on, 18 held out; columns a, b; no labels; left out: column 'day' (dates or "
+        "times such as '2024-01-01'), column 'note' (text such as 'note 0'), column 'empty' (empty)"
+    )
+    text = " ".join(draft("t.csv", first_party("benchmarks"), {}, "t.yaml", None, said.append).text.split(" # "))
+    assert "and 'id' only counts the rows" in " ".join(text.replace("#", "").split())
+
+
+@pytest.mark.parametrize("kind", ["dictionary", "string", "csv"])
+def test_a_column_of_a_few_words_is_taken_for_labels(kind: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    a, b, names = zip(*rows(60), strict=True)
+    file = "t.csv" if kind == "csv" else "t.parquet"
+    if kind == "csv":
+        Path(file).write_text("a,b,who\n" + "".join(f"{x},{y},{z}\n" for x, y, z in zip(a, b, names, strict=True)))
+    else:
+        words = pa.array(names).dictionary_encode() if kind == "dictionary" else pa.array(names)
+        pq.write_table(pa.table({"a": a, "b": b, "who": words, "tags": [["x"]] * 60}), file)
+    spec, said = drafted(file, "benchmarks")
+    assert spec["data"]["label"] == "who"
+    assert said[0] == "data.label: who, since 'who' holds 2 words (adelie, gentoo): metrics can say which are missing"
+    assert ("column 'tags' (list<element: string>)" in said[-1]) == (kind != "csv")
+
+
+def test_of_several_columns_of_a_few_words_none_is_taken_and_all_are_said() -> None:
+    lines = [f"{a},{b},{name},{'yn'[i % 2]}" for i, (a, b, name) in enumerate(rows(60))]
+    Path("t.csv").write_text("\n".join(["a,b,who,well", *lines]) + "\n")
+    spec, said = drafted("t.csv", "benchmarks")
+    assert "label" not in spec["data"]
+    assert said[0] == (
+        "no labels are read: 'who' (2) and 'well' (2) may name classes: choose with --set data.label=who"
+    )
+
+
+@pytest.mark.parametrize("data", ["three.csv", "three"])
+def test_too_few_items_are_told_loudly_and_in_the_spec(data: str, capsys: Capture) -> None:
+    Path("three.csv").write_text("x,y\n1,2\n2,3\n4,1\n")
+    for i in range(3):
+        picture(Path(f"three/{i}.png"), i, (16, 16), "RGB")
+    told = (
+        "2 items to train on and 1 held out are too few: no method learns a distribution from them, and no number "
+        "measured on them means much: collect more"
+    )
+    assert cli_main.execute(["init", data, "--no-schema"]) == 0
+    assert capsys.readouterr().err == f"warning: {told}\n"
+    assert f"WARNING: {told}." in " ".join(Path("three.yaml").read_text().replace("#", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        ("x has I;16: convert it to 8 bits per channel", ""),
+        ("x is constant: leave it out, or set standardise: false", " (tell init: --set data.standardise=false)"),
+        (
+            "x is odd: set decimal: ',' or thousands: ','; or set columns to those to learn",
+            " (tell init: --set data.decimal=',' or --set data.thousands=',' or --set data.columns=...)",
+        ),
+        ("x has both: set layout to NHWC or NCHW", ""),
+    ],
+)
+def test_what_to_tell_init_is_said_where_something_can_be_set(problem: str, told: str) -> None:
+    assert hint(problem, ["standardise", "decimal", "thousands", "columns"]) == told
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -269,7 +345,7 @@ def test_nothing_is_overwritten_without_being_told(capsys: Capture) -> None:
         ),
         (
             "init t.csv --set data.label=c",
-            "error: data: t.csv has no column 'c'; it has a, b (tell init: --set data.KEY=VALUE)",
+            "error: data: t.csv has no column 'c'; it has a, b",
         ),
     ],
 )

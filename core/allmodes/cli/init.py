@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from allmodes.cli import completing
-from allmodes.cli.console import OK, print_line
+from allmodes.cli.console import OK, print_line, print_warning
 from allmodes.drafts.writing import SCHEMA
 from allmodes.registry.registry import installed
 from allmodes.specs import loading, safe_yaml
@@ -42,13 +42,14 @@ def init(
 
     to = Path(f"{name_of(data)}.yaml") if to is None else at_home(to)
     _check(to, overwrite)
-    made = draft(data, installed(), _settings(overrides or ()), str(to), SCHEMA if schema else None, print_line)
+    beside = SCHEMA if schema else None
+    made = draft(data, installed(), _settings(overrides or ()), str(to), beside, print_line, print_warning)
     _check(to, overwrite)
     replace_text(to, made.text)
     print_line(f"spec     {to}, with {made.method}")
-    if schema and not (beside := to.parent / SCHEMA).exists():
-        replace_text(beside, json.dumps(loading.schema(installed()), indent=2) + "\n")
-        print_line(f"schema   {beside}, for editors")
+    if schema and not (file := to.parent / SCHEMA).exists():
+        replace_text(file, json.dumps(loading.schema(installed()), indent=2) + "\n")
+        print_line(f"schema   {file}, for editors")
     print_line(f"train    allmodes run {to}")
     return OK
 

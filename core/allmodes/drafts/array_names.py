@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from allmodes.drafts.labels import USUAL
 from allmodes.system.paths import at_home
 
 Shape = tuple[int, ...]
 X = ("x_train", "train_x", "train_images", "images", "data", "features", "x", "samples")
-LABELS = ("y_train", "train_y", "train_labels", "labels", "label", "targets", "target", "classes", "y")
+LABELS = ("y_train", "train_y", "train_labels", "labels", "label", "targets", "target", "classes", "y", *USUAL)
 TEST_X = ("x_test", "test_x", "test_images", "x_val", "val_images")
 TEST_LABELS = ("y_test", "test_y", "test_labels", "y_val", "val_labels")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from allmodes.data.base import DataError
-from allmodes.data.description import describe_data
+from allmodes.data.description import counted, describe_data
+from allmodes.data.finite import FiniteData
 from allmodes.drafts import measures, writing
 from allmodes.drafts.kinds import block_of
 from allmodes.drafts.looking import Look, Reader
@@ -22,7 +23,11 @@ from allmodes.specs.source import SpecError
 from allmodes.system.torch_settings import plain_torch
 from allmodes.text.printable import printable
 
+ASKED = re.compile(r"\b(?:set|or(?! set\b)) (\w+)(?:: ('[^']*'|[^\s,;\[]+)|\b)")
+"""What an error asks to set: an option, and the value where it names one."""
 SEEDS = (0, 1, 2)
+LEARNABLE = 30
+"""Items below which nothing of a distribution can be learned."""
 SHORT = 1000
 """Iterations of a run that nobody needs to look at before."""
 KEYS = ("prior", "generator", "discriminator", "auxiliaries")
@@ -47,7 +52,13 @@ def name_of(data: str) -> str:
 
 @plain_torch()
 def draft(
-    data: str, registry: Registry, settings: Mapping[str, Any], to: str, schema: str | None, say: Callable[[str], None]
+    data: str,
+    registry: Registry,
+    settings: Mapping[str, Any],
+    to: str,
+    schema: str | None,
+    say: Callable[[str], None],
+    warn: Callable[[str], None] | None = None,
 ) -> Draft:
     """Read data, and write the spec of a method that suits them and was built on them.
 
@@ -58,11 +69,14 @@ def draft(
         to: What the spec's file will be called.
         schema: What editors complete from, relative to the spec; None for none.
         say: Told the data as they were read, and what was set for them and why.
+        warn: Told where the items are too few to learn from; by default `say` is.
 
     Raises SpecError and DataError where the data cannot be read so.
     """
     look = _look(Reader({**block_of(data), **settings}, registry, say))
     say(describe_data(look.data, look.block["kind"]))
+    if few := too_few(look.data):
+        (warn or say)(few)
     for method in methods(look.data, registry):
         text = "".join(_parts(data, look, method, to, schema))
         if not (problem := _problem(text, look, registry)):
@@ -75,7 +89,22 @@ def _look(reader: Reader) -> Look:
     try:
         return reader.look()
     except DataError as error:
-        raise DataError(f"{error} (tell init: --set data.KEY=VALUE)") from None
+        raise DataError(f"{error}{hint(str(error), reader.settings)}") from None
+
+
+def hint(problem: str, settings: Collection[str]) -> str:
+    """How to tell init what an error asks to set; empty where it asks for nothing that can be set."""
+    found = [(name, value) for name, value in ASKED.findall(problem) if name in settings]
+    ways = [f"--set data.{name}={value.rstrip('.') or '...'}" for name, value in found]
+    return f" (tell init: {' or '.join(ways)})" if ways else ""
+
+
+def too_few(data: FiniteData) -> str:
+    """What to know where items are too few to learn a distribution from; empty where they are not."""
+    if data.items >= LEARNABLE:
+        return ""
+    have = f"{counted(data.items, 'item')} to train on and {data.test_items:,} held out are too few"
+    return f"{have}: no method learns a distribution from them, and no number measured on them means much: collect more"
 
 
 def _problem(text: str, look: Look, registry: Registry) -> str:
@@ -103,6 +132,7 @@ def _parts(data: str, look: Look, method: Method, to: str, schema: str | None) -
         f"Written by `allmodes init {data}`; change what you like. `allmodes show KIND` lists the options of a kind.",
         f"Train it: allmodes run {to}{quick}",
     )
+    yield writing.comments(f"WARNING: {few}.") if (few := too_few(look.data)) else ""
     yield f"schema_version: 1\n{writing.block('name', name_of(data))}\n"
     reasons = [f"- {key}: {writing.inline(look.block[key])}, since {why}" for key, why in look.why.items()]
     yield writing.comments(describe_data(look.data, look.block["kind"]).removeprefix("data: "), *reasons)
@@ -141,7 +171,8 @@ def _falls_to_zero(training: Mapping[str, Any]) -> bool:
 
 
 def _about_samples(held_out: int) -> str:
-    return f"Measured beside real data, of which {held_out:,} items are held out: with more samples these would repeat."
+    have = f"{counted(held_out, 'item')} {'is' if held_out == 1 else 'are'}"
+    return f"Measured beside real data, of which {have} held out: with more samples these would repeat."
 
 
 def _seeds(look: Look) -> tuple[int, ...]:

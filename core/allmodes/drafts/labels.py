@@ -2,44 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from allmodes.data.files.csv_files import column_names as names_of_csv
-from allmodes.data.files.parquet import column_names as names_of_parquet
+from allmodes.data.description import listed
 from allmodes.data.finite import FiniteData
-from allmodes.system.paths import homely
+from allmodes.drafts.glimpse import Glimpse
 
-USUAL = ("labels", "class", "classes", "target", "targets", "species", "category", "categories", "group", "type")
+USUAL = (
+    *("labels", "class", "classes", "target", "targets", "species", "category", "categories", "group", "type"),
+    *("kind", "sort", "variety", "cluster"),
+)
 """Names of columns of labels, in small letters; that of the readers' own, `label`, is found by them."""
 CLASSES, EACH = range(2, 51), 5
 """Classes that a column of labels may have, and items for each of them in the mean."""
 
 
-def find(block: Mapping[str, Any], read: Callable[[str], FiniteData | None]) -> str | None:
-    """The name of a column that holds labels; None where there is none, or one is named already.
+class Candidate(NamedTuple):
+    """A column that may hold labels: its name, why, and how many classes it has."""
+
+    name: str
+    why: str
+    classes: int
+
+
+def candidates(
+    block: Mapping[str, Any], table: Glimpse, read: Callable[[str], FiniteData | None]
+) -> Iterator[Candidate]:
+    """The columns that may hold labels: one with a usual name alone, or else those of a few words.
 
     Args:
         block: Settings of the data's block.
+        table: Its first rows.
         read: Reads the data with labels from a column; None where that fails.
     """
-    if "label" in block or "image" in block:
-        return None
-    usual = [name for name in _names(block) if name.lower() in USUAL]
-    return next((name for name in usual if (data := read(name)) is not None and _is_label(data)), None)
+    if "label" in block or "image" in block or any(name.lower() == "label" for name in table.names):
+        return
+    for name in (name for name in table.names if name.lower() in USUAL):
+        if classes := _classes(read(name)):
+            yield Candidate(name, f"{name!r} names classes", classes)
+            return
+    for name in filter(table.holds_words, table.names):
+        words = set(table.cells[name])
+        if len(words) in CLASSES and table.rows >= EACH * len(words) and (classes := _classes(read(name))):
+            yield Candidate(name, f"{name!r} holds {classes} words ({listed(sorted(words), 3)})", classes)
 
 
-def _is_label(data: FiniteData) -> bool:
-    classes = data.classes or 0
-    return len(data.shape) == 1 and classes in CLASSES and data.items >= EACH * classes
-
-
-def _names(block: Mapping[str, Any]) -> list[str]:
-    """The columns' names; those that are called `label` are found by the reader itself."""
-    if block["kind"] == "csv":
-        names = names_of_csv(homely(block["path"]), block.get("encoding", "auto"), block.get("header", "auto"))
-    elif block["kind"] == "parquet":
-        names = names_of_parquet(homely(block["path"]))
-    else:
-        return []
-    return [] if any(name.lower() == "label" for name in names) else names
+def _classes(data: FiniteData | None) -> int:
+    """How many classes a column has; 0 where they are too few, or too many for the items."""
+    classes = 0 if data is None or len(data.shape) != 1 else data.classes or 0
+    return classes if data and classes in CLASSES and data.items >= EACH * classes else 0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from pydantic import ValidationError
 
 from allmodes.builtin.config.networks import SIZES
 from allmodes.data.base import DataError
+from allmodes.data.description import listed
 from allmodes.data.finite import FiniteData
 from allmodes.drafts import labels
 from allmodes.drafts.array_names import arrays_of
+from allmodes.drafts.glimpse import Glimpse, glimpse
 from allmodes.drafts.writing import inline
 from allmodes.registry.builds import build
 from allmodes.registry.registry import Registry
@@ -21,6 +23,8 @@ from allmodes.text.printable import printable
 from allmodes.text.suggest import did_you_mean
 from allmodes_schemas import DatasetConfig
 
+NOT_SET = ("kind", "path", "root")
+"""What is no setting of the user's, but the data themselves."""
 ATTEMPTS = 12
 """Times that data are read, each with a setting that the time before asked for."""
 LARGE, USUAL = 64, 32
@@ -57,6 +61,11 @@ class Reader:
         self.block, self.why, self._say = dict(block), dict[str, str](), say
         self._given, self._kinds = set(block), registry.of(DatasetConfig)
 
+    @property
+    def settings(self) -> list[str]:
+        """The options of the data's kind that can be set."""
+        return [name for name in self._kinds[self.block["kind"]].config.model_fields if name not in NOT_SET]
+
     def look(self) -> Look:
         """Read the data.
 
@@ -66,15 +75,48 @@ class Reader:
             self._set(name, value, reason)
         self._choose_size()
         data = self._read({})
-        if (label := labels.find(self.block, lambda name: self._try(self._labelled(name)))) is not None:
-            self.block |= self._labelled(label)
-            self._set("label", label, f"{label!r} names classes: metrics can say which are missing")
+        table = glimpse(self.block)
+        if (numbers := self._columns_to_learn(data, table)) is not None:
+            self._set("columns", *numbers)
+            data = self._read({})
+        if self._find_label(table):
             data = self._read({})
         if share := self._share(data):
             held = f"there are few items: with a tenth held out, metrics would compare with {data.test_items:,} alone"
             self._set("held_out", share, held)
             data = self._read({})
+        self._name_left_out(data, table)
         return Look(self.block, self.why, data)
+
+    def _columns_to_learn(self, data: FiniteData, table: Glimpse) -> tuple[list[str], str] | None:
+        """The columns without those that count the rows, and why; None where there are none of these."""
+        learned = data.units.columns if data.units else ()
+        counting = [name for name in learned if table.counts_rows(name)]
+        if not counting or len(counting) == len(learned) or "columns" in self._given:
+            return None
+        each = listed([repr(name) for name in counting], len(counting))
+        why = f"{each} only {'counts' if len(counting) == 1 else 'count'} the rows, so there is nothing to learn"
+        return [name for name in learned if name not in counting], why
+
+    def _find_label(self, table: Glimpse) -> bool:
+        """Set the column of labels where there is one; of several, name them."""
+        found = list(labels.candidates(self.block, table, lambda name: self._try(self._labelled(name))))
+        if len(found) == 1:
+            (label,) = found
+            self.block |= self._labelled(label.name)
+            self._set("label", label.name, f"{label.why}: metrics can say which are missing")
+        elif found:
+            each = " and ".join(f"{one.name!r} ({one.classes})" for one in found)
+            self._say(f"no labels are read: {each} may name classes: choose with --set data.label={found[0].name}")
+        return len(found) == 1
+
+    def _name_left_out(self, data: FiniteData, table: Glimpse) -> None:
+        """Name what is no number among the columns that are not learned, where columns were chosen here."""
+        if "columns" in self._given or "columns" not in self.block:
+            return
+        others = [name for name in table.names if name not in (*self.block["columns"], self.block.get("label"))]
+        left_out = tuple(filter(None, map(table.describe, others)))
+        data.origin = replace(data.origin, left_out=(*left_out, *data.origin.left_out))
 
     def _choose_size(self) -> None:
         """Choose a size for images that are not square, or too large to begin with; others differ, or need none."""
@@ -140,7 +182,8 @@ class Reader:
             raise SpecError(printable(f"--set {where}: {what}: {lists}")) from None
 
     def _set(self, name: str, value: Any, reason: str) -> None:
-        self.block[name], self.why[name] = value, reason
+        before = self.why.get(name)  # columns may be left out for several reasons
+        self.block[name], self.why[name] = value, f"{before}; and {reason}" if before else reason
         self._say(f"data.{name}: {inline(value)}, since {reason}")
 
 

@@ -18,7 +18,7 @@ PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?|\d{1,2}:\d{2}(:.*)?")
 _DRESSED = re.compile(r"[^\w\s#]*\s*([+-]?[\d.,'\u2019 \u00a0\u202f_]*\d[\d.,]*([eEdD][+-]?\d+)?)\s*[^\w\s]*")
 _WITH_UNIT = re.compile(r"[+-]?\d[\d.,]*\s?([^\W\d_/]{1,5}([/\u00b2\u00b3][^\W\d_]{0,3})?)|([A-Z]{3}) [+-]?\d[\d.,]*")
-_GROUPED = r"[+-]?\d{{1,3}}({0}\d{{2,3}})*{0}\d{{3}}"
+_GROUPED = r"[+-]?[1-9]\d{{0,2}}({0}\d{{2,3}})*{0}\d{{3}}"
 THOUSANDS = {",": ",", ".": ".", "'": "'\u2019", "space": " \u00a0\u202f"}
 """Signs that each way to separate thousands stands for."""
 

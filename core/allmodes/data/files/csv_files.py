@@ -54,14 +54,16 @@ def read_csv(path: str, format: CsvFormat, options: ReadOptions, test_path: str 
     return build_vectors(train, test, replace(options, storage=StoragePolicy("resident")))
 
 
-def column_names(path: str, encoding: str = "auto", header: bool | Literal["auto"] = "auto") -> list[str]:
-    """Read the names of a CSV's columns; of one without a name its number, counted from 1.
+def first_rows(path: str, format: CsvFormat, number: int) -> dict[str, list[str]]:
+    """Read the cells of the first rows by column.
 
     Raises:
         DataError: If the file cannot be read.
     """
-    with open_text(Path(path), encoding) as file:
-        return _begin(path, CsvFormat(header=header), file)[0].names
+    with open_text(Path(path), format.encoding) as file:
+        header, records = _begin(path, format, file)
+        rows = [header.fit(line, row) for line, row in islice(records, number) if "".join(row).strip()]
+    return {name: [row[i].strip() for row in rows] for i, name in enumerate(header.names)}
 
 
 def _read_table(path: str, format: CsvFormat) -> NumericTable:

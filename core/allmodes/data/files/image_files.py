@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +28,15 @@ DECODED = 2**20
 """Pixels of the largest image that is decoded to see whether it is transparent."""
 
 
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Without Pillow's own warnings within the block: `find_losses` says what is lost of an image, errors the rest."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\b")
+        yield
+
+
+@quiet_pillow()
 def open_image(file: File, where: str) -> Image.Image:
     """Open an image and read its header.
 
@@ -76,6 +87,7 @@ def find_losses(image: Image.Image) -> Iterator[str]:
         return
 
 
+@quiet_pillow()
 def orientation(image: Image.Image) -> int:
     """EXIF orientation of the camera: 1 if it was upright, or is unknown."""
     if image.format == "PNG" and "exif" not in image.info:
@@ -109,6 +121,7 @@ def times(pixels: tuple[int, int]) -> str:
     return f"{pixels[0]} x {pixels[1]}"
 
 
+@quiet_pillow()
 def _is_opaque(image: Image.Image) -> bool:
     """Whether an image is opaque although it has an alpha channel; large ones are not decoded for that."""
     small = image.width * image.height <= DECODED

@@ -20,6 +20,7 @@ from allmodes.data.files.image_files import (
     find_losses,
     open_image,
     orientation,
+    quiet_pillow,
     times,
     upright_size,
 )
@@ -91,6 +92,7 @@ class ImageFormat:
             image = image.crop((left, top, left + side, top + side))
         return image.resize((size, size), Image.Resampling.BILINEAR)
 
+    @quiet_pillow()
     def decode(self, file: File, where: str) -> Pixels:
         """Decode an image to bytes (C, H, W).
 
@@ -190,6 +192,7 @@ def _readable(images: Images) -> list[int]:
     return sorted(set(range(len(images))) - set(bad))
 
 
+@quiet_pillow()
 def _is_broken(images: Images, position: int) -> bool:
     try:
         with open_image(images.file(position), images.where(position)) as image:

@@ -15,6 +15,7 @@ from allmodes.data.description import listed
 from allmodes.data.files.column_names import check_columns, find_label
 from allmodes.data.files.image_files import is_image
 from allmodes.data.files.images import ImageOptions
+from allmodes.data.files.labels import text_of
 from allmodes.data.files.loading import ReadOptions
 from allmodes.data.files.parquet_files import ParquetFiles
 from allmodes.data.files.parquet_images import build_images, holds_images
@@ -69,14 +70,21 @@ def read_parquet(
     return data
 
 
-def column_names(path: str) -> list[str]:
-    """Read the names of the columns of a Parquet file, a folder of them, or of all that match a pattern.
+def first_rows(path: str, number: int) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Read the cells of the first rows by column as text, a missing one empty; and the types of columns of lists.
 
     Raises:
-        DataError: If there is none, or one cannot be read.
+        DataError: If there is no file, or one cannot be read.
     """
-    names: list[str] = ParquetFiles(path, find_places(path).train).schema.names
-    return names
+    rows = ParquetFiles(path, find_places(path).train)
+    nested = {field.name: str(field.type) for field in rows.schema if pa.types.is_nested(field.type)}
+    names, cells = [name for name in rows.schema.names if name not in nested], dict[str, list[str]]()
+    for first, batch in rows.batches(names):
+        for name in names if first < number else ():
+            cells.setdefault(name, []).extend(map(text_of, batch.column(name).to_pylist()))
+        if first >= number:
+            break
+    return cells, nested
 
 
 def _find_image(rows: ParquetFiles, columns: ParquetColumns) -> str | None:

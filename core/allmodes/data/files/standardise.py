@@ -11,7 +11,7 @@ import torch
 from typing_extensions import override
 
 from allmodes.data.base import DataError
-from allmodes.data.description import listed
+from allmodes.data.description import LISTED, listed
 from allmodes.data.files.source import Items, ItemSource, chunks
 from allmodes.data.standardisation import COARSE, Standardisation
 
@@ -55,9 +55,9 @@ def measure(vectors: ItemSource, columns: tuple[str, ...] = ()) -> Standardisati
     """
     low, high = _extremes(vectors)
     constant = np.flatnonzero(low == high).tolist()
-    for i in constant[:1]:
-        what = f"{_call(vectors, columns, i)} is constant ({low[i]:g} in all {len(vectors)} rows that are trained on)"
-        raise DataError(f"data: {what}: leave it out, or set standardise: false", _without(columns, constant))
+    if constant:
+        what = _describe_constant(vectors, columns, {i: float(low[i]) for i in constant})
+        raise DataError(f"data: {what}, or set standardise: false", _without(columns, constant))
     mean, std = _moments(vectors)
     for i in np.flatnonzero(~np.isfinite(mean) | ~np.isfinite(std) | (std == 0))[:1]:
         what = f"{_call(vectors, columns, i)} goes from {low[i]:g} to {high[i]:g}, which cannot be standardised"
@@ -87,6 +87,17 @@ def check_precision(vectors: ItemSource, columns: Sequence[str] = (), remedy: st
         what = listed([_call(vectors, columns, i) for i in coarse])
         how = "the spread is so small beside the numbers that float32 loses digits of it"
         warnings.warn(f"data: {what}: {how}: {remedy}", stacklevel=2)
+
+
+def _describe_constant(vectors: ItemSource, columns: Sequence[str], values: dict[int, float]) -> str:
+    """Name all columns that are constant, with their values."""
+    where = f"in all {len(vectors)} rows that are trained on"
+    if len(values) == 1:
+        ((i, value),) = values.items()
+        return f"{_call(vectors, columns, i)} is constant ({value:g} {where}): leave it out"
+    named = [f"{columns[i]!r} ({value:g})" if columns else f"x[:, {i}] ({value:g})" for i, value in values.items()]
+    each = listed(named, len(named) if columns else LISTED)
+    return f"columns {each} of {vectors.name} are constant {where}: leave them out"
 
 
 def _without(columns: Sequence[str], constant: Sequence[int]) -> dict[str, Any]:
