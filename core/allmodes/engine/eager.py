@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map_only
 
 from allmodes.engine import optimizers
 from allmodes.engine.functional import unroll
+from allmodes.engine.strays import StrayDraws
 from allmodes.game.composition import Composition
 from allmodes.game.loss_checks import check_gradient, kept_graphs
 from allmodes.game.networks import Forward
@@ -62,6 +63,7 @@ class EagerEngine:
         self._switched: dict[tuple[frozenset[str] | None, frozenset[str]], list[tuple[nn.Parameter, bool]]] = {}
         self._taught = set[tuple[str, str]]()  # terms, by player, whose gradients were checked
         self._roles: dict[tuple[object, ...], Roles] = {}
+        self.strays = StrayDraws(composition.modules)
 
     def update(self, turn: TurnConfig, draw: Draw, iteration: int = 0) -> Losses:
         """Take a turn on a draw; returns the value of each term by (player, term)."""
@@ -101,6 +103,14 @@ class EagerEngine:
     def compute(self, turn: TurnConfig, draw: Draw, iteration: int) -> tuple[Step, dict[str, Tensor], tuple[Rule, ...]]:
         """The step of a turn with its losses, the objective () of each player, and the parts that then act."""
         weights = self.composition.weights(iteration)
+        if (turn.player, *weights) in self._roles:
+            return self._compute(turn, draw, iteration, weights)
+        with self.strays.watched():  # the first time that it is taken with these terms
+            return self._compute(turn, draw, iteration, weights)
+
+    def _compute(
+        self, turn: TurnConfig, draw: Draw, iteration: int, weights: Mapping[str, float]
+    ) -> tuple[Step, dict[str, Tensor], tuple[Rule, ...]]:
         players, trained, rules = self._look_up(turn, weights)
         self._train_only(trained)
         context = Context(self.composition, weights, iteration, self.unroll)

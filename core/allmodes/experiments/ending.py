@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from allmodes.engine.costs import costs
 from allmodes.engine.loop import Lane
+from allmodes.experiments.clock import Clock
 from allmodes.experiments.errors import describe_error, is_fault
 from allmodes.experiments.evaluate import Evaluator
 from allmodes.experiments.run_page import note
 from allmodes.experiments.saving import Saver
 from allmodes.models.page import ModelError
-from allmodes.runs.run import Outcome, Run
+from allmodes.runs.run import Outcome, Rewind, Run, Status, Stopper
 from allmodes.system.log import LOGGER
 from allmodes.system.signals import Stopped
 
 Scores = Mapping[str, float]
+
+
+class EarlyEnd(NamedTuple):
+    """Why a finished run ended before its last iteration, and who asked; empty where it did not."""
+
+    why: str = ""
+    by: Stopper | None = None
+
+
+def begin_outcome(
+    run: Run,
+    iteration: int,
+    clock: Clock,
+    rewinds: Sequence[Rewind],
+    status: Status,
+    problem: BaseException | None,
+    engine: str,
+    early: EarlyEnd,
+) -> Outcome:
+    """The outcome of a run as far as it is known before its model is saved."""
+    return Outcome(
+        *(status, iteration, clock.seconds),
+        error=None if problem is None else describe_error(problem),
+        engine=engine,
+        cpu_seconds=clock.cpu_seconds,
+        start_cpu_seconds=clock.start_cpu_seconds,
+        stopped=early.why or None,
+        stopped_by=early.by if early.why else None,
+        rewinds=tuple(rewinds),
+        processes=run.processes,
+    )
 
 
 @dataclass(frozen=True)

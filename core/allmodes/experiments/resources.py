@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -49,6 +49,13 @@ class Resources:
     warn: Warn
     here: Path
     announce: Callable[[str, bool], None] | None = None
+    _warned: set[str] = field(default_factory=set)
+
+    def warn_once(self, text: str) -> None:
+        """Warn, unless it was warned of this before."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.warn(text)
 
     @cached_property
     def device(self) -> str:

@@ -13,7 +13,7 @@ from allmodes.data.labelled import LabelledItems
 from allmodes.engine.eager import Outcome as Updated
 from allmodes.experiments.clock import Clock, starting
 from allmodes.experiments.early_stopping import why_stop
-from allmodes.experiments.ending import Ending
+from allmodes.experiments.ending import EarlyEnd, Ending, begin_outcome
 from allmodes.experiments.errors import (
     CollapseError,
     check_losses,
@@ -43,6 +43,7 @@ class SeedRun:
     Attributes:
         floors: Gives the scores of real data, which the end of a run is reported with.
         references: Gives those of reference samplers, by their rows.
+        warn_once: Warns of what was not said of another seed; by default `warn` does.
         is_resumed: Whether an attempt before has begun it.
         here: Where a relative `training.from` is looked for.
         leader: Has the other processes do the same, where several train the run.
@@ -62,6 +63,7 @@ class SeedRun:
     leader: Leader | None = None
     failed: Exception | None = None
     is_resumed: bool = False
+    warn_once: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         self.report = Report(self.run, self.registry, self.warn)
@@ -121,6 +123,8 @@ class SeedRun:
         """Log, evaluate and save after an iteration on their cadences. Raises the error that the iteration ended in."""
         if isinstance(updated, Exception):
             raise updated
+        for found in self.lane.engine.strays.take():
+            (self.warn_once or self.warn)(f"{self.run.spec.name}: {found}")
         iteration = self.lane.iteration
         if iteration % self.run.spec.training.log_every == 0 or iteration == 1:
             values = self.report.losses(iteration, updated, self.clock)
@@ -143,22 +147,12 @@ class SeedRun:
 
     def end(self, status: Status, problem: BaseException | None = None, engine: str = "") -> Outcome:
         """Save the model and report how the run ended, and which engine made its last updates."""
-        error = None if problem is None else describe_error(problem)
         if problem is not None and is_fault(problem):
             report_fault(problem, self.run, self.warn)
         self.lane.loader.close()
-        clock, is_stopped = self.clock, status == "finished" and bool(self.stopped)
-        ended = Outcome(
-            *(status, self.lane.iteration, clock.seconds),
-            error=error,
-            engine=engine,
-            cpu_seconds=clock.cpu_seconds,
-            start_cpu_seconds=clock.start_cpu_seconds,
-            stopped=self.stopped if is_stopped else None,
-            stopped_by=self.stopped_by if is_stopped else None,
-            rewinds=tuple(self.rewinding.done),
-            processes=self.run.processes,
-        )
+        early = EarlyEnd(self.stopped, self.stopped_by) if status == "finished" else EarlyEnd()
+        reached = self.lane.iteration, self.clock, self.rewinding.done
+        ended = begin_outcome(self.run, *reached, status, problem, engine, early)
         beside = self.floors, self.references, self.warn
         outcome = Ending(self.run, self.lane, self.evaluator, self.saver, *beside).finish(ended)
         self.report.end(outcome)

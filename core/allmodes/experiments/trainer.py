@@ -96,7 +96,9 @@ class Trainer:
             with self.stop.interrupting():  # a prior, say, may be fitted for minutes
                 signals.check()
                 seed_run = SeedRun(
-                    run, data, metrics, self.registry, warn, *beside, self.functions, labelled, resources.here, leader
+                    *(run, data, metrics, self.registry, warn, *beside, self.functions, labelled),
+                    *(resources.here, leader),
+                    warn_once=resources.warn_once,
                 )
         except Stopped:
             return Outcome("killed", progress_of(run.folder), 0.0)
