@@ -473,6 +473,11 @@ def test_overrides_reach_any_depth_and_create_missing_mappings() -> None:
         ("losses.last=2", "--set losses.last=2: there is no losses.last to set"),
         ("name.first=2", "--set name.first=2: there is no name.first to set"),
         ("name=[", "--set name=[: this [ is opened and never closed: add ]"),
+        (
+            "tracking.experiment=mine",
+            "--set: tracking: is no key of a spec, which says nothing of where runs are logged: set the environment "
+            "variables MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, or log nothing with --no-tracking",
+        ),
         ("training.iteratons=3", "--set: training.iteratons: unknown key (did you mean 'iterations'?)"),
         ("training.iterations=0", "--set: training.iterations: should be greater than or equal to 1, got 0"),
         ("prior={kind: gaussian, dimm: 1}", "--set: prior.dimm: unknown key (did you mean 'dim'?)"),

@@ -12,9 +12,10 @@ import pytest
 
 from allmodes import Experiment
 from allmodes.cli import main as cli_main
-from allmodes.cli.train import _command
+from allmodes.cli.compare import _command
 from allmodes.text import redact
 from allmodes.tracking import surroundings
+from allmodes.tracking.sender import reason
 from tiny import SPEC
 from tracked import FINISHED, Training, logged, runs_in
 
@@ -245,3 +246,42 @@ def test_the_load_of_the_machine_is_logged_by_an_option(
     assert cli_main.execute(["run", "tiny.json", "--system-metrics", "--quiet"]) == 0
     (log,) = tmp_path.glob("runs/*/seed-3/metrics.jsonl")
     assert '"system/cpu_utilization_percentage"' in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "kind"),
+    [
+        ("foo://me:SECRET@bar", "foo://me:***@bar", "'foo'"),
+        ("htp:/x", "htp:/x", "'htp' (did you mean 'http'?)"),
+        ("postgres://h/db", "postgres://h/db", "'postgres' (did you mean 'postgresql'?)"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run tiny.json", "compare tiny.json", "ui --store {}", "sync --store {}"])
+def test_an_address_of_no_kind_of_store_is_refused_before_anything_is_made(
+    command: str,
+    address: str,
+    shown: str,
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    Path("tiny.json").write_text(json.dumps(SPEC))
+    assert cli_main.execute(command.format(address).split()) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {shown}: MLflow has no store of the kind {kind}: give an address such as sqlite:///mlflow.db, "
+        "http://HOST:5000 or postgresql://USER@HOST/DATABASE"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.json"]
+
+
+def test_long_reasons_of_mlflow_end_with_a_sentence_and_folders_are_explained() -> None:
+    said = f" Reading failed. {'Please check this. ' * 10}{'And that, ' * 20}"
+    assert reason(ValueError(said), "sqlite:///m.db").endswith("Please check this.")
+    assert len(reason(ValueError("x" * 300), "sqlite:///m.db")) == 200
+    folder = "The filesystem tracking backend (e.g., './mlruns') is in maintenance mode and will not receive updates."
+    assert reason(ValueError(folder), "/tmp/mlruns") == (
+        "MLflow writes to no folder any more: give a database, such as sqlite:///mlflow.db"
+    )

@@ -30,7 +30,7 @@ from allmodes.registry.observers import name_observers
 from allmodes.registry.registry import Registry, installed
 from allmodes.runs.run import Run
 from allmodes.specs import loading
-from allmodes.specs.axes import to_axes
+from allmodes.specs.axis_reader import to_axes
 from allmodes.specs.member_names import shorten
 from allmodes.specs.members import Member, members
 from allmodes.specs.players import players_of, turns_of
@@ -40,6 +40,7 @@ from allmodes.system.notebook import is_notebook
 from allmodes.system.paths import place
 from allmodes.system.signals import Stop, Stopped
 from allmodes.system.torch_settings import plain_torch
+from allmodes.tracking.address import default_store
 from allmodes_schemas import Spec, TurnConfig
 
 if TYPE_CHECKING:
@@ -242,6 +243,8 @@ class Experiment:
     @plain_torch()
     def prepare(self) -> None:
         """Load the data and what metrics need, so that what is missing is found before a folder is made."""
+        if self.track:
+            default_store()  # which refuses an address of no kind of store
         for warning in given.find_warnings(self.spec, self._objects):
             self.warn(warning)
         self.resources.prepare()

@@ -28,6 +28,12 @@ _EXPECTED = {
     "string_type": "text",
     "tuple_type": "a list",
 }
+TRACKING = ("tracking", "mlflow", "track", "tracking_uri", "experiment", "experiment_name")
+"""Keys that specs do not have, of where runs are logged."""
+LOGGED = (
+    "is no key of a spec, which says nothing of where runs are logged: set the environment variables "
+    "MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, or log nothing with --no-tracking"
+)
 _MAPPING = ("model_type", "model_attributes_type")
 _PATTERN = "string_pattern_mismatch"
 _OF_KIND = ("invalid_kind", "union_tag_invalid")
@@ -103,6 +109,8 @@ def _describe_expected(error: ErrorDetails, model: type[Config]) -> str:
 
 def _describe_unknown_key(key: str, known: Sequence[str]) -> str:
     """Describe a key that is not known here, with a similar one or, where there is none, all."""
+    if key in TRACKING and "data" in known:
+        return LOGGED
     everything = f" (the keys here are {', '.join(known)})" if known else ""
     return f"unknown key{did_you_mean(key, known) or everything}"
 

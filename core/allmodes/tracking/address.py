@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from allmodes.specs.source import SpecError
 from allmodes.system.paths import place
 from allmodes.text import redact
+from allmodes.text.suggest import did_you_mean
 
 ENVIRONMENT = {
     # Training at home or in a closed network should open no connection.
@@ -25,12 +27,32 @@ ENVIRONMENT = {
 }
 """Defaults of ours; what the user sets comes first."""
 
+KINDS = ("sqlite", "http", "https", "file", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "uc")
+"""What addresses of MLflow's own stores begin with."""
+EXAMPLES = "sqlite:///mlflow.db, http://HOST:5000 or postgresql://USER@HOST/DATABASE"
+
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]*)(?P<options>\?.*)?", re.DOTALL)
 
 
 def default_store() -> str:
-    """`MLFLOW_TRACKING_URI` if set, else a SQLite file `mlflow.db` in the working folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_address(Path.cwd() / "mlflow.db")
+    """`MLFLOW_TRACKING_URI` if set, else a SQLite file `mlflow.db` in the working folder.
+
+    Raises SpecError where there is no such kind of store.
+    """
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    if given:
+        check(given)
+    return given or sqlite_address(Path.cwd() / "mlflow.db")
+
+
+def check(store: str) -> None:
+    """Refuse an address of a kind that MLflow has no store of, neither its own nor a plugin's. Raises SpecError."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9.\-]+)(\+\w+)?:", store)
+    kind = found[1].lower() if found else ""
+    if kind and kind not in KINDS and kind not in entry_points(group="mlflow.tracking_store").names:
+        redact.learn(store)
+        what = f"MLflow has no store of the kind {kind!r}{did_you_mean(kind, KINDS)}"
+        raise SpecError(f"{without_secrets(store)}: {what}: give an address such as {EXAMPLES}")
 
 
 def experiment() -> str:
@@ -44,8 +66,9 @@ def experiment_id() -> str | None:
 
 
 def absolute(store: str) -> str:
-    """The address with absolute paths, valid in any working folder."""
+    """The address with absolute paths, valid in any working folder. Raises SpecError for no kind of store."""
     redact.learn(store)
+    check(store)
     if file := sqlite_file(store):
         return sqlite_address(file, _options(store))
     return str(place(store)) if _is_path(store) else store

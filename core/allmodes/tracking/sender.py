@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 PERIOD = 2.0  # s between batches: rare enough to cost nothing, often enough to watch a run
 ATTEMPTS = 3  # failures in a row after which the end of an experiment waits no longer
+LETTERS = 200
+"""Letters of a store's message that are shown."""
+FOLDER_STORE = "filesystem tracking backend"
+"""What MLflow says of a folder that it does not write to any more."""
 LONGEST = 60.0  # s between attempts while the store does not answer
 
 
@@ -161,8 +165,19 @@ def reason(error: BaseException, store: str) -> str:
     links = list(_links(error))
     answers = [link.strerror for link in links if isinstance(link, OSError) and link.strerror]
     late = ["no answer in time" for link in links if isinstance(link, TimeoutError) or "Timeout" in type(link).__name__]
-    first = next(iter(str(error).splitlines()), "")[:300] or type(error).__name__
+    if FOLDER_STORE in str(error):
+        return "MLflow writes to no folder any more: give a database, such as sqlite:///mlflow.db"
+    first = _sentences(str(error)) or type(error).__name__
     return redact.of_store([first, *late, *answers][-1], store) or type(error).__name__
+
+
+def _sentences(text: str) -> str:
+    """The first line of a text, of a long one its first sentences."""
+    line = next(iter(text.strip().splitlines()), "").strip()
+    if len(line) <= LETTERS:
+        return line
+    whole = line[:LETTERS].rpartition(". ")[0]
+    return f"{whole}." if whole else f"{line[: LETTERS - 3]}..."
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:
