@@ -172,6 +172,42 @@ def test_the_latest_is_the_run_that_was_written_to_last() -> None:
     assert find_latest(Path("nowhere")) is None
 
 
+def test_the_latest_study_is_none_of_the_runs_and_its_runs_are_runs() -> None:
+    seed("runs/alone", 0, 1000, **ended())
+    assert find_latest(Path("runs"), "study") is None
+    page = Path("runs/study/study.json")
+    seed("runs/study/gan", 0, 2000, **ended())
+    page.write_text('{"name": "c", "id": "c-1"}')
+    os.utime(page, (500, 500))
+    assert find_latest(Path("runs")) == Path("runs/study/gan")
+    assert find_latest(Path("runs"), "study") == find_latest(Path("runs"), "any") == Path("runs/study")
+    seed("runs/later", 0, 3000, **ended())
+    assert find_latest(Path("runs"), "any") == Path("runs/later")
+    assert find_latest(Path("runs"), "study") == Path("runs/study")
+    os.utime(page, (4000, 4000))  # as a report does
+    assert find_latest(Path("runs"), "any") == Path("runs/study")
+
+
+def test_commands_take_the_latest_study_where_a_study_is_expected_and_say_which(capsys: Capture) -> None:
+    study = Path("runs/study/study.json")
+    seed("runs/study/gan", 0, 1000, **ended())
+    study.write_text('{"name": "c", "id": "c-1"}')
+    os.utime(study, (1000, 1000))
+    seed("runs/run", 0, 2000, **ended())
+    for command, taken in (
+        ("work latest", "the study runs/study"),
+        ("compare gan/ring --folder latest --seeds x", "the study runs/study"),
+        ("validate latest", "runs/run"),
+        ("runs latest", "runs/run"),
+    ):
+        cli_main.execute(command.split())
+        assert capsys.readouterr().err.splitlines()[0] == f"latest is {taken}"
+    os.utime(study, (3000, 3000))
+    for command in ("runs latest", "report latest"):
+        cli_main.execute(command.split())
+        assert capsys.readouterr().err.splitlines()[0] == "latest is the study runs/study"
+
+
 def test_commands_take_the_latest_run_and_say_which(capsys: Capture) -> None:
     Path("tiny.json").write_text(json.dumps(SPEC))
     assert cli_main.execute(["run", "tiny.json", "--no-tracking", "-q"]) == 0
@@ -203,6 +239,11 @@ def test_a_folder_called_latest_comes_first(capsys: Capture) -> None:
     ("arguments", "message"),
     [
         ("sample latest", "error: latest: there is no run in the folder runs here: name the run's folder"),
+        ("work latest", "error: latest: there is no study in the folder runs here: name the study's folder"),
+        (
+            "report latest",
+            "error: latest: there is no run or study in the folder runs here: name the run's or study's folder",
+        ),
         ("runs", "error: there is no folder runs here: allmodes run makes it, or name the folder of your runs"),
         ("runs mine", "error: mine: no such file or folder in {here}"),
     ],

@@ -129,7 +129,7 @@ def test_words_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     assert completed("compare gan/ring study/ring-g", capsys) == ["study/ring-gan", "study/ring-gdpp"]
     assert completed("run specs/", capsys) == ["specs/mine.yaml"]
     assert completed("show density", capsys) == ["density_coverage"]
-    assert completed("sample l", capsys) == ["latest"]
+    assert completed("sample l", capsys) == completed("run l", capsys) == ["latest"]
     assert completed("resume runs/", capsys) == ["runs/a-1", "runs/b-2", "runs/a-1/", "runs/b-2/"]
     assert completed("init r", capsys) == ["ring.csv", "runs/"]
 

@@ -23,8 +23,8 @@ class Context(Protocol):
 
 
 def references(context: Context) -> list[str]:
-    """Recipes, specs, and folders on the way to them."""
-    return _beginning(context.incomplete, (*_recipes(), *_paths(context.incomplete, SPECS)))
+    """Recipes, specs, folders on the way to them, and `latest`."""
+    return _beginning(context.incomplete, (*_recipes(), "latest", *_paths(context.incomplete, SPECS)))
 
 
 def trained(context: Context) -> list[str]:

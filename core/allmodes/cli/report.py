@@ -42,7 +42,7 @@ def report(
     for ending, file in files.items():
         _check(file, ending)
     found = write(
-        take_latest(folder),
+        take_latest(folder, "any"),
         labels=parse_labels(labels or ()),
         columns=columns or (),
         baseline=baseline,

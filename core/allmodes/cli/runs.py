@@ -1,4 +1,4 @@
-"""The command `runs`, and the word `latest` in the place of a run's folder. They load no torch."""
+"""The command `runs`, and the word `latest` in the place of the folder of a run or study. They load no torch."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from allmodes.cli.console import OK, out, print_line, print_note, print_warning
-from allmodes.runs.listing import LATEST, Listed, find_latest, list_runs
+from allmodes.runs.listing import LATEST, Listed, Wanted, find_latest, is_study, list_runs
 from allmodes.specs.source import SpecError
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import at_home, near
 from allmodes.text.numbers import number
 
 RUNS = Path("runs")
+NAMES = {"run": ("run", "run's"), "study": ("study", "study's"), "any": ("run or study", "run's or study's")}
+"""What is looked for, and whose folder that is, in messages."""
 
 
-def runs(folder: Annotated[Path, Parameter(help="where runs lie; an experiment or a comparison, too")] = RUNS) -> int:
+def runs(
+    folder: Annotated[Path, Parameter(help="where runs lie; an experiment, a comparison or latest, too")] = RUNS,
+) -> int:
     """List runs with their status and main metric, newest first."""
     from allmodes.cli import tables
 
-    folder = at_home(folder)
+    folder = at_home(take_latest(str(folder), "any"))
     if not holds(folder.is_dir):
         if folder == RUNS:
             raise SpecError("there is no folder runs here: allmodes run makes it, or name the folder of your runs")
@@ -35,16 +39,17 @@ def runs(folder: Annotated[Path, Parameter(help="where runs lie; an experiment o
     return OK
 
 
-def take_latest(run: str) -> str:
-    """Replace `latest` by the newest run in `runs`, and say which that is; a folder of that name comes first.
+def take_latest(reference: str, wanted: Wanted = "run") -> str:
+    """Replace `latest` by the newest run or study in `runs`, and say which that is; a folder of that name comes first.
 
     Raises SpecError where there is none.
     """
-    if run != LATEST or holds(Path(run).exists):
-        return run
-    if (found := find_latest(RUNS)) is None:
-        raise SpecError("latest: there is no run in the folder runs here: name the run's folder")
-    print_note(f"latest is {near(found)}")
+    if reference != LATEST or holds(Path(reference).exists):
+        return reference
+    if (found := find_latest(RUNS, wanted)) is None:
+        what, whose = NAMES[wanted]
+        raise SpecError(f"latest: there is no {what} in the folder runs here: name the {whose} folder")
+    print_note(f"latest is {'the study ' if is_study(found) else ''}{near(found)}")
     return str(found)
 
 

@@ -9,23 +9,27 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from allmodes.cli.console import FAILED, OK, print_error, print_line, print_warning
+from allmodes.cli.runs import RUNS, take_latest
 from allmodes.specs.loading import SpecError
 from allmodes.system.paths import near
 
 
 def sync(
-    folders: Annotated[list[Path] | None, Parameter(help="folders of runs, or that hold runs; default: runs")] = None,
+    folders: Annotated[
+        list[Path] | None, Parameter(help="folders of runs, or that hold runs, or latest; default: runs")
+    ] = None,
     *,
     store: Annotated[str | None, Parameter(help="another store, which gets all; default: each run's own")] = None,
 ) -> int:
     """Send to MLflow what could not be sent while runs trained."""
     from allmodes import tracking
 
-    return tracking.sync(folders or [Path("runs")], store, print_line, print_error, print_warning)
+    named = [Path(take_latest(str(folder), "any")) for folder in folders or [RUNS]]
+    return tracking.sync(named, store, print_line, print_error, print_warning)
 
 
 def register(
-    run: Annotated[Path, Parameter(help="a run's folder, or one that holds runs")],
+    run: Annotated[Path, Parameter(help="a run's folder, one that holds runs, or latest")],
     name: Annotated[str, Parameter(help="of the registered model, which is made if it is new")],
     *,
     checkpoint: Annotated[str | None, Parameter(help="best, or an iteration; default: the model at the end")] = None,
@@ -35,7 +39,7 @@ def register(
     from allmodes import tracking
     from allmodes.registry.registry import installed
 
-    print_line(str(tracking.register(run, name, installed(), checkpoint, by)))
+    print_line(str(tracking.register(Path(take_latest(str(run))), name, installed(), checkpoint, by)))
     return OK
 
 

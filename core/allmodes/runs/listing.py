@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from allmodes.runs import averages
 from allmodes.runs.claims import CLAIMS, host_of
@@ -18,7 +18,9 @@ STUDY = "study.json"
 LEVELS = 3
 """Levels of folders that are looked through."""
 LATEST = "latest"
-"""The word for the newest run, where a run's folder is expected."""
+"""The word for the newest run or study, where the folder of one is expected."""
+Wanted: TypeAlias = Literal["run", "study", "any"]
+"""What the folder is to be of."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def list_runs(folder: Path, warn: Warn) -> list[Listed]:
     """List what a folder holds, newest first: its experiments and studies, of a study its methods, else its seeds."""
     own = _kind(folder)
     if own == "study":
-        found = [path for path in _folders(folder) if _kind(path)]
+        found = _methods(folder)
     elif own:
         found = [run.path for run in RunFolder(folder).runs]
     else:
@@ -60,10 +62,21 @@ def list_runs(folder: Path, warn: Warn) -> list[Listed]:
     return sorted((_describe(path, warn) for path in found), key=lambda one: one.changed, reverse=True)
 
 
-def find_latest(folder: Path) -> Path | None:
-    """The experiment or run in a folder that was written to last; None where there is none."""
-    found = [path for path in _search(folder, LEVELS) if _kind(path) == "run" and RunFolder(path).runs]
-    return max(found, key=lambda path: _changed(RunFolder(path)), default=None)
+def find_latest(folder: Path, wanted: Wanted = "run") -> Path | None:
+    """The experiment or run, the study, or either, in a folder that was written to last; None where there is none.
+
+    The runs of studies count where a run is wanted.
+    """
+    found = list(_search(folder, LEVELS))
+    if wanted == "run":
+        found = [path for one in found for path in (_methods(one) if _kind(one) == "study" else [one])]
+    kinds = {path: _kind(path) for path in found if _kind(path) == "study" or RunFolder(path).runs}
+    return max((path for path, kind in kinds.items() if wanted in (kind, "any")), key=_changed_within, default=None)
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder is that of a study."""
+    return _kind(folder) == "study"
 
 
 def _search(folder: Path, levels: int) -> Iterator[Path]:
@@ -80,6 +93,10 @@ def _folders(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_dir())
     except OSError:
         return []
+
+
+def _methods(study: Path) -> list[Path]:
+    return [path for path in _folders(study) if _kind(path)]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -111,11 +128,9 @@ def _summarise(folder: Path, runs: Sequence[RunFolder], warn: Warn, is_study: bo
     metric = "" if is_study or not names else names[0]
     values = [outcome.results[metric] for outcome in outcomes if outcome and metric in outcome.results]
     pairs = list(zip(runs, outcomes, strict=True))
-    own = map(_time, _files(folder)) if is_study else ()
-    changed = max((_changed(RunFolder(folder)), *own, *map(_changed, runs)))
     status, (iteration, iterations) = _status(pairs, is_study), _progress(pairs, warn)
     value = averages.mean(values) if values else None
-    return Listed(folder, status, iteration, iterations, metric, value, len(runs), changed, is_study)
+    return Listed(folder, status, iteration, iterations, metric, value, len(runs), _changed_within(folder), is_study)
 
 
 def _status(pairs: Sequence[tuple[RunFolder, Outcome | None]], is_study: bool) -> str:
@@ -162,6 +177,13 @@ def _iterations(run: RunFolder, warn: Warn) -> int | None:
     training: Any = (facts.spec or {}).get("training") if facts else None
     iterations = training.get("iterations") if isinstance(training, dict) else None
     return iterations if isinstance(iterations, int) else None
+
+
+def _changed_within(folder: Path) -> float:
+    """When anything of a run, an experiment or a study was written last."""
+    if _kind(folder) == "study":
+        return max((0.0, *map(_time, _files(folder)), *map(_changed_within, _methods(folder))))
+    return max((_changed(RunFolder(folder)), *map(_changed, RunFolder(folder).runs)))
 
 
 def _changed(run: RunFolder) -> float:
