@@ -15,10 +15,10 @@ from nbclient import NotebookClient
 
 from allmodes import Experiment, Run, hookimpl
 from allmodes.registry.registry import installed
-from allmodes.studies.compare import StudyTrainer
 from allmodes.studies.live import LiveStudy
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import StudyMonitor
+from allmodes.studies.trainer import StudyTrainer
 from allmodes.system import notebook
 from markup import Page
 from tiny import SPEC

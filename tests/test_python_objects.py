@@ -27,6 +27,7 @@ from allmodes.cli import main as cli_main
 from allmodes.metrics import Evaluation
 from allmodes.registry.faults import ContractError, describe
 from allmodes.specs import loading
+from allmodes.studies import pool
 from tiny import SPEC
 
 
@@ -573,16 +574,131 @@ def test_compare_refuses_to_train_what_needs_objects_and_tabulates_what_is_finis
     begun = experiment({**with_training(OWN, iterations=10), "seeds": [0]}, tmp_path, **OBJECTS).run()
     with pytest.raises(SpecError) as error:
         compare([str(begun.folder)], overrides=["training.iterations=12"], folder=tmp_path / "study", track=False)
-    needed = "networks={'mine': ..., 'judge': ...}, losses={'pull': ...}, metrics={'spread': ...}"
     assert str(error.value) == (
-        f"{begun.folder}: compare trains in processes of its own, which objects of Python do not reach: train it with "
-        f"Experiment.from_recipe or Experiment.resume and {needed}, then give its folder"
+        f"{begun.folder}: is not finished, and names objects of Python, which no file holds: pass {ALL} to "
+        "allmodes.compare, which then trains in its own process"
     )
 
 
-@pytest.mark.parametrize("command", ["run", "resume", "evaluate", "validate"])
+def test_compare_trains_what_needs_objects_in_its_own_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_process(*_: object, **__: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(pool, "Worker", no_process)
+    monkeypatch.chdir(tmp_path)
+    Path("own.json").write_text(json.dumps(with_training({**OWN, "seeds": [0, 1]}, iterations=12)))
+    settings = {"vary": {"training.batch_size": [8, 16]}, "folder": "study", "track": False}
+    comparison = compare(["own.json"], jobs=1, **settings, **OBJECTS)
+    assert comparison.status == "finished"
+    assert [row.method for row in comparison.groups[0].rows] == ["batch_size=8", "batch_size=16"]
+    assert (tmp_path / "study" / "figure.png").is_file()  # which reads the models with their networks
+    for row, size in zip(comparison.groups[0].rows, (8, 16), strict=True):
+        one = {**with_training(OWN, iterations=12, batch_size=size), "seeds": [0, 1]}
+        alone = experiment(one, tmp_path / str(size), **OBJECTS).run()
+        assert row.finished.keys() == {0, 1}
+        for seed, outcome in row.finished.items():
+            assert outcome.results == pytest.approx(alone.outcomes[seed].results, rel=1e-4, nan_ok=True)
+
+    again = compare(["own.json"], overrides=["training.iterations=14"], **settings, **OBJECTS)
+    assert {one.iteration for row in again.groups[0].rows for one in row.finished.values()} == {14}
+
+
+def test_an_object_that_fails_in_compare_ends_its_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(step: Step) -> Tensor:
+        raise ZeroDivisionError("nothing to divide")
+
+    monkeypatch.chdir(tmp_path)
+    for name, kind in (("good", "python:pull"), ("bad", "python:broken")):
+        spec = {**SPEC, "name": name, "losses": [*SPEC["losses"], {"kind": kind}]}
+        Path(f"{name}.json").write_text(json.dumps(spec))
+    passed = {"losses": {"pull": pull, "broken": broken, "other": pull}}
+    unused = "^losses: 'other' was passed, but nothing in the specs is of kind python:other$"
+    with pytest.warns(UserWarning, match=unused):
+        comparison = compare(["good.json", "bad.json"], folder="study", track=False, figures=False, **passed)
+    good, bad = comparison.groups[0].rows
+    assert (set(good.states.values()), set(bad.states.values())) == ({"finished"}, {"failed"})
+    assert "nothing to divide" in comparison.unfinished[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"jobs": 2},
+            "jobs=2: objects of Python do not reach processes of their own: with jobs=1 (the default for them) this "
+            "process trains",
+        ),
+        (
+            {"on": "join"},
+            "on='join': objects of Python do not reach other processes: leave it out, with jobs=1",
+        ),
+        ({"losses": {"my loss": pull}}, "losses: 'my loss' is no name: use letters, digits and _, a letter first"),
+    ],
+)
+def test_compare_refuses_other_processes_for_objects(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as error:
+        compare(["gan/ring"], **{"losses": {"pull": pull}, **options})
+    assert str(error.value) == message
+
+
+def test_compare_refuses_a_block_of_other_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.yaml").write_text(json.dumps({**SPEC, "executor": {"kind": "join"}}))
+    with pytest.raises(SpecError) as error:
+        compare(["own.yaml"], losses={"pull": pull})
+    assert str(error.value).endswith(
+        ": executor.kind: objects of Python do not reach other processes: say local, or on='local' in Python"
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "validate"])
 def test_the_command_line_says_what_to_pass(command: str, trained: Results, capsys: pytest.CaptureFixture[str]) -> None:
-    file = trained.folder if command in ("resume", "evaluate") else trained.folder / "spec.yaml"
-    assert cli_main.execute([command, str(file)]) == 2
+    assert cli_main.execute([command, str(trained.folder / "spec.yaml")]) == 2
     error = " ".join(capsys.readouterr().err.split())
     assert "network 'python:mine' is an object of Python, which no file holds: pass networks={'mine': ...}" in error
+
+
+ALL = "networks={'mine': ..., 'judge': ...}, losses={'pull': ...}, metrics={'spread': ...}"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("export {} out", "{}: its model has networks of Python, {}load('{}', networks={'mine': ...}).save('out')"),
+        (
+            "export {} out --checkpoint last",
+            "{}: its model has networks of Python, {}load('{}', checkpoint='last', networks={'mine': ...}).save('out')",
+        ),
+        ("sample {} -n 5", "{}: its model has networks of Python, {}load('{}', networks={'mine': ...}).sample(5, 0)"),
+        (
+            "interpolate {}",
+            "{}: its model has networks of Python, {}load('{}', networks={'mine': ...}).interpolate(a, b, 9)",
+        ),
+        (
+            "evaluate {} --samples 90",
+            "{} names objects of Python, {}load('{}', networks={'mine': ..., 'judge': ...}).sample(90) gives samples "
+            "to measure",
+        ),
+        (
+            "resume {} --set training.iterations=50",
+            "{} names objects of Python, {}Experiment.resume('{}', ['training.iterations=50'], " + ALL + ").run()",
+        ),
+    ],
+)
+def test_a_command_on_a_run_with_objects_of_python_says_the_call_that_does_it(
+    command: str, message: str, trained: Results, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.folder.parent)
+    name, how = trained.folder.name, "which no command line can pass: in Python: allmodes."
+    assert cli_main.execute(command.replace("{}", name).split()) == 2
+    parts = message.split("{}")
+    expected = f"{parts[0]}{name}{parts[1]}{how}{parts[2]}{name}{parts[3]}"
+    assert capsys.readouterr().err == f"error: {expected}\n"
+    assert not Path("out").exists()
+
+
+def test_what_needs_no_objects_reads_a_run_without_them(trained: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_main.execute(["show", str(trained.folder)]) == 0
+    assert capsys.readouterr().out.startswith(f"# Not enough to run again: pass {ALL} to Experiment.from_recipe.\n")
+    assert cli_main.execute(["report", str(trained.folder), "--no-figures"]) == 0
+    assert "spread" in capsys.readouterr().out

@@ -19,7 +19,7 @@ from allmodes.registry.registry import installed
 from allmodes.runs.lock import lock_folder
 from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import RunFolder
-from allmodes.studies import compare, reports, tables, worker
+from allmodes.studies import compare, reports, tables, trainer, worker
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.executors import Local
 from allmodes.studies.load import load_study
@@ -276,8 +276,8 @@ def test_runs_that_cannot_begin_leave_the_others_of_their_task_alone(
     study = write_study(load_study(files, registry_of(Costly), tmp_path / "out", seeds=[0, 1]))
     (tmp_path / "out/one/seed-0").write_text("in the way")
     sent: list[dict[str, Any]] = []
-    trainer = compare.StudyTrainer(study, Local(1), False, print)
-    worker.train_task(trainer._task(tuple(study.runs)), lambda **message: sent.append(message), Stop())
+    made = trainer.StudyTrainer(study, Local(1), False, print)
+    worker.train_task(made._task(tuple(study.runs)), lambda **message: sent.append(message), Stop())
     ends = {one["run"]: (one["status"], one["error"]) for one in sent if one["event"] == "done"}
     assert len(ends) == len([one for one in sent if one["event"] == "done"])
     failed = ("failed", "build of loss acme.pull (allmodes-acme 1.0): RuntimeError: no such table")
@@ -304,7 +304,7 @@ def test_a_run_that_another_process_trains_leaves_the_others_of_its_task_alone(
     monkeypatch.setattr(reports, "_redirect_output", lambda log: log.touch())
     study = write_study(load_study([spec_file("one")], installed(), tmp_path / "out", seeds=[0, 1, 2]))
     sent: list[dict[str, Any]] = []
-    task = compare.StudyTrainer(study, Local(1), False, print)._task(tuple(study.runs))
+    task = trainer.StudyTrainer(study, Local(1), False, print)._task(tuple(study.runs))
     study.runs[1].folder.mkdir()
     with lock_folder(study.runs[1].folder):
         worker.train_task(task, lambda **message: sent.append(message), Stop())
@@ -340,7 +340,7 @@ def test_experiments_of_one_task_read_data_of_equal_settings_once(
     monkeypatch.setattr(Resources, "_read_files", noting)
     monkeypatch.setattr(worker, "train_together", keeping)
     worker.train_task(
-        compare.StudyTrainer(study, Local(1), False, print)._task(tuple(study.runs)), lambda **_: None, Stop()
+        trainer.StudyTrainer(study, Local(1), False, print)._task(tuple(study.runs)), lambda **_: None, Stop()
     )
     assert read == [1, 2]
     assert used[0] == used[1] != used[2]

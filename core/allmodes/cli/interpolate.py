@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from allmodes.cli.app import Checkpoint, Trained
 from allmodes.cli.console import OK, print_line, print_warning
+from allmodes.cli.python_objects import load_model
 from allmodes.cli.runs import take_latest
 from allmodes.system.paths import at_home, near
 
@@ -35,11 +36,10 @@ def interpolate(
     """Draw the items between pairs of latents: images in a grid, points as ways over the data, or a moving picture."""
     from allmodes.cli import samples
     from allmodes.experiments.interpolation import check_file, check_size, interpolate_pairs
-    from allmodes.models.reading import load_run
 
     file = check_file(samples.free_file(Path("interpolation.png")) if to is None else at_home(to))
     check_size(pairs, steps)
-    model = load_run(take_latest(run), checkpoint=checkpoint)
+    model = load_model(take_latest(run), checkpoint, f".interpolate(a, b, {steps})")
     made = interpolate_pairs(model, pairs, steps, seed, how)
     made.write(file)
     if made.missing:

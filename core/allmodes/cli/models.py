@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from allmodes.cli import tables
 from allmodes.cli.app import Begun, Checkpoint, Overrides, Trained
 from allmodes.cli.console import OK, out, print_line, print_warning
+from allmodes.cli.python_objects import check_measurable, load_model
 from allmodes.cli.runs import take_latest
 from allmodes.registry.registry import installed
 from allmodes.specs.limits import BELIEVED, MEMORY
@@ -42,12 +43,12 @@ def sample(
         raise SpecError(f"--number {number}: {slip}: add --large if you mean it")
 
     from allmodes.cli import samples
-    from allmodes.models.reading import load_run
 
     run = take_latest(run)
     to = samples.free_file(Path("samples.npz")) if to is None else at_home(to)
     samples.check(to)
-    model = load_run(run, checkpoint=checkpoint)
+    of_mode = "" if mode is None else f", mode={mode}"
+    model = load_model(run, checkpoint, f".sample({number}, {seed}{of_mode})")
     if 8 * number * prod(model.shape) > MEMORY and not large:
         raise SpecError(f"--number {number}: items of {model.shape} take more than 16 GiB: add --large if you mean it")
     samples.write(model, model.sample(number, seed, mode=mode), to)
@@ -57,10 +58,8 @@ def sample(
 
 def export(run: Trained, to: Annotated[Path, Parameter(help="a new folder")], *, checkpoint: Checkpoint = None) -> int:
     """Write a trained model to a folder to give away: spec, weights as safetensors, a model card."""
-    from allmodes.models.reading import load_run
-
     run = take_latest(run)
-    load_run(run, checkpoint=checkpoint).export(to)
+    load_model(run, checkpoint, f".save({str(to)!r})").export(to)
     print_line(f"the model of {run} is in {to}; its card is README.md")
     return OK
 
@@ -83,6 +82,7 @@ def evaluate(
     from allmodes.experiments.remeasure import remeasure_all
 
     run = take_latest(run)
+    check_measurable(run, changes)
     found = remeasure_all(Path(run), changes, checkpoint, installed(), tracking, print_warning)
     numbers = {one.run.seed: one.results for one in found}
     out.print(tables.measures_table(run, numbers, found[0].floors, found[0].run.spec))

@@ -14,9 +14,10 @@ from allmodes.cli.app import Overrides, Reference, Vary
 from allmodes.cli.console import FAILED, OK, out, print_aligned, print_line, print_text, print_warning
 from allmodes.cli.runs import take_latest
 from allmodes.drafts.writing import SCHEMA, schema_line
+from allmodes.registry.given import with_absent
 from allmodes.registry.registry import installed
 from allmodes.registry.unknown_kind import unknown_kind
-from allmodes.specs import loading
+from allmodes.specs import loading, recorded
 from allmodes.specs.loading import SpecError, SweepError
 from allmodes.specs.renames import renew
 from allmodes.system.durable import replace_text
@@ -24,12 +25,14 @@ from allmodes.system.no_such_file import holds
 from allmodes.system.paths import at_home, looks_like_path
 from allmodes.text.printable import printable
 from allmodes.text.suggest import did_you_mean
+from allmodes_schemas import Spec
 
 Word = Annotated[str | None, Parameter(help="only those in whose names or descriptions this is found")]
 
 
 def validate(spec: Reference, *, overrides: Overrides = None, vary: Vary = None) -> int:
     """Check a spec without training: types, ranges, and whether its parts fit together."""
+    spec = take_latest(spec)
     try:
         checked = None if vary else loading.load_alone(spec, overrides or ())
     except SweepError:
@@ -87,7 +90,7 @@ def show(
         out.print(tables.options_table(kind.config))
     if not found:
         try:
-            spec = loading.load_alone(thing)
+            spec = _load(thing)
         except SweepError:
             sweeps.show_first(sweeps.read(thing, ()))
             return OK
@@ -95,6 +98,14 @@ def show(
         line = schema_line(SCHEMA) if Path(SCHEMA).is_file() else ""
         print_text(line + loading.dump(spec) + "\n".join(turns))
     return OK
+
+
+def _load(thing: str) -> Spec:
+    """The spec of a reference; that of a run also where it names objects of Python, which nobody passed."""
+    folder = at_home(thing)
+    if objects := list(recorded.objects_named(folder)):
+        return recorded.load(folder, with_absent(installed(), objects))
+    return loading.load_alone(thing)
 
 
 def schema(

@@ -25,6 +25,15 @@ from allmodes.system.torch_settings import plain_torch
 from allmodes_schemas import NetworkConfig, Spec
 
 
+class AbsentNetworksError(SpecError):
+    """A model whose networks of Python were not passed; `missing` are their names by keyword argument."""
+
+    def __init__(self, reference: str | Path, missing: Mapping[str, list[str]]) -> None:
+        call = f"load_run({str(reference)!r}, {show_arguments(missing)})"
+        super().__init__(f"{reference}: its model has networks of Python, which no file holds: pass them: {call}")
+        self.missing = missing
+
+
 @plain_torch()
 def load_run(
     reference: str | Path,
@@ -75,11 +84,10 @@ def read_model(spec: Spec, folder: Path, stored: Path, registry: Registry) -> Mo
 
 
 def _check_passed(spec: Spec, reference: str | Path) -> None:
-    """Raise SpecError where networks of Python that samples are drawn with were not passed."""
+    """Raise AbsentNetworksError where networks of Python that samples are drawn with were not passed."""
     drawn_with = (spec.generator,) if spec.sampler is None else (spec.generator, spec.discriminator, spec.auxiliaries)
     if missing := given_in(drawn_with, absent=True):
-        call = f"load_run({str(reference)!r}, {show_arguments(missing)})"
-        raise SpecError(f"{reference}: its model has networks of Python, which no file holds: pass them: {call}")
+        raise AbsentNetworksError(reference, missing)
 
 
 @contextmanager

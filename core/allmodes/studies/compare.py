@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from allmodes.registry.given import KEYWORDS
 from allmodes.registry.registry import Registry, installed
-from allmodes.runs.claims import lease
-from allmodes.runs.lock import lock_folder, take_turns
-from allmodes.specs.axes import Axes, to_axes
+from allmodes.specs.axes import Axes
+from allmodes.specs.axis_reader import to_axes
 from allmodes.specs.executor_block import read_executor
 from allmodes.studies.choices import Shown, parse_columns
-from allmodes.studies.claiming import check_settings, check_unclaimed, claims_folder
 from allmodes.studies.comparison import Comparison
-from allmodes.studies.executors import Executor, Work
+from allmodes.studies.here import Here, check_blocks, check_here, find_unused
 from allmodes.studies.live import LiveStudy
 from allmodes.studies.load import load_study
-from allmodes.studies.monitor import ProgressView, StudyMonitor, Warn
 from allmodes.studies.placing import Asked, Where, choose_executor, choose_for_search
-from allmodes.studies.pool import Task
-from allmodes.studies.report import write_report
-from allmodes.studies.stacks import Stack
-from allmodes.studies.study import COMPILED, Study, StudyRun, join_study, write_study
+from allmodes.studies.search import SearchTrainer, load_search, make_study
+from allmodes.studies.trainer import StudyTrainer
 from allmodes.system.notebook import is_notebook
-from allmodes.system.signals import Stop
 from allmodes.text import redact
-
-if TYPE_CHECKING:
-    from allmodes.tracking.forwarding import Forwarder
 
 
 def compare(
@@ -53,6 +43,9 @@ def compare(
     on: Where | None = None,
     pack: int | None = None,
     ask: Mapping[str, Any] | None = None,
+    networks: Mapping[str, Any] | None = None,
+    losses: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Train several specs with several seeds, or go on with that, and return the comparison.
 
@@ -81,6 +74,10 @@ def compare(
             `executor` says, else `local`.
         pack: The most runs that one process claims and trains together, but for `local`.
         ask: What is asked of Slurm or Ray, such as `{"workers": 8, "partition": "gpu"}`; over what `executor` says.
+        networks: Networks that specs name as `kind: python:name`, by name, as `Experiment` takes them. No other process
+            can have them: with any such object, all runs are trained in this process, and `jobs` is 1.
+        losses: Losses that specs name so.
+        metrics: Metrics that specs name so.
 
     Ctrl-C and SIGTERM save the runs in training, as they do with `Experiment.run`; after SIGTERM the program ends.
 
@@ -89,18 +86,28 @@ def compare(
     """
     shown, place = Shown(labels or {}, parse_columns(columns)), None if folder is None else Path(folder)
     axes, references = Axes() if vary is None else to_axes(vary), list(references)
-    asked = Asked(on, jobs, pack, ask or {})
-    if trainer := _make_search(references, registry, place, name, overrides, seeds, axes, asked, track):
+    objects = dict(zip(KEYWORDS.values(), (networks or {}, losses or {}, metrics or {}), strict=True))
+    registry = registry or installed()
+    if any(objects.values()):
+        check_here(jobs, on)
+        registry = _with_objects(registry, objects)
+    here, asked = Here(registry, objects) if any(objects.values()) else None, Asked(on, jobs, pack, ask or {})
+    if trainer := _make_search(references, registry, place, name, overrides, seeds, axes, here, asked, track):
         comparison = trainer.run()
         trainer.stop.pass_on()
         return comparison
-    study = load_study(references, registry or installed(), place, name, overrides, seeds, baseline, shown, axes)
-    executor = choose_executor(asked, study.blocks)
+    study = load_study(references, registry, place, name, overrides, seeds, baseline, shown, axes)
+    if here and on is None:
+        check_blocks(study.blocks)
+    for line in find_unused(study.entries, objects):
+        warnings.warn(line, stacklevel=2)
+    executor = here or choose_executor(asked, study.blocks)
     trainer = StudyTrainer(
         *(study, executor, track, lambda text: warnings.warn(redact.text(text), stacklevel=3)),
         view=LiveStudy() if progress and is_notebook() else None,
         baseline=baseline,
         figures=figures,
+        registry=registry,
     )
     comparison = trainer.run()
     trainer.stop.pass_on()
@@ -109,135 +116,31 @@ def compare(
 
 def _make_search(
     references: Sequence[str],
-    registry: Registry | None,
+    registry: Registry,
     folder: Path | None,
     name: str | None,
     overrides: Sequence[str],
     seeds: Sequence[int] | None,
     vary: Axes,
+    here: Here | None,
     asked: Asked,
     track: bool,
 ) -> StudyTrainer | None:
     """The search of a single spec, if it has one."""
-    from allmodes.studies.search import SearchTrainer, load_search, make_study  # which stands on this module
-
-    trials = load_search(references, registry or installed(), folder, overrides, seeds, vary)
+    trials = load_search(references, registry, folder, overrides, seeds, vary)
     if trials is None:
         return None
-    executor = choose_for_search(asked, read_executor(trials.plan.source))
-    return SearchTrainer(make_study(trials, name), executor, track, _warn_in_python, trials=trials)
+    executor = here or choose_for_search(asked, read_executor(trials.plan.source))
+    study = make_study(trials, name)
+    return SearchTrainer(study, executor, track, _warn_in_python, trials=trials, registry=registry)
+
+
+def _with_objects(registry: Registry, objects: Mapping[str, Mapping[str, Any]]) -> Registry:
+    """The plugins, and objects of Python as kinds. Raises SpecError where one of them cannot stand in its place."""
+    from allmodes.experiments.given import with_objects  # which loads torch
+
+    return with_objects(registry, objects)
 
 
 def _warn_in_python(text: str) -> None:
     warnings.warn(redact.text(text), stacklevel=4)
-
-
-@dataclass
-class StudyTrainer:
-    """Trains the runs of a study that are not finished, and writes its report.
-
-    `errors` holds the errors of this command by the run's name, `thresholds` what runs have to reach so as not to be
-    pruned.
-    """
-
-    study: Study
-    executor: Executor
-    track: bool
-    warn: Warn
-    view: ProgressView | None = None
-    baseline: str = ""
-    figures: bool = True
-    errors: dict[str, str] = field(default_factory=dict)
-    stop: Stop = field(default_factory=Stop)
-    thresholds: Mapping[str, Any] | None = None
-
-    def run(self) -> Comparison:
-        """Train, and write tables and figures even if training is interrupted.
-
-        Raises RunError if another process trains in the study's folder.
-        """
-        with self._entering(), self._forwarding() as forwarder:
-            try:
-                self._train(forwarder)
-            finally:
-                comparison = self.comparison()
-                with take_turns(self.study.folder, "report"):
-                    write_report(comparison, forwarder, self.warn, self.figures)
-        return comparison
-
-    def comparison(self) -> Comparison:
-        """The state of the study; of one that others train, too, with their methods."""
-        study = self.study
-        if self.executor.shares:
-            from allmodes.studies.stored import load_written
-
-            study = load_written(study.folder, installed())
-        return Comparison(study, self.errors, self.baseline)
-
-    @contextmanager
-    def _entering(self) -> Iterator[None]:
-        """Write the study's pages; nobody else trains in its folder within the block, unless by `join`."""
-        lease()  # one that cannot be used is an error before anything is written
-        folder = self.study.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as lock:
-            with take_turns(folder, "join"):  # of commands that begin at once, none finds another's short lock
-                lock.enter_context(lock_folder(folder))
-                if self.executor.shares:
-                    check_settings(self.study)
-                    self.study = join_study(self.study)
-                    lock.close()
-                else:
-                    check_unclaimed(self.study)
-                    self.study = write_study(self.study)
-            yield
-
-    def _train(self, forwarder: Forwarder | None) -> None:
-        self._train_runs([run for run in self.study.runs if run.state != "finished"], forwarder)
-
-    def _train_runs(self, unfinished: Sequence[StudyRun], forwarder: Forwarder | None) -> None:
-        monitor = StudyMonitor(self.warn, self.errors, self.view, forwarder)
-        work = Work(self.study, unfinished, self._task, monitor, self.stop, self._environment(), self.track)
-        if self.view:
-            self.view.begin(self.study.runs, unfinished)
-        try:
-            with self.stop.listening():
-                self.executor.train(work)
-        finally:
-            if self.view:
-                self.view.close()
-
-    def _environment(self) -> dict[str, str]:
-        """Let torch keep what it compiles in the study's folder, for all processes of this command and the next."""
-        compiled = {"TORCHINDUCTOR_CACHE_DIR": str(self.study.folder.absolute() / COMPILED)}
-        if not self.track:
-            return compiled
-        from allmodes.tracking import surroundings
-
-        return compiled | surroundings.of_workers()
-
-    def _task(self, stack: Stack) -> Task:
-        runs = self.study.runs
-        return {
-            "runs": [
-                {"name": run.name, "folder": str(run.entry.folder), "seed": run.seed, "position": runs.index(run)}
-                for run in stack
-            ],
-            "number": len(runs),
-            "track": self.track,
-            "study": self.study.name,
-            "study_id": self.study.id,
-            "claims": str(claims_folder(self.study)) if self.executor.shares else None,
-            "thresholds": self.thresholds,
-        }
-
-    def _forwarding(self) -> AbstractContextManager[Forwarder | None]:
-        if not self.track:
-            return nullcontext()
-        from allmodes.tracking.forwarding import Forwarder
-
-        forwarder = Forwarder(self.warn)
-        for run in self.study.runs:
-            if run.state == "finished":  # by an earlier command, which could not send all of it
-                forwarder.add(run.folder)
-        return forwarder

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from allmodes.registry.registry import Registry
 from allmodes.runs import averages
 from allmodes.runs.run import Outcome
 from allmodes.studies.choices import COST_TITLES
@@ -114,12 +115,14 @@ class Comparison:
     """The state and results of a study.
 
     `errors` are those of its runs in this command, by name; `baseline` is the method, or a pattern of methods, that
-    statistics compare the others with: by default the first.
+    statistics compare the others with: by default the first. `registry` is what models are read with: the plugins, and
+    objects of Python.
     """
 
     study: Study
     errors: Mapping[str, str] = field(default_factory=dict)
     baseline: str = ""
+    registry: Registry | None = field(default=None, repr=False, compare=False)
 
     @property
     def folder(self) -> Path:

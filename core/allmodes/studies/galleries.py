@@ -15,6 +15,7 @@ from allmodes.figures.titles import summarise
 from allmodes.models.page import ModelError
 from allmodes.models.reading import load_run
 from allmodes.models.trained import Model
+from allmodes.registry.registry import Registry
 from allmodes.specs.source import SpecError
 from allmodes.studies.comparison import Comparison, Group
 from allmodes.system.torch_settings import plain_torch
@@ -57,16 +58,16 @@ def _load_models(comparison: Comparison, group: Group) -> dict[str, Model]:
     folders = {row.method: runs[f"{row.method}/seed-{next(iter(row.finished))}"] for row in group.rows if row.finished}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the specs warned when the study was loaded
-        loaded = {method: _load_model(method, folder) for method, folder in folders.items()}
+        loaded = {method: _load_model(method, folder, comparison.registry) for method, folder in folders.items()}
     for message in (one for one in loaded.values() if isinstance(one, str)):
         warnings.warn(message, stacklevel=2)
     return {method: model for method, model in loaded.items() if isinstance(model, Model)}
 
 
-def _load_model(method: str, folder: Path) -> Model | str:
+def _load_model(method: str, folder: Path, registry: Registry | None) -> Model | str:
     """Load a method's model; returns a message if it is damaged, so that the others are drawn without it."""
     try:
-        return load_run(folder)
+        return load_run(folder, registry)
     except (ModelError, SpecError) as error:
         return f"{method} is left out of the figure: {error}"
 

@@ -59,7 +59,7 @@ def load_study(
     problems = [line for one in methods if isinstance(one, list) for line in one]
     problems = problems or [
         *runs_in_the_way(folder),
-        *map(_untrainable, filter(_is_untrainable, entries)),
+        *find_untrainable(entries),
         *conflicts(entries, registry),
     ]
     if problems or not entries:
@@ -164,16 +164,20 @@ def _objects_of(references: Iterable[str]) -> list[str]:
     return [kind for folder in folders for kind in recorded.objects_named(folder)]
 
 
+def find_untrainable(entries: Iterable[StudyEntry]) -> list[str]:
+    """Why entries cannot be trained here whose objects of Python were not passed."""
+    return [_untrainable(entry) for entry in entries if _is_untrainable(entry)]
+
+
 def _is_untrainable(entry: StudyEntry) -> bool:
-    """Whether runs are to be trained for which objects of Python are needed: worker processes have none."""
+    """Whether runs are to be trained for which objects of Python are needed that were not passed."""
     return bool(given_in(entry.spec, absent=True)) and any(run.state != "finished" for run in entry.runs)
 
 
 def _untrainable(entry: StudyEntry) -> str:
     objects = show_arguments(given_in(entry.spec, absent=True))
-    problem = "compare trains in processes of its own, which objects of Python do not reach"
-    remedy = f"train it with Experiment.from_recipe or Experiment.resume and {objects}, then give its folder"
-    return f"{entry.reference}: {problem}: {remedy}"
+    problem = "is not finished, and names objects of Python, which no file holds"
+    return f"{entry.reference}: {problem}: pass {objects} to allmodes.compare, which then trains in its own process"
 
 
 def _experiment_of(path: Path) -> Path | None:

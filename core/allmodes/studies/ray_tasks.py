@@ -44,9 +44,9 @@ def follow(
 
 def take_part(folder: str, settings: dict[str, Any]) -> None:
     """Train runs of a study that nobody has claimed, until none is free. The task of a worker."""
-    from allmodes.studies.compare import StudyTrainer
     from allmodes.studies.executors import Joined
     from allmodes.studies.stored import load_written
+    from allmodes.studies.trainer import StudyTrainer
 
     executor = Joined(settings["jobs"], settings["pack"], waits=False)
     StudyTrainer(load_written(folder, installed()), executor, settings["track"], print, figures=False).run()

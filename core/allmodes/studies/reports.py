@@ -78,6 +78,15 @@ class Reports:
             for unit in units:
                 self.end(unit, "failed", describe_error(error))
 
+    def make_folders(self) -> list[Unit]:
+        """Make the runs' folders; a run whose folder cannot be made ends; returns the others."""
+        for unit in list(self.left.values()):
+            try:
+                unit.path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                self.end(unit, "failed", f"{error.filename}: {error.strerror}")
+        return list(self.left.values())
+
     def redirect_output(self) -> list[Unit]:
         """Redirect the process's output to the log of the first run, and note that in those of the others.
 

@@ -16,7 +16,6 @@ from allmodes.specs.axes import Axes
 from allmodes.specs.search_plan import RECENT, SearchPlan, read_plan
 from allmodes.specs.source import SpecError
 from allmodes.studies import search_report
-from allmodes.studies.compare import StudyTrainer
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.conflicts import conflicts
 from allmodes.studies.load import RUNS, runs_in_the_way
@@ -24,6 +23,7 @@ from allmodes.studies.monitor import ProgressView
 from allmodes.studies.pruning import MARK, make_thresholds, mean_course, read_course
 from allmodes.studies.report import write_report
 from allmodes.studies.study import Study, StudyEntry, read_page, write_study
+from allmodes.studies.trainer import StudyTrainer
 from allmodes.studies.trials import End, Trial, Trials
 from allmodes.system.paths import near, place
 
@@ -88,7 +88,7 @@ class SearchTrainer(StudyTrainer):
     @override
     def comparison(self) -> Comparison:
         """The state of the study."""
-        return Comparison(self._with_trials(), self.errors, self.baseline)
+        return Comparison(self._with_trials(), self.errors, self.baseline, self.registry)
 
     @override
     def _train(self, forwarder: Forwarder | None) -> None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from allmodes.registry.given import with_absent
 from allmodes.registry.registry import Registry
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import recorded
@@ -26,6 +27,7 @@ def load_written(folder: str | Path, registry: Registry) -> Study:
     path = place(folder)
     if not holds(path.is_dir):
         raise SpecError(no_such_file(near(path)))
+    registry = with_absent(registry, _objects_in(path))
     if (path / PAGE).is_file():
         return _load_study(path, registry)
     if RunFolder(path).runs:
@@ -39,6 +41,12 @@ def load_written(folder: str | Path, registry: Registry) -> Study:
 def is_comparison(study: Study) -> bool:
     """Whether a study was written by `compare`, and is not a run that is looked at as one."""
     return (study.folder / PAGE).is_file()
+
+
+def _objects_in(path: Path) -> Iterator[str]:
+    """The kinds that stand for objects of Python in a study or run, which its report does without."""
+    for folder in (path, *sorted(path.glob("*/"))):
+        yield from recorded.objects_named(folder)
 
 
 def _load_study(path: Path, registry: Registry) -> Study:
