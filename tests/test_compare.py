@@ -18,18 +18,22 @@ import pytest
 from allmodes import Experiment, SpecError, compare
 from allmodes.cli import main as cli_main
 from allmodes.cli import progress
+from allmodes.cli.beat import Beat
 from allmodes.cli.console import PlainConsole
 from allmodes.registry.registry import installed
 from allmodes.runs import journal
 from allmodes.runs.run import Outcome
 from allmodes.studies import tables, worker
 from allmodes.studies.comparison import Comparison, describe_data
+from allmodes.studies.executors import Executor, make_executor
 from allmodes.studies.load import load_study
 from allmodes.studies.monitor import StudyMonitor
 from allmodes.studies.study import StudyRun
+from allmodes.studies.trainer import StudyTrainer
 from allmodes.system.signals import Stop
 from allmodes.testing import interrupted
 from allmodes.text.numbers import number
+from allmodes_schemas import JoinConfig, LocalConfig, RayConfig, SlurmConfig
 from tiny import SPEC
 
 BROKEN = {**SPEC["training"], "optimizer": {"kind": "sgd", "lr": 1e30}}
@@ -363,6 +367,69 @@ def test_the_bar_of_a_study_counts_trained_iterations(tmp_path: Path) -> None:
     bar.end(second, "finished")
     assert task.completed == 10 + iterations
     assert lines_printed[-1] == f"{second.name} finished (1 of 2 runs finished)"
+
+
+def test_without_a_terminal_a_line_tells_how_far_a_study_is(tmp_path: Path) -> None:
+    study = load_study(["gan/ring"], installed(), tmp_path, seeds=range(7))
+    bar = progress.StudyProgress(PlainConsole(file=io.StringIO()), list[str]().append)
+    assert bar.describe() == "0 of 0 runs finished; none in training has logged anything yet"
+    bar.begin(study.runs, study.runs[:6])
+    for i, run in enumerate(study.runs[:5]):
+        bar.advance(run, 10 * i)
+    bar.measure(study.runs[1], 10, {"modes": 7.0, "w1": 0.5})
+    of = f"of {study.runs[0].iterations:,}"
+    assert bar.describe() == (
+        f"1 of 7 runs finished; gan-ring/seed-0 at 0 {of}, gan-ring/seed-1 at 10 {of} (modes 7), "
+        f"gan-ring/seed-2 at 20 {of}, gan-ring/seed-3 at 30 {of}, 1 more"
+    )
+    bar.close()
+
+
+def test_a_beat_says_a_line_after_each_interval_until_it_is_closed() -> None:
+    said = list[str]()
+
+    def say() -> None:
+        said.append("now")
+        if len(said) == 3:
+            beat.close()
+
+    beat = Beat(say, interval=0.0)
+    beat.run()
+    assert said == ["now"] * 3
+    beat.run()
+    assert said == ["now"] * 3
+
+
+def test_a_study_begins_with_a_line_about_what_is_trained_where_and_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def stopped(self: StudyTrainer) -> Comparison:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StudyTrainer, "run", stopped)
+    command = ["compare", "gan/ring", "--vary", "training.engine=eager,stacked", "--seeds", "0-2", "--jobs", "2"]
+    for more, store in ((["--no-tracking"], "not logged to MLflow"), ([], "MLflow mlflow.db")):
+        cli_main.execute([*command, *more])
+        line = capsys.readouterr().err.splitlines()[0].partition(" INFO ")[2]
+        assert line == (
+            "study gan-ring: 6 runs of 2 methods, 6 to train; folder runs/gan-ring; device auto; engine eager, "
+            f"stacked; 2 processes; {store}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("executor", "words"),
+    [
+        (make_executor(LocalConfig(jobs=1)), "1 process"),
+        (make_executor(JoinConfig(jobs=2)), "2 processes, beside those of other commands"),
+        (make_executor(SlurmConfig(jobs=3, workers=2)), "jobs of Slurm, each of 3 processes"),
+        (make_executor(RayConfig()), "tasks of Ray, each of 1 process"),
+    ],
+)
+def test_an_executor_says_what_trains(executor: Executor, words: str) -> None:
+    assert executor.describe() == words
 
 
 def test_a_run_whose_folder_cannot_be_made_fails_alone(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ COMMANDS = {
     "init:init": "Write a commented spec for data of your own, ready for `allmodes run`.",
     "train:run": "Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves.",
     "train:resume": "Go on with an interrupted run, or train a finished one longer: --set training.iterations=20000.",
-    "train:compare": "Train several specs with several seeds side by side, and tabulate them. Run it again to go on.",
+    "compare:compare": "Train several specs with several seeds side by side, and tabulate them. Run it again to go on.",
     "report:report": "Make tables, figures and a page of a comparison or a run again, finished or not. Trains nothing.",
     "work:work": "Take part in a study that other commands train, on this host or on others that share its folder.",
     "film:film": "Make a film of a training: the pictures of its evaluations, or its checkpoints, one after another.",
@@ -59,7 +59,10 @@ app.command(  # a group of commands, of which the list is the default
 app.register_install_completion_command(help="Let Tab complete commands, recipes, kinds and runs in your shell.")
 
 Reference = Annotated[
-    str, Parameter(help="a spec file, a recipe such as gan/ring, or a run's folder", completer=completing.references)
+    str,
+    Parameter(
+        help="a spec file, a recipe such as gan/ring, a run's folder, or latest", completer=completing.references
+    ),
 ]
 Overrides = Annotated[
     list[str] | None, Parameter(name="--set", consume_multiple=False, help="override: training.iterations=2000")

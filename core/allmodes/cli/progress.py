@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from allmodes.cli.beat import Beat
 from allmodes.experiments import logs
 from allmodes.experiments.progress import bar_fields
 from allmodes.registry.hookspecs import hookimpl
@@ -83,8 +84,12 @@ class StartNote:
         self._print(logs.describe_start(run))
 
 
+SHOWN = 4
+"""Runs in training that a line names."""
+
+
 class StudyProgress:
-    """A bar for all runs of a study and one for each run in training; without a terminal, only lines."""
+    """A bar for all runs of a study and one for each run in training; without a terminal, a line every minute."""
 
     def __init__(self, console: Console, print_line: Callable[[str], None]) -> None:
         self.progress = Progress(
@@ -100,6 +105,9 @@ class StudyProgress:
         self._print = print_line
         self._bars: dict[str, TaskID] = {}
         self._iterations: dict[str, int] = {}
+        self._totals: dict[str, int] = {}
+        self._notes: dict[str, str] = {}
+        self._beat = Beat(lambda: self._print(self.describe()))
         self._number = self._ended = 0
 
     def begin(self, runs: Sequence[StudyRun], unfinished: Sequence[StudyRun]) -> None:
@@ -108,12 +116,15 @@ class StudyProgress:
         self.progress.start()
         total = sum(run.iterations for run in unfinished)
         self.all = self.progress.add_task("all", total=total, note=self._count())
-        self._print(f"{self._number} runs, {len(unfinished)} of them to train")
+        waits = ": waiting for torch and the data" if unfinished else ""
+        self._print(f"{self._number} runs, {len(unfinished)} of them to train{waits}")
+        if unfinished and not self.progress.console.is_terminal:
+            self._beat.start()
 
     def bar_of(self, run: StudyRun) -> TaskID:
         """Return the bar of a run, which begins when it is first asked for."""
         if run.name not in self._bars:
-            total = run.iterations
+            total = self._totals[run.name] = run.iterations
             self._bars[run.name] = self.progress.add_task(run.name, total=total, note="")
         return self._bars[run.name]
 
@@ -126,6 +137,7 @@ class StudyProgress:
     def measure(self, run: StudyRun, iteration: int, numbers: Mapping[str, float]) -> None:
         """Show the first number that an evaluation measured beside the bar of its run."""
         (name, value), *_ = numbers.items()
+        self._notes[run.name] = f" ({name} {number(value)})"
         self.progress.update(self.bar_of(run), note=f"{name} {number(value)}")
 
     def end(self, run: StudyRun, status: str) -> None:
@@ -140,7 +152,17 @@ class StudyProgress:
 
     def close(self) -> None:
         """Stop the bars where they are."""
+        self._beat.close()
         self.progress.stop()
+
+    def describe(self) -> str:
+        """How many runs have finished, and how far those in training are."""
+        each = [
+            f"{name} at {self._iterations.get(name, 0):,} of {self._totals[name]:,}{self._notes.get(name, '')}"
+            for name in list(self._bars)
+        ]
+        more = [f"{len(each) - SHOWN} more"] if len(each) > SHOWN else []
+        return f"{self._count()}; {', '.join([*each[:SHOWN], *more]) or 'none in training has logged anything yet'}"
 
     def _count(self) -> str:
         return f"{self._ended} of {self._number} runs finished"

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from allmodes.cli.console import FAILED, OK, err, out, print_error, print_line, print_warning
 from allmodes.cli.progress import StudyProgress
 from allmodes.studies import search_report
+from allmodes.studies.announcement import describe_place
 from allmodes.studies.executors import Executor
 from allmodes.studies.search import SearchTrainer, make_study
 from allmodes.studies.trials import Trials
 from allmodes.system.paths import near
+from allmodes.tracking.address import default_store
 
 
 def search(
@@ -18,7 +20,8 @@ def search(
 ) -> int:
     """Search, or go on, and print the best trials; returns the exit code."""
     config, study = trials.plan.config, make_study(trials, name)
-    log(f"search {study.name}, in {near(study.folder)}: {config.trials} trials, {config.batch} at a time")
+    where = describe_place(study, [trials.plan.start], executor, default_store() if tracking else None)
+    log(f"search {study.name}: {config.trials} trials, {config.batch} at a time; {where}")
     make_view = None if quiet else lambda: StudyProgress(err, log)
     trainer = SearchTrainer(study, executor, tracking, print_warning, trials=trials, make_view=make_view)
     try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from allmodes.cli.console import print_line, print_text
 from allmodes.registry.registry import installed
 from allmodes.specs import loading
-from allmodes.specs.axes import parse_axes
+from allmodes.specs.axis_reader import parse_axes
 from allmodes.specs.members import Member, axes_of, members
 from allmodes.specs.search_plan import SearchPlan, read_plan
 

@@ -1,22 +1,18 @@
-"""Commands that train: `run`, `resume` and `compare`."""
+"""Commands that train one spec: `run` and `resume`."""
 
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from allmodes.cli import completing, searching, tables
+from allmodes.cli import tables
 from allmodes.cli.app import (
     AsJson,
     Begun,
-    Columns,
-    Labels,
     Overrides,
     Quiet,
     Reference,
@@ -24,6 +20,8 @@ from allmodes.cli.app import (
     SystemMetrics,
     Vary,
 )
+from allmodes.cli.beginning import describe_waiting, set_up
+from allmodes.cli.compare import compare
 from allmodes.cli.console import (
     FAILED,
     OK,
@@ -35,46 +33,28 @@ from allmodes.cli.console import (
     print_note,
     print_warning,
 )
-from allmodes.cli.progress import RunProgress, StartNote, StudyProgress
+from allmodes.cli.progress import RunProgress, StartNote
+from allmodes.cli.python_objects import check_resumable
 from allmodes.cli.runs import take_latest
 from allmodes.cli.tracking import check_register, register_trained
 from allmodes.experiments import logs
 from allmodes.registry.registry import installed
 from allmodes.runs.run_folder import RunFolder, new_name
 from allmodes.specs import loading
-from allmodes.specs.axes import parse_axes
 from allmodes.specs.executor_block import KEY, read_executor
 from allmodes.specs.loading import SpecError
 from allmodes.specs.members import is_sweep_file
 from allmodes.specs.ranks import check_ranks, refuse_ranks
 from allmodes.specs.seeds import check_seeds, parse_seeds
-from allmodes.studies.choices import Shown, parse_columns, parse_labels
-from allmodes.studies.compare import StudyTrainer
-from allmodes.studies.comparison import Comparison
-from allmodes.studies.load import load_study
-from allmodes.studies.placing import Asked, Where, choose_executor, choose_for_search, parse_ask
-from allmodes.studies.search import load_search
-from allmodes.studies.tables import terminal
 from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import at_home, near, place
 from allmodes.system.ranks import find_rank
 from allmodes.system.signals import Stop
-from allmodes.text import redact
 from allmodes.tracking.address import default_store
 from allmodes_schemas import Spec
 
 if TYPE_CHECKING:
     from allmodes.experiments.results import Results
-
-STUDY_FOLDER = "where the study lies; default: runs/comparison, or runs/NAME of one spec that varies"
-Jobs = Annotated[int | None, Parameter(name=("--jobs", "-j"), help="runs side by side; default: one a core")]
-Pack = Annotated[int | None, Parameter(help="on join: most runs that a process claims and trains together")]
-Ask = Annotated[
-    list[str] | None, Parameter(name="--ask", consume_multiple=False, help="of Slurm or Ray: workers=8, partition=gpu")
-]
-Figures = Annotated[bool, Parameter(help="draw samples and curves")]
-NAMED = 10
-"""Number of runs not yet begun that are listed by name; the others are counted."""
 
 
 def run(
@@ -93,7 +73,7 @@ def run(
 ) -> int:
     """Train a spec on its seeds, measure, log to MLflow, and print a table. Ctrl-C ends cleanly and saves."""
     check_register(register, tracking)
-    registry = installed()
+    spec, registry = take_latest(spec), installed()
     source = loading.read_source(spec, registry, overrides or ())
     if vary or is_sweep_file(source):
         refuse_ranks("run of several specs")
@@ -128,7 +108,7 @@ def run(
     from allmodes.experiments.experiment import Experiment
     from allmodes.experiments.settings import Setup
 
-    _set_up(system_metrics)
+    set_up(system_metrics)
     setup = Setup(named=name)
     experiment = Experiment(checked, registry, folder, tracking, observers, print_warning, setup=setup)
     stop = Stop()
@@ -151,6 +131,7 @@ def resume(
     run, observers = take_latest(run), _observers(quiet, as_json)
     if not holds(at_home(run).exists):
         raise SpecError(no_such_file(run))
+    check_resumable(run, overrides or ())
     logs.log_wait(f"torch, and what is saved in {run}")
 
     from allmodes.experiments.experiment import Experiment
@@ -159,81 +140,6 @@ def resume(
     stop = Stop()
     code = _end(experiment.run(stop=stop), experiment.spec.seeds, experiment.track, as_json, stop)
     return code if (rank := find_rank()) is None or rank.leads else OK
-
-
-def compare(
-    methods: Annotated[
-        list[str],
-        Parameter(
-            help="specs as for run, or patterns of recipes such as 'study/ring-*'", completer=completing.references
-        ),
-    ],
-    *,
-    overrides: Overrides = None,
-    vary: Vary = None,
-    seeds: Annotated[str | None, Parameter(help="such as 0-4 or 0,2,5; default: each spec's")] = None,
-    jobs: Jobs = None,
-    folder: Annotated[Path | None, Parameter(name=("--folder", "--out", "-o"), help=STUDY_FOLDER)] = None,
-    name: Annotated[str | None, Parameter(help="the study's name; default: the folder's")] = None,
-    baseline: Annotated[str, Parameter(help="what statistics compare with, such as '*-gan'; default: the first")] = "",
-    labels: Labels = None,
-    columns: Columns = None,
-    figures: Figures = True,
-    on: Annotated[
-        Where | None,
-        Parameter(help="local; join: share the runs with the same command elsewhere; slurm, ray: by their jobs"),
-    ] = None,
-    pack: Pack = None,
-    ask: Ask = None,
-    tracking: Annotated[bool, Parameter(help="log to MLflow")] = True,
-    register: Register = None,
-    system_metrics: SystemMetrics = False,
-    quiet: Quiet = False,
-) -> int:
-    """Train several specs with several seeds side by side, and tabulate them. Run it again to go on."""
-    refuse_ranks("compare")
-    check_register(register, tracking)
-    asked = Asked(on, jobs, pack, parse_ask(ask or ()))
-    chosen, axes = None if seeds is None else parse_seeds(seeds), parse_axes(vary or ())
-    shown = Shown(parse_labels(labels or ()), parse_columns(columns))
-    if trials := load_search(methods, installed(), folder, overrides or (), chosen, axes):
-        if register:
-            raise SpecError("--register: a search registers no model: train its best.yaml with it")
-        _set_up(system_metrics)
-        log = print_note if quiet else _start_log()
-        executor = choose_for_search(asked, read_executor(trials.plan.source))
-        return searching.search(trials, name, executor, tracking, log, quiet)
-    study = load_study(methods, installed(), folder, name, overrides or (), chosen, baseline, shown, axes)
-    study, executor = replace(study, command=_command()), choose_executor(asked, study.blocks)
-    _set_up(system_metrics)
-    trainer = StudyTrainer(study, executor, tracking, print_warning, None, baseline, figures)
-    return register_trained(study.folder, register, train_study(trainer, quiet))
-
-
-def train_study(trainer: StudyTrainer, quiet: bool) -> int:
-    """Train a study, and print its end; returns the exit code."""
-    study = trainer.study
-    log = print_note if quiet else _start_log()
-    log(f"study {study.name}, in {near(study.folder)}")
-    trainer.view = None if quiet else StudyProgress(err, log)
-    try:
-        comparison = trainer.run()
-    except KeyboardInterrupt:  # the second Ctrl-C: tabulate what has finished
-        comparison, trainer.stop.asked = Comparison(trainer.study, trainer.errors, trainer.baseline), True
-    return _end_study(comparison, trainer.stop)
-
-
-def _set_up(system_metrics: bool) -> None:
-    if system_metrics:
-        from allmodes.tracking import machine
-
-        machine.ask()
-
-
-def _command() -> str:
-    """The command line of this process, without secrets; empty where another program calls this one."""
-    called = Path(sys.argv[0]).name in ("allmodes", "allmodes.exe", "__main__.py")
-    return redact.command(["allmodes", *sys.argv[1:]]) if called else ""
 
 
 def _skip_unreadable(spec: Spec) -> str:
@@ -253,15 +159,6 @@ def _observers(quiet: bool, as_json: bool) -> dict[str, object]:
     return {"terminal": RunProgress(err)}
 
 
-def _start_log() -> Callable[[str], None]:
-    """Choose how a study's progress is logged: between bars on a terminal, as log lines elsewhere."""
-    if err.is_terminal:
-        logs.set_handler(RichLogHandler(), logging.INFO)
-    else:
-        logs.start(as_json=False)
-    return logs.LOGGER.info
-
-
 def _end(results: Results, seeds: Sequence[int], tracked: bool, as_json: bool, stop: Stop) -> int:
     """Print the results of an experiment; returns the exit code."""
     if not as_json:
@@ -278,7 +175,7 @@ def _print_results(results: Results, seeds: Sequence[int], tracked: bool) -> Non
         if outcome.error:
             print_error(f"seed {seed}: {outcome.error}")
     if waiting := [f"seed {seed}" for seed in seeds if seed not in results.outcomes]:
-        print_line(_describe_waiting(waiting))
+        print_line(describe_waiting(waiting))
     print_line(f"folder   {near(results.folder)}")
     if (picture := RunFolder(results.folder).picture).exists():
         print_line(f"picture  {near(picture)}")
@@ -286,23 +183,3 @@ def _print_results(results: Results, seeds: Sequence[int], tracked: bool) -> Non
         print_line("MLflow   allmodes ui")
     if results.status == "killed":
         print_line(f"resume   allmodes resume {near(results.folder)}")
-
-
-def _end_study(comparison: Comparison, stop: Stop) -> int:
-    """Print the tables, and the runs that are not finished; returns the exit code."""
-    for table in terminal(comparison, out.width):
-        out.print(table)
-    for line in comparison.unfinished:
-        print_error(line)
-    if waiting := comparison.waiting:
-        (print_line if stop.asked else print_error)(_describe_waiting(waiting))
-    print_line(f"folder   {near(comparison.folder)}")
-    if comparison.status == "finished":
-        return OK
-    print_line("go on    the same command")
-    return stop.code if stop.asked else FAILED
-
-
-def _describe_waiting(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"not begun: {', '.join(names[:NAMED])}{more}"

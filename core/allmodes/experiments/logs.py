@@ -82,13 +82,13 @@ def log_start(spec: Spec, seeds: Sequence[int], folder: Path, store: str | None)
         store: The address of MLflow's store; None without tracking.
     """
     training, of = spec.training, f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-    logged = "not logged to MLflow" if store is None else f"MLflow {_near_store(store)}"
+    logged = "not logged to MLflow" if store is None else f"MLflow {near_store(store)}"
     where = f"folder {near(folder)}; device {training.device}; engine {training.engine}; {logged}"
     fields = {"event": "announced", "folder": folder}
     LOGGER.info(f"{spec.name}: {training.iterations:,} iterations of {of}; {where}", extra={"fields": fields})
 
 
-def _near_store(store: str) -> str:
+def near_store(store: str) -> str:
     """The address of a store without secrets; of a SQLite file, its path."""
     file = sqlite_file(store)
     return str(near(file)) if file else without_secrets(store)
@@ -178,6 +178,7 @@ __all__ = [
     "log_start",
     "log_taken",
     "log_wait",
+    "near_store",
     "set_handler",
     "start",
     "stop",

@@ -47,6 +47,9 @@ class Executor(Protocol):
     def shares(self) -> bool:
         """Whether others may train in the study's folder at the same time."""
 
+    def describe(self) -> str:
+        """What trains the runs, in a few words."""
+
     def train(self, work: Work) -> None:
         """Train until all runs have ended, or `work.stop` is asked for, after which all is saved."""
 
@@ -57,6 +60,10 @@ class Local:
 
     jobs: int
     shares: bool = False
+
+    def describe(self) -> str:
+        """How many processes there are."""
+        return _processes(self.jobs)
 
     def train(self, work: Work) -> None:
         """Train all runs, in stacks of which each process gets its share."""
@@ -76,6 +83,10 @@ class Joined:
     waits: bool = True
     shares: bool = True
 
+    def describe(self) -> str:
+        """How many processes there are, beside those of others."""
+        return f"{_processes(self.jobs)}, beside those of other commands"
+
     def train(self, work: Work) -> None:
         """Train what is free until the study has ended."""
         free = Unclaimed(work.study, self.pack, work.make_task, work.monitor.end_elsewhere, self.waits)
@@ -89,12 +100,20 @@ class Slurm:
     options: SlurmConfig
     shares: bool = True
 
+    def describe(self) -> str:
+        """How many processes each job has."""
+        return f"jobs of Slurm, each of {_processes(self.jobs)}"
+
+    @property
+    def jobs(self) -> int:
+        """Processes of each job."""
+        return self.options.jobs or self.options.cpus or 1
+
     def train(self, work: Work) -> None:
         """Submit an array, or follow the one that is there."""
         if not work.unfinished:
             return
-        jobs = self.options.jobs or self.options.cpus or 1
-        words = [f"--jobs={jobs}", f"--pack={self.options.pack}", *([] if work.track else ["--no-tracking"])]
+        words = [f"--jobs={self.jobs}", f"--pack={self.options.pack}", *([] if work.track else ["--no-tracking"])]
         array = SlurmArray(work.study, self.options, words)
         logs.LOGGER.info(f"{'submitted' if array.submit() else 'follows'} the jobs {array.number} of Slurm")
         Follower(array, work.monitor.end_elsewhere).follow(work.stop)
@@ -106,6 +125,10 @@ class Ray:
 
     options: RayConfig
     shares: bool = True
+
+    def describe(self) -> str:
+        """How many processes each task has."""
+        return f"tasks of Ray, each of {_processes(self.options.jobs or 1)}"
 
     def train(self, work: Work) -> None:
         """Start the tasks, and wait for them."""
@@ -125,6 +148,10 @@ def make_executor(config: ExecutorConfig, waits: bool = True) -> Executor:
             return Slurm(config)
         case RayConfig():
             return Ray(config)
+
+
+def _processes(number: int) -> str:
+    return "1 process" if number == 1 else f"{number} processes"
 
 
 def cores() -> int:
