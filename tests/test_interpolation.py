@@ -101,7 +101,7 @@ def test_without_its_data_a_models_samples_are_drawn_behind(tmp_path: Path, caps
     [
         (["--pairs", "0"], "--pairs 0: from 1 to 64 pairs of latents"),
         (["--steps", "1"], "--steps 1: from 2 to 120 items on each way, both ends included"),
-        (["--out", "x.mp4"], "--out x.mp4: the file must end in .png, .gif, .webp or .npz"),
+        (["--out", "x.avi"], "--out x.avi: the file must end in .png, .gif, .webp, .mp4 or .npz"),
         (["--out", "mine.png"], "--out mine.png: already exists, and nothing is overwritten: choose another"),
     ],
 )

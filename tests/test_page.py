@@ -196,7 +196,7 @@ def test_what_cannot_be_filmed_is_said(study: Path, filmed: Path, tmp_path: Path
     for run, to, message in (
         (study / "plain", "x.gif", r"has 0 pictures and 1 checkpoints, and a film needs two of either: evaluate more"),
         (filmed, "mine.gif", r"mine\.gif: already exists, and nothing is overwritten: choose another$"),
-        (filmed, "x.mp4", r"x\.mp4: the file of a film ends in \.gif or \.webp$"),
+        (filmed, "x.avi", r"x\.avi: the file of a film ends in \.gif, \.webp or \.mp4$"),
         (tmp_path, "x.gif", r"holds no run: give the folder of one, as `allmodes runs` lists them$"),
         (tmp_path / "none", "x.gif", r"no such file or folder"),
     ):

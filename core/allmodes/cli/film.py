@@ -19,7 +19,7 @@ def film(
     ],
     *,
     to: Annotated[
-        Path | None, Parameter(name=("--out", "-o"), help="a new file .gif or .webp; default: a new film.gif")
+        Path | None, Parameter(name=("--out", "-o"), help="a new file .gif, .webp or .mp4; default: a new film.gif")
     ] = None,
     frames: Annotated[
         Literal["auto", "pictures", "checkpoints"],

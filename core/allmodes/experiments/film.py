@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from allmodes.experiments.frames import MOVING, check_moving, encode_frames, read_frames
 from allmodes.figures.draw import draw_samples
 from allmodes.models.reading import load_run
 from allmodes.registry.registry import Registry, installed
@@ -20,16 +20,10 @@ from allmodes.system.no_such_file import holds, no_such_file
 from allmodes.system.paths import near, place
 from allmodes.system.torch_settings import plain_torch
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 Source = Literal["auto", "pictures", "checkpoints"]
 
-FRAMES, WIDTH, COLOURS = 120, 800, 128
-"""Frames of a film at most, pixels that a frame is wide at most, and colours of a frame."""
-SAMPLES, HOLD = 1000, 1500
-"""Points that are drawn of a checkpoint, and milliseconds that the last frame stays."""
-ENDINGS = (".gif", ".webp")
+FRAMES, SAMPLES = 120, 1000
+"""Frames of a film at most, and points that are drawn of a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +43,14 @@ def make_film(
     frames_per_second: float = 6.0,
     registry: Registry | None = None,
 ) -> Film:
-    """Write a film of a run's training to a new GIF or WebP; of an experiment's folder, of its first seed.
+    """Write a film of a run's training to a new GIF, WebP or MP4; of an experiment's folder, of its first seed.
 
     Frames from `pictures` are those that evaluations drew, whose latents are drawn anew each time. Frames from
     `checkpoints` show what becomes of the same latents, one frame for each checkpoint that was kept. `auto` takes the
     pictures if there are two. A film has at most 120 frames, evenly chosen, and is at most 800 pixels wide.
 
-    Raises SpecError where there is nothing to show, or the file exists or has another ending.
+    Raises SpecError where there is nothing to show, the file exists or has another ending, or an MP4 is asked for and
+    the system's ffmpeg is missing or fails.
     """
     file = place(to)
     _check(file, frames_per_second)
@@ -75,10 +70,11 @@ def make_film(
 
 
 def _check(file: Path, frames_per_second: float) -> None:
-    if file.suffix not in ENDINGS:
-        raise SpecError(f"--out {near(file)}: the file of a film ends in {' or '.join(ENDINGS)}")
+    if file.suffix not in MOVING:
+        raise SpecError(f"--out {near(file)}: the file of a film ends in {', '.join(MOVING[:-1])} or {MOVING[-1]}")
     if file.exists():
         raise SpecError(f"--out {near(file)}: already exists, and nothing is overwritten: choose another")
+    check_moving(file.suffix)
     if not 0.1 <= frames_per_second <= 50:
         raise SpecError(f"--fps {frames_per_second:g}: from 0.1 to 50 frames in a second")
 
@@ -124,25 +120,3 @@ def _draw(run: Path, iterations: Sequence[int], folder: Path, registry: Registry
         data = data or model.spec.data.build()
         title = f"{model.spec.name}  iteration {iteration:,}"
         yield draw_samples(model.draw(SAMPLES), data, folder / f"{iteration}.png", title)
-
-
-def read_frames(pictures: Iterable[Path | BytesIO]) -> Iterator[Image]:
-    """Read pictures as frames of one size, that of the first, at most 800 pixels wide."""
-    from PIL import Image, ImageOps
-
-    size = None
-    for one in pictures:
-        with Image.open(one) as picture:
-            frame = picture.convert("RGB")
-        share = min(1.0, WIDTH / frame.width)
-        size = size or (round(share * frame.width), round(share * frame.height))
-        yield frame if frame.size == size else ImageOps.pad(frame, size, color="white")
-
-
-def encode_frames(frames: Sequence[Image], ending: str, milliseconds: float) -> bytes:
-    """A GIF or WebP of frames, each shown for some milliseconds and the last one longer, again and again."""
-    film, is_gif = BytesIO(), ending == ".gif"
-    kept = [frame.quantize(COLOURS) for frame in frames] if is_gif else list(frames)
-    duration = [*[round(milliseconds)] * (len(kept) - 1), max(HOLD, round(milliseconds))]
-    kept[0].save(film, ending[1:], save_all=True, append_images=kept[1:], duration=duration, loop=0)
-    return film.getvalue()

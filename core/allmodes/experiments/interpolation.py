@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from allmodes.data import DataError, TensorData
-from allmodes.experiments.film import encode_frames, read_frames
+from allmodes.experiments.frames import MOVING, check_moving, encode_frames, read_frames
 from allmodes.figures.files import render
 from allmodes.figures.images import CELL, join
 from allmodes.figures.points import Plane, plane_of
@@ -25,7 +25,7 @@ from allmodes.system.durable import replace
 from allmodes.system.paths import near, place
 from allmodes.system.torch_settings import plain_torch
 
-ENDINGS = (".png", ".gif", ".webp", ".npz")
+ENDINGS = (".png", *MOVING, ".npz")
 PAIRS, STEPS = 64, 120
 """Ways in a file, and items on each, at most."""
 PIXELS = 40_000_000
@@ -55,12 +55,13 @@ class Interpolation:
 
     @plain_torch()
     def write(self, to: str | Path) -> Path:
-        """Write them to a new file: `.npz`, `.png`, or `.gif` and `.webp` with a frame for each step.
+        """Write them to a new file: `.npz`, `.png`, or `.gif`, `.webp` and `.mp4` with a frame for each step.
 
         An npz has the arrays `samples` (pairs, steps, *shape) in the units of the data, and `latents` (pairs, steps,
         dim). Images stand in a grid, a row for each way; points are joined to lines over the data.
 
-        Raises SpecError where the file exists, has another ending, or would have more than 40 million pixels.
+        Raises SpecError where the file exists, has another ending, would have more than 40 million pixels, or is an MP4
+        and the system's ffmpeg is missing or fails.
         """
         file = check_file(to)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +124,7 @@ def check_file(to: str | Path) -> Path:
         raise SpecError(f"--out {near(file)}: the file must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
     if file.exists():
         raise SpecError(f"--out {near(file)}: already exists, and nothing is overwritten: choose another")
+    check_moving(file.suffix)
     return file
 
 
