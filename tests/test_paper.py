@@ -5,6 +5,9 @@ import io
 import json
 import math
 import re
+import shutil
+import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,9 @@ import pytest
 
 from allmodes import SpecError, compare, report
 from allmodes.cli import main as cli_main
+from allmodes.runs.lock import take_turns
 from allmodes.runs.run import Outcome
+from allmodes.studies import study as study_page
 from allmodes.studies import tables
 from allmodes.studies.best import rank
 from allmodes.studies.choices import Shown, parse_columns, parse_labels, settle
@@ -20,8 +25,9 @@ from allmodes.studies.comparison import Comparison, Group, Row
 from allmodes.studies.latex import escape, tabular
 from allmodes.studies.report import load_comparison
 from allmodes.studies.sheets import make_sheet
-from allmodes.studies.study import PAGE, StudyPage
+from allmodes.studies.study import PAGE, StudyPage, look_again
 from allmodes.system import json_pages
+from allmodes.system.durable import write_json
 from allmodes_schemas import Key
 from tiny import SPEC
 
@@ -84,6 +90,40 @@ def test_withheld_and_infinite_numbers_are_never_best() -> None:
     assert found.marks == {"b": "best"}
 
 
+def lacking(one: Row, *seeds: int) -> Row:
+    """A method of which some seeds failed."""
+    return replace(one, states={**one.states, **dict.fromkeys(seeds, "failed")})
+
+
+def test_a_better_mean_over_the_seeds_that_did_not_fail_is_not_bold_and_named() -> None:
+    lucky = lacking(row("lucky", w1=[0.1, 5.0, 0.2]), 1)
+    rows = row("plain", w1=[2.0, 1.0, 3.0]), lucky, lacking(row("worse", w1=[7.0, 8.0, 9.0]), 0)
+    assert rank(group(*rows), "w1").marks == {"plain": "best"}
+    sheet = make_sheet(group(*rows), (), Shown({"w1": "W1"}), lambda name: name.title())
+    assert (
+        sheet.notes[-1]
+        == "**Not bold**, as more of their seeds are missing than of others: W1 of Lucky (2 of 3 seeds)."
+    )
+    assert sheet.cautions == [sheet.notes[-1].replace("**", "")]
+
+
+def test_numbers_that_seeds_withheld_are_missing_seeds_too() -> None:
+    found = rank(group(row("plain", modes=[2.0, 1.0]), row("shy", modes=[math.nan, 8.0])), "modes")
+    assert (found.marks, found.passed_over) == ({"plain": "best"}, ("shy",))
+
+
+def test_where_every_method_lacks_a_seed_the_best_mean_is_bold() -> None:
+    rows = [lacking(row(name, w1=[value] * 3), 0) for name, value in (("a", 1.0), ("b", 2.0))]
+    assert rank(group(*rows), "w1").marks == {"a": "best"}
+
+
+def test_a_best_mean_over_fewer_seeds_by_choice_is_bold_and_said() -> None:
+    both = group(row("few", w1=[1.0, 2.0]), row("many", w1=EIGHT))
+    assert rank(both, "w1").marks["few"] == "best"
+    note = "**Bold over fewer seeds** than others have: w1 of few (2 of 2 seeds)."
+    assert note in make_sheet(both, ()).notes
+
+
 def test_columns_are_chosen_in_their_order_and_by_patterns_and_labelled() -> None:
     both = group(row("a", modes=EIGHT, w1=EIGHT, share=EIGHT), row("b", modes=FAR, w1=FAR, share=EIGHT))
     sheet = make_sheet(both, shown=Shown({"w1": "Wasserstein"}, ("seconds", "w*", "modes")))
@@ -118,6 +158,14 @@ def test_labels_and_columns_are_read() -> None:
         parse_labels(["wide"])
 
 
+PAPER = r"""
+\documentclass{article}
+\usepackage{booktabs,graphicx}
+\begin{document}
+\begin{table}\centering\input{table}\caption{As it is}\end{table}
+\begin{table}\resizebox{\linewidth}{!}{\input{table}}\caption{Scaled}\end{table}
+\end{document}
+"""
 HOSTILE = "50% & $x_1^2$ \\input{secret} #{~} <b> [t] 3e-07"
 
 
@@ -125,6 +173,10 @@ def test_latex_is_escaped_and_balanced() -> None:
     sheet = make_sheet(group(row("a", w1=[1e-7, 3e-7]), row("b", w1=[1.0, 2.0])), label=lambda name: f"{HOSTILE}{name}")
     text = tabular(sheet)
     body = re.sub(r"(?m)^%.*$", "", text)
+    assert body.splitlines()[-2:] == [
+        r"Too few seeds for any test to tell a method from the best: 6 seeds could.\par",
+        r"\end{minipage}\endgroup",
+    ]
     assert r"\textbf{(2.0 $\pm$ 1.0)$\times10^{-7}$}" in body
     unescaped = re.sub(r"\\[&%$#_{}]", "", body)
     assert not re.search(r"[#_~\"]|\\input", unescaped.replace(r"\textbackslash{}input", ""))
@@ -173,6 +225,49 @@ def test_columns_of_compare_stand_in_its_tables_and_are_kept(study: Path) -> Non
         r"<wide> \& co".replace("<", r"\textless{}").replace(">", r"\textgreater{}")
         in (study / "table.tex").read_text()
     )
+
+
+def test_cautions_are_set_below_a_table_in_latex() -> None:
+    rows = row("plain", w1=[2.0, 1.0]), lacking(row("a_b", w1=[0.1, 5.0]), 1)
+    caution = r"\textbf{Not bold}, as more of their seeds are missing than of others: w1 of a\_b (1 of 2 seeds).\par"
+    assert caution in tabular(make_sheet(group(*rows))).splitlines()
+    alone = tabular(make_sheet(group(rows[0])))
+    assert alone.splitlines()[1].startswith(r"\begin{tabular}")  # nothing to say: a plain table
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
+def test_latex_sets_tables_with_notes_within_their_width(tmp_path: Path) -> None:
+    sheet = make_sheet(group(row("a", w1=EIGHT), row("b", w1=NEAR)), label=lambda name: f"{HOSTILE}{name}")
+    (tmp_path / "table.tex").write_text(tabular(sheet))
+    (tmp_path / "paper.tex").write_text(PAPER)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").is_file()
+
+
+def test_two_commands_that_change_a_page_at_once_keep_what_both_said(study: Path) -> None:
+    one = load_comparison(study, Shown({"plain": "One"})).study
+    other = load_comparison(study, Shown({"wide": "Other"})).study  # loaded before the first was written
+    for loaded in (one, other):
+        study_page.write_page(loaded)
+    assert json_pages.read(study / PAGE, StudyPage).labels == {"plain": "One", "wide": "Other"}
+    with take_turns(study, "page"):
+        waiting = threading.Thread(target=study_page.write_page, args=(replace(one, said=Shown({"plain": "New"})),))
+        waiting.start()
+        waiting.join(0.2)  # it waits for the page; without a lock it would have written by now
+        page = json_pages.read(study / PAGE, StudyPage)
+        write_json(study / PAGE, {**page.model_dump(mode="json"), "labels": {"wide": "Newer"}})
+    waiting.join()
+    assert json_pages.read(study / PAGE, StudyPage).labels == {"plain": "New", "wide": "Newer"}
+    study_page.write_page(replace(one, said=Shown({"plain": "", "wide": ""})))
+    assert look_again(one).shown.labels == {}
 
 
 def test_a_report_is_made_again_without_training(
@@ -228,8 +323,6 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_page_of_an_older_version_names_no_methods_and_they_are_found(study: Path, tmp_path: Path) -> None:
-    import shutil
-
     old = tmp_path / "old"
     shutil.copytree(study, old)
     (old / PAGE).write_text(json.dumps({"name": "old", "id": "old-1", "varied": {"wide": {"generator.hidden": [8]}}}))
@@ -240,8 +333,6 @@ def test_a_page_of_an_older_version_names_no_methods_and_they_are_found(study: P
 
 
 def test_a_method_that_cannot_be_read_is_left_out_with_a_warning(study: Path, tmp_path: Path) -> None:
-    import shutil
-
     half = tmp_path / "half"
     shutil.copytree(study, half)
     shutil.rmtree(half / "plain")

@@ -127,12 +127,34 @@ def spent(method: str, images: float, cpu: float | None) -> Row:
 
 
 def test_a_note_says_which_budgets_differ() -> None:
-    unequal = Group("ring", (spent("a", 1000, 1.0), spent("b", 2500, 1.5), spent("c", 1000, None)))
+    unequal = Group("ring", (spent("a", 1000, 1.0), spent("b", 2500, 1.6), spent("c", 1000, None)))
     assert budgets.describe(unequal) == (
-        "**Budgets differ**: images seen from 1,000 to 2,500 (2.5 times); CPU seconds from 1 to 1.5 (1.5 times). "
+        "**Budgets differ**: images seen from 1,000 to 2,500 (2.5 times); CPU seconds from 1 to 1.6 (1.6 times). "
         "A difference between two rows may be one of budget."
     )
-    assert budgets.describe(Group("ring", (spent("a", 1000, 1.0), spent("b", 1000, 1.1)))) == ""
+    assert budgets.describe(Group("ring", (spent("a", 1000, 1.0), spent("b", 1000, 1.4)))) == ""
+
+
+def timed(method: str, *seconds: float) -> Row:
+    outcomes = {s: Outcome("finished", 1, 1.0, costs={"items": 9}, cpu_seconds=one) for s, one in enumerate(seconds)}
+    return Row(method, outcomes, dict.fromkeys(outcomes, "finished"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ((timed("a", 1.0, 1.0), timed("b", 1.1, 1.2)), ""),  # less than a fifth
+        ((timed("a", 1.0, 1.0), timed("b", 1.2, 1.3)), "from 1 to 1.2 (1.2 times)"),  # seeds are alike
+        ((timed("a", 0.8, 1.0, 1.2), timed("b", 1.2, 1.5, 1.8)), ""),  # seeds differ by a fifth themselves
+        ((timed("a", 0.8, 1.0, 1.2), timed("b", 1.4, 1.7, 2.0)), "from 1 to 1.7 (1.7 times)"),
+        ((timed("a", 1.0, 1.0), timed("b", 1.3)), "from 1 to 1.3 (1.3 times)"),  # by the spread of the other
+    ],
+)
+def test_how_much_the_processor_s_time_may_differ_is_told_by_its_spread_over_seeds(
+    rows: tuple[Row, ...], said: str
+) -> None:
+    found = budgets.describe(Group("ring", rows))
+    assert (f"CPU seconds {said}." in found) if said else not found
 
 
 def test_runs_that_are_updated_together_share_the_time_of_the_processor_and_not_the_time_asleep() -> None:

@@ -28,7 +28,7 @@ def interpolate(
         Path | None,
         Parameter(
             name=("--out", "-o"),
-            help="a new file .png, .npz, or .gif, .webp, .mp4 (a frame for each step); default: a new interpolation.png",
+            help="a new file .png, .npz, or .gif, .webp, .mp4 of all steps; default: a new interpolation.png",
         ),
     ] = None,
     checkpoint: Checkpoint = None,

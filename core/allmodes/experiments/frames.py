@@ -72,8 +72,8 @@ def _run_ffmpeg(folder: Path, words: Sequence[str]) -> None:
     """Run ffmpeg in a folder. Colours are halved, as browsers and slides want, and the index stands first."""
     check_moving(MP4)
     output = ("-pix_fmt", "yuv420p", "-movflags", "+faststart", "film.mp4")
-    done = subprocess.run(
-        ["ffmpeg", "-nostdin", "-loglevel", "error", *words, *output],
+    done = subprocess.run(  # noqa: S603, no shell, and our own words
+        [shutil.which("ffmpeg") or "ffmpeg", "-nostdin", "-loglevel", "error", *words, *output],
         cwd=folder,
         capture_output=True,
         text=True,

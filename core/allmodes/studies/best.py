@@ -23,30 +23,44 @@ class Ranking:
     """A mark for each method, by a metric.
 
     `tied` are methods that no test tells from the best; `needed` is the number of seeds that a test would need, where
-    there are too few for any (then none is tied), else 0.
+    there are too few for any (then none is tied), else 0. `passed_over` are methods that are not best though their mean
+    is as good, as more of their seeds lack the number than of others; `fewer` are best ones over fewer seeds than
+    another method has.
     """
 
     marks: Mapping[str, Mark] = field(default_factory=dict)
     needed: int = 0
+    passed_over: tuple[str, ...] = ()
+    fewer: tuple[str, ...] = ()
 
 
 def rank(group: Group, metric: str) -> Ranking:
     """Mark the best means in a metric's good direction, and methods that a test cannot tell from the first of them.
 
-    The test is a paired permutation test on the seeds that both have, at a level of 5 % after Holm's correction for the
-    number of methods. A group of one method, and a metric without a good direction, have no marks.
+    Only methods that lack the fewest of their seeds can be best: a mean over those that did not fail flatters. The test
+    is a paired permutation test on the seeds that both have, at a level of 5 % after Holm's correction for the number
+    of methods. A group of one method, and a metric without a good direction, have no marks.
     """
     better = group.numbers.get(metric, Key()).better
-    means = {row.method: _mean(row, metric) for row in group.rows}
-    known = {method: mean for method, mean in means.items() if math.isfinite(mean)}
-    if better is None or len(known) < 2:
+    rows = {row.method: row for row in group.rows if math.isfinite(_mean(row, metric))}
+    if better is None or len(rows) < 2:
         return Ranking()
-    top = (max if better == "higher" else min)(known.values())
-    best = [method for method, mean in known.items() if math.isclose(mean, top, rel_tol=SLACK, abs_tol=SLACK)]
-    rows = {row.method: row for row in group.rows}
-    others = [rows[method] for method in known if method not in best]
-    tied, needed = _tie(rows[best[0]], others, metric)
-    return Ranking({**dict.fromkeys(best, "best"), **dict.fromkeys(tied, "tied")}, needed)
+    sign = 1 if better == "higher" else -1
+    scores = {method: sign * _mean(row, metric) for method, row in rows.items()}
+    lacking = {method: len(row.states) - len(values_of(row, metric)) for method, row in rows.items()}
+    whole = [method for method in rows if lacking[method] == min(lacking.values())]
+    top = max(scores[method] for method in whole)
+    as_good = [method for method, score in scores.items() if score > top or _is_equal(score, top)]
+    best = [method for method in as_good if method in whole]
+    tied, needed = _tie(rows[best[0]], [row for method, row in rows.items() if method not in best], metric)
+    marks: dict[str, Mark] = {**dict.fromkeys(best, "best"), **dict.fromkeys(tied, "tied")}
+    most = max(len(values_of(row, metric)) for row in rows.values())
+    fewer = tuple(method for method in best if len(values_of(rows[method], metric)) < most)
+    return Ranking(marks, needed, tuple(method for method in as_good if method not in whole), fewer)
+
+
+def _is_equal(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=SLACK, abs_tol=SLACK)
 
 
 def _mean(row: Row, metric: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from allmodes.studies.sheets import Cell, Line, Sheet
 from allmodes.text.printable import printable
@@ -16,28 +16,40 @@ ESCAPES = {
     **{"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"},
 }
 MARKS = {"best": r"\textbf{%s}", "tied": r"\underline{%s}"}
+EMPHASIS = re.compile(r"\*\*(.+?)\*\*")
 POWER = re.compile(r"e([+-])0*(\d+)")
 
 
 def tabular(sheet: Sheet) -> str:
-    """Format a table as a tabular; what the marks mean is in comments above it."""
+    """Format a table as a tabular, with what the marks mean and cautions in small print below, as wide as it is."""
     aligned = f"l{'r' * (len(sheet.header) - 1)}"
-    comments = [sheet.title, *sheet.notes]
     above = [*map(_line, sheet.above), r"\midrule"] if sheet.above else []
-    return "".join(
-        f"{line}\n"
-        for line in (
-            *(f"% {printable(text)}" for text in comments),
-            rf"\begin{{tabular}}{{{aligned}}}",
-            r"\toprule",
-            _join(map(escape, sheet.header)),
-            r"\midrule",
-            *above,
-            *map(_line, sheet.methods),
-            r"\bottomrule",
-            r"\end{tabular}",
-        )
-    )
+    table = [
+        rf"\begin{{tabular}}{{{aligned}}}",
+        r"\toprule",
+        _join(map(escape, sheet.header)),
+        r"\midrule",
+        *above,
+        *map(_line, sheet.methods),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    below = _annotate(table, sheet.notes) if sheet.notes else table
+    return "".join(f"{line}\n" for line in (f"% {printable(sheet.title)}", *below))
+
+
+def _annotate(table: Sequence[str], notes: Sequence[str]) -> Iterator[str]:
+    """Put notes below a table, within its width; it is one box still, which may be scaled and centred."""
+    yield r"\begingroup\sbox0{%"
+    yield from table[:-1]
+    yield rf"{table[-1]}}}%"
+    yield r"\begin{minipage}{\wd0}\usebox0\par\smallskip\footnotesize\raggedright"
+    yield from (rf"{EMPHASIS.sub(_embolden, escape(note))}\par" for note in notes)
+    yield r"\end{minipage}\endgroup"
+
+
+def _embolden(found: re.Match[str]) -> str:
+    return MARKS["best"] % found[1]
 
 
 def escape(text: str) -> str:

@@ -68,7 +68,7 @@ def load_study(
     page = read_page(folder)
     blocks = tuple(method.block for method in found if method.block is not None)
     named = name or page.name or name_of(folder)
-    return Study(named, folder, tuple(entries), page.id, shown.over(page.shown), blocks=blocks)
+    return Study(named, folder, tuple(entries), page.id, shown.over(page.shown), blocks=blocks, said=shown)
 
 
 @dataclass(frozen=True)

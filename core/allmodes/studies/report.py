@@ -78,7 +78,7 @@ def load_comparison(
     comparison = Comparison(load_written(folder, registry or installed()))
     measured = [name for group in comparison.groups for name in group.metrics]
     given = choices.settle(given, comparison.study.entries, measured)
-    return Comparison(replace(comparison.study, shown=given.over(comparison.study.shown)))
+    return Comparison(replace(comparison.study, shown=given.over(comparison.study.shown), said=given))
 
 
 def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn, figures: bool = True) -> list[Path]:

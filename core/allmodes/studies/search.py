@@ -22,7 +22,7 @@ from allmodes.studies.load import RUNS, runs_in_the_way
 from allmodes.studies.monitor import ProgressView
 from allmodes.studies.pruning import MARK, make_thresholds, mean_course, read_course
 from allmodes.studies.report import write_report
-from allmodes.studies.study import Study, StudyEntry, read_page, write_study
+from allmodes.studies.study import Study, StudyEntry, look_again, read_page, write_study
 from allmodes.studies.trainer import StudyTrainer
 from allmodes.studies.trials import End, Trial, Trials
 from allmodes.system.paths import near, place
@@ -88,7 +88,7 @@ class SearchTrainer(StudyTrainer):
     @override
     def comparison(self) -> Comparison:
         """The state of the study."""
-        return Comparison(self._with_trials(), self.errors, self.baseline, self.registry)
+        return Comparison(look_again(self._with_trials()), self.errors, self.baseline, self.registry)
 
     @override
     def _train(self, forwarder: Forwarder | None) -> None:

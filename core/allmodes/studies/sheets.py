@@ -12,6 +12,7 @@ from allmodes.studies import budgets
 from allmodes.studies.best import Mark, Ranking, rank
 from allmodes.studies.choices import AS_IS, COST_TITLES, Shown
 from allmodes.studies.comparison import COSTS, Comparison, Group, Row
+from allmodes.studies.statistics import values_of
 from allmodes.text.numbers import quantity
 from allmodes_schemas import Key
 
@@ -79,6 +80,11 @@ class Sheet:
         return ["method", "seeds", *self.settings, *(column.heading for column in self.columns)]
 
     @property
+    def cautions(self) -> list[str]:
+        """Those of the notes that say what a reader may be misled by, as plain text."""
+        return [note.replace("**", "") for note in self.notes if note.startswith("**")]
+
+    @property
     def lines(self) -> list[Line]:
         """All rows."""
         return [*self.above, *self.methods]
@@ -105,7 +111,7 @@ def make_sheet(
     rankings = {column.name: rank(group, column.name) for column in columns if not column.is_cost}
     above = [_beside(title, numbers, columns, settings) for title, numbers in group.beside.items()]
     methods = [_line(label(row.method), row, columns, rankings, settings) for row in group.rows]
-    notes = (*_explain(rankings), budgets.describe(group))
+    notes = (*_explain(rankings, columns), *_warn(rankings, columns, group, label), budgets.describe(group))
     return Sheet(group.title, columns, tuple(above), tuple(methods), tuple(filter(None, notes)), settings)
 
 
@@ -158,7 +164,7 @@ def cost(row: Row, name: str) -> str:
     return f"{value:,.1f}" if name.endswith("seconds") else f"{value:,.0f}"
 
 
-def _explain(rankings: Mapping[str, Ranking]) -> Iterator[str]:
+def _explain(rankings: Mapping[str, Ranking], columns: Sequence[Column]) -> Iterator[str]:
     """Explain the marks that a table has, and where there are too few seeds for any test."""
     marks = {mark for ranking in rankings.values() for mark in ranking.marks.values()}
     if "best" in marks:
@@ -167,6 +173,24 @@ def _explain(rankings: Mapping[str, Ranking]) -> Iterator[str]:
         test = "paired permutation test over seeds, p > 0.05 after Holm's correction"
         yield f"Italic, or underlined: cannot be told from the best ({test})."
     if needed := max((ranking.needed for ranking in rankings.values()), default=0):
-        where = [name for name, ranking in rankings.items() if ranking.needed]
+        where = [one.title for one in columns if one.name in rankings and rankings[one.name].needed]
         of = f" by {', '.join(where)}" if len(where) < sum(bool(one.marks) for one in rankings.values()) else ""
         yield f"Too few seeds for any test to tell a method from the best{of}: {needed} seeds could."
+
+
+def _warn(
+    rankings: Mapping[str, Ranking], columns: Sequence[Column], group: Group, label: Callable[[str], str]
+) -> Iterator[str]:
+    """Say which means could not be best for want of seeds, and which are best over fewer seeds than others have."""
+    rows = {row.method: row for row in group.rows}
+    ranked = [(one, rankings[one.name]) for one in columns if one.name in rankings]
+
+    def name(column: Column, methods: Sequence[str]) -> Iterator[str]:
+        for method in methods:
+            seeds = f"{len(values_of(rows[method], column.name))} of {len(rows[method].states)} seeds"
+            yield f"{column.title} of {label(method)} ({seeds})"
+
+    if passed := [text for column, one in ranked for text in name(column, one.passed_over)]:
+        yield f"**Not bold**, as more of their seeds are missing than of others: {', '.join(passed)}."
+    if fewer := [text for column, one in ranked for text in name(column, one.fewer)]:
+        yield f"**Bold over fewer seeds** than others have: {', '.join(fewer)}."

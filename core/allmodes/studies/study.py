@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from allmodes.runs.ends import is_complete
+from allmodes.runs.lock import take_turns
 from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
@@ -106,8 +107,8 @@ class StudyRun:
 class Study:
     """Entries in a folder; `id` is empty before the folder was written.
 
-    `shown` says how its tables look, and `command` which command trained it, if one did; `blocks` are what the files of
-    its specs say of where they are trained.
+    `shown` says how its tables look, of which this command said what is `said`; `command` is the one that trained it,
+    if one did; `blocks` are what the files of its specs say of where they are trained.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Study:
     shown: Shown = AS_IS
     command: str = ""
     blocks: tuple[ExecutorBlock, ...] = ()
+    said: Shown = AS_IS
 
     @property
     def runs(self) -> list[StudyRun]:
@@ -129,11 +131,7 @@ def write_study(study: Study) -> Study:
     """Make the folders of a study and its entries; returns the study with its id."""
     study.folder.mkdir(parents=True, exist_ok=True)
     study = replace(study, id=study.id or _new_id(study.name))
-    write_page(study)
-    for entry in study.entries:
-        entry.folder.mkdir(exist_ok=True)
-        replace_text(RunFolder(entry.folder).spec, loading.dump(entry.spec))
-    return study
+    return _write_pages(study)
 
 
 def join_study(study: Study) -> Study:
@@ -141,7 +139,10 @@ def join_study(study: Study) -> Study:
     page = study.folder / PAGE
     with suppress(FileExistsError), page.open("x", encoding="utf-8") as file:
         json.dump({"name": study.name, "id": _new_id(study.name)}, file)
-    study = replace(study, id=read_page(study.folder).id)
+    return _write_pages(replace(study, id=read_page(study.folder).id))
+
+
+def _write_pages(study: Study) -> Study:
     write_page(study)
     for entry in study.entries:
         entry.folder.mkdir(exist_ok=True)
@@ -171,20 +172,31 @@ class StudyPage(BaseModel):
 
 
 def write_page(study: Study) -> None:
-    """Write a study's page; methods that only earlier commands named stay on it."""
+    """Write a study's page: what other commands wrote on it meanwhile stays, but for what this one says."""
+    with take_turns(study.folder, "page"):
+        write_json(study.folder / PAGE, _make_page(study).model_dump(mode="json"))
+
+
+def look_again(study: Study) -> Study:
+    """The study with the labels, columns and baseline that its page has by now: other commands may change them."""
+    page = _page_before(study.folder)
+    return replace(study, shown=page.shown) if page.id else study
+
+
+def _make_page(study: Study) -> StudyPage:
     before, base = _page_before(study.folder), study.folder.absolute()
     entries = {entry.name: os.path.relpath(entry.folder.absolute(), base) for entry in study.entries}
-    page = StudyPage(
+    shown = study.said.over(before.shown)
+    return StudyPage(
         name=study.name,
         id=study.id,
         entries={**before.entries, **entries},
-        labels=dict(study.shown.labels),
-        columns=study.shown.columns,
-        baseline=study.shown.baseline,
+        labels=dict(shown.labels),
+        columns=shown.columns,
+        baseline=shown.baseline,
         command=study.command or before.command,
         varied=before.varied | {entry.name: dict(entry.varied) for entry in study.entries if entry.varied},
     )
-    write_json(study.folder / PAGE, page.model_dump(mode="json"))
 
 
 def read_page(folder: Path) -> StudyPage:

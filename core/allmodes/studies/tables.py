@@ -18,7 +18,7 @@ from allmodes.studies.latex import tabular
 from allmodes.studies.sheets import Cell, Line, Sheet, make_sheets, setting
 from allmodes.system.durable import replace_text
 from allmodes.system.paths import near
-from allmodes.text.markdown import table
+from allmodes.text.markdown import escape, table
 
 NOTE = "`-`: withheld, too little to measure; (2 of 3): the mean is over the two of three seeds that have the number."
 CSV_HEADER = ("data", "method", "seed", "status", "metric", "value")
@@ -33,11 +33,15 @@ def write(comparison: Comparison) -> list[Path]:
 
 
 def terminal(comparison: Comparison, width: int) -> Iterator[Table]:
-    """Yield a table for each group: methods, seeds, the first metrics that fit into `width` letters, and seconds."""
+    """Yield a table for each group: methods, seeds, the first metrics that fit into `width` letters, and seconds.
+
+    Below it are cautions.
+    """
     for sheet in make_sheets(comparison, ("seconds",), varied=False):  # members are named by what varies
         kept, hidden = _fit(sheet, width)
-        rich = Table(title=f"{comparison.study.name}: {sheet.title}", title_justify="left")
-        rich.caption = f"{hidden} more in {near(comparison.folder / 'table.md')}" if hidden else None
+        rich = Table(title=f"{comparison.study.name}: {sheet.title}", title_justify="left", caption_justify="left")
+        more = [f"{hidden} more in {near(comparison.folder / 'table.md')}"] if hidden else []
+        rich.caption = Text("\n".join([*more, *sheet.cautions])) if more or sheet.cautions else None
         for i, place in enumerate(kept):
             rich.add_column(sheet.header[place], justify="right" if i else "left", overflow="fold")
         for line in sheet.lines:
@@ -75,7 +79,7 @@ def markdown(comparison: Comparison) -> str:
 def _section(sheet: Sheet) -> str:
     """A group's heading and table, with notes on its marks and where its budgets differ."""
     text = f"## {sheet.title}\n\n{table(sheet.header, map(_marked, sheet.lines))}"
-    return "\n".join([text, *(f"{note}\n" for note in sheet.notes)])
+    return "\n".join([text, *(f"{escape(note)}\n" for note in sheet.notes)])
 
 
 def _marked(line: Line) -> list[str]:

@@ -18,7 +18,7 @@ from allmodes.studies.pool import Task
 from allmodes.studies.report import write_report
 from allmodes.studies.stacks import Stack
 from allmodes.studies.stored import load_written
-from allmodes.studies.study import COMPILED, Study, StudyRun, join_study, write_study
+from allmodes.studies.study import COMPILED, Study, StudyRun, join_study, look_again, write_study
 from allmodes.system.signals import Stop
 from allmodes.tracking.address import default_store
 
@@ -65,7 +65,7 @@ class StudyTrainer:
         study = self.study
         if self.executor.shares:
             study = load_written(study.folder, self.registry or installed())
-        return Comparison(study, self.errors, self.baseline, self.registry)
+        return Comparison(look_again(study), self.errors, self.baseline, self.registry)
 
     @contextmanager
     def _entering(self) -> Iterator[None]:

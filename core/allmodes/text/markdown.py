@@ -12,8 +12,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "".join(f"| {_escape(cell)} " for cell in cells) + "|\n"
+    return "".join(f"| {escape(cell)} " for cell in cells) + "|\n"
 
 
-def _escape(cell: str) -> str:
+def escape(cell: str) -> str:
+    """Escape what Markdown would read as the end of a cell or as HTML."""
     return cell.replace("|", r"\|").replace("<", "&lt;").replace("\n", " ")
