@@ -72,9 +72,24 @@ class PlainConfig(DatasetConfig):
         return (2,)
 
 
+class ModalConfig(PlainConfig):
+    kind: Literal["acme.modal"] = "acme.modal"
+
+    def known_modes(self):
+        return True
+
+
+class AskingConfig(PlainConfig):
+    kind: Literal["acme.asking"] = "acme.asking"
+    wants: int
+
+    def known_modes(self):
+        return self.wants > 0
+
+
 @hookimpl
 def allmodes_datasets():
-    return [PlainConfig]
+    return [PlainConfig, ModalConfig, AskingConfig]
 
 
 @hookimpl
@@ -198,10 +213,15 @@ def test_missing_parts_and_labels_are_refused() -> None:
     assert spec(losses=asking, prior={"kind": "acme.learned"}, training={"schedule": TURNS})
 
 
-def test_a_metric_that_needs_the_truth_is_refused_on_other_data() -> None:
+def test_a_metric_that_needs_the_truth_is_refused_on_other_data_and_names_those_that_have_it() -> None:
+    kinds = [
+        "acme.modal",
+        *(f"benchmarks.{name}" for name in ("arcs", "mixture", "spirals", "sprites", "swiss_roll")),
+        *("circle", "grid", "high_dimensional", "mixture", "ring"),
+    ]
     assert problems(data={"kind": "digits"}, generator={"kind": "mlp"}, discriminator={"kind": "mlp"}) == [
-        "evaluation.metrics.0: modes needs data whose modes are known, which digits is not: take data of kind ring, "
-        "grid, circle or mixture"
+        "evaluation.metrics.0: modes needs data whose modes are known, which digits is not: take data of kind "
+        f"{', '.join(kinds[:-1])} or {kinds[-1]}"
     ]
 
 

@@ -137,6 +137,26 @@ def test_missing_seeds_and_what_a_method_is_told_are_said() -> None:
     assert any(line.endswith("modes 8; 8 of 10 seeds finished") for line in lines(partly, dims=2))
 
 
+def test_methods_that_failed_in_all_seeds_are_listed() -> None:
+    no_number = {"numbers": {"modes": Number(mean=8.0)}}
+    dead = result("far", (0, 0, 0)).model_copy(update={"seeds": 0, "of": 3, "numbers": {}})
+    silent = result("gan", (0, 0, 0)).model_copy(update={"seeds": 2, "of": 3, **no_number})
+    alone = result("last", (0, 0, 0), budget="cpu").model_copy(update={"seeds": 0, "numbers": {}})
+    found = lines(result("near", (0.2, 0.15, 0.25)), dead, silent, alone, dims=2)
+    begin = found.index("at 1,000 images:")
+    assert found[begin:-2] == [
+        "at 1,000 images:",
+        "  1. near: w1 0.2 (0.15 to 0.25), modes 8",
+        "  no method reaches bootstrap (w1 0.1, without an interval), which needs no training",
+        "  failed in all seeds: far (3 seeds)",
+        "  without w1 in any seed that finished: gan (2 of 3 seeds finished)",
+        "at 1 s:",
+        "  failed in all seeds: last (10 seeds)",
+    ]
+    text = page([Source("acme/study", evidence(dead))])
+    assert "\nAt 1,000 images:\n\n- failed in all seeds: far (3 seeds)\n" in text
+
+
 def test_the_page_has_a_section_for_all_data() -> None:
     text = page([Source("acme/study", evidence(*RESULTS))])
     assert "### plane: 8 Gaussians\n\n- real data: w1 0.05\n" in text

@@ -160,6 +160,19 @@ def test_a_kind_of_a_broken_plugin_is_refused_with_the_plugins_error(environment
     )
 
 
+def test_a_network_that_takes_an_option_of_the_discriminator_is_named_with_its_plugin_and_version(
+    environment: Environment,
+) -> None:
+    environment.install(faulty("joint: int = 3", "NetworkConfig"))
+    with pytest.raises(loading.SpecError) as raised:
+        loading.parse({**SPEC, "discriminator": {"kind": "acme.pull", "joint": 3}}, installed())
+    assert str(raised.value) == (
+        "spec: discriminator.kind: network 'acme.pull' comes from allmodes-acme 1.0, which could not be loaded: "
+        "PullConfig has an option 'joint', which the discriminator's slot has beside any network's: give it "
+        "another name"
+    )
+
+
 def test_a_recipe_of_a_broken_plugin_is_refused_with_the_plugins_error(environment: Environment) -> None:
     environment.install("import foo")
     with pytest.raises(
@@ -351,7 +364,7 @@ LOSS = """
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 import torch
-from allmodes import LossTermConfig, NetworkConfig, hookimpl
+from allmodes import LossTermConfig, NetworkConfig, Renamed, hookimpl
 from allmodes.builtin.config.networks import MlpConfig
 class PullConfig({base}):
     kind: Literal["acme.pull"] = "acme.pull"
@@ -412,6 +425,21 @@ def test_an_option_that_no_file_can_hold_breaks_its_plugin_alone(option: str, sh
         (
             "LossTermConfig", "check: int = 3",
             "PullConfig has an option 'check', which is a method of LossTermConfig",
+        ),
+        (
+            "NetworkConfig", "pack: int = 3",
+            "PullConfig has an option 'pack', which the discriminator's slot has beside any network's: give it "
+            "another name",
+        ),
+        (
+            "NetworkConfig", "renamed: ClassVar[Any] = (Renamed('joint', 'n', '1.0', '2.0'),)\nn: int = 3",
+            "PullConfig has an option 'joint', which the discriminator's slot has beside any network's: give it "
+            "another name",
+        ),
+        (
+            "NetworkConfig", "alone: bool = False",
+            "PullConfig has an option 'alone', which the discriminator's slot has beside any network's: give it "
+            "another name",
         ),
         (
             "LossTermConfig", "wraps: ClassVar[str] = 'n'\nn: int = 3",

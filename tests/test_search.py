@@ -13,6 +13,8 @@ import pytest
 
 from allmodes import Experiment, Outcome, Run, SpecError, compare, hookimpl, installed
 from allmodes.cli import main as cli_main
+from allmodes.runs.lock import lock_folder
+from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import loading
 from allmodes.studies import search_report
@@ -158,6 +160,40 @@ def test_a_search_that_was_killed_while_it_wrote_goes_on(tmp_path: Path) -> None
         journal.write('{"op_code": 5, "wor')
     after = told(search(search_file(tmp_path, trials=8), tmp_path / "out"))
     assert (after[:4], len(after)) == (before, 8)
+
+
+def test_a_command_that_waits_for_the_lock_changes_nothing_of_the_journal(tmp_path: Path) -> None:
+    file, journal = search_file(tmp_path, trials=4), tmp_path / "out" / "search.jsonl"
+    before = told(search(file, tmp_path / "out"))
+    with journal.open("a") as other:  # the command that has the lock is just writing a line
+        other.write('{"op_code": 5, "wor')
+    text = journal.read_bytes()
+    trials = trials_of(file, tmp_path / "out")
+    assert [(dict(one.values), one.end, one.value) for one in trials.all()] == before
+    trainer = SearchTrainer(make_study(trials), Local(1), False, lambda text: pytest.fail(text), trials=trials)
+    with lock_folder(tmp_path / "out"), pytest.raises(RunError, match=r"out is being trained by another process"):
+        trainer.run()
+    assert journal.read_bytes() == text
+
+
+def test_a_journal_without_a_study_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "search.jsonl").write_text('{"op_code": 0, "wor')
+    assert trials_of(file := search_file(tmp_path, trials=4), tmp_path / "out").all() == []
+    assert len(told(search(file, tmp_path / "out"))) == 4
+
+
+def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
+    file, journal = search_file(tmp_path, trials=4), tmp_path / "out" / "search.jsonl"
+    search(file, tmp_path / "out")
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join([*lines[:3], "{\n", *lines[3:]]))
+    with pytest.raises(SpecError) as caught:
+        trials_of(file, tmp_path / "out")
+    assert str(caught.value) == (
+        f"{journal}: a line of the search's journal cannot be read (Expecting property name enclosed in double quotes: "
+        "line 2 column 1 (char 2)): mend or remove that line, or search into another folder"
+    )
 
 
 def test_another_search_in_the_folder_is_refused(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Need:
     if any; a latent `part` named `what`; a `prior` that offers `what`, such as `weights`; a `discriminator`, which a
     spec may lack; one that is `joint`; `labels` of the data; the `truth` (known modes) of the data; or the labelled
     `stream` that the component's own field `stream` names. `remedy` is the line to add or, for labels and truth, what
-    to do: "take data with labels".
+    to do: "take data with labels". For truth, it is by default to take one of the installed kinds that have it.
     """
 
     slot: Literal["auxiliary", "part", "prior", "discriminator", "joint", "labels", "truth", "stream"]

@@ -16,7 +16,7 @@ from allmodes.registry import distributions, hookspecs
 from allmodes.registry.observers import waits
 from allmodes.registry.slots import CORE, Kind, Plugin, PluginError
 from allmodes.text.suggest import did_you_mean
-from allmodes_schemas import KindConfig
+from allmodes_schemas import DiscriminatorOptions, KindConfig, NetworkConfig
 
 HOOKS = frozenset(name for door in (hookspecs.Providers, hookspecs.Observers) for name in vars(door) if name[0] != "_")
 
@@ -74,6 +74,8 @@ def check_config(config: Any, base: type[KindConfig], hook: str) -> type[KindCon
     if config.wraps:
         _check_wraps(config, base)
     _check_methods(config, base)
+    if base is NetworkConfig:
+        _check_discriminator(config)
     _check_options(config)
     if not all(map(WORD.fullmatch, str(kind.default).split("."))):
         raise PluginError(f"{config.__name__} declares the kind {kind.default!r}: a kind is {WORD_IN_WORDS}")
@@ -102,6 +104,15 @@ def _check_methods(config: type[KindConfig], base: type[KindConfig]) -> None:
         arguments = ", ".join(inspect.signature(asked).parameters)
         if not isinstance(own, property) and not _takes(own, len(inspect.signature(asked).parameters)):
             raise PluginError(f"{config.__name__}.{name} cannot be called as the core does: define {name}({arguments})")
+
+
+def _check_discriminator(config: type[KindConfig]) -> None:
+    """Refuse a network's options that the discriminator's slot has for itself: it would lose one of the two there."""
+    own = {*DiscriminatorOptions.__pydantic_fields__, *(name for name in vars(DiscriminatorOptions) if name[0] != "_")}
+    named = {*config.__pydantic_fields__, *(renamed.old for renamed in config.renamed)}
+    if taken := sorted(own & named):
+        what = f"{config.__name__} has an option {taken[0]!r}"
+        raise PluginError(f"{what}, which the discriminator's slot has beside any network's: give it another name")
 
 
 def _takes(function: Any, arguments: int) -> bool:

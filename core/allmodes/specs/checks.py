@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from allmodes.registry.registry import Registry
 from allmodes.specs.absent import check_absent_discriminator
 from allmodes.specs.control import check_control
 from allmodes.specs.declarations import check_declarations, problems_of
@@ -35,8 +36,11 @@ _CHECKED = (PriorConfig, NetworkConfig, AuxiliaryConfig, LossTermConfig, Sampler
 """Bases of the components that check the rest of a spec themselves."""
 
 
-def check_spec(spec: Spec) -> list[Problem]:
-    """Problems of a spec, those included that its components find themselves; some come alone, since others follow."""
+def check_spec(spec: Spec, registry: Registry) -> list[Problem]:
+    """Problems of a spec, those included that its components find themselves; some come alone, since others follow.
+
+    Remedies name kinds of the registry.
+    """
     if first := list(check_declarations(spec)) or list(check_absent_discriminator(spec)):
         return first
     players, shape = players_of(spec), spec.data.shape()
@@ -45,7 +49,7 @@ def check_spec(spec: Spec) -> list[Problem]:
         chain(
             _check_game(spec),
             _check_repetitions(spec),
-            check_needs(spec),
+            check_needs(spec, registry),
             _check_names(spec),
             check_streams(spec) if shape is not None and spec.data.classes() is None else (),
             check_discriminator(spec),

@@ -146,7 +146,7 @@ def _check(source: SpecSource, registry: Registry) -> Spec:
     except ValidationError as error:
         raise SpecError("\n".join(messages.describe_errors(error.errors(), source, model))) from None
     _report(check_sizes(spec), source)
-    _report(check_spec(spec), source)
+    _report(check_spec(spec, registry), source)
     return spec
 
 

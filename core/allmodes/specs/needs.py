@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+from allmodes.registry import faults
+from allmodes.registry.registry import Registry
+from allmodes.registry.slots import Kind
 from allmodes.specs.shapes import discriminator_options
 from allmodes_schemas import (
     AuxiliaryConfig,
+    DatasetConfig,
     KindConfig,
     Location,
     Need,
@@ -16,11 +21,28 @@ from allmodes_schemas import (
 )
 
 
-def check_needs(spec: Spec) -> Iterator[Problem]:
-    """Components whose requirements the spec does not meet, with the line that would."""
+def check_needs(spec: Spec, registry: Registry) -> Iterator[Problem]:
+    """Components whose requirements the spec does not meet, with the line that would, or the kinds that do."""
     for where, component, need in list_needs(spec):
+        if need.slot == "truth" and not need.remedy:
+            need = replace(need, remedy=_take_known_modes(registry))
         if message := _missing(spec, component, need):
             yield Problem(where, message)
+
+
+def _take_known_modes(registry: Registry) -> str:
+    """What to take where the modes of data have to be known: all installed kinds, of plugins too."""
+    kinds = [name for name, kind in registry.of(DatasetConfig).items() if _has_known_modes(kind)]
+    return f"take data of kind {', '.join(kinds[:-1])} or {kinds[-1]}" if kinds[1:] else ""
+
+
+def _has_known_modes(kind: Kind) -> bool:
+    """Whether the modes of data of a kind are known, as far as that takes no option."""
+    config = kind.config.model_construct()
+    try:
+        return isinstance(config, DatasetConfig) and config.known_modes() is True
+    except faults.FAULTS:  # a stranger's, which asks for an option
+        return False
 
 
 def check_labels(spec: Spec) -> Iterator[Problem]:

@@ -159,6 +159,11 @@ class Evidence(Page):
         found = [one for one in self.results if (one.data, one.budget) == (data, budget)]
         return sorted((one for one in found if self.criterion in one.numbers), key=self._score)
 
+    def unranked(self, data: str, budget: str) -> list[Result]:
+        """The methods on data with a budget that have no number to be ordered by, in the order of the page."""
+        found = [one for one in self.results if (one.data, one.budget) == (data, budget)]
+        return [one for one in found if self.criterion not in one.numbers]
+
     def keeps_widths(self, result: Result) -> bool:
         """Whether a method's modes are as wide as the data's; where that is not measured of real data, all do."""
         means = {key: number.mean for key, number in result.numbers.items()}

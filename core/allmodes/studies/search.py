@@ -76,6 +76,7 @@ class SearchTrainer(StudyTrainer):
         """
         with self._entering(), self._forwarding() as forwarder:
             self.trials = Trials(self.trials.folder, self.trials.plan)  # another command may have gone on with it
+            self.trials.open()
             self.study = write_study(self._with_trials())
             try:
                 self._train(forwarder)

@@ -64,10 +64,14 @@ def page(sources: Sequence[Source]) -> str:
 def _overview(evidence: Evidence) -> Iterator[list[str]]:
     """For all data, the best method at each budget and the best sampler without a game."""
     for name, tried in evidence.data.items():
-        best = [evidence.ranking(name, budget)[:1] for budget in evidence.budgets]
-        shown = [f"{one.method}: {describe_number(one.numbers[evidence.criterion])}" for found in best for one in found]
+        shown = [_show_best(evidence, evidence.ranking(name, budget)) for budget in evidence.budgets]
         reference = _best_reference(evidence, tried)
         yield [name, *shown, f"{reference[0]}: {number(reference[1])}" if reference else ""]
+
+
+def _show_best(evidence: Evidence, ranking: list[Result]) -> str:
+    """The cell of the best method; empty where none has a number."""
+    return f"{ranking[0].method}: {describe_number(ranking[0].numbers[evidence.criterion])}" if ranking else ""
 
 
 def describe(evidence: Evidence, data: str) -> Iterator[str]:
@@ -78,18 +82,18 @@ def describe(evidence: Evidence, data: str) -> Iterator[str]:
     for title, numbers in tried.references.items():
         yield f"  without a game, {title}: {_plain(numbers, keys)}"
     for budget, meaning in evidence.budgets.items():
-        ranking = evidence.ranking(data, budget)
-        if not ranking:
-            continue
-        yield f"at {meaning}:"
+        ranking, unranked = evidence.ranking(data, budget), evidence.unranked(data, budget)
+        if ranking or unranked:
+            yield f"at {meaning}:"
         for place, result in enumerate(ranking[:SHOWN], 1):
             yield f"  {place}. {_line(evidence, result, keys)}"
-        if close := _close(evidence, ranking):
+        if ranking and (close := _close(evidence, ranking)):
             yield f"     their intervals of {evidence.criterion} meet that of the best, too: {', '.join(close)}"
         if (untold := _untold(evidence, ranking)) in ranking[SHOWN:]:
             yield f"     the best that is told nothing: {_line(evidence, untold, keys)}"
-        if beside := _beside_references(evidence, tried, ranking[0]):
+        if ranking and (beside := _beside_references(evidence, tried, ranking[0])):
             yield f"  {beside}"
+        yield from _failures(evidence, unranked)
 
 
 def caveats(traits: Traits, tried: Traits, differences: Mapping[str, float]) -> Iterator[str]:
@@ -112,6 +116,16 @@ def _line(evidence: Evidence, result: Result, keys: list[str]) -> str:
     missing = f"; {result.seeds} of {result.of} seeds finished" if result.seeds < result.of else ""
     widths = "" if evidence.keeps_widths(result) else "; **its modes have not the widths of the data's**"
     return f"{result.method}: {numbers}{widths}{told}{setting}{recipe}{missing}"
+
+
+def _failures(evidence: Evidence, unranked: list[Result]) -> Iterator[str]:
+    """Yield lines about methods that no number orders: those of which no seed finished, and those that withheld it."""
+    failed = [f"{one.method} ({one.of} seeds)" for one in unranked if one.seeds == 0]
+    withheld = [f"{one.method} ({one.seeds} of {one.of} seeds finished)" for one in unranked if one.seeds]
+    if failed:
+        yield f"  failed in all seeds: {', '.join(failed)}"
+    if withheld:
+        yield f"  without {evidence.criterion} in any seed that finished: {', '.join(withheld)}"
 
 
 def _untold(evidence: Evidence, ranking: list[Result]) -> Result | None:

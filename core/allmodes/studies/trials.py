@@ -6,7 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
+    from optuna.storages import JournalStorage
     from optuna.trial import FrozenTrial
 
 JOURNAL = "search.jsonl"
@@ -47,17 +48,21 @@ class Trial:
 class Trials:
     """The trials of a search. Suggestions depend on the plan, the number of a trial and the ends of batches before.
 
-    Whoever asks or tells holds the lock of the study's folder.
+    They are read without a change of the journal, which another command may be writing. Whoever asks or tells holds the
+    lock of the study's folder, and begins with `open`.
     """
 
     folder: Path
     plan: SearchPlan
     _study: OptunaStudy | None = field(default=None, repr=False)
+    _is_open: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         check_installed()
         if self.path.is_file():
-            self._open()
+            self._study = _read(self.path)
+            if self._study:
+                self._check_settings(self._study)
 
     @property
     def path(self) -> Path:
@@ -88,7 +93,7 @@ class Trials:
         from optuna.trial import Trial as OptunaTrial
         from optuna.trial import TrialState
 
-        study = self._open()
+        study = self.open()
         frozen = next(one for one in study.get_trials(deepcopy=False) if one.number == trial.number)
         optuna_trial = OptunaTrial(study, frozen._trial_id)
         for iteration, measured in course.items():
@@ -100,27 +105,32 @@ class Trials:
         study.tell(trial.number, value if end == "complete" else None, states[end])
 
     def _ask(self, number: int) -> None:
-        study = self._open()
+        study = self.open()
         study.sampler = make_sampler(self.plan, number)
         space = {axis.title: one for axis, one in zip(self.plan.axes, distributions(self.plan), strict=True)}
         if study.ask(space).number != number:
             raise RuntimeError(f"{near(self.path)} was changed by another program")
 
-    def _open(self) -> OptunaStudy:
-        """Open the journal, or begin it; raises SpecError where it is of another search."""
-        if self._study is None:
+    def open(self) -> OptunaStudy:
+        """Open the journal to write to it, or begin it; half a line of a process that was killed is dropped.
+
+        Raises SpecError where it is of another search.
+        """
+        if self._study is None or not self._is_open:
             self.folder.mkdir(parents=True, exist_ok=True)
             with _quiet():
                 self._study = _load(self.path, self.plan)
-            self._check_settings(self._study)
+            if self._check_settings(self._study) is None:
+                self._study.set_user_attr(SETTINGS, settings_of(self.plan))
+            self._is_open = True
         return self._study
 
-    def _check_settings(self, study: OptunaStudy) -> None:
+    def _check_settings(self, study: OptunaStudy) -> Mapping[str, Any] | None:
+        """The settings that the journal began with, where they are known; raises SpecError where they are others."""
         now = settings_of(self.plan)
-        before = study.user_attrs.get(SETTINGS)
+        before: Mapping[str, Any] | None = study.user_attrs.get(SETTINGS)
         if before is None:
-            study.set_user_attr(SETTINGS, now)
-            return
+            return None
         for key, value in now.items():
             if before.get(key) != value:
                 place = self.plan.source.place(
@@ -128,6 +138,7 @@ class Trials:
                 )
                 was = f"is {json.dumps(before.get(key))} in {near(self.folder)} and would be {json.dumps(value)}"
                 raise SpecError(f"{place}: search.{key} {was}: search into another folder")
+        return before
 
 
 def check_installed() -> None:
@@ -168,20 +179,37 @@ def make_sampler(plan: SearchPlan, number: int) -> BaseSampler:
         return RandomSampler(seed) if plan.config.sampler == "random" else TPESampler(seed=seed, constant_liar=True)
 
 
+def _read(path: Path) -> OptunaStudy | None:
+    """Read a journal; None where it holds no study yet. Half a line at its end is passed over."""
+    import optuna
+
+    try:
+        with _quiet(), suppress(KeyError):
+            return optuna.load_study(storage=_storage(path), study_name=STUDY)
+    except ValueError as error:
+        remedy = "mend or remove that line, or search into another folder"
+        raise SpecError(f"{near(path)}: a line of the search's journal cannot be read ({error}): {remedy}") from error
+    return None
+
+
 def _load(path: Path, plan: SearchPlan) -> OptunaStudy:
     import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
 
     _drop_half_line(path)
-    with warnings.catch_warnings(action="ignore"):  # the journal was called experimental
-        storage = JournalStorage(JournalFileBackend(str(path)))
     return optuna.create_study(
-        storage=storage,
+        storage=_storage(path),
         study_name=STUDY,
         direction="minimize" if plan.better == "lower" else "maximize",
         load_if_exists=True,
     )
+
+
+def _storage(path: Path) -> JournalStorage:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    with warnings.catch_warnings(action="ignore"):  # the journal was called experimental
+        return JournalStorage(JournalFileBackend(str(path)))
 
 
 def _drop_half_line(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, WithJsonSchema
@@ -11,6 +11,8 @@ from typing_extensions import override
 from allmodes import FeatureConfig, ItemsConfig, Key, LossTermConfig, MetricConfig, PriorConfig, Problem, Ramp, Spec
 
 METRICS = ("l2", "l1", "linf", "cosine")
+MOST = 4096
+"""Items that are embedded where nobody says how many, if there are so many."""
 
 
 def _check_name(metric: str) -> str:
@@ -26,6 +28,18 @@ DistanceName = Annotated[
     WithJsonSchema({"anyOf": [{"enum": list(METRICS)}, {"type": "string", "pattern": r"^python:\w+$"}]}),
 ]
 """A metric of faiss, or `python:name`: a function that was passed to `Experiment` as `functions={"name": ...}`."""
+
+
+def check_groups(
+    prior: PriorConfig, spec: Spec, option: str, groups: int | None, subsample: int | None
+) -> Iterator[Problem]:
+    """Problems of more groups of items than there are items to group: those drawn, or those of the data."""
+    items = getattr(spec.data, "items", None)
+    known = {"subsample": subsample, "data.items": items if isinstance(items, int) else None}
+    most, what = min(((n, name) for name, n in known.items() if n is not None), default=(None, ""))
+    if groups is not None and most is not None and groups > most:
+        message = f"{groups} {option} of {most} items ({what}): set {most} or fewer"
+        yield Problem((*spec.where(prior), option), message)
 
 
 class MetricMixtureConfig(PriorConfig):
@@ -65,6 +79,10 @@ class MetricMixtureConfig(PriorConfig):
     def parts(self) -> Mapping[str, int | None]:
         of_items = {"item": None, "scale": None} if self.items else {}
         return {"code": None} | ({"mode": self.modes} if self.modes else {}) | of_items
+
+    @override
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        return check_groups(self, spec, "modes", self.modes, self.subsample or MOST)
 
     @override
     def build(self) -> Any:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
-from allmodes import LossTermConfig, MlpConfig, Need, NetworkConfig, PriorConfig, Sane, Shape
+from allmodes import LossTermConfig, MlpConfig, Need, NetworkConfig, PriorConfig, Problem, Sane, Shape, Spec
+from allmodes_bourgan.config import check_groups
 
 ITEMS = "prior: {kind: bourgan.atlas}"
 Subsample = Annotated[int, Sane(10**7), Field(ge=2)]
@@ -65,6 +66,10 @@ class CompressedConfig(PriorConfig):
     @override
     def size(self) -> int | None:
         return None
+
+    @override
+    def check(self, spec: Spec) -> Iterable[Problem]:
+        return check_groups(self, spec, "charts", self.charts, self.subsample)
 
     @override
     def build(self) -> Any:

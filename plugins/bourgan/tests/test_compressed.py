@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from allmodes import DataError, Fitting, TensorData, seeded
+from allmodes import DataError, Experiment, Fitting, SpecError, TensorData, seeded
 from allmodes.testing import compose, make_step
 from allmodes_bourgan.atlas import Atlas
 from allmodes_bourgan.compressed import Compressed
@@ -73,6 +73,22 @@ def test_networks_have_the_charts_of_the_atlas_however_coarse_the_latent_is() ->
 def test_the_generator_begins_as_the_identity() -> None:
     step = make_step(compose("bourgan/every-mode-compressed-ring", "data.items=512"), torch.zeros(6, 2))
     assert step.fake.equal(step.latent.code)
+
+
+@pytest.mark.parametrize(
+    ("prior", "items", "problem"),
+    [
+        ("compressed, charts: 9, subsample: 8", 100, "prior.charts: 9 charts of 8 items (subsample): set 8 or fewer"),
+        ("compressed, charts: 9", 8, "prior.charts: 9 charts of 8 items (data.items): set 8 or fewer"),
+        ("metric_mixture, modes: 9, subsample: 8", 100, "prior.modes: 9 modes of 8 items (subsample): set 8 or fewer"),
+        ("metric_mixture, modes: 9", 8, "prior.modes: 9 modes of 8 items (data.items): set 8 or fewer"),
+    ],
+)
+def test_more_groups_than_items_are_refused_before_any_fit(prior: str, items: int, problem: str) -> None:
+    changes = [f"data.items={items}", f"prior={{kind: bourgan.{prior}}}"]
+    with pytest.raises(SpecError) as raised:
+        Experiment.from_recipe("gan/ring", changes)
+    assert str(raised.value).endswith(problem)
 
 
 def test_more_charts_than_items_are_refused() -> None:

@@ -110,13 +110,21 @@ def test_methods_that_were_no_better_than_the_plain_gan_in_the_search_are_left_t
 
 
 def test_tables_and_statistics_become_evidence(tmp_path: Path) -> None:
-    plan = Plan(methods={"gan": METHODS["gan"]}, data={"ring": DATA["ring"]}, rates=(1e-3,), betas=(0.5,))
+    plan = Plan(
+        methods={name: METHODS[name] for name in ("gan", "msgan")},
+        data={"ring": DATA["ring"]},
+        rates=(1e-3,),
+        betas=(0.5,),
+    )
     folder = tmp_path / "images" / "ring"
     folder.mkdir(parents=True)
-    (tmp_path / "tuning.json").write_text(json.dumps({"gan": [{"lr": 1e-3, "beta": 0.5, "w1": 0.3}]}))
+    (tmp_path / "tuning.json").write_text(
+        json.dumps({name: [{"lr": 1e-3, "beta": 0.5, "w1": 0.3}] for name in ("gan", "msgan")})
+    )
     (folder / "table.csv").write_text(
         "data,method,seed,status,metric,value\nring,real data,,,w1,0.05\nring,bootstrap,,,w1,0.06\n"
         "ring,gan,0,finished,images,100\nring,gan,1,finished,images,300\nring,gan,2,failed,,\n"
+        "ring,msgan,0,failed,,\nring,msgan,1,failed,,\n"
     )
     (folder / "statistics.csv").write_text(
         "data,metric,method,seeds,mean,low,high,difference,pairs,p,p_holm,verdict\nring,w1,gan,2,0.5,0.4,,,,,,better\n"
@@ -125,7 +133,8 @@ def test_tables_and_statistics_become_evidence(tmp_path: Path) -> None:
     assert page["data"]["ring"]["real"] == {"w1": 0.05}
     assert page["data"]["ring"]["references"] == {"bootstrap": {"w1": 0.06}}
     assert page["methods"]["gan"]["setting"] == "learning rate 0.001, first decay 0.5"
-    (result,) = page["results"]
+    result, dead = page["results"]
+    assert (dead["method"], dead["seeds"], dead["of"], dead["numbers"], dead["costs"]) == ("msgan", 0, 2, {}, {})
     assert (result["seeds"], result["of"], result["costs"]["images"]) == (2, 3, 200)
     assert result["numbers"] == {"w1": {"mean": 0.5, "low": 0.4, "high": None}}
     assert result["verdicts"] == {"w1": "better"}

@@ -19,7 +19,7 @@ class ModesConfig(MetricConfig):
     """Modes captured, share of high quality, KL and within-mode variance, for data whose modes are known."""
 
     kind: Literal["modes"] = "modes"
-    needs: ClassVar[tuple[Need, ...]] = (Need("truth", remedy="take data of kind ring, grid, circle or mixture"),)
+    needs: ClassVar[tuple[Need, ...]] = (Need("truth"),)
 
     @override
     def numbers(self) -> Mapping[str, Key]:

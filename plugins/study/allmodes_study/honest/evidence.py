@@ -147,8 +147,8 @@ def _results(folder: Path, data: str, budget: str) -> Iterator[dict[str, Any]]:
     lines = _statistics(folder / "statistics.csv")
     against = _against(folder.parents[1], data, {method: table[method] for method in states if method in table})
     for method, seeds in states.items():
-        finished = table.get(method, {})
-        if not finished or method not in lines:
+        finished, numbers = table.get(method, {}), lines.get(method, {})
+        if not finished and "failed" not in seeds.values():  # not begun; a method that always fails is a result
             continue
         yield {
             "data": data,
@@ -157,8 +157,8 @@ def _results(folder: Path, data: str, budget: str) -> Iterator[dict[str, Any]]:
             "seeds": len(finished),
             "of": len(seeds),
             "costs": _costs(folder, method, finished),
-            "numbers": {metric: _number(line) for metric, line in lines[method].items()},
-            "verdicts": {metric: line["verdict"] for metric, line in lines[method].items() if line["verdict"]},
+            "numbers": {metric: _number(line) for metric, line in numbers.items()},
+            "verdicts": {metric: line["verdict"] for metric, line in numbers.items() if line["verdict"]},
             "against": against.get(method, {}),
         }
 
@@ -177,7 +177,9 @@ def _criterion(seeds: Mapping[str, Mapping[str, float]]) -> list[float]:
 
 
 def _costs(stage: Path, method: str, finished: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Means over the seeds, and the whole fit of a lone run where runs of a process share one."""
+    """Means over the seeds, if any finished, and the whole fit of a lone run where runs of a process share one."""
+    if not finished:
+        return {}
     found = {cost: _mean([one[cost] for one in finished.values() if cost in one]) for cost in COSTS}
     unpaid = unpaid_fit(stage.parents[1], stage / method) if method in LATENTS else 0.0
     return {**found, "cpu_seconds": float(f"{found['cpu_seconds'] + unpaid:.5g}")}

@@ -47,7 +47,7 @@ def _missing(page: Page, data: str, found: Sequence[Page]) -> str:
 def _unequal(plan: Plan, found: Sequence[Page], budget: str) -> str:
     """Which methods had another budget than the others, below their table."""
     cost, meant, slack = ("images", plan.images, 0.01) if budget == "images" else ("cpu_seconds", plan.cpu_seconds, 0.1)
-    spent = {one["method"]: one["costs"][cost] for one in found}
+    spent = {one["method"]: one["costs"][cost] for one in found if one["seeds"]}
     other = [f"{name}: {_cost(cost, value)}" for name, value in spent.items() if abs(value / meant - 1) > slack]
     return f"\n**Not equal**: {'; '.join(other)}.\n" if other else ""
 
@@ -130,7 +130,8 @@ def _edge(plan: Plan, trials: Trials) -> str:
 
 def _over(plan: Plan, page: Page) -> str:
     """Who saw more images than the budget, such as a method with a third turn."""
-    seen = {one["method"]: one["costs"]["images"] for one in page["results"] if one["budget"] == "images"}
+    counted = [one for one in page["results"] if one["budget"] == "images" and one["seeds"]]
+    seen = {one["method"]: one["costs"]["images"] for one in counted}
     over = [f"{method} ({images:,.0f})" for method, images in seen.items() if images > plan.images]
     return f" **Not equal**: more images were drawn for {', '.join(over)}, which have a turn more." if over else ""
 
@@ -161,7 +162,7 @@ def _rows(tried: Page, found: Sequence[Page]) -> Iterator[list[str]]:
     for one in sorted(found, key=lambda one: one["numbers"].get("w1", {"mean": math.inf})["mean"]):
         numbers = [_number(metric, one["numbers"].get(metric)) for metric in METRICS]
         seeds = str(one["seeds"]) if one["seeds"] == one["of"] else f"{one['seeds']} of {one['of']}"
-        costs = [f"{one['costs']['images']:,.0f}", f"{one['costs']['cpu_seconds']:.2f}"]
+        costs = [f"{one['costs']['images']:,.0f}", f"{one['costs']['cpu_seconds']:.2f}"] if one["seeds"] else ["", ""]
         yield [one["method"], seeds, *numbers, *costs, one["verdicts"].get("w1", ""), _beside(one["against"])]
 
 
