@@ -32,7 +32,8 @@ def attach(study: list[Run], store: str, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     (table := study[0].folder.parent.parent / "table.md").write_text("# toys\n")
     with Forwarder(pytest.fail) as forwarder:
-        forwarder.attach([run.folder for run in study], [table], "# toys\n")
+        tags = {"allmodes.best_method": "wide", "allmodes.best_by": "modes"}
+        forwarder.attach([run.folder for run in study], [table], "# toys\n", {"best/modes": 24.0}, tags)
 
 
 def rows(client: Any) -> dict[str, Any]:
@@ -100,7 +101,10 @@ def test_a_study_that_is_sent_again_whole_has_each_row_and_number_once(
         assert set(found) == TREE
         method = found["toys > narrow"].info.run_id
         histories.append(sorted((one.step, one.value) for one in client.get_metric_history(method, "modes")))
-        assert found["None > toys"].data.tags["mlflow.note.content"] == "# toys\n"
+        top = found["None > toys"]
+        assert top.data.tags["mlflow.note.content"] == "# toys\n"
+        assert (top.data.metrics["best/modes"], top.data.tags["allmodes.best_method"]) == (24.0, "wide")
+        assert len(client.get_metric_history(top.info.run_id, "best/modes")) == 1
     assert histories[0] == histories[1]
     assert found["toys > narrow"].data.metrics["modes"] == 22.0
 

@@ -13,6 +13,7 @@ from allmodes.runs.run import RunError
 from allmodes.studies import choices, curves, statistics, tables
 from allmodes.studies.comparison import Comparison, Group
 from allmodes.studies.curves import Points
+from allmodes.studies.headline import find_headline
 from allmodes.studies.stored import is_comparison, load_written
 from allmodes.studies.study import write_page
 from allmodes.text import redact
@@ -97,7 +98,9 @@ def write_report(comparison: Comparison, forwarder: Forwarder | None, warn: Warn
         warn(f"{study.folder}: cannot write tables or figures: {error.strerror or error}")
         return []
     if forwarder:
-        forwarder.attach([run.folder for run in study.runs], files, files[0].read_text())
+        best = find_headline(comparison)
+        tags = {"allmodes.best_method": best.method, "allmodes.best_by": best.by} if best.method else {}
+        forwarder.attach([run.folder for run in study.runs], files, files[0].read_text(), best.numbers, tags)
     return files
 
 

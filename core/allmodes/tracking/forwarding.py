@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from allmodes.system.paths import near
@@ -52,10 +52,17 @@ class Forwarder:
         else:
             delivery.close()
 
-    def attach(self, runs: Sequence[Path], files: Sequence[Path], page: str) -> None:
+    def attach(
+        self,
+        runs: Sequence[Path],
+        files: Sequence[Path],
+        page: str,
+        numbers: Mapping[str, float] = MappingProxyType({}),
+        tags: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Send what waits, then bring the run of the study up to date that the given runs are part of.
 
-        It gets files and a page of Markdown; its methods get means over the given runs.
+        It gets files, a page of Markdown, numbers and tags; its methods get means over the given runs.
         """
         if self._finish():
             return
@@ -65,7 +72,7 @@ class Forwarder:
         try:
             store = open_store(self.store, self._warn)
             if found := next(filter(store.is_of_study, receipts), None):
-                store.attach(found, runs, files, page)
+                store.attach(found, runs, files, page, numbers, tags)
             else:
                 self._warn(f"its run was deleted in {without_secrets(self.store)}, and the tables are not added to it")
         except Exception as error:  # whatever the store does, the study has been trained

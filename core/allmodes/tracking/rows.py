@@ -41,16 +41,20 @@ class Rows:
             self._add_means(receipt.parent_run_id, seeds)
         self._end(receipt.parent_run_id, seeds, start.seeds, time)
 
-    def update_study(self, receipt: Receipt, planned: Mapping[str, Sequence[int]]) -> None:
-        """Bring a study and all its methods up to date from the planned seeds of each method."""
+    def update_study(
+        self, receipt: Receipt, planned: Mapping[str, Sequence[int]], numbers: Mapping[str, float]
+    ) -> None:
+        """Bring a study and all its methods up to date from the planned seeds of each method; it gets numbers."""
         top = self._client.get_run(receipt.parent_run_id)
         known = self._runs.find(receipt.experiment_id, top.data.tags["allmodes.experiment"])
         seeds = [seed for seed in self._runs.seeds(known, receipt) if _is_planned(seed, planned)]
-        for method, numbers in planned.items():
+        for method, given in planned.items():
             if mine := [seed for seed in seeds if method_and_seed(seed)[0] == method]:
-                self._update_method(known, receipt.parent_run_id, mine, len(numbers))
+                self._update_method(known, receipt.parent_run_id, mine, len(given))
         number = sum(map(len, planned.values()))
         self._join(receipt.parent_run_id, seeds, number)
+        finished = sum(seed.info.status == "FINISHED" for seed in seeds)
+        self._writer.numbers(receipt.parent_run_id, metrics_of(numbers, finished, _last(seeds)))
         self._end(receipt.parent_run_id, seeds, number, _last(seeds))
 
     def is_study(self, run_id: str) -> bool:

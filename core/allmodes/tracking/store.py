@@ -75,12 +75,21 @@ class Store:
         """Whether the run exists, and is part of a study; one that was trained alone before stays where it was."""
         return self.has(receipt) and self._rows.is_study(receipt.parent_run_id)
 
-    def attach(self, receipt: Receipt, runs: Sequence[Path], files: Sequence[Path], page: str) -> None:
-        """Bring a study and its methods up to date; add files, the specs and a page of Markdown to the study."""
+    def attach(
+        self,
+        receipt: Receipt,
+        runs: Sequence[Path],
+        files: Sequence[Path],
+        page: str,
+        numbers: Mapping[str, float],
+        tags: Mapping[str, str],
+    ) -> None:
+        """Bring a study and its methods up to date; add files, specs, a page, numbers and tags to the study."""
         planned: dict[str, list[int]] = {}
         for folder in runs:
             planned.setdefault(folder.parent.name, []).append(RunFolder(folder).seed)
-        self._rows.update_study(receipt, planned)
+        self._rows.update_study(receipt, planned, numbers)
+        self._writer.tags(receipt.parent_run_id, tags)
         for path in files:
             self._writer.file(receipt.parent_run_id, path)
         for experiment in dict.fromkeys(folder.parent for folder in runs):
