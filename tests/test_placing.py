@@ -176,7 +176,7 @@ def test_a_search_is_trained_by_one_command(write: Write) -> None:
         "trained by any"
     )
     assert choose_for_search(Asked(on="local", jobs=1), block) == Local(1)
-    with pytest.raises(SpecError, match=r"^--on: a search is trained by one command, with --on local; its best.yaml"):
+    with pytest.raises(SpecError, match=r"^--on join: a search is trained by one command here: leave out --on join; "):
         choose_for_search(Asked(on="join"), None)
 
 

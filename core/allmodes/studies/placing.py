@@ -64,7 +64,7 @@ def choose_for_search(asked: Asked, block: ExecutorBlock | None) -> Executor:
     if asked.on is None and block is not None and block.config.kind != "local":
         raise SpecError(block.message("kind", f"{what}: say local, or --on local; its best.yaml is trained by any"))
     if asked.on not in (None, "local"):
-        raise SpecError(f"--on: {what}, with --on local; its best.yaml by any")
+        raise SpecError(f"--on {asked.on}: {what} here: leave out --on {asked.on}; its best.yaml is trained by any")
     return choose_executor(asked, [] if block is None else [block])
 
 

@@ -75,7 +75,7 @@ CONTRACTS: tuple[type[KindContract], ...] = (
 TRIALS: Mapping[type[KindContract], Callable[[Any], object]] = {
     PriorContract: lambda contract: contract.build(),
     AuxiliaryContract: lambda contract: contract.compute_outputs(contract.build()),
-    LossTermContract: lambda contract: contract.make_step(),
+    LossTermContract: lambda contract: _try_term(contract),
     SamplerContract: lambda contract: contract.composition(),
     InstalledDataset: lambda contract: contract.config.build(),
     NetworkContract: lambda contract: contract.compute_outputs(contract.build()),
@@ -149,6 +149,14 @@ def _explain(kind: Kind, tried: list[tuple[type, BaseException]]) -> type | str:
             return f"its data cannot be read: {first_line(error)}"
     derived, error = tried[-1]
     return f"it does not fit into {getattr(derived, 'recipe', 'a plain spec')}: {first_line(error)}"
+
+
+def _try_term(contract: LossTermContract) -> None:
+    """See whether a term teaches its players: settings may fit into a spec and yet leave nothing to learn there."""
+    composition, step = contract.make_moved_step()
+    for player in contract.find_players(composition):
+        if not contract.find_reached(composition, step, player):
+            raise LookupError(f"its loss of {player!r} has no gradient")
 
 
 def _root(error: BaseException) -> BaseException:

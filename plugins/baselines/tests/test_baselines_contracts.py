@@ -1,6 +1,6 @@
 """The baselines' parts keep the contracts of their slots, and their recipes that of a recipe."""
 
-from allmodes import MlpConfig, seeded
+from allmodes import MlpConfig
 from allmodes.testing import (
     AuxiliaryContract,
     LossTermContract,
@@ -79,11 +79,6 @@ class TestMasked(NetworkContract):
 class TestClusters(AuxiliaryContract):
     config = ClustersConfig(network=MLP)
     parts = {"code": 4}
-
-    def test_gradients_reach_its_parameters_and_what_it_sees(self) -> None:
-        """A cluster is one of several: none does."""
-        outputs = self.use(self.build(), seeded(0), *(x.requires_grad_() for x in self.inputs()))
-        assert not any(value.requires_grad for value in outputs.values())
 
 
 class TestClassifier(AuxiliaryContract):
