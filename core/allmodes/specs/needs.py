@@ -38,7 +38,7 @@ def _take_known_modes(registry: Registry) -> str:
 
 def _has_known_modes(kind: Kind) -> bool:
     """Whether the modes of data of a kind are known, as far as that takes no option."""
-    config = kind.config.model_construct()
+    config = kind.config.model_construct(kind=kind.name)
     try:
         return isinstance(config, DatasetConfig) and config.known_modes() is True
     except faults.FAULTS:  # a stranger's, which asks for an option
