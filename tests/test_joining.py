@@ -24,7 +24,9 @@ from allmodes.runs.claims import CLAIMS, Holder, Watch
 from allmodes.runs.lock import lock_folder
 from allmodes.runs.run import RunError
 from allmodes.runs.run_folder import RunFolder
+from allmodes.studies.joining import Unclaimed
 from allmodes.studies.stored import load_written
+from allmodes.studies.study import Study, StudyEntry
 from allmodes.testing.interrupted import equal_runs
 from tiny_study import write_specs
 
@@ -59,6 +61,20 @@ def test_the_run_of_a_host_that_died_is_taken_over(
     found = compare(files[:1], folder=folder, on="join", jobs=1, seeds=[0], track=False, figures=False)
     assert found.status == "finished"
     assert Watch(folder / CLAIMS).attempts("plain/seed-0") == 2
+
+
+def test_commands_that_share_a_study_do_not_all_take_the_same_run(tmp_path: Path) -> None:
+    spec = Experiment.from_recipe("gan/ring", ["seeds=[0,1,2,3]"]).spec
+    study = Study("x", tmp_path, (StudyEntry("x", spec, tmp_path / "x", "x"),), "x-1")
+
+    def take() -> str:
+        task = Unclaimed(study, 1, lambda stack: {"run": stack[0].name}, lambda *_: None).take()
+        assert task is not None
+        return str(task["run"])
+
+    assert {take() for _ in range(5)} == {"x/seed-0"}  # nobody else is there: in their order
+    assert Watch(tmp_path / CLAIMS).take("x/seed-0") is not None
+    assert {take() for _ in range(60)} == {"x/seed-1", "x/seed-2", "x/seed-3"}
 
 
 def test_a_run_that_fails_is_tried_three_times(specs: Callable[[int], list[str]], tmp_path: Path) -> None:

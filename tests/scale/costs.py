@@ -28,7 +28,7 @@ from tiny import SPEC
 
 __all__ = ["database"]
 
-RUNS = 1000
+RUNS, RUSH = 1000, 40
 
 
 def _cost(what: str, act: Callable[[], object], times: int = 1) -> None:
@@ -39,8 +39,8 @@ def _cost(what: str, act: Callable[[], object], times: int = 1) -> None:
     print(f"{what}: {1000 * cpu:.2f} ms of a core, {1000 * took:.2f} ms by the clock")
 
 
-def _study(folder: Path) -> Study:
-    spec = Experiment.from_spec({**SPEC, "seeds": list(range(RUNS))}).spec
+def _study(folder: Path, runs: int = RUNS) -> Study:
+    spec = Experiment.from_spec({**SPEC, "seeds": list(range(runs))}).spec
     return Study("costs", folder, (StudyEntry("costs", spec, folder / "costs", "costs"),), "costs-1")
 
 
@@ -62,6 +62,18 @@ def test_claims(tmp_path: Path) -> None:
     for claim in held:
         claim.release()
     _cost(f"a look for work in a study of {RUNS} runs that are free", look)
+
+
+def test_a_rush(tmp_path: Path) -> None:
+    study, rounds = _study(tmp_path, RUSH), 0
+    waiting = [Unclaimed(study, 1, lambda stack: {"run": stack[0].name}, lambda *_: None) for _ in range(RUSH)]
+    while waiting:  # in each round all look, and then all try to claim what they saw
+        asked = [(one, str((one.take() or {})["run"])) for one in waiting]
+        waiting = [one for one, name in asked if Watch(claims_folder(study)).take(name) is None]
+        for one, name in asked:
+            one.put_back(name)
+        rounds += 1
+    print(f"{RUSH} commands that begin together with {RUSH} runs: after {rounds} looks each has one")
 
 
 @pytest.mark.parametrize("recipe", ["gan/ring", "gan/digits"])
@@ -91,7 +103,7 @@ def test_tracking(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     server = Server(tmp_path, database)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)  # where nobody answers yet: all waits
     study = compare(files, folder=tmp_path / "study", jobs=1, figures=False).study
-    server.start()
+    server.start(900)
     assert server.process is not None
     try:
         for runs in ([study.runs[0]], study.runs[1:]):

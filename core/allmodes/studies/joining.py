@@ -5,6 +5,7 @@ The folder is the truth: a run has ended when its results say so. Whoever waits 
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -45,6 +46,7 @@ class Unclaimed:
         self._open = {run.name: run for run in study.runs if run.state != "finished"}
         self._began = {name: self.watch.attempts(name) for name in self._open}
         self._out, self._next_look, self._is_through = set[str](), 0.0, False
+        self._has_others = False
 
     @property
     def are_over(self) -> bool:
@@ -55,7 +57,7 @@ class Unclaimed:
         """A task of free runs; None where there is none now, or the last look that found none was just now."""
         if (began := time.monotonic()) < self._next_look:
             return None
-        stack = next(iter(self._stacks()), None)
+        stack = self._choose(list(self._free()))
         if stack is None:
             took = time.monotonic() - began  # seconds, where thousands of runs lie on a slow disk
             self._next_look, self._is_through = began + max(LOOK, took / SHARE), not self.waits
@@ -69,9 +71,19 @@ class Unclaimed:
         self._out.discard(name)
         self._next_look, self._is_through = 0.0, False
 
-    def _stacks(self) -> Sequence[Stack]:
-        stacks = make_stacks(free, jobs=1) if (free := list(self._free())) else []
-        return [stack[: self.pack] for stack in stacks]
+    def _choose(self, free: Sequence[StudyRun]) -> Stack | None:
+        """The first runs that can be trained together or, where others train in the study, any.
+
+        Of a thousand commands that take the first, one gets it, and all others have looked for nothing.
+        """
+        if not free:
+            return None
+        stacks = make_stacks(free, jobs=1)
+        if not self._has_others:
+            return stacks[0][: self.pack]
+        stack = secrets.choice(stacks)
+        begin = secrets.randbelow(max(len(stack) - self.pack, 0) + 1)
+        return stack[begin : begin + self.pack]
 
     def _free(self) -> Iterator[StudyRun]:
         """The runs that are free to be taken; those that are over are open no longer."""
@@ -79,11 +91,12 @@ class Unclaimed:
             run = self._open[name]
             if (state := run.state) == "finished":
                 self._end(run, state)
-            elif self.watch.holder(name) is None:
-                if self._is_given_up(run):
-                    self._end(run, state)
-                else:
-                    yield run
+            elif self.watch.holder(name) is not None:
+                self._has_others = True
+            elif self._is_given_up(run):
+                self._end(run, state)
+            else:
+                yield run
 
     def _end(self, run: StudyRun, state: State) -> None:
         del self._open[run.name]
