@@ -162,6 +162,8 @@ def tour(visitor: Tour, store: str) -> None:
     visitor.shoot("samples")
     visitor.visit(f"{runs_page}/{runs['gan-digits/seed-0']}/artifacts/model/MLmodel")
     visitor.shoot("model")
+    visitor.visit(f"#/experiments/{experiment}/models")
+    visitor.shoot("models")
 
 
 if __name__ == "__main__":
