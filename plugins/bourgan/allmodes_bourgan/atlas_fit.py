@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from functools import lru_cache
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,12 @@ POOLED = (0.0, 8.0)
 """Items by whose worth the variances of charts are drawn to their mean."""
 HELD = 5
 """One of so many items is held out to choose by."""
+CLEARLY = 0.02
+"""A mean logarithm of the density is clearly less if it is less by this."""
+PATIENCE = 2
+"""Finer charts are not tried after so many in a row that are clearly less likely than the best."""
+NUMBERS = 2**22
+"""Coordinates of held-out items about the centres of charts that are in memory at a time."""
 FEW = 64
 """Of so few items none are held out: they are one round chart."""
 
@@ -105,21 +112,36 @@ def _found(x: Tensor) -> Iterator[Found]:
 
 
 def _choices(x: Tensor, cluster: Tensor) -> Iterator[Choice]:
-    """Every atlas of some of the items, with the likelihood of the others."""
+    """Atlases of some of the items, coarse ones first, with the likelihood of the others.
+
+    It ends once finer ones are less likely: these cost the most.
+    """
     held, before = torch.arange(len(x)) % HELD == 0, None
-    test, train = x[held].double(), x[~held]
-    _, within = torch.unique(cluster[~held], return_inverse=True)  # a cluster may have lost all of its items
+    train, left = x[~held], cluster[~held]
+    test = x[held & torch.isin(cluster, left)].double()  # items that are alone tell nothing of the others
+    _, within = torch.unique(left, return_inverse=True)
+    best, worse = -inf, 0
     for size in (size for size in SIZES if size is None or size >= x.shape[1]):
         cell = cells.cut(train, within, size and size * (HELD - 1) // HELD)
         if before is None or not cell.equal(before):
-            yield from _shapes(train, test, cell, size)
+            shapes = list(_shapes(train, test, cell, size))
+            yield from shapes
+            found = max(choice.likelihood for choice in shapes)
+            best, worse = max(best, found), worse + 1 if found < best - CLEARLY else 0
+        if worse == PATIENCE:
+            break
         before = cell
 
 
 def _shapes(train: Tensor, test: Tensor, cell: Tensor, size: int | None) -> Iterator[Choice]:
     """Charts of all shapes on the cells (n,) of items (n, d), with the likelihood of held-out items."""
     moments, most = cells.measure(train, cell), min(train.shape[1], max(RANKS))
-    for rank in sorted({rank for rank in RANKS if rank < most} | {most}):
-        for pooled in POOLED:
-            log_density = cells.log_density(test, cells.gaussians(moments, rank, pooled))
-            yield Choice(float(log_density.logsumexp(1).mean()), size, rank, pooled, len(moments.counts))
+    ranks = sorted({rank for rank in RANKS if rank < most} | {most})
+    shapes = [(rank, pooled) for rank in ranks for pooled in POOLED]
+    charts = [cells.gaussians(moments, rank, pooled) for rank, pooled in shapes]
+    sums = torch.zeros(len(charts), dtype=torch.double)
+    for points in torch.split(test, max(1, NUMBERS // moments.means.numel())):
+        seen = cells.look(points, moments)
+        sums += torch.stack([cells.log_density(seen, one).logsumexp(1).sum() for one in charts])
+    for (rank, pooled), likelihood in zip(shapes, (sums / len(test)).tolist(), strict=True):
+        yield Choice(likelihood, size, rank, pooled, len(moments.counts))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from math import log, pi
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -19,6 +20,9 @@ SMALLEST = 1024
 """The smallest cluster has this part of all items."""
 FEWEST = 8
 """A core point of a cluster has so many others around it, and a cluster so many items at least."""
+ALONE = 10.0
+"""An item is alone if it is so many times as far from the nearest cluster's nearest item as that is from its own eighth
+neighbour."""
 PER_AXIS = 16
 """A cell has so many items at least for each of its axes."""
 THINNEST = 1e-4
@@ -49,20 +53,38 @@ class Gaussians(NamedTuple):
     widths: Tensor
 
 
+class Seen(NamedTuple):
+    """Squared distances (n, K) of points from means, their parts (n, K, r) along directions, and these added up."""
+
+    squares: Tensor
+    along: Tensor
+    within: Tensor
+
+
 def find_clusters(x: Tensor) -> Tensor:
-    """The cluster (n,) of each item (n, d), from 0; one far from all belongs to that of the nearest that is in one."""
+    """The cluster (n,) of each item (n, d), from 0.
+
+    One beside all clusters belongs to that of the nearest item that is in one, or, if it lies `ALONE` there, to none:
+    it is a cluster by itself, since it would make the other's Gaussian as wide as it is far.
+    """
     from sklearn.cluster import HDBSCAN
-    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neighbors import NearestNeighbors
 
     smallest = max(FEWEST, len(x) // SMALLEST)
     if len(x) <= smallest:
         return torch.zeros(len(x), dtype=torch.long)
     points = x.numpy()
     label = HDBSCAN(min_cluster_size=smallest, min_samples=FEWEST, copy=True).fit_predict(points)
-    if not (label >= 0).any():
+    inside, beside = label >= 0, label < 0
+    if not inside.any():
         return torch.zeros(len(x), dtype=torch.long)
-    nearest = KNeighborsClassifier(1).fit(points[label >= 0], label[label >= 0])
-    label[label < 0] = nearest.predict(points[label < 0]) if (label < 0).any() else 0
+    if beside.any():
+        near = NearestNeighbors(n_neighbors=FEWEST + 1).fit(points[inside])
+        distance, nearest = near.kneighbors(points[beside], 1)
+        reach = near.kneighbors(points[inside][nearest[:, 0]])[0][:, -1]
+        label[beside] = label[inside][nearest[:, 0]]
+        alone = beside.nonzero()[0][distance[:, 0] > ALONE * reach]
+        label[alone] = label.max() + 1 + np.arange(len(alone))
     return torch.from_numpy(label).long()
 
 
@@ -122,14 +144,19 @@ def gaussians(moments: Moments, rank: int, pooled: float) -> Gaussians:
     return Gaussians(shares, means, directions[:, :, :rank], lengths, widths.sqrt())
 
 
-def log_density(x: Tensor, of: Gaussians) -> Tensor:
-    """Logarithms (n, K) of the shares times the densities at points (n, d)."""
+def look(x: Tensor, moments: Moments) -> Seen:
+    """How points (n, d) lie from cells, whatever the widths of these are said to be."""
+    apart = x[:, None] - moments.means  # (n, K, d)
+    along = torch.einsum("nkd,kdr->nkr", apart, moments.directions).square()
+    return Seen(apart.square().sum(2), along, along.cumsum(2))
+
+
+def log_density(seen: Seen, of: Gaussians) -> Tensor:
+    """Logarithms (n, K) of the shares times the densities, of the cells' Gaussians, at points that were looked at."""
     d, rank = of.axes.shape[1:]
-    columns = []
-    for share, centre, axes, lengths, width in zip(*of, strict=True):
-        apart = x - centre
-        along = apart @ axes
-        beside = (apart.square().sum(1) - along.square().sum(1)).clamp(min=0) * (rank < d)
-        squares = (along / lengths).square().sum(1) + beside / width**2
-        columns.append(share.log() - squares / 2 - lengths.log().sum() - (d - rank) * width.log())
-    return torch.stack(columns, 1) - d / 2 * log(2 * pi)
+    squares = torch.einsum("nkr,kr->nk", seen.along[:, :, :rank], of.lengths.square().reciprocal())
+    if rank < d:
+        rest = seen.squares - seen.within[:, :, rank - 1] if rank else seen.squares
+        squares = squares + rest.clamp(min=0) / of.widths.square()
+    volume = of.lengths.log().sum(1) + (d - rank) * of.widths.log()
+    return of.shares.log() - volume - squares / 2 - d / 2 * log(2 * pi)
