@@ -39,7 +39,7 @@ class AtlasConfig(_ItemsConfig):
 
     kind: Literal["bourgan.atlas"] = "bourgan.atlas"
     noise: float = Field(0.9, ge=0, le=1)
-    """h: 0 copies items, 1 forgets them and draws from a Gaussian of each chart."""
+    """h: 0 copies items, 1 forgets which ones, and draws from the shape of each chart."""
 
     @override
     def build(self) -> Any:

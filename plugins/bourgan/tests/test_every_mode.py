@@ -9,9 +9,9 @@ from torch.distributions import MultivariateNormal
 
 from allmodes import Fitting, SpecError, TensorData, seeded
 from allmodes.testing import compose, load_spec, make_step
-from allmodes_bourgan import cells, neighbours
+from allmodes_bourgan import cells, neighbours, units
 from allmodes_bourgan.atlas import Atlas
-from allmodes_bourgan.atlas_fit import fit
+from allmodes_bourgan.atlas_fit import Charts, fit
 from allmodes_bourgan.local import Local
 from allmodes_bourgan.redrawn import Redrawn
 
@@ -75,6 +75,28 @@ def test_items_are_redrawn_with_the_mean_and_covariance_of_their_chart(noise: fl
     assert noise > 0 or (latent.code - latent.part("item")).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("noise", [0.9, 1.0])
+def test_along_an_axis_of_its_own_a_chart_ends_where_its_items_do(
+    noise: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One chart of a segment, on which a Gaussian would have 4.6 % of its draws beyond 1.15 of the ends."""
+    generator = torch.Generator().manual_seed(0)
+    x = 0.01 * torch.randn(500, 8, generator=generator)
+    x[:, 0] = 2 * torch.rand(500, generator=generator) - 1
+    of, cell = units.measure_common(x), torch.zeros(500, dtype=torch.long)
+    one = Charts(of, cells.gaussians(cells.measure(of.standardise(x), cell), 1, 0.0), x, cell)
+    monkeypatch.setattr("allmodes_bourgan.redrawn.fit", lambda items: one)
+    prior = Redrawn(noise)
+    prior.fit(Fitting(TensorData(x), seeded(0)))
+    latent = prior(seeded(1), 20_000)
+    along, item = latent.code[:, 0], latent.part("item")[:, 0]
+    assert (along.abs() > 1.15).double().mean() < 0.003
+    assert abs(float(along.std() / x[:, 0].std()) - 1) < 0.02
+    near_its_own = ((along - item).abs() < 0.01).double().mean()
+    assert near_its_own < 0.03 + (1 - noise) / 4  # the chance is 0.01, and the width of the noise is 0.08
+    torch.testing.assert_close(latent.code[:, 1:].std(0), x[:, 1:].std(0), atol=0, rtol=0.06)
+
+
 def test_a_generator_begins_as_the_identity_and_moves_in_local_units() -> None:
     composition = compose(RECIPE, FEW)
     step = make_step(composition, torch.zeros(6, 2))
@@ -136,6 +158,21 @@ def test_a_curve_is_cut_into_charts_along_it_and_a_ball_is_not() -> None:
     assert curve.gaussians.axes.shape[2] >= 1
     ball = fit(torch.randn(2000, 3, generator=torch.Generator().manual_seed(0)))
     assert ball.gaussians.shares.max() > 0.9  # HDBSCAN finds a clump or two in noise
+
+
+def test_items_that_are_far_from_all_others_have_charts_of_their_own() -> None:
+    """Else one of them makes the chart of its nearest mode as wide as it is far, and variances that are shared."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.cat([10 * k + torch.randn(300, 5, generator=generator) for k in range(3)])
+    far = 1e4 * torch.nn.functional.normalize(torch.randn(4, 5, generator=generator))
+    charts = fit(torch.cat([x, far]))
+    counts = charts.chart.bincount()
+    assert sorted(counts.tolist()) == [1, 1, 1, 1, 300, 300, 300]
+    large = counts == 300
+    widths = charts.gaussians.widths[large] * charts.of.std[0]
+    torch.testing.assert_close(widths, torch.ones(3).double(), atol=0.05, rtol=0, check_dtype=False)
+    alone = charts.items[(~large)[charts.chart]]
+    assert sorted(alone.norm(dim=1).round().tolist()) == [1e4] * 4
 
 
 def test_an_atlas_depends_on_the_items_and_not_on_their_order() -> None:
