@@ -2,9 +2,11 @@
 
     python plugins/bourgan/tests/unseen.py --numbers 0-3
     python plugins/bourgan/tests/unseen.py --numbers 0 --only trefoil --train
+    python plugins/bourgan/tests/unseen.py --numbers 0-9 --only published
 
 The first measures the latent alone, without a game, in seconds a case: it does most of the work. The second trains the
-recipe unchanged, too. A case fails a criterion where any of its draws does, or any of its seeds.
+recipe unchanged, too. The third takes the ten data sets of `every_mode.py`, of whose latent it measures draws alone. A
+case fails a criterion where any of its draws does, or any of its seeds.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from every_mode import QUIET, RECIPE
+from every_mode import DATA, QUIET, RECIPE
 from torch import Tensor
 from unseen_cases import FAMILIES, Case, draw_case
 
-from allmodes import BootstrapConfig, EmConfig, Evaluation, Experiment, Fitting, load_run, seeded
+from allmodes import BootstrapConfig, Data, EmConfig, Evaluation, Experiment, Fitting, load_run, seeded
 from allmodes_bourgan.redrawn import Redrawn
 
 METRICS = "evaluation.metrics=[modes, memorisation]"
@@ -32,13 +34,28 @@ COLUMNS = (
     *("case", "sampler", "modes", "high quality, %", "variance ratio", "KL, nats", "memorisation", "copies, %"),
     *("CPU s", "fails"),
 )
+PUBLISHED = "published"
 Numbers = dict[str, float]
+
+
+class Published:
+    """Data of `every_mode.py` as a case."""
+
+    def __init__(self, number: int, geometry: int = 2027) -> None:
+        self.title = list(DATA)[number]
+        block = f"data={{{DATA[self.title]}, seed: {geometry}}}"
+        self._data = Experiment.from_recipe(RECIPE, [block, METRICS], track=False).data
+        self.truth = self._data.truth
+
+    def data(self) -> Data:
+        """The training items."""
+        return self._data
 
 
 class Bench:
     """Measures any samples of a case beside the same held-out items."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case | Published) -> None:
         self.case, self.data, weights = case, case.data(), case.truth.weights
         self.n = min(max(SAMPLES, A_MODE * len(weights), int(RARE / float(weights.min()))), MOST)
         spec = Experiment.from_recipe(RECIPE, [METRICS], track=False).spec
@@ -61,7 +78,8 @@ class Bench:
         """The numbers of draws of the recipe's latent, without a network."""
         prior = Redrawn()
         prior.fit(Fitting(self.data, seeded(0)))
-        return [self.score(prior(seeded(10 + seed), self.n).code) for seed in range(draws)]
+        codes = (prior(seeded(10 + seed), self.n).code for seed in range(draws))
+        return [self.score(code.reshape(self.n, *self.data.shape)) for code in codes]
 
     def trained(self, seeds: int) -> list[Numbers]:
         """The numbers of seeds of the recipe."""
@@ -106,7 +124,7 @@ def row(title: str, name: str, runs: list[Numbers], seconds: float, failures: st
     return f"| {' | '.join(cells)} |"
 
 
-def measure(case: Case, options: argparse.Namespace) -> Iterator[str]:
+def measure(case: Case | Published, options: argparse.Namespace) -> Iterator[str]:
     """The rows of a case."""
     began = time.process_time()
     bench = Bench(case)
@@ -131,7 +149,7 @@ def main() -> None:
     """Print a row for each sampler of each case, and how many cases fail which criterion."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--numbers", default="0", help="numbers of the cases of each family, such as 0-3")
-    parser.add_argument("--only", default=",".join(FAMILIES), help="families, with commas")
+    parser.add_argument("--only", default=",".join(FAMILIES), help=f"families, with commas; or {PUBLISHED}")
     parser.add_argument("--draws", type=int, default=3, help="draws of the latent, and seeds of the recipe")
     parser.add_argument("--em", action="store_true", help="measure a mixture by EM, too")
     parser.add_argument("--train", action="store_true", help="train the recipe, too")
@@ -142,7 +160,8 @@ def main() -> None:
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     for number in range(int(first), int(last or first) + 1):
         for name in options.only.split(","):
-            for line in measure(draw_case(name, number), options):
+            case = Published(number) if name == PUBLISHED else draw_case(name, number)
+            for line in measure(case, options):
                 print(line, flush=True)
     print(f"torch {torch.__version__}", file=sys.stderr)
 
