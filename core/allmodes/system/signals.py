@@ -46,7 +46,7 @@ class Stop:
         """Ask to stop from another thread than the main one."""
         self.asked = True
         if self._interrupts:
-            _thread.interrupt_main(signal.SIGTERM)  # to its handler, which is this object's
+            _wake_main_thread()
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
@@ -101,6 +101,14 @@ class Stop:
         if signal.getsignal(self.number) is signal.SIG_DFL:  # unlike the signal itself, it lets the program clean up
             raise SystemExit(self.code)
         signal.raise_signal(signal.Signals(self.number))
+
+
+def _wake_main_thread() -> None:
+    """Send SIGTERM to the main thread, which is heard by a stop: a wait is interrupted, too, where that can be."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    else:
+        _thread.interrupt_main(signal.SIGTERM)
 
 
 _current: Stop | None = None
