@@ -106,7 +106,7 @@ to be new (`memorisation`: 1 is no memory of the training items, 0 a copy; measu
 method is fitted to single items). The numbers of copy, bootstrap and mixture are means of three draws of one fit. The
 last column compares w1 over seeds with that of as many draws of each row in italics but real data and copy, in an
 unpaired permutation test with Holm's correction for all tests of a table: `> X` is better than the sampler X, `< X`
-worse.
+worse; an empty cell does not say that they are equal.
 
 **w1, by which settings were chosen and rows are ordered, hardly sees the width of modes in many dimensions**: modes of
 a third of the data's variance can score as real data do. Read `variance_ratio` and `high_quality`, too: both should
@@ -163,11 +163,26 @@ def _rows(tried: Page, found: Sequence[Page]) -> Iterator[list[str]]:
         numbers = [_number(metric, one["numbers"].get(metric)) for metric in METRICS]
         seeds = str(one["seeds"]) if one["seeds"] == one["of"] else f"{one['seeds']} of {one['of']}"
         costs = [f"{one['costs']['images']:,.0f}", f"{one['costs']['cpu_seconds']:.2f}"] if one["seeds"] else ["", ""]
-        yield [one["method"], seeds, *numbers, *costs, one["verdicts"].get("w1", ""), _beside(one["against"])]
+        yield [
+            one["method"],
+            seeds,
+            *numbers,
+            *costs,
+            one["verdicts"].get("w1", ""),
+            _beside(one["against"], _peers(tried)),
+        ]
 
 
-def _beside(verdicts: Mapping[str, str]) -> str:
+def _peers(tried: Page) -> list[str]:
+    """The samplers without a game that methods are tested against: all but a copy."""
+    return [row for row in tried["references"] if not row.startswith("copy")]
+
+
+def _beside(verdicts: Mapping[str, str], peers: Sequence[str]) -> str:
     """Which samplers a method is better (>) and worse (<) than."""
+    for verdict, sign in {"better": ">", "worse": "<"}.items():
+        if peers and all(verdicts.get(row) == verdict for row in peers):
+            return f"{sign} all"
     return ", ".join(f"{'>' if verdict == 'better' else '<'} {row}" for row, verdict in verdicts.items())
 
 
