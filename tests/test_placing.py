@@ -146,6 +146,7 @@ def test_what_is_asked_is_checked() -> None:
             f"--ask: partition: should be {WORD}, got 'gpu\\n#SBATCH --wrap=ls'",
         ),
         (Asked("slurm", ask={"jobs": "3"}), "--ask jobs: say --jobs"),
+        (Asked("join", pack=10**9), "--pack: pack: should be less than or equal to 10000, got 1000000000"),
         (Asked("local", ask={"workers": "8"}), "--ask is for --on slurm and --on ray, not for local"),
         (Asked("join", pack=0), "--pack 0: at least one run is claimed at a time"),
         (Asked(jobs=0), "--jobs 0: at least one run is trained at a time"),

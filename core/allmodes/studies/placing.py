@@ -12,7 +12,7 @@ from allmodes.specs import messages
 from allmodes.specs.executor_block import ExecutorBlock
 from allmodes.specs.source import SpecError, SpecSource
 from allmodes.studies.executors import Executor, cores, make_executor
-from allmodes_schemas import EXECUTORS, ExecutorConfig, JoinConfig, LocalConfig
+from allmodes_schemas import EXECUTORS, ExecutorConfig
 
 Where: TypeAlias = Literal["local", "join", "slurm", "ray"]
 OWN = ("kind", "jobs", "pack")
@@ -54,7 +54,9 @@ def choose_executor(asked: Asked, blocks: Sequence[ExecutorBlock] = (), waits: b
         raise SpecError("\n".join(problems))
     said = {name: getattr(block.config, name) for block in blocks for name in block.config.model_fields_set}
     config = EXECUTORS[kind].model_validate({**said, **given, "kind": kind})
-    _check_jobs(config, asked, blocks)
+    for block in blocks if kind in ("local", "join") and "jobs" not in given else ():
+        if what := _too_many(block.config.jobs):
+            raise SpecError(block.message("jobs", what))
     return make_executor(config, waits)
 
 
@@ -82,20 +84,29 @@ def _check_asked(asked: Asked, kind: str) -> dict[str, Any]:
     """The settings that the command line gives, checked."""
     if asked.ask and kind in ("local", "join"):
         raise SpecError(f"--ask is for --on slurm and --on ray, not for {kind}")
-    if own := [name for name in asked.ask if name in OWN]:
-        raise SpecError(f"--ask {own[0]}: say {asked.option(own[0])}")
+    for name in (name for name in asked.ask if name in OWN):
+        raise SpecError(f"--ask {name}: say {asked.option(name)}")
     if asked.pack is not None and asked.pack < 1:
         raise SpecError(f"--pack {asked.pack}: at least one run is claimed at a time")
     if asked.jobs is not None and asked.jobs < 1:
         raise SpecError(f"--jobs {asked.jobs}: at least one run is trained at a time")
-    form, own_options = EXECUTORS[kind], {"jobs": asked.jobs, "pack": asked.pack}
+    if kind in ("local", "join") and (what := _too_many(asked.jobs)):
+        raise SpecError(f"--jobs {asked.jobs}: {what}")
+    form, options = EXECUTORS[kind], {"jobs": asked.jobs, "pack": asked.pack}
+    own = {name: value for name, value in options.items() if value is not None and name in form.model_fields}
+    titled = {asked.option(name): {name: value} for name, value in own.items()}
+    for title, given in {**titled, "--ask": dict(asked.ask)}.items():
+        _validate(form, {"kind": kind, **given}, title)
+    return {**asked.ask, **own}
+
+
+def _validate(form: type[ExecutorConfig], given: Mapping[str, Any], title: str) -> None:
+    """Raise SpecError where an option's settings do not fit."""
     try:
-        form.model_validate({"kind": kind, **asked.ask})
+        form.model_validate(given)
     except ValidationError as error:
-        source = SpecSource(dict(asked.ask), "--ask")
+        source = SpecSource(dict(given), title)
         raise SpecError("\n".join(messages.describe_errors(error.errors(), source, form))) from None
-    known = {name: value for name, value in own_options.items() if value is not None and name in form.model_fields}
-    return {**asked.ask, **known}
 
 
 def _find_conflicts(
@@ -111,12 +122,7 @@ def _find_conflicts(
                 yield block.message(name, f"{what}one place: let them agree, or say {asked.option(name)}")
 
 
-def _check_jobs(config: ExecutorConfig, asked: Asked, blocks: Sequence[ExecutorBlock]) -> None:
-    """Refuse more processes on this host than make sense."""
+def _too_many(jobs: int | None) -> str:
+    """What is wrong with more processes on this host than make sense; empty where they do."""
     most = 8 * cores()
-    if not isinstance(config, LocalConfig | JoinConfig) or config.jobs is None or config.jobs <= most:
-        return
-    what = f"there are {cores()} cores here: take at most {most}"
-    if asked.jobs is not None:
-        raise SpecError(f"--jobs {asked.jobs}: {what}")
-    raise SpecError(next(block for block in blocks if block.config.jobs == config.jobs).message("jobs", what))
+    return f"there are {cores()} cores here: take at most {most}" if jobs is not None and jobs > most else ""
