@@ -110,8 +110,8 @@ def test_a_narrow_terminal_shows_the_first_metrics_and_names_the_file_of_the_oth
     assert heads[-1] == "seconds"
     left = [str(column.header) for column in narrow.columns]
     assert left == [*heads[: len(left) - 1], "seconds"]
-    assert wide.caption is None
-    assert narrow.caption == f"{len(heads) - len(left)} more in out/table.md"
+    assert str(wide.caption).startswith("Budgets differ: images seen from 320 to 480 (1.5 times)")
+    assert f"{len(heads) - len(left)} more in out/table.md" in str(narrow.caption)
 
 
 def test_a_run_of_a_study_is_the_run_of_its_spec_and_seed(trained: tuple[Path, int], tmp_path: Path) -> None:
@@ -404,6 +404,7 @@ def test_a_study_begins_with_a_line_about_what_is_trained_where_and_how(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
     def stopped(self: StudyTrainer) -> Comparison:
         raise KeyboardInterrupt

@@ -851,8 +851,6 @@ class Keeping(Pull):
         if self.fault == "late":
             self.calls, power = self.calls + 1, step.fake.exp()
             return power.mean() + (power.add_(1).mean() if self.calls > 1 else 0)
-        if self.fault == "exit":
-            raise SystemExit("enough")
         if self.fault == "own":
             return step.after("discriminator", 1).score("fake").mean()
         if self.fault == "whose":
@@ -878,7 +876,6 @@ KEPT = "state of a loss is a buffer that after_update writes, or is detached"
     [
         ("buffer", f"gradient of {GENERATOR}it keeps k and its graph for the next update: {KEPT}"),
         ("list", f"gradient of {GENERATOR}it keeps past and its graph for the next update: {KEPT}"),
-        ("exit", f"{GENERATOR}ends the program (SystemExit('enough')): raise an error that says what is wrong"),
         (
             "build",
             "build of loss acme.keeping (allmodes-acme 1.0): ends the program (SystemExit(3)): raise an error that "

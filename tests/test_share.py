@@ -209,7 +209,7 @@ def test_features_that_are_no_classifier_give_no_classes() -> None:
     data = digits()
     with pytest.raises(TypeError) as refusal:
         classes_of(data.x, data, ItemsConfig(), FeatureCache())
-    assert str(refusal.value) == "features pixels give no classes: take a classifier"
+    assert str(refusal.value) == "features items give no classes: take a classifier"
 
 
 def test_a_run_reports_the_share_of_the_centre_beside_its_true_one(tmp_path: Path) -> None:

@@ -85,10 +85,16 @@ class _Watch(TorchFunctionMode):
 
 
 def _read_generators() -> tuple[bytes, ...]:
-    """The states of torch's global generators."""
+    """The states of torch's global generators; none within a transform of torch.func, which lets nobody read them.
+
+    What moves one there is noticed when the step has ended.
+    """
     is_begun: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     cuda = torch.cuda.default_generators if is_begun else ()
-    return tuple(one.get_state().numpy().tobytes() for one in (torch.default_generator, *cuda))
+    try:
+        return tuple(one.get_state().numpy().tobytes() for one in (torch.default_generator, *cuda))
+    except RuntimeError:
+        return ()
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:

@@ -354,7 +354,7 @@ def test_items_that_are_not_finite_are_refused_by_their_place(monkeypatch: pytes
     x = cloud(30)
     x[4, 1] = math.nan
     monkeypatch.setattr(fitting_module, "draw", lambda *_: x)
-    message = "bourgan.metric_mixture: item 4 of the subsample has pixels that are not finite"
+    message = "bourgan.metric_mixture: item 4 of the subsample has items that are not finite"
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         fitted(TensorData(cloud(30)))
 
