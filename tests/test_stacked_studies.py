@@ -19,7 +19,7 @@ from allmodes.registry.registry import installed
 from allmodes.runs.lock import lock_folder
 from allmodes.runs.run import Outcome
 from allmodes.runs.run_folder import RunFolder
-from allmodes.studies import compare, reports, tables, trainer, worker
+from allmodes.studies import compare, reports, tables, tasks, trainer, worker
 from allmodes.studies.comparison import Comparison
 from allmodes.studies.executors import Local
 from allmodes.studies.load import load_study
@@ -338,7 +338,7 @@ def test_experiments_of_one_task_read_data_of_equal_settings_once(
         return []
 
     monkeypatch.setattr(Resources, "_read_files", noting)
-    monkeypatch.setattr(worker, "train_together", keeping)
+    monkeypatch.setattr(tasks, "train_together", keeping)
     worker.train_task(
         trainer.StudyTrainer(study, Local(1), False, print)._task(tuple(study.runs)), lambda **_: None, Stop()
     )

@@ -30,8 +30,8 @@ from allmodes_bourgan.atlas import KIND, Atlas
 from allmodes_bourgan.atlas_fit import fit
 from allmodes_bourgan.cells import PER_AXIS
 
-BANDWIDTH = 0.65
-"""B: three fifths of what Silverman's rule takes, which is meant for Gaussians and rounds off what ends sharply."""
+BANDWIDTH = 0.72
+"""B: two thirds of what Silverman's rule takes, which is meant for Gaussians and rounds off what ends sharply."""
 
 
 class Redrawn(Prior):

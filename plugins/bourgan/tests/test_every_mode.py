@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from scipy.stats import norm
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
@@ -13,7 +14,7 @@ from allmodes_bourgan import cells, neighbours, units
 from allmodes_bourgan.atlas import Atlas
 from allmodes_bourgan.atlas_fit import Charts, fit
 from allmodes_bourgan.local import Local
-from allmodes_bourgan.redrawn import Redrawn
+from allmodes_bourgan.redrawn import BANDWIDTH, Redrawn
 
 RECIPE = "bourgan/every-mode-ring"
 FEW = "data.items=512"
@@ -79,7 +80,10 @@ def test_items_are_redrawn_with_the_mean_and_covariance_of_their_chart(noise: fl
 def test_along_an_axis_of_its_own_a_chart_ends_where_its_items_do(
     noise: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One chart of a segment, on which a Gaussian would have 4.6 % of its draws beyond 1.15 of the ends."""
+    """One chart of a segment, on which a Gaussian would have 4.6 % of its draws beyond 1.15 of the ends.
+
+    Of a uniform variable on [-s, s] with Gaussian noise of width w, w / s (phi(t) - t Q(t)) lies beyond s + t w.
+    """
     generator = torch.Generator().manual_seed(0)
     x = 0.01 * torch.randn(500, 8, generator=generator)
     x[:, 0] = 2 * torch.rand(500, generator=generator) - 1
@@ -90,7 +94,12 @@ def test_along_an_axis_of_its_own_a_chart_ends_where_its_items_do(
     prior.fit(Fitting(TensorData(x), seeded(0)))
     latent = prior(seeded(1), 20_000)
     along, item = latent.code[:, 0], latent.part("item")[:, 0]
-    assert (along.abs() > 1.15).double().mean() < 0.003
+    b = noise * BANDWIDTH * 500**-0.2
+    shrunk, width = (1 - b**2) ** 0.5, b / 3**0.5
+    t = (1.15 - shrunk) / width
+    beyond = width / shrunk * (norm.pdf(t) - t * norm.sf(t))
+    assert beyond < 0.005
+    assert (along.abs() > 1.15).double().mean() == pytest.approx(beyond, abs=0.0015)
     assert abs(float(along.std() / x[:, 0].std()) - 1) < 0.02
     near_its_own = ((along - item).abs() < 0.01).double().mean()
     assert near_its_own < 0.03 + (1 - noise) / 4  # the chance is 0.01, and the width of the noise is 0.08
