@@ -54,7 +54,7 @@ def test_a_joined_study_ends_like_any_other(specs: Callable[[int], list[str]], t
 def test_the_run_of_a_host_that_died_is_taken_over(
     specs: Callable[[int], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ALLMODES_LEASE", "3")
+    monkeypatch.setenv("ALLMODES_LEASE", "8")
     files, folder = specs(20), tmp_path / "study"
     (folder / CLAIMS).mkdir(parents=True)
     (folder / CLAIMS / "plain.seed-0.0").write_text(Holder(host="far", machine="far", pid=7).model_dump_json())
@@ -117,7 +117,7 @@ def test_others_cannot_train_a_joined_study_by_themselves(
     finally:
         ended.set()
         thread.join()
-    monkeypatch.setenv("ALLMODES_LEASE", "3")
+    monkeypatch.setenv("ALLMODES_LEASE", "8")
     found = compare(files[:1], folder=folder, jobs=1, seeds=[1], track=False, figures=False)  # the holder is dead now
     assert found.status == "finished"
 
