@@ -61,7 +61,7 @@ def test_a_part_that_fails_hangs_or_dies_is_a_row_and_costs_no_other(check: Modu
 
     options = check.Options("cpu", True)
     ends = {
-        part: check.run(check.Part("part", 9, part), options, 0.5 if part is hangs else 60)
+        part: list(check.Running(check.Part("part", 9, part), options, 0.5 if part is hangs else 60).rows())
         for part in (fails, hangs, dies)
     }
     assert ends == {

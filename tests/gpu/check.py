@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
@@ -23,7 +29,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from allmodes import Experiment
+from allmodes import Experiment, installed
 from allmodes.engine.choice import Choice
 from allmodes.engine.graphed import SideStream
 from allmodes.experiments.lockstep import Lockstep
@@ -67,6 +73,8 @@ class Options(NamedTuple):
 
     device: str
     quick: bool
+    root: str = "data"
+    only: str = ""
 
     @property
     def is_cuda(self) -> bool:
@@ -74,11 +82,12 @@ class Options(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Rows, and for how many seconds they may be made."""
+    """Rows, for how many seconds they may be made, and whether nothing else may run beside them: they are timed."""
 
     name: str
     seconds: float
     rows: Callable[[Options], Iterator[Row]]
+    alone: bool = False
 
 
 # Training
@@ -226,16 +235,40 @@ def failing_capture(options: Options) -> Iterator[Row]:
 
 
 def price(name: str, options: Options) -> Iterator[Row]:
-    """The price of seeds, in seeds of the eager engine, by medians of chunks that alternate."""
+    """The price of seeds of small perceptrons, in seeds of the eager engine."""
     for seeds in (3,) if options.quick else (1, 10, 64):
-        with folder_of() as folder:
-            one = Training(spec_of(options), 1, "eager", folder / "one").advance(3)
-            many = Training(spec_of(options), seeds, name, folder / "many").advance(3)
-            times = measure(one, many, 0 if options.quick else 5)
-            ours, eager = (statistics.median(column) for column in zip(*times, strict=True))
-            result = f"{ours / eager:.2f} eager seeds ({1e3 * ours:.2f} ms; one: {1e3 * eager:.2f} ms)"
-            reasons = "; ".join(many.reasons)
-            yield Row(f"price of {seeds} under {name}", reasons or result, "FAILED" if reasons else "ok")
+        yield price_of(spec_of(options), seeds, name, options)
+
+
+def price_of_convolutions(options: Options) -> Iterator[Row]:
+    """The price of seeds of DCGAN's networks on 32 px, whose penalties need second derivatives."""
+    if not Path(options.root, "MNIST").is_dir():
+        yield Row("price of convolutions", f"no folder MNIST in {options.root}", "not measured")
+        return
+    recipe, changes = loading.load("baselines/vaegan-stacked-mnist-large", installed()).model_dump(), dict(NEVER)
+    del changes["iterations"]
+    data, training = (
+        {**recipe["data"], "root": options.root},
+        {**recipe["training"], **changes, "schedule": "alternating"},
+    )
+    losses = [{**term, "start": 0} for term in recipe["losses"]]
+    spec = {**recipe, "data": data, "losses": losses, "evaluation": STUDY["evaluation"]}
+    spec["training"] = {**training, "device": options.device, "discriminator_updates": 1}
+    for seeds, name in ((1, "stacked"), (1, "graphed"), (3, "graphed")):
+        row = price_of(spec, seeds, name, options)
+        yield row._replace(what=f"convolutions: {row.what}")
+
+
+def price_of(spec: Mapping[str, Any], seeds: int, name: str, options: Options) -> Row:
+    """The price of seeds, by medians of chunks that alternate with those of one eager seed."""
+    with folder_of() as folder:
+        one = Training(spec, 1, "eager", folder / "one").advance(3)
+        many = Training(spec, seeds, name, folder / "many").advance(3)
+        times = measure(one, many, 0 if options.quick else 3)
+        ours, eager = (statistics.median(column) for column in zip(*times, strict=True))
+        result = f"{ours / eager:.2f} eager seeds ({1e3 * ours:.2f} ms; one: {1e3 * eager:.2f} ms)"
+        reasons = "; ".join(many.reasons)
+        return Row(f"price of {seeds} under {name}", reasons or result, "FAILED" if reasons else "ok")
 
 
 def measure(one: Training, many: Training, seconds: float) -> list[tuple[float, float]]:
@@ -273,9 +306,96 @@ def faiss(options: Options) -> Iterator[Row]:
     names = ", ".join(f"{d.metadata['Name']} {d.version}" for d in found)
     x, y = (torch.randn(n, 16, generator=torch.Generator().manual_seed(n)) for n in (2000, 3000))
     far = float((distances.faiss_distance("l2")(x, y) - torch.cdist(x.double(), y.double())).abs().max())
-    on_gpu = distances.device() == "GPU"
-    state = "ok" if far < 1e-4 and on_gpu else "FAILED" if far >= 1e-4 or options.is_cuda else "not measured"
+    may = options.is_cuda and "faiss-gpu" in names  # the CPU's build of faiss knows no GPU
+    is_right = far < 1e-4 and (distances.device() == "GPU" or not may)
+    state = "FAILED" if not is_right else "ok" if may else "not measured"
     yield Row(f"distances by faiss ({names})", f"on the {distances.device()}, {far:.1e} apart", state)
+
+
+SHORT = ("training.iterations=3", "training.log_every=1", "evaluation.every=3", "evaluation.samples=20")
+QUICK_RECIPES = ("gan/ring", "veegan/ring")
+FOLDERS = {"CIFAR10": "cifar-10-batches-py"}
+
+
+class Trained(NamedTuple):
+    """How a recipe ended: the engine of its last update, and what failed or slowed it down."""
+
+    recipe: str
+    engine: str
+    problem: str
+
+
+def recipes(name: str, options: Options) -> Iterator[Row]:
+    """Whether every recipe trains and is measured, two seeds at once where the engine takes several."""
+    names, absent = recipes_at_hand(options)
+    with ProcessPoolExecutor(workers(), multiprocessing.get_context("spawn")) as pool:
+        trained = list(pool.map(partial(train_recipe, engine=name, options=options), names))
+    failed = [one for one in trained if not one.engine]
+    engines = Counter(one.engine for one in trained if one.engine)
+    result = ", ".join(f"{count} of {len(names)} ended {engine}" for engine, count in engines.most_common())
+    without = f"; no data for {len(absent)}" if absent else ""
+    yield Row(f"recipes, {name}", result + without, "FAILED" if failed else "ok")
+    yield from (Row(f"{one.recipe}, {name}", one.problem, "FAILED") for one in failed)
+    yield from (Row(f"{one.recipe}, {name}", one.problem, "slower") for one in trained if one.engine and one.problem)
+
+
+def workers() -> int:
+    """How many recipes train at once: each of two parts takes a good third of the processor."""
+    return max(1, min(8, (os.cpu_count() or 1) * 3 // 8))
+
+
+def recipes_at_hand(options: Options) -> tuple[list[str], list[str]]:
+    """Recipes that have their data, and those that have not."""
+    registry, names = installed(), {True: list[str](), False: list[str]()}
+    for recipe in QUICK_RECIPES if options.quick else one_of_each(sorted(registry.recipes)):
+        names[all(map(os.path.isdir, folders_of(recipe, options.root)))].append(recipe)
+    return names[True], names[False]
+
+
+def one_of_each(recipes: Sequence[str]) -> list[str]:
+    """Recipes that differ in a kind of part or term, or in their schedule: that on a ring, if there is one."""
+    found: dict[tuple[str, ...], str] = {}
+    for recipe in sorted(recipes, key=lambda recipe: ("ring" not in recipe, recipe)):
+        found.setdefault(kinds_of(recipe), recipe)
+    return sorted(found.values())
+
+
+def kinds_of(recipe: str) -> tuple[str, ...]:
+    spec = loading.load(recipe, installed())
+    parts = [spec.prior, spec.generator, spec.discriminator, *spec.auxiliaries.values(), *spec.losses]
+    kinds = [part.kind for part in parts if part is not None]
+    is_image = hasattr(spec.data, "root")
+    return (*kinds, str(spec.training.schedule), str(spec.training.ema is None), str(is_image))
+
+
+def folders_of(recipe: str, root: str) -> Iterator[str]:
+    """Where a recipe's data are, if they are files."""
+    data = loading.load(recipe, installed()).data.model_dump()
+    if "root" in data:
+        sets = {"stacked_mnist": ["MNIST"], "bourgan.fashion_and_ones": ["FashionMNIST", "MNIST"]}
+        needed = sets.get(data["kind"]) or [data["dataset"]]
+        yield from (f"{root}/{FOLDERS.get(name, name)}" for name in needed)
+
+
+def train_recipe(recipe: str, engine: str, options: Options) -> Trained:
+    spec = loading.load(recipe, installed())
+    changes = [*SHORT, f"training.device={options.device}", f"training.engine={engine}"]
+    changes += [f"data.root={options.root}"] if "root" in spec.data.model_dump() else []
+    classifies = "classifier" in str(spec.evaluation) or "stacked" in spec.data.kind
+    changes += ["evaluation.references=[]", *(["evaluation.metrics=[]"] if classifies else [])]  # which take a minute
+    changes += [f"losses.{i}.start=0" for i, term in enumerate(spec.losses) if term.start]
+    turns = () if isinstance(spec.training.schedule, str) else spec.training.schedule
+    changes += [f"training.schedule.{i}.start=0" for i, turn in enumerate(turns) if turn.start]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            experiment = Experiment.from_recipe(recipe, changes, folder=folder, track=False)
+            outcomes = experiment.run([0] if engine == "eager" else [0, 1]).outcomes.values()
+        except BaseException as error:
+            return Trained(recipe, "", f"{type(error).__name__}: {error}")
+    slower = [str(w.message).split(": ", 1)[-1] for w in warned if " engine cannot train " in str(w.message)]
+    errors = [str(outcome.error) for outcome in outcomes if outcome.status != "finished"]
+    return Trained(recipe, "" if errors else next(iter(outcomes)).engine, "; ".join(errors or slower))
 
 
 def not_here(why: str, name: str, options: Options) -> Iterator[Row]:
@@ -293,9 +413,11 @@ def parts_for(options: Options) -> list[Part]:
     parts = [Part("CUDA tests", 120, tests), Part("noise", 30, noise)]
     parts += [Part(f"engine {name}", slow.get(name, 60), partial(engine, name)) for name in names]
     parts += [Part("failing capture", 40, failing_capture)] if options.is_cuda else []
-    parts += [Part(f"price under {name}", slow.get(name, 60), partial(price, name)) for name in names]
+    parts += [Part(f"recipes {name}", 200, partial(recipes, name)) for name in names if name in ("eager", "graphed")]
     parts += [Part("bfloat16", 90, bfloat16), Part("faiss", 40, faiss)]
-    parts.sort(key=lambda part: "compiled" in part.name)  # the slowest last
+    parts += [Part(f"price under {name}", slow.get(name, 60), partial(price, name), True) for name in names[1:]]
+    parts += [Part("price of convolutions", 60, price_of_convolutions, True)] if options.is_cuda else []
+    parts.sort(key=lambda part: (part.alone, "price under compiled" in part.name))  # the slowest last
     left_out = {"graphed": "needs CUDA", "compiled": "--quick"}
     parts += [Part(n, 10, partial(not_here, left_out[n], n)) for n in ENGINES if n not in names]
     return parts
@@ -304,24 +426,47 @@ def parts_for(options: Options) -> list[Part]:
 # The table
 
 
-def run(part: Part, options: Options, seconds: float) -> list[Row]:
-    """The rows of a part, made in a process of its own, whatever happens there."""
-    context = multiprocessing.get_context("fork")  # nothing has been asked of CUDA here
-    receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=send_rows, args=(part, options, sending), daemon=False)
-    process.start()
-    sending.close()
-    rows, end = list[Row](), time.monotonic() + seconds
-    try:
-        while receiving.poll(max(0, end - time.monotonic())):
-            rows.append(receiving.recv())
-        problem = f"stopped after {seconds:g} s"
-    except EOFError:
-        process.join(10)
-        problem = "" if process.exitcode == 0 else f"the process ended with {process.exitcode}"
-    process.kill()
-    process.join()
-    return rows + ([Row(part.name, problem, "FAILED")] if problem else [])
+class Running:
+    """A part in a process of its own, whatever happens there."""
+
+    def __init__(self, part: Part, options: Options, seconds: float) -> None:
+        context = multiprocessing.get_context("fork")  # nothing has been asked of CUDA here
+        self.part, self.seconds, self.end = part, seconds, time.monotonic() + seconds
+        self.receiving, sending = context.Pipe(duplex=False)
+        self.process = context.Process(target=send_rows, args=(part, options, sending), daemon=False)
+        self.process.start()
+        sending.close()
+
+    def rows(self) -> Iterator[Row]:
+        """Its rows, and one more if it fails, hangs or dies."""
+        try:
+            while self.receiving.poll(max(0, self.end - time.monotonic())):
+                yield self.receiving.recv()
+            problem = f"stopped after {self.seconds:g} s"
+        except EOFError:
+            self.process.join(10)
+            problem = "" if self.process.exitcode == 0 else f"the process ended with {self.process.exitcode}"
+        self.process.kill()
+        self.process.join()
+        yield from [Row(self.part.name, problem, "FAILED")] if problem else []
+
+
+def run(parts: Sequence[Part], options: Options, end: float) -> Iterator[Row]:
+    """The rows of parts that run beside each other."""
+    running = list[Running | Row]()
+    for part in parts:
+        print(part.name, file=sys.stderr, flush=True)
+        left = min(part.seconds, end - time.monotonic())
+        late = Row(part.name, "no time was left", "FAILED")
+        running.append(Running(part, options, left) if left >= 5 else late)
+    for one in running:
+        yield from [one] if isinstance(one, Row) else one.rows()
+
+
+def groups(parts: Sequence[Part]) -> list[Sequence[Part]]:
+    """Parts that run beside each other, where the processor has the cores for that; those that are timed do not."""
+    together = [] if (os.cpu_count() or 1) < 8 else [part for part in parts if not part.alone]
+    return [*([together] if together else []), *([part] for part in parts if part not in together)]
 
 
 def send_rows(part: Part, options: Options, sending: Any) -> None:
@@ -329,6 +474,7 @@ def send_rows(part: Part, options: Options, sending: Any) -> None:
         for row in part.rows(options):
             sending.send(row)
     except Exception as error:
+        traceback.print_exc()
         sending.send(Row(part.name, f"{type(error).__name__}: {error}", "FAILED"))
     sending.close()
 
@@ -340,25 +486,37 @@ def machine(options: Options) -> Iterator[Row]:
     yield Row(f"on {name}", versions, "ok" if there or not options.is_cuda else "FAILED")
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Rows as Markdown."""
-    cells = [[" ".join(cell.split()).replace("|", "/")[:300] for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [["what", "result", "state"], ["---"] * 3, *cells])
+def line(cells: Sequence[str]) -> str:
+    """A line of a table in Markdown."""
+    return f"| {' | '.join(' '.join(cell.split()).replace('|', '/')[:300] for cell in cells)} |"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1 or cpu")
     parser.add_argument("--quick", action="store_true", help="only whether this script runs")
+    parser.add_argument(
+        "--root", default="data", help="folder that holds the folder MNIST, for the recipes that read it"
+    )
+    parser.add_argument("--only", default="", help="a regular expression: the parts whose names hold it")
     options, end = Options(**vars(parser.parse_args())), time.monotonic() + LIMIT
-    rows = run(Part("machine", 60, machine), options, 60)
-    for part in parts_for(options) if rows[0].state == "ok" else ():
-        print(part.name, file=sys.stderr, flush=True)
-        left = min(part.seconds, end - time.monotonic())
-        rows += run(part, options, left) if left >= 5 else [Row(part.name, "no time was left", "FAILED")]
+    parts = [part for part in parts_for(options) if re.search(options.only, part.name)]
     print("# What a GPU makes of it\n\nBy `tests/gpu/check.sh`, " + time.strftime("%Y-%m-%d", time.gmtime()) + ".\n")
-    print(table(rows))
-    return int(any(row.state == "FAILED" for row in rows))
+    for cells in (["what", "result", "state"], ["---"] * 3):
+        print(line(cells))
+    failed = show([Part("machine", 60, machine)], options, end)
+    for together in groups(parts) if not failed else ():
+        failed += show(together, options, end)
+    return int(failed > 0)
+
+
+def show(parts: Sequence[Part], options: Options, end: float) -> int:
+    """Print the rows of parts as they come, and count those that have failed."""
+    failed = 0
+    for row in run(parts, options, end):
+        print(line(row), flush=True)
+        failed += row.state == "FAILED"
+    return failed
 
 
 if __name__ == "__main__":

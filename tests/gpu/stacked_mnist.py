@@ -20,7 +20,7 @@ QUICK = (
     "training.iterations=4", "training.batch_size=8", "losses.0.start=2", "training.schedule.0.start=2",
     "evaluation.every=4", "evaluation.samples=20", "evaluation.metrics.0.samples=100",
     "evaluation.metrics.0.sharp=null", "evaluation.metrics.0.digits=20",
-    "evaluation.metrics.0.classifier.iterations=5", "evaluation.references=[]",
+    "evaluation.metrics.0.classifier.iterations=5",
 )  # fmt: skip
 
 
@@ -50,7 +50,8 @@ def main() -> int:
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1 or cpu")
     parser.add_argument("--quick", action="store_true", help="only whether this script runs")
     options = parser.parse_args()
-    changes = [f"data.root={options.root}", f"training.device={options.device}", *(QUICK if options.quick else ())]
+    changes = [f"data.root={options.root}", f"training.device={options.device}", "evaluation.references=[]"]
+    changes += QUICK if options.quick else ()
     outcome = Experiment.from_recipe(RECIPE, changes, track=False).run([0]).outcomes[0]
     print(f"# Stacked MNIST on a GPU\n\n`{RECIPE}`, seed 0, {time.strftime('%Y-%m-%d', time.gmtime())}.\n")
     print("| what | asked | found | |\n| --- | --- | --- | --- |")

@@ -104,7 +104,8 @@ def stacked_mnist(
 
 def mode_of(digits: Tensor) -> Tensor:
     """Number (n,), 0 to 999, of digits (n, 3): the first channel counts hundreds."""
-    return digits @ torch.tensor([100, 10, 1], device=digits.device)
+    places = torch.tensor([100, 10, 1], device=digits.device)
+    return (digits * places).sum(-1)  # CUDA has no matrix products of integers
 
 
 def _stack(digits: TensorData, index: Tensor) -> Batch:

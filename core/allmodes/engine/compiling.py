@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx import GraphModule
 
 from allmodes.engine.differences import EngineError
 from allmodes.engine.tracing import Trace
@@ -18,6 +20,7 @@ from allmodes.system.paths import cache_folder
 
 log = logging.getLogger(__name__)
 
+aten = torch.ops.aten
 OPTIONS: Mapping[str, Any] = {"compile_threads": 1}
 """Inductor's settings: it starts no processes of its own, since a study has a worker on each core."""
 FOLDER = "TORCHINDUCTOR_CACHE_DIR"
@@ -33,13 +36,28 @@ def compile_trace(trace: Trace, leaves: Sequence[Tensor]) -> Callable[..., Seque
     """
     try:
         with torch.no_grad(), _caching():
-            run: Callable[..., Sequence[Tensor]] = torch._inductor.compile(
-                trace.graph, list(leaves), options=dict(OPTIONS)
-            )
+            graph = copy_one_by_one(trace.graph)
+            run: Callable[..., Sequence[Tensor]] = torch._inductor.compile(graph, list(leaves), options=dict(OPTIONS))
             return run
     except Exception as error:
         log.debug("compiling a turn failed", exc_info=True)
         raise EngineError(_in_short(error)) from error
+
+
+def copy_one_by_one(graph: GraphModule) -> GraphModule:
+    """The same operations with a copy of its own for each tensor that is written.
+
+    On CUDA, Inductor makes one kernel of a copy of a list, with what is copied: its parts run at the same time, though
+    one may read what another writes (seen with torch 2.11: an Adam step before its moments were there).
+    """
+    single = copy.deepcopy(graph)
+    for node in single.graph.find_nodes(op="call_function", target=aten._foreach_copy_.default):
+        with single.graph.inserting_before(node):
+            for into, source in zip(*node.args, strict=True):
+                single.graph.call_function(aten.copy_.default, (into, source))
+        single.graph.erase_node(node)
+    single.recompile()
+    return single
 
 
 def check_compiler() -> None:

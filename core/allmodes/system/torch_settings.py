@@ -14,13 +14,19 @@ import torch
 
 _DEVICES = ("cpu", "cuda")
 _MKLDNN: Any = torch.backends.mkldnn
+_CUDNN: Any = torch.backends.cudnn
 _PRODUCTS: tuple[Any, ...] = (_MKLDNN.matmul, _MKLDNN.conv, torch.backends.cuda.matmul)
 """Backends that multiply in bfloat16 or TF32 if a program asks for it; by default they do not."""
+_ROUGH: tuple[Any, ...] = (_CUDNN.conv, _CUDNN.rnn)
+"""Backends that multiply in TF32 by default: gradients of a convolution are then 1e-3 of their size apart."""
 
 
 @contextmanager
 def plain_torch() -> Iterator[None]:
     """Compute in full float32 on the CPU by default, with gradients and without autocast, within the block.
+
+    Gradients are computed by the calling thread, for CUDA too: torch numbers what it records thread by thread, and sums
+    gradients in the order of numbers, which would then depend on what the process has computed before.
 
     Otherwise the defaults of the process would change the results of a run (`torch.set_default_dtype`,
     `torch.set_default_device`, `torch.set_float32_matmul_precision`), and its modes would prevent training
@@ -29,6 +35,7 @@ def plain_torch() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
+        stack.enter_context(torch.autograd.set_multithreading_enabled(False))
         for device in filter(torch.is_autocast_enabled, _DEVICES):
             stack.enter_context(torch.autocast(device, enabled=False))
         if torch.get_default_device().type != "cpu":  # only then, since it slows every call of torch
@@ -85,7 +92,7 @@ def _multiply_in_full() -> None:
             "training.precision to bfloat16 for speed",
             stacklevel=2,
         )
-    for products in _PRODUCTS:
+    for products in (*_PRODUCTS, *_ROUGH):
         products.fp32_precision = "ieee"
 
 
@@ -114,10 +121,11 @@ class _Process:
 def _restorer() -> Callable[[], None]:
     dtype, deterministic = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    precisions = [products.fp32_precision for products in _PRODUCTS]
+    backends = (*_PRODUCTS, *_ROUGH)
+    precisions = [products.fp32_precision for products in backends]
 
     def restore() -> None:
-        for products, precision in zip(_PRODUCTS, precisions, strict=True):
+        for products, precision in zip(backends, precisions, strict=True):
             products.fp32_precision = precision
         torch.set_default_dtype(dtype)
         torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
