@@ -22,7 +22,19 @@ from allmodes_schemas import TrainingConfig
         (20_000, 1, 9_000, "cpu", False, ("compiled", "one small run of 20,000 iterations")),
         (30_000, 10, 90_000, "cpu", False, ("eager", "with 11,520,000 products a pass others would save nothing")),
         (30_000, 10, 9_000, "cpu", True, ("eager", "convolutions of several runs at once are slower on a CPU")),
-        (30_000, 10, 9_000, "cuda", False, ("eager", "the others were not measured on CUDA")),
+        (30_000, 10, 9_000, "cuda", False, ("graphed", "10 small runs of 30,000 iterations")),
+        (1_300, 1, 9_000, "cuda", False, ("graphed", "one small run of 1,300 iterations")),
+        (1_200, 1, 9_000, "cuda", False, ("eager", "one small run of 1,200 iterations: too short for another to pay")),
+        (90_000, 1, 9_000, "cuda", True, ("eager", "convolutions of several runs at once save little on CUDA")),
+        (
+            30_000,
+            1,
+            90_000,
+            "cuda",
+            False,
+            ("eager", "with 11,520,000 products a pass others were not measured on CUDA"),
+        ),
+        (30_000, 1, 9_000, "mps", False, ("eager", "the others were not measured on mps")),
     ],
 )
 def test_auto_takes_what_pays(

@@ -26,25 +26,33 @@ class Choice(NamedTuple):
 def choose(training: TrainingConfig, device: str, lanes: int, parameters: int, convolutions: bool) -> Choice:
     """The engine for a number of runs on a device with as many parameters each, with or without convolutions.
 
-    The numbers are from `docs/results/engines.md`: two CPU cores.
+    The numbers are from `docs/results/engines.md`, two CPU cores, and from `docs/results/gpu.md`, one H200.
     """
+    is_cuda = device == "cuda" or training.device.startswith("cuda")
     if training.engine != "auto":
         return Choice(training.engine, "the spec asks for it")
-    if device != "cpu" or training.device.startswith("cuda"):
-        return Choice("eager", "the others were not measured on CUDA")
+    if device != "cpu" and not is_cuda:
+        return Choice("eager", f"the others were not measured on {device}")
     if convolutions:
-        return Choice("eager", "convolutions of several runs at once are slower on a CPU")
+        beside = "save little on CUDA" if is_cuda else "are slower on a CPU"
+        return Choice("eager", f"convolutions of several runs at once {beside}")
     if (work := parameters * training.batch_size) > SMALL:
-        return Choice("eager", f"with {work:,} products a pass others would save nothing")
-    return _choose_by_length(training.iterations, lanes)
+        saved = "were not measured on CUDA" if is_cuda else "would save nothing"
+        return Choice("eager", f"with {work:,} products a pass others {saved}")
+    return _choose_by_length(training.iterations, lanes, is_cuda)
 
 
-def _choose_by_length(iterations: int, lanes: int) -> Choice:
+def _choose_by_length(iterations: int, lanes: int, is_cuda: bool) -> Choice:
     """The engine for small networks: what saves more time than its preparation takes."""
     runs = "one small run" if lanes == 1 else f"{lanes} small runs"
     length = f"{runs} of {iterations:,} iterations"
-    if iterations >= COMPILING:
+    if (
+        is_cuda and iterations * (lanes - 0.2) >= TRACING
+    ):  # replayed graphs cost a fifth of a run, and little for a lane
+        return Choice("graphed", length)
+    if not is_cuda and iterations >= COMPILING:
         return Choice("compiled", length)
-    if lanes > 1 and iterations * (0.7 * lanes - 0.5) >= TRACING:  # a stack costs half a run, and 0.3 for each lane
+    # a stack costs half a run, and 0.3 for each lane
+    if not is_cuda and lanes > 1 and iterations * (0.7 * lanes - 0.5) >= TRACING:
         return Choice("stacked", length)
     return Choice("eager", f"{length}: too short for another to pay")
