@@ -154,9 +154,7 @@ def test_a_damaged_claim_is_taken_over_after_a_lease(tmp_path: Path, short: floa
 @pytest.mark.parametrize("given", ["soon", "0", "-1", "inf", "nan"])
 def test_a_lease_is_a_positive_number(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLMODES_LEASE", given)
-    with pytest.raises(
-        VariableError, match=f"^ALLMODES_LEASE={given}: a lease is a positive number of seconds, such as 60$"
-    ):
+    with pytest.raises(VariableError, match=f"^ALLMODES_LEASE={given}: give a positive number of seconds, such as 60$"):
         claims.lease()
 
 

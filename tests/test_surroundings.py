@@ -119,7 +119,9 @@ def test_blocks_of_several_threads_leave_the_process_as_the_first_found_it() -> 
 def test_products_are_computed_in_full_whatever_precision_is_set_around_a_run(word: str) -> None:
     def precisions() -> list[str]:
         mkldnn: Any = torch.backends.mkldnn
-        return [mkldnn.matmul.fp32_precision, torch.backends.cuda.matmul.fp32_precision]
+        cudnn: Any = torch.backends.cudnn
+        backends = (mkldnn.matmul, torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)
+        return [backend.fp32_precision for backend in backends]
 
     x = torch.randn(512, 512, generator=torch.Generator().manual_seed(0))
     exact = x @ x
@@ -128,11 +130,18 @@ def test_products_are_computed_in_full_whatever_precision_is_set_around_a_run(wo
         before = precisions()
         with plain_torch():
             assert torch.equal(x @ x, exact)
-            assert precisions() == ["ieee", "ieee"]
+            assert precisions() == ["ieee"] * 4
         assert precisions() == before, "the caller's precision is given back"
         assert torch.get_float32_matmul_precision() == word
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+def test_the_thread_of_a_run_computes_its_gradients_so_that_they_are_summed_in_one_order() -> None:
+    assert torch._C._is_multithreading_enabled()
+    with plain_torch():
+        assert not torch._C._is_multithreading_enabled()
+    assert torch._C._is_multithreading_enabled()
 
 
 @plain_torch()
@@ -172,6 +181,7 @@ def test_networks_of_one_seed_are_equal_however_many_threads_build_some() -> Non
     assert all(torch.equal(one, built[0]) for one in built)
 
 
+@pytest.mark.filterwarnings("error:.*global generator")  # which is that of the other threads' networks
 def test_experiments_in_threads_equal_the_same_seed_alone(tmp_path: Path) -> None:
     alone = trained(tmp_path / "alone")
     with ThreadPoolExecutor(4) as pool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import linear
 
+from allmodes.engine.compiling import copy_one_by_one
 from allmodes.engine.differences import EngineError
 from allmodes.engine.simplify import simplify
 from allmodes.engine.tracing import trace
@@ -129,3 +130,21 @@ def test_an_attribute_that_changes_is_refused(module: nn.Module, attribute: str)
         trace(module, tensors((2,)), {"losses/counting": nn.Sequential(module)})
     message = f"a turn changes the attribute losses/counting.0.{attribute}, which only a buffer may keep"
     assert str(error.value) == message
+
+
+def test_what_is_compiled_writes_each_tensor_by_a_copy_of_its_own() -> None:
+    """Inductor's one kernel for a list of them reads on CUDA what it writes."""
+
+    def step(weight: Tensor, moment: Tensor, gradient: Tensor) -> Tensor:
+        new = 0.9 * moment + gradient
+        torch._foreach_copy_([weight, moment], [weight - new / new.norm(), new])
+        return new.sum()
+
+    traced = trace(step, tensors((4, 3), (4, 3), (4, 3)), {})
+    single = copy_one_by_one(traced.graph)
+    targets = [str(node.target) for node in single.graph.nodes]
+    assert [targets.count(f"aten.{name}.default") for name in ("_foreach_copy_", "copy_")] == [0, 2]
+    assert "aten._foreach_copy_.default" in [str(node.target) for node in traced.graph.graph.nodes], "as before"
+    together, apart = tensors((4, 3), (4, 3), (4, 3)), tensors((4, 3), (4, 3), (4, 3))
+    losses = traced.graph.forward(*together), single(*apart)
+    assert all(map(torch.equal, [*together, *losses[0]], [*apart, *losses[1]]))

@@ -96,7 +96,7 @@ class Case:
         """Check that every run ended once, as it does without a break."""
         study = load_written(self.folder, installed())
         assert [run.state for run in study.runs] == ["finished"] * 4
-        compare(self.files, folder=self.unbroken, jobs=1, track=False, figures=False)
+        compare(self.files, folder=self.unbroken, jobs=2, track=False, figures=False)
         for run in study.runs:
             assert equal_runs(run.folder, self.unbroken / run.name)
             assert RunFolder(run.folder).outcome() is not None
@@ -205,8 +205,9 @@ def test_restarts_at_the_time_limit_are_bounded(case: Case) -> None:
 @pytest.mark.slow
 @needs_slurm
 def test_runs_go_on_after_a_time_limit_that_is_hit_twice(tmp_path: Path, cluster: dict[str, str]) -> None:
-    case = Case(tmp_path, cluster, 4 * LONG, tmp_path / "unbroken")
-    assert case.start("time=4", "notice=90").wait(7200) == 0  # Slurm may send the signal a minute early
+    case = Case(tmp_path, cluster, 8 * LONG, tmp_path / "unbroken")
+    # Slurm may send the signal a minute early, so jobs train for half a minute to a minute and a half
+    assert case.start("time=3", "notice=90").wait(7200) == 0
     restarts = re.findall(r"Restarts=(\d+)", case.call("scontrol", "show", "job", case.array()))
     assert max(map(int, restarts)) >= 2, restarts
     case.check(resumed=True)

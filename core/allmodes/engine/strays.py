@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from allmodes.engine.differences import name_of
+from allmodes.system.torch_settings import no_networks_built
 
 FOLLOWS = "which no seed governs and no checkpoint holds, so a resumed run draws otherwise"
 REMEDY = "take noise from the step, or allmodes.Dropout for torch's"
@@ -40,10 +41,13 @@ class StrayDraws:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Watch within the block, which this slows."""
-        before, watch = _read_generators(), _Watch()
-        with watch:
-            yield
-        if watch.place or _read_generators() != before:
+        watch = _Watch()
+        with no_networks_built():
+            before = _read_generators()
+            with watch:
+                yield
+            has_moved = _read_generators() != before
+        if watch.place or has_moved:
             self._found.append(f"{watch.describe(self._modules)} torch's global generator, {FOLLOWS}: {REMEDY}")
 
     def take(self) -> list[str]:

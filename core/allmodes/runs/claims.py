@@ -27,7 +27,7 @@ import psutil
 from pydantic import BaseModel
 
 from allmodes.system import json_pages
-from allmodes.system.variables import VariableError
+from allmodes.system.variables import seconds_of
 
 LEASE = 60.0
 """Seconds without a sign of life after which a claim may be taken over; the environment's ALLMODES_LEASE."""
@@ -69,14 +69,7 @@ UNKNOWN = Holder(host="an unknown host", machine="", pid=0)
 
 def lease() -> float:
     """The length of a lease in seconds. Raises VariableError where the environment's is no positive number."""
-    given = os.environ.get("ALLMODES_LEASE")
-    try:
-        seconds = float(given) if given else LEASE
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise VariableError(f"ALLMODES_LEASE={given}: a lease is a positive number of seconds, such as {LEASE:g}")
-    return seconds
+    return seconds_of("ALLMODES_LEASE", LEASE)
 
 
 def machine() -> str:

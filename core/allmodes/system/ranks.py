@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from allmodes.system.variables import VariableError
+from allmodes.system.variables import VariableError, seconds_of
 
 NEEDED = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 PATIENCE = "ALLMODES_RANK_TIMEOUT"
@@ -49,14 +49,7 @@ def find_rank() -> Rank | None:
 
 def patience() -> float:
     """Seconds to wait for a process that does not answer. Raises VariableError where they are no positive number."""
-    given = os.environ.get(PATIENCE)
-    try:
-        seconds = float(given) if given else LONGEST
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise VariableError(f"{PATIENCE}={given}: give a positive number of seconds, such as {LONGEST:g}")
-    return seconds
+    return seconds_of(PATIENCE, LONGEST)
 
 
 def _number(name: str, default: int = 0) -> int:

@@ -74,6 +74,13 @@ def seeded_generator(seed: int | None) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def no_networks_built() -> Iterator[None]:
+    """Let no other thread of the process build networks within the block: their weights are torch's global draws."""
+    with _DRAWING:
+        yield
+
+
 def read_settings() -> Iterator[tuple[str, Callable[[], Any], Callable[[Any], object]]]:
     """What code that a run calls may leave changed: its name, how it is read and how it is written.
 
