@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 import torch
 
-from allmodes.specs.loading import load
 from lanes import assert_same_end
-from test_stacked_recipes import REGISTRY, SLOW, one_of_each, train
+from test_stacked_recipes import SLOW, one_of_each, recipe, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*no loss trains the prior")
 
 
 def parts(name: str) -> set[str]:
     """The kinds of terms, priors and auxiliaries of a recipe, and whether its players take turns."""
-    spec = load(name, REGISTRY)
+    spec = recipe(name)
     kinds = [spec.prior.kind, *(term.kind for term in spec.losses), *(a.kind for a in spec.auxiliaries.values())]
     return {*kinds, f"{len(spec.training.schedule or ())} turns"}
 

@@ -1,5 +1,6 @@
 """Every family of recipes that ships trains stacked as it does eagerly: the same draws, losses, weights and moments."""
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +29,11 @@ SLOW = ("bourgan/cifar10", "bourgan/digits", "nemgan/cifar2", "nemgan/fashion5-l
 SMALL = {"channels": 4, "items": 100, "refit": 2, "subsample": 150}
 
 
+@functools.cache
+def recipe(name: str) -> Spec:
+    return load(name, REGISTRY)
+
+
 def family(spec: Spec) -> tuple[Any, ...]:
     """What makes a recipe another one for an engine; its numbers, and the data's, are none of it."""
     beside = [part.kind for part in spec.auxiliaries.values()]
@@ -37,10 +43,11 @@ def family(spec: Spec) -> tuple[Any, ...]:
     return (*networks, *(term.kind for term in spec.losses), *switches, joint)
 
 
+@functools.cache
 def one_of_each() -> list[str]:
     found: dict[tuple[Any, ...], str] = {}
     for name in sorted(REGISTRY.recipes, key=lambda name: ("ring" not in name, name)):  # 8 modes are quicker than 25
-        found.setdefault(family(load(name, REGISTRY)), name)
+        found.setdefault(family(recipe(name)), name)
     return sorted(found.values())
 
 
@@ -79,7 +86,7 @@ def at_once(spec: Spec) -> Iterator[str]:
 
 
 def train(name: str, engine: str, folder: Path) -> Trained:
-    spec, warned = load(name, REGISTRY), list[str]()
+    spec, warned = recipe(name), list[str]()
     modes = spec.prior.model_dump().get("modes") or 10
     is_of_files = hasattr(spec.data, "root")
     options: dict[str, Any] = {"data": images(spec.data.shape(), modes)} if is_of_files else {}

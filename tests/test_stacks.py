@@ -123,7 +123,7 @@ def test_methods_of_the_study_share_no_stack_and_first_seeds_come_first(
         ({"iterations": 50}, 1),  # too few
         ({"iterations": 100, "engine": "stacked"}, 16),
         ({"batch_size": 2**17}, 1),  # no time is spent in Python
-        ({"device": "cuda"}, 1),
+        ({"device": "cuda"}, 16),
     ],
 )
 def test_what_the_eager_engine_trains_is_no_stack(changes: dict[str, Any], lanes: int) -> None:
