@@ -471,7 +471,7 @@ def assert_goes_on(folder: Path, run: RunFolder) -> None:
 def test_torchrun_ends_after_a_process_was_killed_and_the_run_goes_on(rank: int, tmp_path: Path) -> None:
     started, run = begin(tmp_path)
     process_of(started, rank).kill()
-    output = started.communicate(timeout=300)[0]
+    output = started.communicate(timeout=60)[0]  # a minute is what a killed process may cost the others
     assert started.returncode != 0
     assert "another process of this run has ended, or cannot be reached" in output
     assert_goes_on(tmp_path, run)

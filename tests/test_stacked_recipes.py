@@ -91,6 +91,8 @@ def train(name: str, engine: str, folder: Path) -> Trained:
     is_of_files = hasattr(spec.data, "root")
     options: dict[str, Any] = {"data": images(spec.data.shape(), modes)} if is_of_files else {}
     few = ["training.batch_size=4", "seeds=[0,1]"] if is_of_files else []  # some of their networks have one size only
+    if getattr(spec.data, "items", None) == 8192:  # to which a latent is fitted
+        few.append("data.items=800")
     if spec.data.kind == "benchmarks.sprites":
         few.append("training.batch_size=32")  # of fewer, nearly equal images BatchNorm makes rounding large
     parts = {name: getattr(spec, name) for name in PARTS if getattr(spec, name) is not None}

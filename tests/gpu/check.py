@@ -313,7 +313,7 @@ def faiss(options: Options) -> Iterator[Row]:
 
 
 SHORT = ("training.iterations=3", "training.log_every=1", "evaluation.every=3", "evaluation.samples=20")
-QUICK_RECIPES = ("gan/ring", "veegan/ring")
+QUICK_RECIPES = ("gan/ring",)
 FOLDERS = {"CIFAR10": "cifar-10-batches-py"}
 
 
