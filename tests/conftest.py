@@ -1,5 +1,6 @@
 """Stores that several test modules track runs in."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -13,6 +14,16 @@ from filelock import FileLock
 
 from allmodes.tracking.sender import open_store
 from tracked import Recorder, Training
+
+
+@pytest.fixture(autouse=True)
+def _levels_of_loggers() -> Iterator[None]:
+    """Begin each test with Python's level of the root logger, which libraries change and ours inherits."""
+    logging.getLogger().setLevel(logging.WARNING)
+    ours = logging.getLogger("allmodes")
+    before = ours.level
+    yield
+    ours.setLevel(before)
 
 
 @pytest.fixture(scope="session")
