@@ -7,6 +7,8 @@ import pytest
 from allmodes.engine.choice import choose
 from allmodes_schemas import TrainingConfig
 
+UNMEASURED = "were not measured on CUDA"
+
 
 @pytest.mark.parametrize(
     ("iterations", "lanes", "parameters", "device", "convolutions", "expected"),
@@ -26,14 +28,7 @@ from allmodes_schemas import TrainingConfig
         (1_300, 1, 9_000, "cuda", False, ("graphed", "one small run of 1,300 iterations")),
         (1_200, 1, 9_000, "cuda", False, ("eager", "one small run of 1,200 iterations: too short for another to pay")),
         (90_000, 1, 9_000, "cuda", True, ("eager", "convolutions of several runs at once save little on CUDA")),
-        (
-            30_000,
-            1,
-            90_000,
-            "cuda",
-            False,
-            ("eager", "with 11,520,000 products a pass others were not measured on CUDA"),
-        ),
+        (30_000, 1, 90_000, "cuda", False, ("eager", f"with 11,520,000 products a pass others {UNMEASURED}")),
         (30_000, 1, 9_000, "mps", False, ("eager", "the others were not measured on mps")),
     ],
 )

@@ -46,13 +46,12 @@ def _choose_by_length(iterations: int, lanes: int, is_cuda: bool) -> Choice:
     """The engine for small networks: what saves more time than its preparation takes."""
     runs = "one small run" if lanes == 1 else f"{lanes} small runs"
     length = f"{runs} of {iterations:,} iterations"
-    if (
-        is_cuda and iterations * (lanes - 0.2) >= TRACING
-    ):  # replayed graphs cost a fifth of a run, and little for a lane
-        return Choice("graphed", length)
+    if is_cuda:  # replayed graphs cost a fifth of a run, and each further lane little
+        engine, saved = "graphed", lanes - 0.2
+    else:  # a stack costs half a run, and 0.3 for each lane
+        engine, saved = "stacked", 0.7 * lanes - 0.5 if lanes > 1 else 0
     if not is_cuda and iterations >= COMPILING:
         return Choice("compiled", length)
-    # a stack costs half a run, and 0.3 for each lane
-    if not is_cuda and lanes > 1 and iterations * (0.7 * lanes - 0.5) >= TRACING:
-        return Choice("stacked", length)
+    if iterations * saved >= TRACING:
+        return Choice(engine, length)
     return Choice("eager", f"{length}: too short for another to pay")
