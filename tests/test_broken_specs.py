@@ -100,7 +100,7 @@ def nested(one: Where, other: Where) -> bool:
     return one[:n] == other[:n]
 
 
-@settings(max_examples=1000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_broken_spec_is_refused_with_the_location_of_the_error(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
