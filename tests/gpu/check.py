@@ -1,4 +1,4 @@
-"""What a GPU makes of this code: tests, parity, determinism, resume and price of every engine, as one table.
+"""What a GPU makes of this code: tests, every kind of recipe, and parity, resume and price of every engine, as one table.
 
 Each part runs in a process of its own for a limited time, so that one that fails, hangs or spoils its device is a row
 of the table. The exit code is 1 if a row has failed. See `docs/gpu.md`.
@@ -326,7 +326,10 @@ class Trained(NamedTuple):
 
 
 def recipes(name: str, options: Options) -> Iterator[Row]:
-    """Whether every recipe trains and is measured, two seeds at once where the engine takes several."""
+    """Whether recipes of every kind train, two seeds at once where the engine takes several.
+
+    They are measured, too, but for references and metrics that read a classifier, which take a minute each.
+    """
     names, absent = recipes_at_hand(options)
     with ProcessPoolExecutor(workers(), multiprocessing.get_context("spawn")) as pool:
         trained = list(pool.map(partial(train_recipe, engine=name, options=options), names))
