@@ -1,4 +1,4 @@
-"""What a GPU makes of this code: tests, all kinds of recipes, and parity, resume and price of each engine, as one table.
+"""What a GPU makes of this code: tests, recipes of all kinds, and parity, resume and price of each engine, in a table.
 
 Each part runs in a process of its own for a limited time, so that one that fails, hangs or spoils its device is a row
 of the table. The exit code is 1 if a row has failed. See `docs/gpu.md`.
