@@ -1,6 +1,5 @@
 """Stores that several test modules track runs in."""
 
-import logging
 import os
 import shutil
 import subprocess
@@ -12,18 +11,15 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from allmodes.experiments import logs
 from allmodes.tracking.sender import open_store
 from tracked import Recorder, Training
 
 
 @pytest.fixture(autouse=True)
-def _levels_of_loggers() -> Iterator[None]:
-    """Begin each test with Python's level of the root logger, which libraries change and ours inherits."""
-    logging.getLogger().setLevel(logging.WARNING)
-    ours = logging.getLogger("allmodes")
-    before = ours.level
-    yield
-    ours.setLevel(before)
+def _no_log() -> None:
+    """Begin each test without the log that a command of an earlier one began."""
+    logs.stop()
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +36,8 @@ def opened_together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str
 
 
 def _open_together(file: Path) -> str:
-    code = f"from allmodes.tracking.sender import open_store; open_store('sqlite:///{file}')"
+    code = f"from allmodes.experiments import logs
+from allmodes.tracking.sender import open_store; open_store('sqlite:///{file}')"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     processes = [subprocess.Popen([sys.executable, "-c", code], **pipes, text=True) for _ in range(2)]
     return "".join(process.communicate()[0] for process in processes)

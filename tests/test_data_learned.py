@@ -40,7 +40,6 @@ CLASSES = ("-1", "0.5", "01", "1", "2", "10", "1e2")
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    logs.stop()  # a command of another test may have begun to log
 
 
 def spec(data: dict[str, object], name: str = "case") -> dict[str, Any]:
