@@ -36,8 +36,7 @@ def opened_together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str
 
 
 def _open_together(file: Path) -> str:
-    code = f"from allmodes.experiments import logs
-from allmodes.tracking.sender import open_store; open_store('sqlite:///{file}')"
+    code = f"from allmodes.tracking.sender import open_store; open_store('sqlite:///{file}')"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     processes = [subprocess.Popen([sys.executable, "-c", code], **pipes, text=True) for _ in range(2)]
     return "".join(process.communicate()[0] for process in processes)
