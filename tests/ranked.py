@@ -9,6 +9,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+import torch
+
 PATIENCE = 300
 
 
@@ -45,6 +47,7 @@ def _receive(receiver: Connection, job: Any) -> Any:
 def _run(function: Callable[[], Any], sender: Connection, number: int, processes: int, port: int) -> None:
     names = {"RANK": number, "LOCAL_RANK": number, "WORLD_SIZE": processes, "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"}
+    torch.set_num_threads(1)  # a forked process has none of the threads that OpenMP waits for
     try:
         sender.send((True, function()))
     except BaseException:
