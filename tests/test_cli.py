@@ -74,8 +74,8 @@ def test_the_list_of_commands_has_the_first_sentences_of_their_docstrings() -> N
     assert functions == app.COMMANDS
 
 
-def test_a_run_without_tracking_loads_no_mlflow_faiss_or_torchvision(spec: str) -> None:
-    assert not {"mlflow", "faiss", "torchvision"} & loaded_by("run", spec, "--no-tracking", "-q")
+def test_a_run_without_tracking_loads_no_mlflow_faiss_torchvision_or_compiler(spec: str) -> None:
+    assert not {"mlflow", "faiss", "torchvision", "torch._dynamo"} & loaded_by("run", spec, "--no-tracking", "-q")
 
 
 def test_validate_prints_the_kinds_of_a_valid_spec(spec: str, capsys: Capture) -> None:

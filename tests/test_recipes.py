@@ -1,19 +1,19 @@
 """Every installed recipe is a whole spec that trains: a name in a list of recipes is a promise."""
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from allmodes import Experiment, Spec, installed
+from allmodes import Experiment, Spec
 from allmodes.game.compose import compose
-from allmodes.specs.loading import load
 from allmodes.testing import RecipeContract
+from shipped import REGISTRY, recipe
 
-REGISTRY = installed()
 ROOT = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[2] / "shared" / "data"))
 EVERY = (
     "baselines/clustergan-grid", "baselines/clustergan-mnist", "baselines/clustergan-ring", "baselines/deligan-grid",
@@ -67,7 +67,7 @@ def _one_thread() -> None:
 
 def at_hand(name: str) -> list[str]:
     """The override that says where a recipe's data are, or a skipped test where they are not."""
-    spec = load(name, REGISTRY)
+    spec = recipe(name)
     data = spec.data.model_dump()
     # A classifier takes a minute to train: the metrics that read one have tests of their own.
     quick = ["evaluation.metrics=[]"] if data["kind"] in SETS or "classifier" in str(spec.evaluation) else []
@@ -77,7 +77,19 @@ def at_hand(name: str) -> list[str]:
         folder = ROOT / FOLDERS.get(needed, needed)
         if not folder.is_dir():
             pytest.skip(f"{folder} is absent: set ALLMODES_DATA to a folder that holds {folder.name}")
-    return [f"data.root={ROOT}", *quick]
+    return [f"data.root={ROOT}", f"training.batch_size={min(spec.training.batch_size, 16)}", *quick]
+
+
+def pictured() -> Iterator[str]:
+    """A recipe of each kind of data, which is drawn; pictures take longer than two iterations."""
+    seen = set[str]()
+    for name in sorted(REGISTRY.recipes):
+        if (kind := recipe(name).data.kind) not in seen:
+            seen.add(kind)
+            yield name
+
+
+PICTURED = set(pictured())
 
 
 def contract(name: str) -> RecipeContract:
@@ -100,16 +112,15 @@ def test_a_recipe_has_its_own_name_and_a_description(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.recipes))
 def test_a_recipe_trains_two_iterations_to_finite_numbers(name: str, tmp_path: Path) -> None:
-    results = Experiment.from_recipe(
-        name, [*SHORT, *LATE.get(name, ()), *at_hand(name)], track=False, folder=tmp_path
-    ).run()
+    overrides = [*SHORT, *LATE.get(name, ()), *at_hand(name), f"evaluation.figure={json.dumps(name in PICTURED)}"]
+    results = Experiment.from_recipe(name, overrides, track=False, folder=tmp_path).run()
     assert (results.status, results.outcomes[0].iteration) == ("finished", 2)
-    assert list(results.folder.glob("seed-0/figures/*.png"))
+    assert bool(list(results.folder.glob("seed-0/figures/*.png"))) == (name in PICTURED)
 
 
 @pytest.mark.parametrize("name", ["grid", "ring", "digits", "high-dimensional"])
 def test_a_gan_to_compare_with_has_the_generator_and_the_budget_of_its_veegan(name: str) -> None:
-    gan, veegan = load(f"gan/{name}", REGISTRY), load(f"veegan/{name}", REGISTRY)
+    gan, veegan = recipe(f"gan/{name}"), recipe(f"veegan/{name}")
     assert generator_shapes(gan) == generator_shapes(veegan)
     assert gan.training.model_dump(exclude={"schedule"}) == veegan.training.model_dump(exclude={"schedule"})
     assert gan.evaluation.model_dump() == veegan.evaluation.model_dump()

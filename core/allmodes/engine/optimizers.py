@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -23,10 +25,21 @@ _MOMENTS = {"adam": ("exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",)}
 
 def make_optimizer(config: OptimizerConfig, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
     """torch's optimiser with the values of iteration 0, fused where the parameters allow it."""
+    _spare_dynamo()
     fused = all(_is_dense(parameter) for parameter in parameters)
     if isinstance(config, AdamConfig):
         return torch.optim.Adam(parameters, **_values(config, 0), eps=config.eps, fused=fused)
     return torch.optim.SGD(parameters, **_values(config, 0), fused=fused)
+
+
+def _spare_dynamo() -> None:
+    """Let optimisers be made, saved and loaded without torch's compiler, which takes two seconds to import.
+
+    torch tells it to leave these methods alone, even if nothing is compiled, by what it keeps at each of them.
+    """
+    for name in ("add_param_group", "state_dict", "load_state_dict") if "torch._dynamo" not in sys.modules else ():
+        method = inspect.unwrap(getattr(torch.optim.Optimizer, name))
+        vars(method).setdefault("__dynamo_disable", method)
 
 
 class Stepper:
@@ -60,8 +73,10 @@ class Stepper:
     def _step_first(self, gradients: Sequence[Tensor]) -> None:
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        with torch.no_grad():
+            inspect.unwrap(type(self.optimizer).step)(self.optimizer)  # around it torch imports its compiler
+        for parameter in self.parameters:
+            parameter.grad = None
         alike = len({(parameter.device, parameter.dtype) for parameter in self.parameters}) == 1
         if alike and isinstance(self.optimizer, torch.optim.Adam) and self.optimizer.param_groups[0]["fused"]:
             states = [self.optimizer.state[parameter] for parameter in self.parameters]

@@ -126,8 +126,7 @@ class _Process:
 
 
 def _restorer() -> Callable[[], None]:
-    dtype, deterministic = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
-    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    dtype, determinism = torch.get_default_dtype(), _read_determinism()
     backends = (*_PRODUCTS, *_ROUGH)
     precisions = [products.fp32_precision for products in backends]
 
@@ -135,9 +134,15 @@ def _restorer() -> Callable[[], None]:
         for products, precision in zip(backends, precisions, strict=True):
             products.fp32_precision = precision
         torch.set_default_dtype(dtype)
-        torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
+        if _read_determinism() != determinism:  # since setting it loads torch's compiler, which takes two seconds
+            torch.use_deterministic_algorithms(determinism[0], warn_only=determinism[1])
 
     return restore
+
+
+def _read_determinism() -> tuple[bool, bool]:
+    """Whether algorithms are deterministic, and whether others are merely warned of."""
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 _PROCESS = _Process()

@@ -1,4 +1,4 @@
-"""Every first-party part trains in a compiled turn as it does eagerly: as its operations, and (slow) by Inductor."""
+"""Recipes that ship train stacked and compiled as they do eagerly: the same draws, losses, weights and moments."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +8,14 @@ import pytest
 import torch
 
 from lanes import assert_same_end
-from test_stacked_recipes import SLOW, one_of_each, recipe, train
+from shipped import SLOW, one_of_each, recipe, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*no loss trains the prior")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
 
 
 def parts(name: str) -> set[str]:
@@ -29,24 +34,26 @@ def one_for_each_part() -> Iterator[str]:
             yield name
 
 
-def assert_trains_compiled_as_eagerly(name: str, folder: Path) -> None:
-    torch.set_num_threads(1)
-    eager, compiled = (train(name, engine, folder) for engine in ("eager", "compiled"))
-    assert (compiled.results.status, compiled.warned) == ("finished", eager.warned)
-    assert_same_end(eager.runs, compiled.runs)
+PARTS = set(one_for_each_part())
 
 
-@pytest.mark.parametrize("name", list(one_for_each_part()))
-def test_the_operations_of_a_whole_turn_train_as_the_eager_engine_does(
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in one_of_each()])
+def test_a_recipe_of_each_family_trains_stacked_as_it_does_eagerly_and_one_for_each_part_compiled(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = list[Any]()
+    """Compiled means the operations of a whole turn, as they are before Inductor; by Inductor is slow."""
+    eager, taken = train(name, "eager", tmp_path), list[Any]()
     monkeypatch.setattr(torch._inductor, "compile", lambda graph, leaves, options: (taken.append(graph), graph)[1])
-    assert_trains_compiled_as_eagerly(name, tmp_path)
-    assert taken
+    for engine in ("stacked", "compiled") if name in PARTS else ("stacked",):
+        trained = train(name, engine, tmp_path)
+        assert (trained.results.status, trained.warned) == ("finished", eager.warned), engine
+        assert_same_end(eager.runs, trained.runs)
+    assert bool(taken) == (name in PARTS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", one_of_each())
 def test_a_recipe_trains_compiled_as_it_does_eagerly(name: str, tmp_path: Path) -> None:
-    assert_trains_compiled_as_eagerly(name, tmp_path)
+    eager, compiled = (train(name, engine, tmp_path) for engine in ("eager", "compiled"))
+    assert (compiled.results.status, compiled.warned) == ("finished", eager.warned)
+    assert_same_end(eager.runs, compiled.runs)

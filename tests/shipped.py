@@ -1,4 +1,4 @@
-"""Every family of recipes that ships trains stacked as it does eagerly: the same draws, losses, weights and moments."""
+"""The recipes that ship, each loaded once in a process, and trained small by any engine."""
 
 import functools
 import json
@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 
 from allmodes import Experiment, Spec
 from allmodes.data import TensorData
 from allmodes.specs.loading import load
 from fixtures.distributions import first_party
-from lanes import Trained, assert_same_end
+from lanes import Trained
 
 REGISTRY = first_party()
 QUICK = (
@@ -107,12 +106,3 @@ def train(name: str, engine: str, folder: Path) -> Trained:
 
 def _dump(part: Any) -> Any:
     return {k: v.model_dump() for k, v in part.items()} if isinstance(part, Mapping) else part.model_dump()
-
-
-@pytest.mark.filterwarnings("ignore:.*no loss trains the prior")
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in one_of_each()])
-def test_a_recipe_trains_stacked_as_it_does_eagerly(name: str, tmp_path: Path) -> None:
-    torch.set_num_threads(1)
-    eager, stacked = (train(name, engine, tmp_path) for engine in ("eager", "stacked"))
-    assert (stacked.results.status, stacked.warned) == ("finished", eager.warned)
-    assert_same_end(eager.runs, stacked.runs)
