@@ -19,6 +19,7 @@ from typing_extensions import override
 from allmodes import Fitting, Part
 from allmodes_bourgan import units
 from allmodes_bourgan.atlas_fit import Charts, fit
+from allmodes_bourgan.bows import bowed, straighten
 
 KIND = "bourgan"
 BOUND = 3.0
@@ -40,6 +41,8 @@ class Atlas(Part):
         axes: Unit vectors (K, d, r).
         lengths: Standard deviations along them (K, r).
         widths: Standard deviation in every other direction (K,).
+        bends: What a chart is bent by along its first axis (K, d).
+        bows: s and v of its bow (K, 2).
     """
 
     mean: Tensor
@@ -49,6 +52,8 @@ class Atlas(Part):
     axes: Tensor
     lengths: Tensor
     widths: Tensor
+    bends: Tensor
+    bows: Tensor
 
     def __init__(self, subsample: int = units.MOST) -> None:
         super().__init__()
@@ -56,6 +61,8 @@ class Atlas(Part):
         shapes = {"mean": 1, "std": 1, "log_shares": 1, "centres": 2, "axes": 3, "lengths": 2, "widths": 1}
         for name, dims in shapes.items():
             self.register_buffer(name, torch.ones((1,) * dims))
+        self.register_buffer("bends", torch.zeros(1, 1))
+        self.register_buffer("bows", torch.zeros(1, 2))
 
     @override
     def fit(self, fitting: Fitting) -> None:
@@ -69,13 +76,14 @@ class Atlas(Part):
 
     def hold(self, charts: Charts) -> None:
         """Take charts as they were found."""
-        shares, *others = charts.gaussians
+        shares, *others, bends, bows = charts.gaussians
         room = ROOM
         while room < len(shares):
             room *= 2
         self.mean, self.std = charts.of
         self.log_shares = _padded(shares.log(), room, EMPTY)
         self.centres, self.axes, self.lengths, self.widths = (_padded(values, room, 1.0) for values in others)
+        self.bends, self.bows = (_padded(values, room, 0.0) for values in (bends, bows))
         self.fitted = True
 
     def standardise(self, x: Tensor) -> Tensor:
@@ -85,6 +93,8 @@ class Atlas(Part):
     def locate(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Memberships (B, K) of standardised points (B, d), and their local coordinates (B, d)."""
         apart = y[:, None] - self.centres  # (B, K, d)
+        if self.axes.shape[2]:
+            apart = straighten(apart, self.axes[..., 0], self.bends, self.bows)
         along = torch.einsum("bkd,kdr->bkr", apart, self.axes)
         w = self._memberships(apart, along)
         bent = torch.einsum("bk,bkr,kdr->bd", w, along * (1 / self.lengths - 1 / self.widths[:, None]), self.axes)
@@ -96,13 +106,29 @@ class Atlas(Part):
         stretched = (w @ self.widths)[:, None] * v + torch.einsum("bk,bkr,kdr->bd", w, along, self.axes)
         return stretched * self.std
 
-    def around(self, k: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Centres (n, d) of charts k (n,), C_k^{1/2} eps of noise eps (n, d), and its std along each axis (n, d)."""
+    def straighten(self, k: Tensor, x: Tensor) -> Tensor:
+        """Where points x (n, d) lie in charts k (n,) that are made straight: (n, d) about their centres."""
+        apart = self.standardise(x) - self.centres[k]
+        return apart - self._bowed(k, apart)
+
+    def place(self, k: Tensor, v: Tensor) -> Tensor:
+        """The points (n, d) that lie at v (n, d) in charts k (n,) that are made straight: the inverse."""
+        return self.mean + (self.centres[k] + v + self._bowed(k, v)) * self.std
+
+    def _bowed(self, k: Tensor, v: Tensor) -> Tensor | float:
+        """What bends charts k (n,) at v (n, d); nothing bends round ones."""
+        return bowed(v, self.axes[k][..., 0], self.bends[k], self.bows[k]) if self.axes.shape[2] else 0.0
+
+    def spread(self, k: Tensor, eps: Tensor) -> Tensor:
+        """C_k^{1/2} eps (n, d) of noise eps (n, d) in charts k (n,)."""
         axes, lengths, width = self.axes[k], self.lengths[k], self.widths[k][:, None]
         along = torch.einsum("nd,ndr->nr", eps, axes) * (lengths - width)
-        spread = width * eps + torch.einsum("nr,ndr->nd", along, axes)
-        size = (width**2 + ((lengths**2 - width**2)[:, None] * axes**2).sum(2)).sqrt()
-        return self.mean + self.centres[k] * self.std, spread * self.std, size * self.std
+        return width * eps + torch.einsum("nr,ndr->nd", along, axes)
+
+    def size(self, k: Tensor) -> Tensor:
+        """Standard deviation (n, d) of charts k (n,), before they are bent, along each axis of the data."""
+        axes, lengths, width = self.axes[k], self.lengths[k], self.widths[k][:, None]
+        return (width**2 + ((lengths**2 - width**2)[:, None] * axes**2).sum(2)).sqrt() * self.std
 
     def _memberships(self, apart: Tensor, along: Tensor) -> Tensor:
         """Memberships (B, K) of points that lie (B, K, d) from the centres, and so far (B, K, r) along the axes."""

@@ -1,4 +1,4 @@
-"""The fit of an atlas, which is as fine, and whose charts have as many axes, as held-out items are likeliest under."""
+"""The fit of an atlas: its fineness and the shape of its charts are those under which held-out items are likeliest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from functools import lru_cache
 from math import inf
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from allmodes import DataError
 from allmodes_bourgan import cells, units
+from allmodes_bourgan.cells import Shape
+from allmodes_bourgan.settling import Settling, settle
 
 LOGGER = logging.getLogger("allmodes.bourgan")
 
@@ -24,31 +27,34 @@ RANKS = (0, 1, 2, 3, 5, 8, cells.MOST_AXES)
 """Axes of a chart, at most; 16 or, where there are fewer, all directions are tried too."""
 POOLED = (0.0, 8.0)
 """Items by whose worth the variances of charts are drawn to their mean."""
+SETTLED = (64, 32, 16)
+"""Items in a chart, about, before charts are settled, beside the best size of those that are not."""
 HELD = 5
 """One of so many items is held out to choose by."""
 CLEARLY = 0.02
 """A mean logarithm of the density is clearly less if it is less by this."""
 PATIENCE = 2
 """Finer charts are not tried after so many in a row that are clearly less likely than the best."""
-NUMBERS = 2**22
-"""Coordinates of held-out items about the centres of charts that are in memory at a time."""
 FEW = 64
 """Of so few items none are held out: they are one round chart."""
 
 
 class Choice(NamedTuple):
-    """How fine an atlas is, how many charts that makes, and the mean logarithm of its density at held-out items."""
+    """The mean log density at held-out items of charts of about so many items each, or of what they settle to."""
 
     likelihood: float
     size: int | None
-    rank: int
-    pooled: float
+    shape: Shape
     charts: int
+    settling: Settling | None = None
 
     @property
     def merit(self) -> tuple[float, int]:
         """What the best choice has most of; of two that are nearly as likely, the simpler one has more."""
-        return round(self.likelihood, 2), -self.charts * (1 + self.rank)
+        return round(self.likelihood, 2), -self.charts * (1 + self.shape.rank + self.shape.bent)
+
+
+MERIT = attrgetter("merit")
 
 
 class Charts(NamedTuple):
@@ -61,11 +67,12 @@ class Charts(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A choice, the units in which it was made, and the cell (n,) of each item."""
+    """A choice, the units in which it was made, and the items (n, d) in them with the cluster (n,) of each."""
 
     choice: Choice
     of: units.Units
-    cell: Tensor
+    x: Tensor
+    cluster: Tensor
 
 
 def fit(items: Tensor) -> Charts:
@@ -75,54 +82,61 @@ def fit(items: Tensor) -> Charts:
 
 
 def compress(items: Tensor, m: int) -> Charts:
-    """m charts of items (n, d), by k-means of all of them; held-out items choose their axes as they do an atlas'."""
+    """m straight charts of items (n, d), by k-means of all; held-out items choose their axes as they do an atlas'."""
     if m > len(items):
         raise DataError(f"bourgan.compressed: {m} charts of {len(items)} items: set fewer charts")
     of = units.measure_common(items)
     x = of.standardise(items)
     held = torch.arange(len(x)) % HELD == 0
     few = min(m, int((~held).sum()))
-    best = max(_shapes(x[~held], x[held].double(), cells.partition(x[~held], few), None), key=lambda c: c.merit)
+    cell = cells.partition(x[~held], few)
+    best = max(_shapes(x[~held], x[held].double(), cell, None, (False,)), key=MERIT)
     cell = cells.partition(x, m)
-    return Charts(of, cells.gaussians(cells.measure(x, cell), best.rank, best.pooled), items, cell)
+    return Charts(of, cells.gaussians(cells.measure(x, cell), best.shape), items, cell)
 
 
 @lru_cache(maxsize=1)
-def _fit_once(items: bytes, d: int) -> Charts:
+def _fit_once(data: bytes, d: int) -> Charts:
     """The charts of sorted items, given as bytes of float32: the seeds of a run that have the same ones share a fit."""
-    began, x = time.monotonic(), torch.frombuffer(bytearray(items), dtype=torch.float32).reshape(-1, d)
-    choice, of, cell = max(_found(x), key=lambda found: found.choice.merit)
-    gaussians = cells.gaussians(cells.measure(of.standardise(x), cell), choice.rank, choice.pooled)
-    what = f"{len(gaussians.shares)} charts of {len(x)} items, with {choice.rank} axes"
+    began, items = time.monotonic(), torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(-1, d)
+    choice, of, x, cluster = _settled(max(_found(items), key=lambda found: found.choice.merit))
+    cell, shape = cells.cut(x, cluster, choice.size), choice.shape
+    if choice.settling is not None:
+        cell = dict(settle(x, cell, choice.settling.shape))[choice.settling]
+    gaussians = cells.gaussians(cells.measure(x, cell, shape.bent), shape)
+    what = f"{len(gaussians.shares)}{' bent' * shape.bent} charts of {len(x)} items, with {shape.rank} axes"
     LOGGER.info(f"bourgan: {what}, in {time.monotonic() - began:.1f} s")
-    return Charts(of, gaussians, x, cell)
+    return Charts(of, gaussians, items, cell)
 
 
-def _found(x: Tensor) -> Iterator[Found]:
+def _found(items: Tensor) -> Iterator[Found]:
     """The best charts with a unit for each axis, and with one for all; of few items one round chart."""
-    for of in (units.measure_common(x), units.measure(x)):
+    for of in (units.measure_common(items), units.measure(items)):
+        x = of.standardise(items)
         if len(x) < FEW:
-            yield Found(Choice(0.0, None, 0, 0.0, 1), of, torch.zeros(len(x), dtype=torch.long))
+            yield Found(Choice(0.0, None, Shape(0, 0.0, False), 1), of, x, torch.zeros(len(x), dtype=torch.long))
         else:
-            y = of.standardise(x)
-            cluster = cells.find_clusters(y)
-            best = max(_choices(y, cluster), key=lambda choice: choice.merit)
+            cluster = cells.find_clusters(x)
+            best = max(_choices(*_parted(x, cluster)), key=MERIT)
             likelihood = best.likelihood - float(of.std.log().sum())
-            yield Found(best._replace(likelihood=likelihood), of, cells.cut(y, cluster, best.size))
+            yield Found(best._replace(likelihood=likelihood), of, x, cluster)
 
 
-def _choices(x: Tensor, cluster: Tensor) -> Iterator[Choice]:
-    """Atlases of some of the items, coarse ones first, with the likelihood of the others.
+def _parted(x: Tensor, cluster: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Items to fit charts to, the cluster of each, and held-out items; those that are alone tell nothing of others."""
+    held = torch.arange(len(x)) % HELD == 0
+    left, within = torch.unique(cluster[~held], return_inverse=True)
+    return x[~held], within, x[held & torch.isin(cluster, left)].double()
+
+
+def _choices(train: Tensor, cluster: Tensor, test: Tensor) -> Iterator[Choice]:
+    """Atlases of items, coarse ones first, with the likelihood of held-out ones.
 
     It ends once finer ones are less likely: these cost the most.
     """
-    held, before = torch.arange(len(x)) % HELD == 0, None
-    train, left = x[~held], cluster[~held]
-    test = x[held & torch.isin(cluster, left)].double()  # items that are alone tell nothing of the others
-    _, within = torch.unique(left, return_inverse=True)
-    best, worse = -inf, 0
-    for size in (size for size in SIZES if size is None or size >= x.shape[1]):
-        cell = cells.cut(train, within, size and size * (HELD - 1) // HELD)
+    best, worse, before = -inf, 0, None
+    for size in (size for size in SIZES if size is None or size >= train.shape[1]):
+        cell = cells.cut(train, cluster, _part(size))
         if before is None or not cell.equal(before):
             shapes = list(_shapes(train, test, cell, size))
             yield from shapes
@@ -133,15 +147,55 @@ def _choices(x: Tensor, cluster: Tensor) -> Iterator[Choice]:
         before = cell
 
 
-def _shapes(train: Tensor, test: Tensor, cell: Tensor, size: int | None) -> Iterator[Choice]:
+def _part(size: int | None) -> int | None:
+    """The size of cells without held-out items."""
+    return size and size * (HELD - 1) // HELD
+
+
+def _settled(found: Found) -> Found:
+    """The best charts, or those to which some settle if these are better."""
+    best, of, x, cluster = found
+    if len(x) < FEW:
+        return found
+    (train, within, test), unit = _parted(x, cluster), float(of.std.log().sum())
+    for size, cell in _unsettled(train, within, best.size):
+        for settling, settled in settle(train, cell, best.shape):
+            choices = _shapes(train, test, settled, size)
+            likely = (c._replace(likelihood=c.likelihood - unit, settling=settling) for c in choices)
+            best = max(best, *likely, key=MERIT)
+    return found._replace(choice=best)
+
+
+def _unsettled(x: Tensor, cluster: Tensor, best: int | None) -> Iterator[tuple[int | None, Tensor]]:
+    """Sizes and cells that are to settle, each once: k-means makes the same of several sizes."""
+    seen = list[Tensor]()
+    for size in SIZES:
+        if size == best or (size in SETTLED and size >= x.shape[1]):
+            cell = cells.cut(x, cluster, _part(size))
+            if not any(cell.equal(other) for other in seen):
+                seen.append(cell)
+                yield size, cell
+
+
+def _shapes(
+    train: Tensor, test: Tensor, cell: Tensor, size: int | None, bends: tuple[bool, ...] = (False, True)
+) -> Iterator[Choice]:
     """Charts of all shapes on the cells (n,) of items (n, d), with the likelihood of held-out items."""
-    moments, most = cells.measure(train, cell), min(train.shape[1], max(RANKS))
+    most = min(train.shape[1], max(RANKS))
     ranks = sorted({rank for rank in RANKS if rank < most} | {most})
-    shapes = [(rank, pooled) for rank in ranks for pooled in POOLED]
-    charts = [cells.gaussians(moments, rank, pooled) for rank, pooled in shapes]
-    sums = torch.zeros(len(charts), dtype=torch.double)
-    for points in torch.split(test, max(1, NUMBERS // moments.means.numel())):
+    for bent in bends:
+        moments = cells.measure(train, cell, bent)
+        if not bent or moments.bends.any():
+            shapes = [Shape(rank, pooled, bent) for rank in ranks for pooled in POOLED if rank or not bent]
+            for shape, likelihood in zip(shapes, _likelihoods(test, moments, shapes), strict=True):
+                yield Choice(likelihood, size, shape, len(moments.counts))
+
+
+def _likelihoods(test: Tensor, moments: cells.Moments, shapes: list[Shape]) -> list[float]:
+    """The mean logarithm of the density at items (n, d), for each shape."""
+    charts, sums = [cells.gaussians(moments, shape) for shape in shapes], torch.zeros(len(shapes), dtype=torch.double)
+    for points in torch.split(test, max(1, cells.NUMBERS // moments.means.numel())):
         seen = cells.look(points, moments)
         sums += torch.stack([cells.log_density(seen, one).logsumexp(1).sum() for one in charts])
-    for (rank, pooled), likelihood in zip(shapes, (sums / len(test)).tolist(), strict=True):
-        yield Choice(likelihood, size, rank, pooled, len(moments.counts))
+    means: list[float] = (sums / len(test)).tolist()
+    return means

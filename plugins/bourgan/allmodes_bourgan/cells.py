@@ -3,7 +3,7 @@
 Clusters are found by HDBSCAN (Campello, Moulavi and Sander, 2013) without a number, and cut by k-means, so that pieces
 of a curved cluster are nearly straight. A cell's Gaussian has a few axes of their own lengths and one width in all
 other directions, as in a mixture of probabilistic principal components (Tipping and Bishop, 1999): a thin curve has one
-axis, a ball none.
+axis, a ball none. It may be bent along the first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from allmodes_bourgan import bows
+
 SMALLEST = 1024
 """The smallest cluster has this part of all items."""
 FEWEST = 8
@@ -25,32 +27,53 @@ ALONE = 10.0
 neighbour."""
 PER_AXIS = 16
 """A cell has so many items at least for each of its axes."""
+FEWEST_BENT = 32
+"""A bent cell has so many items at least."""
 THINNEST = 1e-4
 """The least width of a cell, in units of the data's axes."""
 MOST_AXES = 16
 """A cell has so many axes at most."""
+NUMBERS = 2**22
+"""Coordinates of items about the centres of cells that are in memory at a time."""
+
+
+class Shape(NamedTuple):
+    """Axes of a Gaussian at most, items by whose worth variances are drawn to their mean, and whether it is bent."""
+
+    rank: int
+    pooled: float
+    bent: bool
 
 
 class Moments(NamedTuple):
     """Items (K,) of cells, means (K, d), and variances (K, d), largest first, the first of them along directions.
 
-    Of directions (K, d, r) there are as many as a cell has axes at most; where items have none, they are zero.
+    Of directions (K, d, r) there are as many as a cell has axes at most; where items have none, they are zero. Bends
+    (K, d) and bows (K, 2) are those of the first direction, 0 where a cell is straight; the variances of a bent cell
+    are those of its straightened items.
     """
 
     counts: Tensor
     means: Tensor
     variances: Tensor
     directions: Tensor
+    bends: Tensor
+    bows: Tensor
 
 
 class Gaussians(NamedTuple):
-    """Shares (K,), means (K, d), and axes (K, d, r) of lengths (K, r), beside which there is one width (K,)."""
+    """Shares (K,), means (K, d), and axes (K, d, r) of lengths (K, r), beside which there is one width (K,).
+
+    Bends (K, d) and bows (K, 2) are those of the first axis, 0 where a cell is straight.
+    """
 
     shares: Tensor
     centres: Tensor
     axes: Tensor
     lengths: Tensor
     widths: Tensor
+    bends: Tensor
+    bows: Tensor
 
 
 class Seen(NamedTuple):
@@ -107,46 +130,69 @@ def partition(x: Tensor, pieces: int) -> Tensor:
     return piece
 
 
-def measure(x: Tensor, cell: Tensor) -> Moments:
-    """The moments of cells, each of which has items (n, d)."""
+def measure(x: Tensor, cell: Tensor, bent: bool = False) -> Moments:
+    """The moments of cells, each of which has items (n, d); bent ones where `bent` says so and they have enough."""
     each = [x[cell == k].double() for k in range(int(cell.max()) + 1)]
-    means = torch.stack([points.mean(0) for points in each])
-    variances, directions = zip(*(_principal(points) for points in each), strict=True)
     counts = torch.tensor([float(len(points)) for points in each]).double()
-    return Moments(counts, means, torch.stack(variances).clamp(min=THINNEST**2), torch.stack(directions))
+    means = torch.stack([points.mean(0) for points in each])
+    found = [_measure(points - mean, bent) for points, mean in zip(each, means, strict=True)]
+    variances, *others = (torch.stack(values) for values in zip(*found, strict=True))
+    alone = counts == 1
+    variances[alone] = _nearest(x.double(), means[alone]).square()[:, None] / x.shape[1]
+    return Moments(counts, means, variances.clamp(min=THINNEST**2), *others)
 
 
-def _principal(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Variances (d,) of points (n, d), largest first, and the directions (d, r) of the first of them.
+def _nearest(x: Tensor, some: Tensor) -> Tensor:
+    """How far (k,) the nearest other item is from some (k, d) of the items (n, d): as wide is what is alone."""
+    distances = torch.cdist(some, x, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.topk(min(2, len(x)), largest=False).values[:, -1]
 
-    Of few long vectors all variance lies in their differences, so that no (d, d) matrix is needed.
+
+def _measure(apart: Tensor, bent: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Variances (d,), directions (d, r), bend (d,) and bow (2,) of items (n, d) of mean 0."""
+    (n, d), (variances, directions) = apart.shape, _principal(apart)
+    if not bent or n < FEWEST_BENT or d == 1:
+        return variances, directions, apart.new_zeros(d), apart.new_zeros(2)
+    bow = bows.measure(apart @ directions[:, 0])
+    bend = bows.fit(apart, directions[:, 0])
+    variances, directions = _principal(bows.straighten(apart, directions[:, 0], bend, bow), 1)
+    return variances, directions, bend, bows.measure(apart @ directions[:, 0])  # which may be turned round
+
+
+def _principal(apart: Tensor, fitted: int = 0) -> tuple[Tensor, Tensor]:
+    """Variances (d,) of items (n, d) of mean 0, largest first, and the directions (d, r) of the first of them.
+
+    Of few long vectors all variance lies in their differences, so that no (d, d) matrix is needed. `fitted` numbers for
+    each direction, beside the mean, were fitted to the items.
     """
-    n, d = points.shape
+    n, d = apart.shape
+    freedom = max(n - 1 - fitted, 1)
     if n > d or d <= MOST_AXES:
-        variances, directions = torch.linalg.eigh(points.T.cov(correction=min(1, n - 1)).reshape(d, d))
+        variances, directions = torch.linalg.eigh(apart.T @ apart / freedom)
         return variances.flip(0), directions.flip(1)[:, :MOST_AXES]
-    _, lengths, rows = torch.linalg.svd((points - points.mean(0)) / max(n - 1, 1) ** 0.5, full_matrices=False)
+    _, lengths, rows = torch.linalg.svd(apart / freedom**0.5, full_matrices=False)
     return pad(lengths.square(), (0, d - n)), pad(rows[:MOST_AXES].T, (0, max(MOST_AXES - n, 0)))
 
 
-def gaussians(moments: Moments, rank: int, pooled: float) -> Gaussians:
-    """The Gaussian of each cell with so many axes at most, fewer in a small cell.
-
-    `pooled` is the number of items by whose worth a cell's variances are drawn to the mean variance of all.
-    """
-    counts, means, variances, directions = moments
-    shares, n = counts / counts.sum(), counts[:, None]
-    variances = (n * variances + pooled * (shares @ variances.mean(1))) / (n + pooled)
-    own = torch.arange(variances.shape[1]) < (counts // PER_AXIS).clamp(max=rank)[:, None]  # (K, d)
+def gaussians(moments: Moments, shape: Shape) -> Gaussians:
+    """The Gaussian of each cell, with fewer axes in a small cell; an item that is alone has no part in the pool."""
+    counts, means, variances, directions, bends, bow = moments
+    shares, n, several = counts / counts.sum(), counts[:, None], (counts > 1).double()
+    pool = (counts * several) @ variances.mean(1) / (counts * several).sum().clamp(min=1)
+    worth = shape.pooled * several[:, None]
+    variances = (n * variances + worth * pool) / (n + worth)
+    own = torch.arange(variances.shape[1]) < (counts // PER_AXIS).clamp(max=shape.rank)[:, None]  # (K, d)
     others = (~own).sum(1).clamp(min=1)
     widths = torch.where(own.all(1), 1.0, (variances * ~own).sum(1) / others)
-    lengths = torch.where(own, variances, widths[:, None])[:, :rank].sqrt()
-    return Gaussians(shares, means, directions[:, :, :rank], lengths, widths.sqrt())
+    lengths = torch.where(own, variances, widths[:, None])[:, : shape.rank].sqrt()
+    return Gaussians(shares, means, directions[:, :, : shape.rank], lengths, widths.sqrt(), bends, bow)
 
 
 def look(x: Tensor, moments: Moments) -> Seen:
     """How points (n, d) lie from cells, whatever the widths of these are said to be."""
     apart = x[:, None] - moments.means  # (n, K, d)
+    if moments.bends.any():
+        apart = bows.straighten(apart, moments.directions[..., 0], moments.bends, moments.bows)
     along = torch.einsum("nkd,kdr->nkr", apart, moments.directions).square()
     return Seen(apart.square().sum(2), along, along.cumsum(2))
 

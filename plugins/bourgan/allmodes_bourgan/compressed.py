@@ -41,7 +41,8 @@ class Compressed(Prior):
         charts = fit(items) if self.charts is None else compress(items, self.charts)
         self.atlas.hold(charts)
         self.atlas.fitted = self.charts is None  # networks share the atlas' own charts alone
-        self.numbers = torch.tensor(sum(values.numel() for values in (*charts.gaussians, *charts.of)))
+        values = (*charts.gaussians, *charts.of)  # bends are 0 where charts are straight, and no numbers
+        self.numbers = torch.tensor(sum(value.numel() for value in values if value.any()))
         d = items.shape[1]
         self.dim, self.sizes = d + self.further, {"code": d, "scale": d}
 
@@ -49,6 +50,7 @@ class Compressed(Prior):
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
         edges = self.atlas.log_shares.exp().cumsum(0)
         k = (edges <= noise.uniform("chart", n)[:, None] * edges[-1]).sum(1)  # (n,)
-        centre, spread, scale = self.atlas.around(k, noise.normal("spread", n, len(self.atlas.mean)))
-        code = centre + spread
-        return Latent(torch.cat([code, noise.normal("further", n, self.further)], 1), {"code": code, "scale": scale})
+        code = self.atlas.place(k, self.atlas.spread(k, noise.normal("spread", n, len(self.atlas.mean))))
+        return Latent(
+            torch.cat([code, noise.normal("further", n, self.further)], 1), {"code": code, "scale": self.atlas.size(k)}
+        )

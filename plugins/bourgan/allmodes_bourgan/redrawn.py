@@ -13,7 +13,10 @@ item j of the chart, for each axis another one,
 
 .. math:: e_a = \sqrt{1 - b^2}\, x_{j, a} + b\, \lambda_a \epsilon_a, \qquad b = h B n_k^{-1/5},
 
-with n_k the items of the chart; it is that of item i itself in (1 - h)^2 of the draws.
+with n_k the items of the chart; it is that of item i itself in (1 - h)^2 of the draws. What lies beyond the chart's
+first and last item is reflected there (Silverman, 1986, 2.10), so that a segment ends where it does.
+
+A bent chart is straightened for all this, and bent again (`bows`).
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ class Redrawn(Prior):
         items: Training items (n, d), flattened, chart by chart.
         chart: The chart (n,) of each.
         places: Their coordinates (n, r) along the axes of their chart, in units of the data's axes.
+        ends: The least and the greatest of these (K, 2, r) in each chart.
         first: The first item (K,) of each chart.
         counts: Items (K,) of each chart.
     """
@@ -51,6 +55,7 @@ class Redrawn(Prior):
     items: Tensor
     chart: Tensor
     places: Tensor
+    ends: Tensor
     first: Tensor
     counts: Tensor
 
@@ -58,7 +63,7 @@ class Redrawn(Prior):
         super().__init__()
         self.noise, self.further, self.subsample = noise, further, subsample
         self.atlas = Atlas(subsample)
-        for name, dims in {"items": 2, "places": 2}.items():
+        for name, dims in {"items": 2, "places": 2, "ends": 3}.items():
             self.register_buffer(name, torch.zeros((1,) * dims))
         for name in ("chart", "first", "counts"):
             self.register_buffer(name, torch.zeros(1, dtype=torch.long))
@@ -70,25 +75,32 @@ class Redrawn(Prior):
         self.atlas.hold(charts)
         self.chart, order = charts.chart.sort(stable=True)
         self.items = charts.items[order]
-        apart = self.atlas.standardise(self.items) - self.atlas.centres[self.chart]
+        apart = self.atlas.straighten(self.chart, self.items)
         self.places = torch.einsum("nd,ndr->nr", apart, self.atlas.axes[self.chart])
+        self.ends = self._ends()
         self.counts = self.chart.bincount(minlength=len(self.atlas.log_shares))
         self.first = self.counts.cumsum(0) - self.counts
         d = self.items.shape[1]
         self.dim, self.sizes = d + self.further, {"code": d, "item": d, "scale": d}
+
+    def _ends(self) -> Tensor:
+        """The least and the greatest coordinate (K, 2, r) in each chart."""
+        none = torch.zeros(len(self.atlas.log_shares), self.places.shape[1])
+        chart = self.chart[:, None].expand_as(self.places)
+        ends = (none.scatter_reduce(0, chart, self.places, which, include_self=False) for which in ("amin", "amax"))
+        return torch.stack(list(ends), 1)
 
     @override
     def forward(self, noise: Noise, n: int, given: Given = NOTHING) -> Latent:
         i = (noise.uniform("item", n) * len(self.items)).long().clamp(max=len(self.items) - 1)  # (n,)
         item, k = self.items[i], self.chart[i]
         eps = noise.normal("spread", *item.shape)
-        centre, spread, scale = self.atlas.around(k, eps)
-        moved = sqrt(1 - self.noise**2) * (item - centre) + self.noise * spread
-        code = centre + moved + self._along(i, k, eps, moved / self.atlas.std, noise) * self.atlas.std
+        apart = sqrt(1 - self.noise**2) * self.atlas.straighten(k, item) + self.noise * self.atlas.spread(k, eps)
+        code = self.atlas.place(k, apart + self._along(i, k, eps, apart, noise))
         z = torch.cat([code, noise.normal("further", n, self.further)], 1)
-        return Latent(z, {"code": code, "item": item, "scale": scale})
+        return Latent(z, {"code": code, "item": item, "scale": self.atlas.size(k)})
 
-    def _along(self, i: Tensor, k: Tensor, eps: Tensor, moved: Tensor, noise: Noise) -> Tensor:
+    def _along(self, i: Tensor, k: Tensor, eps: Tensor, apart: Tensor, noise: Noise) -> Tensor:
         """What changes offsets (n, d) from centres along the charts' own axes to those of other items."""
         axes, lengths, counts = self.atlas.axes[k], self.atlas.lengths[k], self.counts[k, None]
         rank = axes.shape[2]
@@ -98,5 +110,7 @@ class Redrawn(Prior):
         place = torch.where(kept, self.places[i], self.places.gather(0, other))  # (n, r)
         width = self.noise * BANDWIDTH * counts.float() ** -0.2  # (n, 1)
         place = (1 - width**2).sqrt() * place + width * lengths * torch.einsum("nd,ndr->nr", eps, axes)
-        change = torch.where(own, place - torch.einsum("nd,ndr->nr", moved, axes), 0.0)
+        lowest, highest = self.ends[k].unbind(1)  # (n, r)
+        place = highest - (highest - lowest - (place - lowest).abs()).abs()
+        change = torch.where(own, place - torch.einsum("nd,ndr->nr", apart, axes), 0.0)
         return torch.einsum("nr,ndr->nd", change, axes)
