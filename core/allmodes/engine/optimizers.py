@@ -35,11 +35,12 @@ def make_optimizer(config: OptimizerConfig, parameters: Sequence[Tensor]) -> tor
 def _spare_dynamo() -> None:
     """Let optimisers be made, saved and loaded without torch's compiler, which takes two seconds to import.
 
-    torch tells it to leave these methods alone, even if nothing is compiled, by what it keeps at each of them.
+    torch has it leave these methods alone, even where nothing is compiled, and keeps at each what it calls instead.
     """
-    for name in ("add_param_group", "state_dict", "load_state_dict") if "torch._dynamo" not in sys.modules else ():
-        method = inspect.unwrap(getattr(torch.optim.Optimizer, name))
-        vars(method).setdefault("__dynamo_disable", method)
+    if "torch._dynamo" not in sys.modules:
+        for name in ("add_param_group", "state_dict", "load_state_dict"):
+            method = inspect.unwrap(getattr(torch.optim.Optimizer, name))
+            vars(method).setdefault("__dynamo_disable", method)
 
 
 class Stepper:
