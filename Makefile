@@ -51,7 +51,7 @@ $(VENV)/.demo: pyproject.toml $(PLUGINS:%=%/pyproject.toml) | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(PLUGINS:%=%/pyproject.toml) | $(BIN)/python
-	$(BIN)/python -m pip install --disable-pip-version-check -e ".[dev]" $(addprefix -e ,$(PACKAGES))
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -e ".[dev]" $(addprefix -e ,$(PACKAGES))
 	@touch $@ $(VENV)/.demo
 
 clean:
