@@ -7,7 +7,8 @@ In units of the data's axes, with shares :math:`\pi_k`, centres :math:`c_k` and 
 
 :math:`C_k = \sigma_k^2 I + U_k (\Lambda_k^2 - \sigma_k^2 I) U_k^T` has a few axes U and one width beside them. Roots
 are symmetric, so that local coordinates u turn little from a chart to its neighbour. S is the local unit: one step of
-it is as long as a standard deviation of the data there, in every direction.
+it is as long as a standard deviation of the data there, in every direction. Where a chart is bent (`bows`), its
+straightened offset stands for x - c_k.
 """
 
 from __future__ import annotations
