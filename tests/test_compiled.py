@@ -110,9 +110,11 @@ def test_compiled_runs_are_their_eager_runs_and_nothing_is_compiled_twice(
 
 
 def test_a_compiled_run_is_its_eager_run_and_when_resumed_has_the_bits_of_one_that_was_not_stopped(
-    shared_cache: None,
+    shared_cache: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = load_spec(TINY)
+    compiled, spec = list[int](), load_spec(TINY)
+    compile_graph = torch._inductor.compile
+    monkeypatch.setattr(torch._inductor, "compile", lambda *a, **k: (compiled.append(1), compile_graph(*a, **k))[1])
     whole, after = compiled_loop(spec, 1), make_lanes(spec, 1)[0]
     for _ in range(5):
         whole.iterate()
@@ -122,6 +124,7 @@ def test_a_compiled_run_is_its_eager_run_and_when_resumed_has_the_bits_of_one_th
     after.load_state_dict(copy.deepcopy(before.state_dict()))
     for _ in range(7):
         whole.iterate()
+    assert len(compiled) == 4  # as in a stack
     assert_same_networks(spec, 1, whole, 12)
     resumed = Loop([after], CompiledEngine([after.engine]))
     for _ in range(7):
