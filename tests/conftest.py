@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from allmodes.experiments import logs
 from allmodes.tracking.sender import open_store
+from one_process import in_one_process
 from tracked import Recorder, Training
 
 
@@ -20,6 +21,13 @@ from tracked import Recorder, Training
 def _no_log() -> None:
     """Begin each test without the log that a command of an earlier one began."""
     logs.stop()
+
+
+@pytest.fixture
+def one_process() -> Iterator[None]:
+    """Train studies in the process of the test."""
+    with in_one_process():
+        yield
 
 
 @pytest.fixture(scope="session")

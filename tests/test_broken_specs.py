@@ -1,6 +1,7 @@
 """Two thousand broken specs: each is refused without a traceback, and each complaint names a field that is wrong."""
 
 import copy
+import functools
 import json
 import re
 import warnings
@@ -19,11 +20,14 @@ from fixtures.distributions import first_party
 Where: TypeAlias = tuple[str | int, ...]
 
 REGISTRY = first_party()
-RECIPES: Mapping[str, Any] = {
-    name: YAML(typ="safe").load(path.read_text("utf-8")) for name, path in REGISTRY.recipes.items()
-}
 NUMBERS = {"iterations", "batch_size", "every", "samples", "lr", "dim", "log_every", "threads"}
 REQUIRED = {"name", "data", "prior", "generator", "discriminator", "losses", "kind"}
+
+
+@functools.cache
+def recipes() -> Mapping[str, Any]:
+    """The trees of all recipes; not read by whoever only collects the tests."""
+    return {name: YAML(typ="safe").load(path.read_text("utf-8")) for name, path in REGISTRY.recipes.items()}
 
 
 def nodes(value: Any, where: Where = ()) -> Iterator[tuple[Where, Any]]:
@@ -85,7 +89,7 @@ def break_at(tree: Any, how: str, where: Where) -> None:
 
 def draw_broken(data: st.DataObject) -> tuple[Any, list[Where]]:
     """A recipe with one to three breakages, none inside another, and the places that are wrong."""
-    tree = copy.deepcopy(RECIPES[data.draw(st.sampled_from(sorted(RECIPES)))])
+    tree = copy.deepcopy(recipes()[data.draw(st.sampled_from(sorted(REGISTRY.recipes)))])
     wrong: list[Where] = []
     for _ in range(data.draw(st.integers(1, 3))):
         apart = [(how, where) for how, where in breakages(tree) if not any(nested(where, other) for other in wrong)]

@@ -92,6 +92,7 @@ def test_a_failed_run_is_marked_and_the_others_are_trained(trained: tuple[Path, 
     assert {line["status"] for line in lines(place / "out") if line["method"] == "broken"} == {"failed"}
 
 
+@pytest.mark.usefixtures("one_process")
 def test_finished_seeds_of_an_earlier_run_count_and_missing_ones_are_trained(tmp_path: Path) -> None:
     ran = Experiment.from_spec({**SPEC, "name": "before"}, folder=tmp_path / "runs", track=False).run([0]).folder
     measured = (ran / "seed-0" / "results.json").stat().st_mtime_ns

@@ -25,11 +25,11 @@ from allmodes.runs.results import load_results
 from allmodes.runs.run import Outcome, RunError
 from allmodes.runs.run_folder import RunFolder
 from allmodes.specs import recorded
-from allmodes.studies import worker
 from allmodes.studies.compare import compare
 from allmodes.system import durable, json_pages
 from allmodes.testing.interrupted import InterruptingObserver, read_numbers, read_tensors
 from allmodes.tracking import recalling, sync
+from one_process import in_one_process
 from tiny import SPEC
 from tracked import Recorder
 
@@ -648,33 +648,16 @@ def test_a_receipt_of_another_run_is_not_used(folder: Path, store: Recorder) -> 
 # Studies
 
 
-class Inline:
-    """Trains in this process what a study gives to others."""
-
-    def __init__(self, size: int, stop: Any, environment: Any) -> None:
-        self.stop = stop
-
-    def run(self, tasks: Any) -> Any:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("allmodes.studies.reports._redirect_output", lambda log: None)
-            while (task := tasks.take()) is not None:
-                messages: list[Any] = []
-                worker.train_task(task, lambda messages=messages, **message: messages.append(message), self.stop)
-                yield from messages
-
-
 @pytest.fixture(scope="module")
 def made_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("study")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("allmodes.studies.executors.Pool", Inline)
+    with in_one_process():
         compare([str(spec) for spec in specs_in(place)], folder=place / "study", track=False)
     return place
 
 
 @pytest.fixture
-def study(made_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("allmodes.studies.executors.Pool", Inline)
+def study(made_study: Path, tmp_path: Path, one_process: None) -> Path:
     return Path(shutil.copytree(made_study / "study", tmp_path / "study"))
 
 

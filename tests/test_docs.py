@@ -39,6 +39,7 @@ from allmodes_schemas import (
     TurnConfig,
 )
 from fixtures.distributions import first_party
+from one_process import in_one_process
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -80,7 +81,8 @@ def desk(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setattr(console.out, "width", 110)
     monkeypatch.setattr(sys, "path", [str(tmp_path / "allmodes-mymethod"), *sys.path])  # as if installed
     modules = set(sys.modules)
-    yield tmp_path
+    with in_one_process():
+        yield tmp_path
     for name in [name for name in sys.modules if name not in modules and name.startswith(PAGES_MODULES)]:
         del sys.modules[name]
 

@@ -15,6 +15,7 @@ from allmodes.studies.slurm import SlurmArray
 from allmodes.studies.study import Study
 from allmodes.system.signals import Stop
 from allmodes_schemas import SlurmConfig
+from one_process import in_one_process
 from tiny_study import write_specs
 
 
@@ -23,7 +24,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A study of two runs that have ended."""
     folder = tmp_path_factory.mktemp("trained")
     files = write_specs(folder, 2)[:1]
-    return compare(files, folder=folder / "study", jobs=1, track=False, figures=False).study
+    with in_one_process():
+        return compare(files, folder=folder / "study", track=False, figures=False).study
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from allmodes import Comparison, Results, SpecError, compare
 from allmodes.studies.comparison import COSTS
 from markup import Page
+from one_process import in_one_process
 from tiny import SPEC
 
 TRAINING = {**SPEC["training"], "threads": 1}
@@ -31,7 +32,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     for name, changes in METHODS.items():
         (place / f"{name}.json").write_text(json.dumps({**SPEC, "name": name, "seeds": [0, 1], **changes}))
     files = [str(place / f"{name}.json") for name in METHODS]
-    return compare(files, folder=place / "study", track=False, jobs=1, figures=False)
+    with in_one_process():
+        return compare(files, folder=place / "study", track=False, figures=False)
 
 
 @pytest.fixture

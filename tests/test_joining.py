@@ -28,6 +28,7 @@ from allmodes.studies.joining import Unclaimed
 from allmodes.studies.stored import load_written
 from allmodes.studies.study import Study, StudyEntry
 from allmodes.testing.interrupted import equal_runs
+from tiny import SPEC
 from tiny_study import write_specs
 
 
@@ -77,6 +78,7 @@ def test_commands_that_share_a_study_do_not_all_take_the_same_run(tmp_path: Path
     assert {take() for _ in range(60)} == {"x/seed-1", "x/seed-2", "x/seed-3"}
 
 
+@pytest.mark.usefixtures("one_process")
 def test_a_run_that_fails_is_tried_three_times(specs: Callable[[int], list[str]], tmp_path: Path) -> None:
     files, folder = specs(20), tmp_path / "study"
     change = "training.optimizer={kind: sgd, lr: 1.0e30}"
@@ -122,6 +124,7 @@ def test_others_cannot_train_a_joined_study_by_themselves(
     assert found.status == "finished"
 
 
+@pytest.mark.usefixtures("one_process")
 def test_a_joined_study_takes_new_settings_and_keeps_others_methods(
     specs: Callable[[int], list[str]], tmp_path: Path
 ) -> None:
@@ -144,6 +147,7 @@ def test_a_joined_study_takes_new_settings_and_keeps_others_methods(
     )
 
 
+@pytest.mark.usefixtures("one_process")
 def test_resume_finds_a_claimed_run_locked(specs: Callable[[int], list[str]], tmp_path: Path) -> None:
     files, folder = specs(20), tmp_path / "study"
     compare(files[:1], folder=folder, on="join", jobs=1, seeds=[0], track=False, figures=False)
@@ -156,7 +160,7 @@ def test_resume_finds_a_claimed_run_locked(specs: Callable[[int], list[str]], tm
 
 
 def test_a_folder_without_a_study_cannot_be_joined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = Experiment.from_recipe("gan/ring", ["training.iterations=2"], folder=tmp_path, track=False).run([0]).folder
+    run = Experiment.from_spec(SPEC, folder=tmp_path, track=False).run([0]).folder
     assert execute(["work", str(run)]) == 2
     message = f"error: {run}: no study lies there: `allmodes compare ... --on join` begins one\n"
     assert capsys.readouterr().err == message

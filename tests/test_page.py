@@ -23,6 +23,7 @@ from allmodes.studies.page.settings import differences
 from allmodes.studies.page.write import BYTES, PICTURED, write_page
 from allmodes.studies.report import load_comparison
 from allmodes.system.paths import near
+from one_process import in_one_process
 from tiny import SPEC
 
 HOSTILE = "<script>alert('x')</script> \"><img src=http://evil.example/x.png onerror=1> & $\\frac \u202e"
@@ -63,7 +64,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, change in changes.items():
         (place / f"{name}.json").write_text(json.dumps({**SPEC, "name": name, **change}))
     specs = [str(place / f"{name}.json") for name in changes]
-    compare(specs, seeds=[0, 1], jobs=1, folder=place / "out", track=False, figures=False)
+    with in_one_process():
+        compare(specs, seeds=[0, 1], folder=place / "out", track=False, figures=False)
     report(place / "out", labels={"plain": HOSTILE})
     return place / "out"
 

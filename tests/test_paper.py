@@ -29,6 +29,7 @@ from allmodes.studies.study import PAGE, StudyPage, look_again
 from allmodes.system import json_pages
 from allmodes.system.durable import write_json
 from allmodes_schemas import Key
+from one_process import in_one_process
 from tiny import SPEC
 
 NUMBERS = {"modes": Key("higher"), "w1": Key("lower"), "share": Key("higher", unit="share"), "size": Key()}
@@ -198,7 +199,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / f"{name}.json").write_text(json.dumps(spec))
         specs.append(str(place / f"{name}.json"))
     folder = place / "out"
-    compare(specs, seeds=[0, 1], jobs=1, folder=folder, track=False, figures=False, columns="modes,high_quality")
+    with in_one_process():
+        compare(specs, seeds=[0, 1], folder=folder, track=False, figures=False, columns="modes,high_quality")
     return folder
 
 

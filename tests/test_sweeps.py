@@ -28,6 +28,7 @@ from allmodes.studies.report import write_report
 from allmodes.studies.study import OWN_FILES, Study
 from allmodes.studies.varied_figure import draw_varied, find_rows
 from allmodes_schemas import Range, check_folder_name
+from one_process import in_one_process
 from tiny import SPEC
 
 REGISTRY = installed()
@@ -405,9 +406,10 @@ def test_what_one_number_does_is_drawn_and_else_nothing(tmp_path: Path) -> None:
     assert file.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.usefixtures("one_process")
 def test_the_folder_of_a_sweep_along_one_number_has_its_figure(tmp_path: Path) -> None:
     file = sweep_file("  losses.1.weight: [1, 2]\n", tmp_path)
-    comparison = compare([file], folder=tmp_path / "out", track=False, jobs=1)
+    comparison = compare([file], folder=tmp_path / "out", track=False)
     drawn = tmp_path / "out" / "varied.png"
     assert drawn.read_bytes().startswith(b"\x89PNG")
     assert drawn.name in OWN_FILES
@@ -453,7 +455,8 @@ def test_a_sweep_that_is_interrupted_goes_on_and_trains_each_member_once(
     assert all(path.stat().st_mtime_ns == done[path] for path in finished)
     assert len(ended) == len(set(ended)) == 12
 
-    whole = compare([file], folder="whole", track=False, jobs=1, figures=False)
+    with in_one_process():
+        whole = compare([file], folder="whole", track=False, figures=False)
     assert whole.status == "finished"
     assert table(folder) == table(whole.folder)
     assert list(whole.to_frame()["losses.1.weight"]) == [1, 2] * 6

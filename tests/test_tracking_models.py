@@ -145,6 +145,7 @@ def test_a_resumed_run_keeps_its_earlier_models(trained: Path, client: Any) -> N
     assert kept[40] in ("earlier", "best")
 
 
+@pytest.mark.usefixtures("one_process")
 def test_a_search_orders_the_ends_of_a_study_as_its_table(
     store: str, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +154,7 @@ def test_a_search_orders_the_ends_of_a_study_as_its_table(
     for name, rate in (("slow", 1e-5), ("fast", 1e-2)):
         spec = KEEPING | {"name": name, "training": {**KEEPING["training"], "optimizer": {"kind": "adam", "lr": rate}}}
         Path(f"{name}.json").write_text(json.dumps(spec))
-    study = compare(["slow.json", "fast.json"], seeds=[0], jobs=1, folder="out")
+    study = compare(["slow.json", "fast.json"], seeds=[0], folder="out")
     with (study.folder / "table.csv").open(newline="") as file:
         w1 = {
             row["method"]: float(row["value"]) for row in csv.DictReader(file) if row["metric"] == "w1" and row["seed"]

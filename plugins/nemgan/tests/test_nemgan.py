@@ -3,7 +3,7 @@
 import json
 import math
 import re
-import subprocess
+import runpy
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -271,14 +271,20 @@ def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
         Experiment.resume(results.folder, track=False).run()
 
 
-def test_the_command_line_draws_from_one_mode(trained: Path, tmp_path: Path) -> None:
+def test_the_command_line_draws_from_one_mode(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     to = tmp_path / "samples.npz"
-    sample = [sys.executable, "-m", "allmodes", "sample", str(trained), "-o", str(to)]
-    subprocess.run([*sample, "--mode", "1", "-n", "5"], check=True)
+
+    def sample(*words: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["allmodes", "sample", str(trained), "-o", str(to), *words])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module("allmodes", run_name="__main__")
+        return ended.value.code
+
+    assert not sample("--mode", "1", "-n", "5")
     with np.load(to) as file:
         drawn = torch.from_numpy(file["samples"])
     assert torch.equal(drawn, load_run(trained).sample(5, mode=1))
-    assert subprocess.run([*sample, "--mode", "9"], check=False).returncode != 0
+    assert sample("--mode", "9")
 
 
 def test_a_model_draws_from_one_mode_and_names_the_modes_in_its_errors(trained: Path) -> None:
