@@ -15,6 +15,10 @@ QUICK = $(patsubst %,tests/test_%.py,layout text hiding registry checks specs st
           engine parity networks metrics figures trained experiment places cli init tracking_old testing) \
         plugins/veegan/tests
 
+# A process a core, so each of one thread. A file's tests stay in one process, which shares what they prepare; in their
+# own order, files of few but long tests are not left for the end, when other processes have nothing more to do.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
 .PHONY: demo test quick check docs clean
 .DEFAULT_GOAL := demo
 
@@ -25,10 +29,10 @@ demo: $(VENV)/.demo
 	@echo "What else is there:  $(BIN)/allmodes recipes"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(PYTEST)
 
 quick: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n auto --dist loadfile $(QUICK)
+	$(PYTEST) -q $(QUICK)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
