@@ -13,6 +13,7 @@ from allmodes.cli import main as cli_main
 from allmodes.studies.evidence import Evidence, Number, Result, Source, Traits, Tried, read_all, traits_of
 from allmodes.studies.suggest import page, suggest
 
+KEYS = ("w1", "modes", "variance_ratio")
 BUDGETS = {"images": "1,000 images", "cpu": "1 s"}
 
 
@@ -87,6 +88,33 @@ def test_methods_whose_modes_are_too_narrow_or_too_wide_come_last() -> None:
     said = list(suggest(Source("acme/study", found), Traits(dims=2)))
     marked = [line for line in said if "**its modes have not the widths of the data's**" in line]
     assert [line.split(":")[0] for line in marked] == ["  2. far", "  3. near"]
+
+
+def test_methods_that_lose_modes_come_after_those_that_do_not_and_before_those_that_lack_their_widths_too() -> None:
+    numbers = {"far": (7.9, 0.3), "near": (7.9, 0.9), "gan": (8.0, 0.9), "last": (8.0, 0.3)}  # w1 rises in this order
+    results = [
+        result(method, (w1, w1, w1)).model_copy(
+            update={"numbers": {name: Number(mean=mean) for name, mean in zip(KEYS, (w1, *pair), strict=True)}}
+        )
+        for w1, (method, pair) in enumerate(numbers.items(), 1)
+    ]
+    found = evidence(*results)
+    plane = found.data["plane"].model_copy(update={"real": {"w1": 0.05, "modes": 8.0, "variance_ratio": 0.95}})
+    found = found.model_copy(update={"data": {**found.data, "plane": plane}})
+    assert [one.method for one in found.ranking("plane", "images")] == ["gan", "near", "last", "far"]
+    said = list(suggest(Source("acme/study", found), Traits(dims=2)))
+    assert "  2. near: w1 2, modes 7.9, variance_ratio 0.9; **it has not every mode**" in said
+
+
+def test_methods_that_took_more_than_a_budget_are_named_and_not_ordered() -> None:
+    slow = result("near", (0.2, 0.15, 0.25), budget="cpu").model_copy(update={"costs": {"cpu_seconds": 1.2}})
+    found = evidence(slow, result("far", (0.3, 0.3, 0.3), budget="cpu"))
+    found = found.model_copy(update={"limits": {"cpu": {"cpu_seconds": 1.0}}})
+    assert [one.method for one in found.ranking("plane", "cpu")] == ["far"]
+    said = list(suggest(Source("acme/study", found), Traits(dims=2)))
+    assert "  took more cpu_seconds and not ordered here: near (1.2)" in said
+    within = found.model_copy(update={"limits": {"cpu": {"cpu_seconds": 1.1}}})
+    assert [one.method for one in within.ranking("plane", "cpu")] == ["near", "far"]
 
 
 def test_the_best_method_that_is_told_nothing_is_named_where_it_is_not_among_the_best() -> None:

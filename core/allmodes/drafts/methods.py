@@ -62,7 +62,7 @@ def _tried(source: Source, traits: Traits, registry: Registry) -> Iterator[Metho
         return
     for result in evidence.ranking(name, next(iter(evidence.budgets))):
         method = evidence.methods[result.method]
-        if method.recipe in registry.recipes and TOLD not in method.told and evidence.keeps_widths(result):
+        if method.recipe in registry.recipes and TOLD not in method.told and not evidence.lacks(result):
             blocks = _blocks_of(method.recipe, registry, traits.items or BATCH)
             yield Method(method.recipe, blocks, tuple(_reasons(source, result, traits, differences)))
 

@@ -18,6 +18,9 @@ from allmodes_schemas import DatasetConfig
 
 WIDTH, WIDTHS = "variance_ratio", (0.8, 1.2)
 """Modes are as wide as the data's where this number, over that of real data, lies within these bounds."""
+MODES = "modes"
+SLACK = 1.1
+"""A method that took more than so many times what a budget allows is not ordered among those that kept to it."""
 NEAR = 2.0
 """Data count as like those that were tried while no number is more than so many times as large or small."""
 
@@ -67,11 +70,16 @@ class Traits(Page):
 
 
 class Number(Page):
-    """A metric's mean over seeds with its 95 % interval; None for too few seeds."""
+    """A metric's mean over seeds with its 95 % interval; None for too few seeds.
+
+    Attributes:
+        seeds: How many seeds have the number, where not all that finished do; else None.
+    """
 
     mean: float
     low: float | None = None
     high: float | None = None
+    seeds: int | None = None
 
 
 class Result(Page):
@@ -126,6 +134,7 @@ class Evidence(Page):
         criterion: The metric that methods are ordered by, of which less is better.
         baseline: The method that verdicts compare with.
         budgets: What each budget means, by name.
+        limits: What a budget allows of a cost, by the names of both.
         not_tried: What the study says nothing about.
     """
 
@@ -134,6 +143,7 @@ class Evidence(Page):
     criterion: str
     baseline: str
     budgets: Mapping[str, str]
+    limits: Mapping[str, Mapping[str, float]] = {}
     not_tried: tuple[str, ...]
     methods: Mapping[str, Method]
     data: Mapping[str, Tried]
@@ -152,37 +162,51 @@ class Evidence(Page):
         return self
 
     def ranking(self, data: str, budget: str) -> list[Result]:
-        """The methods on data with a budget, best first; without those that have no number.
+        """The methods on data with a budget, best first; without those that have no number, or took more.
 
-        Those whose modes are not as wide as the data's come last: a distance alone rewards modes that are too narrow.
+        First come those that have every mode, as wide as the data's, then those that lack one of both: a distance alone
+        rewards modes that are too narrow, and hardly sees a rare one that is missing.
         """
-        found = [one for one in self.results if (one.data, one.budget) == (data, budget)]
-        return sorted((one for one in found if self.criterion in one.numbers), key=self._score)
+        found = [one for one in self._results(data, budget) if self.criterion in one.numbers]
+        return sorted((one for one in found if self.keeps_to_budget(one)), key=self._score)
 
     def unranked(self, data: str, budget: str) -> list[Result]:
         """The methods on data with a budget that have no number to be ordered by, in the order of the page."""
-        found = [one for one in self.results if (one.data, one.budget) == (data, budget)]
-        return [one for one in found if self.criterion not in one.numbers]
+        return [one for one in self._results(data, budget) if self.criterion not in one.numbers]
 
-    def keeps_widths(self, result: Result) -> bool:
-        """Whether a method's modes are as wide as the data's; where that is not measured of real data, all do."""
+    def beyond(self, data: str, budget: str) -> list[Result]:
+        """The methods on data that took more than the budget, in the order of the page."""
+        return [one for one in self._results(data, budget) if not self.keeps_to_budget(one)]
+
+    def keeps_to_budget(self, result: Result) -> bool:
+        """Whether a method took no more than its budget allows, but for a tenth."""
+        limits = self.limits.get(result.budget, {})
+        return all(result.costs.get(cost, 0.0) <= SLACK * limit for cost, limit in limits.items())
+
+    def lacks(self, result: Result) -> list[str]:
+        """What a method lacks of the data's `modes` and their `widths`: neither where real data have no number."""
         means = {key: number.mean for key, number in result.numbers.items()}
-        return keeps_widths(means, self.data[result.data].real)
+        return lacks(means, self.data[result.data].real)
+
+    def _results(self, data: str, budget: str) -> list[Result]:
+        return [one for one in self.results if (one.data, one.budget) == (data, budget)]
 
     def nearest(self, traits: Traits) -> tuple[str, dict[str, float]]:
         """The data that differ least, by the sum of the logarithms of all differences, and how they differ."""
         each = {name: traits.differences(tried.traits) for name, tried in self.data.items()}
         return min(each.items(), key=lambda one: sum(log(min(factor, 1e6)) for factor in one[1].values()))
 
-    def _score(self, result: Result) -> tuple[bool, float]:
-        return not self.keeps_widths(result), result.numbers[self.criterion].mean
+    def _score(self, result: Result) -> tuple[int, float]:
+        return len(self.lacks(result)), result.numbers[self.criterion].mean
 
 
-def keeps_widths(numbers: Mapping[str, float], real: Mapping[str, float]) -> bool:
-    """Whether modes are as wide as those of real data; a number that was withheld says that they are not."""
-    if WIDTH not in real:
-        return True
-    return WIDTH in numbers and WIDTHS[0] <= numbers[WIDTH] / real[WIDTH] <= WIDTHS[1]
+def lacks(numbers: Mapping[str, float], real: Mapping[str, float]) -> list[str]:
+    """What mean numbers lack beside those of real data: `modes`, and `widths`, also where that was withheld."""
+    missing = {
+        "modes": MODES in real and numbers.get(MODES, 0.0) < real[MODES],
+        "widths": WIDTH in real and not WIDTHS[0] <= numbers.get(WIDTH, 0.0) / real[WIDTH] <= WIDTHS[1],
+    }
+    return [name for name, is_missing in missing.items() if is_missing]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from allmodes_study.honest.plan import BASELINE, Plan, Trial
 from allmodes_study.honest.stages import BUDGETS, LATENTS, starts, unpaid_fit
 
 PAGE = Path(__file__).parents[1] / "evidence" / "honest.json"
-COSTS = ("images", "cpu_seconds")
+COSTS = ("images", "generator_updates", "cpu_seconds")
 NOT_TRIED = (
     "images and any data beyond ten dimensions",
     "other networks than perceptrons of 64 x 64, and longer training",
@@ -37,11 +37,12 @@ def gather(plan: Plan, folder: Path, made: Mapping[str, str]) -> dict[str, Any]:
     done = {data for data, _ in stages}
     trials = json.loads((folder / "tuning.json").read_text("utf-8"))
     return {
-        "title": f"{len(plan.methods)} methods, equal networks, the best of {len(plan.trials)} settings for each",
-        "made": {**made, **versions()},
+        "title": f"{len(plan.methods)} methods, small perceptrons, the best of {len(plan.trials)} settings for each",
+        "made": {**made, **_seeds(plan), **versions()},
         "criterion": "w1",
         "baseline": BASELINE,
         "budgets": budgets(plan),
+        "limits": {"images": {"images": plan.images}, "cpu": {"cpu_seconds": plan.cpu_seconds}},
         "not_tried": [*NOT_TRIED, *(one.description for name, one in plan.data.items() if name not in done)],
         "methods": {name: _method(plan, name, trials) for name in plan.methods},
         "data": {name: _data(plan.data[name], folder, name) for name in dict.fromkeys(data for data, _ in stages)},
@@ -58,8 +59,14 @@ def write(page: Mapping[str, Any], path: Path = PAGE) -> Path:
 
 def budgets(plan: Plan) -> dict[str, str]:
     """What the budgets mean."""
-    seconds = f"{plan.cpu_seconds:g} s of one CPU core a run"
+    seconds = f"{plan.cpu_seconds:g} s of one CPU core a seed, of {len(plan.seeds)} that train together"
     return {"images": f"{plan.images:,} real images seen", "cpu": seconds}
+
+
+def _seeds(plan: Plan) -> dict[str, str]:
+    """The seeds of the comparisons, and those of the search, which are others."""
+    compared, searched = (", ".join(map(str, seeds)) for seeds in (plan.seeds, plan.tuning_seeds))
+    return {"seeds": compared, "of the search": searched}
 
 
 def versions() -> dict[str, str]:
@@ -157,7 +164,7 @@ def _results(folder: Path, data: str, budget: str) -> Iterator[dict[str, Any]]:
             "seeds": len(finished),
             "of": len(seeds),
             "costs": _costs(folder, method, finished),
-            "numbers": {metric: _number(line) for metric, line in numbers.items()},
+            "numbers": {metric: _number(line, len(finished)) for metric, line in numbers.items()},
             "verdicts": {metric: line["verdict"] for metric, line in numbers.items() if line["verdict"]},
             "against": against.get(method, {}),
         }
@@ -193,8 +200,10 @@ def _statistics(file: Path) -> dict[str, dict[str, dict[str, str]]]:
     return found
 
 
-def _number(line: Mapping[str, str]) -> dict[str, float | None]:
-    return {name: _rounded(line[name]) for name in ("mean", "low", "high")}
+def _number(line: Mapping[str, str], finished: int) -> dict[str, float | None]:
+    seeds = int(line["seeds"])
+    numbers = {name: _rounded(line[name]) for name in ("mean", "low", "high")}
+    return {**numbers, "seeds": seeds if seeds < finished else None}
 
 
 def _rounded(text: str) -> float | None:
