@@ -58,8 +58,9 @@ INTRODUCTION = """# The papers' own experiments
 
 By `python -m allmodes_study.papers --root DATA`, which trains what is missing; where CIFAR-10 lies in other files, with
 `--set 'data={kind: arrays, path: cifar16.npz, x: x, labels: labels, test_x: test_x, test_labels: test_labels}'`.
-Sizes are those of two CPU cores, and stated. Ours: mean ± standard error over seeds, last iterate, nothing selected;
-`seeds` are the finished ones. Real data: as many held-out items by the same scorer. Shares are between 0 and 1.
+Sizes are those of two CPU cores, and stated. Ours: mean ± standard error over seeds, last iterate, nothing selected but
+where a section says so; `seeds` are the finished ones. Real data: as many held-out items by the same scorer. Shares are
+between 0 and 1.
 Published numbers come from other networks, budgets and sometimes rules: rows of one kind can be compared, the two kinds
 only with care. Iterations are equal within an experiment, images seen are not: VEEGAN draws one batch for both players,
 a plain GAN one for each. Measured on commit ca6ba17, one thread of a busy two-core CPU. Reference samplers of

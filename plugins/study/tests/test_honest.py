@@ -136,7 +136,7 @@ def test_tables_and_statistics_become_evidence(tmp_path: Path) -> None:
     result, dead = page["results"]
     assert (dead["method"], dead["seeds"], dead["of"], dead["numbers"], dead["costs"]) == ("msgan", 0, 2, {}, {})
     assert (result["seeds"], result["of"], result["costs"]["images"]) == (2, 3, 200)
-    assert result["numbers"] == {"w1": {"mean": 0.5, "low": 0.4, "high": None}}
+    assert result["numbers"] == {"w1": {"mean": 0.5, "low": 0.4, "high": None, "seeds": None}}
     assert result["verdicts"] == {"w1": "better"}
 
 

@@ -93,7 +93,7 @@ METHODS: Mapping[str, Method] = {
         recipe="bourgan/every-mode-compressed-grid",
     ),
     "switch": Method(
-        "A Gaussian latent and a generator of 64 experts that jumps, by coupling, without a discriminator",
+        "A Gaussian latent and a generator of 64 experts, more than modes, that jumps, by coupling, no discriminator",
         ({"kind": "modern.coupling"},),
         prior={"kind": "gaussian", "dim": "$dims", "nuisance_dim": "$noise"},
         generator={"kind": "modern.switch", "experts": 64, "network": {**JUDGE, "init": "torch"}},
@@ -123,7 +123,7 @@ METHODS: Mapping[str, Method] = {
         told=MODES,
     ),
     "deligan": Method(
-        "DeLiGAN with 50 Gaussians in the plane",
+        "DeLiGAN with 50 Gaussians in the plane, more than modes",
         (GAME, {"kind": "baselines.width", "weight": 0.1}),
         prior={"kind": "baselines.mixture_of_gaussians", "dim": 2, "modes": 50, "sigma": 0.02},
     ),

@@ -10,7 +10,7 @@ from typing import Any
 
 from allmodes_study.honest.datasets import TUNING
 from allmodes_study.honest.evidence import best_of
-from allmodes_study.honest.plan import POINTS, Plan
+from allmodes_study.honest.plan import BASELINE, POINTS, Plan
 from allmodes_study.honest.stages import LATENTS
 
 METRICS = ("modes", "high_quality", "variance_ratio", "w1", "memorisation")
@@ -57,10 +57,14 @@ def _cost(name: str, value: float) -> str:
 
 
 def _figure(data: str, budget: str) -> str:
-    return f"\n![Share of good samples over CPU seconds on {data}](honest-{data}.png)\n" if budget == "cpu" else ""
+    if budget != "cpu":
+        return ""
+    shared = f"Seeds share the fits of {' and '.join(LATENTS)} here: a lone run begins where its row's seconds say."
+    return f"\n![Share of good samples over CPU seconds on {data}](honest-{data}.png)\n\n{shared}\n"
 
 
-HEADER = ("method", "seeds", *METRICS, "images seen", "CPU seconds", "w1 against gan", "against samplers")
+COSTS = {"images": "images seen", "generator_updates": "G updates", "cpu_seconds": "CPU seconds"}
+HEADER = ("method", "seeds", *METRICS, *COSTS.values(), f"w1 against {BASELINE}", "against samplers")
 
 
 def _introduction(plan: Plan, page: Page, trials: Trials) -> str:
@@ -70,41 +74,54 @@ def _introduction(plan: Plan, page: Page, trials: Trials) -> str:
 
 {made}. In sentences: [which method for which data](../choose.md).
 
-Every method has perceptrons of two layers of 64 (where the table says otherwise it does not fit into them), batches of
-{plan.batch}, Adam with a second decay of 0.99 at a rate that is flat for 30 % of the run and then falls to 0, a moving
-average (0.99) of the generator, and data at a scale of about 1 with 8,192 training items. {plan.samples:,} samples are
-measured, w1 of {plan.pairs:,} of them.{_left(plan, page)}
+Every network is a perceptron of two layers of 64, but for the generators of MGAN, the experts of switch, and where
+the table of methods says otherwise; networks that see local coordinates are wider at their input. Batches are of
+{plan.batch}; Adam has a second decay of 0.99 and a rate that is flat for 30 % of the run and then falls to 0; a moving
+average (0.99) of the generator is measured, and data have a scale of about 1 and 8,192 training items.
+{plan.samples:,} samples are measured, w1 of {plan.pairs:,} of them.{_left(plan, page)}
+
+**Numbers** are those of [metrics](../metrics.md). A sample is of high quality within a radius of a mode that holds
+98.9 % of its points, and a mode counts once one sample is: points spread evenly over the grid's square have 23 of its
+25 modes, with 2.6 % of high quality, so that a count says little where high quality is low. `variance_ratio` is of the
+samples of high quality alone. `-`: withheld, since too few samples are good, or not measured; *(k seeds)*: so many of
+those that finished have the number. A seed that failed is in no mean, which flatters its method.
 
 **Search.** Every method was tried with {len(plan.trials)} settings (the learning rate of every player {rates}; Adam's
 first decay {betas}) and {len(plan.tuning_seeds)} seeds each on one data set, {TUNING.description}, at the budget of
-images. The setting of the smallest mean w1 was kept for all data below, on which nothing was chosen. Methods that were
-no better than the plain GAN in this search were left there, but for the three that allmodes is about.
-{_edge(plan, trials)}
+images. The setting of the smallest mean w1 was kept for all data below, on which no rate and no decay was chosen. Two
+seeds are few: between trials that are close chance decides. {_screened(plan, trials)} {_edge(plan, trials)}
 
 **Not equal.** Only these two settings were searched; all others are those of recipes. Those of every-mode,
 every-mode-compressed and switch, which are ours, were found in trials on ring, grid, and random mixtures and arcs of
 other geometries; those of the other methods since 2023 in a few runs on ring and grid; most older ones have had no
-trials on such data. Networks that see local coordinates are wider at their input. What a method is told is below.
+trials on such data. So grid and ring are no test of what was tried on them. What a method is told is below.
 
 **Budgets.** {_sentence(page["budgets"]["images"])} is counted in real items drawn, so a method with five
 discriminator updates has fewer generator updates. A turn of either player draws a batch of its own: the generator's
 turn is charged for one even where its losses do not look at data, as in a plain GAN, so that a method in one
-simultaneous turn, or without a discriminator, has twice the updates for the same images.{_over(plan, page)}
+simultaneous turn, or without a discriminator, has twice the updates for the same images.{_over(plan, page)} These are
+few updates: half of what [an earlier study](study_ten_seeds.md) found too few for most methods on the grid. The tables
+compare how soon methods are good, not how good they become. Items that a fit reads are not counted as seen, and a
+method that begins with a fit to the data has nothing to lose by a short run.
 {_sentence(page["budgets"]["cpu"])}: the iterations of a method on data are those that take so long by the time that its
 runs with the budget of images took there. All seeds of a method train in one stack, whose time is shared out equally;
-what the engine does once for a stack counts, evaluations do not. The column has what it really took. **A fit that runs
-of a process share counts whole**, as a lone run pays it: that of {" and ".join(LATENTS)} takes more
-than the budget, so that these are trained for {POINTS} iterations there, the fewest there are: their rows show
-little but their latent. (Curves over CPU seconds have the mean over seeds, which share the fit.) Rows in italics have
-the latents of these two alone, before any training.
+what the engine does once for a stack counts, evaluations do not. The column has what it really took. A lone run
+takes several times as long for each update. **A fit that runs of a process share counts whole**, as a lone run pays it:
+that of {" and ".join(LATENTS)} takes more than the budget, so that these are trained for {POINTS} iterations there, the
+fewest there are: their rows show little but their latent. Rows in italics have the latents of these two alone, before
+any training. Verdicts on a method that a table names as not equal are on what it had, not on equal budgets.
 
 Intervals are 95 % bootstrap intervals over seeds (BCa). `better` and `worse`: w1 is below or above the plain GAN's in a
 paired permutation test over seeds, with Holm's correction for the number of methods, at 0.05 for each table: tables are
 not corrected for each other, and with ten seeds the first method to be called so has to be on one side in every seed.
+All seeds have the same training items, and every-mode the same fit to them: intervals and tests are of training and of
+sampling, not of other data. All modes in ten of ten seeds leaves a chance of up to 26 % a run that one is lost (95 %).
 Rows in italics need no training: a method that does not reach them has shown nothing on these data, unless samples have
-to be new (`memorisation`: 1 is no memory of the training items, 0 a copy; measured at the budget of images, where a
-method is fitted to single items). The numbers of copy, bootstrap and mixture are means of three draws of one fit. The
-last column compares w1 over seeds with that of as many draws of each row in italics but real data and copy, in an
+to be new (`memorisation`: 1 is no memory of the training items, 0 a copy; measured at the budget of images, of
+every-mode, every-mode-compressed and switch alone, which are fitted to single items: any other method may have copied).
+The numbers of real data are means of five draws, so that a w1 below theirs is chance; those of copy, bootstrap and
+mixture are means of three draws of one fit. The last column compares w1 over seeds with that of as many draws of each
+row in italics but real data and copy, in an
 unpaired permutation test with Holm's correction for all tests of a table: `> X` is better than the sampler X, `< X`
 worse; an empty cell does not say that they are equal.
 
@@ -112,6 +129,16 @@ worse; an empty cell does not say that they are equal.
 a third of the data's variance can score as real data do. Read `variance_ratio` and `high_quality`, too: both should
 be near real data's, and a share above theirs says that modes are too narrow.
 """
+
+
+def _screened(plan: Plan, trials: Trials) -> str:
+    """Which methods the search left, with their best w1, and which it would have kept in any case."""
+    best = {method: best_of(each)["w1"] for method, each in trials.items()}
+    left = [name for name, w1 in best.items() if w1 >= best[BASELINE] and name not in plan.always]
+    kept = ", ".join(name for name in plan.always if name != BASELINE)
+    named = ", ".join(f"{name} ({best[name]:.3g})" for name in left)
+    text = f"Methods that were no better there than the plain GAN ({best[BASELINE]:.3g}) were left out"
+    return f"{text}: {named or 'none'}; {kept} would have been kept in any case."
 
 
 def _left(plan: Plan, page: Page) -> str:
@@ -158,11 +185,11 @@ def _trial(one: Mapping[str, float], is_best: bool) -> str:
 def _rows(tried: Page, found: Sequence[Page]) -> Iterator[list[str]]:
     """Real data and reference samplers, then the methods by their w1."""
     for title, numbers in {"real data": tried["real"], **tried["references"]}.items():
-        yield [f"*{title}*", "", *(_value(metric, numbers.get(metric)) for metric in METRICS), "", "", "", ""]
+        yield [f"*{title}*", "", *(_value(metric, numbers.get(metric)) for metric in METRICS), *[""] * (len(COSTS) + 2)]
     for one in sorted(found, key=lambda one: one["numbers"].get("w1", {"mean": math.inf})["mean"]):
         numbers = [_number(metric, one["numbers"].get(metric)) for metric in METRICS]
         seeds = str(one["seeds"]) if one["seeds"] == one["of"] else f"{one['seeds']} of {one['of']}"
-        costs = [f"{one['costs']['images']:,.0f}", f"{one['costs']['cpu_seconds']:.2f}"] if one["seeds"] else ["", ""]
+        costs = [_spent(name, one["costs"][name]) if one["seeds"] else "" for name in COSTS]
         yield [
             one["method"],
             seeds,
@@ -190,7 +217,12 @@ def _number(metric: str, number: Mapping[str, float | None] | None) -> str:
     if number is None:
         return "-"
     mean, low, high = (_value(metric, number[name]) for name in ("mean", "low", "high"))
-    return mean if low in ("", mean) and high in ("", mean) else f"{mean} ({low} to {high})"
+    seeds = f" *({number['seeds']} seeds)*" if number.get("seeds") else ""
+    return f"{mean}{seeds}" if low in ("", mean) and high in ("", mean) else f"{mean} ({low} to {high}){seeds}"
+
+
+def _spent(cost: str, value: float) -> str:
+    return f"{value:.2f}" if cost == "cpu_seconds" else f"{value:,.0f}"
 
 
 def _value(metric: str, value: float | None) -> str:
