@@ -1,12 +1,13 @@
 """Measure the recipes `bourgan/every-mode-*` on data that nobody tuned on, made from a number, and say where they fail.
 
     python plugins/bourgan/tests/unseen.py --numbers 0-3
+    python plugins/bourgan/tests/unseen.py --numbers 0-3 --brief
     python plugins/bourgan/tests/unseen.py --numbers 0 --only trefoil --train
     python plugins/bourgan/tests/unseen.py --numbers 0-9 --only published
 
-The first measures the latent alone, without a game, in seconds a case: it does most of the work. The second trains the
-recipe unchanged, too. The third takes the ten data sets of `every_mode.py`, of whose latent it measures draws alone. A
-case fails a criterion where any of its draws does, or any of its seeds.
+The first measures the latent alone, without a game, in seconds a case: it does most of the work. The second says it in
+one row a case. The third trains the recipe unchanged, too. The fourth takes the ten data sets of `every_mode.py`, of
+whose latent it measures draws alone. A case fails a criterion where any of its draws does, or any of its seeds.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ COLUMNS = (
     *("case", "sampler", "modes", "high quality, %", "variance ratio", "KL, nats", "memorisation", "copies, %"),
     *("CPU s", "fails"),
 )
+BRIEF = ("case", "modes", "high quality, %", "real data", "bootstrap", "variance ratio", "memorisation", "fails")
 PUBLISHED = "published"
 Numbers = dict[str, float]
 
@@ -114,14 +116,35 @@ def generator(seed: int) -> torch.Generator:
 
 def row(title: str, name: str, runs: list[Numbers], seconds: float, failures: str) -> str:
     """A line of the table, of the means over runs."""
-    mean = {key: sum(run[key] for run in runs) / len(runs) for key in runs[0]}
-    modes = ", ".join(f"{run['modes']:.0f}" for run in runs)
-    numbers = [
-        f"{100 * mean['high_quality']:.1f}",
-        *(f"{mean[k]:.3f}" for k in ("variance_ratio", "kl", "memorisation")),
-    ]
-    cells = [title, name, modes, *numbers, f"{100 * mean['copies']:.1f}", f"{seconds:.1f}", failures]
+    modes, mean = counts(runs), means(runs)
+    numbers = [f"{mean[key]:.3f}" for key in ("variance_ratio", "kl", "memorisation")]
+    cells = [title, name, modes, percent(mean), *numbers, f"{100 * mean['copies']:.1f}", f"{seconds:.1f}", failures]
     return f"| {' | '.join(cells)} |"
+
+
+def counts(runs: list[Numbers]) -> str:
+    """The modes of each run."""
+    return ", ".join(f"{run['modes']:.0f}" for run in runs)
+
+
+def means(runs: list[Numbers]) -> Numbers:
+    """Each number's mean over runs."""
+    return {key: sum(run[key] for run in runs) / len(runs) for key in runs[0]}
+
+
+def percent(numbers: Numbers) -> str:
+    """The share of high quality."""
+    return f"{100 * numbers['high_quality']:.1f}"
+
+
+def summarise(case: Case | Published, options: argparse.Namespace) -> Iterator[str]:
+    """One row for a case: draws of the latent, with the high quality of real data and of the bootstrap."""
+    bench = Bench(case)
+    bootstrap, runs = bench.reference(BootstrapConfig()), bench.latent(options.draws)
+    mean, fails = means(runs), "; ".join(bench.failures(runs, bootstrap))
+    shares = [percent(numbers) for numbers in (mean, bench.real, bootstrap)]
+    numbers = [f"{mean[key]:.3f}" for key in ("variance_ratio", "memorisation")]
+    yield f"| {' | '.join([case.title, counts(runs), *shares, *numbers, fails])} |"
 
 
 def measure(case: Case | Published, options: argparse.Namespace) -> Iterator[str]:
@@ -153,15 +176,17 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3, help="draws of the latent, and seeds of the recipe")
     parser.add_argument("--em", action="store_true", help="measure a mixture by EM, too")
     parser.add_argument("--train", action="store_true", help="train the recipe, too")
+    parser.add_argument("--brief", action="store_true", help="print one row a case, of the latent alone")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     first, _, last = options.numbers.partition("-")
-    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+    columns, rows = (BRIEF, summarise) if options.brief else (COLUMNS, measure)
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for number in range(int(first), int(last or first) + 1):
         for name in options.only.split(","):
             case = Published(number) if name == PUBLISHED else draw_case(name, number)
-            for line in measure(case, options):
+            for line in rows(case, options):
                 print(line, flush=True)
     print(f"torch {torch.__version__}", file=sys.stderr)
 
