@@ -1,62 +1,94 @@
-"""The first figure of the README: every method of the study at equal budgets, beside samplers without a game.
+"""The first figure of the README: what every method of the study keeps of all its data, beside samplers without a game.
 
 python docs/first_figure.py      # draws the evidence of allmodes-study
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import nan
 from pathlib import Path
+from statistics import fmean
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import allmodes_study
-from allmodes.studies.evidence import Evidence, Number, Result
+from allmodes.studies.evidence import Evidence
 
 PAGE = Path(allmodes_study.__file__).parent / "evidence" / "honest.json"
 PICTURE = Path(__file__).parent / "images" / "every-mode.png"
-INK, METHOD, REAL = "#333333", "#0b6e99", "#888888"
-BESIDE = {"bootstrap": "#c2571a", "mixture by EM": "#7a4b9d"}
-DATA = ("grid", "ten")
-BUDGET, KEY = "images", "high_quality"
+INK, PALE = "#333333", "#ffffff"
+BESIDE = ("bootstrap", "mixture by EM")
+BUDGET, QUALITY, MODES = "images", "high_quality", "modes"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method, or a sampler without a game, with its mean numbers by data and metric."""
+
+    name: str
+    numbers: Mapping[str, Mapping[str, float]]
+
+    def quality(self, data: str) -> float:
+        """The share of samples of high quality; not a number where the row was not measured on the data."""
+        return self.numbers.get(data, {}).get(QUALITY, nan)
+
+    def modes(self, data: str) -> str:
+        """How many modes, and no more digits than they need."""
+        return f"{self.numbers[data][MODES]:.3g}" if data in self.numbers else ""
+
+    @property
+    def mean(self) -> float:
+        """The mean share over the data."""
+        return fmean(one[QUALITY] for one in self.numbers.values())
 
 
 def main() -> None:
-    """Draw the share of high quality, and the modes, of all methods on two data sets."""
+    """Draw a row for each method, the best on top, and a column for each set of data."""
     evidence = Evidence.model_validate_json(PAGE.read_text("utf-8"))
-    figure = Figure(figsize=(11, 6.2), dpi=110, layout="constrained")
-    for axes, data in zip(figure.subplots(1, len(DATA)), DATA, strict=True):
-        draw_methods(axes, evidence, data)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    rows = [*read_samplers(evidence), *sorted(read_methods(evidence), key=lambda row: -row.mean)]
+    figure = Figure(figsize=(9.5, 0.27 * len(rows) + 1.1), dpi=120, layout="constrained")
+    draw(figure.subplots(), evidence, rows)
     figure.savefig(PICTURE)
 
 
-def draw_methods(axes: Axes, evidence: Evidence, name: str) -> None:
-    """A row for each method, the best on top, and a line for each sampler without a game."""
-    tried = evidence.data[name]
-    found = [one for one in evidence.ranking(name, BUDGET) if KEY in one.numbers]
-    rows = sorted(found, key=lambda one: one.numbers[KEY].mean)
-    axes.axvline(100 * tried.real[KEY], color=REAL, lw=4, alpha=0.4, label="real data")
-    for title, colour in BESIDE.items():
-        axes.axvline(100 * tried.references[title][KEY], color=colour, lw=1.2, ls="--", label=f"{title}, no game")
-    for y, one in enumerate(rows):
-        draw_method(axes, y, one.numbers[KEY])
-    axes.set_yticks(range(len(rows)), [describe(one, tried.traits.modes) for one in rows], fontsize=8, color=INK)
-    axes.set_xlabel("samples of high quality, %", color=INK)
-    axes.set_title(tried.description, fontsize=10, color=INK)
-    axes.spines[["top", "right"]].set_visible(False)
+def read_samplers(evidence: Evidence) -> list[Row]:
+    """Real data, and the samplers that need no training."""
+    real = Row("real data", {name: tried.real for name, tried in evidence.data.items()})
+    others = [Row(title, {name: one.references[title] for name, one in evidence.data.items()}) for title in BESIDE]
+    return [real, *others]
 
 
-def draw_method(axes: Axes, y: int, number: Number) -> None:
-    """The mean over the seeds and its interval."""
-    ends = (number.mean if number.low is None else number.low, number.mean if number.high is None else number.high)
-    axes.plot([100 * end for end in ends], [y, y], color=METHOD, lw=2)
-    axes.plot([100 * number.mean], [y], "o", ms=4, color=METHOD, label="mean of ten seeds" if y == 0 else None)
+def read_methods(evidence: Evidence) -> list[Row]:
+    """The methods that the study compared."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for one in evidence.results:
+        if one.budget == BUDGET and QUALITY in one.numbers:
+            means = {key: number.mean for key, number in one.numbers.items()}
+            found.setdefault(one.method, {})[one.data] = means
+    return [Row(name, numbers) for name, numbers in found.items()]
 
 
-def describe(one: Result, modes: int | None) -> str:
-    """The method, and its mean number of modes."""
-    mean = one.numbers["modes"].mean
-    return f"{one.method}  {mean:.3g} of {modes}"
+def draw(axes: Axes, evidence: Evidence, rows: list[Row]) -> None:
+    """Cells as dark as samples are good, with the share and the modes."""
+    shares = [[row.quality(data) for data in evidence.data] for row in rows]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
+    for y, row in enumerate(rows):
+        for x, data in enumerate(evidence.data):
+            if (share := row.quality(data)) == share:
+                text = f"{100 * share:.0f} %   {row.modes(data)}"
+                axes.text(x, y, text, ha="center", va="center", fontsize=8, color=PALE if share > 0.6 else INK)
+    axes.axhline(len(BESIDE) + 0.5, color=INK, lw=1)
+    axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=8, color=INK)
+    axes.set_xticks(range(len(evidence.data)), [describe(evidence, name) for name in evidence.data], fontsize=8)
+    axes.tick_params(length=0, labelbottom=False, labeltop=True)
+    axes.spines[:].set_visible(False)
+
+
+def describe(evidence: Evidence, name: str) -> str:
+    """The data, their modes and dimensions."""
+    traits = evidence.data[name].traits
+    return f"{name}\n{traits.modes} modes, {traits.dims}-D"
 
 
 if __name__ == "__main__":
