@@ -107,12 +107,12 @@ def test_methods_that_lose_modes_come_after_those_that_do_not_and_before_those_t
 
 
 def test_methods_that_took_more_than_a_budget_are_named_and_not_ordered() -> None:
-    slow = result("near", (0.2, 0.15, 0.25), budget="cpu").model_copy(update={"costs": {"cpu_seconds": 1.2}})
+    slow = result("near", (0.2, 0.15, 0.25), budget="cpu").model_copy(update={"costs": {"cpu_seconds": 1.3}})
     found = evidence(slow, result("far", (0.3, 0.3, 0.3), budget="cpu"))
     found = found.model_copy(update={"limits": {"cpu": {"cpu_seconds": 1.0}}})
     assert [one.method for one in found.ranking("plane", "cpu")] == ["far"]
     said = list(suggest(Source("acme/study", found), Traits(dims=2)))
-    assert "  took more cpu_seconds and not ordered here: near (1.2)" in said
+    assert "  took more cpu_seconds and not ordered here: near (1.3)" in said
     within = found.model_copy(update={"limits": {"cpu": {"cpu_seconds": 1.1}}})
     assert [one.method for one in within.ranking("plane", "cpu")] == ["near", "far"]
 

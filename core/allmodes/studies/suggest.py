@@ -20,7 +20,7 @@ no training: a method that does not reach it has shown nothing on these data, un
 Methods are ordered by w1, those first that have every mode in every seed, as wide as the data's (`variance_ratio`
 within a fifth of that of real data), then those that lack one of both: w1 alone rewards modes that are too narrow, in
 many dimensions above all. `variance_ratio` is of the samples of high quality alone: where they are few it says little.
-Methods that took over a tenth more than a budget are named below it, and not ordered.
+Methods that took over a quarter more than a budget are named below it, and not ordered.
 """
 LACKING = {"modes": "it has not every mode", "widths": "its modes have not the widths of the data's"}
 SHOWN = 3
