@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import mlflow
@@ -212,6 +213,17 @@ def test_workers_of_a_study_get_the_command_and_the_run_of_the_user(monkeypatch:
     monkeypatch.setenv("ALLMODES_COMMAND", told["ALLMODES_COMMAND"])
     monkeypatch.setattr(sys, "argv", ["-m"])
     assert surroundings.command() == "allmodes compare gan/ring"
+
+
+def test_the_kernel_of_a_notebook_has_no_command_and_a_script_that_talks_to_kernels_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/some/where/train.py", "--lr", "0.1"])
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    monkeypatch.setitem(sys.modules, "IPython", ipython := ModuleType("IPython"))
+    assert surroundings.command() == "train.py --lr 0.1"
+    monkeypatch.setattr(ipython, "get_ipython", lambda: SimpleNamespace(kernel=object()), raising=False)
+    assert surroundings.command() == "a notebook"
 
 
 def test_the_load_of_the_machine_is_logged_where_the_environment_asks_for_it(

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
+from allmodes.system.notebook import is_notebook
 from allmodes.text import redact
 from allmodes.tracking.description import TAG
 
@@ -31,7 +32,7 @@ def command() -> str:
     """The command line of the program, or of the one that started this worker."""
     if given := os.environ.get(COMMAND):
         return given
-    if "ipykernel" in sys.modules:
+    if is_notebook():
         return "a notebook"
     return redact.command([Path(sys.argv[0]).name, *sys.argv[1:]])[:TAG] if sys.argv and sys.argv[0] else "python"
 
