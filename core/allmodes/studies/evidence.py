@@ -19,6 +19,7 @@ from allmodes_schemas import DatasetConfig
 WIDTH, WIDTHS = "variance_ratio", (0.8, 1.2)
 """Modes are as wide as the data's where this number, over that of real data, lies within these bounds."""
 MODES = "modes"
+"""The metric that counts modes: a mean below that of real data says that a seed has lost one."""
 SLACK = 1.25
 """A method that took more than so many times what a budget allows is not ordered among those that kept to it.
 

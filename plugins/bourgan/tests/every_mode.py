@@ -29,6 +29,7 @@ RECIPE = "bourgan/every-mode-grid"
 SAMPLES = 2500
 """Samples that are measured, or ten for each mode where that is more."""
 ITEMS = 8192
+"""Training items of all data, as many as reference samplers of pixels are given."""
 METRICS = "evaluation.metrics=[modes, {kind: wasserstein, samples: 1000}, memorisation]"
 QUIET = ("evaluation.metrics=[]", "evaluation.references=[]", "evaluation.every=1000000", "training.engine=stacked")
 

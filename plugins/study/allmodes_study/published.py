@@ -206,7 +206,7 @@ FINDINGS = (
     "So at the size of a laptop none of the three papers' claims about images is reproduced but VEEGAN's on Stacked "
     "MNIST, in one seed. What larger networks and more iterations would show is not known.",
 )
-"""What the page shows, as measured on 2026-11-27; to be read again whenever it is measured anew."""
+"""What the page shows, as measured on 2026-11-27 and 28; to be read again whenever it is measured anew."""
 
 NOT_RUN = (
     "reference samplers of Stacked MNIST, which `--references` measures "
