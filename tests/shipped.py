@@ -22,7 +22,7 @@ QUICK = (
 )  # fmt: skip
 
 
-PARTS = ("prior", "generator", "discriminator", "auxiliaries")
+PARTS = ("prior", "generator", "discriminator", "auxiliaries", "losses")
 SLOW = ("bourgan/cifar10", "bourgan/digits", "nemgan/cifar2", "nemgan/fashion5-labels-alone", "nemgan/mnist")
 """Their networks have one size, or their fits, which take long."""
 SMALL = {"channels": 4, "items": 100, "refit": 2, "subsample": 150}
@@ -59,7 +59,7 @@ def images(shape: tuple[int, ...], classes: int) -> TensorData:
 
 def smaller(part: Any, place: str) -> Iterator[str]:
     """Overrides that make networks narrow and fits short, whatever lies within what."""
-    for key, value in part.items() if isinstance(part, Mapping) else ():
+    for key, value in part.items() if isinstance(part, Mapping) else enumerate(part) if isinstance(part, tuple) else ():
         if key == "hidden" and value:
             yield f"{place}.kind={part['kind']}"  # which the recipe may leave to its default
             yield f"{place}.{key}={[8] * len(value)}"
@@ -67,6 +67,17 @@ def smaller(part: Any, place: str) -> Iterator[str]:
             yield f"{place}.{key}={SMALL[key]}"
         else:
             yield from smaller(value, f"{place}.{key}")
+
+
+def small_parts(spec: Spec) -> Iterator[str]:
+    """Overrides that make the parts of a recipe small."""
+    parts = spec.model_dump(include=set(PARTS))
+    return (override for name in PARTS for override in smaller(parts[name], name))
+
+
+def short_fits(spec: Spec) -> list[str]:
+    """Overrides by which the parts of a recipe are fitted to few items: of thousands it takes most of a minute."""
+    return [override for override in small_parts(spec) if ".subsample=" in override]
 
 
 def steady(spec: Spec) -> Iterator[str]:
@@ -94,8 +105,7 @@ def train(name: str, engine: str, folder: Path) -> Trained:
         few.append("data.items=800")
     if spec.data.kind == "benchmarks.sprites":
         few.append("training.batch_size=32")  # of fewer, nearly equal images BatchNorm makes rounding large
-    parts = {name: getattr(spec, name) for name in PARTS if getattr(spec, name) is not None}
-    small = [o for name, part in parts.items() for o in smaller(_dump(part), name)]
+    small = [*small_parts(spec)]
     small += [f"losses.{i}.updates=2" for i, term in enumerate(spec.losses) if term.kind == "baselines.unrolled"]
     overrides = [*QUICK, *steady(spec), *at_once(spec), *small, *few, f"training.engine={engine}"]
     experiment = Experiment.from_recipe(
@@ -103,6 +113,3 @@ def train(name: str, engine: str, folder: Path) -> Trained:
     )
     return Trained(experiment.run(), warned)
 
-
-def _dump(part: Any) -> Any:
-    return {k: v.model_dump() for k, v in part.items()} if isinstance(part, Mapping) else part.model_dump()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from allmodes import NOTHING, Given, Latent, LossTermConfig, Noise, Prior, installed
 from allmodes.testing import Composition, compose, load_spec, make_step
+from shipped import short_fits
 
 TERMS = {
     "veegan.code_reconstruction": "veegan/relativistic-grid",
@@ -64,7 +65,7 @@ class Cut(nn.Module):
 
 def composed(kind: str) -> Composition:
     """The term's recipe, with the term added where it lacks it, and a prior that a parameter moves."""
-    values = load_spec(TERMS[kind]).model_dump(mode="json")
+    values = load_spec(TERMS[kind], *short_fits(load_spec(TERMS[kind]))).model_dump(mode="json")
     if kind not in {term["kind"] for term in values["losses"]}:
         values["losses"] = [*values["losses"], {"kind": kind}]
     composition = compose(values)

@@ -12,7 +12,7 @@ from torch import Tensor
 from allmodes import Experiment, Spec
 from allmodes.game.compose import compose
 from allmodes.testing import RecipeContract
-from shipped import REGISTRY, recipe
+from shipped import REGISTRY, recipe, short_fits
 
 ROOT = Path(os.environ.get("ALLMODES_DATA", Path(__file__).parents[2] / "shared" / "data"))
 EVERY = (
@@ -112,7 +112,8 @@ def test_a_recipe_has_its_own_name_and_a_description(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.recipes))
 def test_a_recipe_trains_two_iterations_to_finite_numbers(name: str, tmp_path: Path) -> None:
-    overrides = [*SHORT, *LATE.get(name, ()), *at_hand(name), f"evaluation.figure={json.dumps(name in PICTURED)}"]
+    small = [*short_fits(recipe(name)), f"evaluation.figure={json.dumps(name in PICTURED)}"]
+    overrides = [*SHORT, *LATE.get(name, ()), *at_hand(name), *small]
     results = Experiment.from_recipe(name, overrides, track=False, folder=tmp_path).run()
     assert (results.status, results.outcomes[0].iteration) == ("finished", 2)
     assert bool(list(results.folder.glob("seed-0/figures/*.png"))) == (name in PICTURED)
