@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import Distribution, version
 from os import PathLike
 from pathlib import Path
@@ -44,7 +44,7 @@ def unsupported_version(distribution: Distribution, name: str) -> str:
 
     Raises InvalidRequirement where the distribution's requirements cannot be read.
     """
-    have, supported = version(name), SpecifierSet(",".join(map(str, _ranges(distribution, name))))
+    have, supported = _loaded_version(name), SpecifierSet(",".join(map(str, _ranges(distribution, name))))
     if supported.contains(have, prereleases=True):
         return ""
     own, shown = distribution.metadata["Name"], ",".join(sorted(map(str, supported), reverse=True))  # >= before <
@@ -67,6 +67,12 @@ def origin(distribution: Distribution) -> str:
     commit = direct.get("vcs_info", {}).get("commit_id", "")
     editable = direct.get("dir_info", {}).get("editable", False)
     return f"{place}{commit and f' at {commit[:9]}'}{' (editable)' if editable else ''}"
+
+
+@cache
+def _loaded_version(name: str) -> str:
+    """The version of a distribution that is imported: it stays, so that its metadata are read once."""
+    return version(name)
 
 
 def _ranges(distribution: Distribution, name: str) -> Iterator[SpecifierSet]:

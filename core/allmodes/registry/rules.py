@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from importlib.metadata import Distribution
 from reprlib import repr as short
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -67,6 +68,13 @@ def check_config(config: Any, base: type[KindConfig], hook: str) -> type[KindCon
     if not (isinstance(config, type) and issubclass(config, base)):
         hint = ": return the class itself" if isinstance(config, base) else ""
         raise PluginError(f"allmodes_{hook} returns {config!r}, which is not a subclass of {base.__name__}{hint}")
+    _check_class(config, base)
+    return config
+
+
+@cache
+def _check_class(config: type[KindConfig], base: type[KindConfig]) -> None:
+    """Refuse a class that breaks a rule; one that keeps them is judged once, however often plugins are loaded."""
     config.model_rebuild()  # raises where a field's type is not defined
     kind = config.__pydantic_fields__["kind"]
     if get_origin(kind.annotation) is not Literal or get_args(kind.annotation) != (kind.default,):
@@ -79,7 +87,6 @@ def check_config(config: Any, base: type[KindConfig], hook: str) -> type[KindCon
     _check_options(config)
     if not all(map(WORD.fullmatch, str(kind.default).split("."))):
         raise PluginError(f"{config.__name__} declares the kind {kind.default!r}: a kind is {WORD_IN_WORDS}")
-    return config
 
 
 def _check_wraps(config: type[KindConfig], base: type[KindConfig]) -> None:
