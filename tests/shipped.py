@@ -112,4 +112,3 @@ def train(name: str, engine: str, folder: Path) -> Trained:
         name, overrides, registry=REGISTRY, folder=folder / engine, track=False, warn=warned.append, **options
     )
     return Trained(experiment.run(), warned)
-

@@ -1,8 +1,10 @@
 """Streamed data give what they would give in memory; workers end, and fail with a plain message."""
 
+import multiprocessing.util
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -135,6 +137,23 @@ def test_workers_end_when_a_loader_is_closed_or_forgotten(build: Callable[..., D
         end(loader)
         del loader
         assert set(psutil.Process().children()) == before
+
+
+class Hanging(Squares):
+    """A dataset whose workers never end by themselves."""
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        if multiprocessing.parent_process():
+            multiprocessing.util.Finalize(None, time.sleep, args=(1000,), exitpriority=0)
+        return super().__getitem__(i)
+
+
+def test_a_worker_that_hangs_at_its_end_is_killed() -> None:
+    before = set(psutil.Process().children())
+    loader = started(from_dataset(Hanging(), memory="stream", workers=2).loader(8, 1))
+    assert len(set(psutil.Process().children()) - before) == 2
+    loader.close()
+    assert set(psutil.Process().children()) == before
 
 
 def test_ctrl_c_leaves_workers_reading(build: Callable[..., Data]) -> None:
@@ -329,12 +348,15 @@ def test_a_dataset_that_is_not_as_it_should_be_is_refused_by_item(
     assert error_of(lambda: from_dataset(dataset, **options)) == f"data: {message}"
 
 
-def test_a_broken_item_in_a_worker_is_named_too() -> None:
-    data = from_dataset(Squares(40), memory="stream", workers=2)
+def test_a_broken_item_in_a_worker_is_named_too_and_ends_the_workers() -> None:
+    before, data = set(psutil.Process().children()), from_dataset(Squares(40), memory="stream", workers=2)
     loader = data.loader(data.items, seed=0)
     next(loader)
     data.train.source.whole.dataset = Broken(40)
-    assert error_of(lambda: next(loader)) == "data: item 7 of Squares cannot be read: KeyError: 'seven'"
+    with pytest.raises(DataError) as kept:  # with the traceback, which refers to the stream
+        next(loader)
+    assert str(kept.value) == "data: item 7 of Squares cannot be read: KeyError: 'seven'"
+    assert set(psutil.Process().children()) == before
 
 
 def test_a_stored_spec_records_that_its_data_came_from_python() -> None:

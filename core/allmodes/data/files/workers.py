@@ -24,6 +24,8 @@ from allmodes.data.files.source import Items, ItemSource
 ENDING = (signal.SIGINT, signal.SIGTERM)
 AHEAD = 2
 """Batches that each worker reads ahead."""
+PATIENCE = 1.0
+"""Seconds for workers to end."""
 LONGEST = 103 - len("/pymp-12345678/listener-12345678")
 """Bytes of a folder in which multiprocessing can make its sockets, on every Unix: macOS takes 103 for all of it."""
 
@@ -97,7 +99,7 @@ def _start(loader: DataLoader[Any]) -> Iterator[Items | str]:
 class _Running(Iterator[Items]):
     """Items that workers read.
 
-    The workers end with this object, with `end()`, or before this process waits for them at its exit.
+    The workers end with this object, with `end()`, at an error, or before this process waits for them at its exit.
     """
 
     alive: ClassVar[weakref.WeakSet[_Running]] = weakref.WeakSet()
@@ -110,7 +112,15 @@ class _Running(Iterator[Items]):
         if self.items is None:
             raise StopIteration
         try:
-            read = next(self.items)
+            return self._read(self.items)
+        except DataError:
+            self.end()  # a traceback, which may be kept for long, refers to this object
+            raise
+
+    @staticmethod
+    def _read(items: Iterator[Items | str]) -> Items:
+        try:
+            read = next(items)
         except (RuntimeError, OSError, EOFError) as error:  # the death of a worker shows in one of these
             what = f"data: a worker process ended ({error})"
             raise DataError(f"{what}: set workers to fewer, or to 0 to read without") from error
@@ -119,7 +129,26 @@ class _Running(Iterator[Items]):
         return read
 
     def end(self) -> None:
-        """Make torch's iterator end its workers, even while a traceback still refers to it."""
+        """Make torch's iterator end its workers, even while a traceback still refers to it.
+
+        One that hangs is killed: it reads what nobody wants any more, and torch would wait ten seconds for each.
+        """
+        timer = threading.Timer(PATIENCE, self.kill)
+        timer.start()
+        try:
+            self.shut_down()
+        finally:
+            timer.cancel()
+
+    close = end  # what a generator that is closed calls
+
+    def kill(self) -> None:
+        """Kill the workers."""
+        for worker in getattr(self.items, "_workers", ()):
+            worker.kill()
+
+    def shut_down(self) -> None:
+        """Let torch tell its workers to end, and wait for them."""
         if shutdown := getattr(self.items, "_shutdown_workers", None):
             shutdown()
         self.items = None
@@ -128,7 +157,8 @@ class _Running(Iterator[Items]):
 @atexit.register
 def _end_all() -> None:
     for running in list(_Running.alive):
-        running.end()
+        running.kill()  # no thread can begin any more that would do so later
+        running.shut_down()
 
 
 def _keep(read: Any) -> Any:
