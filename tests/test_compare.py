@@ -225,7 +225,7 @@ def test_the_same_command_trains_nothing_again_and_another_spec_is_refused(
 ) -> None:
     models = sorted((trained[0] / "out").rglob("*.safetensors"))
     before = [path.stat().st_mtime_ns for path in models]
-    again = compare(["plain.json", "wide.json"], seeds=[0, 1], folder="out", track=False)
+    again = compare(["plain.json", "wide.json"], seeds=[0, 1], folder="out", track=False, figures=False)
     assert (again.status, again.row("wide").seeds) == ("finished", "2")
     assert [path.stat().st_mtime_ns for path in models] == before
     assert cli_main.execute([*ARGUMENTS, "--set", "training.batch_size=4"]) == 2
@@ -269,7 +269,7 @@ def test_sigterm_ends_a_script_after_the_tables_are_written(tmp_path: Path, monk
     monkeypatch.setattr(StudyMonitor, "handle", terminated)
     long = spec_file("long", training={**SPEC["training"], "iterations": 10**6})
     with pytest.raises(SystemExit) as ended:
-        compare([long], jobs=1, folder="out", track=False)
+        compare([long], jobs=1, folder="out", track=False, figures=False)
     assert ended.value.code == 143
     assert lines(tmp_path / "out")[0]["status"] == "killed"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -307,7 +307,8 @@ def test_interrupted_and_killed_runs_resume_from_their_last_checkpoint(
     monkeypatch.chdir(tmp_path)
     training = {**SPEC["training"], "iterations": 1000, "log_every": 50, "checkpoints": {"every": 100}}
     evaluation = {**SPEC["evaluation"], "every": 1000}
-    command = ["compare", spec_file("long", training=training, evaluation=evaluation), "--no-tracking", "--jobs", "1"]
+    quiet = ["--no-tracking", "--no-figures", "--jobs", "1"]
+    command = ["compare", spec_file("long", training=training, evaluation=evaluation), *quiet]
     advance = progress.StudyProgress.advance
 
     def interrupting(action: Any) -> None:

@@ -27,7 +27,8 @@ EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "first_steps.ipynb"
 FEWER = ("iterations: 1200", "iterations: 80")
 INTERRUPTED = """
 import os, signal, threading
-long = Experiment.from_recipe("plain.yaml", ["training.iterations=1000000", "evaluation.references=[]"], track=False)
+changes = ["training.iterations=1000000", "training.engine=eager", "evaluation.references=[]"]
+long = Experiment.from_recipe("plain.yaml", changes, track=False)
 threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start()
 killed = long.run()
 at = killed.outcomes[0].iteration

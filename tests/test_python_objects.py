@@ -587,7 +587,7 @@ def test_compare_trains_what_needs_objects_in_its_own_process(tmp_path: Path, mo
     monkeypatch.setattr(pool, "Worker", no_process)
     monkeypatch.chdir(tmp_path)
     Path("own.json").write_text(json.dumps(with_training({**OWN, "seeds": [0, 1]}, iterations=12)))
-    settings = {"vary": {"training.batch_size": [8, 16]}, "folder": "study", "track": False}
+    settings: dict[str, Any] = {"vary": {"training.batch_size": [8, 16]}, "folder": "study", "track": False}
     comparison = compare(["own.json"], jobs=1, **settings, **OBJECTS)
     assert comparison.status == "finished"
     assert [row.method for row in comparison.groups[0].rows] == ["batch_size=8", "batch_size=16"]
@@ -599,6 +599,7 @@ def test_compare_trains_what_needs_objects_in_its_own_process(tmp_path: Path, mo
         for seed, outcome in row.finished.items():
             assert outcome.results == pytest.approx(alone.outcomes[seed].results, rel=1e-4, nan_ok=True)
 
+    settings["figures"] = False
     again = compare(["own.json"], overrides=["training.iterations=14"], **settings, **OBJECTS)
     assert {one.iteration for row in again.groups[0].rows for one in row.finished.values()} == {14}
 

@@ -29,6 +29,7 @@ from allmodes.system.durable import write_json
 from allmodes.system.signals import Stop
 from allmodes.testing import interrupted
 from faulty import PullConfig, registry_of
+from one_process import in_one_process
 from tiny import SPEC
 
 TRAINING = {**SPEC["training"], "engine": "stacked"}
@@ -82,15 +83,16 @@ def train(place: Path, database: Path, engine: str, jobs: int) -> Trained:
         patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
         tasks = note_tasks(patch)
         specs = [spec_file(name, **changes) for name, changes in METHODS.items()]
-        options = ["--seeds", "0-1", "--jobs", str(jobs), "--folder", "out", "--set", f"training.engine={engine}"]
-        code = cli_main.execute(["compare", *specs, *options])
+        options = ["--seeds", "0-1", "--jobs", str(jobs), "--folder", "out", "--no-figures"]
+        code = cli_main.execute(["compare", *specs, *options, "--set", f"training.engine={engine}"])
     return Trained(place, code, tasks)
 
 
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory: pytest.TempPathFactory, opened_together: tuple[Path, str]) -> Trained:
     """The study with a run a task, on the eager engine."""
-    return train(tmp_path_factory.mktemp("apart"), opened_together[0], engine="eager", jobs=2)
+    with in_one_process():
+        return train(tmp_path_factory.mktemp("apart"), opened_together[0], engine="eager", jobs=2)
 
 
 @pytest.fixture(scope="module")
@@ -210,8 +212,9 @@ def test_a_process_that_dies_ends_its_runs_and_the_same_command_goes_on_with_eac
         spec_file("one", training=training, evaluation={"every": 600}),
         spec_file("two", training={**training, "optimizer": {"kind": "adam", "lr": 1e-4}}, evaluation={"every": 600}),
     ]
-    command = ["compare", *specs, "--no-tracking", "--seeds", "0-1"]
-    assert cli_main.execute([*command, "--jobs", "1", "--folder", "unbroken"]) == 0
+    command = ["compare", *specs, "--no-tracking", "--no-figures", "--seeds", "0-1"]
+    with in_one_process():
+        assert cli_main.execute([*command, "--jobs", "1", "--folder", "unbroken"]) == 0
     advance, done = progress.StudyProgress.advance, list[int]()
 
     def acting(action: Any) -> None:
