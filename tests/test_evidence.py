@@ -112,7 +112,7 @@ def test_methods_that_took_more_than_a_budget_are_named_and_not_ordered() -> Non
     found = found.model_copy(update={"limits": {"cpu": {"cpu_seconds": 1.0}}})
     assert [one.method for one in found.ranking("plane", "cpu")] == ["far"]
     said = list(suggest(Source("acme/study", found), Traits(dims=2)))
-    assert "  took more cpu_seconds and not ordered here: near (1.3)" in said
+    assert "  took more cpu seconds than that, so not ordered here: near (1.3)" in said
     within = found.model_copy(update={"limits": {"cpu": {"cpu_seconds": 1.1}}})
     assert [one.method for one in within.ranking("plane", "cpu")] == ["near", "far"]
 

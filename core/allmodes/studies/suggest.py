@@ -128,7 +128,7 @@ def _beyond(evidence: Evidence, data: str, budget: str) -> Iterator[str]:
     for cost in evidence.limits.get(budget, {}):
         took = ", ".join(f"{one.method} ({number(one.costs.get(cost, 0.0))})" for one in found)
         if took:
-            yield f"  took more {cost} and not ordered here: {took}"
+            yield f"  took more {cost.replace('_', ' ')} than that, so not ordered here: {took}"
 
 
 def _failures(evidence: Evidence, unranked: list[Result]) -> Iterator[str]:

@@ -217,7 +217,8 @@ def _number(metric: str, number: Mapping[str, float | None] | None) -> str:
     if number is None:
         return "-"
     mean, low, high = (_value(metric, number[name]) for name in ("mean", "low", "high"))
-    seeds = f" *({number['seeds']} seeds)*" if number.get("seeds") else ""
+    measured = number.get("seeds")
+    seeds = f" *({measured:.0f} seed{'s' * (measured != 1)})*" if measured else ""
     return f"{mean}{seeds}" if low in ("", mean) and high in ("", mean) else f"{mean} ({low} to {high}){seeds}"
 
 
