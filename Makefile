@@ -17,7 +17,8 @@ QUICK = $(patsubst %,tests/test_%.py,layout text hiding registry checks specs st
 
 # A process a core, so each of one thread. A file's tests stay in one process, which shares what they prepare; in their
 # own order, files of few but long tests are not left for the end, when other processes have nothing more to do.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# Bytecode is written whatever the surroundings say: else each of hundreds of processes would compile what it imports.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test quick check docs clean
 .DEFAULT_GOAL := demo
