@@ -9,6 +9,7 @@ measured by the same scorer on equally many samples. `--part leave-out` exchange
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import time
@@ -94,10 +95,15 @@ class Table:
         good = [100 * run["high_quality"] for run in runs]
         modes = ", ".join(f"{run['modes']:.0f}" for run in runs)
         means = {key: statistics.fmean(run[key] for run in runs) for key in runs[0]}
-        numbers = [f"{means[key]:.3f}" for key in ("variance_ratio", "kl", "w1", "memorisation")]
+        numbers = [number(means[key]) for key in ("variance_ratio", "kl", "w1", "memorisation")]
         each = f" ({', '.join(f'{value:.1f}' for value in good)})" if len(good) > 1 else ""
         cells = [name, modes, f"{statistics.fmean(good):.1f}{each}", *numbers, f"{100 * means['copies']:.1f}"]
         return f"| {' | '.join(cells)} |"
+
+
+def number(value: float) -> str:
+    """A cell; one that a metric withheld is a hyphen."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 class Scorer:
