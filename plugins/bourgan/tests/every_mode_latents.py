@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import torch
-from every_mode import QUIET, SAMPLES, Scorer, generator
+from every_mode import QUIET, SAMPLES, Scorer, generator, number
 
 from allmodes import Experiment, load_run
 from allmodes.testing import compose
@@ -50,7 +50,7 @@ class Row(NamedTuple):
         good, modes = ([run[key] for run in self.runs] for key in ("high_quality", "modes"))
         each = f" ({min(good):.1%} to {max(good):.1%})" if len(good) > 1 else ""
         keys = ("variance_ratio", "kl", "w1", "memorisation")
-        means = [f"{statistics.fmean(run[key] for run in self.runs):.3f}" for key in keys]
+        means = [number(statistics.fmean(run[key] for run in self.runs)) for key in keys]
         found = f"{min(modes):.0f}" if min(modes) == max(modes) else f"{min(modes):.0f} to {max(modes):.0f}"
         kept = "" if self.kept is None else f"{self.kept:,}"
         cost = "" if self.seconds is None else f"{self.seconds:.0f}"
