@@ -318,8 +318,8 @@ def test_networks_prior_and_penalty_share_one_fit(caplog: pytest.LogCaptureFixtu
     assert sum("charts of" in record.message for record in caplog.records) == 1
 
 
-def test_the_penalty_is_half_the_squared_slope_in_local_units_at_both_sides() -> None:
-    composition = compose(RECIPE, FEW)
+def test_the_penalty_is_half_gamma_times_the_squared_slope_in_local_units_at_both_sides() -> None:
+    composition = compose(RECIPE, FEW, "losses.1.gamma=3")
     step = make_step(composition, 0.7 * torch.randn(6, 2))
     term: Any = composition.terms["bourgan.local_penalty"].loss
     by_hand = torch.zeros(())
@@ -328,7 +328,7 @@ def test_the_penalty_is_half_the_squared_slope_in_local_units_at_both_sides() ->
         (gradient,) = torch.autograd.grad(composition.modules["discriminator"](x)[0].sum(), x)
         w, _ = term.atlas.locate(term.atlas.standardise(x))
         unit = torch.einsum("bk,kde->bde", w, roots(term.atlas, 0.5).float()) * term.atlas.std[:, None]
-        by_hand = by_hand + 0.5 * (unit @ gradient[:, :, None]).square().sum((1, 2)).mean()
+        by_hand = by_hand + 3 / 2 * (unit @ gradient[:, :, None]).square().sum((1, 2)).mean()
     torch.testing.assert_close(term(step, "discriminator"), by_hand)
 
 
