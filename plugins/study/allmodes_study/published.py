@@ -213,8 +213,8 @@ FINDINGS = (
 
 NOT_RUN = (
     "reference samplers in the table of Stacked MNIST with DCGAN's networks; those of the laptop's table are of the same "
-    "data "
-    "(`ALLMODES_REFERENCES=off` was set while methods trained, since three draws of each cost more than these runs)",
+    "data (`ALLMODES_REFERENCES=off` was set while methods trained, since three draws of each cost more than these "
+    "runs)",
     "more than one seed of Stacked MNIST with DCGAN's networks",
     "VEEGAN's Unrolled GAN and ALI at their authors' settings on ring and grid (`baselines/unrolled-ring`, "
     "`baselines/ali-ring`, `baselines/ali-grid` have them)",
