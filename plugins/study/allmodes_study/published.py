@@ -212,9 +212,9 @@ FINDINGS = (
 """What the page shows, as measured on 2026-11-27 and 28; to be read again whenever it is measured anew."""
 
 NOT_RUN = (
-    "reference samplers in the table of Stacked MNIST with DCGAN's networks; those of the laptop's table are of the same "
-    "data (`ALLMODES_REFERENCES=off` was set while methods trained, since three draws of each cost more than these "
-    "runs)",
+    "reference samplers in the table of Stacked MNIST with DCGAN's networks; those of the laptop's table are of the "
+    "same data (`ALLMODES_REFERENCES=off` was set while methods trained, since three draws of each cost more than "
+    "these runs)",
     "more than one seed of Stacked MNIST with DCGAN's networks",
     "VEEGAN's Unrolled GAN and ALI at their authors' settings on ring and grid (`baselines/unrolled-ring`, "
     "`baselines/ali-ring`, `baselines/ali-grid` have them)",

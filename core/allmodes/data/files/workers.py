@@ -133,6 +133,8 @@ class _Running(Iterator[Items]):
 
         One that hangs is killed: it reads what nobody wants any more, and torch would wait ten seconds for each.
         """
+        if self.items is None:
+            return
         timer = threading.Timer(PATIENCE, self.kill)
         timer.start()
         try:
