@@ -58,12 +58,16 @@ MERIT = attrgetter("merit")
 
 
 class Charts(NamedTuple):
-    """The units of the data, a Gaussian for each chart in these units, and the chart (n,) of each item (n, d)."""
+    """The units of the data, a Gaussian for each chart in these units, and the chart (n,) of each item (n, d).
+
+    A chart that is a whole cluster (K,) is no piece of what goes on in the next one.
+    """
 
     of: units.Units
     gaussians: cells.Gaussians
     items: Tensor
     chart: Tensor
+    whole: Tensor
 
 
 class Found(NamedTuple):
@@ -92,7 +96,9 @@ def compress(items: Tensor, m: int) -> Charts:
     cell = cells.partition(x[~held], few)
     best = max(_shapes(x[~held], x[held].double(), cell, None, (False,)), key=MERIT)
     cell = cells.partition(x, m)
-    return Charts(of, cells.gaussians(cells.measure(x, cell), best.shape), items, cell)
+    return Charts(
+        of, cells.gaussians(cells.measure(x, cell), best.shape), items, cell, torch.zeros(m, dtype=torch.bool)
+    )
 
 
 @lru_cache(maxsize=1)
@@ -106,7 +112,7 @@ def _fit_once(data: bytes, d: int) -> Charts:
     gaussians = cells.gaussians(cells.measure(x, cell, shape.bent), shape)
     what = f"{len(gaussians.shares)}{' bent' * shape.bent} charts of {len(x)} items, with {shape.rank} axes"
     LOGGER.info(f"bourgan: {what}, in {time.monotonic() - began:.1f} s")
-    return Charts(of, gaussians, items, cell)
+    return Charts(of, gaussians, items, cell, cells.whole(cell, cluster))
 
 
 def _found(items: Tensor) -> Iterator[Found]:

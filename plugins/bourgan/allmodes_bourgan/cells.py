@@ -121,6 +121,12 @@ def cut(x: Tensor, cluster: Tensor, size: int | None) -> Tensor:
     return cell
 
 
+def whole(cell: Tensor, cluster: Tensor) -> Tensor:
+    """Which cells (K,) have all items of one cluster and no others, by the cell and the cluster (n,) of each item."""
+    found, of = torch.unique(torch.stack([cell, cluster]), dim=1)
+    return (found.bincount() == 1).scatter_reduce(0, found, of.bincount()[of] == 1, "prod")
+
+
 def partition(x: Tensor, pieces: int) -> Tensor:
     """The piece (n,) of each item (n, d), by k-means; none is empty."""
     from sklearn.cluster import KMeans

@@ -3,15 +3,17 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.integrate import dblquad, quad
 from scipy.stats import norm
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from allmodes import Fitting, SpecError, TensorData, seeded
 from allmodes.testing import compose, load_spec, make_step
-from allmodes_bourgan import bows, cells, neighbours, units
+from allmodes_bourgan import bows, cells, neighbours, segment, units
 from allmodes_bourgan.atlas import Atlas
 from allmodes_bourgan.atlas_fit import Charts, fit
 from allmodes_bourgan.local import Local
@@ -89,8 +91,7 @@ def test_along_an_axis_of_its_own_a_chart_ends_where_its_items_do(
     generator = torch.Generator().manual_seed(0)
     x = 0.01 * torch.randn(500, 8, generator=generator)
     x[:, 0] = 2 * torch.rand(500, generator=generator) - 1
-    of, cell = units.measure_common(x), torch.zeros(500, dtype=torch.long)
-    one = Charts(of, cells.gaussians(cells.measure(of.standardise(x), cell), cells.Shape(1, 0.0, False)), x, cell)
+    one = chart(x)
     monkeypatch.setattr("allmodes_bourgan.redrawn.fit", lambda items: one)
     prior = Redrawn(noise)
     prior.fit(Fitting(TensorData(x), seeded(0)))
@@ -105,6 +106,45 @@ def test_along_an_axis_of_its_own_a_chart_ends_where_its_items_do(
     near_its_own = ((along - item).abs() < 0.01).double().mean()
     assert near_its_own < 0.03 + (1 - noise) / 4  # the chance is 0.01, and the width of the noise is 0.08
     torch.testing.assert_close(latent.code[:, 1:].std(0), x[:, 1:].std(0), atol=0, rtol=0.06)
+
+
+def chart(x: Tensor, whole: bool = True) -> Charts:
+    """One straight chart of all items (n, d), with one axis."""
+    of, cell = units.measure_common(x), torch.zeros(len(x), dtype=torch.long)
+    gaussians = cells.gaussians(cells.measure(of.standardise(x), cell), cells.Shape(1, 0.0, False))
+    return Charts(of, gaussians, x, cell, torch.tensor([whole]))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_whole_cluster_that_is_a_gaussian_has_no_ends(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = 0.01 * torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+    x[:, 0] *= 100
+    monkeypatch.setattr("allmodes_bourgan.redrawn.fit", lambda items: chart(items, whole))
+    prior = Redrawn(1.0)
+    prior.fit(Fitting(TensorData(x), seeded(0)))
+    along, last = prior(seeded(1), 20_000).code[:, 0], x[:, 0].abs().max()
+    beyond = 2 * norm.sf(float((last - x[:, 0].mean()) / x[:, 0].std()))  # 0.002
+    share = float((along.abs() > last + 1e-3).double().mean())
+    assert share == pytest.approx(beyond, abs=0.001) if whole else share == 0
+    assert float(along.std() / x[:, 0].std()) == pytest.approx(1, abs=0.02)
+
+
+def test_cells_that_are_whole_clusters_have_all_their_items_and_no_others() -> None:
+    cell, cluster = torch.tensor([0, 0, 1, 2, 2, 3, 4]), torch.tensor([0, 0, 1, 1, 2, 3, 3])
+    assert cells.whole(cell, cluster).tolist() == [True, False, False, False, False]
+    assert cells.whole(torch.arange(3), torch.arange(3)).all()
+
+
+def test_a_gaussian_is_likelier_than_a_segment_by_what_integrals_over_place_and_scale_say() -> None:
+    numbers = np.array([-1.2, -0.3, 0.1, 0.4, 1.0])
+    shares = dblquad(lambda mu, s: norm.pdf(numbers, mu, s).prod() / s, 0.05, 60, lambda s: -8 * s, lambda s: 8 * s)[0]
+    length = np.ptp(numbers)
+    segment_share = quad(lambda r: r**-5.0 * (r - length) / r, length, np.inf)[
+        0
+    ]  # places where it covers them: r - length
+    squares = ((numbers - numbers.mean()) ** 2).sum()
+    likelier = segment.compare(*(torch.tensor(value, dtype=torch.double) for value in (5, length, squares)))
+    assert float(likelier) == pytest.approx(np.log(shares / segment_share), abs=1e-4)
 
 
 def parabola(n: int) -> Tensor:
@@ -150,7 +190,7 @@ def test_draws_of_a_bent_chart_lie_along_its_items(monkeypatch: pytest.MonkeyPat
     x = parabola(1000).float()
     of, cell = units.measure_common(x), torch.zeros(1000).long()
     moments = cells.measure(of.standardise(x), cell, True)
-    one = Charts(of, cells.gaussians(moments, cells.Shape(1, 0.0, True)), x, cell)
+    one = Charts(of, cells.gaussians(moments, cells.Shape(1, 0.0, True)), x, cell, torch.ones(1, dtype=torch.bool))
     monkeypatch.setattr("allmodes_bourgan.redrawn.fit", lambda items: one)
     prior = Redrawn()
     prior.fit(Fitting(TensorData(x), seeded(0)))
