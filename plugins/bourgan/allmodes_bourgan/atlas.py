@@ -42,8 +42,8 @@ class Atlas(Part):
         axes: Unit vectors (K, d, r).
         lengths: Standard deviations along them (K, r).
         widths: Standard deviation in every other direction (K,).
-        bends: What a chart is bent by along its first axis (K, d).
-        bows: s and v of its bow (K, 2).
+        bends: What a chart is bent by along its first axis (K, 2, d).
+        bows: s and m of its bows (K, 2, 2).
     """
 
     mean: Tensor
@@ -62,8 +62,8 @@ class Atlas(Part):
         shapes = {"mean": 1, "std": 1, "log_shares": 1, "centres": 2, "axes": 3, "lengths": 2, "widths": 1}
         for name, dims in shapes.items():
             self.register_buffer(name, torch.ones((1,) * dims))
-        self.register_buffer("bends", torch.zeros(1, 1))
-        self.register_buffer("bows", torch.zeros(1, 2))
+        self.register_buffer("bends", torch.zeros(1, 2, 1))
+        self.register_buffer("bows", torch.zeros(1, 2, 2))
 
     @override
     def fit(self, fitting: Fitting) -> None:

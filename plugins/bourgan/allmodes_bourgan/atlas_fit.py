@@ -27,8 +27,14 @@ RANKS = (0, 1, 2, 3, 5, 8, cells.MOST_AXES)
 """Axes of a chart, at most; 16 or, where there are fewer, all directions are tried too."""
 POOLED = (0.0, 8.0)
 """Items by whose worth the variances of charts are drawn to their mean."""
+BENT = {1: "", 2: " bent", 3: " twice bent"}
+"""Degrees of what bends charts, and what these are called."""
 SETTLED = (64, 32, 16)
 """Items in a chart, about, before charts are settled, beside the best size of those that are not."""
+CURVE = Shape(1, 0.0, 3)
+"""The shape under which charts settle, beside the best of those that do not: along a curve they grow long by it."""
+BENDABLE = 2 * cells.PER_DEGREE
+"""Charts of so many items, about, settle under it: smaller ones are straight."""
 HELD = 5
 """One of so many items is held out to choose by."""
 CLEARLY = 0.02
@@ -51,7 +57,7 @@ class Choice(NamedTuple):
     @property
     def merit(self) -> tuple[float, int]:
         """What the best choice has most of; of two that are nearly as likely, the simpler one has more."""
-        return round(self.likelihood, 2), -self.charts * (1 + self.shape.rank + self.shape.bent)
+        return round(self.likelihood, 2), -self.charts * (self.shape.rank + self.shape.degree)
 
 
 MERIT = attrgetter("merit")
@@ -94,7 +100,7 @@ def compress(items: Tensor, m: int) -> Charts:
     held = torch.arange(len(x)) % HELD == 0
     few = min(m, int((~held).sum()))
     cell = cells.partition(x[~held], few)
-    best = max(_shapes(x[~held], x[held].double(), cell, None, (False,)), key=MERIT)
+    best = max(_shapes(x[~held], x[held].double(), cell, None, (1,)), key=MERIT)
     cell = cells.partition(x, m)
     return Charts(
         of, cells.gaussians(cells.measure(x, cell), best.shape), items, cell, torch.zeros(m, dtype=torch.bool)
@@ -109,8 +115,8 @@ def _fit_once(data: bytes, d: int) -> Charts:
     cell, shape = cells.cut(x, cluster, choice.size), choice.shape
     if choice.settling is not None:
         cell = dict(settle(x, cell, choice.settling.shape))[choice.settling]
-    gaussians = cells.gaussians(cells.measure(x, cell, shape.bent), shape)
-    what = f"{len(gaussians.shares)}{' bent' * shape.bent} charts of {len(x)} items, with {shape.rank} axes"
+    gaussians = cells.gaussians(cells.measure(x, cell, shape.degree), shape)
+    what = f"{len(gaussians.shares)}{BENT[shape.degree]} charts of {len(x)} items, with {shape.rank} axes"
     LOGGER.info(f"bourgan: {what}, in {time.monotonic() - began:.1f} s")
     return Charts(of, gaussians, items, cell, cells.whole(cell, cluster))
 
@@ -120,7 +126,7 @@ def _found(items: Tensor) -> Iterator[Found]:
     for of in (units.measure_common(items), units.measure(items)):
         x = of.standardise(items)
         if len(x) < FEW:
-            yield Found(Choice(0.0, None, Shape(0, 0.0, False), 1), of, x, torch.zeros(len(x), dtype=torch.long))
+            yield Found(Choice(0.0, None, Shape(0, 0.0, 1), 1), of, x, torch.zeros(len(x), dtype=torch.long))
         else:
             cluster = cells.find_clusters(x)
             best = max(_choices(*_parted(x, cluster)), key=MERIT)
@@ -164,35 +170,36 @@ def _settled(found: Found) -> Found:
     if len(x) < FEW:
         return found
     (train, within, test), unit = _parted(x, cluster), float(of.std.log().sum())
-    for size, cell in _unsettled(train, within, best.size):
-        for settling, settled in settle(train, cell, best.shape):
+    for size, cell, shape in _unsettled(train, within, best):
+        for settling, settled in settle(train, cell, shape):
             choices = _shapes(train, test, settled, size)
             likely = (c._replace(likelihood=c.likelihood - unit, settling=settling) for c in choices)
             best = max(best, *likely, key=MERIT)
     return found._replace(choice=best)
 
 
-def _unsettled(x: Tensor, cluster: Tensor, best: int | None) -> Iterator[tuple[int | None, Tensor]]:
-    """Sizes and cells that are to settle, each once: k-means makes the same of several sizes."""
+def _unsettled(x: Tensor, cluster: Tensor, best: Choice) -> Iterator[tuple[int | None, Tensor, Shape]]:
+    """Sizes and cells that are to settle, and under what shape; each once: several sizes can have the same cells."""
     seen = list[Tensor]()
     for size in SIZES:
-        if size == best or (size in SETTLED and size >= x.shape[1]):
+        if size == best.size or (size in SETTLED and size >= x.shape[1]):
             cell = cells.cut(x, cluster, _part(size))
             if not any(cell.equal(other) for other in seen):
                 seen.append(cell)
-                yield size, cell
+                shapes = [best.shape, CURVE] if size is None or size >= BENDABLE else [best.shape]
+                yield from ((size, cell, shape) for shape in dict.fromkeys(shapes))
 
 
 def _shapes(
-    train: Tensor, test: Tensor, cell: Tensor, size: int | None, bends: tuple[bool, ...] = (False, True)
+    train: Tensor, test: Tensor, cell: Tensor, size: int | None, degrees: tuple[int, ...] = tuple(BENT)
 ) -> Iterator[Choice]:
     """Charts of all shapes on the cells (n,) of items (n, d), with the likelihood of held-out items."""
     most = min(train.shape[1], max(RANKS))
     ranks = sorted({rank for rank in RANKS if rank < most} | {most})
-    for bent in bends:
-        moments = cells.measure(train, cell, bent)
-        if not bent or moments.bends.any():
-            shapes = [Shape(rank, pooled, bent) for rank in ranks for pooled in POOLED if rank or not bent]
+    for degree in degrees:
+        moments = cells.measure(train, cell, degree)
+        if degree == 1 or moments.bends[:, degree - 2].any():
+            shapes = [Shape(rank, pooled, degree) for rank in ranks for pooled in POOLED if rank or degree == 1]
             for shape, likelihood in zip(shapes, _likelihoods(test, moments, shapes), strict=True):
                 yield Choice(likelihood, size, shape, len(moments.counts))
 

@@ -27,8 +27,8 @@ ALONE = 10.0
 neighbour."""
 PER_AXIS = 16
 """A cell has so many items at least for each of its axes."""
-FEWEST_BENT = 32
-"""A bent cell has so many items at least."""
+PER_DEGREE = 16
+"""A bent cell has so many items at least for each degree of what bends it."""
 THINNEST = 1e-4
 """The least width of a cell, in units of the data's axes."""
 MOST_AXES = 16
@@ -38,19 +38,22 @@ NUMBERS = 2**22
 
 
 class Shape(NamedTuple):
-    """Axes of a Gaussian at most, items by whose worth variances are drawn to their mean, and whether it is bent."""
+    """Axes of a Gaussian at most, items by whose worth variances are drawn to their mean, and the degree of its bends.
+
+    A Gaussian of degree 1 is straight, of 2 a parabola, of 3 a cubic.
+    """
 
     rank: int
     pooled: float
-    bent: bool
+    degree: int
 
 
 class Moments(NamedTuple):
     """Items (K,) of cells, means (K, d), and variances (K, d), largest first, the first of them along directions.
 
     Of directions (K, d, r) there are as many as a cell has axes at most; where items have none, they are zero. Bends
-    (K, d) and bows (K, 2) are those of the first direction, 0 where a cell is straight; the variances of a bent cell
-    are those of its straightened items.
+    (K, 2, d) and bows (K, 2, 2) are those of the first direction, 0 where a cell is straight; the variances of a bent
+    cell are those of its straightened items.
     """
 
     counts: Tensor
@@ -64,7 +67,7 @@ class Moments(NamedTuple):
 class Gaussians(NamedTuple):
     """Shares (K,), means (K, d), and axes (K, d, r) of lengths (K, r), beside which there is one width (K,).
 
-    Bends (K, d) and bows (K, 2) are those of the first axis, 0 where a cell is straight.
+    Bends (K, 2, d) and bows (K, 2, 2) are those of the first axis, 0 where a cell is straight.
     """
 
     shares: Tensor
@@ -124,7 +127,8 @@ def cut(x: Tensor, cluster: Tensor, size: int | None) -> Tensor:
 def whole(cell: Tensor, cluster: Tensor) -> Tensor:
     """Which cells (K,) have all items of one cluster and no others, by the cell and the cluster (n,) of each item."""
     found, of = torch.unique(torch.stack([cell, cluster]), dim=1)
-    return (found.bincount() == 1).scatter_reduce(0, found, of.bincount()[of] == 1, "prod")
+    alone: Tensor = found.bincount() == 1
+    return alone.scatter_reduce(0, found, of.bincount()[of] == 1, "prod")
 
 
 def partition(x: Tensor, pieces: int) -> Tensor:
@@ -136,12 +140,12 @@ def partition(x: Tensor, pieces: int) -> Tensor:
     return piece
 
 
-def measure(x: Tensor, cell: Tensor, bent: bool = False) -> Moments:
-    """The moments of cells, each of which has items (n, d); bent ones where `bent` says so and they have enough."""
+def measure(x: Tensor, cell: Tensor, degree: int = 1) -> Moments:
+    """The moments of cells, each of which has items (n, d); bent up to a degree where they have enough."""
     each = [x[cell == k].double() for k in range(int(cell.max()) + 1)]
     counts = torch.tensor([float(len(points)) for points in each]).double()
     means = torch.stack([points.mean(0) for points in each])
-    found = [_measure(points - mean, bent) for points, mean in zip(each, means, strict=True)]
+    found = [_measure(points - mean, degree) for points, mean in zip(each, means, strict=True)]
     variances, *others = (torch.stack(values) for values in zip(*found, strict=True))
     alone = counts == 1
     variances[alone] = _nearest(x.double(), means[alone]).square()[:, None] / x.shape[1]
@@ -154,14 +158,15 @@ def _nearest(x: Tensor, some: Tensor) -> Tensor:
     return distances.topk(min(2, len(x)), largest=False).values[:, -1]
 
 
-def _measure(apart: Tensor, bent: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Variances (d,), directions (d, r), bend (d,) and bow (2,) of items (n, d) of mean 0."""
+def _measure(apart: Tensor, degree: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Variances (d,), directions (d, r), bends (2, d) and bows (2, 2) of items (n, d) of mean 0."""
     (n, d), (variances, directions) = apart.shape, _principal(apart)
-    if not bent or n < FEWEST_BENT or d == 1:
-        return variances, directions, apart.new_zeros(d), apart.new_zeros(2)
+    degree = min(degree, n // PER_DEGREE)
+    if degree < 2 or d == 1:
+        return variances, directions, apart.new_zeros(2, d), apart.new_zeros(2, 2)
     bow = bows.measure(apart @ directions[:, 0])
-    bend = bows.fit(apart, directions[:, 0])
-    variances, directions = _principal(bows.straighten(apart, directions[:, 0], bend, bow), 1)
+    bend = bows.fit(apart, directions[:, 0], degree)
+    variances, directions = _principal(bows.straighten(apart, directions[:, 0], bend, bow), degree - 1)
     return variances, directions, bend, bows.measure(apart @ directions[:, 0])  # which may be turned round
 
 
@@ -194,13 +199,27 @@ def gaussians(moments: Moments, shape: Shape) -> Gaussians:
     return Gaussians(shares, means, directions[:, :, : shape.rank], lengths, widths.sqrt(), bends, bow)
 
 
-def look(x: Tensor, moments: Moments) -> Seen:
-    """How points (n, d) lie from cells, whatever the widths of these are said to be."""
-    apart = x[:, None] - moments.means  # (n, K, d)
+def look(x: Tensor, moments: Moments, rank: int = MOST_AXES) -> Seen:
+    """How points (n, d) lie from cells, whatever the widths of these are said to be; along so many directions.
+
+    No (n, K, d) numbers are made: products with means, directions and bends say it all, in float64.
+    """
+    means, directions = moments.means, moments.directions[:, :, : max(rank, 1)]
+    along = _project(x, means, directions)
+    squares = x.square().sum(1)[:, None] - 2 * x @ means.T + means.square().sum(1)  # (n, K)
     if moments.bends.any():
-        apart = bows.straighten(apart, moments.directions[..., 0], moments.bends, moments.bows)
-    along = torch.einsum("nkd,kdr->nkr", apart, moments.directions).square()
-    return Seen(apart.square().sum(2), along, along.cumsum(2))
+        bends = moments.bends.mT  # (K, d, 2)
+        g = bows.rise(along[:, :, :1], moments.bows)  # (n, K, 2)
+        beside = _project(x, means, bends) - torch.einsum("nkj,kdj,kdl->nkl", g, bends, bends) / 2
+        squares = squares - 2 * (g * beside).sum(2)
+        along = along - torch.einsum("nkj,kdj,kdr->nkr", g, bends, directions)
+    along = along.square()
+    return Seen(squares.clamp(min=0), along, along.cumsum(2))
+
+
+def _project(x: Tensor, means: Tensor, directions: Tensor) -> Tensor:
+    """Parts (n, K, r) of points' offsets from means (K, d) along directions (K, d, r)."""
+    return torch.einsum("nd,kdr->nkr", x, directions) - torch.einsum("kd,kdr->kr", means, directions)
 
 
 def log_density(seen: Seen, of: Gaussians) -> Tensor:

@@ -46,7 +46,7 @@ def move(x: Tensor, cell: Tensor, shape: Shape) -> Tensor:
     if fixed.all():
         return cell
     for _ in range(ROUNDS):
-        moved = torch.where(fixed, cell, _likeliest(x, cells.measure(x, cell, shape.bent), shape))
+        moved = torch.where(fixed, cell, _likeliest(x, cells.measure(x, cell, shape.degree), shape))
         if moved.equal(cell):
             break
         cell = _numbered(moved)
@@ -75,7 +75,7 @@ def join(x: Tensor, cell: Tensor, shape: Shape, worth: float) -> Tensor:
 
 def _neighbours(x: Tensor, cell: Tensor, shape: Shape) -> list[tuple[int, int]]:
     """Pairs of cells, each of which is the second likeliest of an item of the other."""
-    moments = cells.measure(x, cell, shape.bent)
+    moments = cells.measure(x, cell, shape.degree)
     other = _likeliest(x, moments, shape, but=cell)
     several = (moments.counts[cell] >= FEWEST) & (other != cell)
     pairs = torch.stack([cell, other], 1)[several].sort(1).values
@@ -87,15 +87,15 @@ def _gain(x: Tensor, cell: Tensor, pair: tuple[int, int], shape: Shape, worth: f
     a, b = pair
     both = (cell == a) | (cell == b)
     points, which = x[both], (cell[both] == b).long()
-    numbers = 1 + x.shape[1] * (1 + shape.rank + shape.bent)
-    one, two = (_likelihood(points, cells.measure(points, k, shape.bent), shape) for k in (0 * which, which))
+    numbers = 1 + x.shape[1] * (shape.rank + shape.degree)
+    one, two = (_likelihood(points, cells.measure(points, k, shape.degree), shape) for k in (0 * which, which))
     return one - two + worth * numbers / 2 * log(len(points))
 
 
 def _likelihood(x: Tensor, moments: Moments, shape: Shape) -> float:
     """The logarithm of the density of all items (n, d) under the cells' Gaussians."""
     of = cells.gaussians(moments, shape._replace(pooled=0.0))
-    return float(cells.log_density(cells.look(x.double(), moments), of).logsumexp(1).sum())
+    return float(cells.log_density(cells.look(x.double(), moments, shape.rank), of).logsumexp(1).sum())
 
 
 def _likeliest(x: Tensor, moments: Moments, shape: Shape, but: Tensor | None = None) -> Tensor:
@@ -103,7 +103,7 @@ def _likeliest(x: Tensor, moments: Moments, shape: Shape, but: Tensor | None = N
     of, few = cells.gaussians(moments, shape), moments.counts < FEWEST
     found = []
     for rows in torch.split(torch.arange(len(x)), max(1, cells.NUMBERS // moments.means.numel())):
-        density = cells.log_density(cells.look(x[rows].double(), moments), of).masked_fill(few, -inf)
+        density = cells.log_density(cells.look(x[rows].double(), moments, shape.rank), of).masked_fill(few, -inf)
         found.append((density if but is None else density.scatter(1, but[rows, None], -inf)).argmax(1))
     return torch.cat(found)
 

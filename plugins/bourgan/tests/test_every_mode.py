@@ -111,7 +111,7 @@ def test_along_an_axis_of_its_own_a_chart_ends_where_its_items_do(
 def chart(x: Tensor, whole: bool = True) -> Charts:
     """One straight chart of all items (n, d), with one axis."""
     of, cell = units.measure_common(x), torch.zeros(len(x), dtype=torch.long)
-    gaussians = cells.gaussians(cells.measure(of.standardise(x), cell), cells.Shape(1, 0.0, False))
+    gaussians = cells.gaussians(cells.measure(of.standardise(x), cell), cells.Shape(1, 0.0, 1))
     return Charts(of, gaussians, x, cell, torch.tensor([whole]))
 
 
@@ -158,10 +158,11 @@ def parabola(n: int) -> Tensor:
 
 def test_a_bent_cell_has_the_parabola_of_its_items_and_their_width_across() -> None:
     x = parabola(2000)
-    moments = cells.measure(x, torch.zeros(2000, dtype=torch.long), bent=True)
+    moments = cells.measure(x, torch.zeros(2000, dtype=torch.long), degree=2)
     bend, axis = moments.bends[0], moments.directions[0, :, 0]
-    assert float(bend.norm()) == pytest.approx(0.3, abs=0.015)
-    assert float(bend @ axis) == pytest.approx(0, abs=1e-12)
+    assert float(bend[0].norm()) == pytest.approx(0.3, abs=0.015)
+    torch.testing.assert_close(bend @ axis, torch.zeros(2).double(), atol=1e-12, rtol=0)
+    assert not bend[1].any()
     across = moments.variances[0, 1:].sqrt()
     torch.testing.assert_close(across, torch.full((2,), 0.05).double(), rtol=0.08, atol=0)  # 5 standard errors
     straight = bows.straighten(x - moments.means[0], axis, bend, moments.bows[0])
@@ -170,8 +171,34 @@ def test_a_bent_cell_has_the_parabola_of_its_items_and_their_width_across() -> N
     torch.testing.assert_close(covariance @ axis, (axis @ covariance @ axis) * axis, atol=1e-6, rtol=0)
 
 
-def test_bending_is_the_inverse_of_straightening_and_keeps_volumes() -> None:
-    moments = cells.measure(parabola(500), torch.zeros(500, dtype=torch.long), bent=True)
+def test_a_cell_of_a_twisted_curve_is_bent_by_its_cubic_too() -> None:
+    generator = torch.Generator().manual_seed(3)
+    t = 2 * torch.rand(4000, generator=generator, dtype=torch.double) - 1
+    curve = torch.stack([t, 0.3 * t**2, 0.5 * (t**3 - 0.6 * t)], 1)  # whose first axis is that of t
+    x = curve + 0.03 * torch.randn(4000, 3, generator=generator, dtype=torch.double)
+    parabola_alone, cubic = (cells.measure(x, torch.zeros(4000, dtype=torch.long), degree) for degree in (2, 3))
+    assert float(parabola_alone.variances[0, 1].sqrt()) > 0.08
+    slopes = 0.12 + 0.24  # mean squares, of 0.6 t and 1.5 t^2 - 0.3, by which noise along t leaves the curve
+    assert float(cubic.variances[0, 1:].sum()) == pytest.approx(0.03**2 * (2 + slopes), rel=0.06)
+    torch.testing.assert_close(cubic.bends[0].norm(dim=1), torch.tensor([0.3, 0.5]).double(), rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_cells_are_looked_at_as_by_offsets_from_each(degree: int) -> None:
+    x = torch.cat([parabola(300), 3 + parabola(200)])
+    moments = cells.measure(x, (torch.arange(500) >= 300).long(), degree)
+    seen = cells.look(x, moments)
+    apart = x[:, None] - moments.means
+    straight = bows.straighten(apart, moments.directions[..., 0], moments.bends, moments.bows)
+    torch.testing.assert_close(seen.squares, straight.square().sum(2))
+    torch.testing.assert_close(seen.along, torch.einsum("nkd,kdr->nkr", straight, moments.directions).square())
+    torch.testing.assert_close(seen.within[:, :, -1], seen.squares)  # all directions are all there is
+
+
+@pytest.mark.parametrize("degree", [2, 3])
+def test_bending_is_the_inverse_of_straightening_and_keeps_volumes(degree: int) -> None:
+    moments = cells.measure(parabola(500), torch.zeros(500, dtype=torch.long), degree)
+    assert moments.bends[0, degree - 2].any()
     how = moments.directions[0, :, 0], moments.bends[0], moments.bows[0]
     apart = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)).double()
     straight = bows.straighten(apart, *how)
@@ -182,15 +209,15 @@ def test_bending_is_the_inverse_of_straightening_and_keeps_volumes() -> None:
 
 
 def test_a_short_cell_is_straight() -> None:
-    moments = cells.measure(parabola(31), torch.zeros(31, dtype=torch.long), bent=True)
+    moments = cells.measure(parabola(31), torch.zeros(31, dtype=torch.long), degree=2)
     assert not moments.bends.any()
 
 
 def test_draws_of_a_bent_chart_lie_along_its_items(monkeypatch: pytest.MonkeyPatch) -> None:
     x = parabola(1000).float()
     of, cell = units.measure_common(x), torch.zeros(1000).long()
-    moments = cells.measure(of.standardise(x), cell, True)
-    one = Charts(of, cells.gaussians(moments, cells.Shape(1, 0.0, True)), x, cell, torch.ones(1, dtype=torch.bool))
+    moments = cells.measure(of.standardise(x), cell, 2)
+    one = Charts(of, cells.gaussians(moments, cells.Shape(1, 0.0, 2)), x, cell, torch.ones(1, dtype=torch.bool))
     monkeypatch.setattr("allmodes_bourgan.redrawn.fit", lambda items: one)
     prior = Redrawn()
     prior.fit(Fitting(TensorData(x), seeded(0)))
@@ -216,7 +243,7 @@ def line(n: int, angle: float, seed: int) -> Tensor:
 def test_of_two_lines_that_cross_each_cell_has_items_of_one() -> None:
     x, truth = torch.cat([line(300, 0.0, 0), line(300, 1.0, 1)]), torch.arange(600) // 300
     pieces = cells.partition(x, 12)
-    (_, finer), (settling, cell) = settle(x, pieces, cells.Shape(1, 0.0, False))
+    (_, finer), (settling, cell) = settle(x, pieces, cells.Shape(1, 0.0, 1))
     assert settling.joins == 2
     assert len(cell.unique()) <= len(finer.unique()) < 12
     assert strangers(cell, truth) < 0.03 < 0.06 < strangers(pieces, truth)
@@ -230,9 +257,9 @@ def strangers(cell: Tensor, truth: Tensor) -> float:
 def test_pieces_of_one_gaussian_join_and_two_gaussians_do_not() -> None:
     noise = torch.randn(400, 2, generator=torch.Generator().manual_seed(0), dtype=torch.double)
     halves = (noise[:, 0] > 0).long()
-    assert len(join(noise, halves, cells.Shape(0, 0.0, False), 1.0).unique()) == 1
+    assert len(join(noise, halves, cells.Shape(0, 0.0, 1), 1.0).unique()) == 1
     apart = noise + 8 * halves[:, None]
-    assert join(apart, halves, cells.Shape(0, 0.0, False), 1.0).equal(halves)
+    assert join(apart, halves, cells.Shape(0, 0.0, 1), 1.0).equal(halves)
 
 
 def test_an_item_that_is_alone_is_as_wide_as_the_nearest_is_far_and_widens_no_other() -> None:
@@ -241,7 +268,7 @@ def test_an_item_that_is_alone_is_as_wide_as_the_nearest_is_far_and_widens_no_ot
     moments = cells.measure(x, cell)
     distance = float((x[:50] - x[50]).norm(dim=1).min())
     assert float(moments.variances[1].sum().sqrt()) == pytest.approx(distance, rel=1e-6)
-    pooled, alone = (cells.gaussians(moments, cells.Shape(0, pooled, False)).widths for pooled in (8.0, 0.0))
+    pooled, alone = (cells.gaussians(moments, cells.Shape(0, pooled, 1)).widths for pooled in (8.0, 0.0))
     torch.testing.assert_close(pooled, alone)
 
 
