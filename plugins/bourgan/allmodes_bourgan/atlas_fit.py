@@ -1,4 +1,8 @@
-"""The fit of an atlas: its fineness and the shape of its charts are those under which held-out items are likeliest."""
+"""The fit of an atlas: its fineness and the shape of its charts are those under which held-out items are likeliest.
+
+Of several that are nearly as likely, Akaike's criterion (1974) chooses, which looks at the charts of all items, as they
+will be: those that were fitted to fewer may be better or worse by chance.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +45,10 @@ CLEARLY = 0.02
 """A mean logarithm of the density is clearly less if it is less by this."""
 PATIENCE = 2
 """Finer charts are not tried after so many in a row that are clearly less likely than the best."""
+SCATTER = 0.5
+"""Logarithms of densities under two choices differ by so much from item to item, about."""
+FINALISTS = 4
+"""The final choice is among so many at most."""
 FEW = 64
 """Of so few items none are held out: they are one round chart."""
 
@@ -85,6 +93,14 @@ class Found(NamedTuple):
     cluster: Tensor
 
 
+class Final(NamedTuple):
+    """Akaike's criterion in nats an item, the shape of charts, and the chart (n,) of each of all items."""
+
+    merit: float
+    shape: Shape
+    chart: Tensor
+
+
 def fit(items: Tensor) -> Charts:
     """The charts of items (n, d); they depend on the items alone, not on their order or a seed."""
     order = torch.from_numpy(np.lexsort(items.numpy().T[::-1]))
@@ -111,14 +127,13 @@ def compress(items: Tensor, m: int) -> Charts:
 def _fit_once(data: bytes, d: int) -> Charts:
     """The charts of sorted items, given as bytes of float32: the seeds of a run that have the same ones share a fit."""
     began, items = time.monotonic(), torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(-1, d)
-    choice, of, x, cluster = _settled(max(_found(items), key=lambda found: found.choice.merit))
-    cell, shape = cells.cut(x, cluster, choice.size), choice.shape
-    if choice.settling is not None:
-        cell = dict(settle(x, cell, choice.settling.shape))[choice.settling]
+    found = max(_found(items), key=lambda found: found.choice.merit)
+    _, shape, cell = max(_finals(found, _finalists(found)), key=MERIT)
+    x = found.x
     gaussians = cells.gaussians(cells.measure(x, cell, shape.degree), shape)
     what = f"{len(gaussians.shares)}{BENT[shape.degree]} charts of {len(x)} items, with {shape.rank} axes"
     LOGGER.info(f"bourgan: {what}, in {time.monotonic() - began:.1f} s")
-    return Charts(of, gaussians, items, cell, cells.whole(cell, cluster))
+    return Charts(found.of, gaussians, items, cell, cells.whole(cell, found.cluster))
 
 
 def _found(items: Tensor) -> Iterator[Found]:
@@ -164,18 +179,40 @@ def _part(size: int | None) -> int | None:
     return size and size * (HELD - 1) // HELD
 
 
-def _settled(found: Found) -> Found:
-    """The best charts, or those to which some settle if these are better."""
+def _finalists(found: Found) -> list[Choice]:
+    """The best charts, and those to which some settle, as far as a standard error of the likelihood tells them apart.
+
+    That is of a mean of as many differences as there are held-out items. Pooled variances are not free, so that
+    Akaike's criterion, which counts free numbers, does not say which of such charts are better.
+    """
     best, of, x, cluster = found
     if len(x) < FEW:
-        return found
+        return [best]
     (train, within, test), unit = _parted(x, cluster), float(of.std.log().sum())
+    choices = [best]
     for size, cell, shape in _unsettled(train, within, best):
         for settling, settled in settle(train, cell, shape):
-            choices = _shapes(train, test, settled, size)
-            likely = (c._replace(likelihood=c.likelihood - unit, settling=settling) for c in choices)
-            best = max(best, *likely, key=MERIT)
-    return found._replace(choice=best)
+            likely = _shapes(train, test, settled, size)
+            own = (c._replace(likelihood=c.likelihood - unit, settling=settling) for c in likely)
+            choices.append(max(own, key=MERIT))
+    least = max(choice.likelihood for choice in choices) - SCATTER * len(test) ** -0.5
+    first, *others = sorted((choice for choice in choices if choice.likelihood >= least), key=MERIT, reverse=True)
+    return [first, *(other for other in others if not first.shape.pooled and not other.shape.pooled)][:FINALISTS]
+
+
+def _finals(found: Found, choices: list[Choice]) -> Iterator[Final]:
+    """What choices make of all items."""
+    _, _, x, cluster = found
+    settled = dict[tuple[int | None, Shape], dict[Settling, Tensor]]()
+    for size, shape, settling in ((choice.size, choice.shape, choice.settling) for choice in choices):
+        cell = cells.cut(x, cluster, size)
+        if settling is not None:
+            if (way := (size, settling.shape)) not in settled:
+                settled[way] = dict(settle(x, cell, settling.shape))
+            cell = settled[way][settling]
+        moments = cells.measure(x, cell, shape.degree)
+        numbers = len(moments.counts) * shape.numbers(x.shape[1])
+        yield Final(_likelihoods(x.double(), moments, [shape])[0] - numbers / len(x), shape, cell)
 
 
 def _unsettled(x: Tensor, cluster: Tensor, best: Choice) -> Iterator[tuple[int | None, Tensor, Shape]]:

@@ -47,6 +47,10 @@ class Shape(NamedTuple):
     pooled: float
     degree: int
 
+    def numbers(self, d: int) -> int:
+        """What a cell in d dimensions is made of: width, mean, axes and bends."""
+        return 1 + d * (self.rank + self.degree)
+
 
 class Moments(NamedTuple):
     """Items (K,) of cells, means (K, d), and variances (K, d), largest first, the first of them along directions.

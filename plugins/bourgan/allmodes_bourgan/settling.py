@@ -87,9 +87,8 @@ def _gain(x: Tensor, cell: Tensor, pair: tuple[int, int], shape: Shape, worth: f
     a, b = pair
     both = (cell == a) | (cell == b)
     points, which = x[both], (cell[both] == b).long()
-    numbers = 1 + x.shape[1] * (shape.rank + shape.degree)
     one, two = (_likelihood(points, cells.measure(points, k, shape.degree), shape) for k in (0 * which, which))
-    return one - two + worth * numbers / 2 * log(len(points))
+    return one - two + worth * shape.numbers(x.shape[1]) / 2 * log(len(points))
 
 
 def _likelihood(x: Tensor, moments: Moments, shape: Shape) -> float:
