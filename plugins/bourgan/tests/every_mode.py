@@ -186,7 +186,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
-    parser.add_argument("--geometry", type=int, default=3141, help="number of the random geometries")
+    parser.add_argument("--geometry", type=int, default=2718, help="number of the random geometries")
     parser.add_argument("--only", default="", help="data whose titles hold this")
     parser.add_argument("--part", choices=("compare", "leave-out"), default="compare")
     options = parser.parse_args()
