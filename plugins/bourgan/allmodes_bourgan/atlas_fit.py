@@ -27,8 +27,8 @@ LOGGER = logging.getLogger("allmodes.bourgan")
 
 SIZES = (None, 512, 256, 128, 64, 32, 16, 8)
 """Items in a chart, about; None: whole clusters."""
-RANKS = (0, 1, 2, 3, 5, 8, cells.MOST_AXES)
-"""Axes of a chart, at most; 16 or, where there are fewer, all directions are tried too."""
+RANKS = (0, 1, 2, 3, 5, 8, 16, 32, cells.MOST_AXES)
+"""Axes of a chart, at most; where there are fewer directions, all of them are tried too."""
 POOLED = (0.0, 8.0)
 """Items by whose worth the variances of charts are drawn to their mean."""
 BENT = {1: "", 2: " bent", 3: " twice bent"}

@@ -31,7 +31,7 @@ PER_DEGREE = 16
 """A bent cell has so many items at least for each degree of what bends it."""
 THINNEST = 1e-4
 """The least width of a cell, in units of the data's axes."""
-MOST_AXES = 16
+MOST_AXES = 64
 """A cell has so many axes at most."""
 NUMBERS = 2**22
 """Coordinates of items about the centres of cells that are in memory at a time."""
