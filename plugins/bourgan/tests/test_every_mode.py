@@ -147,6 +147,16 @@ def test_a_gaussian_is_likelier_than_a_segment_by_what_integrals_over_place_and_
     assert float(likelier) == pytest.approx(np.log(shares / segment_share), abs=1e-4)
 
 
+def test_a_mode_in_many_dimensions_may_have_any_covariance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    turn = torch.linalg.qr(torch.randn(20, 20, generator=generator))[0]
+    x = torch.randn(800, 20, generator=generator) * torch.logspace(0, -1.5, 20) @ turn
+    prior = Redrawn()
+    prior.fit(Fitting(TensorData(x), seeded(0)))
+    along = (prior(seeded(1), 20_000).code @ turn.T).std(0) / (x @ turn.T).std(0)
+    torch.testing.assert_close(along, torch.ones(20), rtol=0, atol=0.1)
+
+
 def parabola(n: int) -> Tensor:
     """Items (n, 3) on a parabola 2 long and 0.3 high, turned, with noise of 0.05 across."""
     generator = torch.Generator().manual_seed(3)
