@@ -214,9 +214,9 @@ def look(x: Tensor, moments: Moments, rank: int = MOST_AXES) -> Seen:
     if moments.bends.any():
         bends = moments.bends.mT  # (K, d, 2)
         g = bows.rise(along[:, :, :1], moments.bows)  # (n, K, 2)
-        beside = _project(x, means, bends) - torch.einsum("nkj,kdj,kdl->nkl", g, bends, bends) / 2
+        beside = _project(x, means, bends) - torch.einsum("nkj,kjl->nkl", g, bends.mT @ bends) / 2
         squares = squares - 2 * (g * beside).sum(2)
-        along = along - torch.einsum("nkj,kdj,kdr->nkr", g, bends, directions)
+        along = along - torch.einsum("nkj,kjr->nkr", g, bends.mT @ directions)
     along = along.square()
     return Seen(squares.clamp(min=0), along, along.cumsum(2))
 

@@ -114,11 +114,9 @@ class Redrawn(Prior):
     def _along(self, i: Tensor, k: Tensor, eps: Tensor, apart: Tensor, noise: Noise) -> Tensor:
         """What changes offsets (n, d) from centres along the charts' own axes to those of other items."""
         axes, lengths, counts = self.atlas.axes[k], self.atlas.lengths[k], self.counts[k, None]
-        other = (noise.uniform("others", len(i), axes.shape[2]) * counts).long().minimum(counts - 1) + self.first[
-            k, None
-        ]
+        which = (noise.uniform("others", len(i), axes.shape[2]) * counts).long().minimum(counts - 1)  # (n, r)
         kept = noise.uniform("kept", len(i), 1) < (1 - self.noise) ** 2
-        place = torch.where(kept, self.places[i], self.places.gather(0, other))  # (n, r)
+        place = torch.where(kept, self.places[i], self.places.gather(0, self.first[k, None] + which))  # (n, r)
         width = self.noise * BANDWIDTH * counts.float() ** -0.2  # (n, 1)
         place = (1 - width**2).sqrt() * place + width * lengths * torch.einsum("nd,ndr->nr", eps, axes)
         lowest, highest = self.ends[k].unbind(1)  # (n, r)
