@@ -296,20 +296,20 @@ def test_a_generator_begins_as_the_identity_and_moves_in_local_units() -> None:
     torch.testing.assert_close(moved.fake, e + (unit @ torch.tensor([2.0, -1.0])) * atlas.std)
 
 
-@pytest.mark.parametrize("n", [1, 2, 15, 30, 31, 60])
+@pytest.mark.parametrize("n", [1, 2, 63, 80, 81, 160])
 def test_moments_are_those_of_the_covariance_of_few_items_too(n: int) -> None:
-    """(U L^2 U') is the covariance, as far as its largest 16 variances go; others are not below the least width."""
-    x = torch.randn(n, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    """(U L^2 U') is the covariance, as far as its largest 64 variances go; others are not below the least width."""
+    x = torch.randn(n, 80, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     counts, means, variances, directions, *_ = cells.measure(x, torch.zeros(n, dtype=torch.long))
     expected = x.T.cov(correction=min(1, n - 1))
     largest = torch.linalg.eigvalsh(expected).flip(0)
     assert counts == n
     assert torch.allclose(means[0], x.mean(0))
     assert torch.allclose(variances[0], largest.clamp(min=cells.THINNEST**2))
-    kept, found = largest[:16].clamp(min=0), directions[0]
-    assert directions.shape == (1, 30, 16)
+    kept, found = largest[:64].clamp(min=0), directions[0]
+    assert directions.shape == (1, 80, 64)
     assert torch.allclose(expected @ found, found * kept, atol=1e-9)
-    assert torch.allclose(found.T @ found, torch.eye(16).double() * (torch.arange(16) < min(n, 16)), atol=1e-9)
+    assert torch.allclose(found.T @ found, torch.eye(64).double() * (torch.arange(64) < min(n, 64)), atol=1e-9)
 
 
 @pytest.mark.parametrize("d", [2, 20])
