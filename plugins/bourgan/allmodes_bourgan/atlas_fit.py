@@ -74,7 +74,7 @@ MERIT = attrgetter("merit")
 class Charts(NamedTuple):
     """The units of the data, a Gaussian for each chart in these units, and the chart (n,) of each item (n, d).
 
-    A chart that is a whole cluster (K,) is no piece of what goes on in the next one.
+    It says of each chart (K,) whether it is a whole cluster: no piece of something that goes on in the next chart.
     """
 
     of: units.Units
@@ -94,7 +94,10 @@ class Found(NamedTuple):
 
 
 class Final(NamedTuple):
-    """Akaike's criterion in nats an item, the shape of charts, and the chart (n,) of each of all items."""
+    """The shape of charts, the chart (n,) of each of all items, and how good they are by Akaike's criterion.
+
+    That is the mean log density less one nat for each number that was fitted, shared out over items: more is better.
+    """
 
     merit: float
     shape: Shape
@@ -201,7 +204,7 @@ def _finalists(found: Found) -> list[Choice]:
 
 
 def _finals(found: Found, choices: list[Choice]) -> Iterator[Final]:
-    """What choices make of all items."""
+    """The charts of all items, not of those alone that were not held out, for each choice."""
     _, _, x, cluster = found
     settled = dict[tuple[int | None, Shape], dict[Settling, Tensor]]()
     for size, shape, settling in ((choice.size, choice.shape, choice.settling) for choice in choices):
